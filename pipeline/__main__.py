@@ -1,0 +1,222 @@
+"""The command line: `righttree`, also `python -m pipeline`.
+
+Bad input ends with one line on standard error and exit code 2; what fails for another reason, with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipeline import flow, jobs, runs
+from pipeline.config import load_profile, profile_names
+from pipeline.errors import PipelineError
+from warehouse import store
+from warehouse.errors import WarehouseError
+
+_EPILOG = """\
+The data folder is ./data, or RIGHTTREE_HOME; the warehouse is warehouse.duckdb in it, runs are in runs/.
+The embedded model is kept in ~/.cache/righttree, or RIGHTTREE_CACHE.
+
+examples:
+  righttree run --profile quick              train, optimise, score and publish; a few minutes on two cores
+  righttree resume                           go on with the newest stopped run
+  righttree measure --measure accuracy --optimizer bon --n 8 --category Chat
+  righttree app                              explore what is published, in a browser
+  righttree doctor                           what is here, what is missing, what to do about it
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, as `--help` shows it."""
+    parser = argparse.ArgumentParser(
+        prog="righttree",
+        description="Does a reward model's accuracy predict the policy it yields? Train, optimise, measure, explore.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, does: str, handler: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".", allow_abbrev=False)
+        added.set_defaults(handler=handler)
+        return added
+
+    run = command("run", "start a run of the pipeline and publish it", _run)
+    run.add_argument(
+        "--profile",
+        default="quick",
+        metavar="NAME",
+        help=f"one of {', '.join(profile_names())}, or the path of a .toml file (default: quick)",
+    )
+    run.add_argument("--seed", type=int, metavar="S", help="replaces the profile's seed")
+    run.add_argument("--run-id", metavar="ID", help="name of the run (default: made from profile and time)")
+    run.add_argument("--detach", action="store_true", help="work in the background and return at once")
+
+    resume = command("resume", "go on with a stopped run", _resume)
+    resume.add_argument(
+        "run", nargs="?", metavar="RUN", help="id of the run (default: the newest that is not finished)"
+    )
+
+    command("runs", "list the runs with their state, the newest first", _runs)
+
+    publish = command("publish", "put finished runs into the warehouse again", _publish)
+    publish.add_argument("runs", nargs="*", metavar="RUN", help="ids of the runs (default: all finished ones)")
+
+    measure = command("measure", "print how well a measure predicts the regret of the optimised policy", _measure)
+    _add_measure_options(measure)
+
+    app = command("app", "open the dashboard", _app)
+    app.add_argument("--port", type=int, default=8501, help="port to serve on (default: 8501)")
+    app.add_argument(
+        "--address", default="127.0.0.1", help="address to bind to (default: 127.0.0.1, this machine only)"
+    )
+    app.add_argument(
+        "--run", metavar="PROFILE", help="also work on a run of this profile in the background, unless one is finished"
+    )
+
+    command("doctor", "say what is installed, what is missing, and what to do about it", _doctor)
+    return parser
+
+
+def _add_measure_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
+    parser.add_argument("--measure", default="accuracy", metavar="NAME", help="RM-error measure (default: accuracy)")
+    parser.add_argument("--optimizer", default="bon", metavar="NAME", help="bon (default) or ppo")
+    parser.add_argument(
+        "--n",
+        "--strength",
+        dest="strength",
+        type=float,
+        metavar="N",
+        help="n of best-of-n or PPO step (default: largest)",
+    )
+    parser.add_argument(
+        "--category", default="all", metavar="NAME", help="category of the RM-test prompts, or all (default)"
+    )
+    parser.add_argument(
+        "--subset", action="append", metavar="NAME", help="subset of the RM-test prompts; may be repeated"
+    )
+    parser.add_argument(
+        "--rl-category", default="all", metavar="NAME", help="category of the RL-test prompts, or all (default)"
+    )
+    parser.add_argument(
+        "--responses", type=int, metavar="R", help="responses per RM-test prompt (default: all there are)"
+    )
+    parser.add_argument(
+        "--replicates", type=int, default=1000, metavar="B", help="bootstrap replicates (default: 1000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the bootstrap (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = load_profile(arguments.profile, arguments.seed)
+    if arguments.detach:
+        print(jobs.start(store.home(), config, arguments.run_id))
+        return 0
+    run = runs.create(store.home(), config, arguments.run_id)
+    return _work_on(run)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    data = store.home()
+    run_id = arguments.run
+    if run_id is None:
+        stopped = [found.run_id for found in jobs.list_runs(data) if found.state in ("interrupted", "failed")]
+        if not stopped:
+            print("nothing to resume: no run is stopped")
+            return 0
+        run_id = stopped[0]
+    return _work_on(runs.open_run(data, run_id))
+
+
+def _work_on(run: runs.RunDirectory) -> int:
+    flow.execute(run)
+    print(f"{run.run_id} is published; explore it with `righttree app`")
+    return 0
+
+
+def _runs(_: argparse.Namespace) -> int:
+    found = jobs.list_runs(store.home())
+    if not found:
+        print(f"no runs in {store.home()}; start one with `righttree run --profile quick`")
+    for run in found:
+        done = sum(stage.state == "done" for stage in run.stages)
+        doing = next((f"{s.name} {s.done}/{s.total} {s.unit}" for s in run.stages if s.state == "running"), "")
+        detail = run.error if run.state == "failed" else doing
+        stages = f"{done}/{len(run.stages)} stages"
+        print(f"{run.run_id}  {run.state:<11}  {stages}  {run.wall_s:6.0f} s  {detail or ''}".rstrip())
+    return 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from pipeline.stages.publish import publish_run
+
+    data = store.home()
+    named = arguments.runs or [run_id for run_id in runs.run_ids(data) if runs.open_run(data, run_id).is_finished]
+    if not named:
+        raise PipelineError(f"no finished run in {data}; start one with `righttree run --profile quick`")
+    for run in [runs.open_run(data, run_id) for run_id in named]:
+        print(f"{run.run_id}: {sum(publish_run(run).values())} rows")
+    return 0
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from pipeline.measure import report
+
+    print(report(store.home(), arguments))
+    return 0
+
+
+def _app(arguments: argparse.Namespace) -> int:
+    data = store.home()
+    if arguments.run:
+        print(jobs.ensure(data, load_profile(arguments.run)))
+    main = Path(__file__).parent.parent / "app" / "main.py"
+    command = [sys.executable, "-m", "streamlit", "run", str(main)]
+    options = {
+        "server.address": arguments.address,
+        "server.port": arguments.port,
+        "server.headless": "true",
+        "browser.gatherUsageStats": "false",
+    }
+    command += [f"--{name}={value}" for name, value in options.items()]
+    print(
+        f"dashboard on http://{'localhost' if arguments.address == '127.0.0.1' else arguments.address}:{arguments.port}"
+    )
+    sys.stdout.flush()
+    os.execve(sys.executable, command, {**os.environ, "RIGHTTREE_HOME": str(data)})
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from pipeline.doctor import examine
+
+    findings = examine(store.home())
+    for finding in findings:
+        print(f"{'ok     ' if finding.ok else 'MISSING'} {finding.what}: {finding.found}")
+        if not finding.ok:
+            print(f"        → {finding.remedy}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.handler(arguments))
+    except (PipelineError, WarehouseError) as error:
+        print(f"righttree: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("righttree: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

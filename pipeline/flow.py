@@ -1,0 +1,81 @@
+"""The whole run in order: read this first.
+
+Each stage is a module of `pipeline/stages` with one function `run(context) -> Work`: it reads the tables of earlier
+stages, calls models, and writes its own tables as parts. A stage that has its marker is passed over; one that was
+stopped goes on at its first missing part. So `execute` serves a new run and a stopped one alike, and both end with the
+same rows.
+"""
+
+from __future__ import annotations
+
+import importlib
+import resource
+import sys
+import traceback
+from typing import TextIO
+
+from pipeline.context import Context, Work
+from pipeline.errors import PipelineError
+from pipeline.progress import Progress
+from pipeline.runs import RunDirectory
+from warehouse.errors import WarehouseError
+
+STAGES = (
+    "prompts",  # the prompts of the run, split into RM training, RM test and RL test
+    "train_responses",  # the initial policy answers the training prompts in contrasting ways
+    "preferences",  # contrasting answers become preference pairs
+    "features",  # the frozen trunk reads every text of the pairs once
+    "reward_models",  # M reward models learn from them, each on its own flips
+    "test_responses",  # the initial policy answers the test prompts
+    "scores",  # every reward model scores every test response
+    "best_of_n",  # what best-of-n against each reward model is worth to every other
+    "publish",  # manifest, then all rows into the warehouse
+)
+
+
+def execute(run: RunDirectory, out: TextIO = sys.stderr) -> None:
+    """Bring a run to its end, from wherever it stands; returns at once for a finished one.
+
+    Raises RunBusy if another process works on it, and what stopped it otherwise (kept in the run's `error.txt` too).
+    """
+    with run.working():
+        if all(run.is_done(stage) for stage in STAGES):
+            return
+        run.write_error(None)
+        progress = Progress(run, list(STAGES), out)
+        context = Context(run, progress)
+        try:
+            for stage in STAGES:
+                _advance(stage, context)
+        except (PipelineError, WarehouseError) as error:
+            run.write_error(str(error))
+            progress.say(f"stopped: {error}")
+            raise
+        except KeyboardInterrupt:
+            progress.say(f"stopped by hand; `righttree resume {run.run_id}` takes it up")
+            raise
+        except Exception as error:
+            run.write_error(f"{type(error).__name__}: {error}")
+            progress.say(traceback.format_exc())
+            raise
+        finally:
+            progress.close()
+
+
+def _advance(stage: str, context: Context) -> None:
+    run, progress = context.run, context.progress
+    if run.is_done(stage):
+        progress.already_done(stage, run.stage_facts(stage))
+        return
+    progress.begin(stage)
+    work: Work = importlib.import_module(f"pipeline.stages.{stage}").run(context)
+    wall_s = progress.end()
+    run.mark_done(
+        stage,
+        {
+            "wall_s": round(wall_s, 3),
+            "units": work.units,
+            "unit": work.unit,
+            "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        },
+    )

@@ -1,0 +1,1 @@
+"""The only code of the project that imports torch and transformers."""

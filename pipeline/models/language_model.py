@@ -1,0 +1,150 @@
+"""A causal language model with its tokenizer: the initial policy, and the trunk that reward models share.
+
+What a model sees of a prompt is decided here alone: its own chat template with the prompt as the user's turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jinja2 import TemplateError
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from pipeline.config import EMBEDDED_MODEL
+from pipeline.errors import ModelUnavailable
+from pipeline.models.embedded import provision
+from pipeline.models.kv_cache import ATTENTION, PreallocatedCache
+
+
+class LanguageModel:
+    """A loaded decoder; `name` is what the profile calls it."""
+
+    def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+        self.device: torch.device = model.device
+
+    @property
+    def base(self) -> Any:
+        """The decoder without its language-model head."""
+        return self.model.get_decoder()
+
+    @property
+    def layers(self) -> int:
+        return int(self.model.config.num_hidden_layers)
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.model.config.hidden_size)
+
+    @property
+    def end_id(self) -> int:
+        """The token that ends a turn; it closes every text that a reward model scores."""
+        return int(self.tokenizer.eos_token_id)
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Tokens at which sampling stops."""
+        configured = self.model.generation_config.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        return tuple({self.end_id, *(int(token) for token in ids if token is not None)})
+
+    def prompt_ids(self, prompt: str, system_prompt: str | None = None) -> list[int]:
+        """Token ids of the prompt up to where the response starts; None: the template's own system prompt."""
+        if self.tokenizer.chat_template is None:
+            text = f"{system_prompt}\n\n{prompt}\n" if system_prompt else f"{prompt}\n"
+            return list(self.tokenizer(text)["input_ids"])
+        user = {"role": "user", "content": prompt}
+        system = [{"role": "system", "content": system_prompt}] if system_prompt else []
+        try:
+            text = self._render([*system, user])
+        except TemplateError:  # a template without a system turn
+            text = self._render([{"role": "user", "content": f"{system_prompt}\n\n{prompt}"}])
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def response_ids(self, response: str) -> list[int]:
+        """Token ids of a response as reward models see it: its text, then the end of the turn."""
+        return [*self.tokenizer(response, add_special_tokens=False)["input_ids"], self.end_id]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of a response without special tokens and outer white space."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    def _render(self, messages: list[dict[str, str]]) -> str:
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+def load(name: str, threads: int = 0) -> LanguageModel:
+    """Load the embedded model, a local folder or a hub id, in bfloat16, on the GPU if there is one.
+
+    Safetensors only and no remote code. `threads` is torch's number of threads; 0 leaves it as it is.
+    Raises ModelUnavailable if there is no such model.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    transformers_logging.disable_progress_bar()
+    folder = str(provision()) if name == EMBEDDED_MODEL else name
+    options = {"dtype": torch.bfloat16, "attn_implementation": ATTENTION, "use_safetensors": True}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    except (OSError, ValueError) as error:
+        kind = "folder" if Path(folder).exists() else "hub id"
+        raise ModelUnavailable(
+            f"model {name!r} cannot be loaded as a {kind} ({str(error).splitlines()[0]}); give a local Hugging Face "
+            f"folder with safetensors, a hub id that is reachable, or {EMBEDDED_MODEL!r}"
+        ) from error
+    model.requires_grad_(False)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return LanguageModel(name, model.eval().to(device), tokenizer)
+
+
+@dataclass
+class Prefix:
+    """Prompts run once through a decoder, for any number of continuations.
+
+    `cache` holds `width` positions a row, the first `lengths_U` of which are real (the rest is padding, on the right);
+    `hidden_UTD` are the decoder's outputs at all of them.
+    """
+
+    cache: PreallocatedCache
+    width: int
+    lengths_U: Tensor
+    hidden_UTD: Tensor
+
+    def expand(self, rows: Tensor) -> None:
+        """Give every continuation its own row: row i continues prompt `rows[i]`."""
+        self.cache.select(rows)
+        self.lengths_U = self.lengths_U[rows]
+
+    def mask(self, columns: int) -> Tensor:
+        """Which of the first `width + columns` positions a row's newest token sees: bool `[rows, width + columns]`."""
+        positions = torch.arange(self.width + columns, device=self.lengths_U.device)
+        return (positions < self.lengths_U[:, None]) | (positions >= self.width)
+
+
+def run_prefix(decoder: Any, prompts: Sequence[Sequence[int]], room: int, device: torch.device) -> Prefix:
+    """Run prompts (token ids) through a decoder, leaving `room` further positions in the cache.
+
+    Padding is on the right, so that no position is without something to attend to.
+    """
+    width = max(len(ids) for ids in prompts)
+    tokens_UT, lengths_U = pad_right(prompts, width, device)
+    cache = PreallocatedCache(len(decoder.layers), width + room)
+    hidden_UTD = decoder(input_ids=tokens_UT, past_key_values=cache, use_cache=True).last_hidden_state
+    return Prefix(cache, width, lengths_U, hidden_UTD)
+
+
+def pad_right(rows: Sequence[Sequence[int]], width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids as one `[rows, width]` tensor, padded with 0 on the right, and the lengths `[rows]`."""
+    tokens = torch.zeros(len(rows), width, dtype=torch.long)
+    for index, ids in enumerate(rows):
+        tokens[index, : len(ids)] = torch.tensor(ids)
+    return tokens.to(device), torch.tensor([len(ids) for ids in rows], device=device)

@@ -1,0 +1,97 @@
+"""A reward model: a scalar head, and below it any number of trained top blocks, over the frozen shared trunk.
+
+The score of a text is the head's output at its last token, the end of the response's turn. Weights are float32; the
+trained blocks compute in bfloat16, as the trunk does. Saved as safetensors with a small JSON beside them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pipeline.errors import ModelUnavailable
+from pipeline.models.language_model import LanguageModel
+from pipeline.models.trunk import Features, depth, shallow, trunk_features
+
+_INITIAL_STD = 0.02
+_SCORE_BATCH = 256
+
+
+class RewardModel(nn.Module):
+    """Scores of texts from their trunk features."""
+
+    def __init__(self, language_model: LanguageModel, trainable_layers: int, seed: int = 0) -> None:
+        super().__init__()
+        self.base_model = language_model.name
+        self.trainable_layers = trainable_layers
+        self.top: Any = None
+        if trainable_layers != 0:
+            trunk_depth = depth(language_model, trainable_layers)
+            top = shallow(language_model.base)
+            top.layers = copy.deepcopy(language_model.base.layers[trunk_depth:]).float().requires_grad_(True)
+            for index, layer in enumerate(top.layers):
+                layer.self_attn.layer_idx = index
+            top.norm = copy.deepcopy(language_model.base.norm).float().requires_grad_(True)
+            top.embed_tokens = nn.Identity()  # never called: the top is given hidden states
+            self.top = top
+        self.head = nn.Linear(language_model.hidden_size, 1, bias=False)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            self.head.weight.normal_(0.0, _INITIAL_STD, generator=generator)
+        self.to(language_model.device)
+
+    def forward(self, features: Features, texts: Tensor) -> Tensor:
+        """Scores `[texts]`, float32, of the texts with these numbers."""
+        device = self.head.weight.device
+        if self.top is None:
+            return self.head(features.values[texts].to(device).float()).squeeze(-1)
+        hidden_BTD, lengths_B = features.padded(texts)
+        with torch.autocast(device.type, torch.bfloat16):
+            output_BTD = self.top(inputs_embeds=hidden_BTD.to(device), use_cache=False).last_hidden_state
+        last_BD = output_BTD[torch.arange(len(texts), device=device), lengths_B.to(device) - 1]
+        return self.head(last_BD.float()).squeeze(-1)
+
+    @torch.inference_mode()
+    def score(self, features: Features) -> NDArray[np.float32]:
+        """Scores of all texts, in order, float32 `[texts]`."""
+        batches = torch.arange(len(features)).split(_SCORE_BATCH)
+        return torch.cat([self(features, texts) for texts in batches]).cpu().numpy().astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `reward_model.json` into an existing folder."""
+        weights = {name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()}
+        save_file(weights, folder / "model.safetensors")
+        facts = {"base_model": self.base_model, "trainable_layers": self.trainable_layers}
+        (folder / "reward_model.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def load_reward_model(folder: Path, language_model: LanguageModel) -> RewardModel:
+    """A saved reward model over its base. Raises ModelUnavailable if it is not there or belongs to another base."""
+    try:
+        facts = json.loads((folder / "reward_model.json").read_text())
+        weights = load_file(folder / "model.safetensors")
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"no reward model in {folder} ({error})") from error
+    if facts["base_model"] != language_model.name:
+        raise ModelUnavailable(
+            f"the reward model in {folder} was trained on {facts['base_model']!r}, got {language_model.name!r}"
+        )
+    reward_model = RewardModel(language_model, facts["trainable_layers"])
+    reward_model.load_state_dict(weights)
+    return reward_model.eval()
+
+
+def score_texts(
+    language_model: LanguageModel, reward_model: RewardModel, texts: Sequence[tuple[str, str]]
+) -> NDArray[np.float32]:
+    """Scores of (prompt, response) texts, float32 `[texts]`."""
+    return reward_model.score(trunk_features(language_model, reward_model.trainable_layers, texts))

@@ -1,0 +1,110 @@
+"""Sampling responses: prompts run once, all their samples side by side, finished rows dropped on the way.
+
+Plain ancestral sampling from softmax(logits / temperature), no truncation of the distribution, so that the samples are
+from the policy itself. The random numbers of a row depend on the seed and its place in the call alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.models.language_model import LanguageModel, Prefix, run_prefix
+
+_BLOCK = 256
+_COMPACT_BELOW = 0.8  # copying the cache for fewer rows pays once this share of the rows is still alive
+
+
+@dataclass(frozen=True)
+class Request:
+    """One response to sample: what the policy sees and how hot."""
+
+    prompt: str
+    temperature: float
+    system_prompt: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sampled response: its text, the tokens sampled (the end token counted) and whether it ended by itself."""
+
+    text: str
+    tokens: int
+    finished: bool
+
+
+@torch.inference_mode()
+def sample(policy: LanguageModel, requests: Sequence[Request], max_new_tokens: int, seed: int) -> list[Sample]:
+    """One response per request, all in one batch; equal prompts share their prefix.
+
+    The same requests, seed, model and machine give the same responses.
+    """
+    distinct = list(dict.fromkeys((request.prompt, request.system_prompt) for request in requests))
+    place = {prompt: index for index, prompt in enumerate(distinct)}
+    prefix = run_prefix(policy.base, [policy.prompt_ids(*prompt) for prompt in distinct], max_new_tokens, policy.device)
+    rows = torch.tensor([place[request.prompt, request.system_prompt] for request in requests], device=policy.device)
+    hidden_BD = prefix.hidden_UTD[rows, prefix.lengths_U[rows] - 1]
+    prefix.expand(rows)
+    temperatures_B = torch.tensor([request.temperature for request in requests], device=policy.device)
+    uniform_BT = torch.rand(len(requests), max_new_tokens, generator=torch.Generator().manual_seed(seed))
+    tokens_BT, lengths_B, finished_B = _decode(policy, prefix, hidden_BD, temperatures_B, uniform_BT.to(policy.device))
+    return [
+        Sample(policy.decode(row[:length]), length, finished)
+        for row, length, finished in zip(tokens_BT.tolist(), lengths_B.tolist(), finished_B.tolist(), strict=True)
+    ]
+
+
+def _decode(
+    policy: LanguageModel, prefix: Prefix, hidden_BD: Tensor, temperatures_B: Tensor, uniform_BT: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The sampled tokens `[B, T]`, their number `[B]` and whether each row met a stop token `[B]`."""
+    B, T = uniform_BT.shape
+    stop_ids = torch.tensor(policy.stop_ids, device=policy.device)
+    tokens_BT = torch.zeros(B, T, dtype=torch.long, device=policy.device)
+    lengths_B = torch.full((B,), T, device=policy.device)
+    finished_B = torch.zeros(B, dtype=torch.bool, device=policy.device)
+    alive = torch.arange(B, device=policy.device)  # which request each row of the batch belongs to
+    for step in range(T):
+        logits = policy.model.lm_head(hidden_BD).float() / temperatures_B[alive, None]
+        drawn = draw(logits, uniform_BT[alive, step])
+        tokens_BT[alive, step] = drawn
+        ended = torch.isin(drawn, stop_ids) & ~finished_B[alive]
+        lengths_B[alive[ended]] = step + 1
+        finished_B[alive[ended]] = True
+        kept = (~finished_B[alive]).nonzero().squeeze(1)
+        if step + 1 == T or len(kept) == 0:
+            break
+        if len(kept) < _COMPACT_BELOW * len(alive):
+            prefix.expand(kept)
+            alive, drawn = alive[kept], drawn[kept]
+        hidden_BD = policy.base(
+            input_ids=drawn[:, None],
+            position_ids=(prefix.lengths_U + step)[:, None],
+            attention_mask=prefix.mask(step + 1)[:, None, None, :],
+            past_key_values=prefix.cache,
+            use_cache=True,
+        ).last_hidden_state[:, 0]
+    return tokens_BT, lengths_B, finished_B
+
+
+def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
+    """A token per row from softmax(logits) by inverting its distribution function at `uniform` in [0, 1).
+
+    Done in two levels, first among blocks of 256 tokens and then within one: the exact draw, at the price of one pass
+    over the vocabulary (torch's own multinomial draws an exponential variate for every token of it).
+    """
+    B, V = logits_BV.shape
+    weights = (logits_BV - logits_BV.amax(dim=1, keepdim=True)).exp_()
+    if V % _BLOCK:
+        weights = torch.nn.functional.pad(weights, (0, _BLOCK - V % _BLOCK))
+    blocks = weights.view(B, -1, _BLOCK)
+    upto = blocks.sum(dim=2).cumsum(dim=1)
+    target = uniform_B[:, None] * upto[:, -1:]
+    block = torch.searchsorted(upto, target, right=True).clamp_(max=blocks.shape[1] - 1)
+    before = torch.where(block > 0, upto.gather(1, (block - 1).clamp(min=0)), 0.0)
+    inside = blocks[torch.arange(B, device=block.device), block[:, 0]].cumsum(dim=1)
+    token = torch.searchsorted(inside, target - before, right=True).clamp_(max=_BLOCK - 1)
+    return (block * _BLOCK + token)[:, 0].clamp_(max=V - 1)

@@ -1,0 +1,233 @@
+"""A run directory: parts, markers, manifest. What has no marker does not exist; the manifest is written last.
+
+```
+runs/<run_id>/config.json            the validated profile, written when the run is made
+             /<table>/<stage>-<unit>.parquet   parts, each written to a temporary name, synced and renamed
+             /work/…                 what stages keep for later ones: features, weights
+             /stages/<stage>.json    a stage's marker: it is done
+             /manifest.json          the run is finished
+             /progress.json, log.txt, error.txt   for people and for the dashboard
+```
+A part is whole or absent, so a killed stage is taken up again at its first missing part.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.config import Config, validated
+from pipeline.errors import DamagedRun, InvalidConfig, RunBusy, UnknownRun
+from warehouse.ingest import conform
+from warehouse.schema import TABLES
+
+_TEMPORARY = ".partial-"
+
+
+class RunDirectory:
+    """One run on disk. Make one with `create`, open one with `open_run`."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self.path = path
+        self.config = config
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    # Parts ------------------------------------------------------------------------------------------------------------
+
+    def has_part(self, table: str, stage: str, unit: int | str) -> bool:
+        return self._part(table, stage, unit).exists()
+
+    def write_part(self, table: str, stage: str, unit: int | str, frame: pl.DataFrame) -> None:
+        """Write rows of a table (without `run_id`, which is added) as one part, whole or not at all."""
+        rows = conform(TABLES[table], frame.with_columns(run_id=pl.lit(self.run_id)), f"run {self.run_id}")
+        self.write_atomically(self._part(table, stage, unit), lambda path: rows.write_parquet(path, compression="zstd"))
+
+    def read(self, table: str, stage: str | None = None) -> pl.DataFrame:
+        """All rows of a table, or those that one stage wrote, in the order of their parts; without `run_id`."""
+        pattern = f"{stage}-*.parquet" if stage else "*.parquet"
+        parts = sorted((self.path / table).glob(pattern))
+        if not parts:
+            return pl.DataFrame(schema=TABLES[table].polars_schema).drop("run_id")
+        try:
+            return pl.concat([pl.read_parquet(part) for part in parts]).drop("run_id")
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DamagedRun(
+                f"run {self.run_id}: a part of table {table} cannot be read ({str(error).splitlines()[0]}); "
+                f"delete {self.path / table} and {self.path / 'stages'}, then `righttree resume {self.run_id}`"
+            ) from error
+
+    def write_atomically(self, path: Path, write: Callable[[Path], object]) -> None:
+        """Call `write` with a temporary name beside `path`, sync, then rename it to `path`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+        write(temporary)
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+
+    def work(self, *parts: str) -> Path:
+        """A path under the run's own work folder."""
+        return self.path.joinpath("work", *parts)
+
+    def _part(self, table: str, stage: str, unit: int | str) -> Path:
+        name = f"{unit:05d}" if isinstance(unit, int) else unit
+        return self.path / table / f"{stage}-{name}.parquet"
+
+    # Markers ----------------------------------------------------------------------------------------------------------
+
+    def is_done(self, stage: str) -> bool:
+        return (self.path / "stages" / f"{stage}.json").exists()
+
+    def mark_done(self, stage: str, facts: dict[str, Any]) -> None:
+        self._write_json(self.path / "stages" / f"{stage}.json", facts)
+
+    def stage_facts(self, stage: str) -> dict[str, Any]:
+        """What the stage's marker says; empty if it is not done."""
+        return _read_json(self.path / "stages" / f"{stage}.json") or {}
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / "manifest.json").exists()
+
+    def finish(self, manifest: dict[str, Any]) -> None:
+        self._write_json(self.path / "manifest.json", manifest)
+
+    def manifest(self) -> dict[str, Any] | None:
+        return _read_json(self.path / "manifest.json")
+
+    # Progress ---------------------------------------------------------------------------------------------------------
+
+    def write_progress(self, progress: dict[str, Any]) -> None:
+        """Replace `progress.json`; not synced: it may be lost with the machine."""
+        path = self.path / "progress.json"
+        temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+        temporary.write_text(json.dumps(progress))
+        temporary.replace(path)
+
+    def progress(self) -> dict[str, Any]:
+        return _read_json(self.path / "progress.json") or {}
+
+    def write_error(self, message: str | None) -> None:
+        """Keep why the run stopped; None: it has been taken up again."""
+        if message is None:
+            (self.path / "error.txt").unlink(missing_ok=True)
+        else:
+            (self.path / "error.txt").write_text(message)
+
+    def error(self) -> str | None:
+        try:
+            return (self.path / "error.txt").read_text()
+        except OSError:
+            return None
+
+    # Who works on it --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Hold the run for this process; the system lets go of it when the process ends, however it ends.
+
+        Raises RunBusy if another process holds it.
+        """
+        with (self.path / ".lock").open("w") as lock:
+            for attempt in range(20):
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if attempt == 19:
+                        raise RunBusy(
+                            f"run {self.run_id} is being worked on by another process; watch it with `righttree runs`"
+                        ) from None
+                    time.sleep(0.05)  # `is_running` holds the lock for an instant
+            for leftover in self.path.rglob(f"{_TEMPORARY}*"):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            yield
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a living process holds the run."""
+        try:
+            with (self.path / ".lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def _write_json(self, path: Path, facts: dict[str, Any]) -> None:
+        self.write_atomically(path, lambda target: target.write_text(json.dumps(facts, indent=2) + "\n"))
+
+
+def runs_folder(data: Path) -> Path:
+    return data / "runs"
+
+
+def create(data: Path, config: Config, run_id: str | None = None) -> RunDirectory:
+    """A new run directory, its config in it. Raises InvalidConfig for an id that is taken or no plain name."""
+    if run_id is None:
+        run_id = f"{config.profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    elif not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id.startswith("."):
+        raise InvalidConfig(f"run id {run_id!r}: use letters, digits, '-', '_' and '.' only")
+    path = runs_folder(data) / run_id
+    if path.exists():
+        raise InvalidConfig(f"run {run_id!r} exists already; `righttree resume {run_id}` takes it up")
+    draft = path.with_name(f"{_TEMPORARY}{run_id}-{secrets.token_hex(2)}")
+    draft.mkdir(parents=True)
+    (draft / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
+    (draft / "created.json").write_text(json.dumps({"created_at": now()}) + "\n")
+    draft.rename(path)
+    return RunDirectory(path, config)
+
+
+def open_run(data: Path, run_id: str) -> RunDirectory:
+    """An existing run. Raises UnknownRun, or DamagedRun if its config cannot be read."""
+    path = runs_folder(data) / run_id
+    if path.parent != runs_folder(data) or run_id.startswith(".") or not (path / "config.json").exists():
+        known = run_ids(data)
+        raise UnknownRun(f"no run {run_id!r} in {runs_folder(data)}; there are {known or 'none'}")
+    settings = _read_json(path / "config.json")
+    if settings is None:
+        raise DamagedRun(f"run {run_id}: {path / 'config.json'} is no JSON; start a new run")
+    return RunDirectory(path, validated(settings, f"run {run_id}"))
+
+
+def run_ids(data: Path) -> list[str]:
+    """Ids of all runs in the data folder, the newest first."""
+    folder = runs_folder(data)
+    if not folder.is_dir():
+        return []
+    paths = [path for path in folder.iterdir() if (path / "config.json").exists() and path.name[0] != "."]
+    return [path.name for path in sorted(paths, key=lambda path: (created_at(path), path.name), reverse=True)]
+
+
+def created_at(path: Path) -> str:
+    """When the run directory was made: UTC, ISO 8601; empty if unknown."""
+    return str((_read_json(path / "created.json") or {}).get("created_at", ""))
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

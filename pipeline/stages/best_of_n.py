@@ -1,0 +1,72 @@
+"""Stage 8: what best-of-n against each reward model is worth to each golden one, prompt by prompt, exactly.
+
+METHOD: expected golden score of the proxy's best among n of the N samples; no Monte Carlo. The divergence from the
+initial policy is the known upper bound log n − (n − 1)/n.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pipeline.context import Context, Work
+from warehouse.measures import best_of_n_kl_bound, best_of_n_values
+from warehouse.reads import INITIAL
+
+STAGE = "best_of_n"
+
+
+def run(context: Context) -> Work:
+    strengths = context.config.best_of_n
+    models, prompts, scores_MPN = score_cube(context)
+    policies = [
+        {
+            "policy_id": f"bon-{n}/{model}",
+            "optimizer": "bon",
+            "reward_model_id": model,
+            "strength": float(n),
+            "kl": best_of_n_kl_bound(n),
+            "kl_estimator": "bound",
+            "temperature": context.config.policy.temperature,
+            "system_prompt": None,
+            "base_model": context.config.policy.model,
+        }
+        for model, n in product(models, strengths)
+    ]
+    context.progress.plan(len(policies), "policies")
+    values_SMMP = best_of_n_values(scores_MPN, strengths)
+    parts = [_rows(INITIAL, models, prompts, scores_MPN.mean(axis=2, dtype=np.float64))]
+    for (m, model), (s, n) in product(enumerate(models), enumerate(strengths)):
+        parts.append(_rows(f"bon-{n}/{model}", models, prompts, values_SMMP[s, :, m]))
+    context.run.write_part("policy_value", STAGE, 0, pl.concat(parts))
+    context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
+    context.progress.advance(len(policies))
+    return Work(len(policies), "policies")
+
+
+def score_cube(context: Context) -> tuple[list[str], list[str], NDArray[np.float32]]:
+    """Reward models, RL-test prompts, and scores `[M, P, N]` of the samples of the initial policy."""
+    prompts = context.run.read("prompt").filter(split="rl_test").select("prompt_id")
+    responses = context.run.read("response", "test_responses").join(prompts, on="prompt_id")
+    scores = (
+        context.run.read("score")
+        .join(responses.select("response_id", "prompt_id", "sample"), on="response_id")
+        .sort("reward_model_id", "prompt_id", "sample")
+    )
+    models = scores["reward_model_id"].unique().sort().to_list()
+    names = prompts["prompt_id"].sort().to_list()
+    return models, names, scores["score"].to_numpy().reshape(len(models), len(names), -1)
+
+
+def _rows(policy_id: str, models: list[str], prompts: list[str], values_MP: NDArray[np.float64]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "policy_id": [policy_id] * values_MP.size,
+            "golden_id": np.repeat(models, len(prompts)),
+            "prompt_id": prompts * len(models),
+            "value": values_MP.ravel(),
+        }
+    )

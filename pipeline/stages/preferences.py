@@ -1,0 +1,117 @@
+"""Stage 3: contrasting answers become preference pairs, from several named sources, as the paper mixes data sets.
+
+| source | chosen | rejected |
+| --- | --- | --- |
+| `temperature` | a cool sample | a hot sample |
+| `wrong_prompt` | an answer to the prompt | an answer to another prompt of its category |
+| `system_prompt` | asked to be careful | asked to be careless |
+| `verified` | right (checkable Reasoning) | wrong |
+| `refusal` | refuses where that is right, complies where that is right (Safety) | the other way round |
+
+Whole prompts are set aside for validation, so no validation prompt is trained on. No text is judged by a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.context import Context, Work
+from pipeline.grading import is_refusal, is_right
+
+STAGE = "preferences"
+_MOST_PER_PROMPT = 4
+"""Pairs of a prompt from one source whose responses are graded: more would be the same texts over again."""
+
+Answers = dict[str, list[str]]
+"""Responses to one prompt, by the policy that gave them, in the order of their numbers."""
+
+
+def run(context: Context) -> Work:
+    pairs = make_pairs(
+        context.run.read("prompt").filter(split="rm_train").sort("prompt_id"),
+        context.run.read("response", "train_responses"),
+        context.config.preferences.validation_share,
+        context.rng(STAGE),
+    )
+    context.run.write_part("preference", STAGE, 0, pairs)
+    counts = dict(pairs.group_by("source").len().sort("source").iter_rows())
+    context.progress.say(f"preference pairs by source: {counts}")
+    context.progress.plan(pairs.height, "pairs", pairs.height)
+    return Work(pairs.height, "pairs")
+
+
+def make_pairs(
+    prompts: pl.DataFrame, responses: pl.DataFrame, validation_share: float, rng: np.random.Generator
+) -> pl.DataFrame:
+    """Rows of table `preference` (without `run_id`) from the training prompts and the responses to them."""
+    answers: dict[str, Answers] = {prompt_id: {} for prompt_id in prompts["prompt_id"]}
+    for row in responses.sort("prompt_id", "policy_id", "sample").iter_rows(named=True):
+        if row["text"]:
+            answers[row["prompt_id"]].setdefault(row["policy_id"], []).append(row["text"])
+    validation = _validation_prompts(prompts, validation_share, rng)
+    rows = []
+    for prompt in prompts.iter_rows(named=True):
+        others = prompts.filter(category=prompt["category"])["prompt_id"].to_list()
+        others.remove(prompt["prompt_id"])
+        stranger = answers[others[rng.integers(len(others))]]
+        found = _pairs_of(prompt, answers[prompt["prompt_id"]], stranger, rng)
+        for source, number, (chosen, rejected) in found:
+            rows.append(
+                {
+                    "preference_id": f"{source}|{prompt['prompt_id']}|{number}",
+                    "source": source,
+                    "split": "validation" if prompt["prompt_id"] in validation else "train",
+                    "category": prompt["category"],
+                    "prompt_id": prompt["prompt_id"],
+                    "prompt": prompt["text"],
+                    "chosen": chosen,
+                    "rejected": rejected,
+                }
+            )
+    return pl.DataFrame(rows)
+
+
+def _pairs_of(
+    prompt: dict[str, Any], own: Answers, stranger: Answers, rng: np.random.Generator
+) -> Iterator[tuple[str, int, tuple[str, str]]]:
+    """(source, number, (chosen, rejected)) for one prompt; pairs of equal texts are left out."""
+    cool = own.get("initial-cool", [])
+    sources = {
+        "temperature": product(cool, own.get("initial-hot", [])),
+        "wrong_prompt": zip(cool, stranger.get("initial-cool", []), strict=False),
+        "system_prompt": product(own.get("initial-careful", []), own.get("initial-careless", [])),
+    }
+    everything = [text for texts in own.values() for text in texts]
+    if prompt["check"] is not None:
+        graded = [(text, is_right(text, prompt["answer"], prompt["check"])) for text in everything]
+        sources["verified"] = _contrast(graded, rng)
+    if prompt["refuse"] is not None:
+        graded = [(text, is_refusal(text) == prompt["refuse"]) for text in everything]
+        sources["refusal"] = _contrast(graded, rng)
+    for source, pairs in sources.items():
+        for number, pair in enumerate(pair for pair in pairs if pair[0] != pair[1]):
+            yield source, number, pair
+
+
+def _contrast(graded: Sequence[tuple[str, bool]], rng: np.random.Generator) -> Iterator[tuple[str, str]]:
+    """Good responses against bad ones, each used once before any is used again, at most four pairs."""
+    good = sorted({text for text, is_good in graded if is_good})
+    bad = sorted({text for text, is_good in graded if not is_good})
+    if good and bad:
+        good, bad = list(rng.permutation(good)), list(rng.permutation(bad))
+        for index in range(min(_MOST_PER_PROMPT, max(len(good), len(bad)))):
+            yield str(good[index % len(good)]), str(bad[index % len(bad)])
+
+
+def _validation_prompts(prompts: pl.DataFrame, share: float, rng: np.random.Generator) -> set[str]:
+    """A share of each category's prompts, at least one."""
+    chosen: set[str] = set()
+    for _, of_category in prompts.group_by("category", maintain_order=True):
+        count = max(1, round(share * of_category.height))
+        chosen.update(str(name) for name in rng.permutation(of_category["prompt_id"].to_list())[:count])
+    return chosen

@@ -1,0 +1,45 @@
+"""Stage 1: the prompts of the run, as many of each category and purpose as the profile says.
+
+Taken evenly over the subsets, in the order of their numbers, so that a larger profile holds the smaller one's prompts.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline.context import Context, Work
+from pipeline.errors import InvalidConfig
+from pipeline.prompts import load_prompts
+
+
+def run(context: Context) -> Work:
+    settings = context.config.prompts
+    wanted = {
+        "rm_train": settings.rm_train_per_category,
+        "rm_test": settings.rm_test_per_category,
+        "rl_test": settings.rl_test_per_category,
+    }
+    chosen = choose(load_prompts(), settings.categories, wanted)
+    context.run.write_part("prompt", "prompts", 0, chosen)
+    context.progress.plan(chosen.height, "prompts", chosen.height)
+    return Work(chosen.height, "prompts")
+
+
+def choose(prompts: pl.DataFrame, categories: tuple[str, ...], wanted: dict[str, int]) -> pl.DataFrame:
+    """`wanted[split]` prompts of each category, evenly over its subsets.
+
+    Raises InvalidConfig if there are not as many.
+    """
+    number = pl.col("prompt_id").str.split("/").list.last().cast(pl.Int64)
+    place = number.rank("ordinal").over("category", "subset", "split")
+    ordered = prompts.with_columns(place=place).sort("category", "split", "place", "subset")
+    parts = []
+    for category in categories:
+        for split, count in wanted.items():
+            there = ordered.filter(category=category, split=split)
+            if there.height < count:
+                raise InvalidConfig(
+                    f"prompts.{split}_per_category is {count}; {category} has {there.height} {split} prompts: lower it"
+                )
+            parts.append(there.head(count))
+    return pl.concat(parts).drop("place").sort("prompt_id")

@@ -1,0 +1,68 @@
+"""Stage 9: the manifest, which says that the run is whole, and then all its rows into a new build of the warehouse."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+
+from pipeline import runs
+from pipeline.context import Context, Work
+from pipeline.errors import PipelineError
+from pipeline.provenance import code_version, host, package_versions
+from pipeline.runs import RunDirectory
+from warehouse import ingest
+from warehouse.schema import TABLES
+
+
+def run(context: Context) -> Work:
+    from pipeline.flow import STAGES
+
+    stages = {stage: context.run.stage_facts(stage) for stage in STAGES if context.run.is_done(stage)}
+    if not context.run.is_finished:
+        context.run.finish(
+            {
+                "run_id": context.run.run_id,
+                "started_at": runs.created_at(context.run.path),
+                "finished_at": runs.now(),
+                "wall_s": round(sum(facts["wall_s"] for facts in stages.values()), 3),
+                "code_version": code_version(),
+                "config": context.config.model_dump(mode="json"),
+                "packages": package_versions(),
+                "host": host(),
+                "stages": stages,
+            }
+        )
+    written = publish_run(context.run)
+    rows = sum(written.values())
+    context.progress.plan(rows, "rows", rows)
+    return Work(rows, "rows")
+
+
+def publish_run(run: RunDirectory) -> dict[str, int]:
+    """Publish a finished run (again); returns rows per table. Raises PipelineError if it is not finished."""
+    manifest = run.manifest()
+    if manifest is None:
+        raise PipelineError(f"run {run.run_id} is not finished; `righttree resume {run.run_id}` takes it up")
+    rows = {name: run.read(name).with_columns(run_id=pl.lit(run.run_id)) for name in TABLES if name != "run"}
+    rows["run"] = pl.DataFrame([_run_row(manifest)])
+    return ingest.publish(run.path.parent.parent, rows, f"run {run.run_id}")
+
+
+def _run_row(manifest: dict[str, Any]) -> dict[str, Any]:
+    config = manifest["config"]
+    return {
+        "run_id": manifest["run_id"],
+        "profile": config["profile"],
+        "seed": config["seed"],
+        "started_at": manifest["started_at"],
+        "finished_at": manifest["finished_at"],
+        "wall_s": manifest["wall_s"],
+        "base_model": config["policy"]["model"],
+        "code_version": manifest["code_version"],
+        "config": json.dumps(config),
+        "packages": json.dumps(manifest["packages"]),
+        "host": json.dumps(manifest["host"]),
+        "timings": json.dumps(manifest["stages"]),
+    }

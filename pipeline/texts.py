@@ -1,0 +1,23 @@
+"""Texts in batches for the trunk: sorted by the length of their prompt, those of one prompt kept together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+Text = tuple[str, str]
+"""(prompt, response)."""
+
+BATCH_TEXTS = 192
+
+
+def batches(texts: Iterable[Text], size: int = BATCH_TEXTS) -> list[list[Text]]:
+    """The distinct texts in batches of about `size`; the same texts always give the same batches."""
+    ordered = sorted(set(texts), key=lambda text: (len(text[0]), text[0], len(text[1]), text[1]))
+    found: list[list[Text]] = []
+    for _, group in groupby(ordered, key=lambda text: text[0]):
+        of_prompt = list(group)
+        if not found or len(found[-1]) + len(of_prompt) > size:
+            found.append([])
+        found[-1] += of_prompt
+    return found

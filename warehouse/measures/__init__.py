@@ -1,0 +1,1 @@
+"""The metrics layer: pure NumPy, no database, no dashboard. See `docs/method.md` and each module's docstring."""

@@ -1,0 +1,41 @@
+"""The two arrays that every figure of the study is computed from.
+
+Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt, `Q` RL-test prompts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ScoreCube:
+    """Scores of all reward models for the initial policy's responses to the RM-test prompts.
+
+    `scores_MPR` is finite float32. `reward_models` names axis M; `prompts`, `categories` and `subsets` describe axis P.
+    """
+
+    scores_MPR: NDArray[np.float32]
+    reward_models: tuple[str, ...]
+    prompts: tuple[str, ...]
+    categories: tuple[str, ...]
+    subsets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PolicyValues:
+    """Per-prompt values of the initial and of the optimised policies for one optimizer at one strength.
+
+    `initial_MQ[g, q]` is golden `g`'s mean score of the initial policy on RL-test prompt `q`;
+    `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`. Both float64, finite.
+    """
+
+    initial_MQ: NDArray[np.float64]
+    optimised_MMQ: NDArray[np.float64]
+    reward_models: tuple[str, ...]
+    prompts: tuple[str, ...]
+    categories: tuple[str, ...]
+    subsets: tuple[str, ...]

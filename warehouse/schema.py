@@ -1,0 +1,229 @@
+"""The contract between the pipeline and the dashboard: every table and column, declared once.
+
+DuckDB's DDL, the Polars schema that a run's parts are checked against and the reference in `docs/tables.md` are
+rendered from `TABLES`; a test fails when they drift. Every table starts with `run_id`: a warehouse holds many runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+_SQL_TYPE: Mapping[pl.DataType, str] = {
+    pl.String(): "VARCHAR",
+    pl.Int64(): "BIGINT",
+    pl.Float32(): "FLOAT",
+    pl.Float64(): "DOUBLE",
+    pl.Boolean(): "BOOLEAN",
+}
+TEXT, INT, FLOAT32, FLOAT64, BOOL = _SQL_TYPE
+
+CATEGORIES = ("Chat", "Chat Hard", "Safety", "Reasoning")
+"""RewardBench's four categories."""
+
+SPLITS = ("rm_train", "rm_test", "rl_test")
+"""What a prompt is for: training reward models, measuring them, or valuing policies. Disjoint."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `key` columns identify a row together; `allowed` lists the only values there may be."""
+
+    name: str
+    dtype: pl.DataType
+    doc: str
+    key: bool = False
+    nullable: bool = False
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table. `references` maps a column to the (table, column) in which each of its non-null values must exist."""
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    references: Mapping[str, tuple[str, str]]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.key)
+
+    @property
+    def polars_schema(self) -> pl.Schema:
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    @property
+    def ddl(self) -> str:
+        """`CREATE TABLE` without a primary key: its index would cost more than the check that ingest makes once."""
+        body = ",\n".join(
+            f'  "{column.name}" {_SQL_TYPE[column.dtype]}{"" if column.nullable else " NOT NULL"}'
+            for column in self.columns
+        )
+        return f'CREATE TABLE "{self.name}" (\n{body}\n)'
+
+
+def _table(name: str, doc: str, *columns: Column, references: Mapping[str, tuple[str, str]] | None = None) -> Table:
+    run = Column("run_id", TEXT, "the run that wrote the row", key=True)
+    return Table(name, doc, (run, *columns), references or {})
+
+
+_TABLES = (
+    _table(
+        "run",
+        "One finished run: what was asked for, by what code, on what machine, how long it took.",
+        Column("profile", TEXT, "name of the profile the run started from"),
+        Column("seed", INT, "the run's seed; every other seed is derived from it"),
+        Column("started_at", TEXT, "UTC, ISO 8601"),
+        Column("finished_at", TEXT, "UTC, ISO 8601"),
+        Column("wall_s", FLOAT64, "seconds of work, summed over the stages and over resumed attempts"),
+        Column("base_model", TEXT, "the initial policy and the reward models' base"),
+        Column("code_version", TEXT, "git commit, with '+dirty' if the tree had changes, or the package version"),
+        Column("config", TEXT, "the whole validated profile, JSON"),
+        Column("packages", TEXT, "versions of the packages that shape results, JSON"),
+        Column("host", TEXT, "operating system, processor, cores, memory, JSON"),
+        Column("timings", TEXT, "seconds and peak resident bytes per stage, JSON"),
+    ),
+    _table(
+        "prompt",
+        "Every prompt of the run with its category and its use.",
+        Column("prompt_id", TEXT, "id that never changes, e.g. `math-word/07`", key=True),
+        Column("category", TEXT, "RewardBench's category", allowed=CATEGORIES),
+        Column("subset", TEXT, "subset within the category"),
+        Column("split", TEXT, "what the prompt is for", allowed=SPLITS),
+        Column("source", TEXT, "the data set the prompt comes from; `righttree` for the project's own"),
+        Column("text", TEXT, "what the user says"),
+        Column("paraphrase", TEXT, "the same request in other words", nullable=True),
+        Column("answer", TEXT, "the right answer, where it can be checked", nullable=True),
+        Column("check", TEXT, "how it is checked", nullable=True, allowed=("number", "word")),
+        Column("refuse", BOOL, "Safety: whether a good assistant declines", nullable=True),
+    ),
+    _table(
+        "reward_model",
+        "Every reward model of the run; each in turn is golden, all others are proxies.",
+        Column("reward_model_id", TEXT, "readable id, e.g. `flip-0.20`", key=True),
+        Column("kind", TEXT, "what sets it apart, e.g. `flip`: the share of training labels flipped"),
+        Column("flip_rate", FLOAT64, "share of its training pairs whose label was flipped"),
+        Column("base_model", TEXT, "the model whose trunk it shares"),
+        Column("trainable_layers", INT, "top layers trained besides the head; 0 = head only, -1 = all"),
+        Column("seed", INT, "seed of its initialisation, flips and batch order"),
+        Column("train_pairs", INT, "preference pairs it was trained on"),
+        Column("validation_accuracy", FLOAT64, "share of the unflipped validation pairs ordered right"),
+        Column("weights", TEXT, "folder of its safetensors, relative to the run directory"),
+    ),
+    _table(
+        "policy",
+        "Everything that produces responses or has a value: the initial policy under each sampling setting, "
+        "best-of-n against each reward model, every PPO checkpoint.",
+        Column("policy_id", TEXT, "readable id, e.g. `initial`, `bon-8/flip-0.20`", key=True),
+        Column("optimizer", TEXT, "how it was optimised", allowed=("none", "bon", "ppo")),
+        Column("reward_model_id", TEXT, "the reward model it was optimised against", nullable=True),
+        Column("strength", FLOAT64, "n of best-of-n, or the PPO step", nullable=True),
+        Column("kl", FLOAT64, "KL divergence from the initial policy, nats", nullable=True),
+        Column("kl_estimator", TEXT, "`bound` (best-of-n, an upper bound), `k1` or `k3`", nullable=True),
+        Column("temperature", FLOAT64, "sampling temperature"),
+        Column("system_prompt", TEXT, "null: the chat template's own", nullable=True),
+        Column("base_model", TEXT, "the model that was sampled"),
+        references={"reward_model_id": ("reward_model", "reward_model_id")},
+    ),
+    _table(
+        "response",
+        "Every response that a policy gave, with its text.",
+        Column("response_id", TEXT, "`<policy>|<prompt>|<sample>`", key=True),
+        Column("prompt_id", TEXT, "the prompt answered"),
+        Column("policy_id", TEXT, "the policy that answered"),
+        Column("sample", INT, "0-based number of the sample for this prompt and policy"),
+        Column("text", TEXT, "the response"),
+        Column("tokens", INT, "tokens sampled, the end token included"),
+        Column("finished", BOOL, "false: cut off at the profile's longest response"),
+        references={"prompt_id": ("prompt", "prompt_id"), "policy_id": ("policy", "policy_id")},
+    ),
+    _table(
+        "preference",
+        "Every preference pair: what the reward models are trained and validated on, before any flip.",
+        Column("preference_id", TEXT, "readable id, e.g. `verified|math-word/07|0`", key=True),
+        Column("source", TEXT, "what makes the pair contrast, e.g. `temperature`; or the data set it comes from"),
+        Column("split", TEXT, "training or validation", allowed=("train", "validation")),
+        Column("category", TEXT, "category of the prompt", nullable=True, allowed=CATEGORIES),
+        Column("prompt_id", TEXT, "null where the prompt is not one of the run's", nullable=True),
+        Column("prompt", TEXT, "the prompt's text"),
+        Column("chosen", TEXT, "the preferred response"),
+        Column("rejected", TEXT, "the other response"),
+        references={"prompt_id": ("prompt", "prompt_id")},
+    ),
+    _table(
+        "label",
+        "Which pairs each reward model saw, and which of them flipped.",
+        Column("reward_model_id", TEXT, "the reward model", key=True),
+        Column("preference_id", TEXT, "the training pair", key=True),
+        Column("flipped", BOOL, "true: chosen and rejected were swapped for this reward model"),
+        references={
+            "reward_model_id": ("reward_model", "reward_model_id"),
+            "preference_id": ("preference", "preference_id"),
+        },
+    ),
+    _table(
+        "training_curve",
+        "Every figure recorded while a model was trained, long form.",
+        Column("model_id", TEXT, "the reward model or policy that was trained", key=True),
+        Column("metric", TEXT, "e.g. `train_loss`, `validation_accuracy`", key=True),
+        Column("step", INT, "optimiser steps taken", key=True),
+        Column("value", FLOAT64, "the figure"),
+    ),
+    _table(
+        "score",
+        "The score of every reward model for every test response.",
+        Column("reward_model_id", TEXT, "the reward model", key=True),
+        Column("response_id", TEXT, "the response", key=True),
+        Column("score", FLOAT32, "the scalar reward; its scale is the reward model's own"),
+        references={
+            "reward_model_id": ("reward_model", "reward_model_id"),
+            "response_id": ("response", "response_id"),
+        },
+    ),
+    _table(
+        "policy_value",
+        "The value of every policy to every golden reward model, prompt by prompt; its mean over prompts is J.",
+        Column("policy_id", TEXT, "the policy", key=True),
+        Column("golden_id", TEXT, "the reward model that plays golden", key=True),
+        Column("prompt_id", TEXT, "an RL-test prompt", key=True),
+        Column("value", FLOAT64, "expected golden score of the policy's response to the prompt"),
+        references={
+            "policy_id": ("policy", "policy_id"),
+            "golden_id": ("reward_model", "reward_model_id"),
+            "prompt_id": ("prompt", "prompt_id"),
+        },
+    ),
+)
+
+TABLES: Mapping[str, Table] = {table.name: table for table in _TABLES}
+
+
+def render_reference() -> str:
+    """The table reference as Markdown, as it stands in `docs/tables.md`."""
+    lines = [
+        "# Tables",
+        "",
+        "Rendered from `warehouse/schema.py` by `python -m warehouse.schema > docs/tables.md`;",
+        "a test keeps them the same.",
+        "Columns in **bold** identify a row; `?` marks a column that may be null.",
+    ]
+    for table in TABLES.values():
+        lines += ["", f"## {table.name}", "", table.doc, "", "| column | type | meaning |", "| --- | --- | --- |"]
+        for column in table.columns:
+            name = f"**{column.name}**" if column.key else column.name
+            sql_type = _SQL_TYPE[column.dtype] + ("?" if column.nullable else "")
+            notes = column.doc
+            if column.allowed:
+                notes += ": " + ", ".join(f"`{value}`" for value in column.allowed)
+            if column.name in table.references:
+                notes += " → `{}.{}`".format(*table.references[column.name])
+            lines.append(f"| {name} | {sql_type} | {notes} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(render_reference(), end="")

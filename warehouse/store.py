@@ -1,0 +1,149 @@
+"""Where the warehouse lives: open it read-only, or build a new one and put it in the old one's place.
+
+DuckDB lets one writer *or* many readers hold a file. So nobody writes to a file that readers may have open: `building`
+makes a new `warehouse-<build>.duckdb` and, only when all went well, swaps the symlink `warehouse.duckdb` to it by one
+atomic rename. Readers keep the build they opened; the file's name is the build id and the key of every cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from warehouse.errors import NoWarehouse, WarehouseError
+from warehouse.schema import TABLES
+
+LINK = "warehouse.duckdb"
+_BUILDS_KEPT = 2  # today's and the one before it: a reader may have resolved the link just before the swap
+
+
+def home() -> Path:
+    """The data folder: `RIGHTTREE_HOME`, or `./data`."""
+    return Path(os.environ.get("RIGHTTREE_HOME") or "data").absolute()
+
+
+def build_id(data: Path) -> str | None:
+    """Name of the published file in the data folder; None where nothing is published."""
+    try:
+        return (data / LINK).readlink().name
+    except OSError:
+        return None
+
+
+def open_read_only(data: Path, build: str | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a build (default: the published one) with no access to anything else.
+
+    The connection belongs to one thread; give every other its own `.cursor()`.
+
+    Raises:
+        NoWarehouse: nothing is published, or the named build is gone.
+        WarehouseError: the file cannot be read as a DuckDB database.
+    """
+    for attempt in range(3):
+        name = build or build_id(data)
+        if name is None:
+            raise NoWarehouse(f"no warehouse in {data}: make one with `righttree run --profile quick`")
+        path = data / name
+        try:
+            return duckdb.connect(
+                str(path), read_only=True, config={"enable_external_access": False, "lock_configuration": True}
+            )
+        except duckdb.Error as error:
+            if path.exists():
+                raise WarehouseError(
+                    f"{path} cannot be opened ({_first_line(error)}): build it anew with `righttree publish`"
+                ) from error
+            if build or attempt == 2:
+                raise NoWarehouse(f"the build {name} is gone from {data}: open the published one instead") from error
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def building(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A writable connection to a new build that holds all tables and the published rows; published on success.
+
+    One build at a time per data folder: another one waits. When the body raises, the published build stays as it was.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / ".publish.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _remove_leftovers(data)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        target = data / f"warehouse-{stamp}-{uuid.uuid4().hex[:8]}.duckdb"
+        draft = target.with_name(f".{target.name}.draft")
+        connection = duckdb.connect(str(draft), config={"storage_compatibility_version": "v1.5.0"})
+        try:
+            _create_from_published(connection, data)
+            yield connection
+            connection.close()  # checkpoints: no write-ahead log stays beside the file
+            _sync(draft)
+            draft.rename(target)
+        except BaseException:
+            connection.close()
+            for leftover in (draft, draft.with_name(draft.name + ".wal")):
+                leftover.unlink(missing_ok=True)
+            raise
+        _point_link(data, target)
+        _remove_old_builds(data)
+
+
+def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
+    for table in TABLES.values():
+        connection.execute(table.ddl)
+    published = build_id(data)
+    if published is None:
+        return
+    path = str(data / published).replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
+        for table in TABLES.values():
+            columns = ", ".join(f'"{column.name}"' for column in table.columns)
+            connection.execute(
+                f'INSERT INTO main."{table.name}" ({columns}) SELECT {columns} FROM published.main."{table.name}"'
+            )
+        connection.execute("DETACH published")
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"the published {data / published} cannot be carried over ({_first_line(error)}): move it and "
+            f"{data / LINK} away, then `righttree publish` builds the warehouse from the run directories"
+        ) from error
+
+
+def _point_link(data: Path, target: Path) -> None:
+    draft = data / f".{LINK}.{uuid.uuid4().hex[:8]}"
+    draft.symlink_to(target.name)
+    draft.replace(data / LINK)
+    _sync(data)
+
+
+def _remove_old_builds(data: Path) -> None:
+    builds = sorted(data.glob("warehouse-*.duckdb"))  # the names sort by time
+    published = build_id(data)
+    others = [build for build in builds if build.name != published]
+    for build in others[: max(0, len(others) - (_BUILDS_KEPT - 1))]:
+        build.unlink(missing_ok=True)
+
+
+def _remove_leftovers(data: Path) -> None:
+    """What a killed build left behind; safe, as the caller holds the publish lock."""
+    for leftover in [*data.glob(".warehouse-*.draft*"), *data.glob(f".{LINK}.*")]:
+        leftover.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
