@@ -112,3 +112,7 @@ def _dequantise(gguf: Path, folder: Path) -> None:
     fresh.load_state_dict(loaded.state_dict())
     fresh.save_pretrained(folder)
     AutoTokenizer.from_pretrained(gguf.parent, **options).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    print(provision())

@@ -1,0 +1,48 @@
+# make run: install, fetch the model, open the dashboard and work on a first run. make test: lint, types, all tests.
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: run test lint install install-dev model chromium docs benchmarks clean
+
+run: install model
+	$(BIN)/righttree app --port $(PORT) --run quick
+
+test: install-dev model chromium lint
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: .venv/installed
+install-dev: .venv/installed-dev
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"righttree needs Python 3.11 or newer, got {v[0]}.{v[1]}: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+model: install
+	@$(BIN)/python -m pipeline.models.embedded
+
+# The browser tests drive Chromium; where it is neither here nor installable they skip and say so.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "no chromium and no way to install it: the browser tests will skip"
+
+docs: install
+	$(BIN)/python -m warehouse.schema > docs/tables.md
+
+benchmarks: install-dev model
+	$(BIN)/python tests/benchmarks/quick_run.py
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,168 @@
+"""The way from the dashboard to the warehouse: the read-only handle and every cache.
+
+All caches are keyed by a `Snapshot`, the data folder with the published build's id, so that a new build is read afresh
+and a choice made before is answered at once. What is cached is shared between sessions and never changed: frames,
+arrays and frozen results. Nothing else in `app` opens the warehouse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import streamlit as st
+
+from app.selection import Options, Selection
+from pipeline import jobs
+from warehouse import reads, store
+from warehouse.measures import MEASURES, Evaluation, PromptTerms, TestSet, evaluate, prepare
+from warehouse.measures.cube import PolicyValues, ScoreCube
+
+_RUNS_KEPT = 8
+_EVALUATIONS_KEPT = 400
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One build of one data folder: what a page shows from its first line to its last."""
+
+    home: str
+    build: str
+
+
+def home() -> Path:
+    """The data folder the dashboard looks at."""
+    return store.home()
+
+
+def snapshot() -> Snapshot | None:
+    """What is published now; None before the first publish."""
+    build = store.build_id(home())
+    return None if build is None else Snapshot(str(home()), build)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, on_release=lambda connection: connection.close())
+def _database(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
+    return store.open_read_only(Path(snapshot.home), snapshot.build)
+
+
+def _cursor(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
+    """A connection for this thread alone. Raises NoWarehouse when the build is gone and was not open before."""
+    return _database(snapshot).cursor()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def runs(snapshot: Snapshot) -> pl.DataFrame:
+    """Table `run`, newest first."""
+    with _cursor(snapshot) as connection:
+        return reads.runs(connection)
+
+
+@st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
+def reward_models(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
+    """Table `reward_model` of a run."""
+    with _cursor(snapshot) as connection:
+        return reads.reward_models(connection, run_id)
+
+
+@st.cache_resource(max_entries=_RUNS_KEPT, show_spinner="Reading the scores …")
+def score_cube(snapshot: Snapshot, run_id: str) -> ScoreCube:
+    """Scores of all reward models on the RM-test prompts."""
+    with _cursor(snapshot) as connection:
+        return reads.score_cube(connection, run_id)
+
+
+@st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
+def policy_values(snapshot: Snapshot, run_id: str, optimizer: str, strength: float) -> PolicyValues:
+    """Values of the policies of one optimizer at one strength."""
+    with _cursor(snapshot) as connection:
+        return reads.policy_values(connection, run_id, optimizer, strength)
+
+
+@st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
+def options(snapshot: Snapshot, run_id: str) -> Options:
+    """What can be chosen in a run."""
+    with _cursor(snapshot) as connection:
+        prompts = reads.prompts(connection, run_id)
+        strengths = reads.strengths(connection, run_id)
+    cube = score_cube(snapshot, run_id)
+    tested = pl.DataFrame({"category": cube.categories, "subset": cube.subsets}).unique().sort("category", "subset")
+    return Options(
+        run=run_id,
+        measures=tuple(MEASURES),
+        subsets={name: tuple(rows["subset"]) for (name,), rows in tested.group_by("category", maintain_order=True)},
+        responses=cube.scores_MPR.shape[2],
+        strengths={
+            name: tuple(rows["strength"]) for (name,), rows in strengths.group_by("optimizer", maintain_order=True)
+        },
+        rl_categories=tuple(prompts.filter(split="rl_test")["category"].unique().sort()),
+        reward_models=cube.reward_models,
+    )
+
+
+def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation:
+    """Measure, NDR and correlations of a choice. Raises InvalidChoice where the run cannot satisfy it."""
+    strength = chosen.strength or max(options(snapshot, run_id).strengths[chosen.optimizer])
+    return _evaluation(
+        snapshot,
+        run_id,
+        chosen.measure,
+        chosen.categories,
+        chosen.subsets,
+        chosen.responses,
+        chosen.optimizer,
+        strength,
+        chosen.rl_categories,
+    )
+
+
+@st.cache_resource(max_entries=_EVALUATIONS_KEPT, show_spinner="Resampling …")
+def _evaluation(
+    snapshot: Snapshot,
+    run_id: str,
+    measure: str,
+    categories: tuple[str, ...],
+    subsets: tuple[str, ...],
+    responses: int | None,
+    optimizer: str,
+    strength: float,
+    rl_categories: tuple[str, ...],
+) -> Evaluation:
+    return evaluate(
+        score_cube(snapshot, run_id),
+        policy_values(snapshot, run_id, optimizer, strength),
+        measure=measure,
+        test_set=TestSet(categories=categories or None, subsets=subsets or None, responses=responses),
+        rl_categories=rl_categories or None,
+        prepared=_prompt_terms(snapshot, run_id, measure, responses),
+    )
+
+
+@st.cache_resource(max_entries=32, show_spinner="Measuring …")
+def _prompt_terms(snapshot: Snapshot, run_id: str, measure: str, responses: int | None) -> PromptTerms:
+    return prepare(score_cube(snapshot, run_id), measure, responses)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading the responses …")
+def picks(snapshot: Snapshot, run_id: str, golden: str, proxy: str, n: int) -> pl.DataFrame:
+    """What best-of-n picks under both reward models on every RL-test prompt, the greatest loss first."""
+    with _cursor(snapshot) as connection:
+        return reads.picks(connection, run_id, golden, proxy, n, limit=1_000_000)
+
+
+def list_runs() -> list[jobs.RunStatus]:
+    """How every run in the data folder stands, the newest first; never cached."""
+    return jobs.list_runs(home())
+
+
+def log_tail(run_id: str, lines: int = 40) -> str:
+    """The last lines of a run's log; never cached."""
+    return jobs.log_tail(home(), run_id, lines)
+
+
+def manifest(run_id: str) -> dict[str, Any] | None:
+    """The manifest of a finished run."""
+    return jobs.manifest(home(), run_id)

@@ -1,0 +1,70 @@
+"""The study's central figure: a measure of the reward models against what the policies lose (Figure 1 of the paper).
+
+Departs from the paper in its ink only: each point is one golden–proxy pair, coloured by how noisy the golden itself is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import altair as alt
+import polars as pl
+
+from app.charts.ink import CLICK, CLICK_FIELDS, GREY
+
+HEIGHT = 440
+_LEGEND_ENTRIES = 10
+
+
+def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
+    """Measure (across) against NDR (up), one point per defined pair; a click selects `golden` and `proxy`.
+
+    `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, error, ndr, chosen`, no nulls.
+    """
+    base = alt.Chart(pairs)
+    x = alt.X("error:Q", title=measure_title, scale=alt.Scale(zero=False, nice=True, padding=12))
+    y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=alt.Axis(format=".1f", tickCount=6))
+    points = (
+        base.mark_circle(size=110, opacity=0.85, cursor="pointer")
+        .encode(x=x, y=y, color=_golden_colour(pairs), tooltip=tooltip(measure_title))
+        .add_params(alt.selection_point(name=CLICK, fields=CLICK_FIELDS, on="click", toggle=False, clear=False))
+    )
+    ring = (
+        base.transform_filter("datum.chosen")
+        .mark_point(size=340, strokeWidth=2, filled=False, color=GREY, opacity=1)
+        .encode(x=x, y=y)
+    )
+    layers: list[alt.Chart] = [*_reference(1.0, "nothing lost", "bottom"), *_reference(0.0, "no gain", "top")]
+    if pairs["error"].n_unique() > 2:
+        fit = base.transform_regression("error", "ndr").mark_line(color=GREY, strokeWidth=1.5, strokeDash=[5, 4])
+        layers.append(fit.encode(x=x, y=y))
+    return alt.LayerChart(layer=[*layers, ring, points]).properties(height=HEIGHT, padding={"bottom": 4})
+
+
+def tooltip(measure_title: str) -> list[alt.Tooltip]:
+    """What hovering over a pair tells."""
+    return [
+        alt.Tooltip("golden:N", title="Golden"),
+        alt.Tooltip("golden_flip_rate:Q", title="Labels flipped", format=".0%"),
+        alt.Tooltip("proxy:N", title="Proxy"),
+        alt.Tooltip("proxy_flip_rate:Q", title="Labels flipped", format=".0%"),
+        alt.Tooltip("error:Q", title=measure_title, format=".3f"),
+        alt.Tooltip("ndr:Q", title="NDR", format=".3f"),
+    ]
+
+
+def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
+    rates = pairs["golden_flip_rate"].unique().sort().to_list()
+    legend = alt.Legend(title="Labels flipped in the golden", format=".0%", orient="top", direction="horizontal")
+    if len(rates) <= _LEGEND_ENTRIES:
+        legend.type, legend.values, legend.symbolOpacity = "symbol", rates, 0.85
+    domain = [rates[0], rates[-1]] if len(rates) > 1 else alt.Undefined
+    return alt.Color("golden_flip_rate:Q", scale=alt.Scale(range="diverging", domain=domain), legend=legend)
+
+
+def _reference(ndr: float, note: str, baseline: Literal["bottom", "top"]) -> list[alt.Chart]:
+    """A thin line at a value of NDR that means something, and what it means."""
+    at = alt.Chart(alt.InlineData(values=[{"ndr": ndr}]))
+    rule = at.mark_rule(color=GREY, strokeWidth=1, opacity=0.6).encode(y="ndr:Q")
+    text = at.mark_text(align="right", baseline=baseline, dy=-4 if baseline == "bottom" else 4, color=GREY, fontSize=12)
+    return [rule, text.encode(y="ndr:Q", x=alt.value("width"), text=alt.value(note))]

@@ -1,0 +1,72 @@
+"""How numbers, times and foreign text are written, everywhere the same. Pure functions, no streamlit."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+MINUS = "\N{MINUS SIGN}"
+UNDEFINED = "undefined"
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:&])")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A figure with fixed decimals and a real minus sign: `0.72`, `−0.03`; `undefined` for None."""
+    if value is None:
+        return UNDEFINED
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The two ends of an interval: `0.31 to 0.89`."""
+    if low is None or high is None:
+        return "no interval"
+    return f"{number(low)} to {number(high)}"
+
+
+def count(amount: float, noun: str) -> str:
+    """An amount of things: `1 pair`, `1,536 responses`; the noun comes in the singular."""
+    plural = noun if amount == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{amount:,.0f} {plural}"
+
+
+def percent(share: float) -> str:
+    """A share of one as whole percent: `34%`."""
+    return f"{share:.0%}"
+
+
+def duration(seconds: float) -> str:
+    """Time taken or left: `0.8 s`, `41 s`, `5 min 12 s`, `1 h 04 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(size_bytes: float) -> str:
+    """Memory: `512 MiB`, `1.7 GiB`."""
+    mebibytes = size_bytes / 2**20
+    return f"{mebibytes:,.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:,.1f} GiB"
+
+
+def when(iso: str) -> str:
+    """A point in time, UTC: `23 Nov 2026, 17:07 UTC`; what is no ISO 8601 time is returned as it is."""
+    try:
+        moment = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
+def escape(text: str) -> str:
+    """Foreign text (ids, subset names, messages) made safe to stand inside Markdown: shown letter by letter."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,24 @@
+"""The little that the theme cannot say: columns that wrap before they get too narrow, quiet labels, tabular figures."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+_CSS = """
+<style>
+/* Columns wrap where their figures need the room; Streamlit itself does so on phones only. */
+.st-key-tiles [data-testid="stColumn"] { min-width: 12.5rem; }
+.st-key-figures [data-testid="stColumn"] { min-width: min(24rem, 100%); }
+.st-key-picks [data-testid="stColumn"] { min-width: min(17rem, 100%); }
+[class*="st-key-stage-"] [data-testid="stColumn"] { min-width: 8rem; }
+[class*="st-key-stage-"] [data-testid="stColumn"]:nth-child(2) { min-width: 6rem; }
+[data-testid="stMetricValue"], [data-testid="stText"] { font-variant-numeric: tabular-nums; }
+.st-key-picks [data-testid="stText"] { line-height: 1.55; overflow-wrap: anywhere; }
+.stMain .block-container { max-width: 90rem; }
+</style>
+"""
+
+
+def show() -> None:
+    """Put the rules into the page."""
+    st.html(_CSS)

@@ -1,0 +1,57 @@
+"""The user's choice between two runs of a page: kept in the session, mirrored in the URL.
+
+The session's `Selection` is the one truth. Widgets show it and change it through `took`; a URL that differs from what
+was last written (a link was opened, or edited by hand) replaces it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from app import access, wording
+from app.access import Snapshot
+from app.selection import Options, Selection, fitted, from_query, to_query, with_known_run
+
+_CHOSEN = "selection"
+_WRITTEN = "selection.written"
+
+
+def restore(snapshot: Snapshot) -> tuple[Selection, Options, list[str]]:
+    """The choice, fitted to its run, that run's options, and notes on what had to be left out. Writes the URL."""
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    notes: list[str] = []
+    if _CHOSEN not in st.session_state or (query and query != st.session_state.get(_WRITTEN)):
+        st.session_state[_CHOSEN], notes = from_query(query)
+    runs = access.runs(snapshot)
+    chosen, unknown_run = with_known_run(st.session_state[_CHOSEN], runs["run_id"].to_list())
+    options = access.options(snapshot, chosen.run or wording.newest(runs))
+    chosen, unfit = fitted(chosen, options)
+    st.session_state[_CHOSEN] = chosen
+    _write(to_query(chosen), query)
+    return chosen, options, notes + unknown_run + unfit
+
+
+def change(**fields: Any) -> None:
+    """Change the choice, for the next run of the page; call it from a callback."""
+    st.session_state[_CHOSEN] = replace(st.session_state[_CHOSEN], **fields)
+
+
+def took(key: str, field: str) -> None:
+    """Callback of a widget: take its value over into a field of the choice; an empty text is no choice."""
+    value = st.session_state[key]
+    change(**{field: tuple(value) if isinstance(value, list) else None if value == "" else value})
+
+
+def current() -> Selection:
+    """The choice as it stands; the defaults before the first one."""
+    chosen: Selection = st.session_state.get(_CHOSEN, Selection())
+    return chosen
+
+
+def _write(query: dict[str, list[str]], shown: dict[str, list[str]]) -> None:
+    if query != shown:
+        st.query_params.from_dict(query)
+    st.session_state[_WRITTEN] = query

@@ -1,0 +1,98 @@
+"""One golden–proxy pair: both reward models, their figures, and what best-of-n picks under each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from app import access, frames, wording
+from app.access import Snapshot
+from app.formats import escape, number
+from app.selection import Options, Selection
+from app.widgets import choice, figures
+
+_LIMITS = (3, 10, 30)
+
+
+def show(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl.DataFrame, measure_title: str) -> None:
+    """Draw the chosen pair, or how to choose one."""
+    with st.container(key="drilldown"):
+        st.subheader("One pair")
+        _choose(chosen, options)
+        if not chosen.has_pair:
+            st.caption("Click a point or a cell above, or choose a golden and a proxy here.")
+            return
+        golden, proxy = str(chosen.golden), str(chosen.proxy)
+        _figures(frames.row_of(pairs, golden, proxy), measure_title)
+        _cards(access.reward_models(snapshot, options.run), golden, proxy)
+        if chosen.optimizer == "bon":
+            n = wording.strength_of(chosen, options)
+            _picks(access.picks(snapshot, options.run, golden, proxy, int(n)), chosen, n)
+
+
+def _choose(chosen: Selection, options: Options) -> None:
+    left, right = st.columns(2)
+    for column, field, label, other in (
+        (left, "golden", "Golden", chosen.proxy),
+        (right, "proxy", "Proxy", chosen.golden),
+    ):
+        key = f"choose.{field}"
+        st.session_state[key] = getattr(chosen, field)
+        column.selectbox(
+            label,
+            [name for name in options.reward_models if name != other],
+            index=None,
+            placeholder="Choose a reward model",
+            key=key,
+            on_change=_took,
+            args=(key, field),
+        )
+
+
+def _took(key: str, field: str) -> None:
+    choice.took(key, field)
+    figures.forget_clicks()
+
+
+def _figures(row: dict[str, Any], measure_title: str) -> None:
+    with st.container(key="pair-figures", horizontal=True):
+        st.metric(measure_title, number(row["error"], 3), width="content")
+        st.metric("NDR", number(row["ndr"], 3), width="content", help="Share of the golden's own gain that is kept.")
+        st.metric("Regret", number(row["regret"], 3), width="content", help="1 − NDR: what is lost.")
+
+
+def _cards(reward_models: pl.DataFrame, golden: str, proxy: str) -> None:
+    for role, name in (("Golden", golden), ("Proxy", proxy)):
+        row = reward_models.row(by_predicate=pl.col("reward_model_id") == name, named=True)
+        st.markdown(f"{role} **{escape(name)}** · {wording.reward_model_line(row)}")
+
+
+def _picks(picks: pl.DataFrame, chosen: Selection, n: float) -> None:
+    with st.container(key="picks"):
+        st.markdown(f"#### What best-of-{n:g} picks")
+        st.caption(wording.picks_line(frames.picks_summary(picks, chosen.rl_categories), n))
+        limit = st.segmented_control("Prompts shown", _LIMITS, default=_LIMITS[0], required=True, key="picks.limit")
+        for row in frames.picks_shown(picks, chosen.rl_categories, limit or _LIMITS[0]).to_dicts():
+            _pick(row)
+
+
+def _pick(row: dict[str, Any]) -> None:
+    """One prompt with both picks. Text of prompts and models goes through `st.text`: never read as Markdown or HTML."""
+    with st.container(border=True):
+        st.caption(f"{escape(row['category'])} · {escape(row['subset'])} · {wording.loss(row)}")
+        st.text(row["prompt"])
+        if row["golden_pick"] == row["proxy_pick"]:
+            _response("Both pick", row["golden_pick"], row["golden_of_golden_pick"], row["proxy_of_proxy_pick"])
+            return
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _response("Golden picks", row["golden_pick"], row["golden_of_golden_pick"], row["proxy_of_golden_pick"])
+        with right:
+            _response("Proxy picks", row["proxy_pick"], row["golden_of_proxy_pick"], row["proxy_of_proxy_pick"])
+
+
+def _response(label: str, text: str, golden_score: float, proxy_score: float) -> None:
+    st.markdown(f"**{label}** :gray[· golden score {number(golden_score)} · proxy score {number(proxy_score)}]")
+    st.text(text or "(an empty response)")

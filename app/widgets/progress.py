@@ -1,0 +1,30 @@
+"""How far a run is: a line per stage with a bar, its rate and the time left."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import formats, wording
+from pipeline.jobs import RunStatus, StageProgress
+
+
+def show(run: RunStatus) -> None:
+    """Draw every stage of the run."""
+    for stage in run.stages:
+        with st.container(key=f"stage-{run.run_id}-{stage.name}"):
+            name, bar, note = st.columns([3, 4, 5], vertical_alignment="center", gap="small")
+            name.markdown(f"**{wording.stage(stage.name)}**" if stage.state == "running" else wording.stage(stage.name))
+            bar.progress(wording.share(stage))
+            note.caption(_note(stage))
+
+
+def show_compact(run: RunStatus) -> None:
+    """Draw one bar for the whole run: its stages done, and the one at work."""
+    st.caption(f"Run **{formats.escape(run.run_id)}** is at work")
+    st.progress(wording.share_of_run(run), text=wording.at_work(run))
+
+
+def _note(stage: StageProgress) -> str:
+    if stage.state == "running":
+        return wording.stage_progress(stage)
+    return wording.stage_done(stage) if stage.state == "done" else "to come"

@@ -1,0 +1,240 @@
+"""The sentences a page says about results. Pure functions; foreign names come out escaped for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from app import formats
+from app.formats import count, escape, number
+from app.selection import Options, Selection
+from pipeline.jobs import RunStatus, StageProgress
+from warehouse.measures import MEASURES, Evaluation
+
+STAGE_TITLES: Mapping[str, str] = {
+    "prompts": "Prompts",
+    "train_responses": "Training responses",
+    "preferences": "Preference pairs",
+    "features": "Trunk features",
+    "reward_models": "Reward models",
+    "test_responses": "Test responses",
+    "scores": "Scores",
+    "best_of_n": "Best-of-n values",
+    "publish": "Publish",
+}
+
+
+@dataclass(frozen=True)
+class OptimizerWords:
+    """How an optimizer and its strength are called; `at` is completed with the strength."""
+
+    title: str
+    strength: str
+    at: str
+
+
+_OPTIMIZERS: Mapping[str, OptimizerWords] = {
+    "bon": OptimizerWords("Best-of-n", "n", "best-of-{}"),
+    "ppo": OptimizerWords("PPO", "Step", "PPO at step {}"),
+}
+
+
+def optimizer(name: str) -> OptimizerWords:
+    """Words for an optimizer; an unknown one is called by its own name."""
+    return _OPTIMIZERS.get(name, OptimizerWords(name, "Strength", f"{name} at {{}}"))
+
+
+def stage(name: str) -> str:
+    """Title of a pipeline stage."""
+    return STAGE_TITLES.get(name, name.replace("_", " ").capitalize())
+
+
+def strength_of(chosen: Selection, options: Options) -> float:
+    """The strength in force: the chosen one, or the greatest of the run."""
+    return chosen.strength or max(options.strengths[chosen.optimizer])
+
+
+def policies(chosen: Selection, options: Options) -> str:
+    """The policies looked at: `best-of-16`."""
+    return optimizer(chosen.optimizer).at.format(f"{strength_of(chosen, options):g}")
+
+
+def question(chosen: Selection) -> str:
+    """The page's title for a choice of measure."""
+    title = MEASURES[chosen.measure].title
+    return f"Does {title[0].lower() + title[1:] if title[1:2].islower() else title} predict the policy?"
+
+
+def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -> str:
+    """One line: run, number of RMs, prompts, responses, policies, and where the intervals come from."""
+    reward_models = len(options.reward_models)
+    pairs = reward_models * (reward_models - 1)
+    return " · ".join(
+        [
+            f"Run **{escape(options.run)}**",
+            f"{count(reward_models, 'reward model')}, {count(pairs, 'golden–proxy pair')}",
+            f"measured on {count(evaluation.prompts_used, 'RM-test prompt')}{_where(chosen)} "
+            f"× {count(chosen.responses or options.responses, 'response')}",
+            f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
+            f"{_list(chosen.rl_categories)}",
+            f"95% bootstrap intervals, B = {evaluation.replicates:,}, resampling {escape(str(evaluation.resampled))}",
+        ]
+    )
+
+
+def undefined(evaluation: Evaluation) -> str:
+    """What was left out of the correlations; empty if nothing was."""
+    parts = []
+    if evaluation.undefined_pairs:
+        parts.append(f"{count(evaluation.undefined_pairs, 'pair')} undefined and left out")
+    if evaluation.undefined_prompts:
+        parts.append(f"{count(evaluation.undefined_prompts, 'value')} of a pair on a prompt undefined, of weight 0")
+    return "; ".join(parts)
+
+
+def nothing_defined(chosen: Selection, options: Options) -> str:
+    """Why no pair is defined, and what to change."""
+    if chosen.optimizer == "bon" and strength_of(chosen, options) <= 1:
+        return "Best-of-1 is the initial policy itself: nothing is gained, so nothing can be lost. Choose a larger n."
+    return (
+        f"No golden–proxy pair is defined here. The golden's own gain under {policies(chosen, options)} cannot be told "
+        "from zero on these prompts: choose more categories or a greater strength."
+    )
+
+
+def pair_title(golden: str, proxy: str) -> str:
+    """Title of a drill-down."""
+    return f"{escape(golden)} judged by {escape(proxy)}"
+
+
+def reward_model_line(row: Mapping[str, Any]) -> str:
+    """One reward model in a line: flip rate, validation accuracy, training pairs."""
+    return (
+        f"{formats.percent(row['flip_rate'])} of labels flipped · validation accuracy "
+        f"{number(row['validation_accuracy'])} · {count(row['train_pairs'], 'training pair')}"
+    )
+
+
+def picks_line(summary: Mapping[str, float], n: float) -> str:
+    """How far the picks of a pair differ."""
+    prompts, same = summary["prompts"], summary["same"]
+    return (
+        f"Among the first {n:g} samples, golden and proxy pick the same response on {same:,.0f} of "
+        f"{count(prompts, 'RL-test prompt')}. Following the proxy gives up {number(summary['mean_loss'])} standard "
+        "deviations of golden score on average. The greatest losses come first."
+    )
+
+
+def loss(row: Mapping[str, Any]) -> str:
+    """What following the proxy costs on one prompt."""
+    if row["golden_pick"] == row["proxy_pick"]:
+        return "nothing lost"
+    return f"loses {number(row['loss'])} sd of golden score"
+
+
+def share(stage: StageProgress) -> float:
+    """How much of a stage is done, 0 to 1."""
+    if stage.state == "done":
+        return 1.0
+    return min(1.0, stage.done / stage.total) if stage.total else 0.0
+
+
+def share_of_run(run: RunStatus) -> float:
+    """How many of a run's stages are done, the present one counted by its share; not a forecast of time."""
+    return sum(share(stage) for stage in run.stages) / max(1, len(run.stages))
+
+
+def stage_progress(stage: StageProgress) -> str:
+    """How far a running stage is: `320 of 960 responses · 12.3 per s · 52 s left`."""
+    parts = [f"{stage.done:,} of {stage.total:,} {escape(stage.unit)}" if stage.total else "starting"]
+    if stage.rate_per_s:
+        parts.append(f"{number(stage.rate_per_s, 1)} per s")
+    if stage.eta_s is not None:
+        parts.append(f"{formats.duration(stage.eta_s)} left")
+    return " · ".join(parts)
+
+
+def stage_done(stage: StageProgress) -> str:
+    """What a finished stage did: `960 responses in 41 s`."""
+    return f"{stage.done:,} {escape(stage.unit)} in {formats.duration(stage.wall_s)}"
+
+
+def at_work(run: RunStatus) -> str:
+    """The stage a run is at: `Scores: 12 of 40 prompts · 8 s left`."""
+    for running in run.stages:
+        if running.state == "running":
+            return f"{stage(running.name)}: {stage_progress(running)}"
+    return "between two stages"
+
+
+def run_line(run: RunStatus) -> str:
+    """Profile, start and duration of a run; a finished run that is not in the warehouse says so."""
+    parts = [f"profile {escape(run.profile)}", f"started {formats.when(run.started_at)}"]
+    if run.wall_s:
+        parts.append(f"{formats.duration(run.wall_s)} of work")
+    if run.state == "finished" and not run.published:
+        parts.append("not published")
+    return " · ".join(parts)
+
+
+def manifest_line(manifest: Mapping[str, Any]) -> str:
+    """What made a run: code, seed, end, and the most memory it held."""
+    peak = max((facts.get("peak_resident_bytes", 0) for facts in manifest.get("stages", {}).values()), default=0)
+    parts = [
+        f"code {escape(str(manifest.get('code_version', 'unknown')))}",
+        f"seed {manifest.get('config', {}).get('seed', 'unknown')}",
+        f"finished {formats.when(str(manifest.get('finished_at', '')))}",
+        f"{formats.duration(float(manifest.get('wall_s', 0)))} of work",
+    ]
+    return " · ".join([*parts, f"peak memory {formats.size(peak)}"] if peak else parts)
+
+
+def timing_labels(stages: pl.DataFrame) -> pl.DataFrame:
+    """Timings with titles and labels for the chart."""
+    return stages.with_columns(
+        title=pl.Series([stage(name) for name in stages["stage"]], dtype=pl.String),
+        label=pl.Series([formats.duration(wall_s) for wall_s in stages["wall_s"]], dtype=pl.String),
+    )
+
+
+def left_out(notes: Sequence[str]) -> str:
+    """One line on what a link asked for in vain."""
+    return f"Ignored: {'; '.join(escape(note) for note in notes)}."
+
+
+def file_name(chosen: Selection, options: Options) -> str:
+    """Name of a download."""
+    return f"{options.run}-{chosen.measure}-{chosen.optimizer}-{strength_of(chosen, options):g}.csv"
+
+
+def facts(chosen: Selection, options: Options) -> dict[str, object]:
+    """The columns that say, in every row of a download, what it is."""
+    return {
+        "run_id": options.run,
+        "measure": chosen.measure,
+        "optimizer": chosen.optimizer,
+        "strength": strength_of(chosen, options),
+        "categories": ", ".join(chosen.categories) or "all",
+        "subsets": ", ".join(chosen.subsets) or "all",
+        "responses": chosen.responses or options.responses,
+        "rl_categories": ", ".join(chosen.rl_categories) or "all",
+    }
+
+
+def newest(runs: pl.DataFrame) -> str:
+    """Id of the newest run of a table that has one."""
+    return str(runs["run_id"][0])
+
+
+def _where(chosen: Selection) -> str:
+    return _list(chosen.subsets or chosen.categories)
+
+
+def _list(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(escape(name) for name in names[:3])
+    return f" ({shown}{f' and {len(names) - 3} more' if len(names) > 3 else ''})"
