@@ -57,6 +57,11 @@ def row_of(pairs: pl.DataFrame, golden: str, proxy: str) -> dict[str, Any]:
     return pairs.row(by_predicate=(pl.col("golden") == golden) & (pl.col("proxy") == proxy), named=True)
 
 
+def reward_model(reward_models: pl.DataFrame, name: str) -> dict[str, Any]:
+    """The row of one reward model."""
+    return reward_models.row(by_predicate=pl.col("reward_model_id") == name, named=True)
+
+
 def marked(pairs: pl.DataFrame, golden: str | None, proxy: str | None) -> pl.DataFrame:
     """The pairs with a column `chosen`: whether a row is the pair the user looks at."""
     is_chosen = (pl.col("golden") == pl.lit(golden)) & (pl.col("proxy") == pl.lit(proxy))

@@ -12,8 +12,10 @@ _CSS = """
 .st-key-picks [data-testid="stColumn"] { min-width: min(17rem, 100%); }
 [class*="st-key-stage-"] [data-testid="stColumn"] { min-width: 8rem; }
 [class*="st-key-stage-"] [data-testid="stColumn"]:nth-child(2) { min-width: 6rem; }
+[class*="st-key-stage-"] [data-testid="stProgress"] { transform: translateY(-0.3rem); }
 [data-testid="stMetricValue"], [data-testid="stText"] { font-variant-numeric: tabular-nums; }
 .st-key-picks [data-testid="stText"] { line-height: 1.55; overflow-wrap: anywhere; }
+[data-testid="stCaptionContainer"] { color: inherit; opacity: 0.78; }
 .stMain .block-container { max-width: 90rem; }
 </style>
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -64,8 +65,7 @@ def policies(chosen: Selection, options: Options) -> str:
 
 def question(chosen: Selection) -> str:
     """The page's title for a choice of measure."""
-    title = MEASURES[chosen.measure].title
-    return f"Does {title[0].lower() + title[1:] if title[1:2].islower() else title} predict the policy?"
+    return f"{MEASURES[chosen.measure].title}: does it predict the policy?"
 
 
 def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -> str:
@@ -103,11 +103,6 @@ def nothing_defined(chosen: Selection, options: Options) -> str:
         f"No golden–proxy pair is defined here. The golden's own gain under {policies(chosen, options)} cannot be told "
         "from zero on these prompts: choose more categories or a greater strength."
     )
-
-
-def pair_title(golden: str, proxy: str) -> str:
-    """Title of a drill-down."""
-    return f"{escape(golden)} judged by {escape(proxy)}"
 
 
 def reward_model_line(row: Mapping[str, Any]) -> str:
@@ -222,6 +217,11 @@ def facts(chosen: Selection, options: Options) -> dict[str, object]:
         "responses": chosen.responses or options.responses,
         "rl_categories": ", ".join(chosen.rl_categories) or "all",
     }
+
+
+def data_folder(home: Path) -> str:
+    """Which data folder the dashboard looks at."""
+    return f"Data folder {escape(str(home))}"
 
 
 def newest(runs: pl.DataFrame) -> str:

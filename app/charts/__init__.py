@@ -1,5 +1,5 @@
-"""Charts: frame → `alt.Chart`. Pure functions, no streamlit, no colours of the page.
+"""Charts: frame → `alt.Chart`. Pure functions, no streamlit, no colours of their own.
 
 Colours come from the theme: `range="heatmap"` and `range="diverging"` are the ramps of `.streamlit/config.toml`, other
-ones in light than in dark, and text has the theme's ink. Only what both grounds carry equally is named in `ink.py`.
+ones in light than in dark, and lines and text have its ink (`ink.py`).
 """

@@ -1,9 +1,12 @@
-"""What all charts share: a grey that stays readable on the light and on the dark ground, and the name of a click."""
+"""What all charts share: the ink of notes and figures, and the name of a click."""
 
 from __future__ import annotations
 
-GREY = "#7d838a"
-"""References, fitted lines, notes: contrast above 3.5 on both grounds."""
+INK = "gray"
+"""`grayColor` of the theme, dark on light and light on dark. Streamlit resolves it in `alt.value(INK)` only."""
+
+SOFT = 0.55
+"""Opacity of what stays behind the data: references, fitted lines."""
 
 CLICK = "pair"
 """Name of the selection in charts of pairs; a click carries the fields of `CLICK_FIELDS`."""

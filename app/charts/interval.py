@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import altair as alt
 
-from app.charts.ink import GREY
-
 HEIGHT = 44
 
 
 def interval(value: float | None, low: float | None, high: float | None, least: float) -> alt.LayerChart:
     """Where `value` and its interval lie between `least` and 1, with a mark at 0. Empty where a figure is undefined."""
-    axis = alt.Axis(values=[least, 0, 1], format="~f", grid=False, domain=True, domainColor=GREY, title=None)
-    axis.labelPadding, axis.ticks, axis.tickSize, axis.tickColor = 3, True, 4, GREY
+    axis = alt.Axis(values=[least, 0, 1], format="~f", grid=False, domain=True, title=None)
+    axis.labelPadding, axis.ticks, axis.tickSize = 3, True, 4
     x = alt.X("low:Q", scale=alt.Scale(domain=[least, 1], nice=False, clamp=True), axis=axis)
     data = alt.InlineData(values=[{"value": value, "low": low, "high": high}])
     base = alt.Chart(data).encode(

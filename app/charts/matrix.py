@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from app.charts.ink import CLICK, CLICK_FIELDS, GREY
+from app.charts.ink import CLICK, CLICK_FIELDS, INK
 from app.charts.scatter import HEIGHT, tooltip
 
 _CELLS_WITH_FIGURES = 10
@@ -30,12 +30,13 @@ def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerCha
         .encode(color=alt.Color(f"{column}:Q", scale=scale, legend=legend))
         .add_params(alt.selection_point(name=CLICK, fields=CLICK_FIELDS, on="click", toggle=False, clear=False))
     )
-    frame = base.transform_filter("datum.chosen").mark_rect(filled=False, stroke=GREY, strokeWidth=2.5, cornerRadius=2)
+    frame = base.transform_filter("datum.chosen").mark_rect(filled=False, strokeWidth=2.5, cornerRadius=2)
+    frame = frame.encode(color=alt.value(INK))
     layers = [cells, frame]
     if with_figures:
         label = f"isValid(datum.{column}) ? format(datum.{column}, '.2f') : '–'"
         figures = base.transform_calculate(label=label).mark_text(fontSize=13, cursor="pointer")
-        layers.append(figures.encode(text="label:N"))
+        layers.append(figures.encode(text="label:N", color=alt.value(INK)))
     return alt.LayerChart(layer=layers).properties(height=HEIGHT, padding={"bottom": 4})
 
 

@@ -10,10 +10,11 @@ from typing import Literal
 import altair as alt
 import polars as pl
 
-from app.charts.ink import CLICK, CLICK_FIELDS, GREY
+from app.charts.ink import CLICK, CLICK_FIELDS, INK, SOFT
 
 HEIGHT = 440
-_LEGEND_ENTRIES = 10
+_LEGEND_ENTRIES = 6
+_DESCRIPTION = "'golden ' + datum.golden + ', proxy ' + datum.proxy + ', NDR ' + format(datum.ndr, '.3f')"
 
 
 def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
@@ -21,23 +22,23 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
 
     `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, error, ndr, chosen`, no nulls.
     """
-    base = alt.Chart(pairs)
+    base = alt.Chart(pairs).transform_calculate(description=_DESCRIPTION)
     x = alt.X("error:Q", title=measure_title, scale=alt.Scale(zero=False, nice=True, padding=12))
     y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=alt.Axis(format=".1f", tickCount=6))
     points = (
         base.mark_circle(size=110, opacity=0.85, cursor="pointer")
-        .encode(x=x, y=y, color=_golden_colour(pairs), tooltip=tooltip(measure_title))
+        .encode(x=x, y=y, color=_golden_colour(pairs), tooltip=tooltip(measure_title), description="description:N")
         .add_params(alt.selection_point(name=CLICK, fields=CLICK_FIELDS, on="click", toggle=False, clear=False))
     )
     ring = (
         base.transform_filter("datum.chosen")
-        .mark_point(size=340, strokeWidth=2, filled=False, color=GREY, opacity=1)
-        .encode(x=x, y=y)
+        .mark_point(size=340, strokeWidth=2, filled=False, opacity=1)
+        .encode(x=x, y=y, color=alt.value(INK))
     )
-    layers: list[alt.Chart] = [*_reference(1.0, "nothing lost", "bottom"), *_reference(0.0, "no gain", "top")]
+    layers: list[alt.Chart] = [*_reference(1.0, "nothing lost", "left"), *_reference(0.0, "no gain", "right")]
     if pairs["error"].n_unique() > 2:
-        fit = base.transform_regression("error", "ndr").mark_line(color=GREY, strokeWidth=1.5, strokeDash=[5, 4])
-        layers.append(fit.encode(x=x, y=y))
+        fit = base.transform_regression("error", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, strokeDash=[5, 4])
+        layers.append(fit.encode(x=x, y=y, color=alt.value(INK)))
     return alt.LayerChart(layer=[*layers, ring, points]).properties(height=HEIGHT, padding={"bottom": 4})
 
 
@@ -58,13 +59,15 @@ def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
     legend = alt.Legend(title="Labels flipped in the golden", format=".0%", orient="top", direction="horizontal")
     if len(rates) <= _LEGEND_ENTRIES:
         legend.type, legend.values, legend.symbolOpacity = "symbol", rates, 0.85
+    else:
+        legend.gradientLength, legend.gradientThickness = 220, 8
     domain = [rates[0], rates[-1]] if len(rates) > 1 else alt.Undefined
     return alt.Color("golden_flip_rate:Q", scale=alt.Scale(range="diverging", domain=domain), legend=legend)
 
 
-def _reference(ndr: float, note: str, baseline: Literal["bottom", "top"]) -> list[alt.Chart]:
-    """A thin line at a value of NDR that means something, and what it means."""
-    at = alt.Chart(alt.InlineData(values=[{"ndr": ndr}]))
-    rule = at.mark_rule(color=GREY, strokeWidth=1, opacity=0.6).encode(y="ndr:Q")
-    text = at.mark_text(align="right", baseline=baseline, dy=-4 if baseline == "bottom" else 4, color=GREY, fontSize=12)
-    return [rule, text.encode(y="ndr:Q", x=alt.value("width"), text=alt.value(note))]
+def _reference(ndr: float, note: str, side: Literal["left", "right"]) -> list[alt.Chart]:
+    """A thin line at a value of NDR that means something, and what it means, on the side where points are rare."""
+    at = alt.Chart(alt.InlineData(values=[{"ndr": ndr}])).encode(y="ndr:Q", color=alt.value(INK))
+    text = at.mark_text(align=side, baseline="bottom", dx=4 if side == "left" else 0, dy=-4, fontSize=12)
+    x = alt.value(0) if side == "left" else alt.value("width")
+    return [at.mark_rule(strokeWidth=1, opacity=SOFT), text.encode(x=x, text=alt.value(note))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import access
+from app import access, wording
 from app.widgets import run_card, trouble
 from app.widgets.watch import EVERY
 
@@ -12,6 +12,7 @@ from app.widgets.watch import EVERY
 def show() -> None:
     """The page."""
     st.title("Runs")
+    st.caption(wording.data_folder(access.home()))
     _runs()
 
 

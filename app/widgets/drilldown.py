@@ -20,35 +20,36 @@ def show(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl.Data
     """Draw the chosen pair, or how to choose one."""
     with st.container(key="drilldown"):
         st.subheader("One pair")
-        _choose(chosen, options)
+        _choose(chosen, options, access.reward_models(snapshot, options.run))
         if not chosen.has_pair:
-            st.caption("Click a point or a cell above, or choose a golden and a proxy here.")
+            st.caption("Choose a golden and a proxy, or click a point or a cell of the figures.")
             return
         golden, proxy = str(chosen.golden), str(chosen.proxy)
         _figures(frames.row_of(pairs, golden, proxy), measure_title)
-        _cards(access.reward_models(snapshot, options.run), golden, proxy)
         if chosen.optimizer == "bon":
             n = wording.strength_of(chosen, options)
             _picks(access.picks(snapshot, options.run, golden, proxy, int(n)), chosen, n)
 
 
-def _choose(chosen: Selection, options: Options) -> None:
+def _choose(chosen: Selection, options: Options, reward_models: pl.DataFrame) -> None:
     left, right = st.columns(2)
     for column, field, label, other in (
         (left, "golden", "Golden", chosen.proxy),
         (right, "proxy", "Proxy", chosen.golden),
     ):
-        key = f"choose.{field}"
-        st.session_state[key] = getattr(chosen, field)
+        key, name = f"choose.{field}", getattr(chosen, field)
+        st.session_state[key] = name
         column.selectbox(
             label,
-            [name for name in options.reward_models if name != other],
+            [offered for offered in options.reward_models if offered != other],
             index=None,
             placeholder="Choose a reward model",
             key=key,
             on_change=_took,
             args=(key, field),
         )
+        if name is not None:
+            column.caption(wording.reward_model_line(frames.reward_model(reward_models, name)))
 
 
 def _took(key: str, field: str) -> None:
@@ -57,16 +58,10 @@ def _took(key: str, field: str) -> None:
 
 
 def _figures(row: dict[str, Any], measure_title: str) -> None:
-    with st.container(key="pair-figures", horizontal=True):
+    with st.container(key="pair-figures", horizontal=True, gap="large"):
         st.metric(measure_title, number(row["error"], 3), width="content")
         st.metric("NDR", number(row["ndr"], 3), width="content", help="Share of the golden's own gain that is kept.")
         st.metric("Regret", number(row["regret"], 3), width="content", help="1 − NDR: what is lost.")
-
-
-def _cards(reward_models: pl.DataFrame, golden: str, proxy: str) -> None:
-    for role, name in (("Golden", golden), ("Proxy", proxy)):
-        row = reward_models.row(by_predicate=pl.col("reward_model_id") == name, named=True)
-        st.markdown(f"{role} **{escape(name)}** · {wording.reward_model_line(row)}")
 
 
 def _picks(picks: pl.DataFrame, chosen: Selection, n: float) -> None:

@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from app import frames, wording
+from app.formats import UNDEFINED
 from app.selection import Options, Selection
 
 
@@ -24,6 +25,7 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
             "ndr": st.column_config.NumberColumn("NDR", format="%.3f"),
             "regret": st.column_config.NumberColumn("Regret", format="%.3f", help="1 − NDR"),
         },
+        placeholder=UNDEFINED,
         key="pairs",
         alt="All golden–proxy pairs with the measure, NDR and regret",
     )

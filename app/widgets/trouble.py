@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import wording
 from app.formats import escape
-from pipeline.errors import PipelineError
+from pipeline.jobs import PipelineError
 from warehouse.errors import WarehouseError
 
 

@@ -63,7 +63,10 @@ def test_leftovers_of_a_killed_process_are_removed_when_work_begins(run: runs.Ru
 
 
 def test_one_process_at_a_time_works_on_a_run(run: runs.RunDirectory, tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from pipeline import runs; runs.open_run(Path({str(tmp_path)!r}), 'one').working().__enter__()"
+    code = (
+        "from pathlib import Path; from pipeline import runs\n"
+        f"with runs.open_run(Path({str(tmp_path)!r}), 'one').working(): pass"
+    )
     with run.working():
         assert run.is_running
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -73,8 +76,10 @@ def test_one_process_at_a_time_works_on_a_run(run: runs.RunDirectory, tmp_path: 
 
 def test_a_dead_process_lets_go_of_its_run(run: runs.RunDirectory, tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from pipeline import runs\n"
-        f"with runs.open_run(Path({str(tmp_path)!r}), 'one').working(): print('in', flush=True); os.kill(os.getpid(), 9)"
+        "import os; from pathlib import Path; from pipeline import runs\n"
+        f"with runs.open_run(Path({str(tmp_path)!r}), 'one').working():\n"
+        "    print('in', flush=True)\n"
+        "    os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "in\n"

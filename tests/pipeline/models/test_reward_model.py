@@ -1,0 +1,127 @@
+"""A score is a function of the text: however it is batched, shared, saved and loaded."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import ModelUnavailable
+from pipeline.models.language_model import LanguageModel, load
+from pipeline.models.reward_model import RewardModel, load_reward_model, score_texts
+from pipeline.models.trunk import Features, load_features, save_features, trunk_features
+
+TEXTS = [
+    ("What is 2 + 3?", "5"),
+    ("What is 2 + 3?", "It is six, I believe, since two and three make more than five."),
+    ("Name a colour.", "Blue is a colour that many people like."),
+    ("Name a colour.", ""),
+]
+
+
+def plain_scores(language_model: LanguageModel, reward_model: RewardModel) -> np.ndarray:
+    """One text at a time through the whole model, no cache, no sharing: the reference."""
+    scores = []
+    for prompt, response in TEXTS:
+        ids = torch.tensor([language_model.prompt_ids(prompt) + language_model.response_ids(response)])
+        with torch.no_grad():
+            hidden = language_model.base(input_ids=ids).last_hidden_state[0, -1]
+            scores.append(reward_model.head(hidden.float()).item())
+    return np.array(scores, dtype=np.float32)
+
+
+def test_shared_prefixes_and_batches_change_nothing_but_rounding(language_model: LanguageModel) -> None:
+    exact = LanguageModel("exact", copy.deepcopy(language_model.model).float(), language_model.tokenizer)
+    reward_model = RewardModel(exact, 0, seed=3)
+    scores = score_texts(exact, reward_model, TEXTS)
+    np.testing.assert_allclose(scores, plain_scores(exact, reward_model), atol=1e-3)
+
+
+@pytest.mark.parametrize("trainable_layers", [0, 1, 3, -1])
+def test_an_untrained_model_scores_as_the_base_model_does(language_model: LanguageModel, trainable_layers: int) -> None:
+    reward_model = RewardModel(language_model, trainable_layers, seed=3)
+    scores = score_texts(language_model, reward_model, TEXTS)
+    # bfloat16 rounds the 30 blocks' outputs by two or three per cent of their norm, in whatever order they are computed
+    np.testing.assert_allclose(scores, plain_scores(language_model, reward_model), atol=0.1)
+
+
+@pytest.mark.parametrize("trainable_layers", [0, 2])
+def test_a_saved_model_scores_the_same_when_loaded(
+    language_model: LanguageModel, tmp_path: Path, trainable_layers: int
+) -> None:
+    reward_model = RewardModel(language_model, trainable_layers, seed=4)
+    with torch.no_grad():
+        for parameter in reward_model.parameters():
+            parameter.add_(0.01)
+    reward_model.save(tmp_path)
+    loaded = load_reward_model(tmp_path, language_model)
+    assert loaded.trainable_layers == trainable_layers
+    np.testing.assert_array_equal(
+        score_texts(language_model, loaded, TEXTS), score_texts(language_model, reward_model, TEXTS)
+    )
+
+
+def test_a_reward_model_that_is_not_there_or_of_another_base_is_refused(
+    language_model: LanguageModel, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelUnavailable, match="no reward model"):
+        load_reward_model(tmp_path, language_model)
+    RewardModel(language_model, 0).save(tmp_path)
+    other = LanguageModel("another", language_model.model, language_model.tokenizer)
+    with pytest.raises(ModelUnavailable, match="trained on"):
+        load_reward_model(tmp_path, other)
+
+
+def test_only_the_head_and_the_top_blocks_are_trained(language_model: LanguageModel) -> None:
+    counts = {
+        layers: sum(p.numel() for p in RewardModel(language_model, layers).parameters() if p.requires_grad)
+        for layers in (0, 1, 2)
+    }
+    block = counts[2] - counts[1]
+    assert counts[0] == language_model.hidden_size
+    assert counts[1] == counts[0] + block + language_model.hidden_size  # the final norm
+    assert not any(parameter.requires_grad for parameter in language_model.model.parameters())
+
+
+def test_features_survive_the_disk_and_pad_as_they_should(language_model: LanguageModel, tmp_path: Path) -> None:
+    features = trunk_features(language_model, 2, TEXTS)
+    parts = [trunk_features(language_model, 2, TEXTS[:2]), trunk_features(language_model, 2, TEXTS[2:])]
+    for number, part in enumerate(parts):
+        save_features(part, tmp_path / f"{number}.safetensors")
+    loaded = load_features([tmp_path / "0.safetensors", tmp_path / "1.safetensors"])
+    assert loaded.offsets.equal(features.offsets)
+    hidden, lengths = loaded.padded(torch.tensor([3, 0]))
+    assert lengths.tolist() == [loaded.lengths[3], loaded.lengths[0]]
+    assert hidden[0, : lengths[0]].equal(loaded.values[loaded.offsets[3] : loaded.offsets[4]])
+    assert not hidden[0, lengths[0] :].any()
+
+
+def test_concatenated_features_keep_their_texts() -> None:
+    one = Features(torch.ones(3, 2), torch.tensor([0, 1, 3]))
+    two = Features(torch.full((2, 2), 2.0), torch.tensor([0, 2]))
+    both = Features.concatenate([one, two])
+    assert both.offsets.tolist() == [0, 1, 3, 5]
+    assert len(both) == 3
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="give a local Hugging Face folder"):
+        load(str(tmp_path / "nothing"))
+
+
+def test_any_local_folder_serves_as_policy_and_base(tmp_path: Path, language_model: LanguageModel) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=49152, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, eos_token_id=2, pad_token_id=2,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    language_model.tokenizer.save_pretrained(tmp_path)
+    small = load(str(tmp_path))
+    reward_model = RewardModel(small, 1, seed=0)
+    assert score_texts(small, reward_model, TEXTS).shape == (4,)

@@ -1,0 +1,141 @@
+"""The command line: what it prints, and one line with exit code 2 for bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.__main__ import build_parser, main
+from tests.conftest import SMOKE_RUN, righttree
+from warehouse.measures import MEASURES
+
+COMMANDS = ("run", "resume", "runs", "publish", "measure", "app", "doctor")
+
+
+def test_help_names_every_command_and_where_things_are() -> None:
+    text = build_parser().format_help()
+    for command in COMMANDS:
+        assert f"\n    {command} " in text
+    assert "RIGHTTREE_HOME" in text
+    assert "examples:" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    parser = next(a for a in build_parser()._actions if a.dest == "==SUPPRESS==" or a.choices).choices[command]
+    assert all(action.help for action in parser._actions)
+    assert capsys.readouterr().out.startswith("usage: righttree")
+
+
+def test_measure_prints_one_json_object_with_the_public_names(smoke_home: Path) -> None:
+    arguments = ["measure", "--measure", "accuracy", "--optimizer", "bon", "--n", "8", "--category", "all"]
+    arguments += ["--responses", "5", "--json"]
+    done = righttree(*arguments, "--run", SMOKE_RUN, home=smoke_home)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["measure"], found["optimizer"], found["strength"]) == ("accuracy", "bon", 8.0)
+    assert found["undefined_pairs"] >= 0
+    assert len(found["pairs"]) == 6
+    for pair in found["pairs"]:
+        assert set(pair) == {"golden", "proxy", "error", "ndr"}
+        assert 0 <= pair["error"] <= 1
+    for name in ("kendall", "spearman", "pearson", "mrr"):
+        assert set(found[name]) == {"value", "low", "high"}
+    assert found["undefined_pairs"] == sum(pair["ndr"] is None for pair in found["pairs"])
+
+
+def test_measure_takes_the_newest_run_and_the_largest_strength(smoke_home: Path) -> None:
+    found = json.loads(righttree("measure", "--json", home=smoke_home).stdout)
+    assert (found["run"], found["strength"]) == (SMOKE_RUN, 8.0)
+
+
+@pytest.mark.parametrize("measure", sorted(MEASURES))
+def test_every_measure_can_be_printed(
+    smoke_home: Path, measure: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(smoke_home))
+    assert main(["measure", "--measure", measure, "--n", "4", "--replicates", "50"]) == 0
+    text = capsys.readouterr().out
+    assert f"{measure} against NDR of bon at 4" in text
+    assert "kendall" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("run --profile qwick", "no profile 'qwick'"),
+        ("run --run-id ../x --profile smoke", "run id"),
+        (f"run --run-id {SMOKE_RUN} --profile smoke", "exists already"),
+        ("resume nothing", "no run 'nothing'"),
+        ("publish nothing", "no run 'nothing'"),
+        ("measure --measure vibes", "no measure 'vibes'; there are accuracy"),
+        ("measure --run nothing", "run 'nothing' is not in the warehouse"),
+        ("measure --optimizer dpo", "no policies of optimizer 'dpo'"),
+        ("measure --n 3", "no policies of 'bon' at 3"),
+        ("measure --category Chatter", "no category 'Chatter'"),
+        ("measure --subset nothing", "no RM-test prompts of subset 'nothing'"),
+        ("measure --responses 99", "responses is 99"),
+        ("measure --replicates 0", "replicates is 0"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(smoke_home: Path, arguments: str, message: str) -> None:
+    before = sorted(smoke_home.rglob("*"))
+    done = righttree(*arguments.split(), home=smoke_home)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(smoke_home.rglob("*")) == before
+
+
+def test_an_unknown_command_or_option_ends_with_exit_code_2(tmp_path: Path) -> None:
+    for arguments in (["fly"], ["run", "--speed", "9"], ["run", "--seed", "one"]):
+        done = righttree(*arguments, home=tmp_path)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
+    assert "righttree run --profile quick" in righttree("runs", home=tmp_path).stdout
+    for command in ("measure", "publish"):
+        done = righttree(command, home=tmp_path)
+        assert done.returncode == 2
+        assert "righttree run --profile quick" in done.stderr
+    assert righttree("resume", home=tmp_path).stdout.startswith("nothing to resume")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_lists_state_and_stages(smoke_home: Path) -> None:
+    line = righttree("runs", home=smoke_home).stdout.splitlines()[0]
+    assert line.startswith(f"{SMOKE_RUN}  finished     9/9 stages")
+
+
+def test_doctor_finds_everything_with_a_run_and_says_what_is_missing_without(smoke_home: Path, tmp_path: Path) -> None:
+    healthy = righttree("doctor", home=smoke_home)
+    assert healthy.returncode == 0, healthy.stdout
+    assert SMOKE_RUN in healthy.stdout
+    assert "MISSING" not in healthy.stdout
+    empty = righttree("doctor", home=tmp_path)
+    assert empty.returncode == 1
+    assert "MISSING warehouse" in empty.stdout
+    assert "→ righttree run --profile quick" in empty.stdout
+
+
+def test_publishing_again_changes_nothing_but_the_build(smoke_home: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from warehouse import reads, store
+
+    copy = tmp_path / "home"
+    shutil.copytree(smoke_home, copy, symlinks=True)
+    before = store.build_id(copy)
+    done = righttree("publish", home=copy)
+    assert done.returncode == 0, done.stderr
+    assert store.build_id(copy) != before
+    with store.open_read_only(copy) as connection:
+        assert reads.runs(connection).height == 1

@@ -1,0 +1,96 @@
+"""Killed in every stage, a run ends with the rows of an uninterrupted one: nothing lost, nothing double."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from pipeline import jobs, runs
+from pipeline.config import load_profile
+from pipeline.flow import STAGES
+from tests.conftest import SMOKE_RUN
+from warehouse import reads, store
+from warehouse.schema import TABLES
+
+# what a run says of itself depends on when and how often it was started
+_ITS_OWN = {"run_id", "started_at", "finished_at", "wall_s", "timings", "code_version"}
+
+
+def rows(data: Path, run_id: str, table: str) -> pl.DataFrame:
+    with store.open_read_only(data) as connection:
+        frame = connection.execute(f'SELECT * FROM "{table}" WHERE run_id = ?', [run_id]).pl()
+    frame = frame.drop(_ITS_OWN & set(frame.columns) if table == "run" else "run_id")
+    return frame.sort([key for key in TABLES[table].keys if key != "run_id"])
+
+
+def kill_in(data: Path, run_id: str, stage: str) -> None:
+    """Work on the run until this stage is under way, then kill -9; a very short stage may be over by then."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "resume", run_id],
+        env={**os.environ, "RIGHTTREE_HOME": str(data)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    run = runs.open_run(data, run_id)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        states = {state["name"]: state["state"] for state in run.progress().get("stages", [])}
+        if states.get(stage, "pending") != "pending" and run.is_running:
+            break
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_run_killed_in_every_stage_ends_with_the_rows_of_an_uninterrupted_one(
+    smoke_home: Path, tmp_path: Path
+) -> None:
+    run = runs.create(tmp_path, load_profile("smoke"), "killed")
+    kills = 0
+    for stage in STAGES:
+        if jobs.status(tmp_path, "killed").state == "finished":
+            break
+        kill_in(tmp_path, "killed", stage)
+        kills += jobs.status(tmp_path, "killed").state == "interrupted"
+    assert kills >= len(STAGES) - 2  # the very short stages may be over before the signal arrives
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "resume", "killed"],
+        env={**os.environ, "RIGHTTREE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert jobs.status(tmp_path, "killed").state == "finished"
+    for table in TABLES:
+        assert_frame_equal(rows(tmp_path, "killed", table), rows(smoke_home, SMOKE_RUN, table))
+    assert list(run.path.rglob(".partial-*")) == []
+    assert list(tmp_path.glob(".warehouse-*")) == []
+
+
+def test_resuming_a_finished_run_does_nothing(smoke_home: Path) -> None:
+    build = store.build_id(smoke_home)
+    jobs_before = jobs.status(smoke_home, SMOKE_RUN)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "resume", SMOKE_RUN],
+        env={**os.environ, "RIGHTTREE_HOME": str(smoke_home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert store.build_id(smoke_home) == build
+    assert jobs.status(smoke_home, SMOKE_RUN) == jobs_before
+
+
+def test_the_newest_run_is_the_one_that_was_published(smoke_home: Path) -> None:
+    with store.open_read_only(smoke_home) as connection:
+        assert reads.newest_run(connection) == SMOKE_RUN

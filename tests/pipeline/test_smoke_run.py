@@ -1,0 +1,152 @@
+"""A whole run of the real pipeline on the real model, looked at in the warehouse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline import jobs, runs
+from pipeline.config import load_profile
+from pipeline.flow import STAGES
+from tests.conftest import SMOKE_RUN
+from warehouse import reads, store
+from warehouse.measures import best_of_n_values
+from warehouse.schema import CATEGORIES, TABLES
+
+CONFIG = load_profile("smoke")
+
+
+@pytest.fixture(scope="module")
+def warehouse(smoke_home: Path) -> duckdb.DuckDBPyConnection:
+    return store.open_read_only(smoke_home)
+
+
+def table(warehouse: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
+    return warehouse.execute(f'SELECT * FROM "{name}"').pl()
+
+
+def test_every_table_has_rows(warehouse: duckdb.DuckDBPyConnection) -> None:
+    assert [name for name in TABLES if table(warehouse, name).is_empty()] == []
+
+
+def test_prompts_are_as_many_as_the_profile_says(warehouse: duckdb.DuckDBPyConnection) -> None:
+    counts = table(warehouse, "prompt").group_by("category", "split").len()
+    assert set(counts["category"]) == set(CATEGORIES)
+    wanted = CONFIG.prompts
+    by_split = {"rm_train": wanted.rm_train_per_category, "rm_test": wanted.rm_test_per_category}
+    by_split["rl_test"] = wanted.rl_test_per_category
+    assert {(split, count) for _, split, count in counts.iter_rows()} == set(by_split.items())
+
+
+def test_pairs_have_texts_and_come_from_several_sources(warehouse: duckdb.DuckDBPyConnection) -> None:
+    pairs = table(warehouse, "preference")
+    assert {"temperature", "wrong_prompt", "system_prompt"} <= set(pairs["source"])
+    assert set(pairs["split"]) == {"train", "validation"}
+    assert (pairs["chosen"] != pairs["rejected"]).all()
+
+
+def test_labels_are_flipped_at_the_rate_of_each_reward_model(warehouse: duckdb.DuckDBPyConnection) -> None:
+    labels = table(warehouse, "label").group_by("reward_model_id").agg(pl.col("flipped").mean(), pairs=pl.len())
+    models = table(warehouse, "reward_model")
+    for row in models.join(labels, on="reward_model_id").iter_rows(named=True):
+        assert row["pairs"] == row["train_pairs"]
+        assert row["flipped"] == pytest.approx(row["flip_rate"], abs=0.5 / row["pairs"])
+
+
+def test_every_reward_model_scores_every_test_response_once(warehouse: duckdb.DuckDBPyConnection) -> None:
+    scores = table(warehouse, "score")
+    responses = table(warehouse, "response").filter(policy_id="initial")
+    assert scores.height == responses.height * len(CONFIG.reward_models.flip_rates)
+    assert set(scores["response_id"]) == set(responses["response_id"])
+    assert scores["score"].is_finite().all()
+
+
+def test_the_cube_is_dense_and_in_the_order_of_ids(warehouse: duckdb.DuckDBPyConnection) -> None:
+    cube = reads.score_cube(warehouse, SMOKE_RUN)
+    M, P = len(CONFIG.reward_models.flip_rates), 4 * CONFIG.prompts.rm_test_per_category
+    assert cube.scores_MPR.shape == (M, P, CONFIG.test.rm_test_responses)
+    assert list(cube.prompts) == sorted(cube.prompts)
+    one = warehouse.execute(
+        "SELECT score FROM score WHERE reward_model_id = ? AND response_id = ?",
+        [cube.reward_models[1], f"initial|{cube.prompts[2]}|3"],
+    ).fetchone()
+    assert one is not None
+    assert cube.scores_MPR[1, 2, 3] == np.float32(one[0])
+
+
+def test_policy_values_are_the_estimator_s_on_the_stored_scores(warehouse: duckdb.DuckDBPyConnection) -> None:
+    scores_MPN = reads._initial_scores(warehouse, SMOKE_RUN, "rl_test")[0]
+    values = reads.policy_values(warehouse, SMOKE_RUN, "bon", 4)
+    np.testing.assert_allclose(values.initial_MQ, scores_MPN.mean(axis=2), rtol=1e-6)
+    np.testing.assert_allclose(values.optimised_MMQ, best_of_n_values(scores_MPN, [4])[0], rtol=1e-9)
+
+
+def test_best_of_one_is_the_initial_policy_and_more_helps_its_own_reward_model(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    one = reads.policy_values(warehouse, SMOKE_RUN, "bon", 1)
+    np.testing.assert_allclose(one.optimised_MMQ, np.repeat(one.initial_MQ[:, None], 3, axis=1), rtol=1e-6)
+    strengths = reads.strengths(warehouse, SMOKE_RUN)["strength"].to_list()
+    assert strengths == [float(n) for n in CONFIG.best_of_n]
+    own = [np.trace(reads.policy_values(warehouse, SMOKE_RUN, "bon", n).optimised_MMQ.mean(axis=2)) for n in strengths]
+    assert own == sorted(own)
+
+
+def test_picks_are_the_favourites_among_the_first_n(warehouse: duckdb.DuckDBPyConnection) -> None:
+    cube = reads.score_cube(warehouse, SMOKE_RUN)
+    golden, proxy = cube.reward_models[0], cube.reward_models[2]
+    picks = reads.picks(warehouse, SMOKE_RUN, golden, proxy, n=4, limit=3)
+    assert picks.height == 3
+    assert picks["loss"].is_sorted(descending=True)
+    assert (picks["golden_of_golden_pick"] >= picks["golden_of_proxy_pick"]).all()
+    assert (picks["proxy_of_proxy_pick"] >= picks["proxy_of_golden_pick"]).all()
+    same = reads.picks(warehouse, SMOKE_RUN, golden, golden, n=4)
+    assert (same["loss"] == 0).all()
+
+
+def test_the_run_row_says_where_its_figures_come_from(warehouse: duckdb.DuckDBPyConnection) -> None:
+    run = table(warehouse, "run").row(0, named=True)
+    assert json.loads(run["config"]) == CONFIG.model_dump(mode="json")
+    assert json.loads(run["packages"])["torch"].startswith("2.13.0")
+    assert set(json.loads(run["timings"])) == set(STAGES) - {"publish"}
+    assert json.loads(run["host"])["cores"] >= 1
+    assert run["code_version"]
+
+
+def test_a_stored_score_can_be_had_again_from_the_text_and_the_saved_weights(
+    smoke_home: Path, warehouse: duckdb.DuckDBPyConnection
+) -> None:
+    from pipeline.config import EMBEDDED_MODEL
+    from pipeline.models.language_model import load
+    from pipeline.models.reward_model import load_reward_model, score_texts
+
+    stored = warehouse.execute(
+        """
+        SELECT prompt.text AS prompt, response.text AS response, score, weights
+        FROM score JOIN response USING (run_id, response_id) JOIN prompt USING (run_id, prompt_id)
+        JOIN reward_model USING (run_id, reward_model_id) ORDER BY response_id, reward_model_id LIMIT 30
+        """
+    ).pl()
+    language_model = load(EMBEDDED_MODEL)
+    run = runs.open_run(smoke_home, SMOKE_RUN)
+    for (weights,), group in stored.group_by("weights", maintain_order=True):
+        reward_model = load_reward_model(run.path / str(weights), language_model)
+        texts = list(group.select("prompt", "response").iter_rows())
+        again = score_texts(language_model, reward_model, texts)
+        np.testing.assert_allclose(again, group["score"].to_numpy(), atol=0.1)  # bfloat16, another batch
+
+
+def test_state_and_progress_can_be_read_by_another_process(smoke_home: Path) -> None:
+    status = jobs.status(smoke_home, SMOKE_RUN)
+    assert (status.state, status.published, status.error) == ("finished", True, None)
+    assert [stage.name for stage in status.stages] == list(STAGES)
+    assert all(stage.state == "done" and stage.done == stage.total > 0 for stage in status.stages)
+    assert "published" in jobs.log_tail(smoke_home, SMOKE_RUN) or "publish" in jobs.log_tail(smoke_home, SMOKE_RUN)
+    manifest = jobs.manifest(smoke_home, SMOKE_RUN)
+    assert manifest is not None
+    assert manifest["run_id"] == SMOKE_RUN
