@@ -61,6 +61,11 @@ def runs(snapshot: Snapshot) -> pl.DataFrame:
         return reads.runs(connection)
 
 
+def has_runs(snapshot: Snapshot | None) -> bool:
+    """Whether there is anything to explore."""
+    return snapshot is not None and not runs(snapshot).is_empty()
+
+
 @st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
 def reward_models(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
     """Table `reward_model` of a run."""

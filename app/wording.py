@@ -27,6 +27,8 @@ STAGE_TITLES: Mapping[str, str] = {
     "publish": "Publish",
 }
 
+_COMMIT_LETTERS = 40
+
 
 @dataclass(frozen=True)
 class OptimizerWords:
@@ -157,6 +159,11 @@ def stage_done(stage: StageProgress) -> str:
     return f"{stage.done:,} {escape(stage.unit)} in {formats.duration(stage.wall_s)}"
 
 
+def stage_stopped(stage: StageProgress) -> str:
+    """How far a stage was when its run stopped: `320 of 960 responses, stopped`."""
+    return f"{stage.done:,} of {stage.total:,} {escape(stage.unit)}, stopped"
+
+
 def at_work(run: RunStatus) -> str:
     """The stage a run is at: `Scores: 12 of 40 prompts · 8 s left`."""
     for running in run.stages:
@@ -179,7 +186,7 @@ def manifest_line(manifest: Mapping[str, Any]) -> str:
     """What made a run: code, seed, end, and the most memory it held."""
     peak = max((facts.get("peak_resident_bytes", 0) for facts in manifest.get("stages", {}).values()), default=0)
     parts = [
-        f"code {escape(str(manifest.get('code_version', 'unknown')))}",
+        f"code {escape(_short(str(manifest.get('code_version', 'unknown'))))}",
         f"seed {manifest.get('config', {}).get('seed', 'unknown')}",
         f"finished {formats.when(str(manifest.get('finished_at', '')))}",
         f"{formats.duration(float(manifest.get('wall_s', 0)))} of work",
@@ -224,9 +231,20 @@ def data_folder(home: Path) -> str:
     return f"Data folder {escape(str(home))}"
 
 
+def nothing_published(home: Path) -> str:
+    """Which data folder is empty."""
+    return f"No run has been published in the data folder **{escape(str(home))}**."
+
+
 def newest(runs: pl.DataFrame) -> str:
     """Id of the newest run of a table that has one."""
     return str(runs["run_id"][0])
+
+
+def _short(code_version: str) -> str:
+    """A git commit by its first letters, whatever follows it kept; a package version as it is."""
+    commit, plus, rest = code_version.partition("+")
+    return (commit[:10] if len(commit) == _COMMIT_LETTERS else commit) + plus + rest
 
 
 def _where(chosen: Selection) -> str:

@@ -18,7 +18,12 @@ def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerCha
     """
     names = pairs.select("golden", "golden_flip_rate").unique().sort("golden_flip_rate", "golden")["golden"].to_list()
     base = alt.Chart(pairs).encode(
-        x=alt.X("proxy:N", sort=names, title="Proxy", axis=alt.Axis(labelAngle=_angle(names), labelOverlap=False)),
+        x=alt.X(
+            "proxy:N",
+            sort=names,
+            title="Proxy",
+            axis=alt.Axis(labelAngle=_angle(names), labelOverlap=False, labelFlush=False),
+        ),
         y=alt.Y("golden:N", sort=names, title="Golden"),
         tooltip=tooltip(measure_title),
     )

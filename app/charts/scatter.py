@@ -23,7 +23,7 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
     `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, error, ndr, chosen`, no nulls.
     """
     base = alt.Chart(pairs).transform_calculate(description=_DESCRIPTION)
-    x = alt.X("error:Q", title=measure_title, scale=alt.Scale(zero=False, nice=True, padding=12))
+    x = alt.X("error:Q", title=measure_title, scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(tickCount=6))
     y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=alt.Axis(format=".1f", tickCount=6))
     points = (
         base.mark_circle(size=110, opacity=0.85, cursor="pointer")

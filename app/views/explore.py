@@ -13,7 +13,7 @@ def show() -> None:
     """The page."""
     with trouble.shown():
         snapshot = access.snapshot()
-        if snapshot is None or access.runs(snapshot).is_empty():
+        if snapshot is None or not access.has_runs(snapshot):
             empty.show()
             return
         chosen, options, notes = choice.restore(snapshot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import access
+from app import access, wording
 from app.widgets import progress
 from app.widgets.watch import EVERY
 
@@ -17,7 +17,7 @@ def show() -> None:
 
 @st.fragment(run_every=EVERY)
 def _state() -> None:
-    if access.snapshot() is not None and not access.runs(access.snapshot()).is_empty():  # type: ignore[arg-type]
+    if access.has_runs(access.snapshot()):
         st.rerun()
     running = [run for run in access.list_runs() if run.state == "running"]
     if running:
@@ -25,12 +25,9 @@ def _state() -> None:
         with st.container(border=True):
             progress.show(running[0])
         return
-    st.markdown("No run has been published in this data folder:")
-    st.code(str(access.home()), language=None)
-    st.markdown(
-        "Start one in a terminal. It takes a few minutes on two cores, and its results appear here by themselves."
-    )
-    st.code("righttree run --profile quick", language="sh")
+    st.markdown(wording.nothing_published(access.home()))
+    st.markdown("Start one in a terminal. It takes a few minutes, and its results appear here by themselves:")
+    st.code("righttree run --profile quick", language=None)
     st.caption(
         "If your runs are in another folder, set RIGHTTREE_HOME to it and start `righttree app` again. "
         "A run that was stopped goes on with `righttree resume`; its state is on the Runs page."

@@ -27,4 +27,6 @@ def show_compact(run: RunStatus) -> None:
 def _note(stage: StageProgress) -> str:
     if stage.state == "running":
         return wording.stage_progress(stage)
-    return wording.stage_done(stage) if stage.state == "done" else "to come"
+    if stage.state == "done":
+        return wording.stage_done(stage)
+    return wording.stage_stopped(stage) if stage.done else "to come"

@@ -32,7 +32,7 @@ def show(run: RunStatus) -> None:
             st.error(escape(run.error), icon=":material/error:")
         if run.state in ("interrupted", "failed"):
             st.caption("Take it up where it stopped:")
-            st.code(f"righttree resume {run.run_id}", language="sh")
+            st.code(f"righttree resume {run.run_id}", language=None)
         if run.state == "running":
             progress.show(run)
         if run.state == "finished":
@@ -47,7 +47,7 @@ def show(run: RunStatus) -> None:
 def show_none() -> None:
     """Say how to start the first run."""
     st.markdown("There is no run in this data folder yet. Start one in a terminal; its progress appears here.")
-    st.code("righttree run --profile quick", language="sh")
+    st.code("righttree run --profile quick", language=None)
 
 
 def _log(run: RunStatus) -> None:
@@ -81,6 +81,6 @@ def _settings(title: str, settings: Mapping[str, Any]) -> None:
     st.dataframe(
         frames.flattened(settings),
         hide_index=True,
-        column_config={"setting": "Setting", "value": "Value"},
+        column_config={"setting": st.column_config.TextColumn("Setting", width="small"), "value": "Value"},
         height=min(36 * (len(frames.flattened(settings)) + 1), 300),
     )

@@ -68,7 +68,7 @@ def test_every_measure_can_be_printed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("run --profile qwick", "no profile 'qwick'"),
+        ("run --profile qwick", "profile 'qwick' does not exist"),
         ("run --run-id ../x --profile smoke", "run id"),
         (f"run --run-id {SMOKE_RUN} --profile smoke", "exists already"),
         ("resume nothing", "no run 'nothing'"),

@@ -1,0 +1,84 @@
+"""`app/charts`: what the specifications hold; how they look is looked at in a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from app import frames, wording
+from app.charts.interval import interval
+from app.charts.matrix import matrix
+from app.charts.scatter import scatter
+from app.charts.timings import timings
+from tests.app.small import NAMES, pairs
+
+
+def layers_of(chart: Any, mark: str) -> list[dict[str, Any]]:
+    specification = chart.to_dict()
+    return [layer for layer in specification["layer"] if layer["mark"]["type"] == mark]
+
+
+def test_the_scatter_draws_measure_against_ndr_and_tells_both_reward_models_on_hover() -> None:
+    (points,) = layers_of(scatter(pairs(), "Accuracy"), "circle")
+    assert (points["encoding"]["x"]["field"], points["encoding"]["y"]["field"]) == ("error", "ndr")
+    assert points["encoding"]["x"]["title"] == "Accuracy"
+    told = [entry["field"] for entry in points["encoding"]["tooltip"]]
+    assert told == ["golden", "golden_flip_rate", "proxy", "proxy_flip_rate", "error", "ndr"]
+
+
+@pytest.mark.parametrize("chart", [scatter(pairs(), "Accuracy"), matrix(pairs(), "ndr", "Accuracy")])
+def test_a_click_carries_golden_and_proxy(chart: Any) -> None:
+    (click,) = chart.to_dict()["params"]
+    assert click["name"] == "pair"
+    assert click["select"]["fields"] == ["golden", "proxy"]
+
+
+def test_the_scatter_marks_what_ndr_zero_and_one_mean() -> None:
+    notes = {layer["encoding"]["text"]["value"] for layer in layers_of(scatter(pairs(), "Accuracy"), "text")}
+    assert notes == {"nothing lost", "no gain"}
+
+
+def test_no_line_is_fitted_through_fewer_than_three_values() -> None:
+    assert len(layers_of(scatter(pairs(), "Accuracy"), "line")) == 1
+    assert layers_of(scatter(pairs().head(2), "Accuracy"), "line") == []
+
+
+def test_the_matrix_orders_both_axes_alike_by_flip_rate() -> None:
+    cells = layers_of(matrix(pairs().reverse(), "error", "Accuracy"), "rect")[0]
+    assert cells["encoding"]["x"]["sort"] == cells["encoding"]["y"]["sort"] == list(NAMES)
+
+
+def test_the_matrix_prints_figures_while_they_can_be_read_and_a_legend_beyond() -> None:
+    assert len(layers_of(matrix(pairs(), "ndr", "Accuracy"), "text")) == 1
+    names = [f"m{i:02}" for i in range(12)]
+    many = pl.DataFrame(
+        [(g, m, 0.0, 0.1, 0.5, 0.5, False) for g in names for m in names if g != m],
+        schema=["golden", "proxy", "golden_flip_rate", "proxy_flip_rate", "error", "ndr", "chosen"],
+        orient="row",
+    )
+    assert layers_of(matrix(many, "ndr", "Accuracy"), "text") == []
+
+
+def test_undefined_pairs_do_not_break_the_matrix() -> None:
+    assert matrix(pairs(undefined_golden=0), "ndr", "Accuracy").to_dict()
+
+
+@pytest.mark.parametrize("least", [-1, 0])
+def test_the_interval_stands_on_the_figures_whole_scale(least: float) -> None:
+    (band,) = layers_of(interval(0.5, 0.1, 0.8, least), "bar")
+    assert band["encoding"]["x"]["scale"]["domain"] == [least, 1]
+
+
+def test_colours_come_from_the_theme() -> None:
+    for chart in (scatter(pairs(), "Accuracy"), matrix(pairs(), "ndr", "Accuracy"), interval(0.5, 0.1, 0.8, -1)):
+        assert "#" not in str({key: value for key, value in chart.to_dict().items() if key in ("layer", "encoding")})
+
+
+def test_the_timings_keep_the_order_of_the_run() -> None:
+    stages = wording.timing_labels(
+        frames.stage_timings({"stages": {"scores": {"wall_s": 3}, "prompts": {"wall_s": 1}}})
+    )
+    (bars,) = layers_of(timings(stages), "bar")
+    assert bars["encoding"]["y"]["sort"] == ["Scores", "Prompts"]

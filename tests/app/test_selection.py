@@ -1,0 +1,103 @@
+"""`app/selection.py`: the choice and its form in the URL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.selection import Options, Selection, fitted, from_query, to_query, with_known_run
+
+OPTIONS = Options(
+    run="quick-1",
+    measures=("accuracy", "kendall"),
+    subsets={"Chat": ("advice", "creative"), "Safety": ("refuse",)},
+    responses=8,
+    strengths={"bon": (1.0, 2.0, 4.0)},
+    rl_categories=("Chat", "Safety"),
+    reward_models=("flip-0.00", "flip-0.20"),
+)
+FULL = Selection(
+    run="quick-1",
+    measure="kendall",
+    categories=("Chat", "Safety"),
+    subsets=("advice",),
+    responses=5,
+    optimizer="bon",
+    strength=4.0,
+    rl_categories=("Safety",),
+    golden="flip-0.00",
+    proxy="flip-0.20",
+)
+
+
+def test_the_default_choice_has_the_plain_address() -> None:
+    assert to_query(Selection()) == {}
+    assert from_query({}) == (Selection(), [])
+
+
+def test_every_choice_survives_the_way_through_the_address() -> None:
+    assert from_query(to_query(FULL)) == (FULL, [])
+    assert fitted(FULL, OPTIONS) == (FULL, [])
+
+
+@given(
+    categories=st.sets(st.sampled_from(list(OPTIONS.subsets))),
+    responses=st.none() | st.integers(2, 8),
+    strength=st.none() | st.sampled_from(OPTIONS.strengths["bon"]),
+    golden=st.none() | st.sampled_from(OPTIONS.reward_models),
+)
+def test_whatever_a_run_offers_comes_back(
+    categories: set[str], responses: int | None, strength: float | None, golden: str | None
+) -> None:
+    chosen = Selection(categories=tuple(categories), responses=responses, strength=strength, golden=golden)
+    again, notes = from_query(to_query(chosen))
+    assert (again, notes) == (chosen, [])
+    assert fitted(again, OPTIONS) == (chosen, [])
+
+
+@given(st.dictionaries(st.text(max_size=12), st.lists(st.text(max_size=12), min_size=1, max_size=3), max_size=6))
+def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
+    chosen, _ = from_query(query)
+    chosen, _ = fitted(with_known_run(chosen, ["quick-1"])[0], OPTIONS)
+    assert fitted(chosen, OPTIONS) == (chosen, [])
+
+
+@pytest.mark.parametrize(
+    ("query", "note"),
+    [
+        ({"measure": ["vibes"]}, "measure=vibes (no such measure)"),
+        ({"responses": ["99"]}, "responses=99 (this run has 2 to 8)"),
+        ({"responses": ["many"]}, "responses=many (not a number)"),
+        ({"strength": ["3"]}, "strength=3 (this run has 1, 2, 4)"),
+        ({"strength": ["nan"]}, "strength=nan (this run has 1, 2, 4)"),
+        ({"category": ["Chat", "Cooking"]}, "category=Cooking (not among the RM-test prompts)"),
+        ({"category": ["Chat"], "subset": ["refuse"]}, "subset=refuse (not in the chosen categories)"),
+        ({"optimizer": ["ppo"]}, "optimizer=ppo (not in this run)"),
+        ({"golden": ["flip-9"]}, "golden=flip-9 (no such reward model)"),
+        ({"golden": ["flip-0.00"], "proxy": ["flip-0.00"]}, "proxy=flip-0.00 (no such reward model beside the golden)"),
+        ({"colour": ["red"]}, "colour (no such choice)"),
+    ],
+)
+def test_what_a_run_does_not_offer_is_left_out_and_said(query: dict[str, list[str]], note: str) -> None:
+    chosen, unread = from_query(query)
+    _, unfit = fitted(chosen, OPTIONS)
+    assert [*unread, *unfit] == [note]
+
+
+def test_the_good_part_of_a_half_good_link_is_kept() -> None:
+    chosen, _ = from_query({"measure": ["kendall"], "responses": ["99"], "category": ["Chat", "Cooking"]})
+    assert fitted(chosen, OPTIONS)[0] == Selection(measure="kendall", categories=("Chat",))
+
+
+def test_a_run_that_is_gone_gives_way_to_the_newest() -> None:
+    gone = replace(FULL, run="quick-0")
+    assert with_known_run(gone, ["quick-1"]) == (replace(FULL, run=None), ["run=quick-0 (not in the warehouse)"])
+    assert with_known_run(FULL, ["quick-1"]) == (FULL, [])
+
+
+def test_a_run_without_the_usual_optimizer_falls_back_to_its_own_without_a_note() -> None:
+    options = replace(OPTIONS, strengths={"ppo": (50.0,)})
+    assert fitted(Selection(), options) == (Selection(optimizer="ppo"), [])

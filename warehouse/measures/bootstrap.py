@@ -1,0 +1,82 @@
+"""Bootstrap: how often each unit stands in each replicate, and the percentile interval of what comes of it.
+
+METHOD, "Correlation of error with regret": reward models and prompts are drawn with replacement, together. A replicate
+is a row of counts, never a copy of the data, so a figure on it is a re-weighting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.errors import InvalidChoice
+
+Counts = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+LEVEL = 0.95
+REWARD_MODELS, RM_PROMPTS, RL_PROMPTS = 0, 1, 2
+"""The units that are drawn, each from a stream of its own, so that the draws of one do not hang on the others."""
+
+_REMEMBERED_ENTRIES = 10_000_000
+_STEP_ENTRIES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval; None where undefined. `replicates` counts those in which it was defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    replicates: int
+
+
+def counts(size: int, replicates: int, seed: int, stream: int) -> Counts:
+    """How often each of `size` units stands in each replicate: `[B, size]`, whole numbers that sum to `size` per row.
+
+    The same arguments give the same array, which must not be written to. Raises InvalidChoice for no replicates or a
+    negative seed.
+    """
+    if replicates < 1:
+        raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more")
+    if seed < 0:
+        raise InvalidChoice(f"seed is {seed}; it has to be 0 or more")
+    draw = _remembered if size * replicates <= _REMEMBERED_ENTRIES else _draw
+    return draw(size, replicates, seed, stream)
+
+
+def _draw(size: int, replicates: int, seed: int, stream: int) -> Counts:
+    rng = np.random.default_rng((seed, stream))
+    drawn = np.empty((replicates, size), dtype=np.float32)
+    step = max(1, _STEP_ENTRIES // size)
+    for start in range(0, replicates, step):
+        rows = min(step, replicates - start)
+        units = rng.integers(0, size, (rows, size), dtype=np.int32).astype(np.int64)
+        units += np.arange(rows)[:, None] * size
+        drawn[start : start + rows] = np.bincount(units.ravel(), minlength=rows * size).reshape(rows, size)
+    drawn.setflags(write=False)
+    return drawn
+
+
+_remembered = lru_cache(maxsize=6)(_draw)
+
+
+def estimate(value: float, defined: bool, value_B: Floats, defined_B: Bools) -> Estimate:
+    """The sample's figure with the percentile interval over the replicates in which it is defined."""
+    drawn = value_B[defined_B]
+    if not defined or len(drawn) == 0:
+        return Estimate(None, None, None, len(drawn))
+    low, high = interval(drawn)
+    return Estimate(float(value), float(low), float(high), len(drawn))
+
+
+def interval(drawn_B: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """Lower and upper end of the 95 % percentile interval over the first axis."""
+    tail = 50.0 * (1.0 - LEVEL)
+    low, high = np.percentile(drawn_B, [tail, 100.0 - tail], axis=0)
+    return low, high
