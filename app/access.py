@@ -18,6 +18,7 @@ import streamlit as st
 from app.selection import Options, Selection
 from pipeline import jobs
 from warehouse import reads, store
+from warehouse.errors import InvalidChoice
 from warehouse.measures import MEASURES, Evaluation, PromptTerms, TestSet, evaluate, prepare
 from warehouse.measures.cube import PolicyValues, ScoreCube
 
@@ -93,6 +94,8 @@ def options(snapshot: Snapshot, run_id: str) -> Options:
     with _cursor(snapshot) as connection:
         prompts = reads.prompts(connection, run_id)
         strengths = reads.strengths(connection, run_id)
+    if strengths.is_empty():
+        raise InvalidChoice(f"run {run_id} has no optimised policies; explore another one, or start a new run")
     cube = score_cube(snapshot, run_id)
     tested = pl.DataFrame({"category": cube.categories, "subset": cube.subsets}).unique().sort("category", "subset")
     return Options(

@@ -20,9 +20,10 @@ CORRELATION_TITLES: Mapping[str, str] = {
 
 
 def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
-    """One row per golden–proxy pair, the identity left out; `error`, `ndr`, `regret` are null where undefined.
+    """One row per golden–proxy pair, the identity left out; figures are null where undefined.
 
-    `reward_models` is the table of the run in the order of the evaluation's axes. `error` is the measure's value.
+    `reward_models` is the table of the run in the order of the evaluation's axes. `error` is the
+    measure's value, `ndr_low` to `ndr_high` the 95 % interval of NDR.
     """
     names = reward_models["reward_model_id"].to_numpy()
     flips = reward_models["flip_rate"].to_numpy()
@@ -35,13 +36,15 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
             "proxy_flip_rate": flips[proxy],
             "error": evaluation.error_MM[golden, proxy].astype(np.float64),
             "ndr": evaluation.ndr_MM[golden, proxy].astype(np.float64),
+            "ndr_low": evaluation.ndr_low_MM[golden, proxy].astype(np.float64),
+            "ndr_high": evaluation.ndr_high_MM[golden, proxy].astype(np.float64),
             "error_defined": evaluation.error_defined_MM[golden, proxy],
             "ndr_defined": evaluation.ndr_defined_MM[golden, proxy],
         }
     )
     return frame.with_columns(
+        pl.when("ndr_defined").then(pl.col("ndr", "ndr_low", "ndr_high")),
         error=pl.when("error_defined").then("error"),
-        ndr=pl.when("ndr_defined").then("ndr"),
         regret=pl.when("ndr_defined").then(1 - pl.col("ndr")),
         defined=pl.col("error_defined") & pl.col("ndr_defined"),
     ).drop("error_defined", "ndr_defined")

@@ -10,6 +10,7 @@ _CSS = """
 .st-key-tiles [data-testid="stColumn"] { min-width: 12.5rem; }
 .st-key-figures [data-testid="stColumn"] { min-width: min(24rem, 100%); }
 .st-key-picks [data-testid="stColumn"] { min-width: min(17rem, 100%); }
+.st-key-figures [data-testid="stHorizontalBlock"] { row-gap: 1.5rem; }
 [class*="st-key-stage-"] [data-testid="stColumn"] { min-width: 8rem; }
 [class*="st-key-stage-"] [data-testid="stColumn"]:nth-child(2) { min-width: 6rem; }
 [class*="st-key-stage-"] [data-testid="stProgress"] { transform: translateY(-0.3rem); }

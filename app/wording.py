@@ -12,22 +12,7 @@ import polars as pl
 from app import formats
 from app.formats import count, escape, number
 from app.selection import Options, Selection
-from pipeline.jobs import RunStatus, StageProgress
-from warehouse.measures import MEASURES, Evaluation
-
-STAGE_TITLES: Mapping[str, str] = {
-    "prompts": "Prompts",
-    "train_responses": "Training responses",
-    "preferences": "Preference pairs",
-    "features": "Trunk features",
-    "reward_models": "Reward models",
-    "test_responses": "Test responses",
-    "scores": "Scores",
-    "best_of_n": "Best-of-n values",
-    "publish": "Publish",
-}
-
-_COMMIT_LETTERS = 40
+from warehouse.measures import MEASURES, Estimate, Evaluation
 
 
 @dataclass(frozen=True)
@@ -48,11 +33,6 @@ _OPTIMIZERS: Mapping[str, OptimizerWords] = {
 def optimizer(name: str) -> OptimizerWords:
     """Words for an optimizer; an unknown one is called by its own name."""
     return _OPTIMIZERS.get(name, OptimizerWords(name, "Strength", f"{name} at {{}}"))
-
-
-def stage(name: str) -> str:
-    """Title of a pipeline stage."""
-    return STAGE_TITLES.get(name, name.replace("_", " ").capitalize())
 
 
 def strength_of(chosen: Selection, options: Options) -> float:
@@ -88,13 +68,16 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
 
 
 def undefined(evaluation: Evaluation) -> str:
-    """What was left out of the correlations; empty if nothing was."""
+    """What was left out of the correlations, or why there are none; empty if all is there."""
     parts = []
+    if any(estimate.value is None for estimate in evaluation.correlations.values()):
+        parts.append("a correlation needs defined pairs of three reward models or more, and figures that differ")
     if evaluation.undefined_pairs:
         parts.append(f"{count(evaluation.undefined_pairs, 'pair')} undefined and left out")
     if evaluation.undefined_prompts:
         parts.append(f"{count(evaluation.undefined_prompts, 'value')} of a pair on a prompt undefined, of weight 0")
-    return "; ".join(parts)
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:]
 
 
 def nothing_defined(chosen: Selection, options: Options) -> str:
@@ -125,81 +108,18 @@ def picks_line(summary: Mapping[str, float], n: float) -> str:
     )
 
 
+def interval(estimate: Estimate) -> str:
+    """The interval of a correlation: `95% interval 0.31 to 0.89`."""
+    if estimate.low is None or estimate.high is None:
+        return "no interval"
+    return f"95% interval {formats.interval(estimate.low, estimate.high)}"
+
+
 def loss(row: Mapping[str, Any]) -> str:
     """What following the proxy costs on one prompt."""
     if row["golden_pick"] == row["proxy_pick"]:
         return "nothing lost"
     return f"loses {number(row['loss'])} sd of golden score"
-
-
-def share(stage: StageProgress) -> float:
-    """How much of a stage is done, 0 to 1."""
-    if stage.state == "done":
-        return 1.0
-    return min(1.0, stage.done / stage.total) if stage.total else 0.0
-
-
-def share_of_run(run: RunStatus) -> float:
-    """How many of a run's stages are done, the present one counted by its share; not a forecast of time."""
-    return sum(share(stage) for stage in run.stages) / max(1, len(run.stages))
-
-
-def stage_progress(stage: StageProgress) -> str:
-    """How far a running stage is: `320 of 960 responses · 12.3 per s · 52 s left`."""
-    parts = [f"{stage.done:,} of {stage.total:,} {escape(stage.unit)}" if stage.total else "starting"]
-    if stage.rate_per_s:
-        parts.append(f"{number(stage.rate_per_s, 1)} per s")
-    if stage.eta_s is not None:
-        parts.append(f"{formats.duration(stage.eta_s)} left")
-    return " · ".join(parts)
-
-
-def stage_done(stage: StageProgress) -> str:
-    """What a finished stage did: `960 responses in 41 s`."""
-    return f"{stage.done:,} {escape(stage.unit)} in {formats.duration(stage.wall_s)}"
-
-
-def stage_stopped(stage: StageProgress) -> str:
-    """How far a stage was when its run stopped: `320 of 960 responses, stopped`."""
-    return f"{stage.done:,} of {stage.total:,} {escape(stage.unit)}, stopped"
-
-
-def at_work(run: RunStatus) -> str:
-    """The stage a run is at: `Scores: 12 of 40 prompts · 8 s left`."""
-    for running in run.stages:
-        if running.state == "running":
-            return f"{stage(running.name)}: {stage_progress(running)}"
-    return "between two stages"
-
-
-def run_line(run: RunStatus) -> str:
-    """Profile, start and duration of a run; a finished run that is not in the warehouse says so."""
-    parts = [f"profile {escape(run.profile)}", f"started {formats.when(run.started_at)}"]
-    if run.wall_s:
-        parts.append(f"{formats.duration(run.wall_s)} of work")
-    if run.state == "finished" and not run.published:
-        parts.append("not published")
-    return " · ".join(parts)
-
-
-def manifest_line(manifest: Mapping[str, Any]) -> str:
-    """What made a run: code, seed, end, and the most memory it held."""
-    peak = max((facts.get("peak_resident_bytes", 0) for facts in manifest.get("stages", {}).values()), default=0)
-    parts = [
-        f"code {escape(_short(str(manifest.get('code_version', 'unknown'))))}",
-        f"seed {manifest.get('config', {}).get('seed', 'unknown')}",
-        f"finished {formats.when(str(manifest.get('finished_at', '')))}",
-        f"{formats.duration(float(manifest.get('wall_s', 0)))} of work",
-    ]
-    return " · ".join([*parts, f"peak memory {formats.size(peak)}"] if peak else parts)
-
-
-def timing_labels(stages: pl.DataFrame) -> pl.DataFrame:
-    """Timings with titles and labels for the chart."""
-    return stages.with_columns(
-        title=pl.Series([stage(name) for name in stages["stage"]], dtype=pl.String),
-        label=pl.Series([formats.duration(wall_s) for wall_s in stages["wall_s"]], dtype=pl.String),
-    )
 
 
 def left_out(notes: Sequence[str]) -> str:
@@ -239,12 +159,6 @@ def nothing_published(home: Path) -> str:
 def newest(runs: pl.DataFrame) -> str:
     """Id of the newest run of a table that has one."""
     return str(runs["run_id"][0])
-
-
-def _short(code_version: str) -> str:
-    """A git commit by its first letters, whatever follows it kept; a package version as it is."""
-    commit, plus, rest = code_version.partition("+")
-    return (commit[:10] if len(commit) == _COMMIT_LETTERS else commit) + plus + rest
 
 
 def _where(chosen: Selection) -> str:

@@ -1,4 +1,4 @@
-"""What all charts share: the ink of notes and figures, and the name of a click."""
+"""The ink of notes and figures, the same in all charts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,3 @@ INK = "gray"
 
 SOFT = 0.55
 """Opacity of what stays behind the data: references, fitted lines."""
-
-CLICK = "pair"
-"""Name of the selection in charts of pairs; a click carries the fields of `CLICK_FIELDS`."""
-
-CLICK_FIELDS = ["golden", "proxy"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from app.charts.ink import CLICK, CLICK_FIELDS, INK
-from app.charts.scatter import HEIGHT, tooltip
+from app.charts.ink import INK
+from app.charts.pair import HEIGHT, click, described, tooltip
 
 _CELLS_WITH_FIGURES = 10
 
@@ -17,30 +17,33 @@ def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerCha
     `pairs`: columns as for `scatter`, nulls where undefined; a null is drawn as a dash.
     """
     names = pairs.select("golden", "golden_flip_rate").unique().sort("golden_flip_rate", "golden")["golden"].to_list()
-    base = alt.Chart(pairs).encode(
+    base = described(pairs).encode(
         x=alt.X(
             "proxy:N",
             sort=names,
             title="Proxy",
-            axis=alt.Axis(labelAngle=_angle(names), labelOverlap=False, labelFlush=False),
+            axis=alt.Axis(labelAngle=_angle(names), labelOverlap=len(names) > _CELLS_WITH_FIGURES, labelFlush=False),
         ),
         y=alt.Y("golden:N", sort=names, title="Golden"),
-        tooltip=tooltip(measure_title),
     )
     with_figures = len(names) <= _CELLS_WITH_FIGURES
     scale = alt.Scale(range="heatmap", domain=[0, 1], clamp=True) if column == "ndr" else alt.Scale(range="heatmap")
     legend = None if with_figures else alt.Legend(title=None, orient="top", gradientLength=160, gradientThickness=10)
     cells = (
         base.mark_rect(cursor="pointer", cornerRadius=2)
-        .encode(color=alt.Color(f"{column}:Q", scale=scale, legend=legend))
-        .add_params(alt.selection_point(name=CLICK, fields=CLICK_FIELDS, on="click", toggle=False, clear=False))
+        .encode(
+            color=alt.Color(f"{column}:Q", scale=scale, legend=legend),
+            tooltip=tooltip(measure_title),
+            description="description:N",
+        )
+        .add_params(click())
     )
-    frame = base.transform_filter("datum.chosen").mark_rect(filled=False, strokeWidth=2.5, cornerRadius=2)
+    frame = base.transform_filter("datum.chosen").mark_rect(filled=False, strokeWidth=2.5, cornerRadius=2, aria=False)
     frame = frame.encode(color=alt.value(INK))
     layers = [cells, frame]
     if with_figures:
         label = f"isValid(datum.{column}) ? format(datum.{column}, '.2f') : '–'"
-        figures = base.transform_calculate(label=label).mark_text(fontSize=13, cursor="pointer")
+        figures = base.transform_calculate(label=label).mark_text(fontSize=13, aria=False)
         layers.append(figures.encode(text="label:N", color=alt.value(INK)))
     return alt.LayerChart(layer=layers).properties(height=HEIGHT, padding={"bottom": 4})
 

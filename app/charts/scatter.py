@@ -1,6 +1,6 @@
-"""The study's central figure: a measure of the reward models against what the policies lose (Figure 1 of the paper).
+"""The study's central figure: a measure of the reward models against what the policies lose.
 
-Departs from the paper in its ink only: each point is one golden–proxy pair, coloured by how noisy the golden itself is.
+Each point is one golden–proxy pair, coloured by how noisy the golden itself is.
 """
 
 from __future__ import annotations
@@ -10,48 +10,49 @@ from typing import Literal
 import altair as alt
 import polars as pl
 
-from app.charts.ink import CLICK, CLICK_FIELDS, INK, SOFT
+from app.charts.ink import INK, SOFT
+from app.charts.pair import HEIGHT, click, described, tooltip
 
-HEIGHT = 440
 _LEGEND_ENTRIES = 6
-_DESCRIPTION = "'golden ' + datum.golden + ', proxy ' + datum.proxy + ', NDR ' + format(datum.ndr, '.3f')"
+_LARGE_POINTS = 200
 
 
 def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
     """Measure (across) against NDR (up), one point per defined pair; a click selects `golden` and `proxy`.
 
-    `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, error, ndr, chosen`, no nulls.
+    `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, error, ndr, ndr_low, ndr_high, chosen`, without
+    nulls. The chosen pair is ringed, and the 95 % interval of its NDR drawn.
     """
-    base = alt.Chart(pairs).transform_calculate(description=_DESCRIPTION)
-    x = alt.X("error:Q", title=measure_title, scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(tickCount=6))
+    base = described(pairs)
+    x = alt.X(
+        "error:Q",
+        title=measure_title,
+        scale=alt.Scale(zero=False, padding=12),
+        axis=alt.Axis(tickCount=6, format=alt.Undefined if pairs["error"].n_unique() > 1 else ".3f"),
+    )
     y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=alt.Axis(format=".1f", tickCount=6))
     points = (
-        base.mark_circle(size=110, opacity=0.85, cursor="pointer")
+        base.mark_circle(size=110 if pairs.height <= _LARGE_POINTS else 45, opacity=0.85, cursor="pointer")
         .encode(x=x, y=y, color=_golden_colour(pairs), tooltip=tooltip(measure_title), description="description:N")
-        .add_params(alt.selection_point(name=CLICK, fields=CLICK_FIELDS, on="click", toggle=False, clear=False))
+        .add_params(click())
+    )
+    spread = (
+        base.transform_filter("datum.chosen")
+        .mark_rule(strokeWidth=1.5, clip=True, aria=False)
+        .encode(x=x, y=alt.Y("ndr_low:Q"), y2="ndr_high:Q", color=alt.value(INK))
     )
     ring = (
         base.transform_filter("datum.chosen")
-        .mark_point(size=340, strokeWidth=2, filled=False, opacity=1)
+        .mark_point(size=340, strokeWidth=2, filled=False, opacity=1, aria=False)
         .encode(x=x, y=y, color=alt.value(INK))
     )
     layers: list[alt.Chart] = [*_reference(1.0, "nothing lost", "left"), *_reference(0.0, "no gain", "right")]
     if pairs["error"].n_unique() > 2:
-        fit = base.transform_regression("error", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, strokeDash=[5, 4])
+        fit = base.transform_regression("error", "ndr").mark_line(
+            opacity=SOFT, strokeWidth=1.5, strokeDash=[5, 4], aria=False
+        )
         layers.append(fit.encode(x=x, y=y, color=alt.value(INK)))
-    return alt.LayerChart(layer=[*layers, ring, points]).properties(height=HEIGHT, padding={"bottom": 4})
-
-
-def tooltip(measure_title: str) -> list[alt.Tooltip]:
-    """What hovering over a pair tells."""
-    return [
-        alt.Tooltip("golden:N", title="Golden"),
-        alt.Tooltip("golden_flip_rate:Q", title="Labels flipped", format=".0%"),
-        alt.Tooltip("proxy:N", title="Proxy"),
-        alt.Tooltip("proxy_flip_rate:Q", title="Labels flipped", format=".0%"),
-        alt.Tooltip("error:Q", title=measure_title, format=".3f"),
-        alt.Tooltip("ndr:Q", title="NDR", format=".3f"),
-    ]
+    return alt.LayerChart(layer=[*layers, points, spread, ring]).properties(height=HEIGHT, padding={"bottom": 4})
 
 
 def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
@@ -68,6 +69,6 @@ def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
 def _reference(ndr: float, note: str, side: Literal["left", "right"]) -> list[alt.Chart]:
     """A thin line at a value of NDR that means something, and what it means, on the side where points are rare."""
     at = alt.Chart(alt.InlineData(values=[{"ndr": ndr}])).encode(y="ndr:Q", color=alt.value(INK))
-    text = at.mark_text(align=side, baseline="bottom", dx=4 if side == "left" else 0, dy=-4, fontSize=12)
+    text = at.mark_text(align=side, baseline="bottom", dx=4 if side == "left" else 0, dy=-4, fontSize=12, aria=False)
     x = alt.value(0) if side == "left" else alt.value("width")
-    return [at.mark_rule(strokeWidth=1, opacity=SOFT), text.encode(x=x, text=alt.value(note))]
+    return [at.mark_rule(strokeWidth=1, opacity=SOFT, aria=False), text.encode(x=x, text=alt.value(note))]

@@ -45,12 +45,6 @@ def took(key: str, field: str) -> None:
     change(**{field: tuple(value) if isinstance(value, list) else None if value == "" else value})
 
 
-def current() -> Selection:
-    """The choice as it stands; the defaults before the first one."""
-    chosen: Selection = st.session_state.get(_CHOSEN, Selection())
-    return chosen
-
-
 def _write(query: dict[str, list[str]], shown: dict[str, list[str]]) -> None:
     if query != shown:
         st.query_params.from_dict(query)

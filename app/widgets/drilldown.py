@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import access, frames, wording
 from app.access import Snapshot
-from app.formats import escape, number
+from app.formats import escape, interval, number
 from app.selection import Options, Selection
 from app.widgets import choice, figures
 
@@ -58,9 +58,10 @@ def _took(key: str, field: str) -> None:
 
 
 def _figures(row: dict[str, Any], measure_title: str) -> None:
-    with st.container(key="pair-figures", horizontal=True, gap="large"):
+    with st.container(key="pair-figures", horizontal=True, gap="medium"):
         st.metric(measure_title, number(row["error"], 3), width="content")
         st.metric("NDR", number(row["ndr"], 3), width="content", help="Share of the golden's own gain that is kept.")
+        st.metric("NDR, 95% interval", interval(row["ndr_low"], row["ndr_high"]), width="content")
         st.metric("Regret", number(row["regret"], 3), width="content", help="1 − NDR: what is lost.")
 
 

@@ -7,8 +7,8 @@ import polars as pl
 import streamlit as st
 
 from app import frames
-from app.charts.ink import CLICK
 from app.charts.matrix import matrix
+from app.charts.pair import CLICK
 from app.charts.scatter import scatter
 from app.selection import Selection
 from app.widgets import choice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import formats, wording
+from app import formats, run_wording
 from pipeline.jobs import RunStatus, StageProgress
 
 
@@ -13,20 +13,21 @@ def show(run: RunStatus) -> None:
     for stage in run.stages:
         with st.container(key=f"stage-{run.run_id}-{stage.name}"):
             name, bar, note = st.columns([3, 4, 5], vertical_alignment="center", gap="small")
-            name.markdown(f"**{wording.stage(stage.name)}**" if stage.state == "running" else wording.stage(stage.name))
-            bar.progress(wording.share(stage))
+            title = run_wording.stage(stage.name)
+            name.markdown(f"**{title}**" if stage.state == "running" else title)
+            bar.progress(run_wording.share(stage))
             note.caption(_note(stage))
 
 
 def show_compact(run: RunStatus) -> None:
     """Draw one bar for the whole run: its stages done, and the one at work."""
     st.caption(f"Run **{formats.escape(run.run_id)}** is at work")
-    st.progress(wording.share_of_run(run), text=wording.at_work(run))
+    st.progress(run_wording.share_of_run(run), text=run_wording.at_work(run))
 
 
 def _note(stage: StageProgress) -> str:
     if stage.state == "running":
-        return wording.stage_progress(stage)
+        return run_wording.stage_progress(stage)
     if stage.state == "done":
-        return wording.stage_done(stage)
-    return wording.stage_stopped(stage) if stage.done else "to come"
+        return run_wording.stage_done(stage)
+    return run_wording.stage_stopped(stage) if stage.done else "to come"

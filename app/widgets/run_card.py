@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app import access, frames, wording
+from app import access, frames, run_wording
 from app.charts.timings import timings
 from app.formats import escape
 from app.widgets import progress
@@ -27,7 +27,7 @@ def show(run: RunStatus) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{escape(run.run_id)}**", width="content")
             st.badge(run.state, color=_COLOURS[run.state])
-        st.caption(wording.run_line(run))
+        st.caption(run_wording.run_line(run))
         if run.error and run.state == "failed":
             st.error(escape(run.error), icon=":material/error:")
         if run.state in ("interrupted", "failed"):
@@ -64,11 +64,11 @@ def _manifest(run: RunStatus) -> None:
         if manifest is None:
             st.caption("The manifest cannot be read.")
             return
-        st.caption(wording.manifest_line(manifest))
+        st.caption(run_wording.manifest_line(manifest))
         left, right = st.columns(2, gap="large")
         with left:
             st.markdown("**Where the time went**")
-            stages = wording.timing_labels(frames.stage_timings(manifest))
+            stages = run_wording.timing_labels(frames.stage_timings(manifest))
             st.altair_chart(timings(stages), width="stretch", key=f"timings-{run.run_id}", alt="Seconds per stage")
             _settings("Machine", manifest.get("host", {}))
         with right:

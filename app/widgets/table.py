@@ -23,6 +23,8 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
             "proxy_flip_rate": st.column_config.NumberColumn("Proxy: labels flipped", format="percent"),
             "error": st.column_config.NumberColumn(measure_title, format="%.3f"),
             "ndr": st.column_config.NumberColumn("NDR", format="%.3f"),
+            "ndr_low": st.column_config.NumberColumn("NDR, 95% from", format="%.3f"),
+            "ndr_high": st.column_config.NumberColumn("to", format="%.3f"),
             "regret": st.column_config.NumberColumn("Regret", format="%.3f", help="1 − NDR"),
         },
         placeholder=UNDEFINED,

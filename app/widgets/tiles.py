@@ -6,7 +6,6 @@ import streamlit as st
 
 from app import frames, wording
 from app.charts.interval import interval
-from app.formats import interval as interval_text
 from app.formats import number
 from warehouse.measures import Evaluation
 
@@ -25,7 +24,7 @@ def show(evaluation: Evaluation) -> None:
             estimate = evaluation.correlations[name]
             with column, st.container(border=True, gap="xsmall"):
                 st.metric(title, number(estimate.value), help=_HELP[name])
-                st.caption(f"95% interval {interval_text(estimate.low, estimate.high)}")
+                st.caption(wording.interval(estimate))
                 if estimate.value is not None:
                     least = 0 if name == "mrr" else -1
                     chart = interval(estimate.value, estimate.low, estimate.high, least)

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from app import frames, wording
+from app import frames, run_wording
 from app.charts.interval import interval
 from app.charts.matrix import matrix
 from app.charts.scatter import scatter
@@ -25,7 +25,8 @@ def test_the_scatter_draws_measure_against_ndr_and_tells_both_reward_models_on_h
     assert (points["encoding"]["x"]["field"], points["encoding"]["y"]["field"]) == ("error", "ndr")
     assert points["encoding"]["x"]["title"] == "Accuracy"
     told = [entry["field"] for entry in points["encoding"]["tooltip"]]
-    assert told == ["golden", "golden_flip_rate", "proxy", "proxy_flip_rate", "error", "ndr"]
+    assert len({entry["title"] for entry in points["encoding"]["tooltip"]}) == len(told)
+    assert told == ["golden", "golden_flip_rate", "proxy", "proxy_flip_rate", "error", "ndr", "ndr_low", "ndr_high"]
 
 
 @pytest.mark.parametrize("chart", [scatter(pairs(), "Accuracy"), matrix(pairs(), "ndr", "Accuracy")])
@@ -54,8 +55,18 @@ def test_the_matrix_prints_figures_while_they_can_be_read_and_a_legend_beyond() 
     assert len(layers_of(matrix(pairs(), "ndr", "Accuracy"), "text")) == 1
     names = [f"m{i:02}" for i in range(12)]
     many = pl.DataFrame(
-        [(g, m, 0.0, 0.1, 0.5, 0.5, False) for g in names for m in names if g != m],
-        schema=["golden", "proxy", "golden_flip_rate", "proxy_flip_rate", "error", "ndr", "chosen"],
+        [(g, m, 0.0, 0.1, 0.5, 0.5, 0.4, 0.6, False) for g in names for m in names if g != m],
+        schema=[
+            "golden",
+            "proxy",
+            "golden_flip_rate",
+            "proxy_flip_rate",
+            "error",
+            "ndr",
+            "ndr_low",
+            "ndr_high",
+            "chosen",
+        ],
         orient="row",
     )
     assert layers_of(matrix(many, "ndr", "Accuracy"), "text") == []
@@ -77,7 +88,7 @@ def test_colours_come_from_the_theme() -> None:
 
 
 def test_the_timings_keep_the_order_of_the_run() -> None:
-    stages = wording.timing_labels(
+    stages = run_wording.timing_labels(
         frames.stage_timings({"stages": {"scores": {"wall_s": 3}, "prompts": {"wall_s": 1}}})
     )
     (bars,) = layers_of(timings(stages), "bar")

@@ -3,24 +3,64 @@
 `evaluate` is the front door: a score cube and policy values in, errors, NDR and their correlations with intervals out.
 """
 
+from warehouse.measures.across_pairs import CORRELATIONS
+from warehouse.measures.arrays import best_of_n_policies, score_cube
 from warehouse.measures.best_of_n import best_of_n_kl_bound, best_of_n_values
+from warehouse.measures.bootstrap import Estimate
+from warehouse.measures.catalogue import MEASURES
+from warehouse.measures.comparison import Comparison, compare
 from warehouse.measures.cube import PolicyValues, ScoreCube
-from warehouse.measures.evaluate import CORRELATIONS, Estimate, Evaluation, PromptTerms, evaluate, prepare
-from warehouse.measures.rm_error import MEASURES, Measure
-from warehouse.measures.test_set import TestSet
+from warehouse.measures.curves import BudgetPoint, budget_curve, rank_bin_cells, rank_bin_map
+from warehouse.measures.evaluate import Evaluation, evaluate, evaluate_all
+from warehouse.measures.goodhart import (
+    GoodhartSlopes,
+    SlopeBin,
+    accuracy_of_correlation,
+    goodhart_slopes,
+    slope_of_accuracy,
+    spread_within_prompts,
+)
+from warehouse.measures.overoptimisation import OveroptimisationFit, fit_overoptimisation, overoptimisation_degree
+from warehouse.measures.prompt_values import PromptValues, prepare
+from warehouse.measures.rm_error import Measure
+from warehouse.measures.test_set import TestSet, with_paraphrases, with_responses
+
+PromptTerms = PromptValues
+"""The former name of `PromptValues`."""
 
 __all__ = [
     "CORRELATIONS",
     "MEASURES",
+    "BudgetPoint",
+    "Comparison",
     "Estimate",
     "Evaluation",
+    "GoodhartSlopes",
     "Measure",
+    "OveroptimisationFit",
     "PolicyValues",
     "PromptTerms",
+    "PromptValues",
     "ScoreCube",
+    "SlopeBin",
     "TestSet",
+    "accuracy_of_correlation",
     "best_of_n_kl_bound",
+    "best_of_n_policies",
     "best_of_n_values",
+    "budget_curve",
+    "compare",
     "evaluate",
+    "evaluate_all",
+    "fit_overoptimisation",
+    "goodhart_slopes",
+    "overoptimisation_degree",
     "prepare",
+    "rank_bin_cells",
+    "rank_bin_map",
+    "score_cube",
+    "slope_of_accuracy",
+    "spread_within_prompts",
+    "with_paraphrases",
+    "with_responses",
 ]

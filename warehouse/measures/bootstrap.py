@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 LEVEL = 0.95
-REWARD_MODELS, RM_PROMPTS, RL_PROMPTS = 0, 1, 2
-"""The units that are drawn, each from a stream of its own, so that the draws of one do not hang on the others."""
+REWARD_MODELS, RM_PROMPTS, RL_PROMPTS, ANNOTATOR, TEST_SET = range(5)
+"""Streams of chance of one seed: what is drawn from one does not hang on what is drawn from another."""
 
 _REMEMBERED_ENTRIES = 10_000_000
 _STEP_ENTRIES = 4_000_000
@@ -50,8 +50,13 @@ def counts(size: int, replicates: int, seed: int, stream: int) -> Counts:
     return draw(size, replicates, seed, stream)
 
 
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """The generator of one stream of a seed."""
+    return np.random.default_rng((seed, stream))
+
+
 def _draw(size: int, replicates: int, seed: int, stream: int) -> Counts:
-    rng = np.random.default_rng((seed, stream))
+    rng = generator(seed, stream)
     drawn = np.empty((replicates, size), dtype=np.float32)
     step = max(1, _STEP_ENTRIES // size)
     for start in range(0, replicates, step):

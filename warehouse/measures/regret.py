@@ -1,35 +1,64 @@
 """What optimising a proxy loses on the golden reward model: the normalised drop ratio, and where it is undefined.
 
 METHOD: NDR(g, m) = (J_g(π_m) − J_g(π_0)) / (J_g(π_g) − J_g(π_0)); regret is 1 − NDR. A golden whose own gain has a
-bootstrap interval (over prompts) that reaches down to 0 leaves all its pairs undefined.
+bootstrap interval (over prompts) that reaches down to 0 leaves all its pairs undefined. In a replicate, a golden that
+happens not to gain is left out of it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.measures import bootstrap
 from warehouse.measures.cube import PolicyValues
+from warehouse.measures.prompt_values import precision, settled, weighted_sums
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
-def gains(values: PolicyValues, weights_BQ: Floats) -> Floats:
-    """Golden gains `[B, M golden, M proxy]` over the initial policy, for each row of prompt weights."""
-    difference_MMQ = values.optimised_MMQ - values.initial_MQ[:, None, :]
-    M, _, Q = difference_MMQ.shape
-    share_BQ = weights_BQ / weights_BQ.sum(axis=1, keepdims=True)
-    return (share_BQ @ difference_MMQ.reshape(M * M, Q).T).reshape(-1, M, M)
+@dataclass(frozen=True)
+class Regret:
+    """NDR of the sample with its interval `[M golden, M proxy]`, and of the replicates `[B, M, M]`; 0 if undefined."""
+
+    ndr_MM: Floats
+    low_MM: Floats
+    high_MM: Floats
+    defined_MM: Bools
+    ndr_BMM: NDArray[np.floating]
+    defined_BMM: Bools
 
 
-def ndr(gains_BMM: Floats, defined_M: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
-    """NDR `[B, M, M]` and where it is defined: off the diagonal, for defined goldens that gain in this replicate."""
+def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating]) -> Regret:
+    """NDR of every pair over these RL-test prompts, and over each bootstrap replicate of them."""
+    M, Q = values.initial_MQ.shape
+    taken = slice(None) if len(prompts) == Q else prompts
+    gains_MM = np.empty((M, M))
+    gains_MMQ = np.empty((M, M, len(prompts)), dtype=precision(len(counts_BQ), M * M * len(prompts)))
+    for golden in range(M):  # one golden fits the cache, all of them may not fit the memory twice
+        gains = values.optimised_MMQ[golden][:, taken] - values.initial_MQ[golden][taken]
+        gains_MM[golden] = gains.mean(axis=1)
+        gains_MMQ[golden] = gains
+    gains_BC = weighted_sums(counts_BQ, gains_MMQ.reshape(M * M, len(prompts)).T)
+    gains_BMM = (gains_BC / len(prompts)).reshape(-1, M, M)
+
+    own_BM = np.diagonal(gains_BMM, axis1=1, axis2=2)
+    clear_M = bootstrap.interval(own_BM)[0] > 0
+    ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M)
+    ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M)
+    low_MM, high_MM = np.zeros((M, M)), np.zeros((M, M))
+    for clear in np.flatnonzero(clear_M):
+        gaining = own_BM[:, clear] > 0
+        low_MM[clear], high_MM[clear] = bootstrap.interval(ndr_BMM[gaining, clear])
+    return Regret(ndr_MM[0], low_MM, high_MM, defined_MM[0], ndr_BMM, defined_BMM)
+
+
+def _ndr(gains_BMM: NDArray[np.floating], clear_M: Bools) -> tuple[NDArray[np.floating], Bools]:
+    """NDR `[B, M, M]` and where it is defined: off the diagonal, for clear goldens that gain in this replicate."""
     own = np.diagonal(gains_BMM, axis1=1, axis2=2)
-    defined = np.broadcast_to(((own > 0) & defined_M)[:, :, None], gains_BMM.shape) & ~np.eye(own.shape[1], dtype=bool)
-    return np.divide(gains_BMM, own[:, :, None], out=np.zeros_like(gains_BMM), where=defined), defined
-
-
-def goldens_that_gain(gains_BMM: Floats) -> NDArray[np.bool_]:
-    """Goldens `[M]` for which the 95 % interval of their own gain, over the replicates, lies above 0."""
-    own = np.diagonal(gains_BMM, axis1=1, axis2=2)
-    return np.percentile(own, 2.5, axis=0) > 0
+    M = own.shape[1]
+    defined = np.repeat(((own > 0) & clear_M)[:, :, None], M, axis=2) & ~np.eye(M, dtype=bool)
+    return settled(np.divide(gains_BMM, own[:, :, None], out=np.zeros_like(gains_BMM), where=defined)), defined

@@ -1,300 +1,147 @@
-"""How wrong a proxy is about a golden reward model: METHOD's table, for all pairs of reward models at once.
+"""How wrong a proxy is about a golden reward model, prompt by prompt: METHOD's table of RM-error measures.
 
-Every measure is first taken per prompt, then averaged over prompts with weights. What a prompt contributes is kept as
-`terms [T, P, M golden, M proxy]`, whose weighted sums over prompts `combine` turns into the figure: so slicing and
-bootstrapping are matrix products, never recomputation. A prompt on which a measure is undefined contributes zero terms.
+A measure's `terms` are what each prompt contributes for all pairs of a golden and a proxy at once, `[T, P, G, M]`, and
+where it says anything; the figure of a test set is their weighted sum over prompts (`prompt_values`). So slicing and
+bootstrapping are matrix products, never recomputation. T is 1 for all but the calibration error.
 
-Pairs of responses are taken once, as sign and margin matrices `[P, M, K]` with K = R(R − 1)/2; nearly every measure is
-then one batched matrix product of a golden side with a proxy side.
+Ties follow METHOD: a golden tie is no pair, a proxy tie counts ½; responses that the proxy ties share their places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from warehouse.measures.best_of_n import tie_bounds
+from warehouse.measures.responses import Bools, Floats, Responses, cross
 
-Floats = NDArray[np.float64]
-_CONFIDENCE_EDGES = np.linspace(0.5, 1.0, 6)
+Terms = tuple[Floats, Bools]
+"""Values `[T, P, G, M]`, 0 where undefined, and where they are defined, `[P, G, M]`."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One way of measuring. `combine` maps summed terms `[T, …, M, M]` to values and where they are defined.
+    """One way of measuring; larger is a better reward model, for every measure.
 
-    All values are oriented so that larger means a better reward model.
+    `title` is for a menu, `help` one sentence. `looks_at` says what of a prompt's responses it uses: all pairs of them,
+    one pair, or the whole list. `symmetric` says whether golden and proxy can change places: always, when no scores are
+    tied, or never.
     """
 
     name: str
     title: str
     help: str
-    terms: Callable[[Responses], Floats]
-    combine: Callable[[Floats], tuple[Floats, NDArray[np.bool_]]]
+    terms: Callable[[Responses, Responses], Terms]
+    looks_at: Literal["pairs", "one pair", "list"]
+    symmetric: Literal["always", "untied", "never"] = "never"
 
 
-class Responses:
-    """The scores `[P, M, R]` of the responses that a measure looks at, with what several measures need of them."""
-
-    def __init__(self, scores_MPR: NDArray[np.floating]) -> None:
-        self.scores = np.ascontiguousarray(scores_MPR.transpose(1, 0, 2), dtype=np.float64)
-        self.R = self.scores.shape[-1]
-
-    @cached_property
-    def margins(self) -> Floats:
-        """Score differences of all pairs of responses, `[P, M, K]`."""
-        first, second = np.triu_indices(self.R, 1)
-        return self.scores[..., first] - self.scores[..., second]
-
-    @cached_property
-    def signs(self) -> Floats:
-        return np.sign(self.margins)
-
-    @cached_property
-    def ordered(self) -> Floats:
-        """Number of golden-ordered pairs, `[P, M]`."""
-        return np.abs(self.signs).sum(axis=-1)
-
-    @cached_property
-    def ranks(self) -> Floats:
-        """Average ranks, ascending from 1, `[P, M, R]`."""
-        below, upto = tie_bounds(self.scores)
-        return (below + upto + 1) / 2
-
-    @cached_property
-    def top(self) -> Floats:
-        """1 / (number of maxima) at the maxima, else 0: where the argmax falls, ties shared; `[P, M, R]`."""
-        at_top = self.scores == self.scores.max(axis=-1, keepdims=True)
-        return at_top / at_top.sum(axis=-1, keepdims=True)
-
-
-def _cross(golden: Floats, proxy: Floats) -> Floats:
-    """`[P, M, K]` × `[P, M, K]` → `[P, M golden, M proxy]`."""
-    return golden @ proxy.transpose(0, 2, 1)
-
-
-def _mean_terms(value: Floats, defined: Floats | NDArray[np.bool_]) -> Floats:
-    """Terms of an average: the value where it is defined, and whether it is."""
-    value, defined = np.broadcast_arrays(value, defined)
-    there = defined.astype(bool)
-    return np.stack([np.where(there, value, 0.0), there.astype(np.float64)])
-
-
-def _combine_mean(totals: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    defined = totals[1] > 0
-    return np.divide(totals[0], totals[1], out=np.zeros_like(totals[0]), where=defined), defined
-
-
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Terms of the average of a per-prompt ratio, undefined where its denominator is zero."""
+def ratio(numerator: Floats, denominator: Floats) -> Terms:
+    """A per-prompt ratio, undefined where its denominator is not above zero."""
+    denominator = np.broadcast_to(denominator, numerator.shape)
     defined = denominator > 0
-    value = np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=defined)
-    return _mean_terms(value, defined)
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=defined)[None], defined
 
 
-def _accuracy(responses: Responses) -> Floats:
-    agreement = _cross(responses.signs, responses.signs)
-    golden_pairs = np.broadcast_to(responses.ordered[:, :, None], agreement.shape)
-    terms = _ratio(agreement, golden_pairs)
-    terms[0] = 0.5 * (terms[0] + terms[1])
-    return terms
+def accuracy(golden: Responses, proxy: Responses) -> Terms:
+    """Share of golden-ordered pairs that the proxy orders the same way; a proxy tie counts ½."""
+    pairs = golden.ordered[:, :, None]
+    return ratio(0.5 * (cross(golden.signs, proxy.signs) + pairs), pairs)
 
 
-def _accuracy_pair(responses: Responses) -> Floats:
-    return _accuracy(Responses(responses.scores[..., :2].transpose(1, 0, 2)))
+def margin_accuracy(golden: Responses, proxy: Responses) -> Terms:
+    """Accuracy with each pair weighted by its golden margin |a_i − a_j|."""
+    weight = np.abs(golden.margins).sum(axis=-1)[:, :, None]
+    return ratio(0.5 * (cross(golden.margins, proxy.signs) + weight), weight)
 
 
-def _correlation(values: Floats) -> Floats:
-    """Pearson correlation of `[P, M, R]` within each prompt, for all pairs; undefined where one side is constant."""
+def kendall(golden: Responses, proxy: Responses) -> Terms:
+    """Kendall τ-b: (concordant − discordant) / √(golden-ordered · proxy-ordered pairs)."""
+    ordered = np.sqrt(golden.ordered[:, :, None] * proxy.ordered[:, None, :])
+    return ratio(cross(golden.signs, proxy.signs), ordered)
+
+
+def pearson(golden: Responses, proxy: Responses) -> Terms:
+    """Pearson r of the scores; undefined where one side is constant."""
+    return _correlation(golden.scores, proxy.scores, golden, proxy)
+
+
+def spearman(golden: Responses, proxy: Responses) -> Terms:
+    """Spearman ρ: Pearson r of average ranks; undefined where one side is constant."""
+    return _correlation(golden.ranks, proxy.ranks, golden, proxy)
+
+
+def _correlation(a: Floats, b: Floats, golden: Responses, proxy: Responses) -> Terms:
+    value = np.clip(cross(_unit(a, golden.constant), _unit(b, proxy.constant)), -1.0, 1.0)
+    return value[None], ~golden.constant[:, :, None] & ~proxy.constant[:, None, :]
+
+
+def _unit(values: Floats, constant: Bools) -> Floats:
+    """Centred and scaled to length 1 within each prompt; zero where constant.
+
+    Scaled by the greatest deviation first, so that the squares of tiny or huge scores neither vanish nor overflow.
+    """
     centred = values - values.mean(axis=-1, keepdims=True)
-    constant = values.max(axis=-1) == values.min(axis=-1)
-    norms = np.sqrt((centred**2).sum(axis=-1))
-    unit = np.divide(centred, norms[..., None], out=np.zeros_like(centred), where=~constant[..., None])
-    return _mean_terms(np.clip(_cross(unit, unit), -1.0, 1.0), ~constant[:, :, None] & ~constant[:, None, :])
+    size = np.abs(centred).max(axis=-1, keepdims=True)
+    centred = np.divide(centred, size, out=np.zeros_like(centred), where=~constant[..., None] & (size > 0))
+    norm = np.sqrt((centred**2).sum(axis=-1, keepdims=True))
+    return np.divide(centred, norm, out=centred, where=norm > 0)
 
 
-def _kendall(responses: Responses) -> Floats:
-    counts = responses.ordered
-    return _ratio(_cross(responses.signs, responses.signs), np.sqrt(counts[:, :, None] * counts[:, None, :]))
+def xi(golden: Responses, proxy: Responses) -> Terms:
+    """Chatterjee's ξ of golden given proxy: 1 − R Σ|r(i+1) − r(i)| / 2Σ l(R − l), in the proxy's order.
 
-
-def _xi(responses: Responses) -> Floats:
-    """Chatterjee (2021): 1 − R Σ|r(i+1) − r(i)| / 2Σ l(R − l), responses in the proxy's order, ranks r, l of golden.
-
-    Proxy ties keep the order of the responses.
+    `r` counts golden scores up to this one, `l` those from this one on (Chatterjee 2021, arXiv 1909.10140). Proxy ties
+    keep the order of the responses. Undefined where golden is constant.
     """
-    R = responses.R
-    below, upto = tie_bounds(responses.scores)
-    at_least = R - below
-    spread = 2.0 * (at_least * (R - at_least)).sum(axis=-1)
-    order = np.argsort(responses.scores, axis=-1, kind="stable")
-    steps = [
-        np.abs(np.diff(np.take_along_axis(upto, order[:, m, None, :], axis=-1), axis=-1)).sum(axis=-1)
-        for m in range(order.shape[1])
-    ]
-    terms = _ratio(R * np.stack(steps, axis=-1).astype(np.float64), np.repeat(spread[:, :, None], len(steps), axis=2))
-    terms[0] = terms[1] - terms[0]
-    return terms
+    R, M = golden.R, proxy.scores.shape[1]
+    below, upto = golden.places
+    spread = 2.0 * ((R - below) * below).sum(axis=-1).astype(np.float64)
+    order = np.argsort(proxy.scores, axis=-1, kind="stable")
+    steps = np.empty((*spread.shape, M))
+    for m in range(M):
+        along = np.take_along_axis(upto, order[:, m, None, :], axis=-1)
+        steps[..., m] = np.abs(np.diff(along, axis=-1)).sum(axis=-1)
+    value, defined = ratio(R * steps, spread[:, :, None])
+    return np.where(defined, 1.0 - value, 0.0), defined
 
 
-def _bo_r(responses: Responses) -> Floats:
-    mean = responses.scores.mean(axis=-1)
-    room = responses.scores.max(axis=-1) - mean
-    gain = _cross(responses.scores, responses.top) - mean[:, :, None]
-    return _ratio(gain, np.broadcast_to(np.where(responses.ordered > 0, room, 0.0)[:, :, None], gain.shape))
+def bo_r(golden: Responses, proxy: Responses) -> Terms:
+    """Best-of-R as a metric: (golden score of the proxy's favourite − mean) / (maximum − mean)."""
+    mean = golden.scores.mean(axis=-1)
+    room = np.where(golden.constant, 0.0, golden.scores.max(axis=-1) - mean)[:, :, None]
+    return ratio(cross(golden.scores, proxy.top) - mean[:, :, None], room)
 
 
-def _mrr(responses: Responses) -> Floats:
-    value = _cross(responses.top, 1.0 / (responses.R + 1 - responses.ranks))
-    return _mean_terms(value, (responses.ordered > 0)[:, :, None])
+def mrr(golden: Responses, proxy: Responses) -> Terms:
+    """1 / (rank that the proxy gives to the golden favourite), 1 its best; undefined where golden is constant."""
+    value = cross(golden.top, 1.0 / (proxy.R + 1 - proxy.ranks))
+    return value[None], np.broadcast_to(~golden.constant[:, :, None], value.shape)
 
 
-def _ndcg(responses: Responses) -> Floats:
-    """Gains are golden scores scaled to [0, 1]; responses that the proxy ties share their discounts."""
-    R = responses.R
-    upto_discount = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(R) + 2.0))])
-    below, upto = tie_bounds(-responses.scores)
-    discounts = (upto_discount[upto] - upto_discount[below]) / (upto - below)
-    lowest = responses.scores.min(axis=-1, keepdims=True)
-    gains = responses.scores - lowest
-    ideal = (np.sort(gains, axis=-1)[..., ::-1] * np.diff(upto_discount)).sum(axis=-1)
-    value = _cross(gains, discounts)
-    return _ratio(value, np.broadcast_to(ideal[:, :, None], value.shape))
+def ndcg(golden: Responses, proxy: Responses) -> Terms:
+    """NDCG of the proxy's ranking: gains are golden scores scaled to [0, 1], discounts log2(1 + rank).
 
-
-def _probability_loss(loss: Callable[[Floats], Floats]) -> Callable[[Responses], Floats]:
-    """Minus the mean over golden-ordered pairs of a loss of the proxy's margin in the golden's direction."""
-
-    def terms(responses: Responses) -> Floats:
-        forward, backward = (responses.signs > 0).astype(float), (responses.signs < 0).astype(float)
-        total = _cross(forward, loss(responses.margins)) + _cross(backward, loss(-responses.margins))
-        return _ratio(-total, np.broadcast_to(responses.ordered[:, :, None], total.shape))
-
-    return terms
-
-
-def _sigmoid(margins: Floats) -> Floats:
-    return np.exp(-np.logaddexp(0.0, -margins))
-
-
-def _ece(responses: Responses) -> Floats:
-    """Per bin of confidence: pairs, summed confidence, and number ordered right.
-
-    A pair seen from both sides falls into two bins that mirror one another about ½ with equal gaps; so the ten
-    equal-width bins of [0, 1] are five of confidence in [½, 1], whichever response comes first.
+    Responses that the proxy ties share the mean of their discounts. Undefined where golden is constant.
     """
-    confidence = _sigmoid(np.abs(responses.margins))
-    bins = np.clip(np.digitize(confidence, _CONFIDENCE_EDGES) - 1, 0, len(_CONFIDENCE_EDGES) - 2)
-    there = np.abs(responses.signs)
-    terms = []
-    for bin_number in range(len(_CONFIDENCE_EDGES) - 1):
-        inside = (bins == bin_number).astype(float)
-        pairs = _cross(there, inside)
-        terms += [
-            pairs,
-            _cross(there, inside * confidence),
-            0.5 * (pairs + _cross(responses.signs, responses.signs * inside)),
-        ]
-    # every prompt weighs the same, however many golden-ordered pairs it has
-    share = np.divide(1.0, responses.ordered, out=np.zeros_like(responses.ordered), where=responses.ordered > 0)
-    return np.stack(terms) * share[None, :, :, None]
-
-
-def _combine_ece(totals: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    pairs, confidence, right = totals[0::3], totals[1::3], totals[2::3]
-    count = pairs.sum(axis=0)
-    defined = count > 0
-    gap = np.abs(confidence - right).sum(axis=0)
-    return -np.divide(gap, count, out=np.zeros_like(gap), where=defined), defined
-
-
-def _margin_accuracy(responses: Responses) -> Floats:
-    agreement = _cross(responses.margins, responses.signs)
-    weight = np.abs(responses.margins).sum(axis=-1)
-    terms = _ratio(agreement, np.broadcast_to(weight[:, :, None], agreement.shape))
-    terms[0] = 0.5 * (terms[0] + terms[1])
-    return terms
-
-
-def _reward_variance(responses: Responses) -> Floats:
-    scale = responses.scores.var(axis=(0, 2))
-    value = responses.scores.var(axis=-1) / np.where(scale > 0, scale, 1.0)
-    M = len(scale)
-    return _mean_terms(np.repeat(value[:, None, :], M, axis=1), (scale > 0)[None, None, :])
-
-
-def _mean(name: str, title: str, text: str, terms: Callable[[Responses], Floats]) -> Measure:
-    return Measure(name, title, text, terms, _combine_mean)
-
-
-MEASURES: Mapping[str, Measure] = {
-    measure.name: measure
-    for measure in (
-        _mean(
-            "accuracy", "Accuracy", "Share of golden-ordered pairs of responses that the proxy orders alike.", _accuracy
-        ),
-        _mean(
-            "accuracy_pair",
-            "Accuracy, one pair",
-            "Accuracy on two responses per prompt only, the usual benchmark form.",
-            _accuracy_pair,
-        ),
-        _mean(
-            "pearson",
-            "Pearson",
-            "Linear correlation of golden and proxy scores within a prompt.",
-            lambda r: _correlation(r.scores),
-        ),
-        _mean(
-            "spearman",
-            "Spearman",
-            "Rank correlation of golden and proxy scores within a prompt.",
-            lambda r: _correlation(r.ranks),
-        ),
-        _mean("kendall", "Kendall τ-b", "Ordered pairs minus misordered ones, corrected for ties.", _kendall),
-        _mean("xi", "Chatterjee ξ", "How far the golden order is a function of the proxy's.", _xi),
-        _mean(
-            "bo_r",
-            "Best of R",
-            "Golden gain of the proxy's favourite, as a share of the greatest gain there is.",
-            _bo_r,
-        ),
-        _mean("mrr", "Reciprocal rank", "One over the rank that the proxy gives to the golden favourite.", _mrr),
-        _mean("ndcg", "NDCG", "Discounted gain of the proxy's ranking, golden scores as gains.", _ndcg),
-        Measure(
-            "ece",
-            "Calibration error (negated)",
-            "Minus the expected calibration error of the proxy's pair probabilities.",
-            _ece,
-            _combine_ece,
-        ),
-        _mean(
-            "brier",
-            "Brier score (negated)",
-            "Minus the squared error of the proxy's pair probabilities.",
-            _probability_loss(lambda d: _sigmoid(-d) ** 2),
-        ),
-        _mean(
-            "log_loss",
-            "Log-loss (negated)",
-            "Minus the log-loss of the proxy's pair probabilities.",
-            _probability_loss(lambda d: np.logaddexp(0.0, -d)),
-        ),
-        _mean(
-            "margin_accuracy",
-            "Margin accuracy",
-            "Accuracy with every pair weighted by its golden margin.",
-            _margin_accuracy,
-        ),
-        _mean(
-            "reward_variance",
-            "Reward variance",
-            "Variance of the proxy's scores within a prompt, as a share of all its variance.",
-            _reward_variance,
-        ),
+    R = golden.R
+    discounts = 1.0 / np.log2(np.arange(R) + 2.0)
+    upto_discount = np.concatenate([[0.0], np.cumsum(discounts)])
+    below, upto = proxy.places  # ascending: the best response has the place R
+    shared = (upto_discount[R - below] - upto_discount[R - upto]) / (upto - below)
+    lowest, highest = golden.scores.min(axis=-1, keepdims=True), golden.scores.max(axis=-1, keepdims=True)
+    gains = np.divide(
+        golden.scores - lowest, highest - lowest, out=np.zeros_like(golden.scores), where=highest > lowest
     )
-}
+    ideal = (np.sort(gains, axis=-1)[..., ::-1] * discounts).sum(axis=-1)
+    return ratio(cross(gains, shared), ideal[:, :, None])
+
+
+def reward_variance(golden: Responses, proxy: Responses) -> Terms:
+    """Variance of the proxy's scores, in units of its variance over all of π_0's responses (arXiv 2503.15477)."""
+    scale = proxy.variance
+    value = np.divide(proxy.scores.var(axis=-1), scale, out=np.zeros(proxy.scores.shape[:2]), where=scale > 0)
+    shape = (*golden.scores.shape[:2], len(scale))
+    return np.broadcast_to(value[:, None, :], shape)[None], np.broadcast_to(scale > 0, shape)

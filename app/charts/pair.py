@@ -1,0 +1,40 @@
+"""What the charts of golden–proxy pairs share: their data, what hovering tells, and what a click carries."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+CLICK = "pair"
+"""Name of the selection that a click makes; it carries `golden` and `proxy`."""
+
+HEIGHT = 440
+
+_DESCRIPTION = (
+    "'golden ' + datum.golden + ', proxy ' + datum.proxy"
+    " + ', NDR ' + (isValid(datum.ndr) ? format(datum.ndr, '.3f') : 'undefined')"
+)
+
+
+def described(pairs: pl.DataFrame) -> alt.Chart:
+    """A chart of the pairs in which `description` says for screen readers which pair a mark is."""
+    return alt.Chart(pairs).transform_calculate(description=_DESCRIPTION)
+
+
+def click() -> alt.Parameter:
+    """The selection of the pair clicked last; clicking beside the marks keeps it."""
+    return alt.selection_point(name=CLICK, fields=["golden", "proxy"], on="click", toggle=False, clear=False)
+
+
+def tooltip(measure_title: str) -> list[alt.Tooltip]:
+    """What hovering over a pair tells. Of two rows with one title the browser would show the last only."""
+    return [
+        alt.Tooltip("golden:N", title="Golden"),
+        alt.Tooltip("golden_flip_rate:Q", title="Golden: labels flipped", format=".0%"),
+        alt.Tooltip("proxy:N", title="Proxy"),
+        alt.Tooltip("proxy_flip_rate:Q", title="Proxy: labels flipped", format=".0%"),
+        alt.Tooltip("error:Q", title=measure_title, format=".3f"),
+        alt.Tooltip("ndr:Q", title="NDR", format=".3f"),
+        alt.Tooltip("ndr_low:Q", title="95% from", format=".3f"),
+        alt.Tooltip("ndr_high:Q", title="to", format=".3f"),
+    ]

@@ -1,0 +1,46 @@
+"""Pages under Streamlit's AppTest, on the real smoke run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import app
+
+MAIN = Path(app.__file__).parent / "main.py"
+_TIMEOUT_S = 60.0
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def explore(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Opens the Explore page of a data folder, at an address with the given parameters."""
+
+    def open_page(home: Path, **query: str | list[str]) -> AppTest:
+        monkeypatch.setenv("RIGHTTREE_HOME", str(home))
+        page = AppTest.from_file(str(MAIN), default_timeout=_TIMEOUT_S)
+        for name, value in query.items():
+            page.query_params[name.replace("_", "-")] = value
+        return page.run()
+
+    return open_page
+
+
+@pytest.fixture
+def runs_page(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Opens the Runs page of a data folder."""
+
+    def page() -> None:
+        from app.views import runs
+
+        runs.show()
+
+    def open_page(home: Path) -> AppTest:
+        monkeypatch.setenv("RIGHTTREE_HOME", str(home))
+        return AppTest.from_function(page, default_timeout=_TIMEOUT_S).run()
+
+    return open_page

@@ -1,0 +1,67 @@
+"""Weighted correlations against SciPy on the sample that the weights stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from warehouse.measures import correlation
+from warehouse.measures.ranks import rank
+
+FUNCTIONS = [
+    (correlation.kendall, stats.kendalltau),
+    (correlation.spearman, stats.spearmanr),
+    (correlation.pearson, stats.pearsonr),
+]
+
+
+def check(ours: Callable, theirs: Callable, x: np.ndarray, y: np.ndarray, w: np.ndarray) -> None:
+    values, defined = ours(x, y, w)
+    for row in range(len(x)):
+        expanded_x, expanded_y = (np.repeat(v[row], w[row].astype(int)) for v in (x, y))
+        varying = len(set(expanded_x)) > 1 and len(set(expanded_y)) > 1
+        assert defined[row] == varying
+        wanted = theirs(expanded_x, expanded_y)[0] if varying else 0.0
+        assert values[row] == pytest.approx(wanted, abs=1e-11)
+
+
+@pytest.mark.parametrize("ties", [True, False])
+@pytest.mark.parametrize("n", [1, 2, 3, 6, 12, 13, 24, 25, 48, 49, 90, 97, 600])
+@pytest.mark.parametrize(("ours", "theirs"), FUNCTIONS)
+def test_each_equals_scipy_on_the_expanded_sample(ours: Callable, theirs: Callable, n: int, ties: bool) -> None:
+    rng = np.random.default_rng(n)
+    x = rng.integers(0, max(2, n // 3), (12, n)).astype(float) if ties else rng.random((12, n))
+    y = x + (rng.integers(-3, 4, (12, n)) if ties else rng.random((12, n)))
+    check(ours, theirs, x, y, rng.integers(0, 4, (12, n)).astype(float))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 70), st.integers(1, 6), st.integers(0, 10_000))
+def test_any_ties_and_weights_equal_scipy(n: int, distinct: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = (rng.integers(0, distinct, (2, n)).astype(float) for _ in range(2))
+    w = rng.integers(0, 12, (2, n)).astype(float)
+    for ours, theirs in FUNCTIONS:
+        check(ours, theirs, x, y, w)
+
+
+def test_ranks_equal_scipy_on_the_expanded_sample() -> None:
+    rng = np.random.default_rng(0)
+    values, weights = rng.integers(0, 9, (5, 30)).astype(float), rng.integers(0, 4, (5, 30)).astype(float)
+    ranked = rank(values, weights)
+    for row in range(5):
+        times = weights[row].astype(int)
+        wanted = stats.rankdata(np.repeat(values[row], times))
+        np.testing.assert_allclose(np.repeat(ranked.middle[row], times), wanted)
+
+
+def test_single_precision_values_are_ranked_as_they_are() -> None:
+    x = np.array([[0.1, 0.2, 0.3, 0.3]], dtype=np.float32)
+    values, defined = correlation.kendall(x, x, np.ones((1, 4)))
+    assert defined.all()
+    assert values[0] == pytest.approx(1.0)

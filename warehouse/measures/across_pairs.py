@@ -1,0 +1,184 @@
+"""How well errors predict NDR over golden–proxy pairs, in every bootstrap replicate: pooled and within each golden.
+
+METHOD, "Correlation of error with regret". A replicate draws reward models with replacement: the pair of one drawn a
+times with another drawn b times stands a·b times, a pair of a reward model with itself not at all. Reward models that
+were not drawn are taken out first, so that a replicate costs what it holds; replicates with equally many distinct
+reward models are worked on together, in chunks that fit the processor's cache.
+
+A replicate with fewer than three distinct reward models has two pairs, which correlate perfectly whatever they say: it
+is undefined.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.measures import correlation
+from warehouse.measures.correlation import Figure
+from warehouse.measures.ranks import Ranked, rank
+
+CORRELATIONS = ("kendall", "spearman", "pearson", "mrr")
+"""METHOD's figures of how well a measure predicts NDR; the last is a mean over goldens either way."""
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Figures = dict[str, Figure]
+
+_FEWEST_MODELS = 3
+_CHUNK_ENTRIES = 60_000
+_THREADED_ENTRIES = 2_000_000
+_THREADS = min(8, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """A measure's errors `[B, C]`, where they are defined, and which column is which pair."""
+
+    errors_BC: NDArray[np.floating]
+    defined_BC: Bools
+    column_MM: Ints
+
+
+def correlate(
+    errors: Sequence[Errors],
+    ndr_BMM: NDArray[np.floating],
+    ndr_defined_BMM: Bools,
+    counts_BM: NDArray[np.floating],
+) -> list[tuple[Figures, Figures]]:
+    """For each measure its figures by name, pooled and within goldens, in each of B replicates.
+
+    `counts_BM` says how often each reward model was drawn; all measures share the replicates, which makes them
+    comparable pair by pair.
+    """
+    B = len(counts_BM)
+    found = [(_undefined(B), _undefined(B)) for _ in errors]
+    work = list(_chunks(counts_BM))
+
+    def fill(chunk: tuple[Ints, Ints]) -> None:
+        rows, _ = chunk
+        for (pooled, within), figures in zip(
+            found, _chunk_figures(errors, ndr_BMM, ndr_defined_BMM, counts_BM, *chunk), strict=True
+        ):
+            for into, made in zip((pooled, within), figures, strict=True):
+                for name, (value, defined) in made.items():
+                    into[name][0][rows] = value
+                    into[name][1][rows] = defined
+
+    if ndr_BMM.size * len(errors) < _THREADED_ENTRIES:
+        for chunk in work:
+            fill(chunk)
+    else:  # NumPy lets go of the interpreter while it works on a chunk
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(fill, work))
+    return found
+
+
+def _undefined(B: int) -> Figures:
+    return {name: (np.zeros(B), np.zeros(B, dtype=bool)) for name in CORRELATIONS}
+
+
+def _chunks(counts_BM: NDArray[np.floating]) -> Iterator[tuple[Ints, Ints]]:
+    """Replicates of equally many distinct reward models, and which these are: `[b]` and `[b, d]`."""
+    there = counts_BM > 0
+    distinct = there.sum(axis=1)
+    for d in np.unique(distinct[distinct >= _FEWEST_MODELS]):
+        rows = np.flatnonzero(distinct == d)
+        models = np.nonzero(there[rows])[1].reshape(len(rows), d)
+        step = max(1, _CHUNK_ENTRIES // int(d * d))
+        for start in range(0, len(rows), step):
+            yield rows[start : start + step], models[start : start + step]
+
+
+def _chunk_figures(
+    errors: Sequence[Errors],
+    ndr_BMM: NDArray[np.floating],
+    ndr_defined_BMM: Bools,
+    counts_BM: NDArray[np.floating],
+    rows: Ints,
+    models: Ints,
+) -> Iterator[tuple[Figures, Figures]]:
+    d = models.shape[1]
+    M = counts_BM.shape[1]
+    one, other = np.nonzero(~np.eye(d, dtype=bool))
+    pair = models[:, one] * M + models[:, other]  # [b, d(d − 1)], by golden, then proxy
+    place = pair + rows[:, None] * (M * M)
+    drawn = np.take_along_axis(counts_BM[rows], models, axis=1).astype(np.float64)
+    weight = drawn[:, one] * drawn[:, other]
+    weight *= ndr_defined_BMM.ravel().take(place)
+    ndr = ndr_BMM.ravel().take(place)
+    shared = _Sides.make(ndr, weight, drawn)
+    for measure in errors:
+        column = measure.column_MM.ravel().take(pair) + rows[:, None] * measure.errors_BC.shape[1]
+        error = measure.errors_BC.ravel().take(column)
+        defined = measure.defined_BC.ravel().take(column)
+        sides = shared if defined.all() else _Sides.make(ndr, weight * defined, drawn)
+        yield sides.figures(error)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """One chunk's NDR side with its rankings, which all measures share unless they are undefined somewhere."""
+
+    ndr: NDArray[np.floating]
+    weight: Floats
+    ranks: Ranked
+    proxy_ndr: NDArray[np.floating]
+    proxy_weight: Floats
+    proxy_ranks: Ranked
+    drawn: Floats
+
+    @staticmethod
+    def make(ndr: NDArray[np.floating], weight: Floats, drawn: Floats) -> _Sides:
+        b, d = drawn.shape
+        # within a golden its own multiplicity does not matter: a proxy stands as often as it was drawn
+        proxy_weight = (weight.reshape(b, d, d - 1) / drawn[:, :, None]).reshape(b * d, d - 1)
+        proxy_ndr = ndr.reshape(b * d, d - 1)
+        return _Sides(ndr, weight, rank(ndr, weight), proxy_ndr, proxy_weight, rank(proxy_ndr, proxy_weight), drawn)
+
+    def figures(self, error: NDArray[np.floating]) -> tuple[Figures, Figures]:
+        pooled = _three(error, self.ndr, self.weight, rank(error, self.weight), self.ranks)
+        proxy_error = error.reshape(self.proxy_ndr.shape)
+        per_golden = _three(
+            proxy_error, self.proxy_ndr, self.proxy_weight, rank(proxy_error, self.proxy_weight), self.proxy_ranks
+        )
+        within = {name: self._mean_over_goldens(figure) for name, figure in per_golden.items()}
+        pooled["mrr"] = within["mrr"] = self._mean_over_goldens(self._favourites(proxy_error))
+        return pooled, within
+
+    def _favourites(self, error: NDArray[np.floating]) -> Figure:
+        """Per golden, 1 over the NDR rank of the proxy that the measure likes best; its favourites share it if tied.
+
+        A rank is one more than how many drawn proxies have a greater NDR. Undefined with fewer than two proxies.
+        """
+        there = self.proxy_weight > 0
+        liked = np.where(there, error, -np.inf)
+        favoured = np.where(there & (liked == liked.max(axis=1, keepdims=True)), self.proxy_weight, 0.0)
+        ranks = self.proxy_ranks
+        ndr_rank = 1.0 + ranks.total[:, None] - ranks.below - ranks.tied
+        total = favoured.sum(axis=1)
+        value = np.divide((favoured / ndr_rank).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
+        return value, there.sum(axis=1) >= 2
+
+    def _mean_over_goldens(self, figure: Figure) -> Figure:
+        value, defined = (array.reshape(self.drawn.shape) for array in figure)
+        golden_weight = np.where(defined, self.drawn, 0.0)
+        total = golden_weight.sum(axis=1)
+        mean = np.divide((value * golden_weight).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
+        return mean, total > 0
+
+
+def _three(
+    error: NDArray[np.floating], ndr: NDArray[np.floating], weight: Floats, error_ranks: Ranked, ndr_ranks: Ranked
+) -> Figures:
+    return {
+        "kendall": correlation.kendall_of_ranks(error_ranks, ndr_ranks, weight),
+        "spearman": correlation.spearman_of_ranks(error_ranks, ndr_ranks, weight),
+        "pearson": correlation.pearson_of_varying(error, ndr, weight, error_ranks, ndr_ranks),
+    }

@@ -1,0 +1,88 @@
+"""Which of two ways of measuring predicts NDR better: the paired bootstrap of the difference.
+
+METHOD, "Correlation of error with regret". Both ways are taken on the same draws, so what these do to both alike, most
+of what makes intervals wide, drops out of the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from warehouse.measures import bootstrap
+from warehouse.measures.across_pairs import CORRELATIONS, Figures
+from warehouse.measures.bootstrap import Estimate
+from warehouse.measures.cube import PolicyValues, ScoreCube
+from warehouse.measures.evaluate import Evaluation, replicated
+from warehouse.measures.prompt_values import PromptValues
+from warehouse.measures.test_set import TestSet
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two evaluations and the differences of their correlations, first minus second.
+
+    `share_better` is the share of replicates in which the pooled correlation of the first is the greater, an equal one
+    counting ½; None where no replicate defines both.
+    """
+
+    first: Evaluation
+    second: Evaluation
+    correlations: Mapping[str, Estimate]
+    within: Mapping[str, Estimate]
+    share_better: Mapping[str, float | None]
+
+
+def compare(
+    cube: ScoreCube,
+    values: PolicyValues,
+    first: str,
+    second: str,
+    *,
+    test_set: TestSet | None = None,
+    second_test_set: TestSet | None = None,
+    rl_categories: tuple[str, ...] | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+    prepared: tuple[PromptValues | None, PromptValues | None] = (None, None),
+) -> Comparison:
+    """Compare two measures, or one on two test sets (`second_test_set` is `test_set` if not given).
+
+    Test sets of different prompts are drawn separately, each within itself; the draws of reward models and RL-test
+    prompts are shared even then. Raises as `evaluate` does.
+    """
+    one = test_set or TestSet()
+    jobs = [(first, one), (second, second_test_set or one)]
+    left, right = replicated(cube, values, jobs, rl_categories, replicates, seed, prepared)
+    return Comparison(
+        left.evaluation,
+        right.evaluation,
+        _differences(left.evaluation.correlations, right.evaluation.correlations, left.pooled, right.pooled),
+        _differences(left.evaluation.within, right.evaluation.within, left.within, right.within),
+        {name: _share_better(left.pooled, right.pooled, name) for name in CORRELATIONS},
+    )
+
+
+def _differences(
+    first: Mapping[str, Estimate], second: Mapping[str, Estimate], first_B: Figures, second_B: Figures
+) -> dict[str, Estimate]:
+    found = {}
+    for name in CORRELATIONS:
+        one, other = first[name].value, second[name].value
+        (one_B, one_defined), (other_B, other_defined) = first_B[name], second_B[name]
+        both = one_defined & other_defined
+        if one is None or other is None:
+            found[name] = Estimate(None, None, None, int(both.sum()))
+        else:
+            found[name] = bootstrap.estimate(one - other, True, one_B - other_B, both)
+    return found
+
+
+def _share_better(first_B: Figures, second_B: Figures, name: str) -> float | None:
+    (one_B, one_defined), (other_B, other_defined) = first_B[name], second_B[name]
+    both = one_defined & other_defined
+    if not both.any():
+        return None
+    return float(np.mean(0.5 * (1.0 + np.sign(one_B - other_B)[both])))
