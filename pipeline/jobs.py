@@ -127,7 +127,7 @@ def ensure(data: Path, config: Config) -> str:
 def _spawn(data: Path, run_id: str) -> None:
     with (runs.open_run(data, run_id).path / "console.txt").open("ab") as console:
         subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "resume", run_id],
+            [sys.executable, "-P", "-m", "pipeline", "resume", run_id],
             env={**os.environ, "RIGHTTREE_HOME": str(data)},
             stdin=subprocess.DEVNULL,
             stdout=console,

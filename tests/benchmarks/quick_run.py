@@ -1,0 +1,78 @@
+"""Time and peak memory of a whole `quick` run, stage by stage, written into `docs/benchmarks.md`.
+
+    python tests/benchmarks/quick_run.py [--print]
+
+Runs the command line in an empty data folder, with the model already provisioned. Ends with exit code 1 if the run took
+more than six minutes or six GiB, the profile's budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+BUDGET_S, BUDGET_BYTES = 360, 6 * 2**30
+BEGIN, END = "<!-- quick run: begin -->", "<!-- quick run: end -->"
+
+
+def measure(home: Path) -> tuple[dict, float, int]:
+    """The manifest of a fresh quick run, the seconds from start to end, and the peak resident bytes of its process."""
+    begun = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "pipeline", "run", "--profile", "quick", "--run-id", "benchmark"],
+        env={**os.environ, "RIGHTTREE_HOME": str(home)},
+        check=True,
+    )
+    wall_s = time.monotonic() - begun
+    peak_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return json.loads((home / "runs" / "benchmark" / "manifest.json").read_text()), wall_s, peak_bytes
+
+
+def render(manifest: dict, wall_s: float, peak_bytes: int) -> str:
+    host, packages = manifest["host"], manifest["packages"]
+    lines = [
+        f"One run of `quick` from an empty data folder: **{wall_s:.0f} s** and **{peak_bytes / 2**30:.1f} GiB** at the peak,",
+        f"of {BUDGET_S} s and {BUDGET_BYTES / 2**30:.0f} GiB allowed, start-up and publishing included. {host['processor']},",
+        f"{host['cores']} cores, Python {packages['python']}, torch {packages['torch']}, {manifest['finished_at'][:10]}.",
+        "",
+        "| stage | seconds | units | per second |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for name, facts in manifest["stages"].items():
+        rate = facts["units"] / facts["wall_s"] if facts["wall_s"] >= 0.5 else None
+        shown = f"{rate:,.1f}" if rate else ""
+        lines.append(f"| {name} | {facts['wall_s']:.1f} | {facts['units']:,} {facts['unit']} | {shown} |")
+    return "\n".join(lines)
+
+
+def insert(section: str) -> None:
+    """Put the section between its marks in the document."""
+    text = DOCUMENT.read_text()
+    before, rest = text.split(BEGIN)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{section}\n{END}{rest.split(END)[1]}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--print", action="store_true", help="print the section instead of writing it")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        manifest, wall_s, peak_bytes = measure(Path(folder))
+    section = render(manifest, wall_s, peak_bytes)
+    print(section)
+    if not arguments.print:
+        insert(section)
+    return int(wall_s > BUDGET_S or peak_bytes > BUDGET_BYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

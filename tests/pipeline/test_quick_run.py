@@ -1,0 +1,52 @@
+"""The `quick` run on the real model shows what the study is about: noisier labels, less accuracy, more regret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline import runs
+from pipeline.config import load_profile
+from tests.conftest import QUICK_RUN, righttree
+from warehouse import reads, store
+from warehouse.measures import evaluate
+
+pytestmark = pytest.mark.slow
+_SIX_GIB = 6 * 2**30
+
+
+@pytest.fixture(scope="module")
+def warehouse(quick_home: Path) -> duckdb.DuckDBPyConnection:
+    return store.open_read_only(quick_home)
+
+
+def test_accuracy_falls_as_the_flip_rate_rises(warehouse: duckdb.DuckDBPyConnection) -> None:
+    rates = reads.reward_models(warehouse, QUICK_RUN)["flip_rate"].to_list()
+    assert rates == sorted(load_profile("quick").reward_models.flip_rates)
+    found = evaluate(reads.score_cube(warehouse, QUICK_RUN), reads.policy_values(warehouse, QUICK_RUN, "bon", 8))
+    accuracy_of_proxies = found.error_MM[0, 1:].tolist()
+    assert accuracy_of_proxies == sorted(accuracy_of_proxies, reverse=True)
+    assert accuracy_of_proxies[0] > accuracy_of_proxies[-1] + 0.1
+
+
+@pytest.mark.parametrize("n", [4, 8, 16])
+def test_accuracy_predicts_the_drop_of_best_of_n(quick_home: Path, n: int) -> None:
+    done = righttree("measure", "--measure", "accuracy", "--optimizer", "bon", "--n", str(n), "--json", home=quick_home)
+    assert done.returncode == 0, done.stderr
+    kendall = json.loads(done.stdout)["kendall"]
+    assert kendall["value"] > 0.3
+    assert kendall["low"] > 0
+
+
+def test_every_source_of_preferences_is_there(warehouse: duckdb.DuckDBPyConnection) -> None:
+    sources = warehouse.execute("SELECT source FROM preference GROUP BY source HAVING count(*) >= 10").fetchall()
+    assert {source for (source,) in sources} == {"temperature", "wrong_prompt", "system_prompt", "verified", "refusal"}
+
+
+def test_memory_stays_below_six_gib(quick_home: Path) -> None:
+    manifest = runs.open_run(quick_home, QUICK_RUN).manifest()
+    assert manifest is not None
+    assert max(facts["peak_resident_bytes"] for facts in manifest["stages"].values()) < _SIX_GIB
