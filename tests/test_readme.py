@@ -21,7 +21,7 @@ def test_every_command_is_understood(line: str) -> None:
     assert build_parser().parse_args(arguments).handler is not None
 
 
-@pytest.mark.parametrize("target", re.findall(r"`?make (\w+)", README))
+@pytest.mark.parametrize("target", re.findall(r"^make (\w+)", README, re.MULTILINE))
 def test_every_make_target_is_there(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 

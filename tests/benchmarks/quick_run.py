@@ -40,9 +40,10 @@ def measure(home: Path) -> tuple[dict, float, int]:
 def render(manifest: dict, wall_s: float, peak_bytes: int) -> str:
     host, packages = manifest["host"], manifest["packages"]
     lines = [
-        f"One run of `quick` from an empty data folder: **{wall_s:.0f} s** and **{peak_bytes / 2**30:.1f} GiB** at the peak,",
-        f"of {BUDGET_S} s and {BUDGET_BYTES / 2**30:.0f} GiB allowed, start-up and publishing included. {host['processor']},",
-        f"{host['cores']} cores, Python {packages['python']}, torch {packages['torch']}, {manifest['finished_at'][:10]}.",
+        "One run of `quick` from an empty data folder, start-up and publishing included:",
+        f"**{wall_s:.0f} s** of {BUDGET_S} s, **{peak_bytes / 2**30:.1f} GiB** of {BUDGET_BYTES / 2**30:.0f} GiB allowed.",
+        f"{host['processor']}, {host['cores']} cores,",
+        f"Python {packages['python']}, torch {packages['torch']}, {manifest['finished_at'][:10]}.",
         "",
         "| stage | seconds | units | per second |",
         "| --- | ---: | ---: | ---: |",
