@@ -102,7 +102,10 @@ def _dequantise(gguf: Path, folder: Path) -> None:
     """Write the GGUF as a Hugging Face folder in bfloat16, with tokenizer and chat template."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # it advises float32, but what is wanted are the weights, once
     options = {"gguf_file": gguf.name}
     loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.bfloat16, **options)
     config = loaded.config
