@@ -41,7 +41,8 @@ def render(manifest: dict, wall_s: float, peak_bytes: int) -> str:
     host, packages = manifest["host"], manifest["packages"]
     lines = [
         "One run of `quick` from an empty data folder, start-up and publishing included:",
-        f"**{wall_s:.0f} s** ({BUDGET_S} s allowed), **{peak_bytes / 2**30:.1f} GiB** ({BUDGET_BYTES / 2**30:.0f} allowed).",
+        f"**{wall_s:.0f} s** of the {BUDGET_S} s and **{peak_bytes / 2**30:.1f} GiB** of",
+        f"the {BUDGET_BYTES / 2**30:.0f} GiB allowed.",
         f"{host['processor']}, {host['cores']} cores,",
         f"Python {packages['python']}, torch {packages['torch']}, {manifest['finished_at'][:10]}.",
         "",

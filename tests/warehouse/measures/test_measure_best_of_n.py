@@ -37,13 +37,8 @@ def test_untied_and_tied_samples_equal_the_enumeration_of_all_subsets(kind: str)
         for golden in range(M):
             for proxy in range(M):
                 for p in range(P):
-                    wanted = enumerated_shared(scores[golden, p].astype(float), scores[proxy, p].astype(float), n)
+                    wanted = enumerated(scores[golden, p].astype(float), scores[proxy, p].astype(float), n)
                     assert values[s, golden, proxy, p] == pytest.approx(wanted, abs=1e-9)
-
-
-def enumerated_shared(golden_N: np.ndarray, proxy_N: np.ndarray, n: int) -> float:
-    """The enumeration with ties broken at random, averaged: over subsets, then over which tied sample comes last."""
-    return enumerated(golden_N, proxy_N, n)
 
 
 def test_one_sample_is_the_initial_policy_and_all_samples_are_the_argmax() -> None:
