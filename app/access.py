@@ -19,7 +19,7 @@ from app.selection import Options, Selection
 from pipeline import jobs
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice
-from warehouse.measures import MEASURES, Evaluation, PromptTerms, TestSet, evaluate, prepare
+from warehouse.measures import MEASURES, Evaluation, PromptValues, TestSet, evaluate, prepare
 from warehouse.measures.cube import PolicyValues, ScoreCube
 
 _RUNS_KEPT = 8
@@ -145,12 +145,12 @@ def _evaluation(
         measure=measure,
         test_set=TestSet(categories=categories or None, subsets=subsets or None, responses=responses),
         rl_categories=rl_categories or None,
-        prepared=_prompt_terms(snapshot, run_id, measure, responses),
+        prepared=_prompt_values(snapshot, run_id, measure, responses),
     )
 
 
 @st.cache_resource(max_entries=32, show_spinner="Measuring …")
-def _prompt_terms(snapshot: Snapshot, run_id: str, measure: str, responses: int | None) -> PromptTerms:
+def _prompt_values(snapshot: Snapshot, run_id: str, measure: str, responses: int | None) -> PromptValues:
     return prepare(score_cube(snapshot, run_id), measure, responses)
 
 

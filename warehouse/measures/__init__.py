@@ -25,9 +25,6 @@ from warehouse.measures.prompt_values import PromptValues, prepare
 from warehouse.measures.rm_error import Measure
 from warehouse.measures.test_set import TestSet, with_paraphrases, with_responses
 
-PromptTerms = PromptValues
-"""The former name of `PromptValues`."""
-
 __all__ = [
     "CORRELATIONS",
     "MEASURES",
@@ -39,7 +36,6 @@ __all__ = [
     "Measure",
     "OveroptimisationFit",
     "PolicyValues",
-    "PromptTerms",
     "PromptValues",
     "ScoreCube",
     "SlopeBin",
