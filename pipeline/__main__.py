@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline import flow, jobs, runs
 from pipeline.config import load_profile, profile_names
@@ -83,34 +84,34 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_measure_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
-    parser.add_argument("--measure", default="accuracy", metavar="NAME", help="RM-error measure (default: accuracy)")
-    parser.add_argument("--optimizer", default="bon", metavar="NAME", help="bon (default) or ppo")
-    parser.add_argument(
+    def option(*names: str, help: str, **settings: Any) -> None:  # noqa: A002
+        parser.add_argument(*names, help=help, **settings)
+
+    option("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
+    option("--measure", default="accuracy", metavar="NAME", help="RM-error measure, or all (default: accuracy)")
+    option("--compare", metavar="A,B", help="two measures: the paired bootstrap of their difference")
+    option("--optimizer", default="bon", metavar="NAME", help="bon (default) or ppo")
+    option(
         "--n",
         "--strength",
         dest="strength",
         type=float,
         metavar="N",
-        help="n of best-of-n or PPO step (default: largest)",
+        help="n of best-of-n or PPO step (default: the largest)",
     )
-    parser.add_argument(
-        "--category", default="all", metavar="NAME", help="category of the RM-test prompts, or all (default)"
-    )
-    parser.add_argument(
-        "--subset", action="append", metavar="NAME", help="subset of the RM-test prompts; may be repeated"
-    )
-    parser.add_argument(
-        "--rl-category", default="all", metavar="NAME", help="category of the RL-test prompts, or all (default)"
-    )
-    parser.add_argument(
-        "--responses", type=int, metavar="R", help="responses per RM-test prompt (default: all there are)"
-    )
-    parser.add_argument(
-        "--replicates", type=int, default=1000, metavar="B", help="bootstrap replicates (default: 1000)"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the bootstrap (default: 0)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    option("--level", choices=("pooled", "within"), default="pooled", help="all pairs (default) or within each golden")
+    option("--category", default="all", metavar="NAME", help="category of the RM-test prompts, or all (default)")
+    option("--subset", action="append", metavar="NAME", help="subset of the RM-test prompts; may be repeated")
+    option("--rl-category", default="all", metavar="NAME", help="category of the RL-test prompts, or all (default)")
+    option("--responses", type=int, metavar="R", help="responses per RM-test prompt (default: all there are)")
+    option("--prompts", type=int, metavar="P", help="so many RM-test prompts, drawn by the seed (default: all)")
+    option("--budget", type=int, metavar="A", help="annotations to spend on R responses each of A // R prompts")
+    option("--rank-bins", type=int, metavar="K", help="golden order cut into K bins; only pairs across bins count")
+    option("--noise", type=float, metavar="Q", help="share of the golden pairs that the annotator flips")
+    option("--replicates", type=int, default=1000, metavar="B", help="bootstrap replicates (default: 1000)")
+    option("--seed", type=int, default=0, metavar="S", help="seed of bootstrap, prompts and noise (default: 0)")
+    option("--json", action="store_true", help="print one JSON object")
+    option("--export", type=Path, metavar="FILE", help="also write a .json, .csv or .parquet file")
 
 
 def _run(arguments: argparse.Namespace) -> int:

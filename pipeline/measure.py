@@ -7,19 +7,35 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from pipeline.errors import InvalidConfig
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.measures import CORRELATIONS, MEASURES, Estimate, Evaluation, TestSet, evaluate
+from warehouse.measures import (
+    CORRELATIONS,
+    MEASURES,
+    Comparison,
+    Estimate,
+    Evaluation,
+    PolicyValues,
+    ScoreCube,
+    TestSet,
+    compare,
+    evaluate_all,
+)
 from warehouse.schema import CATEGORIES
+
+Found = dict[str, Any]
 
 
 def report(data: Path, choice: argparse.Namespace) -> str:
-    """What to print for the choices of the command line. Raises UnknownName and InvalidChoice."""
-    if choice.measure not in MEASURES:
-        raise UnknownName(f"no measure {choice.measure!r}; there are {', '.join(MEASURES)}")
+    """What to print for the choices of the command line. Raises UnknownName, InvalidChoice and InvalidConfig."""
+    write = _writer(choice.export) if choice.export else None
     with store.open_read_only(data) as connection:
         run_id = choice.run or reads.newest_run(connection)
         if run_id is None:
@@ -27,27 +43,36 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         cube = reads.score_cube(connection, run_id)
         strength = choice.strength or _largest(reads.strengths(connection, run_id), choice.optimizer)
         values = reads.policy_values(connection, run_id, choice.optimizer, strength)
-    test_set = TestSet(
+    about = {"run": run_id, "optimizer": choice.optimizer, "strength": strength, "level": choice.level}
+    if choice.compare:
+        found = _compared(about, cube, values, choice)
+        text = _comparison_text(found)
+    else:
+        names = tuple(MEASURES) if choice.measure == "all" else (choice.measure,)
+        evaluations = evaluate_all(cube, values, measures=names, test_set=test_set_of(choice), **_draws(choice))
+        all_found = [as_json(about, cube.reward_models, evaluation) for evaluation in evaluations.values()]
+        found = all_found[0] if choice.measure != "all" else {**about, "measures": all_found}
+        text = _text(found) if choice.measure != "all" else _table_text(all_found)
+    if write:
+        write(found)
+    return json.dumps(found) if choice.json else text
+
+
+def test_set_of(choice: argparse.Namespace) -> TestSet:
+    """The test set that the options describe. Raises UnknownName for a category."""
+    return TestSet(
         categories=_categories(choice.category),
         subsets=tuple(choice.subset) if choice.subset else None,
         responses=choice.responses,
-    )
-    evaluation = evaluate(
-        cube,
-        values,
-        measure=choice.measure,
-        test_set=test_set,
-        rl_categories=_categories(choice.rl_category),
-        replicates=choice.replicates,
+        prompts=choice.prompts,
+        budget=choice.budget,
+        rank_bins=choice.rank_bins,
+        noise=choice.noise,
         seed=choice.seed,
     )
-    found = as_json(run_id, choice.optimizer, strength, cube.reward_models, evaluation)
-    return json.dumps(found) if choice.json else _as_text(found)
 
 
-def as_json(
-    run_id: str, optimizer: str, strength: float, names: tuple[str, ...], evaluation: Evaluation
-) -> dict[str, Any]:
+def as_json(about: Found, names: tuple[str, ...], evaluation: Evaluation) -> Found:
     """The public form of an evaluation: plain lists and numbers, null where a figure is undefined."""
     pairs = []
     for g, golden in enumerate(names):
@@ -57,13 +82,11 @@ def as_json(
                 error = float(evaluation.error_MM[g, m]) if error_defined else None
                 ndr = float(evaluation.ndr_MM[g, m]) if ndr_defined else None
                 pairs.append({"golden": golden, "proxy": proxy, "error": error, "ndr": ndr})
+    estimates = evaluation.within if about["level"] == "within" else evaluation.correlations
     return {
-        "run": run_id,
         "measure": evaluation.measure,
-        "optimizer": optimizer,
-        "strength": strength,
-        **{name: _estimate(evaluation.correlations[name]) for name in CORRELATIONS},
-        "within_golden": {name: _estimate(estimate) for name, estimate in evaluation.within.items()},
+        **about,
+        **{name: _estimate(estimates[name]) for name in CORRELATIONS},
         "undefined_pairs": evaluation.undefined_pairs,
         "undefined_prompts": evaluation.undefined_prompts,
         "rm_test_prompts": evaluation.prompts_used,
@@ -75,34 +98,124 @@ def as_json(
     }
 
 
+def _compared(about: Found, cube: ScoreCube, values: PolicyValues, choice: argparse.Namespace) -> Found:
+    names = [name.strip() for name in choice.compare.split(",")]
+    if len(names) != 2:
+        raise InvalidConfig(f"--compare {choice.compare!r}: give two measures, as in --compare accuracy,spearman")
+    compared: Comparison = compare(cube, values, *names, test_set=test_set_of(choice), **_draws(choice))
+    differences = compared.within if about["level"] == "within" else compared.correlations
+    sides = (compared.first, compared.second)
+    first, second = (as_json(about, cube.reward_models, evaluation) for evaluation in sides)
+    return {
+        **about,
+        "first": first,
+        "second": second,
+        "difference": {name: _estimate(differences[name]) for name in CORRELATIONS},
+    }
+
+
+def _draws(choice: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "rl_categories": _categories(choice.rl_category),
+        "replicates": choice.replicates,
+        "seed": choice.seed,
+    }
+
+
 def _estimate(estimate: Estimate) -> dict[str, float | None]:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
-def _as_text(found: dict[str, Any]) -> str:
-    lines = [
-        f"{found['measure']} against NDR of {found['optimizer']} at {found['strength']:g}, run {found['run']}",
+# Text ----------------------------------------------------------------------------------------------------------------
+
+
+def _text(found: Found) -> str:
+    lines = [*_heading(found, found["measure"]), ""]
+    for name in CORRELATIONS:
+        lines.append(f"  {name:<9} {_interval(found[name])}")
+    width = max(len(pair["golden"]) for pair in found["pairs"])
+    lines += ["", f"  {'golden':<{width}}  {'proxy':<{width}}  {found['measure']:>15}  {'NDR':>9}"]
+    for pair in found["pairs"]:
+        figures = f"{_number(pair['error']):>15}  {_number(pair['ndr']):>9}"
+        lines.append(f"  {pair['golden']:<{width}}  {pair['proxy']:<{width}}  {figures}")
+    return "\n".join(lines)
+
+
+def _table_text(all_found: list[Found]) -> str:
+    ordered = sorted(all_found, key=lambda found: found["kendall"]["value"] or -2.0, reverse=True)
+    lines = [*_heading(ordered[0], "all measures"), "", f"  {'':<15}  {'kendall':<26}  spearman"]
+    lines += [
+        f"  {found['measure']:<15}  {_interval(found['kendall']):<26}  {_interval(found['spearman'])}"
+        for found in ordered
+    ]
+    return "\n".join(lines)
+
+
+def _comparison_text(found: Found) -> str:
+    first, second = found["first"], found["second"]
+    lines = [*_heading(first, f"{first['measure']} minus {second['measure']}"), ""]
+    for name in CORRELATIONS:
+        one, other = _number(first[name]["value"]), _number(second[name]["value"])
+        lines.append(f"  {name:<9} {one} − {other} = {_interval(found['difference'][name])}")
+    return "\n".join(lines)
+
+
+def _heading(found: Found, what: str) -> list[str]:
+    level = "within each golden" if found["level"] == "within" else "over all pairs"
+    return [
+        f"{what} against NDR of {found['optimizer']} at {found['strength']:g}, {level}, run {found['run']}",
         f"{found['rm_test_prompts']} RM-test, {found['rl_test_prompts']} RL-test prompts, {len(found['pairs'])} pairs, "
         f"{found['undefined_pairs']} undefined",
         f"95 % intervals from {found['replicates']} replicates, resampled: {found['resampled']}",
-        "",
     ]
-    for name in CORRELATIONS:
-        value, low, high = (found[name][key] for key in ("value", "low", "high"))
-        lines.append(f"  {name:<9} {_number(value)}   [{_number(low)}, {_number(high)}]")
-    width = max(len(pair["golden"]) for pair in found["pairs"])
-    lines += ["", f"  {'golden':<{width}}  {'proxy':<{width}}  {found['measure']:>10}  {'NDR':>8}"]
-    for pair in found["pairs"]:
-        figures = f"{_number(pair['error']):>10}  {_number(pair['ndr']):>8}"
-        lines.append(f"  {pair['golden']:<{width}}  {pair['proxy']:<{width}}  {figures}")
-    return "\n".join(lines)
+
+
+def _interval(estimate: Mapping[str, float | None]) -> str:
+    if estimate["value"] is None:
+        return "undefined"
+    return f"{_number(estimate['value'])}  [{_number(estimate['low'])}, {_number(estimate['high'])}]"
 
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 
-def _largest(strengths: Any, optimizer: str) -> float:
+# Choices and files ---------------------------------------------------------------------------------------------------
+
+
+def _writer(path: Path) -> Callable[[Found], None]:
+    """How to write what was found to this file, by its ending. Raises InvalidConfig for another, before any work."""
+    if path.suffix == ".json":
+        return lambda found: _replace(path, lambda target: target.write_text(json.dumps(found, indent=2) + "\n"))
+    if path.suffix == ".csv":
+        return lambda found: _replace(path, _rows(found).write_csv)
+    if path.suffix == ".parquet":
+        return lambda found: _replace(path, _rows(found).write_parquet)
+    raise InvalidConfig(f"--export {path}: the name has to end in .json, .csv or .parquet")
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    draft = path.with_name(f".{path.name}.partial")
+    try:
+        write(draft)
+        draft.replace(path)
+    except OSError as error:
+        raise InvalidConfig(f"--export {path}: cannot be written ({error.strerror or error})") from error
+
+
+def _rows(found: Found) -> pl.DataFrame:
+    """One row a pair, with the choice and the correlations beside it."""
+    if "first" in found:
+        found = {"measures": [found["first"], found["second"]]}
+    rows = []
+    for one in found.get("measures", [found]):
+        figures = {f"{name}_{key}": one[name][key] for name in CORRELATIONS for key in ("value", "low", "high")}
+        plain = {key: value for key, value in one.items() if key not in CORRELATIONS and key != "pairs"}
+        rows += [{**plain, **pair, **figures} for pair in one["pairs"]]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _largest(strengths: pl.DataFrame, optimizer: str) -> float:
     there = strengths.filter(optimizer=optimizer)["strength"].to_list()
     if not there:
         known = sorted(set(strengths["optimizer"].to_list()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline.__main__ import build_parser, main
@@ -65,6 +66,48 @@ def test_every_measure_can_be_printed(
     assert "kendall" in text
 
 
+def measured(home: Path, *options: str) -> dict:
+    done = righttree("measure", "--n", "4", "--replicates", "60", "--json", *options, home=home)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_all_measures_come_in_one_object_each_as_if_alone(smoke_home: Path) -> None:
+    found = measured(smoke_home, "--measure", "all")
+    assert [one["measure"] for one in found["measures"]] == list(MEASURES)
+    assert found["measures"][0] == measured(smoke_home, "--measure", "accuracy")
+
+
+def test_two_measures_are_compared_on_the_same_draws(smoke_home: Path) -> None:
+    found = measured(smoke_home, "--compare", "spearman,accuracy")
+    kendall = [found[side]["kendall"]["value"] for side in ("first", "second")]
+    assert found["difference"]["kendall"]["value"] == pytest.approx(kendall[0] - kendall[1])
+    same = measured(smoke_home, "--compare", "accuracy,accuracy")
+    assert same["difference"]["kendall"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_test_set_constructions_change_what_is_measured(smoke_home: Path) -> None:
+    plain = measured(smoke_home)
+    for options in (["--noise", "0.3"], ["--rank-bins", "2"], ["--responses", "3"], ["--category", "safety"]):
+        assert measured(smoke_home, *options)["pairs"] != plain["pairs"], options
+    assert measured(smoke_home, "--budget", "20", "--responses", "4")["rm_test_prompts"] == 5
+    assert measured(smoke_home, "--prompts", "6")["rm_test_prompts"] == 6
+    assert measured(smoke_home, "--level", "within")["kendall"] != plain["kendall"]
+
+
+@pytest.mark.parametrize("ending", ["json", "csv", "parquet"])
+def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"found.{ending}"
+    found = measured(smoke_home, "--export", str(path))
+    if ending == "json":
+        assert json.loads(path.read_text()) == found
+    else:
+        rows = pl.read_csv(path) if ending == "csv" else pl.read_parquet(path)
+        assert rows["error"].to_list() == [pair["error"] for pair in found["pairs"]]
+        assert set(rows["kendall_value"]) == {found["kendall"]["value"]}
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -80,6 +123,11 @@ def test_every_measure_can_be_printed(
         ("measure --category Chatter", "no category 'Chatter'"),
         ("measure --subset nothing", "no RM-test prompts of subset 'nothing'"),
         ("measure --responses 99", "responses is 99"),
+        ("measure --export found.txt", "has to end in .json, .csv or .parquet"),
+        ("measure --export /nowhere/found.csv", "cannot be written"),
+        ("measure --compare accuracy", "give two measures"),
+        ("measure --noise 0.7", "noise is 0.7"),
+        ("measure --rank-bins 9", "rank_bins is 9"),
         ("measure --replicates 0", "replicates is 0"),
     ],
 )
