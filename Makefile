@@ -42,7 +42,9 @@ docs: install
 	$(BIN)/python -m warehouse.schema > docs/tables.md
 
 benchmarks: install-dev model
-	$(BIN)/python tests/benchmarks/quick_run.py
+	$(BIN)/python -m tests.benchmarks.quick_run
+	$(BIN)/python -m tests.benchmarks.sampling
+	$(BIN)/python -m tests.benchmarks.report_measures
 
 clean:
 	rm -rf .venv build *.egg-info

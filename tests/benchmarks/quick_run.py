@@ -1,6 +1,6 @@
 """Time and peak memory of a whole `quick` run, stage by stage, written into `docs/benchmarks.md`.
 
-    python tests/benchmarks/quick_run.py [--print]
+    python -m tests.benchmarks.quick_run [--print]
 
 Runs the command line in an empty data folder, with the model already provisioned. Ends with exit code 1 if the run took
 more than six minutes or six GiB, the profile's budget.
@@ -18,10 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
+from tests.benchmarks.document import insert
+
 BUDGET_S, BUDGET_BYTES = 360, 6 * 2**30
-BEGIN, END = "<!-- quick run: begin -->", "<!-- quick run: end -->"
 
 
 def measure(home: Path) -> tuple[dict, float, int]:
@@ -56,13 +55,6 @@ def render(manifest: dict, wall_s: float, peak_bytes: int) -> str:
     return "\n".join(lines)
 
 
-def insert(section: str) -> None:
-    """Put the section between its marks in the document."""
-    text = DOCUMENT.read_text()
-    before, rest = text.split(BEGIN)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{section}\n{END}{rest.split(END)[1]}")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--print", action="store_true", help="print the section instead of writing it")
@@ -72,7 +64,7 @@ def main() -> int:
     section = render(manifest, wall_s, peak_bytes)
     print(section)
     if not arguments.print:
-        insert(section)
+        insert("quick run", section)
     return int(wall_s > BUDGET_S or peak_bytes > BUDGET_BYTES)
 
 

@@ -1,4 +1,4 @@
-"""Prints the metrics layer's times as a Markdown table: `python -m tests.benchmarks.report_measures`.
+"""The metrics layer's times, into `docs/benchmarks.md`: `python -m tests.benchmarks.report_measures`.
 
 Beside each time stand the peer's (timed on a part in the same run and scaled), their ratio, and the distance to a
 floor: the operations of the matrix products that a bootstrap of these figures comes down to, at the fastest product
@@ -8,16 +8,19 @@ sorts and draws are not in the floor.
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 
 import numpy as np
 
 from tests.benchmarks import measure_studies as studies
+from tests.benchmarks.document import insert
 from warehouse.measures import MEASURES, PromptValues, TestSet, best_of_n_values, evaluate, evaluate_all, prepare
 
 B = studies.REPLICATES
@@ -62,7 +65,8 @@ def products_of(values: PromptValues) -> list[tuple[int, int, int]]:
     return [(B, P, C)] * T
 
 
-def main() -> None:
+def report() -> None:
+    """Print the table."""
     rates = machine_rates()
     M, P, N = studies.PAPER["M"], studies.PAPER["P"], studies.SAMPLES
     cube, values = studies.study(**studies.PAPER)
@@ -119,6 +123,14 @@ def main() -> None:
         f"{large_prepared * 1e3:,.0f} ms. Greatest memory of the process: "
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.2f} GiB."
     )
+
+
+def main() -> None:
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        report()
+    print(printed.getvalue())
+    insert("measures", printed.getvalue().strip())
 
 
 if __name__ == "__main__":
