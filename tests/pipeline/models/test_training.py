@@ -26,13 +26,13 @@ def gaussian_task(language_model: LanguageModel) -> tuple[Features, np.ndarray]:
     """Texts whose features hold a direction along which the chosen lies above the rejected."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(800, language_model.hidden_size)).astype(np.float32)
-    values[:, 1:] *= 0.1
+    values[:, 20:] = 0.0
     better = values[:, 0] > 0
     pairs = np.stack([rng.permutation(np.flatnonzero(better))[:300], rng.permutation(np.flatnonzero(~better))[:300]], 1)
     return Features(torch.from_numpy(values), torch.arange(801)), pairs
 
 
-SETTINGS = RewardModelSettings(epochs=6, learning_rate=1e-2)
+SETTINGS = RewardModelSettings(epochs=20, learning_rate=2e-2)
 
 
 def test_clean_labels_are_learnt_and_noise_is_not(language_model: LanguageModel) -> None:
