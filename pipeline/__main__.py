@@ -46,7 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(handler=handler)
         return added
 
-    run = command("run", "start a run of the pipeline and publish it", _run)
+    run = command(
+        "run", "start a run of the pipeline, or take up a stopped one of the same settings, and publish it", _run
+    )
     run.add_argument(
         "--profile",
         default="quick",
@@ -55,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--seed", type=int, metavar="S", help="replaces the profile's seed")
     run.add_argument("--run-id", metavar="ID", help="name of the run (default: made from profile and time)")
+    run.add_argument("--new", action="store_true", help="start anew even if a stopped run has the same settings")
     run.add_argument("--detach", action="store_true", help="work in the background and return at once")
 
     resume = command("resume", "go on with a stopped run", _resume)
@@ -115,11 +118,15 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    config = load_profile(arguments.profile, arguments.seed)
+    data, config = store.home(), load_profile(arguments.profile, arguments.seed)
+    stopped = None if arguments.new or arguments.run_id else jobs.stopped(data, config)
+    if stopped:
+        print(f"going on with {stopped}, which was stopped; --new starts another", file=sys.stderr)
+    run = runs.open_run(data, stopped) if stopped else runs.create(data, config, arguments.run_id)
     if arguments.detach:
-        print(jobs.start(store.home(), config, arguments.run_id))
+        jobs.resume(data, run.run_id)
+        print(run.run_id)
         return 0
-    run = runs.create(store.home(), config, arguments.run_id)
     return _work_on(run)
 
 

@@ -100,9 +100,9 @@ def manifest(data: Path, run_id: str) -> dict[str, Any] | None:
     return runs.open_run(data, run_id).manifest()
 
 
-def start(data: Path, config: Config, run_id: str | None = None) -> str:
+def start(data: Path, config: Config) -> str:
     """Make a run and work on it in a process of its own, which outlives this one. Returns the run's id."""
-    run = runs.create(data, config, run_id)
+    run = runs.create(data, config)
     _spawn(data, run.run_id)
     return run.run_id
 
@@ -110,6 +110,14 @@ def start(data: Path, config: Config, run_id: str | None = None) -> str:
 def resume(data: Path, run_id: str) -> None:
     """Take up a stopped run in a process of its own. Raises UnknownRun."""
     _spawn(data, runs.open_run(data, run_id).run_id)
+
+
+def stopped(data: Path, config: Config) -> str | None:
+    """Id of the newest run with just these settings that was begun, is not finished, and that nobody works on."""
+    for run in list_runs(data):
+        if run.state in ("interrupted", "failed") and runs.open_run(data, run.run_id).config == config:
+            return run.run_id
+    return None
 
 
 def ensure(data: Path, config: Config) -> str:

@@ -64,7 +64,7 @@ def strengths(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFram
 
 def score_cube(connection: duckdb.DuckDBPyConnection, run_id: str) -> ScoreCube:
     """Scores of all reward models for the initial policy's responses to the RM-test prompts."""
-    return ScoreCube(*_initial_scores(connection, run_id, "rm_test")[:5])
+    return ScoreCube(*initial_scores(connection, run_id, "rm_test")[:5])
 
 
 def policy_values(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, strength: float) -> PolicyValues:
@@ -117,7 +117,7 @@ def picks(
     golden_of_proxy_pick, proxy_of_golden_pick, proxy_of_proxy_pick` (scores) and `loss`, the golden score given up by
     following the proxy, in standard deviations of the golden's scores; the greatest loss first.
     """
-    scores_MPN, models, prompt_ids, categories, subsets = _initial_scores(connection, run_id, "rl_test")
+    scores_MPN, models, prompt_ids, categories, subsets = initial_scores(connection, run_id, "rl_test")
     for name in (golden_id, proxy_id):
         if name not in models:
             raise UnknownName(f"reward model {name!r} is not in run {run_id!r}; it has {list(models)}")
@@ -157,10 +157,14 @@ def picks(
     return pl.DataFrame(columns)
 
 
-def _initial_scores(
+def initial_scores(
     connection: duckdb.DuckDBPyConnection, run_id: str, split: str
 ) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Scores `[M, P, R]` of the initial policy in one split, with reward models, prompts, categories and subsets."""
+    """Scores `[M, P, R]` of the initial policy's responses in one split, with the names of what is along its axes.
+
+    The others are reward models, and prompts with their categories and subsets. Raises InvalidChoice where the scores
+    are not dense: another number of responses, or of reward models, for some prompt.
+    """
     models = tuple(reward_models(connection, run_id)["reward_model_id"])
     rows = connection.execute(
         """

@@ -40,10 +40,9 @@ def render(manifest: dict, wall_s: float, peak_bytes: int) -> str:
     host, packages = manifest["host"], manifest["packages"]
     lines = [
         "One run of `quick` from an empty data folder, start-up and publishing included:",
-        f"**{wall_s:.0f} s** of the {BUDGET_S} s and **{peak_bytes / 2**30:.1f} GiB** of",
-        f"the {BUDGET_BYTES / 2**30:.0f} GiB allowed.",
-        f"{host['processor']}, {host['cores']} cores,",
-        f"Python {packages['python']}, torch {packages['torch']}, {manifest['finished_at'][:10]}.",
+        f"**{wall_s:.0f} s** of {BUDGET_S} s, **{peak_bytes / 2**30:.1f} GiB** of {BUDGET_BYTES / 2**30:.0f} GiB.",
+        f"{host['processor']}, {host['cores']} cores, Python {packages['python']}, torch {packages['torch']},",
+        f"{manifest['finished_at'][:10]}.",
         "",
         "| stage | seconds | units | per second |",
         "| --- | ---: | ---: | ---: |",

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from pipeline import jobs, runs
 from pipeline.config import load_profile
 from pipeline.flow import STAGES
-from tests.conftest import SMOKE_RUN
+from tests.conftest import SMOKE_RUN, righttree
 from warehouse import reads, store
 from warehouse.schema import TABLES
 
@@ -74,6 +74,29 @@ def test_a_run_killed_in_every_stage_ends_with_the_rows_of_an_uninterrupted_one(
         assert_frame_equal(rows(tmp_path, "killed", table), rows(smoke_home, SMOKE_RUN, table))
     assert list(run.path.rglob(".partial-*")) == []
     assert list(tmp_path.glob(".warehouse-*")) == []
+
+
+def test_run_takes_up_a_stopped_run_of_the_same_settings_and_new_does_not(tmp_path: Path) -> None:
+    runs.create(tmp_path, load_profile("smoke", seed=5), "other-settings")
+    runs.create(tmp_path, load_profile("smoke"), "stopped")
+    assert jobs.stopped(tmp_path, load_profile("smoke")) == "stopped"
+    kill_in(tmp_path, "stopped", "train_responses")
+    detached = righttree("run", "--profile", "smoke", "--detach", home=tmp_path)
+    assert detached.stdout == "stopped\n"
+    assert "going on with stopped" in detached.stderr
+    deadline = time.monotonic() + 60
+    while not (running := jobs.status(tmp_path, "stopped").state == "running") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert running
+    assert jobs.stopped(tmp_path, load_profile("smoke")) is None
+    fresh = righttree("run", "--profile", "smoke", "--new", "--detach", home=tmp_path).stdout.strip()
+    assert fresh.startswith("smoke-")
+    for run_id in ("stopped", fresh):
+        while jobs.status(tmp_path, run_id).state != "finished":
+            assert time.monotonic() < deadline + 180, jobs.log_tail(tmp_path, run_id)
+            time.sleep(0.2)
+    for table in TABLES:
+        assert_frame_equal(rows(tmp_path, "stopped", table), rows(tmp_path, fresh, table))
 
 
 def test_resuming_a_finished_run_does_nothing(smoke_home: Path) -> None:
