@@ -17,6 +17,7 @@ from pipeline.runs import RunDirectory
 from pipeline.stages.features import feature_file, text_batches
 
 if TYPE_CHECKING:
+    from pipeline.models.reward_model import RewardModel
     from pipeline.models.trunk import Features
 
 STAGE = "reward_models"
@@ -95,11 +96,8 @@ def _text_numbers(pairs: pl.DataFrame) -> NDArray[np.int64]:
     return pairs.select("chosen_text", "rejected_text").to_numpy()
 
 
-def _save(run: RunDirectory, name: str, reward_model: object) -> str:
+def _save(run: RunDirectory, name: str, reward_model: RewardModel) -> str:
     """Write the weights' folder under a temporary name, then rename it; returns its path within the run."""
-    from pipeline.models.reward_model import RewardModel
-
-    assert isinstance(reward_model, RewardModel)
     target = run.work("reward_models", name)
     draft = target.with_name(f".partial-{name}")
     shutil.rmtree(draft, ignore_errors=True)
