@@ -16,6 +16,7 @@ def code_version() -> str:
     """The git commit the code is at, `+dirty` if files differ from it; the package's version outside a checkout."""
     folder = Path(__file__).parent
     try:
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)  # installed inside somebody else's checkout
         commit = _git(folder, "rev-parse", "HEAD")
         return commit + ("+dirty" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
