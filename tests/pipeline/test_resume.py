@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -76,27 +77,50 @@ def test_a_run_killed_in_every_stage_ends_with_the_rows_of_an_uninterrupted_one(
     assert list(tmp_path.glob(".warehouse-*")) == []
 
 
-def test_run_takes_up_a_stopped_run_of_the_same_settings_and_new_does_not(tmp_path: Path) -> None:
+def started(data: Path, *options: str) -> subprocess.Popen[bytes]:
+    """`righttree run --profile smoke` in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", "--profile", "smoke", *options],
+        env={**os.environ, "RIGHTTREE_HOME": str(data)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_run_takes_up_a_stopped_run_of_the_same_settings_unless_told_otherwise(
+    smoke_home: Path, tmp_path: Path
+) -> None:
+    smoke = load_profile("smoke")
     runs.create(tmp_path, load_profile("smoke", seed=5), "other-settings")
-    runs.create(tmp_path, load_profile("smoke"), "stopped")
-    assert jobs.stopped(tmp_path, load_profile("smoke")) == "stopped"
-    kill_in(tmp_path, "stopped", "train_responses")
+    runs.create(tmp_path, smoke, "stopped")
+    assert jobs.stopped(tmp_path, smoke) == "stopped"
+
+    process = started(tmp_path)
+    wait_until(lambda: jobs.status(tmp_path, "stopped").state == "running", 60)
+    assert jobs.stopped(tmp_path, smoke) is None
+    process.kill()
+    process.wait()
+    assert jobs.stopped(tmp_path, smoke) == "stopped"
+
+    process = started(tmp_path, "--new")
+    wait_until(lambda: len(runs.run_ids(tmp_path)) == 3, 60)
+    process.kill()
+    process.wait()
+    (new,) = set(runs.run_ids(tmp_path)) - {"other-settings", "stopped"}
+
     detached = righttree("run", "--profile", "smoke", "--detach", home=tmp_path)
-    assert detached.stdout == "stopped\n"
-    assert "going on with stopped" in detached.stderr
-    deadline = time.monotonic() + 60
-    while not (running := jobs.status(tmp_path, "stopped").state == "running") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert running
-    assert jobs.stopped(tmp_path, load_profile("smoke")) is None
-    fresh = righttree("run", "--profile", "smoke", "--new", "--detach", home=tmp_path).stdout.strip()
-    assert fresh.startswith("smoke-")
-    for run_id in ("stopped", fresh):
-        while jobs.status(tmp_path, run_id).state != "finished":
-            assert time.monotonic() < deadline + 180, jobs.log_tail(tmp_path, run_id)
-            time.sleep(0.2)
+    assert detached.stdout == f"{new}\n"
+    assert f"going on with {new}" in detached.stderr
+    wait_until(lambda: jobs.status(tmp_path, new).state == "finished", 300)
     for table in TABLES:
-        assert_frame_equal(rows(tmp_path, "stopped", table), rows(tmp_path, fresh, table))
+        assert_frame_equal(rows(tmp_path, new, table), rows(smoke_home, SMOKE_RUN, table))
 
 
 def test_resuming_a_finished_run_does_nothing(smoke_home: Path) -> None:
