@@ -189,7 +189,8 @@ def create(data: Path, config: Config, run_id: str | None = None) -> RunDirector
     draft = path.with_name(f"{_TEMPORARY}{run_id}-{secrets.token_hex(2)}")
     draft.mkdir(parents=True)
     (draft / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
-    (draft / "created.json").write_text(json.dumps({"created_at": now()}) + "\n")
+    created = datetime.now(UTC).isoformat(timespec="microseconds")  # two runs may begin within one second
+    (draft / "created.json").write_text(json.dumps({"created_at": created}) + "\n")
     draft.rename(path)
     return RunDirectory(path, config)
 
@@ -216,7 +217,7 @@ def run_ids(data: Path) -> list[str]:
 
 
 def created_at(path: Path) -> str:
-    """When the run directory was made: UTC, ISO 8601; empty if unknown."""
+    """When the run directory was made: UTC, ISO 8601, to the microsecond; empty if unknown."""
     return str((_read_json(path / "created.json") or {}).get("created_at", ""))
 
 

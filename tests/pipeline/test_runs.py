@@ -28,6 +28,14 @@ def test_a_run_remembers_its_config(run: runs.RunDirectory, tmp_path: Path) -> N
     assert runs.open_run(tmp_path, "one").config == SMOKE
 
 
+def test_runs_begun_within_one_second_are_told_apart(tmp_path: Path) -> None:
+    begun = ["z", "m", "a", "k"]
+    for name in begun:
+        runs.create(tmp_path, SMOKE, name)
+    assert runs.run_ids(tmp_path) == begun[::-1]
+    assert jobs.stopped(tmp_path, SMOKE) == "k"
+
+
 def test_a_part_is_read_back_and_named_by_stage_and_unit(run: runs.RunDirectory) -> None:
     assert not run.has_part("label", "reward_models", "a")
     run.write_part("label", "reward_models", "a", LABELS)
