@@ -50,7 +50,7 @@ def _database(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     return store.open_read_only(Path(snapshot.home), snapshot.build)
 
 
-def _cursor(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
+def cursor(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     """A connection for this thread alone. Raises NoWarehouse when the build is gone and was not open before."""
     return _database(snapshot).cursor()
 
@@ -58,7 +58,7 @@ def _cursor(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def runs(snapshot: Snapshot) -> pl.DataFrame:
     """Table `run`, newest first."""
-    with _cursor(snapshot) as connection:
+    with cursor(snapshot) as connection:
         return reads.runs(connection)
 
 
@@ -70,28 +70,28 @@ def has_runs(snapshot: Snapshot | None) -> bool:
 @st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
 def reward_models(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
     """Table `reward_model` of a run."""
-    with _cursor(snapshot) as connection:
+    with cursor(snapshot) as connection:
         return reads.reward_models(connection, run_id)
 
 
 @st.cache_resource(max_entries=_RUNS_KEPT, show_spinner="Reading the scores …")
 def score_cube(snapshot: Snapshot, run_id: str) -> ScoreCube:
     """Scores of all reward models on the RM-test prompts."""
-    with _cursor(snapshot) as connection:
+    with cursor(snapshot) as connection:
         return reads.score_cube(connection, run_id)
 
 
 @st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
 def policy_values(snapshot: Snapshot, run_id: str, optimizer: str, strength: float) -> PolicyValues:
     """Values of the policies of one optimizer at one strength."""
-    with _cursor(snapshot) as connection:
+    with cursor(snapshot) as connection:
         return reads.policy_values(connection, run_id, optimizer, strength)
 
 
 @st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
 def options(snapshot: Snapshot, run_id: str) -> Options:
     """What can be chosen in a run."""
-    with _cursor(snapshot) as connection:
+    with cursor(snapshot) as connection:
         prompts = reads.prompts(connection, run_id)
         strengths = reads.strengths(connection, run_id)
     if strengths.is_empty():
@@ -157,7 +157,7 @@ def _prompt_values(snapshot: Snapshot, run_id: str, measure: str, responses: int
 @st.cache_resource(max_entries=64, show_spinner="Reading the responses …")
 def picks(snapshot: Snapshot, run_id: str, golden: str, proxy: str, n: int) -> pl.DataFrame:
     """What best-of-n picks under both reward models on every RL-test prompt, the greatest loss first."""
-    with _cursor(snapshot) as connection:
+    with cursor(snapshot) as connection:
         return reads.picks(connection, run_id, golden, proxy, n, limit=1_000_000)
 
 
