@@ -11,6 +11,10 @@ _CSS = """
 .st-key-figures [data-testid="stColumn"] { min-width: min(24rem, 100%); }
 .st-key-picks [data-testid="stColumn"] { min-width: min(17rem, 100%); }
 .st-key-figures [data-testid="stHorizontalBlock"] { row-gap: 1.5rem; }
+[class*="st-key-panels-"] [data-testid="stColumn"] { min-width: min(15rem, 100%); }
+[class*="st-key-head-"] { column-gap: 0.75rem; row-gap: 0; }
+[class*="st-key-head-"] button { min-height: 1.8rem; padding: 0 0.6rem; }
+[class*="st-key-head-"] button p { font-size: 0.85rem; }
 [class*="st-key-stage-"] [data-testid="stColumn"] { min-width: 8rem; }
 [class*="st-key-stage-"] [data-testid="stColumn"]:nth-child(2) { min-width: 6rem; }
 [class*="st-key-stage-"] [data-testid="stProgress"] { transform: translateY(-0.3rem); }

@@ -127,9 +127,9 @@ def left_out(notes: Sequence[str]) -> str:
     return f"Ignored: {'; '.join(escape(note) for note in notes)}."
 
 
-def file_name(chosen: Selection, options: Options) -> str:
-    """Name of a download."""
-    return f"{options.run}-{chosen.measure}-{chosen.optimizer}-{strength_of(chosen, options):g}.csv"
+def file_name(chosen: Selection, options: Options, figure: str) -> str:
+    """Name of a download of one figure, without ending."""
+    return f"{options.run}-{figure}-{chosen.measure}-{chosen.optimizer}-{strength_of(chosen, options):g}"
 
 
 def facts(chosen: Selection, options: Options) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import access, frames, wording
-from app.widgets import choice, controls, drilldown, empty, figures, table, tiles, trouble, watch
+from app.widgets import choice, controls, drilldown, empty, figures, tiles, trouble, watch
 from warehouse.measures import MEASURES
 
 
@@ -28,10 +28,7 @@ def show() -> None:
         measure_title = MEASURES[chosen.measure].title
 
         st.caption(wording.what_is_shown(chosen, options, evaluation))
-        if frames.defined(pairs).is_empty():
-            st.info(wording.nothing_defined(chosen, options))
-        else:
+        if not frames.defined(pairs).is_empty():
             tiles.show(evaluation)
-            figures.show(pairs, chosen, measure_title)
+        figures.show(pairs, chosen, options, measure_title)
         drilldown.show(snapshot, chosen, options, pairs, measure_title)
-        table.show(pairs, chosen, options, measure_title)

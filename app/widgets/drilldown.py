@@ -11,7 +11,7 @@ from app import access, frames, wording
 from app.access import Snapshot
 from app.formats import escape, interval, number
 from app.selection import Options, Selection
-from app.widgets import choice, figures
+from app.widgets import choice, figure, figures
 
 _LIMITS = (3, 10, 30)
 
@@ -54,7 +54,7 @@ def _choose(chosen: Selection, options: Options, reward_models: pl.DataFrame) ->
 
 def _took(key: str, field: str) -> None:
     choice.took(key, field)
-    figures.forget_clicks()
+    figure.forget_clicks(figures.SCATTER, figures.MATRIX)
 
 
 def _figures(row: dict[str, Any], measure_title: str) -> None:

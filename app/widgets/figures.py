@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
-import altair as alt
+from typing import Any
+
 import polars as pl
 import streamlit as st
 
-from app import frames
+from app import frames, wording
 from app.charts.matrix import matrix
 from app.charts.pair import CLICK
 from app.charts.scatter import scatter
-from app.selection import Selection
-from app.widgets import choice
+from app.selection import Options, Selection
+from app.widgets import choice, columns, figure
 
-_TIMES = "clicks.{}"
+SCATTER, MATRIX = "scatter", "matrix"
 _COLUMN = "matrix.column"
 
 
-def show(pairs: pl.DataFrame, chosen: Selection, measure_title: str) -> None:
+def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title: str) -> None:
     """Draw both figures with the chosen pair ringed."""
-    pairs = frames.marked(pairs, chosen.golden, chosen.proxy)
+    marked = frames.marked(pairs, chosen.golden, chosen.proxy)
+    points = frames.defined(marked)
+    shared = {
+        "columns": columns.pairs(measure_title),
+        "facts": wording.facts(chosen, options),
+    }
     with st.container(key="figures"):
         left, right = st.columns([7, 5], gap="large")
         with left:
-            st.subheader(f"{measure_title} against NDR")
-            st.caption("One point a golden–proxy pair; the dashed line is the least-squares fit. Click a point.")
-            _clickable("scatter", scatter(frames.defined(pairs), measure_title), f"{measure_title} against NDR")
+            if points.is_empty():
+                st.info(wording.nothing_defined(chosen, options))
+            else:
+                figure.show(
+                    SCATTER,
+                    scatter(points, measure_title),
+                    pairs,
+                    title=f"{measure_title} against NDR",
+                    note="One point a golden–proxy pair; the dashed line is the least-squares fit. Click a point.",
+                    alt=f"{measure_title} against NDR, one point a golden–proxy pair",
+                    file_name=wording.file_name(chosen, options, "pairs"),
+                    clicked=(CLICK, lambda mark: _choose(mark, MATRIX)),
+                    **shared,
+                )
         with right:
-            st.subheader("All pairs")
-            st.caption("Golden down, proxy across, by share of flipped labels. Click a cell.")
-            column = st.segmented_control(
+            column = st.session_state.get(_COLUMN) or "ndr"
+            figure.show(
+                MATRIX,
+                matrix(marked, column, measure_title),
+                pairs,
+                title="All pairs",
+                note="Golden down, proxy across, by share of flipped labels. Click a cell.",
+                alt="All golden–proxy pairs",
+                file_name=wording.file_name(chosen, options, "matrix"),
+                clicked=(CLICK, lambda mark: _choose(mark, SCATTER)),
+                **shared,
+            )
+            st.segmented_control(
                 "Shown in the cells",
                 ["ndr", "error"],
                 default="ndr",
@@ -38,36 +65,8 @@ def show(pairs: pl.DataFrame, chosen: Selection, measure_title: str) -> None:
                 key=_COLUMN,
                 label_visibility="collapsed",
             )
-            _clickable("matrix", matrix(pairs, column or "ndr", measure_title), "All golden–proxy pairs")
 
 
-def _clickable(name: str, chart: alt.LayerChart, description: str) -> None:
-    """A chart whose click is taken into the choice.
-
-    A chart keeps its last click and is silent about the same one again, so each gets a fresh key whenever the pair is
-    chosen elsewhere.
-    """
-    key = f"{name}.{st.session_state.get(_TIMES.format(name), 0)}"
-    st.altair_chart(
-        chart,
-        width="stretch",
-        key=key,
-        on_select=lambda: _clicked(name, key),
-        selection_mode=[CLICK],
-        alt=description,
-    )
-
-
-def _clicked(name: str, key: str) -> None:
-    points = st.session_state[key]["selection"].get(CLICK) or []
-    if points:
-        choice.change(golden=points[0]["golden"], proxy=points[0]["proxy"])
-        forget_clicks(other_than=name)
-
-
-def forget_clicks(other_than: str | None = None) -> None:
-    """Let the figures (but one) listen afresh: the pair was chosen elsewhere."""
-    for name in ("scatter", "matrix"):
-        if name != other_than:
-            counter = _TIMES.format(name)
-            st.session_state[counter] = st.session_state.get(counter, 0) + 1
+def _choose(mark: dict[str, Any], other: str) -> None:
+    choice.change(golden=mark["golden"], proxy=mark["proxy"])
+    figure.forget_clicks(other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -24,6 +25,13 @@ def everything_said(page: AppTest) -> str:
     return "\n".join(str(element.value) for element in [*page.title, *page.markdown, *page.caption])
 
 
+def table(page: AppTest) -> pd.DataFrame:
+    """The table of pairs, which stands where the scatter was."""
+    page.segmented_control(key="view-scatter").set_value("Table").run()
+    assert not page.exception
+    return page.dataframe[0].value
+
+
 def address(page: AppTest) -> dict[str, object]:
     return {name: page.query_params[name] for name in page.query_params}
 
@@ -41,7 +49,7 @@ def test_the_page_shows_the_same_figures_as_the_command_line(smoke_home: Path, e
 
 def test_changing_the_measure_changes_the_figures_and_the_address(smoke_home: Path, explore: OpenPage) -> None:
     page = explore(smoke_home)
-    before = page.dataframe[0].value["error"].to_list()
+    before = table(page)["error"].to_list()
     page.selectbox(key="choose.measure").set_value("brier").run()
     assert not page.exception
     assert page.dataframe[0].value["error"].to_list() != before
@@ -83,6 +91,7 @@ def test_best_of_one_explains_that_nothing_is_defined(smoke_home: Path, explore:
     assert not page.exception
     assert "initial policy" in page.info[0].value
     assert not figures(page)
+    page.segmented_control(key="view-matrix").set_value("Table").run()
     assert page.dataframe[0].value["ndr"].isna().all()
 
 
@@ -106,9 +115,9 @@ def test_a_pair_in_the_address_opens_the_drill_down_with_texts_as_text(smoke_hom
         picks = reads.picks(connection, run_id, golden, proxy, int(strength))
     page = explore(smoke_home, golden=golden, proxy=proxy)
     assert not page.exception
-    row = page.dataframe[0].value.query("golden == @golden and proxy == @proxy").iloc[0]
-    assert figures(page)["NDR"] == f"{row['ndr']:.3f}".replace("-", "−")
     texts = [element.value for element in page.text]
+    row = table(page).query("golden == @golden and proxy == @proxy").iloc[0]
+    assert figures(page)["NDR"] == f"{row['ndr']:.3f}".replace("-", "−")
     first = picks.row(0, named=True)
     assert texts[:3] == [first["prompt"], first["golden_pick"], first["proxy_pick"]]
 

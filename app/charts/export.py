@@ -1,0 +1,95 @@
+"""A chart as a file: PNG and SVG, drawn here as the page draws it, with no browser and no network.
+
+On the page Streamlit hands Vega the colours and type of `.streamlit/config.toml`; here they come from the same file,
+light or dark. The title goes into the picture, which has to stand alone.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import altair as alt
+import vl_convert
+
+from app.charts.ink import INK
+
+Chart = alt.Chart | alt.LayerChart
+Look = Literal["light", "dark"]
+
+WIDTH = 720
+_PANEL_WIDTH = 320
+_SCALE = 2  # dots per pixel: sharp in a paper's column
+_THEME = Path(__file__).parent.parent / ".streamlit" / "config.toml"
+
+
+def png(charts: Sequence[Chart], title: str, look: Look = "light") -> bytes:
+    """The charts under their title as a PNG image, two dots per pixel."""
+    return bytes(vl_convert.vegalite_to_png(specification(charts, title, look), scale=_SCALE, allowed_base_urls=[]))
+
+
+def svg(charts: Sequence[Chart], title: str, look: Look = "light") -> bytes:
+    """The charts under their title as an SVG document."""
+    return str(vl_convert.vegalite_to_svg(specification(charts, title, look), allowed_base_urls=[])).encode()
+
+
+def specification(charts: Sequence[Chart], title: str, look: Look) -> dict[str, Any]:
+    """Vega-Lite of one chart, or of several side by side in rows of two, complete with the theme's colours."""
+    theme = _theme()
+    sized = [_sized(chart, WIDTH if len(charts) == 1 else _PANEL_WIDTH) for chart in charts]
+    whole = sized[0] if len(sized) == 1 else alt.concat(*sized, columns=2)
+    found: dict[str, Any] = whole.to_dict()
+    found["title"] = {"text": title, "anchor": "start", "offset": 16}
+    found["padding"] = 16
+    found["config"] = _config(theme[look])
+    inked: dict[str, Any] = _inked(found, theme[look]["grayColor"])
+    return inked
+
+
+def _sized(chart: Chart, width: int) -> Chart:
+    sized = chart.properties(width=width)
+    sized.padding = alt.Undefined  # belongs to the whole picture
+    return sized
+
+
+@cache
+def _theme() -> Mapping[str, Mapping[str, Any]]:
+    theme: dict[str, Mapping[str, Any]] = tomllib.loads(_THEME.read_text())["theme"]
+    return theme
+
+
+def _config(colours: Mapping[str, Any]) -> dict[str, Any]:
+    ink, line = colours["grayTextColor"], colours["borderColor"]
+    text = {"labelColor": ink, "titleColor": ink, "titleFontWeight": "normal", "labelFontSize": 12, "titleFontSize": 13}
+    return {
+        "font": "sans-serif",
+        "background": colours["backgroundColor"],
+        "title": {"color": colours["textColor"], "fontSize": 16, "font": "serif"},
+        "axis": {**text, "gridColor": line, "domainColor": line, "ticks": False, "domain": False, "labelPadding": 6},
+        "axisXBand": {"grid": False},
+        "axisYBand": {"grid": False},
+        "header": text,
+        "legend": text,
+        "range": {
+            "category": colours["chartCategoricalColors"],
+            "diverging": colours["chartDivergingColors"],
+            "ramp": colours["chartSequentialColors"],
+            "heatmap": colours["chartSequentialColors"],
+        },
+        "mark": {"color": colours["chartCategoricalColors"][0]},
+        "view": {"stroke": None},
+    }
+
+
+def _inked(part: Any, ink: str) -> Any:
+    """The specification with the ink that only Streamlit knows by name put in as a colour."""
+    if isinstance(part, dict):
+        if part == {"value": INK}:
+            return {"value": ink}
+        return {name: _inked(value, ink) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_inked(value, ink) for value in part]
+    return part

@@ -1,0 +1,24 @@
+"""How the columns of tables are called and written, for `st.dataframe`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+
+def pairs(measure_title: str) -> Mapping[str, Any]:
+    """Columns of `frames.pairs`."""
+    return {
+        "golden": "Golden",
+        "proxy": "Proxy",
+        "golden_flip_rate": st.column_config.NumberColumn("Golden: labels flipped", format="percent"),
+        "proxy_flip_rate": st.column_config.NumberColumn("Proxy: labels flipped", format="percent"),
+        "error": st.column_config.NumberColumn(measure_title, format="%.3f"),
+        "ndr": st.column_config.NumberColumn("NDR", format="%.3f"),
+        "ndr_low": st.column_config.NumberColumn("NDR, 95% from", format="%.3f"),
+        "ndr_high": st.column_config.NumberColumn("to", format="%.3f"),
+        "regret": st.column_config.NumberColumn("Regret", format="%.3f", help="1 − NDR"),
+        "defined": None,
+    }

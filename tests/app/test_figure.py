@@ -1,0 +1,42 @@
+"""`app/widgets/figure.py`: the frame of every figure."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+
+@pytest.fixture
+def page() -> AppTest:
+    """A page of one figure of three rows and one of two panels."""
+
+    def page() -> None:
+        import altair as alt
+        import polars as pl
+
+        from app.widgets import figure
+
+        frame = pl.DataFrame({"n": [1, 2, 4], "ndr": [0.1, None, 0.7]})
+        chart = alt.Chart(frame).mark_line().encode(x="n:Q", y="ndr:Q")
+        figure.show("one", chart, frame, title="NDR grows", note="By n.", alt="NDR by n", file_name="ndr")
+        figure.show("two", [chart, chart], frame, title="Twice", alt="Two panels", file_name="twice")
+
+    return AppTest.from_function(page).run()
+
+
+def test_a_figure_has_title_note_chart_and_three_files(page: AppTest) -> None:
+    assert not page.exception
+    assert [heading.value for heading in page.subheader] == ["NDR grows", "Twice"]
+    assert [caption.value for caption in page.caption] == ["By n."]
+    assert len(page.get("vega_lite_chart")) == 3
+    assert [button.label for button in page.get("download_button")] == ["PNG", "SVG", "CSV"] * 2
+    assert len(page.dataframe) == 0
+
+
+def test_the_table_takes_the_place_of_the_chart_and_shows_what_is_undefined(page: AppTest) -> None:
+    page.segmented_control(key="view-one").set_value("Table").run()
+    assert not page.exception
+    assert len(page.get("vega_lite_chart")) == 2
+    (table,) = page.dataframe
+    assert table.value["n"].to_list() == [1, 2, 4]
+    assert table.value["ndr"].isna().to_list() == [False, True, False]
