@@ -1,4 +1,4 @@
-"""Pages under Streamlit's AppTest, on the real smoke run."""
+"""Pages under Streamlit's AppTest, on real warehouses: of the smoke run, and of runs made of numbers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import app
+from tests.app import simulated
 
 MAIN = Path(app.__file__).parent / "main.py"
 _TIMEOUT_S = 60.0
 
 OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def simulated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one simulated run, its prompts in all four categories. Tests must not write into it."""
+    return simulated.publish(tmp_path_factory.mktemp("simulated-home"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import access
 from app.selection import Selection
+from tests.app import simulated
 from tests.app.conftest import OpenPage
 from tests.app.publishing import copy_of, publish_again
 from tests.conftest import righttree
@@ -47,8 +48,8 @@ def test_the_page_shows_the_same_figures_as_the_command_line(smoke_home: Path, e
     assert f"{printed['rm_test_prompts']} RM-test prompts" in everything_said(page)
 
 
-def test_changing_the_measure_changes_the_figures_and_the_address(smoke_home: Path, explore: OpenPage) -> None:
-    page = explore(smoke_home)
+def test_changing_the_measure_changes_the_figures_and_the_address(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home)
     before = table(page)["error"].to_list()
     page.selectbox(key="choose.measure").set_value("brier").run()
     assert not page.exception
@@ -57,8 +58,8 @@ def test_changing_the_measure_changes_the_figures_and_the_address(smoke_home: Pa
     assert address(page) == {"measure": "brier"}
 
 
-def test_a_link_reopens_the_same_choice(smoke_home: Path, explore: OpenPage) -> None:
-    page = explore(smoke_home, measure="kendall", category=["Chat", "Safety"], responses="4", rl_category="Chat")
+def test_a_link_reopens_the_same_choice(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home, measure="kendall", category=["Chat", "Safety"], responses="4", rl_category="Chat")
     assert not page.exception
     assert not page.warning
     assert page.selectbox(key="choose.measure").value == "kendall"
@@ -67,8 +68,8 @@ def test_a_link_reopens_the_same_choice(smoke_home: Path, explore: OpenPage) -> 
     assert page.pills(key="choose.rl_categories").value == ["Chat"]
 
 
-def test_nonsense_in_a_link_is_one_line_and_the_default(smoke_home: Path, explore: OpenPage) -> None:
-    page = explore(smoke_home, measure="vibes", responses="99", golden="<script>", colour="red")
+def test_nonsense_in_a_link_is_one_line_and_the_default(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home, measure="vibes", responses="99", golden="<script>", colour="red")
     assert not page.exception
     (warning,) = page.warning
     for name in ("measure", "responses", "golden", "colour"):
@@ -77,8 +78,8 @@ def test_nonsense_in_a_link_is_one_line_and_the_default(smoke_home: Path, explor
     assert address(page) == {}
 
 
-def test_a_category_narrows_the_test_set_and_its_subsets(smoke_home: Path, explore: OpenPage) -> None:
-    page = explore(smoke_home)
+def test_a_category_narrows_the_test_set_and_its_subsets(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home)
     all_subsets = page.multiselect(key="choose.subsets").options
     page.pills(key="choose.categories").set_value(["Chat"]).run()
     assert not page.exception
@@ -86,8 +87,8 @@ def test_a_category_narrows_the_test_set_and_its_subsets(smoke_home: Path, explo
     assert "RM-test prompts (Chat)" in everything_said(page)
 
 
-def test_best_of_one_explains_that_nothing_is_defined(smoke_home: Path, explore: OpenPage) -> None:
-    page = explore(smoke_home, strength="1")
+def test_best_of_one_explains_that_nothing_is_defined(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home, strength="1")
     assert not page.exception
     assert "initial policy" in page.info[0].value
     assert not figures(page)
@@ -95,25 +96,20 @@ def test_best_of_one_explains_that_nothing_is_defined(smoke_home: Path, explore:
     assert page.dataframe[0].value["ndr"].isna().all()
 
 
-def test_a_choice_that_leaves_too_few_prompts_is_one_line(smoke_home: Path, explore: OpenPage) -> None:
-    page = explore(smoke_home)
-    with store.open_read_only(smoke_home) as connection:
-        sizes = reads.prompts(connection, newest_run(smoke_home), "rm_test")["subset"].value_counts()
-    alone = sizes.filter(count=1)["subset"].to_list()
-    if not alone:
-        pytest.skip("every subset of the smoke run has two prompts or more")
-    page.multiselect(key="choose.subsets").set_value(alone[:1]).run()
+def test_a_choice_that_leaves_too_few_prompts_is_one_line(tmp_path: Path, explore: OpenPage) -> None:
+    page = explore(simulated.publish(tmp_path, P=32, subsets=8))
+    page.multiselect(key="choose.subsets").set_value(["chat-0"]).run()
     assert not page.exception
     assert len(page.warning) == 1
 
 
-def test_a_pair_in_the_address_opens_the_drill_down_with_texts_as_text(smoke_home: Path, explore: OpenPage) -> None:
-    with store.open_read_only(smoke_home) as connection:
-        run_id = newest_run(smoke_home)
+def test_a_pair_in_the_address_opens_the_drill_down_with_texts_as_text(simulated_home: Path, explore: OpenPage) -> None:
+    with store.open_read_only(simulated_home) as connection:
+        run_id = newest_run(simulated_home)
         golden, proxy = reads.reward_models(connection, run_id)["reward_model_id"].to_list()[:2]
         strength = max(reads.strengths(connection, run_id)["strength"])
         picks = reads.picks(connection, run_id, golden, proxy, int(strength))
-    page = explore(smoke_home, golden=golden, proxy=proxy)
+    page = explore(simulated_home, golden=golden, proxy=proxy)
     assert not page.exception
     texts = [element.value for element in page.text]
     row = table(page).query("golden == @golden and proxy == @proxy").iloc[0]
@@ -122,8 +118,8 @@ def test_a_pair_in_the_address_opens_the_drill_down_with_texts_as_text(smoke_hom
     assert texts[:3] == [first["prompt"], first["golden_pick"], first["proxy_pick"]]
 
 
-def test_choosing_golden_and_proxy_by_hand_opens_the_drill_down(smoke_home: Path, explore: OpenPage) -> None:
-    page = explore(smoke_home)
+def test_choosing_golden_and_proxy_by_hand_opens_the_drill_down(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home)
     assert "NDR" not in figures(page)
     golden, proxy = page.selectbox(key="choose.golden").options[:2]
     page.selectbox(key="choose.golden").set_value(golden).run()
@@ -142,9 +138,9 @@ def test_an_empty_data_folder_says_which_command_to_run(tmp_path: Path, explore:
 
 
 def test_a_new_build_is_shown_without_restart_unless_a_run_was_chosen(
-    smoke_home: Path, tmp_path: Path, explore: OpenPage
+    simulated_home: Path, tmp_path: Path, explore: OpenPage
 ) -> None:
-    home = copy_of(smoke_home, tmp_path / "home")
+    home = copy_of(simulated_home, tmp_path / "home")
     first = newest_run(home)
     page, pinned = explore(home), explore(home, run=first)
     publish_again(home, "later")
@@ -156,8 +152,8 @@ def test_a_new_build_is_shown_without_restart_unless_a_run_was_chosen(
     assert "Run **later**" not in everything_said(pinned)
 
 
-def test_a_link_to_a_run_that_is_gone_shows_the_newest_and_says_so(smoke_home: Path, explore: OpenPage) -> None:
-    page = explore(smoke_home, run="long-gone")
+def test_a_link_to_a_run_that_is_gone_shows_the_newest_and_says_so(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home, run="long-gone")
     assert not page.exception
     assert "not in the warehouse" in page.warning[0].value
 
@@ -170,11 +166,11 @@ def test_a_warehouse_that_cannot_be_read_is_one_line(tmp_path: Path, explore: Op
     assert "righttree publish" in page.warning[0].value
 
 
-def test_a_choice_made_before_is_not_computed_again(smoke_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RIGHTTREE_HOME", str(smoke_home))
+def test_a_choice_made_before_is_not_computed_again(simulated_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(simulated_home))
     snapshot = access.snapshot()
     assert snapshot is not None
-    run_id = newest_run(smoke_home)
+    run_id = newest_run(simulated_home)
     once = access.evaluation(snapshot, run_id, Selection(measure="xi"))
     access.evaluation(snapshot, run_id, Selection(measure="spearman"))
     assert access.evaluation(snapshot, run_id, Selection(measure="xi")) is once
