@@ -9,6 +9,7 @@ _CSS = """
 /* Columns wrap where their figures need the room; Streamlit itself does so on phones only. */
 .st-key-tiles [data-testid="stColumn"] { min-width: 12.5rem; }
 .st-key-figures [data-testid="stColumn"] { min-width: min(24rem, 100%); }
+[class*="st-key-rows-"] [data-testid="stColumn"] { min-width: min(24rem, 100%); }
 .st-key-picks [data-testid="stColumn"] { min-width: min(17rem, 100%); }
 .st-key-figures [data-testid="stHorizontalBlock"] { row-gap: 1.5rem; }
 [class*="st-key-panels-"] [data-testid="stColumn"] { min-width: min(15rem, 100%); }

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from tests.app import simulated
+from tests.app.study import Study, publish
 
 MAIN = Path(app.__file__).parent / "main.py"
 _TIMEOUT_S = 60.0
@@ -51,3 +52,34 @@ def runs_page(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
         return AppTest.from_function(page, default_timeout=_TIMEOUT_S).run()
 
     return open_page
+
+
+@pytest.fixture
+def open_view(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Opens a view by the name of its module, on a data folder, at an address with the given parameters."""
+
+    def view(name: str) -> None:
+        import importlib
+
+        importlib.import_module(f"app.views.{name}").show()
+
+    def open_page(name: str, home: Path, **query: str | list[str]) -> AppTest:
+        monkeypatch.setenv("RIGHTTREE_HOME", str(home))
+        page = AppTest.from_function(view, args=(name,), default_timeout=_TIMEOUT_S)
+        for parameter, value in query.items():
+            page.query_params[parameter.replace("_", "-")] = value
+        return page.run()
+
+    return open_page
+
+
+@pytest.fixture(scope="session")
+def study_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one simulated run with best-of-n and PPO. Tests must not write into it."""
+    return publish(tmp_path_factory.mktemp("study-home"), Study(ppo_steps=(5, 10, 20, 40)))
+
+
+@pytest.fixture(scope="session")
+def without_ppo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one simulated run of best-of-n alone. Tests must not write into it."""
+    return publish(tmp_path_factory.mktemp("without-ppo-home"), Study())

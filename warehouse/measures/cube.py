@@ -24,6 +24,14 @@ class ScoreCube:
     categories: tuple[str, ...]
     subsets: tuple[str, ...]
 
+    def of_prompts(self, prompts: NDArray[np.int64]) -> ScoreCube:
+        """The cube of some prompts only, named by their numbers."""
+        return ScoreCube(
+            self.scores_MPR[:, prompts],
+            self.reward_models,
+            *(tuple(names[number] for number in prompts) for names in (self.prompts, self.categories, self.subsets)),
+        )
+
 
 @dataclass(frozen=True)
 class PolicyValues:

@@ -1,0 +1,155 @@
+"""All reward models side by side: curves, spread of scores, variance, length, agreement, and the table of it all."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import access, access_models, model_frames, model_wording
+from app.access import Snapshot
+from app.access_models import ScoresSaid
+from app.charts.distribution import distribution
+from app.charts.dots import dots
+from app.charts.square import square
+from app.charts.training import training
+from app.choices import ModelsChoice
+from app.formats import UNDEFINED
+from app.widgets import columns_of_models, figure
+
+MOST_IN_SQUARE = 60
+
+
+def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, said: ScoresSaid) -> None:
+    """Draw the figures, two in a row, and the table."""
+    with st.container(key="rows-models"):
+        left, right = st.columns(2, gap="large")
+        with left:
+            _curves(snapshot, run_id, chosen)
+        with right:
+            _distribution(run_id, said)
+        left, right = st.columns(2, gap="large")
+        with left:
+            _variances(snapshot, run_id, said)
+        with right:
+            _lengths(snapshot, run_id, said)
+        _agreement(run_id, said)
+        _table(snapshot, run_id, said)
+
+
+def _curves(snapshot: Snapshot, run_id: str, chosen: ModelsChoice) -> None:
+    curves = model_frames.curves(
+        access_models.training_curves(snapshot, run_id),
+        access.reward_models(snapshot, run_id),
+        ["validation_accuracy"],
+    )
+    if curves.is_empty():
+        st.info("The training curves of this run's reward models were not kept.")
+        return
+    figure.show(
+        "curves",
+        training(curves, "Validation accuracy", chosen.reward_model),
+        curves,
+        title="Validation accuracy while they were trained",
+        note="One line a reward model, a point each pass over its training pairs.",
+        alt="Validation accuracy against optimiser steps, one line a reward model",
+        file_name=f"{run_id}-training-curves",
+    )
+
+
+def _distribution(run_id: str, said: ScoresSaid) -> None:
+    shares = model_frames.distribution(said.cube.reward_models, said.shares_MB, said.edges)
+    figure.show(
+        "distribution",
+        distribution(shares, list(said.cube.reward_models)),
+        shares,
+        title="How scores spread",
+        note="Standardised by each reward model's mean and spread over all of these responses; what lies beyond 3 "
+        "stands in the end bins.",
+        alt="Share of responses by standardised score, one strip a reward model",
+        file_name=f"{run_id}-score-distributions",
+    )
+
+
+def _variances(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:
+    names = said.cube.reward_models
+    frame = model_frames.of_each(names, said.variances, access.reward_models(snapshot, run_id))
+    note = (
+        "Variance of scores within a prompt, as a share of all variance: what an optimiser can climb on. Little of it "
+    )
+    note += "slows optimisation however accurate the reward model (arXiv 2503.15477). "
+    figure.show(
+        "variance",
+        dots(frame, list(names), "Reward variance (share of all variance)"),
+        frame,
+        title="Reward variance within prompts",
+        note=note + model_wording.undefined(said.variances, names, "reward variance"),
+        alt="Reward variance with its interval, one row a reward model",
+        file_name=f"{run_id}-reward-variance",
+    )
+
+
+def _lengths(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:
+    names = said.cube.reward_models
+    frame = model_frames.of_each(names, said.lengths, access.reward_models(snapshot, run_id))
+    figure.show(
+        "length",
+        dots(frame, list(names), "Spearman ρ of score and length in tokens", reference=0.0),
+        frame,
+        title="Do scores follow length?",
+        note="Rank correlation of scores with the number of tokens among the responses to one prompt, averaged over "
+        f"prompts. {model_wording.undefined(said.lengths, names, 'length correlation')}",
+        alt="Correlation of score and response length with its interval, one row a reward model",
+        file_name=f"{run_id}-length-correlation",
+    )
+
+
+def _agreement(run_id: str, said: ScoresSaid) -> None:
+    names = list(said.cube.reward_models)
+    if len(names) < 2:
+        st.info("Agreement takes two reward models; this run has one.")
+        return
+    frame = model_frames.agreements(names, said.agreement)
+    if frame["value"].null_count() == frame.height:
+        st.info("No reward model orders any two responses to one prompt: there is nothing to agree on.")
+        return
+    note = "Share of response pairs that both order alike, the row's order being the truth; 0.50 is chance. "
+    if len(names) > MOST_IN_SQUARE:
+        note += model_wording.too_many(MOST_IN_SQUARE, len(names))
+    shown = names[:MOST_IN_SQUARE]
+    figure.show(
+        "agreement",
+        square(
+            model_frames.among(frame, shown),
+            shown,
+            down=("other", "Golden"),
+            across=("reward_model", "Proxy"),
+            title="Ordered alike",
+            domain=(0.5, 1.0),
+        ),
+        frame,
+        title="Who agrees with whom",
+        note=note,
+        alt="Share of response pairs ordered alike, for all pairs of reward models",
+        file_name=f"{run_id}-agreement",
+    )
+
+
+def _table(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:
+    names, models = said.cube.reward_models, access.reward_models(snapshot, run_id)
+    st.subheader("All reward models", anchor=False)
+    st.dataframe(
+        model_frames.overview(
+            model_frames.trained(
+                models,
+                access_models.flipped_pairs(snapshot, run_id),
+                access_models.validation_pairs(snapshot, run_id),
+            ),
+            model_frames.estimates(names, said.variances.estimates),
+            model_frames.estimates(names, said.lengths.estimates),
+            model_frames.agreements(names, said.agreement),
+        ),
+        hide_index=True,
+        column_config=columns_of_models.COLUMNS,
+        placeholder=UNDEFINED,
+        key="models",
+        alt="All reward models: how each was trained and what its scores say",
+    )

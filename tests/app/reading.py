@@ -1,0 +1,27 @@
+"""What a page under test says and shows, for assertions."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+
+def said(page: AppTest) -> str:
+    """All text of the page that is not a control."""
+    kinds = (page.title, page.subheader, page.markdown, page.caption, page.info, page.warning)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def figures(page: AppTest) -> dict[str, str]:
+    """Metrics by their label."""
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def charts(page: AppTest) -> int:
+    """How many charts there are."""
+    return len(page.get("vega_lite_chart"))
+
+
+def address(page: AppTest) -> dict[str, list[str]]:
+    """The parameters in the page's address."""
+    values = {name: page.query_params[name] for name in page.query_params}
+    return {name: [value] if isinstance(value, str) else list(value) for name, value in values.items()}
