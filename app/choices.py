@@ -14,3 +14,23 @@ class ModelsChoice(PageChoice):
     category: tuple[str, ...] = ()
     reward_model: str | None = None
     golden: str | None = None
+
+
+@dataclass(frozen=True)
+class ResponsesChoice(PageChoice):
+    """Responses: which prompts are browsed (`split`, categories, subsets, text searched for) and what is looked at.
+
+    `prompt` None is the first found, `policy` None the initial one, `reward_model` None the first with PPO checkpoints.
+    `sample` is 1-based.
+    """
+
+    split: str = "rl_test"
+    category: tuple[str, ...] = ()
+    subset: tuple[str, ...] = ()
+    search: str = ""
+    prompt: str | None = None
+    policy: str | None = None
+    order: str = "sample"
+    shown: int = 4
+    reward_model: str | None = None
+    sample: int = 1
