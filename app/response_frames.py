@@ -81,6 +81,12 @@ def ppo_reward_models(answered: pl.DataFrame) -> list[str]:
     return names
 
 
+def most_samples(answered: pl.DataFrame) -> int:
+    """The greatest number of responses that a PPO checkpoint gave, 1 without any."""
+    counts: list[int] = answered.filter(optimizer="ppo")["responses"].to_list()
+    return max(counts, default=1)
+
+
 def checkpoints(answered: pl.DataFrame, reward_model: str, most: int = 12) -> pl.DataFrame:
     """PPO checkpoints against a reward model that answered, by step; of many, evenly spaced ones with both ends."""
     steps = answered.filter(optimizer="ppo", reward_model_id=reward_model).sort("strength", "policy_id")

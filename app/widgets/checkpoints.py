@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 import streamlit as st
 
@@ -43,7 +41,7 @@ def show(
 
 
 def _choose(chosen: ResponsesChoice, against: str, reward_models: list[str], answered: pl.DataFrame) -> None:
-    samples: Any = answered.filter(optimizer="ppo", reward_model_id=against)["responses"].max()
+    samples = response_frames.most_samples(answered.filter(pl.col("reward_model_id") == against))
     with st.container(horizontal=True, vertical_alignment="bottom", key="checkpoint-choice"):
         st.selectbox(
             "Optimised against",

@@ -35,8 +35,8 @@ def fit(snapshot: Snapshot, fitting: Fitting[ResponsesChoice], run_id: str) -> p
         models = response_frames.ppo_reward_models(answered)
         fitting.one("policy", answered["policy_id"].to_list(), "did not answer this prompt")
         fitting.one("reward_model", models, "no PPO checkpoint against it answered this prompt")
-        most = answered.filter(optimizer="ppo")["responses"].max() or 1
-        fitting.one("sample", range(1, most + 1), f"checkpoints have samples 1 to {most}")  # type: ignore[operator,arg-type]
+        most = response_frames.most_samples(answered)
+        fitting.one("sample", range(1, most + 1), f"checkpoints have samples 1 to {most}")
     return found
 
 
