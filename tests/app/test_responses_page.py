@@ -20,8 +20,8 @@ def texts(home_page: object) -> list[str]:
     return [element.value for element in home_page.text]  # type: ignore[attr-defined]
 
 
-def test_the_first_prompt_is_shown_with_scores_picks_and_texts(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home)
+def test_the_first_prompt_is_shown_with_scores_picks_and_texts(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
     assert not page.exception
     assert not page.warning
     assert charts(page) == 1
@@ -30,15 +30,15 @@ def test_the_first_prompt_is_shown_with_scores_picks_and_texts(simulated_home: P
     assert texts(page)[0] == "Question 0 of chat-hard-rl?"
 
 
-def test_the_text_of_models_is_never_read_as_markup(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home)
+def test_the_text_of_models_is_never_read_as_markup(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
     assert MARKUP in texts(page)
     assert "<script>" not in said(page)
     assert not page.get("html")
 
 
-def test_ppo_stands_step_by_step_beside_the_initial_policy(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home, prompt="chat-rl/01", reward_model="rm-02", sample="2")
+def test_ppo_stands_step_by_step_beside_the_initial_policy(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, prompt="chat-rl/01", reward_model="rm-02", sample="2")
     assert not page.exception
     assert not page.warning
     shown = texts(page)[-5:]
@@ -57,10 +57,8 @@ def test_without_ppo_the_page_says_so(without_ppo_home: Path, open_view: OpenPag
     assert "Optimised policies answer RL-test prompts" in said(page)
 
 
-def test_a_search_finds_prompts_by_their_responses_and_stays_in_the_link(
-    simulated_home: Path, open_view: OpenPage
-) -> None:
-    page = open_view(VIEW, simulated_home)
+def test_a_search_finds_prompts_by_their_responses_and_stays_in_the_link(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
     page.text_input(key="ResponsesChoice.search").set_value("answer 0 of PPO").run()
     assert "No prompt and no response here holds" in said(page)
     page.text_input(key="ResponsesChoice.search").set_value("of ppo-40/rm-01 to safety").run()
@@ -69,8 +67,8 @@ def test_a_search_finds_prompts_by_their_responses_and_stays_in_the_link(
     assert address(page) == {"search": ["of ppo-40/rm-01 to safety"]}
 
 
-def test_next_and_previous_walk_through_the_prompts_found(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home, category="Chat")
+def test_next_and_previous_walk_through_the_prompts_found(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, category="Chat")
     assert page.button(key="go-Previous").disabled
     page.button(key="go-Next").click().run()
     assert address(page) == {"category": ["Chat"], "prompt": ["chat-rl/01"]}
@@ -78,24 +76,24 @@ def test_next_and_previous_walk_through_the_prompts_found(simulated_home: Path, 
     assert page.selectbox(key="ResponsesChoice.prompt").value == "chat-rl/00"
 
 
-def test_another_category_lets_go_of_the_prompt_without_a_warning(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home, category="Chat", prompt="chat-rl/02")
+def test_another_category_lets_go_of_the_prompt_without_a_warning(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, category="Chat", prompt="chat-rl/02")
     page.pills(key="ResponsesChoice.category").set_value(["Safety"]).run()
     assert not page.warning
     assert page.selectbox(key="ResponsesChoice.prompt").value == "safety-rl/00"
 
 
-def test_a_ppo_checkpoints_responses_can_be_looked_at(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home, policy="ppo-40/rm-00")
+def test_a_ppo_checkpoints_responses_can_be_looked_at(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, policy="ppo-40/rm-00")
     assert not page.exception
     assert "Answer 1 of ppo-40/rm-00 to chat-hard-rl/00." in texts(page)
     assert charts(page) == 1
 
 
-def test_nonsense_in_a_link_is_one_line_and_the_default(simulated_home: Path, open_view: OpenPage) -> None:
+def test_nonsense_in_a_link_is_one_line_and_the_default(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(
         VIEW,
-        simulated_home,
+        study_home,
         split="train",
         prompt="nowhere",
         shown="5",
@@ -131,8 +129,8 @@ def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_v
     assert page.title[0].value == "Nothing to explore yet"
 
 
-def test_picks_are_best_of_ns_and_scores_are_in_spreads_from_the_initial_mean(simulated_home: Path) -> None:
-    with store.open_read_only(simulated_home) as connection:
+def test_picks_are_best_of_ns_and_scores_are_in_spreads_from_the_initial_mean(study_home: Path) -> None:
+    with store.open_read_only(study_home) as connection:
         scores_MPN, models, prompts, *_ = reads.initial_scores(connection, "simulated", "rl_test")
         place = prompts.index("chat-rl/01")
         frame = pl.DataFrame(

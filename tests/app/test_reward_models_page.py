@@ -17,8 +17,8 @@ from warehouse.measures.agreement import agreement
 VIEW = "reward_models"
 
 
-def test_the_page_shows_how_each_was_trained_and_all_its_figures(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home)
+def test_the_page_shows_how_each_was_trained_and_all_its_figures(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
     assert not page.exception
     assert not page.warning
     shown = figures(page)
@@ -34,30 +34,30 @@ def test_the_page_shows_how_each_was_trained_and_all_its_figures(simulated_home:
     assert (table["length_low"] <= table["length_correlation"]).all()
 
 
-def test_the_table_holds_the_figures_of_the_measures(simulated_home: Path, open_view: OpenPage) -> None:
-    table = open_view(VIEW, simulated_home).dataframe[0].value
-    with store.open_read_only(simulated_home) as connection:
+def test_the_table_holds_the_figures_of_the_measures(study_home: Path, open_view: OpenPage) -> None:
+    table = open_view(VIEW, study_home).dataframe[0].value
+    with store.open_read_only(study_home) as connection:
         cube = reads.score_cube(connection, "simulated")
     found = agreement(prepare(cube, "accuracy"))
     expected = [found.share_MM[:, m].sum() / 3 for m in range(4)]
     assert table["mean_agreement"].to_list() == pytest.approx(expected)
 
 
-def test_another_reward_model_and_golden_are_kept_in_the_link(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home)
+def test_another_reward_model_and_golden_are_kept_in_the_link(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
     page.selectbox(key="ModelsChoice.reward_model").set_value("rm-02").run()
     assert address(page) == {"reward-model": ["rm-02"]}
     assert figures(page)["Labels flipped"] == "30%"
     page.selectbox(key="ModelsChoice.golden").set_value("rm-03").run()
     assert address(page) == {"reward-model": ["rm-02"], "golden": ["rm-03"]}
     assert "**rm\\-03** orders them" in said(page)
-    again = open_view(VIEW, simulated_home, reward_model="rm-02", golden="rm-03", category=["Chat"])
+    again = open_view(VIEW, study_home, reward_model="rm-02", golden="rm-03", category=["Chat"])
     assert again.selectbox(key="ModelsChoice.golden").value == "rm-03"
     assert "4 RM-test prompts (Chat)" in said(again)
 
 
-def test_nonsense_in_a_link_is_one_line_and_the_default(simulated_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, simulated_home, reward_model="<script>", category="Poetry", golden="rm-00", vibes="1")
+def test_nonsense_in_a_link_is_one_line_and_the_default(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, reward_model="<script>", category="Poetry", golden="rm-00", vibes="1")
     assert not page.exception
     (warning,) = page.warning
     for word in ("reward\\-model", "category", "golden=rm\\-00", "vibes"):
@@ -99,8 +99,8 @@ def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_v
     assert page.title[0].value == "Nothing to explore yet"
 
 
-def test_the_best_other_is_the_one_of_greatest_validation_accuracy(simulated_home: Path) -> None:
-    with store.open_read_only(simulated_home) as connection:
+def test_the_best_other_is_the_one_of_greatest_validation_accuracy(study_home: Path) -> None:
+    with store.open_read_only(study_home) as connection:
         models = reads.reward_models(connection, "simulated")
     assert model_frames.best_other(models, "rm-00") == "rm-01"
     assert model_frames.best_other(models, "rm-03") == "rm-00"
