@@ -1,0 +1,91 @@
+"""`righttree import` and `righttree export`: other people's results in, whole runs out and back.
+
+An imported run has no run directory: it is in the warehouse alone, with profile `import`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from pipeline import runs
+from pipeline.errors import InvalidConfig
+from pipeline.provenance import code_version, host, package_versions
+from warehouse import ingest, outside, reads, store
+from warehouse.errors import InvalidRows, WarehouseError
+
+
+def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: str) -> str:
+    """Publish scores made elsewhere, or a folder of `export_run`, as a run of their own; returns the line to print.
+
+    Raises InvalidRows for the first thing that is wrong, before anything is written, and InvalidConfig for a run id
+    that is taken or no plain name.
+    """
+    if run_id is not None:
+        _check_id(data, run_id)
+    folders = [path for path in files if path.is_dir()]
+    if folders and len(files) > 1:
+        raise InvalidRows(f"{folders[0]}: an exported run is imported alone; give its folder and nothing else")
+    if folders:
+        run_id, rows = outside.read_folder(folders[0], run_id)
+        _check_id(data, run_id)
+        note = ""
+    else:
+        run_id = run_id or f"import-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        rows, note = _rows_of_files(files, run_id, layout)
+    try:
+        written = ingest.publish(data, rows, ", ".join(path.name for path in files))
+    except OSError as error:
+        raise WarehouseError(f"{data} cannot be written ({error.strerror}); set RIGHTTREE_HOME") from error
+    counts = ", ".join(
+        f"{written[table]} {name}"
+        for table, name in (
+            ("reward_model", "reward models"),
+            ("prompt", "prompts"),
+            ("response", "responses"),
+            ("score", "scores"),
+            ("policy", "policies"),
+        )
+    )
+    return f"{run_id}: {counts} imported{note}; explore it with `righttree app`"
+
+
+def export_run(data: Path, run_id: str | None, target: Path) -> str:
+    """Write a run (default: the newest) as Parquet into the new folder `target`; returns the line to print."""
+    run_id, rows = outside.export_run(data, run_id, target)
+    return f"{run_id}: {sum(rows.values())} rows of {len(rows)} tables in {target}; `righttree import` takes it back in"
+
+
+def _rows_of_files(files: Sequence[Path], run_id: str, layout: str) -> tuple[dict[str, pl.DataFrame], str]:
+    started_at, start = runs.now(), time.monotonic()
+    sheets, pieces = outside.read_files(files, layout)
+    facts = outside.Facts(
+        run_id=run_id,
+        layout=layout,
+        started_at=started_at,
+        finished_at=runs.now(),
+        wall_s=round(time.monotonic() - start, 3),
+        code_version=code_version(),
+        packages=package_versions(),
+        host=host(),
+    )
+    rows = outside.build(sheets, pieces, facts)
+    subsets = rows["prompt"]["subset"].unique().to_list()
+    note = " (no categories given: all are under Chat)" if subsets == [outside.DEFAULT_SUBSET] else ""
+    return rows, note
+
+
+def _check_id(data: Path, run_id: str) -> None:
+    if not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id.startswith("."):
+        raise InvalidConfig(f"run id {run_id!r}: use letters, digits, '-', '_' and '.' only")
+    taken = (runs.runs_folder(data) / run_id).exists()
+    if not taken and store.build_id(data) is not None:
+        with store.open_read_only(data) as connection:
+            taken = run_id in reads.runs(connection)["run_id"].to_list()
+    if taken:
+        raise InvalidConfig(f"run {run_id!r} exists already; name another with --run-id")

@@ -1,0 +1,45 @@
+"""From the subsets of RewardBench (arXiv 2403.13787) and the domains of RM-Bench (arXiv 2410.16184) to categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from warehouse.schema import CATEGORIES
+
+_REWARDBENCH: Mapping[str, tuple[str, ...]] = {
+    "Chat": ("alpacaeval-easy", "alpacaeval-length", "alpacaeval-hard", "mt-bench-easy", "mt-bench-med"),
+    "Chat Hard": (
+        "mt-bench-hard",
+        "llmbar-natural",
+        "llmbar-adver-neighbor",
+        "llmbar-adver-GPTInst",
+        "llmbar-adver-GPTOut",
+        "llmbar-adver-manual",
+    ),
+    "Safety": (
+        "refusals-dangerous",
+        "refusals-offensive",
+        "xstest-should-refuse",
+        "xstest-should-respond",
+        "donotanswer",
+    ),
+    "Reasoning": ("math-prm", "hep-cpp", "hep-go", "hep-java", "hep-js", "hep-python", "hep-rust"),
+}
+_RM_BENCH: Mapping[str, tuple[str, ...]] = {
+    "Chat": ("chat", "alpacaeval"),
+    "Safety": ("safety", "safety-refuse", "safety-response"),
+    "Reasoning": ("code", "math"),
+}
+
+DEFAULT_CATEGORY, DEFAULT_SUBSET = "Chat", "unsorted"
+"""Where no file gives categories: one category for all, so that nothing is compared across made-up ones."""
+
+CATEGORY_OF_SUBSET: Mapping[str, str] = {
+    subset: category
+    for benchmark in (_REWARDBENCH, _RM_BENCH)
+    for category, subsets in benchmark.items()
+    for subset in subsets
+}
+"""Category of each of RewardBench's 23 subsets and of RM-Bench's domains."""
+
+HOW_TO_GIVE = f"give column category, one of {list(CATEGORIES)}, or column subset with RewardBench's names"
