@@ -26,6 +26,7 @@ examples:
   righttree run --profile quick              train, optimise, score and publish; a few minutes on two cores
   righttree resume                           go on with the newest stopped run
   righttree measure --measure accuracy --optimizer bon --n 8 --category Chat
+  righttree import scores.parquet            explore scores made elsewhere; docs/import.md shows every accepted form
   righttree app                              explore what is published, in a browser
   righttree doctor                           what is here, what is missing, what to do about it
 """
@@ -72,6 +73,27 @@ def build_parser() -> argparse.ArgumentParser:
 
     measure = command("measure", "print how well a measure predicts the regret of the optimised policy", _measure)
     _add_measure_options(measure)
+
+    taken = command("import", "take scores made elsewhere, or an exported run, into the warehouse as a run", _import)
+    taken.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="Parquet, CSV, JSONL or JSON: scores, and beside them preferences and policy values; or one folder that "
+        "`righttree export` wrote",
+    )
+    taken.add_argument("--run-id", metavar="ID", help="name of the run (default: made from the time, or the exported)")
+    taken.add_argument(
+        "--layout",
+        default="auto",
+        metavar="NAME",
+        help="form of the scores: long, wide, rewardbench or rm-bench (default: auto, told by the columns)",
+    )
+
+    export = command("export", "write a whole run as Parquet into a new folder, which `import` takes back", _export)
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="folder to make; it must not exist yet")
+    export.add_argument("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
 
     app = command("app", "open the dashboard", _app)
     app.add_argument("--port", type=int, default=8501, help="port to serve on (default: 8501)")
@@ -177,6 +199,20 @@ def _measure(arguments: argparse.Namespace) -> int:
     from pipeline.measure import report
 
     print(report(store.home(), arguments))
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from pipeline.outside import import_files
+
+    print(import_files(store.home(), arguments.files, arguments.run_id, arguments.layout))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pipeline.outside import export_run
+
+    print(export_run(store.home(), arguments.run, arguments.folder))
     return 0
 
 

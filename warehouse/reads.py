@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.cube import PolicyValues, ScoreCube
 
 INITIAL = "initial"
@@ -70,6 +71,8 @@ def score_cube(connection: duckdb.DuckDBPyConnection, run_id: str) -> ScoreCube:
 def policy_values(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, strength: float) -> PolicyValues:
     """Per-prompt values of the initial policy and of all policies of one optimizer at one strength.
 
+    Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses.
+
     Raises InvalidChoice where the run has no such policies.
     """
     models = reward_models(connection, run_id)["reward_model_id"].to_list()
@@ -92,15 +95,21 @@ def policy_values(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer:
     optimised = values.filter(pl.col("optimizer") != "none")
     prompt_ids = initial["prompt_id"].unique(maintain_order=True).to_list()
     M, Q = len(models), len(prompt_ids)
-    if optimised.is_empty():
-        there = [f"{row['optimizer']} {row['strength']:g}" for row in strengths(connection, run_id).to_dicts()]
-        raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} at {strength:g}; it has {there}")
-    if initial.height != M * Q or optimised.height != M * M * Q:
+    there = strengths(connection, run_id)
+    if there.filter(optimizer=optimizer, strength=strength).is_empty():
+        known = [f"{row['optimizer']} {row['strength']:g}" for row in there.to_dicts()]
+        raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} at {strength:g}; it has {known}")
+    if optimised.is_empty() and optimizer == "bon":
+        scores_MPN = initial_scores(connection, run_id, "rl_test")[0]
+        optimised_values = best_of_n_values(scores_MPN, [int(strength)])[0]
+    else:
+        optimised_values = optimised["value"].to_numpy()
+    if initial.height != M * Q or optimised_values.size != M * M * Q:
         raise InvalidChoice(f"run {run_id!r} lacks values of {optimizer!r} at {strength:g} for some reward models")
     described = initial.head(Q)
     return PolicyValues(
         initial_MQ=initial["value"].to_numpy().reshape(M, Q),
-        optimised_MMQ=optimised["value"].to_numpy().reshape(M, M, Q),
+        optimised_MMQ=optimised_values.reshape(M, M, Q),
         reward_models=tuple(models),
         prompts=tuple(prompt_ids),
         categories=tuple(described["category"]),

@@ -12,7 +12,7 @@ from pipeline.__main__ import build_parser, main
 from tests.conftest import SMOKE_RUN, righttree
 from warehouse.measures import MEASURES
 
-COMMANDS = ("run", "resume", "runs", "publish", "measure", "app", "doctor")
+COMMANDS = ("run", "resume", "runs", "publish", "measure", "import", "export", "app", "doctor")
 
 
 def test_help_names_every_command_and_where_things_are() -> None:

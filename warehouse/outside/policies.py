@@ -1,19 +1,19 @@
-"""Policies of an imported run and what they are worth: best-of-n from the scores, exactly, and values that were given.
+"""Policies of an imported run and what they are worth: the initial one, best-of-n, and those whose values were given.
 
-Best-of-n is METHOD's estimator (`warehouse.measures.best_of_n_values`), for n = 2, 4, 8 … and all N samples.
+Best-of-n has policies for n = 2, 4, 8 … and all N samples but no rows of values: with many reward models there would be
+far more of them than scores, and `reads.policy_values` has them from the scores sooner than from a table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidRows
-from warehouse.measures import best_of_n_kl_bound, best_of_n_values
+from warehouse.measures import best_of_n_kl_bound
 from warehouse.outside.sheet import Sheet, invalid, shown
 from warehouse.reads import INITIAL
 
@@ -38,24 +38,17 @@ def policies(
     taken = set(given.filter(optimizer="bon")["strength"])
     strengths = [n for n in strengths_for(scores_MPN.shape[2]) if n not in taken]
     rows = [_policy(INITIAL, "none")]
-    rows += [
-        _policy(f"bon-{n}/{model}", "bon", model, float(n), best_of_n_kl_bound(n))
-        for model in models
-        for n in strengths
-    ]
-    parts = []
-    if given.filter(optimizer="none").is_empty():
-        parts.append(_values(INITIAL, models, prompts, scores_MPN.mean(axis=2, dtype=np.float64)))
-    values_SMMP = best_of_n_values(scores_MPN, strengths) if strengths else np.empty((0, 0, 0, 0))
-    for (m, model), (s, n) in product(enumerate(models), enumerate(strengths)):
-        parts.append(_values(f"bon-{n}/{model}", models, prompts, values_SMMP[s, :, m]))
-    parts.append(given.select("policy_id", golden_id="golden", prompt_id="prompt_id", value="value"))
+    rows += [_policy(f"bon-{n}/{model}", "bon", model, float(n)) for model in models for n in strengths]
     others = given.filter(pl.col("optimizer") != "none").unique("policy_id", keep="first", maintain_order=True)
     rows += [
         _policy(row["policy_id"], row["optimizer"], row["reward_model"], row["strength"], row["kl"])
         for row in others.to_dicts()
     ]
-    return pl.DataFrame(rows, infer_schema_length=None), pl.concat(parts)
+    values = given.select("policy_id", "prompt_id", "value", golden_id="golden")
+    if given.filter(optimizer="none").is_empty():
+        initial = _values(INITIAL, models, prompts, scores_MPN.mean(axis=2, dtype=np.float64))
+        values = pl.concat([initial.select(values.columns), values])
+    return pl.DataFrame(rows, infer_schema_length=None), values
 
 
 def _named(given: pl.DataFrame) -> pl.DataFrame:
@@ -83,6 +76,9 @@ def _check(sheets: Sequence[Sheet], given: pl.DataFrame, models: list[str], prom
                 column,
                 f"{what} are {shown([name.removesuffix('#rl') for name in known])}: score it or leave it out",
             )
+    no_n = given.filter((pl.col("optimizer") == "bon") & ((pl.col("strength") < 1) | (pl.col("strength") % 1 != 0)))
+    if no_n.height:
+        raise _wrong(sheets, no_n, "strength", "best-of-n draws a whole number of samples: give n, 1 or more")
     group = ("optimizer", "strength", "reward_model")
     repeated = given.filter(~pl.struct(*group, "golden", "prompt_id").is_first_distinct())
     if repeated.height:
@@ -120,14 +116,14 @@ def _wrong(sheets: Sequence[Sheet], rows: pl.DataFrame, column: str, remedy: str
 def _policy(
     policy_id: str, optimizer: str, model: str | None = None, strength: float | None = None, kl: float | None = None
 ) -> dict[str, object]:
-    estimators = {"bon": "bound", "ppo": "k1"}
+    bound = best_of_n_kl_bound(int(strength)) if kl is None and optimizer == "bon" and strength else None
     return {
         "policy_id": policy_id,
         "optimizer": optimizer,
         "reward_model_id": model,
         "strength": strength,
-        "kl": 0.0 if optimizer == "none" else kl,
-        "kl_estimator": estimators.get(optimizer) if kl is not None else None,
+        "kl": 0.0 if optimizer == "none" else kl if bound is None else bound,
+        "kl_estimator": None if bound is None else "bound",
         "temperature": 1.0,
         "system_prompt": None,
         "base_model": "unknown",
