@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -61,9 +61,9 @@ def validate(rows: Rows, origin: str) -> dict[str, pl.DataFrame]:
     }
     for name, table in TABLES.items():
         frame = frames[name]
-        repeated = frame.filter(frame.select(table.keys).is_duplicated())
-        if repeated.height:
-            raise InvalidRows(f"{origin}: table {name}: {repeated.row(0, named=True)} is there twice by {table.keys}")
+        twice = repeated(frame, table.keys)
+        if twice.height:
+            raise InvalidRows(f"{origin}: table {name}: {twice.row(0, named=True)} is there twice by {table.keys}")
         for column, (target, target_column) in table.references.items():
             orphans = frame.filter(pl.col(column).is_not_null()).join(
                 frames[target], left_on=["run_id", column], right_on=["run_id", target_column], how="anti"
@@ -73,6 +73,14 @@ def validate(rows: Rows, origin: str) -> dict[str, pl.DataFrame]:
                     f"{origin}: table {name}: {column} {orphans[column][0]!r} is not in {target}.{target_column}"
                 )
     return frames
+
+
+def repeated(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """The rows whose keys are there more than once, in their order."""
+    found = frame.select(keys)
+    if found.hash_rows().n_unique() == frame.height:  # ten times sooner than to compare millions of keys
+        return frame.clear()
+    return frame.filter(found.is_duplicated())
 
 
 def publish(data: Path, rows: Rows, origin: str) -> dict[str, int]:

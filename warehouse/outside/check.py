@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from warehouse.ingest import repeated
 from warehouse.outside.categories import CATEGORY_OF_SUBSET, DEFAULT_CATEGORY, DEFAULT_SUBSET, HOW_TO_GIVE
 from warehouse.outside.sheet import Sheet, invalid, shown
 from warehouse.schema import CATEGORIES
@@ -70,13 +71,13 @@ def check(sheets: Sequence[Sheet], long: pl.DataFrame) -> Study:
 
 
 def _check_keys(sheets: Sequence[Sheet], long: pl.DataFrame) -> None:
-    repeated = long.filter(~pl.struct(_KEY).is_first_distinct())
-    if repeated.height:
-        again = repeated.row(0, named=True)
-        first = long.filter(pl.all_horizontal(pl.col(name).eq_missing(again[name]) for name in _KEY))
-        key = {name: again[name] for name in _KEY if again[name] is not None}
+    twice = repeated(long, _KEY)
+    if twice.height:
+        again = twice.filter(~pl.struct(_KEY).is_first_distinct())
+        first = twice.join(again.head(1), on=_KEY, how="semi", nulls_equal=True, maintain_order="left")
+        key = {name: again[name][0] for name in _KEY if again[name][0] is not None}
         raise invalid(
-            f"{_at(sheets, repeated)}, column response_id: got {key}, which {_at(sheets, first)} has already; "
+            f"{_at(sheets, again)}, column response_id: got {key}, which {_at(sheets, first)} has already; "
             "leave one out"
         )
 

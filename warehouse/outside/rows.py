@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from warehouse.ingest import repeated
 from warehouse.outside.categories import DEFAULT_CATEGORY, DEFAULT_SUBSET
 from warehouse.outside.check import Study, check
 from warehouse.outside.pieces import Pieces
 from warehouse.outside.policies import policies
 from warehouse.outside.preferences import accuracies, preference_rows
-from warehouse.outside.sheet import Sheet
+from warehouse.outside.sheet import Sheet, shown
 from warehouse.reads import INITIAL
 
 _DOUBLED = {"rm_test": "#rm", "rl_test": "#rl"}
@@ -53,6 +54,7 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
     )
     places = places.with_columns(placed=pl.col("prompt_id") + pl.col("suffix"))
     responses = _responses(study, places)
+    _check_ids(sheets, pieces.long, responses)
     models = study.scores["reward_model"].unique().sort().to_list()
     scores = study.scores.join(
         responses.select("prompt_id", "given_id", "placed", "stored_id", "sample", "split_of"),
@@ -94,6 +96,19 @@ def _responses(study: Study, places: pl.DataFrame) -> pl.DataFrame:
         .with_columns(stored_id=pl.format("{}|{}|{}", pl.lit(INITIAL), "placed", "given_id"))
         .sort("placed", "sample")
     )
+
+
+def _check_ids(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.DataFrame) -> None:
+    twice = repeated(responses, ["stored_id"])
+    if twice.height:
+        other = twice.row(-1, named=True)
+        place = long.filter(prompt_id=other["prompt_id"], response_id=other["given_id"])
+        raise sheets[place["file"][0]].wrong(
+            place["row"][0],
+            "response_id",
+            other["given_id"],
+            f"with another prompt it makes the same id, {shown(other['stored_id'])}: leave '|' out of the ids",
+        )
 
 
 def _prompts(places: pl.DataFrame) -> pl.DataFrame:

@@ -41,14 +41,19 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def decoded(name: str, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise invalid(
-            f"{name}, line {line}: byte 0x{content[error.start]:02x} is no UTF-8; save the whole file as UTF-8"
-        ) from error
+def decoded(content: bytes) -> str:
+    """Text in which a byte that is no UTF-8 stands as a lone surrogate: so it can be told in which cell it is."""
+    return content.decode("utf-8-sig", "surrogateescape")
+
+
+def broken(text: str) -> str:
+    """What is wrong with the first character that is none, and how to mend it; empty where all are."""
+    found = next((character for character in text if "\ud800" <= character <= "\udfff"), None)
+    if found is None:
+        return ""
+    if "\udc80" <= found <= "\udcff":
+        return f"byte 0x{ord(found) - 0xDC00:02x} is no UTF-8; save the whole file as UTF-8"
+    return f"half a character (U+{ord(found):04X}); mend its encoding"
 
 
 def first_line(error: BaseException) -> str:

@@ -12,7 +12,10 @@ from pipeline.errors import InvalidConfig
 from pipeline.outside import import_files
 from tests.warehouse.outside import files
 from tests.warehouse.outside.conftest import Import, tables
+from warehouse import outside
 from warehouse.errors import InvalidChoice, InvalidRows
+
+FACTS = outside.Facts("theirs", "auto", "", "", 0.0, "", {}, {})
 
 LONG = "prompt_id,response_id,reward_model,score\n"
 WHOLE = LONG + "".join(
@@ -83,7 +86,32 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
     "one reward model": ("a.csv", LONG + "".join(LINES[1::3]), r"column reward_model: got only \['big'\]"),
     "one prompt": ("a.csv", "".join(LINES[:10]), r"a\.csv, column prompt_id: got 1 prompts; give two or more"),
     "one response": ("a.csv", LONG + "".join(line for line in LINES if ",r0," in line), r"got 1 response for each"),
-    "latin-1": ("a.csv", changed(3, "p0,r\u00e9,mid,1\n").encode("latin-1"), r"a\.csv, line 3: byte 0xe9 is no UTF-8"),
+    "last line open": (
+        "a.csv",
+        WHOLE[:-1],
+        r"a\.csv, row 36 \(line 37\), column score: the last line does not end; the file may be cut off.*add a line",
+    ),
+    "latin-1": (
+        "a.csv",
+        changed(3, "p0,r\u00e9,mid,1\n").encode("latin-1"),
+        r"a\.csv, row 2 \(line 3\), column response_id: byte 0xe9 is no UTF-8; save the whole file as UTF-8",
+    ),
+    "latin-1 in a field of several lines": (
+        "a.csv",
+        (LONG.replace("\n", ",prompt\n") + 'p0,r0,big,1,"a\nb"\np0,r1,big,1,"a\n\u00e9"\n').encode("latin-1"),
+        r"a\.csv, row 2 \(line 5\), column prompt: byte 0xe9 is no UTF-8",
+    ),
+    "latin-1 header": (
+        "a.csv",
+        WHOLE.replace("score", "sc\u00f6re", 1).encode("latin-1"),
+        r"a\.csv, line 1: byte 0xf6 is no UTF-8",
+    ),
+    "latin-1 json": (
+        "a.jsonl",
+        b'{"prompt_id": "p", "score": 1}\n\n{"prompt_id": "\xe9"}\n',
+        r"a\.jsonl, row 2 \(line 3\), column prompt_id: byte 0xe9 is no UTF-8",
+    ),
+    "utf-16 json": ("a.jsonl", "{}".encode("utf-16"), r"a\.jsonl, row 1 \(line 1\): byte 0xff is no UTF-8"),
     "utf-16": ("a.csv", WHOLE.encode("utf-16"), r"a\.csv, line 1: byte 0xff is no UTF-8; save the whole file as UTF-8"),
     "cut json line": (
         "a.jsonl",
@@ -91,7 +119,11 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
         r"a\.jsonl, row 2 \(line 2\): no whole JSON",
     ),
     "json number": ("a.jsonl", "1\n", r"a\.jsonl, row 1 \(line 1\): got 1; every line is one object"),
-    "json half a character": ("a.jsonl", '{"prompt_id": "\\ud800"}\n', r"row 1, column prompt_id: half a character"),
+    "json half a character": (
+        "a.jsonl",
+        '{"prompt_id": "\\ud800"}\n',
+        r"row 1 \(line 1\), column prompt_id: half a character \(U\+D800\)",
+    ),
     "json deep": ("a.jsonl", "[" * 100_000, r"a\.jsonl, row 1 \(line 1\): no whole JSON"),
     "json cut": ("a.json", '[{"prompt_id": 1', r"a\.json: no whole JSON"),
     "json text": ("a.json", '"x"', r"a\.json: got 'x'; wanted a list of objects"),
@@ -122,6 +154,13 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
         "a.csv",
         WHOLE.replace("\n", ",what\n").replace("what", "prompt", 1).replace(",what\n", ",why\n", 2),
         r"row 3 \(line 4\), column prompt: got 'what' for prompt_id 'p0', which had 'why' before",
+    ),
+    "ids that make one": (
+        "a.csv",
+        "prompt_id,response_id,split,x,y\n"
+        "a|b,c,rm_test,1,2\na|b,d,rm_test,1,2\na,b|c,rm_test,1,2\na,e,rm_test,1,2\n"
+        "p,c,rl_test,1,2\np,d,rl_test,1,2\nq,c,rl_test,1,2\nq,d,rl_test,1,2\n",
+        r"a\.csv, row \d \(line \d\), column response_id: got '(c|b\|c)'; with another prompt it makes the same id",
     ),
     "rewardbench without scores": (
         "a.jsonl",
@@ -160,6 +199,31 @@ def test_a_cut_parquet_file_is_named_wherever_it_is_cut(tmp_path: Path, data: Pa
         with pytest.raises(InvalidRows, match=r"a\.parquet: no whole Parquet file"):
             imported(path)
     assert not data.exists()
+
+
+@pytest.mark.parametrize("form", ["long", "wide"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_text_file_cut_anywhere_is_refused_unless_whole_prompts_are_left(
+    tmp_path: Path, suffix: str, form: str
+) -> None:
+    frame = files.long_frame(prompts=3, responses=2, models=("big", "mid"))
+    path = files.write(files.wide_frame(frame) if form == "wide" else frame, tmp_path / f"a.{suffix}")
+    content = path.read_bytes()
+    lines = content.splitlines(keepends=True)
+    rows, head = (2 if form == "wide" else 4), int(suffix == "csv")
+    whole = {len(b"".join(lines[: head + rows * prompts])) for prompts in (2, 3)}
+    whole |= {size - 1 for size in whole if suffix == "jsonl"}  # a closed brace says that the line is whole
+    for size in range(len(content)):
+        path.write_bytes(content[:size])
+        assert makes_rows(path) == (size in whole), content[:size]
+
+
+def makes_rows(path: Path) -> bool:
+    try:
+        outside.build(*outside.read_files([path]), FACTS)
+    except InvalidRows:
+        return False
+    return True
 
 
 def test_a_nan_of_a_parquet_column_is_named_by_row_and_reward_model(tmp_path: Path, imported: Import) -> None:
