@@ -7,7 +7,7 @@ arrays and frozen results. Nothing else in `app` opens the warehouse.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from app.selection import Options, Selection
 from pipeline import jobs
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice
-from warehouse.measures import MEASURES, Evaluation, PromptValues, TestSet, evaluate, prepare
+from warehouse.measures import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare
 from warehouse.measures.cube import PolicyValues, ScoreCube
+from warehouse.measures.test_set import FEWEST_PROMPTS, check
 
 _RUNS_KEPT = 8
 _EVALUATIONS_KEPT = 400
+_VALUES_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,13 @@ def options(snapshot: Snapshot, run_id: str) -> Options:
     if strengths.is_empty():
         raise InvalidChoice(f"run {run_id} has no optimised policies; explore another one, or start a new run")
     cube = score_cube(snapshot, run_id)
-    tested = pl.DataFrame({"category": cube.categories, "subset": cube.subsets}).unique().sort("category", "subset")
+    tested = pl.DataFrame({"category": cube.categories, "subset": cube.subsets})
+    sizes = tested.group_by("category", "subset").len().sort("category", "subset")
     return Options(
         run=run_id,
         measures=tuple(MEASURES),
-        subsets={name: tuple(rows["subset"]) for (name,), rows in tested.group_by("category", maintain_order=True)},
+        subsets={name: tuple(rows["subset"]) for (name,), rows in sizes.group_by("category", maintain_order=True)},
+        sizes={(category, subset): count for category, subset, count in sizes.iter_rows()},
         responses=cube.scores_MPR.shape[2],
         strengths={
             name: tuple(rows["strength"]) for (name,), rows in strengths.group_by("optimizer", maintain_order=True)
@@ -113,45 +117,84 @@ def options(snapshot: Snapshot, run_id: str) -> Options:
 
 def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation:
     """Measure, NDR and correlations of a choice. Raises InvalidChoice where the run cannot satisfy it."""
-    strength = chosen.strength or max(options(snapshot, run_id).strengths[chosen.optimizer])
-    return _evaluation(
+    (found,) = _evaluations(
         snapshot,
         run_id,
         chosen.measure,
-        chosen.categories,
-        chosen.subsets,
-        chosen.responses,
-        chosen.optimizer,
-        strength,
+        (chosen.test_set(),),
+        *_policies(snapshot, run_id, chosen),
         chosen.rl_categories,
     )
+    return found
+
+
+def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str, Evaluation]:
+    """The same for each of the chosen categories alone (none chosen: each there is) that has two prompts or more."""
+    categories = _categories(snapshot, run_id, chosen)
+    found = _evaluations(
+        snapshot,
+        run_id,
+        chosen.measure,
+        tuple(replace(_of_all_sizes(chosen), categories=(name,)) for name in categories),
+        *_policies(snapshot, run_id, chosen),
+        chosen.rl_categories,
+    )
+    return dict(zip(categories, found, strict=True))
+
+
+def prompt_values(snapshot: Snapshot, run_id: str, chosen: Selection) -> PromptValues:
+    """The values of a choice's measure prompt by prompt."""
+    return _prompt_values(snapshot, run_id, chosen.measure, _seen(snapshot, run_id, chosen.test_set()))
+
+
+def _policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[str, float]:
+    return chosen.optimizer, chosen.strength or max(options(snapshot, run_id).strengths[chosen.optimizer])
+
+
+def _categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:
+    offered = options(snapshot, run_id)
+    return [
+        name
+        for name in chosen.categories or offered.subsets
+        if offered.prompts_of((name,), chosen.subsets) >= FEWEST_PROMPTS
+    ]
+
+
+def _of_all_sizes(chosen: Selection) -> TestSet:
+    """The choice's test set on all prompts: one category may not have as many as all of them together."""
+    return replace(chosen.test_set(), prompts=None, budget=None)
 
 
 @st.cache_resource(max_entries=_EVALUATIONS_KEPT, show_spinner="Resampling …")
-def _evaluation(
+def _evaluations(
     snapshot: Snapshot,
     run_id: str,
     measure: str,
-    categories: tuple[str, ...],
-    subsets: tuple[str, ...],
-    responses: int | None,
+    test_sets: tuple[TestSet, ...],
     optimizer: str,
     strength: float,
     rl_categories: tuple[str, ...],
-) -> Evaluation:
-    return evaluate(
+) -> list[Evaluation]:
+    return evaluate_each(
         score_cube(snapshot, run_id),
         policy_values(snapshot, run_id, optimizer, strength),
+        test_sets,
         measure=measure,
-        test_set=TestSet(categories=categories or None, subsets=subsets or None, responses=responses),
         rl_categories=rl_categories or None,
-        prepared=_prompt_values(snapshot, run_id, measure, responses),
+        prepared=[
+            _prompt_values(snapshot, run_id, measure, _seen(snapshot, run_id, test_set)) for test_set in test_sets
+        ],
     )
 
 
-@st.cache_resource(max_entries=32, show_spinner="Measuring …")
-def _prompt_values(snapshot: Snapshot, run_id: str, measure: str, responses: int | None) -> PromptValues:
-    return prepare(score_cube(snapshot, run_id), measure, responses)
+def _seen(snapshot: Snapshot, run_id: str, test_set: TestSet) -> TestSet:
+    """What of a test set decides the per-prompt values: the key they are kept by."""
+    return check(score_cube(snapshot, run_id), test_set).seen()
+
+
+@st.cache_resource(max_entries=_VALUES_KEPT, show_spinner="Measuring …")
+def _prompt_values(snapshot: Snapshot, run_id: str, measure: str, seen: TestSet) -> PromptValues:
+    return prepare(score_cube(snapshot, run_id), measure, seen)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the responses …")

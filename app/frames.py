@@ -11,13 +11,6 @@ import polars as pl
 
 from warehouse.measures import Evaluation
 
-CORRELATION_TITLES: Mapping[str, str] = {
-    "kendall": "Kendall τ",
-    "spearman": "Spearman ρ",
-    "pearson": "Pearson r",
-    "mrr": "MRR",
-}
-
 
 def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
     """One row per golden–proxy pair, the identity left out; figures are null where undefined.

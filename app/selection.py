@@ -1,7 +1,7 @@
 """What the user has chosen, frozen, and its form in the URL.
 
-`from_query` reads a link, `fitted` holds the choice against what a run offers, `to_query` writes the link back. What a
-link asks for and cannot have is left out and said, one note each; it never raises. Defaults are not written: the plain
+`from_query` reads a link, `to_query` writes it back; what a run offers is held against it in `fitting.py`. What a link
+asks for and cannot have is left out and said, one note each; it never raises. Defaults are not written: the plain
 address shows the newest run, and a link keeps meaning the same choice when a default is worked out anew.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
+
+from warehouse.measures import TestSet
 
 Query = Mapping[str, Sequence[str]]
 
@@ -23,24 +25,58 @@ class Selection:
     categories: tuple[str, ...] = ()
     subsets: tuple[str, ...] = ()
     responses: int | None = None
+    prompts: int | None = None
+    budget: int | None = None
+    rank_bins: int | None = None
+    chosen_bin: int | None = None
+    rejected_bin: int | None = None
+    noise: float = 0.0
+    seed: int = 0
     optimizer: str = "bon"
     strength: float | None = None
     rl_categories: tuple[str, ...] = ()
+    correlation: str = "kendall"
+    level: str = "pooled"
     golden: str | None = None
     proxy: str | None = None
+    cells: str = "ndr"
+    study: str = "ranks"
+    map_bins: int | None = None
+    plan_budget: int | None = None
+    plan_noise: float = 0.0
 
     @property
     def has_pair(self) -> bool:
         return self.golden is not None and self.proxy is not None
 
+    def test_set(self) -> TestSet:
+        """The prompts, responses and annotation that measures see."""
+        return TestSet(
+            categories=self.categories or None,
+            subsets=self.subsets or None,
+            responses=self.responses,
+            prompts=self.prompts,
+            budget=self.budget,
+            rank_bins=self.rank_bins,
+            chosen_bin=self.chosen_bin,
+            rejected_bin=self.rejected_bin,
+            noise=self.noise or None,
+            seed=self.seed,
+        )
+
 
 @dataclass(frozen=True)
 class Options:
-    """What one run offers. `subsets` maps each RM-test category to its subsets, `strengths` each optimizer to its."""
+    """What one run offers.
+
+    `subsets` maps each RM-test category to its subsets, `sizes` each (category, subset) to its number of prompts,
+    `strengths` each optimizer to its.
+    """
 
     run: str
     measures: tuple[str, ...]
     subsets: Mapping[str, tuple[str, ...]]
+    sizes: Mapping[tuple[str, str], int]
     responses: int
     strengths: Mapping[str, tuple[float, ...]]
     rl_categories: tuple[str, ...]
@@ -49,6 +85,14 @@ class Options:
     def subsets_of(self, categories: Sequence[str]) -> tuple[str, ...]:
         """Subsets of the categories, or of all if there are none."""
         return tuple(subset for name in categories or self.subsets for subset in self.subsets.get(name, ()))
+
+    def prompts_of(self, categories: Sequence[str], subsets: Sequence[str]) -> int:
+        """How many RM-test prompts are in these categories and subsets; in all, of what is left empty."""
+        return sum(
+            size
+            for (category, subset), size in self.sizes.items()
+            if (not categories or category in categories) and (not subsets or subset in subsets)
+        )
 
 
 def from_query(query: Query) -> tuple[Selection, list[str]]:
@@ -65,7 +109,7 @@ def from_query(query: Query) -> tuple[Selection, list[str]]:
             try:
                 found[field] = _NUMBERS[field](values[-1])
             except ValueError:
-                notes.append(f"{name}={values[-1]} (not a number)")
+                notes.append(f"{name}={values[-1]} (not a {'whole ' if _NUMBERS[field] is int else ''}number)")
         else:
             found[field] = values[-1]
     return replace(Selection(), **found), notes
@@ -83,75 +127,26 @@ def to_query(selection: Selection) -> dict[str, list[str]]:
     return query
 
 
-def with_known_run(selection: Selection, run_ids: Sequence[str]) -> tuple[Selection, list[str]]:
-    """The choice without a run that is not there."""
-    if selection.run is None or selection.run in run_ids:
-        return selection, []
-    return replace(selection, run=None), [f"run={selection.run} (not in the warehouse)"]
-
-
-def fitted(selection: Selection, options: Options) -> tuple[Selection, list[str]]:
-    """The choice without what the run does not offer, and a note for each thing left out."""
-    fitting = _Fitting(selection)
-    fitting.one("measure", options.measures, "no such measure")
-    fitting.many("categories", tuple(options.subsets), "not among the RM-test prompts")
-    fitting.many("subsets", options.subsets_of(fitting.selection.categories), "not in the chosen categories")
-    fitting.one("responses", range(2, options.responses + 1), f"this run has 2 to {options.responses}")
-    fitting.one("optimizer", tuple(options.strengths), "not in this run")
-    strengths = options.strengths.get(fitting.selection.optimizer, ())
-    fitting.one("strength", strengths, f"this run has {', '.join(f'{value:g}' for value in strengths)}")
-    fitting.many("rl_categories", options.rl_categories, "not among the RL-test prompts")
-    fitting.one("golden", options.reward_models, "no such reward model")
-    others = tuple(name for name in options.reward_models if name != fitting.selection.golden)
-    fitting.one("proxy", others, "no such reward model beside the golden")
-    return fitting.selection, fitting.notes
-
-
-class _Fitting:
-    """A choice on its way through `fitted`: `selection` so far, `notes` on what was left out."""
-
-    def __init__(self, selection: Selection) -> None:
-        self.selection = selection
-        self.notes: list[str] = []
-
-    def one(self, field: str, allowed: Sequence[object], why: str) -> None:
-        """Keep a single value if it is allowed; else the default, or the first allowed where even that is not."""
-        value, default = getattr(self.selection, field), getattr(Selection(), field)
-        if value is None or value in allowed:
-            return
-        if value != default:
-            self._note(field, value, why)
-        fallback = default if default is None or default in allowed or not allowed else allowed[0]
-        self._change(field, fallback)
-
-    def many(self, field: str, allowed: Sequence[object], why: str) -> None:
-        """Keep those of several values that are allowed."""
-        values = getattr(self.selection, field)
-        for value in values:
-            if value not in allowed:
-                self._note(field, value, why)
-        self._change(field, tuple(value for value in values if value in allowed))
-
-    def _change(self, field: str, value: Any) -> None:
-        self.selection = replace(self.selection, **{field: value})
-
-    def _note(self, field: str, value: object, why: str) -> None:
-        shown = f"{value:g}" if isinstance(value, float) else value
-        self.notes.append(f"{_NAME_OF[field]}={shown} ({why})")
+def name_of(field: str) -> str:
+    """What a field is called in the link."""
+    return _NAME_OF[field]
 
 
 _MANY = ("categories", "subsets", "rl_categories")
-_NUMBERS = {"responses": int, "strength": float}
-_NAME_OF = {
-    "run": "run",
-    "measure": "measure",
-    "categories": "category",
-    "subsets": "subset",
-    "responses": "responses",
-    "optimizer": "optimizer",
-    "strength": "strength",
-    "rl_categories": "rl-category",
-    "golden": "golden",
-    "proxy": "proxy",
+_NUMBERS: Mapping[str, type[int] | type[float]] = {
+    "responses": int,
+    "prompts": int,
+    "budget": int,
+    "rank_bins": int,
+    "chosen_bin": int,
+    "rejected_bin": int,
+    "noise": float,
+    "seed": int,
+    "strength": float,
+    "map_bins": int,
+    "plan_budget": int,
+    "plan_noise": float,
 }
+_OTHER_NAMES = {"categories": "category", "subsets": "subset", "rl_categories": "rl-category"}
+_NAME_OF = {field.name: _OTHER_NAMES.get(field.name, field.name.replace("_", "-")) for field in fields(Selection)}
 _FIELD_OF = {name: field for field, name in _NAME_OF.items()}

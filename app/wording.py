@@ -30,6 +30,43 @@ _OPTIMIZERS: Mapping[str, OptimizerWords] = {
 }
 
 
+@dataclass(frozen=True)
+class CorrelationWords:
+    """How a correlation is called, its symbol in a sentence, and what it is."""
+
+    title: str
+    symbol: str
+    help: str
+
+
+CORRELATIONS: Mapping[str, CorrelationWords] = {
+    "kendall": CorrelationWords("Kendall τ", "τ", "Rank correlation τ-b of the measure and NDR"),
+    "spearman": CorrelationWords("Spearman ρ", "ρ", "Rank correlation ρ of the measure and NDR"),
+    "pearson": CorrelationWords("Pearson r", "r", "Linear correlation r of the measure and NDR"),
+    "mrr": CorrelationWords(
+        "MRR", "MRR", "For each golden, one over the NDR rank of the proxy that the measure likes best; averaged."
+    ),
+}
+_LEVELS = {"pooled": "over all defined golden–proxy pairs", "within": "within each golden, then averaged"}
+
+
+def correlation_help(name: str, level: str) -> str:
+    """What a correlation at a level is, in a sentence."""
+    words = CORRELATIONS[name]
+    return words.help if name == "mrr" else f"{words.help} {_LEVELS[level]}."
+
+
+def correlation(name: str, level: str) -> str:
+    """A correlation at a level, for titles: `Kendall τ`, `Kendall τ within goldens`."""
+    inside = level == "within" and name != "mrr"
+    return CORRELATIONS[name].title + (" within goldens" if inside else "")
+
+
+def correlations(evaluation: Evaluation, level: str) -> Mapping[str, Estimate]:
+    """All correlations of an evaluation at a level."""
+    return evaluation.within if level == "within" else evaluation.correlations
+
+
 def optimizer(name: str) -> OptimizerWords:
     """Words for an optimizer; an unknown one is called by its own name."""
     return _OPTIMIZERS.get(name, OptimizerWords(name, "Strength", f"{name} at {{}}"))
@@ -59,12 +96,29 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
             f"Run **{escape(options.run)}**",
             f"{count(reward_models, 'reward model')}, {count(pairs, 'golden–proxy pair')}",
             f"measured on {count(evaluation.prompts_used, 'RM-test prompt')}{_where(chosen)} "
-            f"× {count(chosen.responses or options.responses, 'response')}",
+            f"× {count(chosen.responses or options.responses, 'response')}{_bracketed(constructed(chosen))}",
             f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
             f"{_list(chosen.rl_categories)}",
             f"95% bootstrap intervals, B = {evaluation.replicates:,}, resampling {escape(str(evaluation.resampled))}",
         ]
     )
+
+
+def constructed(chosen: Selection) -> str:
+    """What was done to the test set beyond choosing prompts and responses; empty if nothing."""
+    parts = []
+    if chosen.budget is not None:
+        parts.append(f"a budget of {count(chosen.budget, 'annotation')}")
+    elif chosen.prompts is not None:
+        parts.append("prompts drawn at random")
+    if chosen.rank_bins is not None:
+        bins = f"{chosen.rank_bins} rank bins"
+        parts.append(bins if chosen.chosen_bin is None else f"{bins}, {chosen.chosen_bin} over {chosen.rejected_bin}")
+    if chosen.noise:
+        parts.append(f"annotators flip {formats.percent(chosen.noise)} of pairs")
+    if parts and (chosen.noise or chosen.budget is not None or chosen.prompts is not None):
+        parts.append(f"seed {chosen.seed}")
+    return ", ".join(parts)
 
 
 def undefined(evaluation: Evaluation) -> str:
@@ -142,6 +196,7 @@ def facts(chosen: Selection, options: Options) -> dict[str, object]:
         "categories": ", ".join(chosen.categories) or "all",
         "subsets": ", ".join(chosen.subsets) or "all",
         "responses": chosen.responses or options.responses,
+        "construction": constructed(chosen) or "plain",
         "rl_categories": ", ".join(chosen.rl_categories) or "all",
     }
 
@@ -159,6 +214,10 @@ def nothing_published(home: Path) -> str:
 def newest(runs: pl.DataFrame) -> str:
     """Id of the newest run of a table that has one."""
     return str(runs["run_id"][0])
+
+
+def _bracketed(text: str) -> str:
+    return f" ({text})" if text else ""
 
 
 def _where(chosen: Selection) -> str:

@@ -29,6 +29,6 @@ def show() -> None:
 
         st.caption(wording.what_is_shown(chosen, options, evaluation))
         if not frames.defined(pairs).is_empty():
-            tiles.show(evaluation)
+            tiles.show(evaluation, chosen.level)
         figures.show(pairs, chosen, options, measure_title)
         drilldown.show(snapshot, chosen, options, pairs, measure_title)

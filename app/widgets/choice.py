@@ -13,7 +13,8 @@ import streamlit as st
 
 from app import access, wording
 from app.access import Snapshot
-from app.selection import Options, Selection, fitted, from_query, to_query, with_known_run
+from app.fitting import fitted, with_known_run
+from app.selection import Options, Selection, from_query, to_query
 
 _CHOSEN = "selection"
 _WRITTEN = "selection.written"
@@ -39,10 +40,17 @@ def change(**fields: Any) -> None:
     st.session_state[_CHOSEN] = replace(st.session_state[_CHOSEN], **fields)
 
 
-def took(key: str, field: str) -> None:
-    """Callback of a widget: take its value over into a field of the choice; an empty text is no choice."""
+def took(key: str, field: str, unset: object = "") -> None:
+    """Callback of a widget: take its value over into a field of the choice; the value `unset` is no choice."""
     value = st.session_state[key]
-    change(**{field: tuple(value) if isinstance(value, list) else None if value == "" else value})
+    change(**{field: tuple(value) if isinstance(value, list) else None if value == unset else value})
+
+
+def bound(field: str, value: object, unset: object = "") -> dict[str, Any]:
+    """The arguments that tie a widget to a field of the choice, the value put into it."""
+    key = f"choose.{field}"
+    st.session_state[key] = value
+    return {"key": key, "on_change": took, "args": (key, field, unset)}
 
 
 def _write(query: dict[str, list[str]], shown: dict[str, list[str]]) -> None:

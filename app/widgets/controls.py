@@ -1,9 +1,12 @@
-"""The sidebar of the Explore page: every choice there is, each with a line of help in the field's words."""
+"""The sidebar: the choices that pages share, each with a line of help in the field's words.
+
+A page names the parts it listens to; what it does not listen to is not shown and stays as it was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import polars as pl
 import streamlit as st
@@ -11,19 +14,29 @@ import streamlit as st
 from app import wording
 from app.formats import escape
 from app.selection import Options, Selection
-from app.widgets.choice import took
-from warehouse.measures import MEASURES
+from app.widgets import constructions
+from app.widgets.choice import bound
+from warehouse.measures import CORRELATIONS, MEASURES
+
+Part = Literal["measure", "test set", "policies", "correlation"]
+ALL: tuple[Part, ...] = ("measure", "test set", "policies", "correlation")
 
 _NEWEST = ""  # a selectbox takes None for "nothing chosen"
+_RL_HELP = "The prompts that the policies are valued on. None chosen: all."
 
 
-def show(chosen: Selection, options: Options, runs: pl.DataFrame) -> None:
+def show(chosen: Selection, options: Options, runs: pl.DataFrame, parts: Sequence[Part] = ALL) -> None:
     """Draw the controls with the present choice in them; a change takes effect through `choice.took`."""
     with st.sidebar:
         _run(chosen, runs)
-        _measure(chosen, options)
-        _test_set(chosen, options)
-        _policies(chosen, options)
+        if "measure" in parts:
+            _measure(chosen, options)
+        if "test set" in parts:
+            _test_set(chosen, options)
+        if "policies" in parts:
+            _policies(chosen, options)
+        if "correlation" in parts:
+            _correlation(chosen)
 
 
 def _run(chosen: Selection, runs: pl.DataFrame) -> None:
@@ -32,7 +45,7 @@ def _run(chosen: Selection, runs: pl.DataFrame) -> None:
         [_NEWEST, *runs["run_id"]],
         format_func=lambda run_id: run_id or f"Newest: {wording.newest(runs)}",
         help="A finished run of the pipeline. *Newest* moves on to each run that finishes.",
-        **_bound("run", chosen.run or _NEWEST),
+        **bound("run", chosen.run or _NEWEST),
     )
 
 
@@ -42,7 +55,7 @@ def _measure(chosen: Selection, options: Options) -> None:
         options.measures,
         format_func=lambda name: MEASURES[name].title,
         help="How a reward model is judged against the golden one. Larger is always better.",
-        **_bound("measure", chosen.measure),
+        **bound("measure", chosen.measure),
     )
     st.caption(escape(MEASURES[chosen.measure].help))
 
@@ -55,16 +68,9 @@ def _test_set(chosen: Selection, options: Options) -> None:
         options.subsets_of(chosen.categories),
         placeholder="All subsets",
         help="Within the categories. None chosen: all.",
-        **_bound("subsets", list(chosen.subsets)),
+        **bound("subsets", list(chosen.subsets)),
     )
-    if options.responses > 2:
-        st.slider(
-            "Responses per prompt",
-            2,
-            options.responses,
-            help="The first so many of the initial policy's responses to each RM-test prompt.",
-            **_bound("responses", chosen.responses or options.responses),
-        )
+    constructions.show(chosen, options)
 
 
 def _policies(chosen: Selection, options: Options) -> None:
@@ -76,7 +82,7 @@ def _policies(chosen: Selection, options: Options) -> None:
             required=True,
             format_func=lambda name: wording.optimizer(name).title,
             help="How the policies were optimised against each reward model.",
-            **_bound("optimizer", chosen.optimizer),
+            **bound("optimizer", chosen.optimizer),
         )
     words, strengths = wording.optimizer(chosen.optimizer), options.strengths.get(chosen.optimizer, ())
     if len(strengths) > 1:
@@ -85,21 +91,30 @@ def _policies(chosen: Selection, options: Options) -> None:
             strengths,
             format_func=lambda strength: f"{strength:g}",
             help="How hard the policies were optimised.",
-            **_bound("strength", wording.strength_of(chosen, options)),
+            **bound("strength", wording.strength_of(chosen, options)),
         )
     _several("RL-test categories", "rl_categories", options.rl_categories, chosen.rl_categories, _RL_HELP)
 
 
-_RL_HELP = "The prompts that the policies are valued on. None chosen: all."
+def _correlation(chosen: Selection) -> None:
+    st.markdown("**Correlation with NDR**")
+    st.selectbox(
+        "Correlation",
+        CORRELATIONS,
+        format_func=lambda name: wording.CORRELATIONS[name].title,
+        help="How the agreement of a measure with NDR over golden–proxy pairs is put into one figure.",
+        **bound("correlation", chosen.correlation),
+    )
+    st.segmented_control(
+        "Level",
+        ("pooled", "within"),
+        required=True,
+        format_func=lambda level: "All pairs" if level == "pooled" else "Within goldens",
+        help="Over all golden–proxy pairs at once, or within each golden and then averaged.",
+        **bound("level", chosen.level),
+    )
 
 
 def _several(label: str, field: str, offered: Sequence[str], chosen: Sequence[str], help_text: str) -> None:
     if len(offered) > 1:
-        st.pills(label, offered, selection_mode="multi", help=help_text, **_bound(field, list(chosen)))
-
-
-def _bound(field: str, value: object) -> dict[str, Any]:
-    """The arguments that tie a widget to a field of the choice, the value put into it."""
-    key = f"choose.{field}"
-    st.session_state[key] = value
-    return {"key": key, "on_change": took, "args": (key, field)}
+        st.pills(label, offered, selection_mode="multi", help=help_text, **bound(field, list(chosen)))

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import frames, wording
+from app import wording
 from app.charts.interval import interval
 from app.formats import number
 from warehouse.measures import Evaluation
 
-_HELP = {
-    "kendall": "Rank correlation τ-b of the measure and NDR over all defined golden–proxy pairs.",
-    "spearman": "Rank correlation ρ of the measure and NDR over all defined golden–proxy pairs.",
-    "pearson": "Linear correlation r of the measure and NDR over all defined golden–proxy pairs.",
-    "mrr": "For each golden, one over the NDR rank of the proxy that the measure likes best; averaged over goldens.",
-}
 
-
-def show(evaluation: Evaluation) -> None:
-    """Draw the tiles, and below them what was left out."""
+def show(evaluation: Evaluation, level: str) -> None:
+    """Draw the tiles at the level `pooled` or `within` goldens, and below them what was left out."""
     with st.container(key="tiles"):
-        for column, (name, title) in zip(st.columns(4), frames.CORRELATION_TITLES.items(), strict=True):
-            estimate = evaluation.correlations[name]
+        for column, (name, estimate) in zip(
+            st.columns(4), wording.correlations(evaluation, level).items(), strict=True
+        ):
+            title = wording.correlation(name, level)
             with column, st.container(border=True, gap="xsmall"):
-                st.metric(title, number(estimate.value), help=_HELP[name])
+                st.metric(title, number(estimate.value), help=wording.correlation_help(name, level))
                 st.caption(wording.interval(estimate))
                 if estimate.value is not None:
                     least = 0 if name == "mrr" else -1

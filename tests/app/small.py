@@ -24,6 +24,7 @@ OPTIONS = Options(
     run="smoke-1",
     measures=("accuracy",),
     subsets={"Chat": ("advice",), "Safety": ("refuse",)},
+    sizes={("Chat", "advice"): 10, ("Safety", "refuse"): 6},
     responses=5,
     strengths={"bon": (1.0, 2.0, 8.0)},
     rl_categories=("Chat", "Safety"),

@@ -87,6 +87,38 @@ def test_a_category_narrows_the_test_set_and_its_subsets(simulated_home: Path, e
     assert "RM-test prompts (Chat)" in everything_said(page)
 
 
+def test_every_construction_of_a_test_set_can_be_chosen_and_is_said(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home)
+    page.slider(key="choose.responses").set_value(4).run()
+    page.number_input(key="choose.budget").set_value(64).run()
+    page.selectbox(key="choose.rank_bins").set_value(2).run()
+    page.selectbox(key="choose.bin_pair").set_value((2, 1)).run()
+    page.select_slider(key="choose.noise").set_value(0.1).run()
+    page.number_input(key="choose.seed").set_value(5).run()
+    assert not page.exception
+    assert address(page) == {
+        "responses": "4",
+        "budget": "64",
+        "rank-bins": "2",
+        "chosen-bin": "2",
+        "rejected-bin": "1",
+        "noise": "0.1",
+        "seed": "5",
+    }
+    said = everything_said(page)
+    assert "16 RM-test prompts × 4 responses (a budget of 64 annotations, 2 rank bins, 2 over 1" in said
+    assert page.slider(key="choose.prompts").disabled
+    page.slider(key="choose.responses").set_value(5).run()
+    assert "responses" not in address(page)
+
+
+def test_correlations_within_goldens_are_shown_when_asked_for(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home, level="within")
+    assert not page.exception
+    assert "Kendall τ within goldens" in figures(page)
+    assert figures(page)["MRR"] == figures(explore(simulated_home))["MRR"]
+
+
 def test_best_of_one_explains_that_nothing_is_defined(simulated_home: Path, explore: OpenPage) -> None:
     page = explore(simulated_home, strength="1")
     assert not page.exception

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.selection import Options, Selection, fitted, from_query, to_query, with_known_run
+from app.fitting import fitted, with_known_run
+from app.selection import Options, Selection, from_query, to_query
 
 OPTIONS = Options(
     run="quick-1",
     measures=("accuracy", "kendall"),
     subsets={"Chat": ("advice", "creative"), "Safety": ("refuse",)},
+    sizes={("Chat", "advice"): 10, ("Chat", "creative"): 6, ("Safety", "refuse"): 4},
     responses=8,
     strengths={"bon": (1.0, 2.0, 4.0)},
     rl_categories=("Chat", "Safety"),
@@ -25,11 +27,24 @@ FULL = Selection(
     categories=("Chat", "Safety"),
     subsets=("advice",),
     responses=5,
+    budget=40,
+    rank_bins=4,
+    chosen_bin=4,
+    rejected_bin=2,
+    noise=0.15,
+    seed=3,
     optimizer="bon",
     strength=4.0,
     rl_categories=("Safety",),
+    correlation="pearson",
+    level="within",
     golden="flip-0.00",
     proxy="flip-0.20",
+    cells="error",
+    study="budget",
+    map_bins=4,
+    plan_budget=100,
+    plan_noise=0.25,
 )
 
 
@@ -70,7 +85,23 @@ def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
     [
         ({"measure": ["vibes"]}, "measure=vibes (no such measure)"),
         ({"responses": ["99"]}, "responses=99 (this run has 2 to 8)"),
-        ({"responses": ["many"]}, "responses=many (not a number)"),
+        ({"responses": ["many"]}, "responses=many (not a whole number)"),
+        ({"prompts": ["21"]}, "prompts=21 (there are 20 to draw from)"),
+        ({"category": ["Safety"], "prompts": ["5"]}, "prompts=5 (there are 4 to draw from)"),
+        ({"prompts": ["8"], "budget": ["64"]}, "budget=64 (prompts are set; leave one out)"),
+        ({"budget": ["15"]}, "budget=15 (from 16 to 160)"),
+        ({"responses": ["3"], "rank-bins": ["4"]}, "rank-bins=4 (3 responses make 2 to 3 bins)"),
+        ({"chosen-bin": ["2"]}, "chosen-bin=2 (from 2 to the number of rank bins, none)"),
+        ({"rank-bins": ["3"], "chosen-bin": ["2"]}, "chosen-bin=2 (set the rejected bin too)"),
+        ({"rank-bins": ["3"], "rejected-bin": ["1"]}, "rejected-bin=1 (below the chosen bin)"),
+        ({"noise": ["0.5"]}, "noise=0.5 (from 0 to 0.45)"),
+        ({"noise": ["inf"]}, "noise=inf (from 0 to 0.45)"),
+        ({"seed": ["-1"]}, "seed=-1 (from 0 to 2.14748e+09)"),
+        ({"correlation": ["mood"]}, "correlation=mood (no such correlation)"),
+        ({"level": ["sea"]}, "level=sea (pooled or within)"),
+        ({"cells": ["all"]}, "cells=all (ndr or error)"),
+        ({"study": ["hard"]}, "study=hard (no such study)"),
+        ({"map-bins": ["7"]}, "map-bins=7 (2 to 6)"),
         ({"strength": ["3"]}, "strength=3 (this run has 1, 2, 4)"),
         ({"strength": ["nan"]}, "strength=nan (this run has 1, 2, 4)"),
         ({"category": ["Chat", "Cooking"]}, "category=Cooking (not among the RM-test prompts)"),

@@ -8,10 +8,10 @@ from warehouse.measures.arrays import best_of_n_policies, score_cube
 from warehouse.measures.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.catalogue import MEASURES
-from warehouse.measures.comparison import Comparison, compare
+from warehouse.measures.comparison import Comparison, compare, compare_all
 from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.curves import BudgetPoint, budget_curve, rank_bin_cells, rank_bin_map
-from warehouse.measures.evaluate import Evaluation, evaluate, evaluate_all
+from warehouse.measures.evaluate import Evaluation, evaluate, evaluate_all, evaluate_each
 from warehouse.measures.goodhart import (
     GoodhartSlopes,
     SlopeBin,
@@ -46,8 +46,10 @@ __all__ = [
     "best_of_n_values",
     "budget_curve",
     "compare",
+    "compare_all",
     "evaluate",
     "evaluate_all",
+    "evaluate_each",
     "fit_overoptimisation",
     "goodhart_slopes",
     "overoptimisation_degree",

@@ -6,7 +6,7 @@ of what makes intervals wide, drops out of the difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,9 @@ import numpy as np
 from warehouse.measures import bootstrap
 from warehouse.measures.across_pairs import CORRELATIONS, Figures
 from warehouse.measures.bootstrap import Estimate
+from warehouse.measures.catalogue import MEASURES
 from warehouse.measures.cube import PolicyValues, ScoreCube
-from warehouse.measures.evaluate import Evaluation, replicated
+from warehouse.measures.evaluate import Evaluation, Replicated, replicated
 from warehouse.measures.prompt_values import PromptValues
 from warehouse.measures.test_set import TestSet
 
@@ -56,6 +57,37 @@ def compare(
     one = test_set or TestSet()
     jobs = [(first, one), (second, second_test_set or one)]
     left, right = replicated(cube, values, jobs, rl_categories, replicates, seed, prepared)
+    return _comparison(left, right)
+
+
+def compare_all(
+    cube: ScoreCube,
+    values: PolicyValues,
+    second: str,
+    *,
+    measures: Sequence[str] = tuple(MEASURES),
+    test_sets: Sequence[TestSet] = (TestSet(),),
+    rl_categories: tuple[str, ...] | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+    prepared: Mapping[str, PromptValues] | None = None,
+) -> list[dict[str, Comparison]]:
+    """Compare every measure with the second one on each test set: `{measure: comparison}` per test set.
+
+    All share the draws of reward models and RL-test prompts. `prepared` are values by measure, good for all test sets.
+    """
+    names = tuple(dict.fromkeys((*measures, second)))
+    jobs = [(name, test_set) for test_set in test_sets for name in names]
+    ready = [(prepared or {}).get(name) for name, _ in jobs]
+    found = replicated(cube, values, jobs, rl_categories, replicates, seed, ready)
+    comparisons = []
+    for start in range(0, len(found), len(names)):
+        here = dict(zip(names, found[start : start + len(names)], strict=True))
+        comparisons.append({name: _comparison(here[name], here[second]) for name in measures})
+    return comparisons
+
+
+def _comparison(left: Replicated, right: Replicated) -> Comparison:
     return Comparison(
         left.evaluation,
         right.evaluation,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from warehouse.errors import InvalidChoice
 from warehouse.measures.cube import PolicyValues, ScoreCube
-from warehouse.measures.evaluate import Evaluation, evaluate
+from warehouse.measures.evaluate import Evaluation, evaluate_each
 from warehouse.measures.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet, prompts_in
 
 
@@ -51,20 +51,16 @@ def budget_curve(
             f"a budget of {budget} cannot be spent on {available} prompts with {FEWEST_RESPONSES} to {R} responses "
             f"each; it has to be from {FEWEST_PROMPTS * FEWEST_RESPONSES} to {available * R}"
         )
-    points = []
-    for count in tried:
-        spent = replace(base, responses=count, prompts=None, budget=budget)
-        found = evaluate(
-            cube,
-            values,
-            measure=measure,
-            test_set=spent,
-            rl_categories=rl_categories,
-            replicates=replicates,
-            seed=seed,
-        )
-        points.append(BudgetPoint(count, found.prompts_used, found))
-    return tuple(points)
+    found = evaluate_each(
+        cube,
+        values,
+        [replace(base, responses=count, prompts=None, budget=budget) for count in tried],
+        measure=measure,
+        rl_categories=rl_categories,
+        replicates=replicates,
+        seed=seed,
+    )
+    return tuple(BudgetPoint(count, one.prompts_used, one) for count, one in zip(tried, found, strict=True))
 
 
 def rank_bin_cells(bins: int) -> tuple[tuple[int, int], ...]:
@@ -84,16 +80,14 @@ def rank_bin_map(
     seed: int = 0,
 ) -> Mapping[tuple[int, int], Evaluation]:
     """Evaluate a measure on each cell (chosen bin, rejected bin). Raises InvalidChoice for more bins than responses."""
-    base = test_set or TestSet()
-    return {
-        (chosen, rejected): evaluate(
-            cube,
-            values,
-            measure=measure,
-            test_set=replace(base, rank_bins=bins, chosen_bin=chosen, rejected_bin=rejected),
-            rl_categories=rl_categories,
-            replicates=replicates,
-            seed=seed,
-        )
-        for chosen, rejected in rank_bin_cells(bins)
-    }
+    base, cells = test_set or TestSet(), rank_bin_cells(bins)
+    found = evaluate_each(
+        cube,
+        values,
+        [replace(base, rank_bins=bins, chosen_bin=chosen, rejected_bin=rejected) for chosen, rejected in cells],
+        measure=measure,
+        rl_categories=rl_categories,
+        replicates=replicates,
+        seed=seed,
+    )
+    return dict(zip(cells, found, strict=True))

@@ -117,6 +117,22 @@ def evaluate_all(
     return {name: one.evaluation for name, one in zip(measures, found, strict=True)}
 
 
+def evaluate_each(
+    cube: ScoreCube,
+    values: PolicyValues,
+    test_sets: Sequence[TestSet],
+    *,
+    measure: str = "accuracy",
+    rl_categories: tuple[str, ...] | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+    prepared: Sequence[PromptValues | None] | None = None,
+) -> list[Evaluation]:
+    """`evaluate` for one measure on several test sets, which share the draws of reward models and the NDR."""
+    jobs = [(measure, test_set) for test_set in test_sets]
+    return [one.evaluation for one in replicated(cube, values, jobs, rl_categories, replicates, seed, prepared)]
+
+
 def replicated(
     cube: ScoreCube,
     values: PolicyValues,

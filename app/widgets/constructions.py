@@ -1,0 +1,105 @@
+"""The controls of how a test set is made from the chosen prompts (METHOD, "Test-set constructions")."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.fitting import MOST_NOISE
+from app.formats import percent
+from app.selection import Options, Selection
+from app.widgets.choice import bound, change
+
+_NO_BINS = 0
+_ANY = 0
+_NOISE_STEPS = round(MOST_NOISE * 20)
+
+
+def show(chosen: Selection, options: Options) -> None:
+    """Draw them: responses at once, the rest in an expander that opens by itself while one of them is set."""
+    if options.responses > 2:
+        st.slider(
+            "Responses per prompt",
+            2,
+            options.responses,
+            help="The first so many of the initial policy's responses to each RM-test prompt.",
+            **bound("responses", chosen.responses or options.responses, unset=options.responses),
+        )
+    plain = Selection()
+    fields = ("prompts", "budget", "rank_bins", "noise")
+    is_set = any(getattr(chosen, field) != getattr(plain, field) for field in fields)
+    with st.expander("Size, ranks and noise", expanded=is_set):
+        _size(chosen, options)
+        _ranks(chosen, options)
+        _noise(chosen)
+
+
+def _size(chosen: Selection, options: Options) -> None:
+    there = options.prompts_of(chosen.categories, chosen.subsets)
+    responses = chosen.responses or options.responses
+    if there > 2:
+        drawn = chosen.budget // responses if chosen.budget else chosen.prompts or there
+        st.slider(
+            "Prompts",
+            2,
+            there,
+            disabled=chosen.budget is not None,
+            help="So many of the chosen prompts, drawn at random; a smaller draw is part of a greater one.",
+            **bound("prompts", drawn, unset=there),
+        )
+    st.number_input(
+        "Annotation budget",
+        2 * responses,
+        max(2 * responses, there * responses),
+        placeholder="All prompts",
+        help="Responses to annotate in all, prompts × responses per prompt; decides the number of prompts.",
+        disabled=chosen.prompts is not None,
+        **bound("budget", chosen.budget, unset=None),
+    )
+
+
+def _ranks(chosen: Selection, options: Options) -> None:
+    most = chosen.responses or options.responses
+    st.selectbox(
+        "Rank bins",
+        (_NO_BINS, *range(2, most + 1)),
+        format_func=lambda bins: str(bins) if bins else "No bins: all pairs",
+        help="Cut the golden order of each prompt's responses into bins; only pairs from different bins count.",
+        **bound("rank_bins", chosen.rank_bins or _NO_BINS, unset=_NO_BINS),
+    )
+    if chosen.rank_bins is None:
+        return
+    cells = [(_ANY, _ANY), *((i, j) for i in range(2, chosen.rank_bins + 1) for j in range(1, i))]
+    key = "choose.bin_pair"
+    st.session_state[key] = (chosen.chosen_bin or _ANY, chosen.rejected_bin or _ANY)
+    st.selectbox(
+        "Chosen and rejected bin",
+        cells,
+        format_func=lambda cell: f"{cell[0]} over {cell[1]}" if cell[0] else "Any two bins",
+        help="Where the chosen and the rejected response come from; bin 1 is the golden's worst.",
+        key=key,
+        on_change=_took_bins,
+        args=(key,),
+    )
+
+
+def _took_bins(key: str) -> None:
+    chosen_bin, rejected_bin = st.session_state[key]
+    change(chosen_bin=chosen_bin or None, rejected_bin=rejected_bin or None)
+
+
+def _noise(chosen: Selection) -> None:
+    st.select_slider(
+        "Annotation noise",
+        sorted({step / 20 for step in range(_NOISE_STEPS + 1)} | {chosen.noise}),
+        format_func=percent,
+        help="Share of the golden-ordered pairs that the annotator orders the other way.",
+        **bound("noise", chosen.noise),
+    )
+    if chosen.noise or chosen.prompts or chosen.budget:
+        st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            help="Of the drawn prompts and the annotator's noise: another seed is another draw.",
+            **bound("seed", chosen.seed),
+        )
