@@ -7,9 +7,10 @@ change it, and pass its path to `righttree run --profile`.
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +23,8 @@ EMBEDDED_MODEL = "smollm2-135m-instruct"
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Temperature = Annotated[float, Field(gt=0, le=5)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Layers = Annotated[int, Field(ge=-1, le=10_000)]
+LearningRate = Annotated[float, Field(gt=0, le=1)]
 
 
 class _Settings(BaseModel):
@@ -62,14 +65,71 @@ class PreferenceSettings(_Settings):
     validation_share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
 
 
+class OtherRewardModel(_Settings):
+    """A reward model that differs from the family in kind: in one of these, and in its seed as every one does.
+
+    - `size`: `train_share` of the training pairs; a smaller share is part of a greater one.
+    - `depth`: `trainable_layers` of its own.
+    - `seed`: nothing but the draws; `number` tells several apart.
+    - `length`: `length_bias` is the share of its training labels replaced by "the longer response is chosen".
+
+    `flip_rate` adds label noise; `learning_rate` and `epochs` replace the family's where the change asks for it.
+    """
+
+    kind: Literal["size", "depth", "seed", "length"]
+    train_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    trainable_layers: Layers | None = None
+    number: Annotated[int, Field(ge=1, le=999)] | None = None
+    length_bias: Annotated[float, Field(gt=0, le=1)] | None = None
+    flip_rate: Share = 0.0
+    learning_rate: LearningRate | None = None
+    epochs: Count | None = None
+
+    @model_validator(mode="after")
+    def _changes_what_its_kind_says(self) -> Self:
+        changes = {"size": "train_share", "depth": "trainable_layers", "seed": "number", "length": "length_bias"}
+        given = [name for name in changes.values() if getattr(self, name) is not None]
+        if given != [changes[self.kind]]:
+            raise ValueError(f"kind {self.kind!r} needs {changes[self.kind]}, and no other of {[*changes.values()]}")
+        return self
+
+    @property
+    def reward_model_id(self) -> str:
+        """Readable id, e.g. `size-0.25`, `depth-2`, `depth-all`, `seed-1`, `length-0.50`, `length-0.50-flip-0.10`."""
+        layers = "all" if self.trainable_layers == -1 else self.trainable_layers
+        changed = {
+            "size": f"{self.train_share or 0:.2f}",
+            "depth": str(layers),
+            "seed": str(self.number),
+            "length": f"{self.length_bias or 0:.2f}",
+        }
+        noise = f"-flip-{self.flip_rate:.2f}" if self.flip_rate else ""
+        return f"{self.kind}-{changed[self.kind]}{noise}"
+
+
+@dataclass(frozen=True)
+class RewardModelPlan:
+    """What one reward model of the run is to be: its id and everything that sets it apart."""
+
+    reward_model_id: str
+    kind: str
+    flip_rate: float
+    train_share: float
+    length_bias: float
+    trainable_layers: int
+    learning_rate: float
+    epochs: int
+
+
 class RewardModelSettings(_Settings):
     """The family of reward models and how each is trained (METHOD: Bradley–Terry with a regulariser)."""
 
     flip_rates: tuple[Share, ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
-    trainable_layers: Annotated[int, Field(ge=-1)] = 0
+    others: tuple[OtherRewardModel, ...] = ()
+    trainable_layers: Layers = 0
     epochs: Count = 8
     batch_pairs: Count = 32
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    learning_rate: LearningRate = 1e-3
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
     regularisation: Annotated[float, Field(ge=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -79,7 +139,44 @@ class RewardModelSettings(_Settings):
         names = [f"{rate:.2f}" for rate in self.flip_rates]
         if len(names) < 2 or len(set(names)) < len(names):
             raise ValueError(f"flip_rates has to hold two or more rates that differ by 0.01, got {self.flip_rates}")
+        others = [other.reward_model_id for other in self.others]
+        twice = sorted({name for name in others if others.count(name) > 1})
+        if twice:
+            raise ValueError(f"others has {twice[0]} more than once; shares have to differ by 0.01, numbers by 1")
+        if self.trainable_layers in {other.trainable_layers for other in self.others}:
+            raise ValueError(f"others has a depth of {self.trainable_layers}, which is the family's trainable_layers")
         return self
+
+    @property
+    def plans(self) -> tuple[RewardModelPlan, ...]:
+        """All reward models of the run, in the order of the profile: first the flip rates, then the others."""
+        flips = [self._plan(f"flip-{rate:.2f}", "flip", flip_rate=rate) for rate in self.flip_rates]
+        others = [
+            self._plan(other.reward_model_id, **other.model_dump(exclude={"number"}, exclude_none=True))
+            for other in self.others
+        ]
+        return (*flips, *others)
+
+    def _plan(self, reward_model_id: str, kind: str, **changed: Any) -> RewardModelPlan:
+        family = {
+            "flip_rate": 0.0,
+            "train_share": 1.0,
+            "length_bias": 0.0,
+            "trainable_layers": self.trainable_layers,
+            "learning_rate": self.learning_rate,
+            "epochs": self.epochs,
+        }
+        return RewardModelPlan(reward_model_id, kind, **{**family, **changed})
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all reward models of the run, sorted, as the warehouse's axes have them."""
+        return tuple(sorted(plan.reward_model_id for plan in self.plans))
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The values of `trainable_layers` that there are among the reward models."""
+        return tuple(sorted({plan.trainable_layers for plan in self.plans}))
 
 
 class TestSettings(_Settings):

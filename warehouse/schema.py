@@ -26,6 +26,9 @@ CATEGORIES = ("Chat", "Chat Hard", "Safety", "Reasoning")
 SPLITS = ("rm_train", "rm_test", "rl_test")
 """What a prompt is for: training reward models, measuring them, or valuing policies. Disjoint."""
 
+KINDS = ("flip", "size", "depth", "seed", "length", "import")
+"""What sets a reward model apart: label noise, training pairs, trained depth, seed, length-biased labels, outside."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -105,8 +108,11 @@ _TABLES = (
         "reward_model",
         "Every reward model of the run; each in turn is golden, all others are proxies.",
         Column("reward_model_id", TEXT, "readable id, e.g. `flip-0.20`", key=True),
-        Column("kind", TEXT, "what sets it apart, e.g. `flip`: the share of training labels flipped"),
-        Column("flip_rate", FLOAT64, "share of its training pairs whose label was flipped"),
+        Column(
+            "kind", TEXT, "what sets it apart: label noise, number of training pairs, trained depth, …", allowed=KINDS
+        ),
+        Column("flip_rate", FLOAT64, "share of its training labels flipped at random"),
+        Column("length_bias", FLOAT64, "share of its training labels replaced by: the longer response is chosen"),
         Column("base_model", TEXT, "the model whose trunk it shares"),
         Column("trainable_layers", INT, "top layers trained besides the head; 0 = head only, -1 = all"),
         Column("seed", INT, "seed of its initialisation, flips and batch order"),
@@ -156,7 +162,7 @@ _TABLES = (
     ),
     _table(
         "label",
-        "Which pairs each reward model saw, and which of them flipped.",
+        "Which training pairs each reward model saw, and which of them flipped, at random or for their lengths.",
         Column("reward_model_id", TEXT, "the reward model", key=True),
         Column("preference_id", TEXT, "the training pair", key=True),
         Column("flipped", BOOL, "true: chosen and rejected were swapped for this reward model"),

@@ -94,4 +94,5 @@ def score_texts(
     language_model: LanguageModel, reward_model: RewardModel, texts: Sequence[tuple[str, str]]
 ) -> NDArray[np.float32]:
     """Scores of (prompt, response) texts, float32 `[texts]`."""
-    return reward_model.score(trunk_features(language_model, reward_model.trainable_layers, texts))
+    layers = reward_model.trainable_layers
+    return reward_model.score(trunk_features(language_model, [layers], texts)[layers])

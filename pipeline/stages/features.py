@@ -21,9 +21,8 @@ def run(context: Context) -> Work:
     missing = [unit for unit in range(len(planned)) if not feature_file(context.run, unit).exists()]
     total = sum(len(batch) for batch in planned)
     context.progress.plan(total, "texts", total - sum(len(planned[unit]) for unit in missing))
-    trainable_layers = context.config.reward_models.trainable_layers
     for unit in missing:
-        features = trunk_features(context.base_model, trainable_layers, planned[unit])
+        features = trunk_features(context.base_model, context.config.reward_models.depths, planned[unit])
         path = feature_file(context.run, unit)
         context.run.write_atomically(path, partial(save_features, features))
         context.progress.advance(len(planned[unit]))

@@ -1,4 +1,4 @@
-"""Stage 5: M reward models learn from the same pairs, each with its own share of labels flipped.
+"""Stage 5: M reward models learn from the same pairs, each on its own corruption of their labels or choice of them.
 
 A part is one reward model: its weights, its labels, its curve, and last the row of table `reward_model`.
 """
@@ -6,15 +6,20 @@ A part is one reward model: its weights, its labels, its curve, and last the row
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pipeline.config import RewardModelPlan
 from pipeline.context import Context, Work
 from pipeline.runs import RunDirectory
 from pipeline.stages.features import feature_file, text_batches
+from pipeline.texts import Text
 
 if TYPE_CHECKING:
     from pipeline.models.reward_model import RewardModel
@@ -26,74 +31,83 @@ STAGE = "reward_models"
 def run(context: Context) -> Work:
     from pipeline.models.trunk import load_features
 
-    models = [(f"flip-{rate:.2f}", rate) for rate in context.config.reward_models.flip_rates]
-    missing = [(name, rate) for name, rate in models if not context.run.has_part("reward_model", STAGE, name)]
-    context.progress.plan(len(models), "reward models", len(models) - len(missing))
-    if missing:
-        batches = text_batches(context.run)
-        features = load_features([feature_file(context.run, unit) for unit in range(len(batches))])
-        numbers = {text: number for number, text in enumerate(text for batch in batches for text in batch)}
-        pairs = context.run.read("preference").with_columns(
-            chosen_text=pl.struct("prompt", "chosen").map_elements(
-                lambda text: numbers[text["prompt"], text["chosen"]], return_dtype=pl.Int64
-            ),
-            rejected_text=pl.struct("prompt", "rejected").map_elements(
-                lambda text: numbers[text["prompt"], text["rejected"]], return_dtype=pl.Int64
-            ),
-        )
-        for name, rate in missing:
-            _train_one(context, name, rate, pairs, features)
-            context.progress.advance()
-    return Work(len(models), "reward models")
+    plans = context.config.reward_models.plans
+    missing = [plan for plan in plans if not context.run.has_part("reward_model", STAGE, plan.reward_model_id)]
+    context.progress.plan(len(plans), "reward models", len(plans) - len(missing))
+    batches = text_batches(context.run) if missing else []
+    numbers = {text: number for number, text in enumerate(text for batch in batches for text in batch)}
+    files = [feature_file(context.run, unit) for unit in range(len(batches))]
+    for layers in sorted({plan.trainable_layers for plan in missing}):
+        features = load_features(files, layers)
+        for plan in missing:
+            if plan.trainable_layers == layers:
+                _train_one(context, plan, numbers, features)
+                context.progress.advance()
+    return Work(len(plans), "reward models")
 
 
-def _train_one(context: Context, name: str, flip_rate: float, pairs: pl.DataFrame, features: Features) -> None:
+def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, int], features: Features) -> None:
     from pipeline.models.reward_model import RewardModel
     from pipeline.models.training import train
 
-    settings = context.config.reward_models
+    name, settings = plan.reward_model_id, context.config.reward_models
     seed = context.seed(STAGE, name)
-    numbers = {split: _text_numbers(pairs.filter(split=split)) for split in ("train", "validation")}
-    flipped = flips(len(numbers["train"]), flip_rate, context.rng(STAGE, name, "flips"))
-    labelled = np.where(flipped[:, None], numbers["train"][:, ::-1], numbers["train"])
-    reward_model = RewardModel(context.base_model, settings.trainable_layers, seed)
-    curve = train(reward_model, features, labelled, numbers["validation"], settings, seed)
+    pairs = context.run.read("preference")
+    labels = labels_of(plan, pairs.filter(split="train"), partial(context.rng, STAGE))
+    train_pairs = _text_numbers(labels, numbers)
+    labelled = np.where(labels["flipped"].to_numpy()[:, None], train_pairs[:, ::-1], train_pairs)
+    validation_pairs = _text_numbers(pairs.filter(split="validation"), numbers)
+    reward_model = RewardModel(context.base_model, plan.trainable_layers, seed)
+    changed = settings.model_copy(update={"learning_rate": plan.learning_rate, "epochs": plan.epochs})
+    curve = train(reward_model, features, labelled, validation_pairs, changed, seed)
     weights = _save(context.run, name, reward_model)
-    context.run.write_part(
-        "label",
-        STAGE,
-        name,
-        pairs.filter(split="train").select(
-            pl.lit(name).alias("reward_model_id"), "preference_id", pl.Series("flipped", flipped)
-        ),
-    )
+    rows = labels.select(pl.lit(name).alias("reward_model_id"), "preference_id", "flipped")
+    context.run.write_part("label", STAGE, name, rows)
     points = [{"model_id": name, "metric": p.metric, "step": p.step, "value": p.value} for p in curve]
     context.run.write_part("training_curve", STAGE, name, pl.DataFrame(points))
     accuracy = next(point.value for point in reversed(curve) if point.metric == "validation_accuracy")
     row = {
         "reward_model_id": name,
-        "kind": "flip",
-        "flip_rate": flip_rate,
+        "kind": plan.kind,
+        "flip_rate": plan.flip_rate,
+        "length_bias": plan.length_bias,
         "base_model": context.config.policy.model,
-        "trainable_layers": settings.trainable_layers,
+        "trainable_layers": plan.trainable_layers,
         "seed": seed,
         "train_pairs": len(labelled),
         "validation_accuracy": accuracy,
         "weights": weights,
     }
     context.run.write_part("reward_model", STAGE, name, pl.DataFrame([row]))
-    context.progress.say(f"{name}: validation accuracy {accuracy:.3f} on {len(numbers['validation'])} pairs")
+    context.progress.say(f"{name}: validation accuracy {accuracy:.3f} on {len(validation_pairs)} pairs")
 
 
-def flips(pairs: int, flip_rate: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which pairs to flip: the nearest whole number to `flip_rate · pairs` of them, drawn without replacement."""
-    flipped = np.zeros(pairs, dtype=bool)
-    flipped[rng.permutation(pairs)[: round(flip_rate * pairs)]] = True
-    return flipped
+def labels_of(plan: RewardModelPlan, pairs: pl.DataFrame, rng: Callable[..., Generator]) -> pl.DataFrame:
+    """The training pairs that a reward model sees, with column `flipped`: chosen and rejected are swapped for it.
+
+    `rng(*names)` gives the random numbers of one purpose. Those of the choice of pairs are the same for every reward
+    model, so that a smaller training set is part of a larger one. Lengths are in characters; equal ones change nothing.
+    """
+    if plan.train_share < 1.0:
+        kept = rng("size").permutation(pairs.height)[: max(1, round(plan.train_share * pairs.height))]
+        pairs = pairs[np.sort(kept)]
+    flipped = some_of(pairs.height, plan.flip_rate, rng(plan.reward_model_id, "flips"))
+    chosen, rejected = (pairs[side].str.len_chars().to_numpy() for side in ("chosen", "rejected"))
+    by_length = some_of(pairs.height, plan.length_bias, rng(plan.reward_model_id, "length")) & (chosen != rejected)
+    return pairs.with_columns(flipped=np.where(by_length, rejected > chosen, flipped))
 
 
-def _text_numbers(pairs: pl.DataFrame) -> NDArray[np.int64]:
-    return pairs.select("chosen_text", "rejected_text").to_numpy()
+def some_of(pairs: int, share: float, rng: Generator) -> NDArray[np.bool_]:
+    """Which pairs to change: the nearest whole number to `share · pairs` of them, drawn without replacement."""
+    chosen = np.zeros(pairs, dtype=bool)
+    chosen[rng.permutation(pairs)[: round(share * pairs)]] = True
+    return chosen
+
+
+def _text_numbers(pairs: pl.DataFrame, numbers: Mapping[Text, int]) -> NDArray[np.int64]:
+    """Numbers of the chosen and rejected texts, `[pairs, 2]`."""
+    sides = [[numbers[text] for text in pairs.select("prompt", side).iter_rows()] for side in ("chosen", "rejected")]
+    return np.array(sides, dtype=np.int64).T
 
 
 def _save(run: RunDirectory, name: str, reward_model: RewardModel) -> str:

@@ -1,11 +1,6 @@
-"""Stage 7: every reward model scores every test response; the trunk reads each text once for all of them.
-
-The text is scored, not the tokens that were sampled: so a score can be had again from the text and the saved weights.
-"""
+"""Stage 7: every reward model scores every test response; the trunk reads each text once for all of them."""
 
 from __future__ import annotations
-
-import polars as pl
 
 from pipeline import texts
 from pipeline.context import Context, Work
@@ -22,24 +17,15 @@ def run(context: Context) -> Work:
     total = sum(len(batch) for batch in planned)
     progress.plan(total, "texts", total - sum(len(planned[unit]) for unit in missing))
     if missing:
-        from pipeline.models.reward_model import load_reward_model
-        from pipeline.models.trunk import trunk_features
+        from pipeline.scoring import Scorer
 
-        saved = run.read("reward_model").sort("reward_model_id").select("reward_model_id", "weights")
-        models = {
-            name: load_reward_model(run.path / weights, context.base_model) for name, weights in saved.iter_rows()
-        }
+        scorer = Scorer(context)
     for unit in missing:
-        batch = planned[unit]
-        features = trunk_features(context.base_model, context.config.reward_models.trainable_layers, batch)
-        scored = pl.DataFrame(batch, schema=["prompt", "text"], orient="row").with_columns(
-            pl.Series(name, model.score(features)) for name, model in models.items()
-        )
         rows = (
-            responses.join(scored, on=["prompt", "text"])
-            .unpivot(list(models), index="response_id", variable_name="reward_model_id", value_name="score")
+            responses.join(scorer.score(planned[unit]), on=["prompt", "text"])
+            .unpivot(scorer.ids, index="response_id", variable_name="reward_model_id", value_name="score")
             .sort("reward_model_id", "response_id")
         )
         run.write_part("score", STAGE, unit, rows)
-        progress.advance(len(batch))
+        progress.advance(len(planned[unit]))
     return Work(total, "texts")

@@ -81,7 +81,7 @@ def main() -> int:
     reading = {
         size: best(
             lambda size=size: (
-                [trunk_features(ours, 0, texts[at : at + size]) for at in range(0, len(texts), size)]  # type: ignore[misc]
+                [trunk_features(ours, [0], texts[at : at + size]) for at in range(0, len(texts), size)]  # type: ignore[misc]
                 and tokens
             )
         )

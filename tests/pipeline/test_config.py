@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,65 @@ def test_strengths_double_up_to_the_number_of_samples() -> None:
     assert config.best_of_n == (1, 2, 4, 8, 12)
 
 
+OTHERS = """
+[reward_models]
+flip_rates = [0.0, 0.25]
+learning_rate = 1e-3
+[[reward_models.others]]
+kind = "size"
+train_share = 0.25
+[[reward_models.others]]
+kind = "depth"
+trainable_layers = 2
+learning_rate = 1e-4
+epochs = 2
+[[reward_models.others]]
+kind = "depth"
+trainable_layers = -1
+[[reward_models.others]]
+kind = "seed"
+number = 1
+[[reward_models.others]]
+kind = "length"
+length_bias = 0.5
+[[reward_models.others]]
+kind = "length"
+length_bias = 0.5
+flip_rate = 0.1
+"""
+
+
+def test_reward_models_of_every_kind_have_readable_ids_and_differ_in_what_they_say(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(OTHERS)
+    settings = load_profile(str(path)).reward_models
+    names = ["flip-0.00", "flip-0.25", "size-0.25", "depth-2", "depth-all", "seed-1", "length-0.50"]
+    assert [plan.reward_model_id for plan in settings.plans] == [*names, "length-0.50-flip-0.10"]
+    assert settings.ids == tuple(sorted([*names, "length-0.50-flip-0.10"]))
+    assert settings.depths == (-1, 0, 2)
+    plans = {plan.reward_model_id: plan for plan in settings.plans}
+    clean = replace(plans["flip-0.00"], reward_model_id="", kind="")
+    changes = {
+        "flip-0.25": {"flip_rate": 0.25},
+        "size-0.25": {"train_share": 0.25},
+        "depth-2": {"trainable_layers": 2, "learning_rate": 1e-4, "epochs": 2},
+        "depth-all": {"trainable_layers": -1},
+        "seed-1": {},
+        "length-0.50": {"length_bias": 0.5},
+        "length-0.50-flip-0.10": {"length_bias": 0.5, "flip_rate": 0.1},
+    }
+    for name, changed in changes.items():
+        assert plans[name] == replace(clean, reward_model_id=name, kind=name.split("-")[0], **changed)
+
+
+def test_without_others_the_reward_models_are_the_flip_rates() -> None:
+    assert load_profile("quick").reward_models.ids == ("flip-0.00", "flip-0.10", "flip-0.20", "flip-0.30", "flip-0.40")
+
+
+def other(*settings: str) -> str:
+    return "\n".join(["[[reward_models.others]]", *settings])
+
+
 def test_a_seed_given_replaces_the_profile_s(tmp_path: Path) -> None:
     assert load_profile("smoke", seed=7).seed == 7
 
@@ -45,6 +105,13 @@ def test_a_seed_given_replaces_the_profile_s(tmp_path: Path) -> None:
         ("seed = ", "not TOML"),
         ("[test]\nrm_test_responses = 1", "rm_test_responses"),
         ("[policy]\ntemperature = nan", "policy.temperature"),
+        (other("kind = 'colour'"), r"reward_models.others.0.kind: .*'size', 'depth', 'seed' or 'length'"),
+        (other("kind = 'size'"), "kind 'size' needs train_share, and no other of"),
+        (other("kind = 'size'", "train_share = 1.0"), "reward_models.others.0.train_share: .*less than 1"),
+        (other("kind = 'seed'", "number = 1", "length_bias = 0.5"), "kind 'seed' needs number, and no other of"),
+        (other("kind = 'length'", "length_bias = 0"), "reward_models.others.0.length_bias: .*greater than 0"),
+        (other("kind = 'depth'", "trainable_layers = 0"), "others has a depth of 0, which is the family's"),
+        (2 * (other("kind = 'seed'", "number = 1") + "\n"), "others has seed-1 more than once"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_was_got(tmp_path: Path, text: str, message: str) -> None:

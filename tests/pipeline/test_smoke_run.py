@@ -58,17 +58,26 @@ def test_labels_are_flipped_at_the_rate_of_each_reward_model(warehouse: duckdb.D
         assert row["flipped"] == pytest.approx(row["flip_rate"], abs=0.5 / row["pairs"])
 
 
+def test_reward_models_are_those_of_the_profile(warehouse: duckdb.DuckDBPyConnection) -> None:
+    models = reads.reward_models(warehouse, SMOKE_RUN)
+    assert tuple(models["reward_model_id"]) == CONFIG.reward_models.ids
+    for plan in CONFIG.reward_models.plans:
+        row = models.filter(reward_model_id=plan.reward_model_id).row(0, named=True)
+        for name in ("kind", "flip_rate", "length_bias", "trainable_layers"):
+            assert row[name] == getattr(plan, name)
+
+
 def test_every_reward_model_scores_every_test_response_once(warehouse: duckdb.DuckDBPyConnection) -> None:
     scores = table(warehouse, "score")
     responses = table(warehouse, "response").filter(policy_id="initial")
-    assert scores.height == responses.height * len(CONFIG.reward_models.flip_rates)
+    assert scores.height == responses.height * len(CONFIG.reward_models.ids)
     assert set(scores["response_id"]) == set(responses["response_id"])
     assert scores["score"].is_finite().all()
 
 
 def test_the_cube_is_dense_and_in_the_order_of_ids(warehouse: duckdb.DuckDBPyConnection) -> None:
     cube = reads.score_cube(warehouse, SMOKE_RUN)
-    M, P = len(CONFIG.reward_models.flip_rates), 4 * CONFIG.prompts.rm_test_per_category
+    M, P = len(CONFIG.reward_models.ids), 4 * CONFIG.prompts.rm_test_per_category
     assert cube.scores_MPR.shape == (M, P, CONFIG.test.rm_test_responses)
     assert list(cube.prompts) == sorted(cube.prompts)
     one = warehouse.execute(
@@ -90,7 +99,9 @@ def test_best_of_one_is_the_initial_policy_and_more_helps_its_own_reward_model(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
     one = reads.policy_values(warehouse, SMOKE_RUN, "bon", 1)
-    np.testing.assert_allclose(one.optimised_MMQ, np.repeat(one.initial_MQ[:, None], 3, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(
+        one.optimised_MMQ, np.repeat(one.initial_MQ[:, None], len(CONFIG.reward_models.ids), axis=1), rtol=1e-6
+    )
     strengths = reads.strengths(warehouse, SMOKE_RUN)["strength"].to_list()
     assert strengths == [float(n) for n in CONFIG.best_of_n]
     own = [np.trace(reads.policy_values(warehouse, SMOKE_RUN, "bon", n).optimised_MMQ.mean(axis=2)) for n in strengths]

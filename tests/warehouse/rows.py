@@ -14,8 +14,8 @@ def tiny_run(run_id: str = "tiny", score: float = 1.0) -> dict[str, pl.DataFrame
     ]
     models = ["flip-0.00", "flip-0.20"]
     reward_models = [
-        {"reward_model_id": name, "kind": "flip", "flip_rate": 0.0, "base_model": "m", "trainable_layers": 0}
-        | {"seed": 1, "train_pairs": 8, "validation_accuracy": 0.5, "weights": "w"}
+        {"reward_model_id": name, "kind": "flip", "flip_rate": 0.0, "length_bias": 0.0, "base_model": "m"}
+        | {"trainable_layers": 0, "seed": 1, "train_pairs": 8, "validation_accuracy": 0.5, "weights": "w"}
         for name in models
     ]
     policy = {"policy_id": "initial", "optimizer": "none", "reward_model_id": None, "strength": None, "kl": 0.0}

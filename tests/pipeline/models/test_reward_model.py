@@ -33,11 +33,38 @@ def plain_scores(language_model: LanguageModel, reward_model: RewardModel) -> np
     return np.array(scores, dtype=np.float32)
 
 
-def test_shared_prefixes_and_batches_change_nothing_but_rounding(language_model: LanguageModel) -> None:
-    exact = LanguageModel("exact", copy.deepcopy(language_model.model).float(), language_model.tokenizer)
+@pytest.fixture(scope="module")
+def exact(language_model: LanguageModel) -> LanguageModel:
+    """The model in float32, in which two ways of computing the same differ by next to nothing."""
+    return LanguageModel("exact", copy.deepcopy(language_model.model).float(), language_model.tokenizer)
+
+
+def test_shared_prefixes_and_batches_change_nothing_but_rounding(exact: LanguageModel) -> None:
     reward_model = RewardModel(exact, 0, seed=3)
     scores = score_texts(exact, reward_model, TEXTS)
     np.testing.assert_allclose(scores, plain_scores(exact, reward_model), atol=1e-3)
+
+
+def test_one_pass_gives_the_features_of_every_depth_as_a_plain_forward_pass_does(exact: LanguageModel) -> None:
+    features = trunk_features(exact, [2, 0, -1, 7], TEXTS)
+    assert list(features) == [2, 0, -1, 7]
+    for number, (prompt, response) in enumerate(TEXTS):
+        ids = torch.tensor([exact.prompt_ids(prompt) + exact.response_ids(response)])
+        with torch.no_grad():
+            hidden = exact.base(input_ids=ids, output_hidden_states=True)
+        for layers, of_depth in features.items():
+            got = of_depth.values[of_depth.offsets[number] : of_depth.offsets[number + 1]]
+            states = hidden.hidden_states[0 if layers == -1 else exact.layers - layers][0]
+            wanted = hidden.last_hidden_state[0, -1:] if layers == 0 else states
+            torch.testing.assert_close(got, wanted, atol=2e-3, rtol=1e-3)
+
+
+def test_other_depths_beside_it_change_no_bit_of_a_depth(language_model: LanguageModel) -> None:
+    together = trunk_features(language_model, [0, 1, 3, -1], TEXTS)
+    for layers, features in together.items():
+        alone = trunk_features(language_model, [layers], TEXTS)[layers]
+        assert features.values.equal(alone.values)
+        assert features.offsets.equal(alone.offsets)
 
 
 @pytest.mark.parametrize("trainable_layers", [0, 1, 3, -1])
@@ -87,11 +114,13 @@ def test_only_the_head_and_the_top_blocks_are_trained(language_model: LanguageMo
 
 
 def test_features_survive_the_disk_and_pad_as_they_should(language_model: LanguageModel, tmp_path: Path) -> None:
-    features = trunk_features(language_model, 2, TEXTS)
-    parts = [trunk_features(language_model, 2, TEXTS[:2]), trunk_features(language_model, 2, TEXTS[2:])]
-    for number, part in enumerate(parts):
+    features = trunk_features(language_model, [2], TEXTS)[2]
+    for number in (0, 1):
+        part = trunk_features(language_model, [0, 2], TEXTS[2 * number : 2 * number + 2])
         save_features(part, tmp_path / f"{number}.safetensors")
-    loaded = load_features([tmp_path / "0.safetensors", tmp_path / "1.safetensors"])
+    files = [tmp_path / "0.safetensors", tmp_path / "1.safetensors"]
+    loaded = load_features(files, 2)
+    assert load_features(files, 0).values.shape == (len(TEXTS), language_model.hidden_size)
     assert loaded.offsets.equal(features.offsets)
     hidden, lengths = loaded.padded(torch.tensor([3, 0]))
     assert lengths.tolist() == [loaded.lengths[3], loaded.lengths[0]]

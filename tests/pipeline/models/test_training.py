@@ -13,7 +13,7 @@ from pipeline.models.language_model import LanguageModel
 from pipeline.models.reward_model import RewardModel, score_texts
 from pipeline.models.training import pair_loss, train
 from pipeline.models.trunk import Features, trunk_features
-from pipeline.stages.reward_models import flips
+from pipeline.stages.reward_models import some_of
 
 
 def test_the_loss_is_the_paper_s() -> None:
@@ -39,7 +39,7 @@ def test_clean_labels_are_learnt_and_noise_is_not(language_model: LanguageModel)
     features, pairs = gaussian_task(language_model)
     accuracies = []
     for flip_rate in (0.0, 0.5):
-        flipped = flips(200, flip_rate, np.random.default_rng(1))
+        flipped = some_of(200, flip_rate, np.random.default_rng(1))
         labelled = np.where(flipped[:, None], pairs[:200, ::-1], pairs[:200])
         curve = train(RewardModel(language_model, 0, 1), features, labelled, pairs[200:], SETTINGS, seed=1)
         accuracies.append([p.value for p in curve if p.metric == "validation_accuracy"][-1])
@@ -78,7 +78,7 @@ def test_the_curve_has_a_point_per_epoch_and_one_before(language_model: Language
 def test_top_blocks_learn_from_real_texts(language_model: LanguageModel) -> None:
     texts = [(f"What is {n} plus 1?", answer) for n in range(12) for answer in (f"It is {n + 1}.", "bla bla bla bla")]
     pairs = np.arange(24).reshape(12, 2)
-    features = trunk_features(language_model, 1, texts)
+    features = trunk_features(language_model, [1], texts)[1]
     reward_model = RewardModel(language_model, 1, 0)
     before = {name: value.clone() for name, value in reward_model.state_dict().items()}
     settings = RewardModelSettings(epochs=4, learning_rate=3e-4, batch_pairs=4)
@@ -90,5 +90,5 @@ def test_top_blocks_learn_from_real_texts(language_model: LanguageModel) -> None
 
 
 def test_flips_are_exactly_as_many_as_asked() -> None:
-    assert flips(100, 0.25, np.random.default_rng(0)).sum() == 25
-    assert flips(7, 0.0, np.random.default_rng(0)).sum() == 0
+    assert some_of(100, 0.25, np.random.default_rng(0)).sum() == 25
+    assert some_of(7, 0.0, np.random.default_rng(0)).sum() == 0

@@ -1,0 +1,53 @@
+"""Scoring (prompt, response) texts with all reward models of a run: the one place where it is done.
+
+The text is scored, not the tokens that were sampled: so a score can be had again from the text and the saved weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from pipeline import texts
+from pipeline.context import Context
+
+
+class Scorer:
+    """All trained reward models of a run, loaded once. Raises ModelUnavailable if the weights of one are gone."""
+
+    def __init__(self, context: Context) -> None:
+        from pipeline.models.reward_model import load_reward_model
+
+        run = context.run
+        saved = run.read("reward_model").sort("reward_model_id").select("reward_model_id", "weights")
+        self._language_model = context.base_model
+        self._models = {
+            name: load_reward_model(run.path / weights, self._language_model) for name, weights in saved.iter_rows()
+        }
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the reward models, sorted."""
+        return list(self._models)
+
+    def score(self, wanted: Iterable[texts.Text]) -> pl.DataFrame:
+        """Scores of the distinct texts: columns `prompt`, `text` (the response) and a float32 one per reward model.
+
+        The trunk reads each text once for all reward models, whatever their depths. The same texts give the same
+        scores; among other texts, in other batches, they differ by the rounding of bfloat16.
+        """
+        scored = [self._score_batch(batch) for batch in texts.batches(wanted)]
+        if not scored:
+            keys = {"prompt": pl.String, "text": pl.String}
+            return pl.DataFrame(schema=keys | dict.fromkeys(self._models, pl.Float32))
+        return pl.concat(scored)
+
+    def _score_batch(self, batch: list[texts.Text]) -> pl.DataFrame:
+        from pipeline.models.trunk import trunk_features
+
+        depths = sorted({model.trainable_layers for model in self._models.values()})
+        features = trunk_features(self._language_model, depths, batch)
+        return pl.DataFrame(batch, schema=["prompt", "text"], orient="row").with_columns(
+            pl.Series(name, model.score(features[model.trainable_layers])) for name, model in self._models.items()
+        )
