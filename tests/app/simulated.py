@@ -99,6 +99,7 @@ def _reward_models(models: Sequence[str], noise: NDArray[np.float64]) -> pl.Data
             "reward_model_id": models,
             "kind": "flip",
             "flip_rate": [0.5 * m / M for m in range(M)],
+            "length_bias": 0.0,
             "base_model": "simulated",
             "trainable_layers": 0,
             "seed": list(range(M)),

@@ -24,7 +24,16 @@ from warehouse.outside.sheet import Sheet, shown
 from warehouse.reads import INITIAL
 
 _DOUBLED = {"rm_test": "#rm", "rl_test": "#rl"}
-_UNKNOWN = ("flip_rate", "trainable_layers", "train_pairs", "weights", "temperature", "tokens", "finished")
+_UNKNOWN = (
+    "flip_rate",
+    "length_bias",
+    "trainable_layers",
+    "train_pairs",
+    "weights",
+    "temperature",
+    "tokens",
+    "finished",
+)
 _UNKNOWN_TEXT = "unknown"
 
 
@@ -130,6 +139,7 @@ def _reward_model(name: str, accuracy: float) -> dict[str, object]:
         "reward_model_id": name,
         "kind": "import",
         "flip_rate": 0.0,
+        "length_bias": 0.0,
         "base_model": _UNKNOWN_TEXT,
         "trainable_layers": 0,
         "seed": 0,
