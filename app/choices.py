@@ -34,3 +34,8 @@ class ResponsesChoice(PageChoice):
     shown: int = 4
     reward_model: str | None = None
     sample: int = 1
+
+
+@dataclass(frozen=True)
+class OverviewChoice(PageChoice):
+    """Overview: the run alone."""

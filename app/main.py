@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import style
-from app.views import explore, responses, reward_models, runs
+from app.views import explore, overview, responses, reward_models, runs
 
 # A tree of two branches, drawn here: a named icon would be fetched from the web.
 _ICON = """<svg viewBox="0 0 24 24" xmlns="http://www.w3.org/2000/svg" fill="none" stroke="#2f7f9f" stroke-width="2.4"
@@ -15,7 +15,8 @@ stroke-linecap="round"><path d="M12 22V11M12 15l-5-5M12 12l5-5"/><circle cx="6" 
 st.set_page_config(page_title="righttree", page_icon=_ICON, layout="wide")
 page = st.navigation(
     [
-        st.Page(explore.show, title="Explore", icon=":material/scatter_plot:", url_path="explore", default=True),
+        st.Page(overview.show, title="Overview", icon=":material/flag:", url_path="overview", default=True),
+        st.Page(explore.show, title="Explore", icon=":material/scatter_plot:", url_path="explore"),
         st.Page(reward_models.show, title="Reward models", icon=":material/grading:", url_path="reward-models"),
         st.Page(responses.show, title="Responses", icon=":material/forum:", url_path="responses"),
         st.Page(runs.show, title="Runs", icon=":material/list_alt:", url_path="runs"),

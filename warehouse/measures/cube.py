@@ -5,10 +5,13 @@ Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt, `Q` RL
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from warehouse.errors import UnknownName
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,14 @@ class ScoreCube:
             self.reward_models,
             *(tuple(names[number] for number in prompts) for names in (self.prompts, self.categories, self.subsets)),
         )
+
+    def of_reward_models(self, names: Sequence[str]) -> ScoreCube:
+        """The cube of some reward models only, in the order of these names. Raises UnknownName."""
+        unknown = [name for name in names if name not in self.reward_models]
+        if unknown:
+            raise UnknownName(f"no reward model {unknown[0]!r}; there are {', '.join(self.reward_models)}")
+        rows = [self.reward_models.index(name) for name in names]
+        return ScoreCube(self.scores_MPR[rows], tuple(names), self.prompts, self.categories, self.subsets)
 
 
 @dataclass(frozen=True)

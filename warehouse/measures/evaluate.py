@@ -150,6 +150,8 @@ def replicated(
     M = len(cube.reward_models)
     if cube.reward_models != values.reward_models:
         raise InvalidChoice(f"scores are of {cube.reward_models}, values of {values.reward_models}; they have to agree")
+    if M < 2:
+        raise InvalidChoice(f"there is {M} reward model; a golden and a proxy take two")
     rl_chosen = prompts_in(values.categories, values.subsets, rl_categories, None, "RL-test")
     plans = [
         _Plan.make(cube, measure, test_set, given)

@@ -44,7 +44,7 @@ class OveroptimisationFit:
     def at(self, distance: ArrayLike) -> Floats:
         """Reward gained at these distances √KL."""
         d = np.asarray(distance, dtype=np.float64)
-        first, second = _basis(d, self.optimizer)
+        first, second = basis(d, self.optimizer)
         return self.alpha * first + self.beta * second
 
 
@@ -73,7 +73,7 @@ def fit_overoptimisation(
         raise InvalidChoice(
             f"{len(d)} points at {len(np.unique(d))} distances above 0; a fit takes {_FEWEST_POINTS} or more at 2"
         )
-    design = np.stack(_basis(d, optimizer), axis=1)
+    design = np.stack(basis(d, optimizer), axis=1)
     solution, *_ = np.linalg.lstsq(design / sigma[:, None], y / sigma, rcond=None)
     residual = (y - design @ solution) / sigma
     scatter = 1.0 if errors is not None else float(residual @ residual) / (len(d) - 2)
@@ -118,7 +118,7 @@ def overoptimisation_degree(golden: OveroptimisationFit, proxy: Overoptimisation
     return (abs(before) + abs(between - before)) / own
 
 
-def _basis(d: Floats, optimizer: Optimizer) -> tuple[Floats, Floats]:
+def basis(d: Floats, optimizer: Optimizer) -> tuple[Floats, Floats]:
     """What α and β are multiplied by."""
     if optimizer == "best-of-n":
         return d, -(d**2)

@@ -1,0 +1,136 @@
+"""Access for pages about optimised policies at all their strengths. Keyed as in `access`."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import access
+from app.access import Snapshot
+from warehouse import reads, reads_policies
+from warehouse.measures import GoodhartSlopes, goodhart_slopes, spread_within_prompts
+from warehouse.measures.cube import ScoreCube
+from warehouse.measures.degree_map import DegreeMap, degree_map
+from warehouse.measures.gain_curves import GainCurves, gain_curves
+from warehouse.measures.ndr_curve import NdrCurve, ndr_curve
+from warehouse.measures.value_curves import ValueCurves
+
+MOST_FOR_ALL_REPLICATES = 20
+_KEPT = 16
+
+Categories = tuple[str, ...]
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def optimizers(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
+    """The optimizers of a run."""
+    with access.cursor(snapshot) as connection:
+        return tuple(reads.strengths(connection, run_id)["optimizer"].unique().sort())
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def kl_coefficients(snapshot: Snapshot, run_id: str, optimizer: str) -> tuple[float, ...]:
+    """The KL penalties that an optimizer was run with; none where it knows none."""
+    with access.cursor(snapshot) as connection:
+        return reads_policies.penalties(connection, run_id, optimizer)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner="Reading the policy values …")
+def value_curves(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None = None) -> ValueCurves:
+    """Values of an optimizer's policies at all strengths. Raises InvalidChoice where there are none to compare."""
+    with access.cursor(snapshot) as connection:
+        return reads_policies.value_curves(connection, run_id, optimizer, penalty)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the scores …")
+def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
+    """Scores of all reward models for the initial policy's samples to the RL-test prompts."""
+    with access.cursor(snapshot) as connection:
+        return ScoreCube(*reads.initial_scores(connection, run_id, "rl_test")[:5])
+
+
+def cube(snapshot: Snapshot, run_id: str, curves: ValueCurves) -> ScoreCube:
+    """The RM-test scores of the reward models that the curves are of."""
+    whole = access.score_cube(snapshot, run_id)
+    return whole if whole.reward_models == curves.reward_models else whole.of_reward_models(curves.reward_models)
+
+
+def replicates(curves: ValueCurves) -> int:
+    """How many bootstrap replicates: 1,000, fewer for very many reward models, whose pairs are many."""
+    return 1000 if len(curves.reward_models) <= MOST_FOR_ALL_REPLICATES else 200
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def spread(snapshot: Snapshot, run_id: str, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Standard deviation within prompts of these reward models' scores under the initial policy."""
+    return spread_within_prompts(rl_scores(snapshot, run_id).of_reward_models(names).scores_MPR)
+
+
+@st.cache_resource(max_entries=128, show_spinner="Resampling …")
+def ndr(
+    snapshot: Snapshot,
+    run_id: str,
+    optimizer: str,
+    penalty: float | None,
+    golden: str | None = None,
+    proxy: str | None = None,
+    categories: Categories = (),
+) -> NdrCurve:
+    """NDR along the strengths."""
+    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    return ndr_curve(curves, golden=golden, proxy=proxy, rl_categories=categories, replicates=replicates(curves))
+
+
+@st.cache_resource(max_entries=128, show_spinner="Resampling …")
+def gains(
+    snapshot: Snapshot,
+    run_id: str,
+    optimizer: str,
+    penalty: float | None,
+    golden: str | None,
+    proxy: str | None,
+    categories: Categories,
+) -> GainCurves:
+    """Golden and proxy reward along the strengths."""
+    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    return gain_curves(
+        curves,
+        spread(snapshot, run_id, curves.reward_models),
+        golden=golden,
+        proxy=proxy,
+        rl_categories=categories,
+        replicates=replicates(curves),
+    )
+
+
+@st.cache_resource(max_entries=32, show_spinner="Resampling …")
+def degrees(
+    snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None, categories: Categories
+) -> DegreeMap:
+    """γ of all pairs."""
+    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    return degree_map(curves, rl_categories=categories, replicates=replicates(curves))
+
+
+@st.cache_resource(max_entries=32, show_spinner="Resampling …")
+def goodhart(
+    snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None, categories: Categories
+) -> GoodhartSlopes:
+    """Slopes of golden on proxy gain against what accuracy predicts."""
+    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    return goodhart_slopes(
+        cube(snapshot, run_id, curves),
+        curves.values,
+        spread(snapshot, run_id, curves.reward_models),
+        rl_categories=categories or None,
+        replicates=replicates(curves),
+    )
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def policy_tokens(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None) -> pl.DataFrame:
+    """Mean lengths of the responses of an optimizer's policies."""
+    with access.cursor(snapshot) as connection:
+        return reads_policies.policy_tokens(connection, run_id, optimizer, penalty)

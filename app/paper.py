@@ -1,0 +1,22 @@
+"""The paper's own figures, to stand beside a run's; never an expectation.
+
+Wen et al., Rethinking Reward Model Evaluation: Are We Barking up the Wrong Tree?, ICLR 2025, arXiv 2410.05584: ten
+reward models from Llama-3-8B-Instruct, 2,733 RewardBench prompts. It prints no intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ACCURACY_AGAINST_NDR: Mapping[tuple[str, str], float] = {
+    ("bon", "kendall"): 0.656,
+    ("bon", "spearman"): 0.753,
+    ("ppo", "kendall"): 0.465,
+    ("ppo", "spearman"): 0.610,
+}
+"""(optimizer, correlation) of accuracy with NDR."""
+
+SETTING = (
+    "The paper’s: 10 reward models from Llama-3-8B-Instruct on 2,733 RewardBench prompts "
+    "([arXiv 2410.05584](https://arxiv.org/abs/2410.05584)), printed without intervals. Another setting, not a target."
+)

@@ -1,0 +1,62 @@
+"""Values of the policies of one optimizer at all its strengths: what every curve against strength starts from.
+
+Shapes: `S` strengths, `M` reward models, `Q` RL-test prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.measures.bootstrap import REWARD_MODELS, RL_PROMPTS, counts
+from warehouse.measures.cube import PolicyValues
+from warehouse.measures.prompt_values import weighted_sums
+from warehouse.measures.test_set import prompts_in
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ValueCurves:
+    """The values at each strength, ascending; all of the same reward models and prompts.
+
+    `kl_SM[s, m]` is the divergence in nats of the policy optimised against reward model `m` at strength `s`, a bound
+    where `kl_estimator` is `bound`. `left_out` are reward models whose policies lack some of the strengths.
+    """
+
+    optimizer: str
+    strengths: tuple[float, ...]
+    kl_SM: Floats
+    kl_estimator: str
+    values: tuple[PolicyValues, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def reward_models(self) -> tuple[str, ...]:
+        return self.values[0].reward_models
+
+    def prompts_in(self, rl_categories: Sequence[str]) -> NDArray[np.int64]:
+        """Numbers of the RL-test prompts of these categories (none: all). Raises as `test_set.prompts_in`."""
+        first = self.values[0]
+        return prompts_in(first.categories, first.subsets, tuple(rl_categories) or None, None, "RL-test")
+
+
+def gains(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating]) -> Floats:
+    """Gain over the initial policy `[B, M golden, M optimised]`, in the golden's units, for each row of counts."""
+    M, _ = values.initial_MQ.shape
+    gains_MMQ = (values.optimised_MMQ - values.initial_MQ[:, None, :])[:, :, prompts]
+    sums = weighted_sums(counts_BQ, gains_MMQ.reshape(M * M, len(prompts)).T)
+    return (sums / len(prompts)).astype(np.float64).reshape(len(counts_BQ), M, M)
+
+
+def drawn(prompts: int, reward_models: int, replicates: int, seed: int) -> tuple[Floats, Floats]:
+    """Counts of RL-test prompts `[1 + B, Q]` and of reward models `[1 + B, M]`; the first row is the sample itself."""
+    of_prompts = counts(prompts, replicates, seed, RL_PROMPTS)
+    of_models = counts(reward_models, replicates, seed, REWARD_MODELS)
+    return (
+        np.concatenate([np.ones((1, prompts)), of_prompts]),
+        np.concatenate([np.ones((1, reward_models)), of_models]),
+    )

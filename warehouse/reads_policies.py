@@ -1,0 +1,139 @@
+"""What can be asked about optimised policies over all their strengths: values, divergences, lengths, how PPO went."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from warehouse.errors import InvalidChoice
+from warehouse.measures.cube import PolicyValues
+from warehouse.measures.value_curves import ValueCurves
+from warehouse.reads import INITIAL, reward_models
+
+
+def policies(
+    connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, kl_coefficient: float | None = None
+) -> pl.DataFrame:
+    """Rows of table `policy` of an optimizer, by strength and reward model; of several penalties, one.
+
+    `kl_coefficient` None is the least there is. Raises InvalidChoice for one that is not there.
+    """
+    frame = connection.execute(
+        """
+        SELECT * FROM policy WHERE run_id = ? AND optimizer = ? AND reward_model_id IS NOT NULL
+        ORDER BY strength, reward_model_id, policy_id
+        """,
+        [run_id, optimizer],
+    ).pl()
+    there = kl_coefficients(frame)
+    if not there:
+        return frame
+    wanted = there[0] if kl_coefficient is None else kl_coefficient
+    if wanted not in there:
+        raise InvalidChoice(f"run {run_id!r} has no {optimizer} with KL coefficient {wanted:g}; it has {there}")
+    return frame.filter(pl.col("kl_coefficient") == wanted)
+
+
+def kl_coefficients(policies: pl.DataFrame) -> list[float]:
+    """The KL penalties among policies, ascending; none for an optimizer without."""
+    if "kl_coefficient" not in policies.columns:
+        return []
+    found: list[float] = policies["kl_coefficient"].drop_nulls().unique().sort().to_list()
+    return found
+
+
+def value_curves(
+    connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, kl_coefficient: float | None = None
+) -> ValueCurves:
+    """Values of an optimizer's policies at all strengths that enough reward models have.
+
+    Reward models without a policy at some strength (PPO that diverged) are left out; where fewer than two would be
+    left, the strengths that all have are taken instead. Raises InvalidChoice where there is nothing to compare.
+    """
+    models = reward_models(connection, run_id)["reward_model_id"].to_list()
+    frame = policies(connection, run_id, optimizer, kl_coefficient)
+    if frame.is_empty():
+        raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r}")
+    kept, strengths = _complete(frame)
+    frame = frame.filter(pl.col("reward_model_id").is_in(kept) & pl.col("strength").is_in(strengths))
+    values = connection.execute(
+        """
+        SELECT policy_id, golden_id, prompt_id, value, category, subset
+        FROM policy_value JOIN prompt USING (run_id, prompt_id)
+        WHERE run_id = ? AND (policy_id = ? OR list_contains(?, policy_id)) AND list_contains(?, golden_id)
+        ORDER BY golden_id, prompt_id
+        """,
+        [run_id, INITIAL, frame["policy_id"].to_list(), kept],
+    ).pl()
+    optimised = values.filter(pl.col("policy_id") != INITIAL)
+    initial = values.filter(
+        (pl.col("policy_id") == INITIAL) & pl.col("prompt_id").is_in(optimised["prompt_id"].unique().implode())
+    )
+    S, M = len(strengths), len(kept)
+    Q = initial["prompt_id"].n_unique()
+    if Q == 0 or initial.height != M * Q or optimised.height != S * M * M * Q or frame.height != S * M:
+        raise InvalidChoice(f"run {run_id!r} lacks values of {optimizer!r} for some reward models or prompts")
+    described = initial.head(Q)
+    order = frame.select("policy_id", "strength", "reward_model_id", "kl", "kl_estimator")
+    dense = optimised.join(order, on="policy_id").sort("strength", "golden_id", "reward_model_id", "prompt_id")
+    values_SMMQ = dense["value"].to_numpy().reshape(S, M, M, Q)
+    return ValueCurves(
+        optimizer=optimizer,
+        strengths=tuple(strengths),
+        kl_SM=order["kl"].fill_null(0.0).to_numpy().reshape(S, M),
+        kl_estimator=str(order["kl_estimator"][0] or "none"),
+        values=tuple(
+            PolicyValues(
+                initial_MQ=initial["value"].to_numpy().reshape(M, Q),
+                optimised_MMQ=values_SMMQ[s],
+                reward_models=tuple(kept),
+                prompts=tuple(described["prompt_id"]),
+                categories=tuple(described["category"]),
+                subsets=tuple(described["subset"]),
+            )
+            for s in range(S)
+        ),
+        left_out=tuple(name for name in models if name not in kept),
+    )
+
+
+def policy_tokens(
+    connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, kl_coefficient: float | None = None
+) -> pl.DataFrame:
+    """Mean length in tokens of the responses of an optimizer's policies: `reward_model, strength, prompt_id, tokens`.
+
+    Policies without responses of their own (best-of-n) are not among them.
+    """
+    frame = policies(connection, run_id, optimizer, kl_coefficient)
+    return connection.execute(
+        """
+        SELECT reward_model_id AS reward_model, strength, prompt_id, avg(tokens) AS tokens
+        FROM response JOIN policy USING (run_id, policy_id)
+        WHERE run_id = ? AND list_contains(?, policy_id) GROUP BY ALL ORDER BY ALL
+        """,
+        [run_id, frame["policy_id"].to_list()],
+    ).pl()
+
+
+def _complete(frame: pl.DataFrame) -> tuple[list[str], list[float]]:
+    """The reward models and the strengths to compare."""
+    strengths = frame["strength"].unique().sort()
+    counted = frame.group_by("reward_model_id").agg(pl.col("strength").n_unique().alias("strengths"))
+    kept = counted.filter(pl.col("strengths") == len(strengths))["reward_model_id"].sort().to_list()
+    if len(kept) >= 2 or counted.height < 2:
+        return kept, strengths.to_list()
+    everyone = counted["reward_model_id"].sort().to_list()
+    common = (
+        frame.group_by("strength")
+        .agg(pl.col("reward_model_id").n_unique().alias("models"))
+        .filter(pl.col("models") == len(everyone))["strength"]
+        .sort()
+        .to_list()
+    )
+    return (everyone, common) if common else (kept, strengths.to_list())
+
+
+def penalties(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str) -> tuple[float, ...]:
+    """The KL penalties that an optimizer of a run was used with, ascending; none where it knows none."""
+    frame = connection.execute("SELECT * FROM policy WHERE run_id = ? AND optimizer = ?", [run_id, optimizer]).pl()
+    return tuple(kl_coefficients(frame))
