@@ -34,7 +34,7 @@ def beside_the_paper(evaluations: Mapping[str, Evaluation]) -> pl.DataFrame:
         rows.append(
             {
                 "optimizer": wording.optimizer(optimizer).title,
-                "correlation": frames.CORRELATION_TITLES[name],
+                "correlation": wording.CORRELATIONS[name].title,
                 "ours": None if ours is None else ours.value,
                 "low": None if ours is None else ours.low,
                 "high": None if ours is None else ours.high,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import app
 from tests.app import simulated
 from tests.app.study import Study, publish
 
-MAIN = Path(app.__file__).parent / "main.py"
 _TIMEOUT_S = 60.0
 
 OpenPage = Callable[..., AppTest]
@@ -25,17 +24,9 @@ def simulated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def explore(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+def explore(open_view: OpenPage) -> OpenPage:
     """Opens the Explore page of a data folder, at an address with the given parameters."""
-
-    def open_page(home: Path, **query: str | list[str]) -> AppTest:
-        monkeypatch.setenv("RIGHTTREE_HOME", str(home))
-        page = AppTest.from_file(str(MAIN), default_timeout=_TIMEOUT_S)
-        for name, value in query.items():
-            page.query_params[name.replace("_", "-")] = value
-        return page.run()
-
-    return open_page
+    return partial(open_view, "explore")
 
 
 @pytest.fixture

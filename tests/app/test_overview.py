@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+import app
 from app import overview_frames, overview_wording, paper
 from app.widgets import links
 from tests.app.conftest import OpenPage
@@ -32,6 +34,13 @@ def test_the_page_shows_both_optimisers_the_findings_and_the_paper(study_home: P
     shown = [element.proto.page for element in page.get("page_link")]
     assert shown == ["explore", "test-sets", "measures", "overoptimisation", "reward-models"]
     assert set(shown) <= set(links.TITLES)
+
+
+def test_it_is_the_page_that_the_dashboard_opens_with(study_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(study_home))
+    page = AppTest.from_file(str(Path(app.__file__).parent / "main.py"), default_timeout=60).run()
+    assert not page.exception
+    assert page.title[0].value == "Does accuracy predict the policy?"
 
 
 def test_the_figures_are_those_of_the_measures(study_home: Path, open_view: OpenPage) -> None:

@@ -45,7 +45,7 @@ def settled(page: Page) -> None:
 def test_changing_the_measure_changes_the_scatter_and_the_correlation(
     smoke_home: Path, serve: Serve, open_address: OpenAddress
 ) -> None:
-    page = open_address(serve(smoke_home))
+    page = open_address(serve(smoke_home) + "/explore")
     settled(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Accuracy: does it predict the policy?")
     before, places = tau(page).inner_text(), where(page)
@@ -62,7 +62,7 @@ def test_changing_the_measure_changes_the_scatter_and_the_correlation(
 def test_clicking_a_point_opens_its_row_and_the_picked_responses(
     smoke_home: Path, serve: Serve, open_address: OpenAddress
 ) -> None:
-    page = open_address(serve(smoke_home))
+    page = open_address(serve(smoke_home) + "/explore")
     settled(page)
     topmost = points(page).last
     pair = re.fullmatch(r"golden (\S+), proxy (\S+), NDR (\S+)", topmost.get_attribute("aria-label") or "")
@@ -80,7 +80,7 @@ def test_clicking_a_point_opens_its_row_and_the_picked_responses(
 def test_a_cell_of_the_matrix_chooses_its_pair_and_a_point_the_next_one_again(
     smoke_home: Path, serve: Serve, open_address: OpenAddress
 ) -> None:
-    page = open_address(serve(smoke_home))
+    page = open_address(serve(smoke_home) + "/explore")
     settled(page)
     label = points(page).last.get_attribute("aria-label") or ""
     golden, proxy = label.split(",")[0].removeprefix("golden "), label.split(",")[1].removeprefix(" proxy ")
@@ -98,7 +98,7 @@ def test_a_cell_of_the_matrix_chooses_its_pair_and_a_point_the_next_one_again(
 def test_a_shared_link_reopens_the_choice_in_a_new_session(
     smoke_home: Path, serve: Serve, open_address: OpenAddress
 ) -> None:
-    address = serve(smoke_home)
+    address = serve(smoke_home) + "/explore"
     first = open_address(address)
     settled(first)
     choose(first, "Measure", "Kendall τ-b")
@@ -116,7 +116,7 @@ def test_a_shared_link_reopens_the_choice_in_a_new_session(
 def test_nonsense_in_a_link_gives_a_note_and_the_default(
     smoke_home: Path, serve: Serve, open_address: OpenAddress
 ) -> None:
-    page = open_address(serve(smoke_home) + "/?measure=vibes&responses=-1")
+    page = open_address(serve(smoke_home) + "/explore?measure=vibes&responses=-1")
     settled(page)
     expect(page.get_by_test_id("stAlert")).to_contain_text("measure=vibes")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Accuracy")
@@ -127,7 +127,7 @@ def test_an_empty_data_folder_says_what_to_do_until_a_run_is_published(
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    page = open_address(serve(home))
+    page = open_address(serve(home) + "/explore")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to explore yet")
     expect(page.get_by_text("righttree run --profile quick")).to_be_visible()
     copy_of(smoke_home, home)
@@ -139,7 +139,7 @@ def test_a_second_publish_appears_in_the_open_page_and_keeps_the_choice(
     smoke_home: Path, tmp_path: Path, serve: Serve, open_address: OpenAddress
 ) -> None:
     home = copy_of(smoke_home, tmp_path / "home")
-    page = open_address(serve(home))
+    page = open_address(serve(home) + "/explore")
     settled(page)
     choose(page, "Measure", "NDCG")
     settled(page)
@@ -151,7 +151,7 @@ def test_a_second_publish_appears_in_the_open_page_and_keeps_the_choice(
 def test_the_runs_page_shows_the_finished_run_and_how_it_was_made(
     smoke_home: Path, serve: Serve, open_address: OpenAddress
 ) -> None:
-    page = open_address(serve(smoke_home))
+    page = open_address(serve(smoke_home) + "/explore")
     settled(page)
     page.get_by_role("link", name="Runs").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Runs")
@@ -167,7 +167,7 @@ def test_the_page_follows_the_browsers_colour_scheme_and_fits_its_width(
 ) -> None:
     grounds = []
     for scheme in ("light", "dark"):
-        page = open_address(serve(smoke_home), width=width, color_scheme=scheme)
+        page = open_address(serve(smoke_home) + "/explore", width=width, color_scheme=scheme)
         settled(page)
         grounds.append(page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor"))
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,62 @@
+"""Overview, Reward models, Responses and Overoptimisation in a real browser: they open, link on, and fit the window."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenAddress, Serve
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=30_000)
+
+PAGES = {"": "Does accuracy predict", "reward-models": "Reward models", "responses": "Responses"}
+
+
+def settled(page: Page, heading: str) -> None:
+    """Wait until the page stands and the server has nothing left to do."""
+    expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.locator("svg.marks").first).to_be_visible()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_opens_by_its_address_without_a_complaint_in_light_and_dark_wide_and_narrow(
+    smoke_home: Path, serve: Serve, open_address: OpenAddress, path: str
+) -> None:
+    for width, scheme in ((1400, "light"), (400, "dark")):
+        page = open_address(f"{serve(smoke_home)}/{path}", width=width, color_scheme=scheme)
+        settled(page, PAGES[path])
+        assert page.get_by_test_id("stException").count() == 0
+        assert page.get_by_test_id("stAlertContentWarning").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_finding_leads_to_its_page_with_its_run(smoke_home: Path, serve: Serve, open_address: OpenAddress) -> None:
+    page = open_address(serve(smoke_home) + "/?run=smoke-test")
+    settled(page, PAGES[""])
+    page.get_by_role("link", name="See Reward models").click()
+    settled(page, PAGES["reward-models"])
+    assert page.evaluate("location.search") == "?run=smoke-test"
+
+
+def test_a_prompt_found_by_a_search_is_reopened_by_its_link(
+    smoke_home: Path, serve: Serve, open_address: OpenAddress
+) -> None:
+    page = open_address(serve(smoke_home) + "/responses")
+    settled(page, "Responses")
+    page.get_by_label("Search", exact=True).fill("the")
+    page.keyboard.press("Enter")
+    page.wait_for_function("location.search.includes('search=the')")
+    page.get_by_role("button", name="Next").click()
+    page.wait_for_function("location.search.includes('prompt=')")
+    settled(page, "Responses")
+    shown = page.get_by_test_id("stText").first.inner_text()
+    again = open_address(page.evaluate("location.href"))
+    settled(again, "Responses")
+    expect(again.get_by_test_id("stText").first).to_have_text(shown)
+    assert re.search(r"Prompt 2 of \d+", again.locator("body").inner_text())
