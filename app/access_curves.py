@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from app import access
 from app.access import Snapshot
-from warehouse import reads, reads_policies
+from warehouse import reads, reads_policies, reads_responses
 from warehouse.measures import GoodhartSlopes, goodhart_slopes, spread_within_prompts
 from warehouse.measures.cube import ScoreCube
 from warehouse.measures.degree_map import DegreeMap, degree_map
 from warehouse.measures.gain_curves import GainCurves, gain_curves
+from warehouse.measures.length_drift import LengthDrift, best_of_n_tokens, length_drift
 from warehouse.measures.ndr_curve import NdrCurve, ndr_curve
+from warehouse.measures.test_set import prompts_in
 from warehouse.measures.value_curves import ValueCurves
+from warehouse.measures.worst_picks import WorstPicks, worst_picks
 
 MOST_FOR_ALL_REPLICATES = 20
 _KEPT = 16
@@ -129,8 +132,36 @@ def goodhart(
     )
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def policy_tokens(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None) -> pl.DataFrame:
-    """Mean lengths of the responses of an optimizer's policies."""
-    with access.cursor(snapshot) as connection:
-        return reads_policies.policy_tokens(connection, run_id, optimizer, penalty)
+@st.cache_resource(max_entries=32, show_spinner="Resampling …")
+def lengths(
+    snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None, categories: Categories
+) -> LengthDrift | None:
+    """Mean tokens of an optimizer's policies at its strengths; None where its responses were not kept."""
+    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    chosen = curves.prompts_in(categories)
+    if optimizer == "bon":
+        samples = rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
+        with access.cursor(snapshot) as connection:
+            tokens_PN = reads_responses.response_tokens(connection, run_id, "rl_test")
+        tokens_SMQ = best_of_n_tokens(samples.scores_MPR, tokens_PN, tuple(int(n) for n in curves.strengths))
+    else:
+        with access.cursor(snapshot) as connection:
+            frame = reads_policies.policy_tokens(connection, run_id, optimizer, penalty)
+        rows = frame.filter(
+            pl.col("reward_model").is_in(list(curves.reward_models))
+            & pl.col("strength").is_in(list(curves.strengths))
+            & pl.col("prompt_id").is_in(list(curves.values[0].prompts))
+        ).sort("strength", "reward_model", "prompt_id")
+        shape = (len(curves.strengths), len(curves.reward_models), len(curves.values[0].prompts))
+        if rows.height != np.prod(shape):
+            return None
+        tokens_SMQ = rows["tokens"].to_numpy().reshape(shape)
+    return length_drift(tokens_SMQ[:, :, chosen], replicates=replicates(curves))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def hacked(snapshot: Snapshot, run_id: str, categories: Categories) -> tuple[WorstPicks, ScoreCube]:
+    """Where a proxy's favourite among the samples is the golden's worst, and the scores it is read from."""
+    samples = rl_scores(snapshot, run_id)
+    samples = samples.of_prompts(prompts_in(samples.categories, samples.subsets, categories or None, None, "RL-test"))
+    return worst_picks(samples.scores_MPR), samples

@@ -39,3 +39,17 @@ class ResponsesChoice(PageChoice):
 @dataclass(frozen=True)
 class OverviewChoice(PageChoice):
     """Overview: the run alone."""
+
+
+@dataclass(frozen=True)
+class OveroptimisationChoice(PageChoice):
+    """Overoptimisation: golden and proxy (None: averaged over all), RL-test categories (none: all), PPO's KL penalty.
+
+    `shown` is how many examples of reward hacking are laid open.
+    """
+
+    golden: str | None = None
+    proxy: str | None = None
+    rl_category: tuple[str, ...] = ()
+    penalty: float | None = None
+    shown: int = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import style
-from app.views import explore, overview, responses, reward_models, runs
+from app.views import explore, overoptimisation, overview, responses, reward_models, runs
 
 # A tree of two branches, drawn here: a named icon would be fetched from the web.
 _ICON = """<svg viewBox="0 0 24 24" xmlns="http://www.w3.org/2000/svg" fill="none" stroke="#2f7f9f" stroke-width="2.4"
@@ -17,6 +17,12 @@ page = st.navigation(
     [
         st.Page(overview.show, title="Overview", icon=":material/flag:", url_path="overview", default=True),
         st.Page(explore.show, title="Explore", icon=":material/scatter_plot:", url_path="explore"),
+        st.Page(
+            overoptimisation.show,
+            title="Overoptimisation",
+            icon=":material/trending_down:",
+            url_path="overoptimisation",
+        ),
         st.Page(reward_models.show, title="Reward models", icon=":material/grading:", url_path="reward-models"),
         st.Page(responses.show, title="Responses", icon=":material/forum:", url_path="responses"),
         st.Page(runs.show, title="Runs", icon=":material/list_alt:", url_path="runs"),

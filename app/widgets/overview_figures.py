@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app import access, frames, overview_frames, overview_wording
+from app import access, curve_frames, curve_wording, frames, overview_frames, overview_wording
 from app import paper as the_paper
 from app.access import Snapshot
 from app.charts.beside import beside
 from app.charts.scatter import scatter
 from app.widgets import columns, figure
+from app.widgets.model_figures import MOST_IN_SQUARE
 from warehouse.measures import Evaluation
 from warehouse.measures.value_curves import ValueCurves
 
@@ -29,11 +30,13 @@ def scatters(
         if pairs.is_empty():
             st.info(f"No golden–proxy pair is defined for {title}: no golden's own gain can be told from zero.")
         else:
-            panels.append(scatter(pairs, "Accuracy").properties(title=title[:1].upper() + title[1:]))
+            drawn = curve_frames.among(pairs, names[optimizer][:MOST_IN_SQUARE])
+            panels.append(scatter(drawn, "Accuracy").properties(title=title[:1].upper() + title[1:]))
     if not panels:
         return
     notes = [overview_wording.undefined(evaluations[name], curves[name]) for name in evaluations]
     notes.append(overview_wording.left_out(list(curves.values())))
+    notes.append(curve_wording.cut(MOST_IN_SQUARE, max(map(len, names.values()))).strip())
     figure.show(
         "overview",
         panels,

@@ -14,7 +14,12 @@ pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)
 
-PAGES = {"": "Does accuracy predict", "reward-models": "Reward models", "responses": "Responses"}
+PAGES = {
+    "": "Does accuracy predict",
+    "overoptimisation": "Overoptimisation",
+    "reward-models": "Reward models",
+    "responses": "Responses",
+}
 
 
 def settled(page: Page, heading: str) -> None:

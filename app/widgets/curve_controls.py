@@ -1,0 +1,74 @@
+"""The controls of the Overoptimisation page, and what a run offers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import access, access_curves
+from app.access import Snapshot
+from app.choices import OveroptimisationChoice
+from app.page_choice import Fitting
+from app.widgets import page_state
+
+SHOWN = (3, 10, 30)
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What can be chosen in a run."""
+
+    optimizers: tuple[str, ...]
+    reward_models: tuple[str, ...]
+    rl_categories: tuple[str, ...]
+    penalties: tuple[float, ...]
+
+
+def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: str) -> Offered:
+    """Hold the choice against the run."""
+    names = tuple(access.reward_models(snapshot, run_id)["reward_model_id"])
+    categories = tuple(sorted(set(access_curves.rl_scores(snapshot, run_id).categories)))
+    penalties = access_curves.kl_coefficients(snapshot, run_id, "ppo")
+    fitting.one("golden", names, "no such reward model")
+    fitting.one(
+        "proxy", tuple(n for n in names if n != fitting.chosen.golden), "no such reward model beside the golden"
+    )
+    fitting.many("rl_category", categories, "not among the RL-test prompts")
+    fitting.one("penalty", penalties, "PPO was not run with it")
+    fitting.one("shown", SHOWN, f"offered are {', '.join(map(str, SHOWN))}")
+    return Offered(access_curves.optimizers(snapshot, run_id), names, categories, penalties)
+
+
+def show(chosen: OveroptimisationChoice, offered: Offered) -> None:
+    """Draw the controls, below the run."""
+    for field, label, other, help_text in (
+        ("golden", "Golden", chosen.proxy, "Whose scores count as the truth. None chosen: averaged over all."),
+        ("proxy", "Proxy", chosen.golden, "What is optimised instead. None chosen: averaged over all."),
+    ):
+        st.selectbox(
+            label,
+            [name for name in offered.reward_models if name != other],
+            index=None,
+            placeholder="All, averaged",
+            help=help_text,
+            **page_state.bound(chosen, field, getattr(chosen, field)),
+        )
+    if len(offered.rl_categories) > 1:
+        st.pills(
+            "RL-test categories",
+            offered.rl_categories,
+            selection_mode="multi",
+            help="The prompts that the policies are valued on. None chosen: all.",
+            **page_state.bound(chosen, "rl_category", list(chosen.rl_category)),
+        )
+    if len(offered.penalties) > 1:
+        current = offered.penalties[0] if chosen.penalty is None else chosen.penalty
+        st.segmented_control(
+            "PPO: KL penalty",
+            offered.penalties,
+            required=True,
+            format_func=lambda value: f"{value:g}",
+            help="Coefficient of the KL penalty in PPO's reward; the paper's is 0.",
+            **page_state.bound(chosen, "penalty", current),
+        )
