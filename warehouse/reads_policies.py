@@ -6,9 +6,10 @@ import duckdb
 import polars as pl
 
 from warehouse.errors import InvalidChoice
+from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.cube import PolicyValues
 from warehouse.measures.value_curves import ValueCurves
-from warehouse.reads import INITIAL, reward_models
+from warehouse.reads import INITIAL, initial_scores, reward_models
 
 
 def policies(
@@ -48,7 +49,8 @@ def value_curves(
     """Values of an optimizer's policies at all strengths that enough reward models have.
 
     Reward models without a policy at some strength (PPO that diverged) are left out; where fewer than two would be
-    left, the strengths that all have are taken instead. Raises InvalidChoice where there is nothing to compare.
+    left, the strengths that all have are taken instead. Best-of-n whose values are not stored is computed from the
+    scores, as in `reads.policy_values`. Raises InvalidChoice where there is nothing to compare.
     """
     models = reward_models(connection, run_id)["reward_model_id"].to_list()
     frame = policies(connection, run_id, optimizer, kl_coefficient)
@@ -65,18 +67,20 @@ def value_curves(
         """,
         [run_id, INITIAL, frame["policy_id"].to_list(), kept],
     ).pl()
-    optimised = values.filter(pl.col("policy_id") != INITIAL)
-    initial = values.filter(
-        (pl.col("policy_id") == INITIAL) & pl.col("prompt_id").is_in(optimised["prompt_id"].unique().implode())
-    )
+    initial, optimised = values.filter(policy_id=INITIAL), values.filter(pl.col("policy_id") != INITIAL)
     S, M = len(strengths), len(kept)
-    Q = initial["prompt_id"].n_unique()
-    if Q == 0 or initial.height != M * Q or optimised.height != S * M * M * Q or frame.height != S * M:
-        raise InvalidChoice(f"run {run_id!r} lacks values of {optimizer!r} for some reward models or prompts")
-    described = initial.head(Q)
     order = frame.select("policy_id", "strength", "reward_model_id", "kl", "kl_estimator")
-    dense = optimised.join(order, on="policy_id").sort("strength", "golden_id", "reward_model_id", "prompt_id")
-    values_SMMQ = dense["value"].to_numpy().reshape(S, M, M, Q)
+    if optimised.is_empty() and optimizer == "bon":  # of an imported run, whose values follow from the scores
+        values_SMMQ = best_of_n_values(initial_scores(connection, run_id, "rl_test")[0], [int(n) for n in strengths])
+    else:
+        initial = initial.filter(pl.col("prompt_id").is_in(optimised["prompt_id"].unique().implode()))
+        dense = optimised.join(order, on="policy_id").sort("strength", "golden_id", "reward_model_id", "prompt_id")
+        values_SMMQ = dense["value"].to_numpy()
+    Q = initial["prompt_id"].n_unique()
+    if Q == 0 or initial.height != M * Q or values_SMMQ.size != S * M * M * Q or frame.height != S * M:
+        raise InvalidChoice(f"run {run_id!r} lacks values of {optimizer!r} for some reward models or prompts")
+    values_SMMQ = values_SMMQ.reshape(S, M, M, Q)
+    described = initial.head(Q)
     return ValueCurves(
         optimizer=optimizer,
         strengths=tuple(strengths),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.app.study import Study, publish
-from warehouse import reads, reads_policies, store
+from tests.app.study import rows as study_rows
+from warehouse import ingest, reads, reads_policies, store
 from warehouse.errors import InvalidChoice
 
 RUN = "simulated"
@@ -64,3 +65,16 @@ def test_lengths_are_means_over_a_checkpoints_samples(tmp_path: Path) -> None:
     assert tokens.height == 4 * 4 * 16
     row = tokens.filter(reward_model="rm-02", strength=20.0, prompt_id="chat-rl/01")
     assert row["tokens"].to_list() == [expected]
+
+
+def test_best_of_n_that_is_not_stored_is_computed_from_the_scores(tmp_path: Path) -> None:
+    rows = study_rows(Study())
+    with store.open_read_only(publish(tmp_path / "stored", Study())) as connection:
+        stored = reads_policies.value_curves(connection, RUN, "bon")
+    rows["policy_value"] = rows["policy_value"].filter(policy_id="initial")
+    ingest.publish(tmp_path / "scores", rows, RUN)
+    with store.open_read_only(tmp_path / "scores") as connection:
+        computed = reads_policies.value_curves(connection, RUN, "bon")
+    assert computed.strengths == stored.strengths
+    for one, other in zip(computed.values, stored.values, strict=True):
+        assert one.optimised_MMQ == pytest.approx(other.optimised_MMQ)
