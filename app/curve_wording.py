@@ -32,7 +32,9 @@ def what_is_shown(run_id: str, golden: str | None, proxy: str | None) -> str:
 
 def distance(kl_estimator: str) -> str:
     """The axis of distances, and how KL was had."""
-    how = {"bound": "KL: upper bound", "k1": "KL: sampled, k1", "k3": "KL: sampled, k3"}.get(kl_estimator, "KL")
+    how = {"bound": "KL: upper bound", "k1": "KL: sampled, k1", "k3": "KL: sampled, k3"}.get(
+        kl_estimator, "KL not recorded"
+    )
     return f"Distance from the initial policy, √KL (√nats; {how})"
 
 

@@ -11,6 +11,9 @@ from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.cube import ScoreCube
 from warehouse.measures.reliability import Reliability
 
+IMPORTED = "Its scores were made elsewhere and imported; how it was trained is not recorded."
+LENGTH_BIAS = "Share of its training labels replaced by: the longer response is chosen."
+
 _LAYERS = {0: "head only", -1: "all layers"}
 
 

@@ -52,6 +52,14 @@ def _figures(snapshot: Snapshot, run_id: str, name: str, said: ScoresSaid) -> No
     )
     place = said.cube.reward_models.index(name)
     row = trained.row(place, named=True)
+    said_of = (
+        f"Reward variance {model_wording.estimate(said.variances.estimates[place])}; "
+        f"length correlation {model_wording.estimate(said.lengths.estimates[place])}, both with 95% intervals "
+        f"over {count(said.cube.scores_MPR.shape[1], 'prompt')}."
+    )
+    if row["kind"] == model_frames.IMPORTED:
+        st.caption(f"{model_wording.IMPORTED} {said_of}")
+        return
     with st.container(horizontal=True, gap="medium", key="model-figures"):
         st.metric("Kind", row["kind"], width="content", help="What sets it apart from the others.")
         st.metric("Labels flipped", model_wording.labels_flipped(row), width="content")
@@ -59,14 +67,9 @@ def _figures(snapshot: Snapshot, run_id: str, name: str, said: ScoresSaid) -> No
         st.metric("Trained", model_wording.layers(row["trainable_layers"]), width="content")
         st.metric("Seed", str(row["seed"]), width="content", help="Of its initialisation, flips and batch order.")
         if row.get("length_bias"):
-            st.metric("Length bias", number(row["length_bias"]), width="content")
+            st.metric("Length bias", number(row["length_bias"]), width="content", help=model_wording.LENGTH_BIAS)
         st.metric("Validation accuracy", number(row["validation_accuracy"]), width="content")
-    st.caption(
-        f"Validation accuracy: {model_wording.validation(row, pairs)}. "
-        f"Reward variance {model_wording.estimate(said.variances.estimates[place])}; "
-        f"length correlation {model_wording.estimate(said.lengths.estimates[place])}, both with 95% intervals "
-        f"over {count(said.cube.scores_MPR.shape[1], 'prompt')}."
-    )
+    st.caption(f"Validation accuracy: {model_wording.validation(row, pairs)}. {said_of}")
 
 
 def _curves(snapshot: Snapshot, run_id: str, name: str) -> None:
