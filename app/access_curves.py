@@ -165,3 +165,10 @@ def hacked(snapshot: Snapshot, run_id: str, categories: Categories) -> tuple[Wor
     samples = rl_scores(snapshot, run_id)
     samples = samples.of_prompts(prompts_in(samples.categories, samples.subsets, categories or None, None, "RL-test"))
     return worst_picks(samples.scores_MPR), samples
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def ppo_curves(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
+    """What was recorded while policies were optimised by PPO."""
+    with access.cursor(snapshot) as connection:
+        return reads_policies.ppo_curves(connection, run_id)

@@ -45,7 +45,7 @@ class OverviewChoice(PageChoice):
 class OveroptimisationChoice(PageChoice):
     """Overoptimisation: golden and proxy (None: averaged over all), RL-test categories (none: all), PPO's KL penalty.
 
-    `shown` is how many examples of reward hacking are laid open.
+    `shown` is how many examples of reward hacking are laid open, `metric` the figure of PPO's training that is drawn.
     """
 
     golden: str | None = None
@@ -53,3 +53,4 @@ class OveroptimisationChoice(PageChoice):
     rl_category: tuple[str, ...] = ()
     penalty: float | None = None
     shown: int = 3
+    metric: str = "reward"

@@ -140,6 +140,20 @@ def lengths(found: LengthDrift, strengths: Sequence[float], names: Sequence[str]
     return pl.DataFrame(rows, schema={"policies": pl.String, **_floats("strength", "tokens", "low", "high")})
 
 
+def ppo_training(curves: pl.DataFrame, reward_models: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """One figure of PPO's training: `reward_model` (the policy's id), `kind, flip_rate, step, value`.
+
+    Kind and flip rate are those of the reward model that the policy was optimised against.
+    """
+    against = reward_models.select("kind", "flip_rate", against="reward_model_id")
+    return (
+        curves.filter(metric=metric)
+        .with_columns(against=pl.col("model_id").str.split_exact("/", 1).struct[1])
+        .join(against, on="against", maintain_order="left")
+        .select("kind", "flip_rate", "step", "value", reward_model="model_id")
+    )
+
+
 def most_hacked(found: WorstPicks, names: Sequence[str], golden: str | None, proxy: str | None) -> tuple[str, str]:
     """The chosen pair; where golden or proxy is open, the one with most prompts on which the proxy picks the worst."""
     counts = found.count_MM + 0.0

@@ -16,6 +16,23 @@ NO_PPO = "This run has no PPO policies; what is shown is best-of-n alone."
 EMPTY = "(an empty response)"
 
 
+_METRICS = {
+    "reward": "Reward",
+    "kl_k1": "KL, k1 (nats)",
+    "kl_k3": "KL, k3 (nats)",
+    "entropy": "Entropy (nats per token)",
+    "clip_share": "Share of clipped ratios",
+    "value_loss": "Value loss",
+    "policy_loss": "Policy loss",
+    "response_tokens": "Response length (tokens)",
+}
+
+
+def metric(name: str) -> str:
+    """How a figure of PPO's training is called; an unknown one by its own name."""
+    return _METRICS.get(name, name)
+
+
 def whose(golden: str | None, proxy: str | None) -> str:
     """The pairs that curves are of: `golden a, proxy b`, or what is averaged over."""
     if golden is None and proxy is None:

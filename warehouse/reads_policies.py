@@ -141,3 +141,17 @@ def penalties(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str
     """The KL penalties that an optimizer of a run was used with, ascending; none where it knows none."""
     frame = connection.execute("SELECT * FROM policy WHERE run_id = ? AND optimizer = ?", [run_id, optimizer]).pl()
     return tuple(kl_coefficients(frame))
+
+
+def ppo_curves(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
+    """Figures recorded while policies were optimised by PPO: `model_id, metric, step, value`, by all three.
+
+    A `model_id` ends with the reward model that the policy was optimised against, behind a `/`.
+    """
+    return connection.execute(
+        """
+        SELECT model_id, metric, step, value FROM training_curve
+        WHERE run_id = ? AND starts_with(model_id, 'ppo') AND contains(model_id, '/') ORDER BY model_id, metric, step
+        """,
+        [run_id],
+    ).pl()

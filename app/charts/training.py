@@ -10,10 +10,12 @@ from app.charts.models import colour, trained_tooltips
 HEIGHT = 280
 
 
-def training(curves: pl.DataFrame, title: str, chosen: str | None = None) -> alt.LayerChart:
+def training(
+    curves: pl.DataFrame, title: str, chosen: str | None = None, x_title: str = "Optimiser steps"
+) -> alt.LayerChart:
     """`curves`: columns `reward_model, kind, flip_rate, step, value`. The chosen reward model's line is the boldest."""
     base = alt.Chart(curves).encode(
-        x=alt.X("step:Q", title="Optimiser steps", axis=alt.Axis(tickCount=6, format="d", grid=False)),
+        x=alt.X("step:Q", title=x_title, axis=alt.Axis(tickCount=6, format="d", grid=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5, format=".2f")),
         detail="reward_model:N",
         color=colour(curves),

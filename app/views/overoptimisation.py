@@ -7,7 +7,7 @@ import streamlit as st
 from app import access, curve_wording, overview_wording
 from app.choices import OveroptimisationChoice
 from app.page_choice import Fitting
-from app.widgets import curve_controls, empty, hacking, page_state, trouble, watch
+from app.widgets import curve_controls, empty, hacking, page_state, ppo_training, trouble, watch
 from app.widgets.curve_figures import CurveFigures
 
 
@@ -43,4 +43,5 @@ def show() -> None:
         figures.goodhart()
         figures.degrees()
         figures.lengths()
+        ppo_training.show(snapshot, run_id, chosen)
         hacking.show(snapshot, run_id, chosen)

@@ -36,6 +36,8 @@ def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: st
     )
     fitting.many("rl_category", categories, "not among the RL-test prompts")
     fitting.one("penalty", penalties, "PPO was not run with it")
+    metrics = access_curves.ppo_curves(snapshot, run_id)["metric"].unique().to_list()
+    fitting.one("metric", metrics, "not recorded of this run's PPO")
     fitting.one("shown", SHOWN, f"offered are {', '.join(map(str, SHOWN))}")
     return Offered(access_curves.optimizers(snapshot, run_id), names, categories, penalties)
 

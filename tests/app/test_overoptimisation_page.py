@@ -27,7 +27,7 @@ def test_every_figure_has_a_panel_for_each_optimiser(study_home: Path, open_view
     page = open_view(VIEW, study_home)
     assert not page.exception
     assert not page.warning
-    assert charts(page) == 5 * 2
+    assert charts(page) == 5 * 2 + 1
     text = said(page)
     assert "averaged over all golden–proxy pairs" in text
     assert "PPO: degree of overoptimisation γ" in text
@@ -93,6 +93,19 @@ def test_odd_runs_explain_themselves(tmp_path: Path, open_view: OpenPage, study:
         assert "nothing can be counted" in text
     if study.samples == 2:
         assert "the degree γ is undefined" in text
+
+
+def test_a_figure_of_ppos_training_can_be_chosen(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
+    page.selectbox(key="OveroptimisationChoice.metric").set_value("kl_k3").run()
+    assert not page.exception
+    assert address(page) == {"metric": ["kl_k3"]}
+    with store.open_read_only(study_home) as connection:
+        curves = reads_policies.ppo_curves(connection, "simulated")
+        frame = curve_frames.ppo_training(curves, reads.reward_models(connection, "simulated"), "kl_k3")
+    assert frame["reward_model"].unique().sort().to_list() == [f"ppo/rm-{m:02}" for m in range(4)]
+    assert frame.filter(step=40)["value"].to_list() == [4.0] * 4
+    assert frame.filter(reward_model="ppo/rm-03")["flip_rate"].unique().to_list() == [0.45]
 
 
 def test_a_golden_whose_ppo_diverged_is_said_to_have_none(tmp_path: Path, open_view: OpenPage) -> None:
