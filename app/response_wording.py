@@ -55,9 +55,9 @@ def response_line(row: Mapping[str, Any]) -> str:
 
 
 def checkpoint_line(row: Mapping[str, Any]) -> str:
-    """Step and divergence of a PPO checkpoint."""
+    """Step, divergence and id of a PPO checkpoint."""
     kl = "" if row["kl"] is None else f" · KL {number(row['kl'])} nats"
-    return f"**Step {row['strength']:g}**{kl}"
+    return f"**Step {row['strength']:g}**{kl} · {escape(row['policy_id'])}"
 
 
 def scores_line(reward_model: str, own: float | None, others: float | None) -> str:

@@ -17,7 +17,7 @@ def policies(
 ) -> pl.DataFrame:
     """Rows of table `policy` of an optimizer, by strength and reward model; of several penalties, one.
 
-    `kl_coefficient` None is the least there is. Raises InvalidChoice for one that is not there.
+    `kl_coefficient` None is the one that most policies have. Raises InvalidChoice for one that is not there.
     """
     frame = connection.execute(
         """
@@ -36,11 +36,12 @@ def policies(
 
 
 def kl_coefficients(policies: pl.DataFrame) -> list[float]:
-    """The KL penalties among policies, ascending; none for an optimizer without."""
+    """The KL penalties among policies, that of most policies first, then ascending; none for an optimizer without."""
     if "kl_coefficient" not in policies.columns:
         return []
-    found: list[float] = policies["kl_coefficient"].drop_nulls().unique().sort().to_list()
-    return found
+    counted = policies.drop_nulls("kl_coefficient").group_by("kl_coefficient").len()
+    found: list[float] = counted.sort(["len", "kl_coefficient"], descending=[True, False])["kl_coefficient"].to_list()
+    return found[:1] + sorted(found[1:])
 
 
 def value_curves(
@@ -138,7 +139,7 @@ def _complete(frame: pl.DataFrame) -> tuple[list[str], list[float]]:
 
 
 def penalties(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str) -> tuple[float, ...]:
-    """The KL penalties that an optimizer of a run was used with, ascending; none where it knows none."""
+    """The KL penalties that an optimizer of a run was used with, in the order of `kl_coefficients`."""
     frame = connection.execute("SELECT * FROM policy WHERE run_id = ? AND optimizer = ?", [run_id, optimizer]).pl()
     return tuple(kl_coefficients(frame))
 

@@ -46,7 +46,7 @@ def test_ppo_stands_step_by_step_beside_the_initial_policy(study_home: Path, ope
         "Answer 1 of initial to chat-rl/01.",
         *(f"Answer 1 of ppo-{step}/rm-02 to chat-rl/01." for step in (5, 10, 20, 40)),
     ]
-    assert "**Step 40** · KL 4.00 nats" in said(page)
+    assert "**Step 40** · KL 4.00 nats · ppo\\-40/rm\\-02" in said(page)
 
 
 def test_without_ppo_the_page_says_so(without_ppo_home: Path, open_view: OpenPage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.app.study import Study, publish
@@ -78,3 +79,12 @@ def test_best_of_n_that_is_not_stored_is_computed_from_the_scores(tmp_path: Path
     assert computed.strengths == stored.strengths
     for one, other in zip(computed.values, stored.values, strict=True):
         assert one.optimised_MMQ == pytest.approx(other.optimised_MMQ)
+
+
+def test_the_penalty_of_most_policies_comes_first_and_optimizers_without_have_none() -> None:
+    frame = pl.DataFrame({"kl_coefficient": [0.1, 0.05, 0.2, 0.05, 0.0, None]})
+    assert reads_policies.kl_coefficients(frame) == [0.05, 0.0, 0.1, 0.2]
+    assert (
+        reads_policies.kl_coefficients(pl.DataFrame({"kl_coefficient": [None]}, schema={"kl_coefficient": float})) == []
+    )
+    assert reads_policies.kl_coefficients(pl.DataFrame({"strength": [1.0]})) == []
