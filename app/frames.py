@@ -19,14 +19,14 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
     measure's value, `ndr_low` to `ndr_high` the 95 % interval of NDR.
     """
     names = reward_models["reward_model_id"].to_numpy()
-    flips = reward_models["flip_rate"].to_numpy()
+    flips = reward_models["flip_rate"]
     golden, proxy = np.nonzero(~np.eye(len(names), dtype=bool))
     frame = pl.DataFrame(
         {
             "golden": names[golden],
             "proxy": names[proxy],
-            "golden_flip_rate": flips[golden],
-            "proxy_flip_rate": flips[proxy],
+            "golden_flip_rate": flips.gather(golden),
+            "proxy_flip_rate": flips.gather(proxy),
             "error": evaluation.error_MM[golden, proxy].astype(np.float64),
             "ndr": evaluation.ndr_MM[golden, proxy].astype(np.float64),
             "ndr_low": evaluation.ndr_low_MM[golden, proxy].astype(np.float64),

@@ -30,7 +30,10 @@ def trained(reward_models: pl.DataFrame, flipped: pl.DataFrame, validation_pairs
     ).rename({"reward_model_id": "reward_model"})
     known = frame.select(name for name in _TRAINED if name in frame.columns)
     accuracies = frame["validation_accuracy"].to_list()
-    ends = [wilson_interval(share, validation_pairs) if validation_pairs else (None, None) for share in accuracies]
+    ends = [
+        wilson_interval(share, validation_pairs) if validation_pairs and share is not None else (None, None)
+        for share in accuracies
+    ]
     complete = known.with_columns(
         frame["flipped_pairs"],
         pl.Series("validation_accuracy", accuracies, dtype=pl.Float64),

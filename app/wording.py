@@ -145,11 +145,14 @@ def nothing_defined(chosen: Selection, options: Options) -> str:
 
 
 def reward_model_line(row: Mapping[str, Any]) -> str:
-    """One reward model in a line: flip rate, validation accuracy, training pairs."""
-    return (
-        f"{formats.percent(row['flip_rate'])} of labels flipped · validation accuracy "
-        f"{number(row['validation_accuracy'])} · {count(row['train_pairs'], 'training pair')}"
-    )
+    """One reward model in a line: flip rate, validation accuracy, training pairs, as far as they are known."""
+    flips, accuracy, pairs = row["flip_rate"], row["validation_accuracy"], row["train_pairs"]
+    known = [
+        None if flips is None else f"{formats.percent(flips)} of labels flipped",
+        None if accuracy is None else f"validation accuracy {number(accuracy)}",
+        None if pairs is None else count(pairs, "training pair"),
+    ]
+    return " · ".join(part for part in known if part) or "Trained elsewhere"
 
 
 def picks_line(summary: Mapping[str, float], n: float) -> str:

@@ -21,7 +21,7 @@ def dots(
         y=rows(names),
         color=colour(figures),
         tooltip=[
-            *trained_tooltips(),
+            *trained_tooltips(figures),
             alt.Tooltip("value:Q", title=title, format=".3f"),
             alt.Tooltip("low:Q", title="95% from", format=".3f"),
             alt.Tooltip("high:Q", title="to", format=".3f"),

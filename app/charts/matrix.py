@@ -33,7 +33,7 @@ def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerCha
         base.mark_rect(cursor="pointer", cornerRadius=2)
         .encode(
             color=alt.Color(f"{column}:Q", scale=scale, legend=legend),
-            tooltip=tooltip(measure_title),
+            tooltip=tooltip(pairs, measure_title),
             description="description:N",
         )
         .add_params(click())

@@ -25,7 +25,9 @@ def colour(frame: pl.DataFrame) -> alt.Color:
     """By kind where there are several, else by the share of flipped labels. Columns `kind, flip_rate`."""
     if frame["kind"].n_unique() > 1:
         return alt.Color("kind:N", legend=alt.Legend(title="Trained with other", orient="top"))
-    rates = frame["flip_rate"].unique().sort().to_list()
+    rates = frame["flip_rate"].drop_nulls().unique().sort().to_list()
+    if not rates:
+        return alt.Color("kind:N", legend=None)
     legend = alt.Legend(title="Labels flipped", format=".0%", orient="top", direction="horizontal")
     if len(rates) <= _LEGEND_ENTRIES:
         legend.type, legend.values = "symbol", rates
@@ -35,10 +37,9 @@ def colour(frame: pl.DataFrame) -> alt.Color:
     return alt.Color("flip_rate:Q", scale=alt.Scale(range="diverging", domain=domain), legend=legend)
 
 
-def trained_tooltips() -> list[alt.Tooltip]:
+def trained_tooltips(frame: pl.DataFrame) -> list[alt.Tooltip]:
     """What hovering tells about the reward model of a mark."""
-    return [
-        alt.Tooltip("reward_model:N", title="Reward model"),
-        alt.Tooltip("kind:N", title="Kind"),
-        alt.Tooltip("flip_rate:Q", title="Labels flipped", format=".0%"),
-    ]
+    known = [alt.Tooltip("reward_model:N", title="Reward model"), alt.Tooltip("kind:N", title="Kind")]
+    if frame["flip_rate"].count():  # of null the browser would make 0 %
+        known.append(alt.Tooltip("flip_rate:Q", title="Labels flipped", format=".0%"))
+    return known

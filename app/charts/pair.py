@@ -26,13 +26,16 @@ def click() -> alt.Parameter:
     return alt.selection_point(name=CLICK, fields=["golden", "proxy"], on="click", toggle=False, clear=False)
 
 
-def tooltip(measure_title: str) -> list[alt.Tooltip]:
+def tooltip(pairs: pl.DataFrame, measure_title: str) -> list[alt.Tooltip]:
     """What hovering over a pair tells. Of two rows with one title the browser would show the last only."""
+    sides = []
+    for side in ("golden", "proxy"):
+        sides.append(alt.Tooltip(f"{side}:N", title=side.capitalize()))
+        if pairs[f"{side}_flip_rate"].count():  # of null the browser would make 0 %
+            title = f"{side.capitalize()}: labels flipped"
+            sides.append(alt.Tooltip(f"{side}_flip_rate:Q", title=title, format=".0%"))
     return [
-        alt.Tooltip("golden:N", title="Golden"),
-        alt.Tooltip("golden_flip_rate:Q", title="Golden: labels flipped", format=".0%"),
-        alt.Tooltip("proxy:N", title="Proxy"),
-        alt.Tooltip("proxy_flip_rate:Q", title="Proxy: labels flipped", format=".0%"),
+        *sides,
         alt.Tooltip("error:Q", title=measure_title, format=".3f"),
         alt.Tooltip("ndr:Q", title="NDR", format=".3f"),
         alt.Tooltip("ndr_low:Q", title="95% from", format=".3f"),

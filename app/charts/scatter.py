@@ -21,7 +21,7 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
     """Measure (across) against NDR (up), one point per defined pair; a click selects `golden` and `proxy`.
 
     `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, error, ndr, ndr_low, ndr_high, chosen`, without
-    nulls. The chosen pair is ringed, and the 95 % interval of its NDR drawn.
+    nulls, but for flip rates that are not known. The chosen pair is ringed, and the 95 % interval of its NDR drawn.
     """
     base = described(pairs)
     x = alt.X(
@@ -33,7 +33,9 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
     y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=alt.Axis(format=".1f", tickCount=6))
     points = (
         base.mark_circle(size=110 if pairs.height <= _LARGE_POINTS else 45, opacity=0.85, cursor="pointer")
-        .encode(x=x, y=y, color=_golden_colour(pairs), tooltip=tooltip(measure_title), description="description:N")
+        .encode(
+            x=x, y=y, color=_golden_colour(pairs), tooltip=tooltip(pairs, measure_title), description="description:N"
+        )
         .add_params(click())
     )
     spread = (
@@ -56,7 +58,9 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
 
 
 def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
-    rates = pairs["golden_flip_rate"].unique().sort().to_list()
+    rates = pairs["golden_flip_rate"].drop_nulls().unique().sort().to_list()
+    if not rates:
+        return alt.Color("golden:N", legend=None)
     legend = alt.Legend(title="Labels flipped in the golden", format=".0%", orient="top", direction="horizontal")
     if len(rates) <= _LEGEND_ENTRIES:
         legend.type, legend.values, legend.symbolOpacity = "symbol", rates, 0.85

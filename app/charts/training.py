@@ -20,7 +20,7 @@ def training(
         detail="reward_model:N",
         color=colour(curves),
         tooltip=[
-            *trained_tooltips(),
+            *trained_tooltips(curves),
             alt.Tooltip("step:Q", title="Steps"),
             alt.Tooltip("value:Q", title=title, format=".3f"),
         ],

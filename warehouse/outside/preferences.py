@@ -43,7 +43,7 @@ def preference_rows(
     by_text = _given(sheets, pieces.preferences, placed)
     rows = pl.concat([by_id, by_text.select(by_id.columns)])
     _check_ids(sheets, by_text, rows)
-    known = by_text.filter(pl.col("given_id").is_not_null())
+    known = by_text.filter(pl.col("given_id").is_not_null() & (pl.col("split") == "validation"))
     first = texts.unique(["prompt_id", "text"], keep="first", maintain_order=True)
     for side in ("chosen", "rejected"):
         named = first.rename({"response_id": f"{side}_id", "text": side, "prompt_id": "given_id"})

@@ -22,19 +22,10 @@ from warehouse.outside.policies import policies
 from warehouse.outside.preferences import accuracies, preference_rows
 from warehouse.outside.sheet import Sheet, shown
 from warehouse.reads import INITIAL
+from warehouse.schema import TABLES
 
 _DOUBLED = {"rm_test": "#rm", "rl_test": "#rl"}
-_UNKNOWN = (
-    "flip_rate",
-    "length_bias",
-    "trainable_layers",
-    "train_pairs",
-    "weights",
-    "temperature",
-    "tokens",
-    "finished",
-)
-_UNKNOWN_TEXT = "unknown"
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -78,9 +69,11 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
     preference, pairs = preference_rows(sheets, pieces, study, places)
     accuracy = accuracies(study.scores, pairs)
     tables = {
-        "run": pl.DataFrame([_run_row(sheets, facts, study, models, accuracy, int(given.height))]),
+        "run": pl.DataFrame([_run_row(sheets, facts, study, models, int(given.height))]),
         "prompt": _prompts(places),
-        "reward_model": pl.DataFrame([_reward_model(model, accuracy.get(model, 0.0)) for model in models]),
+        "reward_model": pl.DataFrame(
+            [_reward_model(model, accuracy.get(model)) for model in models], schema=_rows_of("reward_model")
+        ),
         "policy": policy,
         "response": responses.select(
             "sample",
@@ -134,24 +127,18 @@ def _prompts(places: pl.DataFrame) -> pl.DataFrame:
     ).sort("prompt_id")
 
 
-def _reward_model(name: str, accuracy: float) -> dict[str, object]:
-    return {
-        "reward_model_id": name,
-        "kind": "import",
-        "flip_rate": 0.0,
-        "length_bias": 0.0,
-        "base_model": _UNKNOWN_TEXT,
-        "trainable_layers": 0,
-        "seed": 0,
-        "train_pairs": 0,
-        "validation_accuracy": accuracy,
-        "weights": "",
-    }
+def _reward_model(name: str, accuracy: float | None) -> dict[str, object]:
+    """What is known of it; everything else is null."""
+    known = {"reward_model_id": name, "kind": "import", "base_model": _UNKNOWN, "validation_accuracy": accuracy}
+    return dict.fromkeys(_rows_of("reward_model")) | known
 
 
-def _run_row(
-    sheets: Sequence[Sheet], facts: Facts, study: Study, models: list[str], accuracy: dict[str, float], values: int
-) -> dict[str, object]:
+def _rows_of(table: str) -> dict[str, pl.DataType]:
+    """Columns and types of a table without `run_id`."""
+    return {name: dtype for name, dtype in TABLES[table].polars_schema.items() if name != "run_id"}
+
+
+def _run_row(sheets: Sequence[Sheet], facts: Facts, study: Study, models: list[str], values: int) -> dict[str, object]:
     sizes = np.unique(study.responses.group_by("prompt_id").len()["len"].to_numpy()).tolist()
     config = {
         "profile": "import",
@@ -167,7 +154,6 @@ def _run_row(
         },
         "same_responses_for_both_splits": study.prompts["split"].null_count() > 0,
         "categories": "given" if study.has_categories else f"not given: {DEFAULT_CATEGORY}, {DEFAULT_SUBSET}",
-        "unknown": [*_UNKNOWN, *([] if accuracy else ["validation_accuracy"])],
     }
     return {
         "profile": "import",
@@ -175,7 +161,7 @@ def _run_row(
         "started_at": facts.started_at,
         "finished_at": facts.finished_at,
         "wall_s": facts.wall_s,
-        "base_model": _UNKNOWN_TEXT,
+        "base_model": _UNKNOWN,
         "code_version": facts.code_version,
         "config": json.dumps(config, ensure_ascii=False),
         "packages": json.dumps(facts.packages),
