@@ -152,7 +152,7 @@ def _reward_model(made: dict[str, list[dict[str, Any]]], rng: np.random.Generato
     accuracy = 0.9 - flip_rate * 0.8
     made["reward_model"].append(
         {"reward_model_id": name, "kind": "flip", "flip_rate": flip_rate, "base_model": "base", "train_pairs": 200}
-        | {"validation_accuracy": accuracy, "seed": 1}
+        | {"validation_accuracy": accuracy, "seed": 1, "trainable_layers": 0}
     )
     for step in range(1, 6):
         for metric, value in (
