@@ -6,11 +6,8 @@ import streamlit as st
 
 TITLES = {
     "explore": "Explore",
-    "measures": "Measures",
-    "test-sets": "Test sets",
     "overoptimisation": "Overoptimisation",
     "reward-models": "Reward models",
-    "responses": "Responses",
 }
 """Path and title of the pages that are linked to."""
 

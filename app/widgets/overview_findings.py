@@ -8,10 +8,19 @@ import streamlit as st
 
 from app import access_overview, overview_wording
 from app.access import Snapshot
+from app.access_overview import COMPARED
 from app.widgets import links
 from warehouse.measures.value_curves import ValueCurves
 
-_PAGE_OF = {"predicts": "explore", "responses": "test-sets", "measure": "measures", "harder": "overoptimisation"}
+_PAGES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "predicts": ("explore", {}),
+    "responses": ("explore", {"measure": COMPARED["responses"][1]}),
+    "measure": ("explore", {"measure": COMPARED["measure"][0]}),
+    "harder": ("overoptimisation", {}),
+    "length": ("reward-models", {}),
+}
+"""Page of each finding, and the choice there that shows what accuracy is compared with."""
+
 _ICONS = {
     "above": ":material/check:",
     "below": ":material/close:",
@@ -31,14 +40,15 @@ def show(snapshot: Snapshot, run_id: str, run: str | None, curves: Mapping[str, 
                 f"{icon} {overview_wording.sentence(finding, overview_wording.at(one))}"
             )
     for name, sentences in by_name.items():
-        _finding(name, sentences, _PAGE_OF[name], run)
+        _finding(name, sentences, run)
     finding = access_overview.length_finding(snapshot, run_id)
     icon = ":material/straighten:" if finding.verdict in ("above", "below") else _ICONS[finding.verdict]
-    _finding("length", [f"{icon} {overview_wording.sentence(finding, '')}"], "reward-models", run)
+    _finding("length", [f"{icon} {overview_wording.sentence(finding, '')}"], run)
 
 
-def _finding(name: str, sentences: list[str], page: str, run: str | None) -> None:
+def _finding(name: str, sentences: list[str], run: str | None) -> None:
+    page, choice = _PAGES[name]
     with st.container(border=True, gap="small", key=f"finding-{name}"):
         for sentence in sentences:
             st.markdown(sentence)
-        links.to(page, run=run)
+        links.to(page, run=run, **choice)
