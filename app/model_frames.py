@@ -22,8 +22,8 @@ _TRAINED = ("reward_model", "kind", "flip_rate", "length_bias", "train_pairs", "
 def trained(reward_models: pl.DataFrame, flipped: pl.DataFrame, validation_pairs: int) -> pl.DataFrame:
     """One row per reward model: how it was trained, and its validation accuracy with Wilson's interval.
 
-    `flipped_pairs` is null where the labels were not kept; the interval where the validation pairs were not. Of a
-    reward model of an imported run nothing of this is known: all but its name and kind is null.
+    `flipped_pairs` is null where the labels were not kept; the interval where the validation pairs were not; all but
+    name and kind for a reward model of an imported run.
     """
     frame = reward_models.join(
         flipped.select("reward_model_id", flipped_pairs="flipped"), on="reward_model_id", how="left"
@@ -34,16 +34,11 @@ def trained(reward_models: pl.DataFrame, flipped: pl.DataFrame, validation_pairs
         wilson_interval(share, validation_pairs) if validation_pairs and share is not None else (None, None)
         for share in accuracies
     ]
-    complete = known.with_columns(
+    return known.with_columns(
         frame["flipped_pairs"],
         pl.Series("validation_accuracy", accuracies, dtype=pl.Float64),
         pl.Series("validation_low", [low for low, _ in ends], dtype=pl.Float64),
         pl.Series("validation_high", [high for _, high in ends], dtype=pl.Float64),
-    )
-    return complete.with_columns(
-        pl.when(pl.col("kind") != IMPORTED).then(pl.col(name))
-        for name in complete.columns
-        if name not in ("reward_model", "kind")
     )
 
 
