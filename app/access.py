@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import streamlit as st
+from numpy.typing import NDArray
 
 from app.selection import Options, Selection
 from pipeline import jobs
@@ -21,7 +23,7 @@ from warehouse import reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.measures import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare
 from warehouse.measures.cube import PolicyValues, ScoreCube
-from warehouse.measures.test_set import FEWEST_PROMPTS, check
+from warehouse.measures.test_set import FEWEST_PROMPTS, check, chosen_prompts
 
 _RUNS_KEPT = 8
 _EVALUATIONS_KEPT = 400
@@ -142,9 +144,11 @@ def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str,
     return dict(zip(categories, found, strict=True))
 
 
-def prompt_values(snapshot: Snapshot, run_id: str, chosen: Selection) -> PromptValues:
-    """The values of a choice's measure prompt by prompt."""
-    return _prompt_values(snapshot, run_id, chosen.measure, _seen(snapshot, run_id, chosen.test_set()))
+def test_responses(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[ScoreCube, NDArray[np.int64]]:
+    """The scores a choice's test set is made of, cut to its responses, and the numbers of its prompts."""
+    cube = score_cube(snapshot, run_id)
+    responses = replace(cube, scores_MPR=cube.scores_MPR[:, :, : chosen.responses])
+    return responses, chosen_prompts(cube, chosen.test_set())
 
 
 def _policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[str, float]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from warehouse.measures import Evaluation
+from warehouse.measures import Evaluation, ScoreCube
 
 
 def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
@@ -46,6 +47,36 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
 def defined(pairs: pl.DataFrame) -> pl.DataFrame:
     """The pairs that enter the correlations."""
     return pairs.filter("defined")
+
+
+def pairs_by_category(evaluations: Mapping[str, Evaluation], reward_models: pl.DataFrame) -> pl.DataFrame:
+    """The defined pairs of each category's test set: the columns of `pairs` after `category`."""
+    return pl.concat(
+        defined(pairs(evaluation, reward_models)).select(pl.lit(name).alias("category"), pl.all())
+        for name, evaluation in evaluations.items()
+    )
+
+
+def pair_scores(cube: ScoreCube, chosen: NDArray[np.int64], golden: str, proxy: str) -> pl.DataFrame:
+    """Scores of two reward models for every response to the chosen prompts.
+
+    Columns `prompt, category, response` (its number), `golden_score, proxy_score` in standard deviations from the mean
+    over these responses (0 where a reward model scores all alike).
+    """
+    R = cube.scores_MPR.shape[2]
+    places = np.array([cube.reward_models.index(name) for name in (golden, proxy)])
+    scores = cube.scores_MPR[np.ix_(places, chosen)].reshape(2, -1).astype(np.float64)
+    spread = scores.std(axis=1, keepdims=True)
+    scaled = np.divide(scores - scores.mean(axis=1, keepdims=True), spread, out=np.zeros_like(scores), where=spread > 0)
+    return pl.DataFrame(
+        {
+            "prompt": np.repeat(np.array(cube.prompts, dtype=object)[chosen], R).tolist(),
+            "category": np.repeat(np.array(cube.categories, dtype=object)[chosen], R).tolist(),
+            "response": np.tile(np.arange(R), len(chosen)),
+            "golden_score": scaled[0],
+            "proxy_score": scaled[1],
+        }
+    )
 
 
 def row_of(pairs: pl.DataFrame, golden: str, proxy: str) -> dict[str, Any]:

@@ -77,6 +77,13 @@ def strength_of(chosen: Selection, options: Options) -> float:
     return chosen.strength or max(options.strengths[chosen.optimizer])
 
 
+def samples_of(chosen: Selection, options: Options) -> float | None:
+    """The n of best-of-n to look at picks for: the chosen one, else the greatest of the run; None without any."""
+    if chosen.optimizer == "bon":
+        return strength_of(chosen, options)
+    return max(options.strengths.get("bon", ()), default=None)
+
+
 def policies(chosen: Selection, options: Options) -> str:
     """The policies looked at: `best-of-16`."""
     return optimizer(chosen.optimizer).at.format(f"{strength_of(chosen, options):g}")
@@ -132,6 +139,18 @@ def undefined(evaluation: Evaluation) -> str:
         parts.append(f"{count(evaluation.undefined_prompts, 'value')} of a pair on a prompt undefined, of weight 0")
     text = "; ".join(parts)
     return text[:1].upper() + text[1:]
+
+
+def panel_captions(evaluations: Mapping[str, Evaluation], name: str, level: str) -> dict[str, str]:
+    """What stands under each category's name: its correlation with the interval, and its number of prompts."""
+    captions = {}
+    for category, evaluation in evaluations.items():
+        estimate = correlations(evaluation, level)[name]
+        figure = f"{CORRELATIONS[name].symbol} {number(estimate.value)}"
+        if estimate.low is not None:
+            figure += f" ({formats.interval(estimate.low, estimate.high)})"
+        captions[category] = f"{figure}, {count(evaluation.prompts_used, 'prompt')}"
+    return captions
 
 
 def nothing_defined(chosen: Selection, options: Options) -> str:

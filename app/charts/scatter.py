@@ -10,10 +10,12 @@ from typing import Literal
 import altair as alt
 import polars as pl
 
+from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
 from app.charts.pair import HEIGHT, click, described, tooltip
 
 _LEGEND_ENTRIES = 6
+_NDR = "Normalised drop ratio (NDR)"
 _LARGE_POINTS = 200
 
 
@@ -22,6 +24,8 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
 
     `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, error, ndr, ndr_low, ndr_high, chosen`, without
     nulls, but for flip rates that are not known. The chosen pair is ringed, and the 95 % interval of its NDR drawn.
+    Ticks along the edges are the points once more, for each figure alone. Very many pairs are drawn as their density,
+    in which nothing can be clicked.
     """
     base = described(pairs)
     x = alt.X(
@@ -30,7 +34,7 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
         scale=alt.Scale(zero=False, padding=12),
         axis=alt.Axis(tickCount=6, format=alt.Undefined if pairs["error"].n_unique() > 1 else ".3f"),
     )
-    y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=alt.Axis(format=".1f", tickCount=6))
+    y = alt.Y("ndr:Q", title=_NDR, axis=alt.Axis(format=".1f", tickCount=6))
     points = (
         base.mark_circle(size=110 if pairs.height <= _LARGE_POINTS else 45, opacity=0.85, cursor="pointer")
         .encode(
@@ -48,13 +52,26 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
         .mark_point(size=340, strokeWidth=2, filled=False, opacity=1, aria=False)
         .encode(x=x, y=y, color=alt.value(INK))
     )
+    if pairs.height > MANY:
+        points = density(pairs, "error", "ndr", measure_title, _NDR, "pairs")
     layers: list[alt.Chart] = [*_reference(1.0, "nothing lost", "left"), *_reference(0.0, "no gain", "right")]
     if pairs["error"].n_unique() > 2:
         fit = base.transform_regression("error", "ndr").mark_line(
             opacity=SOFT, strokeWidth=1.5, strokeDash=[5, 4], aria=False
         )
         layers.append(fit.encode(x=x, y=y, color=alt.value(INK)))
-    return alt.LayerChart(layer=[*layers, points, spread, ring]).properties(height=HEIGHT, padding={"bottom": 4})
+    margins = [] if pairs.height > MANY else _margins(base, x, y)
+    return alt.LayerChart(layer=[*layers, *margins, points, spread, ring]).properties(
+        height=HEIGHT, padding={"bottom": 4}
+    )
+
+
+def _margins(base: alt.Chart, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """A tick per point at the lower edge for its error, at the right one for its NDR."""
+    ticks = base.encode(color=alt.value(INK))
+    below = ticks.mark_tick(yOffset=-4, size=8, thickness=1, opacity=0.35, aria=False)
+    beside = ticks.mark_tick(xOffset=-4, size=8, thickness=1, opacity=0.35, aria=False)
+    return [below.encode(x=x, y=alt.value("height")), beside.encode(x=alt.value("width"), y=y)]
 
 
 def _golden_colour(pairs: pl.DataFrame) -> alt.Color:

@@ -31,4 +31,11 @@ def show() -> None:
         if not frames.defined(pairs).is_empty():
             tiles.show(evaluation, chosen.level)
         figures.show(pairs, chosen, options, measure_title)
+        figures.show_by_category(
+            access.by_category(snapshot, options.run, chosen),
+            access.reward_models(snapshot, options.run),
+            chosen,
+            options,
+            measure_title,
+        )
         drilldown.show(snapshot, chosen, options, pairs, measure_title)

@@ -22,3 +22,14 @@ def pairs(measure_title: str) -> Mapping[str, Any]:
         "regret": st.column_config.NumberColumn("Regret", format="%.3f", help="1 − NDR"),
         "defined": None,
     }
+
+
+def scores(golden: str, proxy: str) -> Mapping[str, Any]:
+    """Columns of `frames.pair_scores`."""
+    return {
+        "prompt": "Prompt",
+        "category": "Category",
+        "response": "Response",
+        "golden_score": st.column_config.NumberColumn(f"{golden} (sd)", format="%.2f"),
+        "proxy_score": st.column_config.NumberColumn(f"{proxy} (sd)", format="%.2f"),
+    }

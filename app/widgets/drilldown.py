@@ -9,9 +9,10 @@ import streamlit as st
 
 from app import access, frames, wording
 from app.access import Snapshot
+from app.charts.scores import scores
 from app.formats import escape, interval, number
 from app.selection import Options, Selection
-from app.widgets import choice, figure, figures
+from app.widgets import choice, columns, figure, figures
 
 _LIMITS = (3, 10, 30)
 
@@ -26,8 +27,9 @@ def show(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl.Data
             return
         golden, proxy = str(chosen.golden), str(chosen.proxy)
         _figures(frames.row_of(pairs, golden, proxy), measure_title)
-        if chosen.optimizer == "bon":
-            n = wording.strength_of(chosen, options)
+        _scores(snapshot, chosen, options, golden, proxy)
+        n = wording.samples_of(chosen, options)
+        if n is not None:
             _picks(access.picks(snapshot, options.run, golden, proxy, int(n)), chosen, n)
 
 
@@ -49,7 +51,9 @@ def _choose(chosen: Selection, options: Options, reward_models: pl.DataFrame) ->
             args=(key, field),
         )
         if name is not None:
-            column.caption(wording.reward_model_line(frames.reward_model(reward_models, name)))
+            with column.container(border=True):
+                st.markdown(f"**{escape(name)}**")
+                st.caption(wording.reward_model_line(frames.reward_model(reward_models, name)))
 
 
 def _took(key: str, field: str) -> None:
@@ -63,6 +67,22 @@ def _figures(row: dict[str, Any], measure_title: str) -> None:
         st.metric("NDR", number(row["ndr"], 3), width="content", help="Share of the golden's own gain that is kept.")
         st.metric("NDR, 95% interval", interval(row["ndr_low"], row["ndr_high"]), width="content")
         st.metric("Regret", number(row["regret"], 3), width="content", help="1 − NDR: what is lost.")
+
+
+def _scores(snapshot: Snapshot, chosen: Selection, options: Options, golden: str, proxy: str) -> None:
+    cube, prompts = access.test_responses(snapshot, options.run, chosen)
+    responses = frames.pair_scores(cube, prompts, golden, proxy)
+    figure.show(
+        "scores",
+        scores(responses, golden, proxy),
+        responses,
+        title="Scores of the test set's responses",
+        note="In standard deviations of each reward model; on the dashed line both say the same.",
+        alt=f"Score of {golden} against score of {proxy}, one mark a response",
+        file_name=f"{options.run}-scores-{golden}-{proxy}",
+        columns=columns.scores(golden, proxy),
+        facts={"run_id": options.run, "golden": golden, "proxy": proxy},
+    )
 
 
 def _picks(picks: pl.DataFrame, chosen: Selection, n: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -10,12 +11,14 @@ import streamlit as st
 from app import frames, wording
 from app.charts.matrix import matrix
 from app.charts.pair import CLICK
+from app.charts.panels import panels
 from app.charts.scatter import scatter
+from app.fitting import CELLS
 from app.selection import Options, Selection
 from app.widgets import choice, columns, figure
+from warehouse.measures import Evaluation
 
 SCATTER, MATRIX = "scatter", "matrix"
-_COLUMN = "matrix.column"
 
 
 def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title: str) -> None:
@@ -44,10 +47,9 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
                     **shared,
                 )
         with right:
-            column = st.session_state.get(_COLUMN) or "ndr"
             figure.show(
                 MATRIX,
-                matrix(marked, column, measure_title),
+                matrix(marked, chosen.cells, measure_title),
                 pairs,
                 title="All pairs",
                 note="Golden down, proxy across, by share of flipped labels. Click a cell.",
@@ -58,13 +60,33 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
             )
             st.segmented_control(
                 "Shown in the cells",
-                ["ndr", "error"],
-                default="ndr",
+                CELLS,
                 required=True,
                 format_func=lambda name: "NDR" if name == "ndr" else measure_title,
-                key=_COLUMN,
                 label_visibility="collapsed",
+                **choice.bound("cells", chosen.cells),
             )
+
+
+def show_by_category(
+    evaluations: Mapping[str, Evaluation], models: pl.DataFrame, chosen: Selection, options: Options, measure_title: str
+) -> None:
+    """Draw the scatter of each category; nothing where there is one category only."""
+    pairs = frames.pairs_by_category(evaluations, models)
+    if len(evaluations) < 2 or pairs.is_empty():
+        return
+    name = wording.correlation(chosen.correlation, chosen.level)
+    figure.show(
+        "categories",
+        panels(pairs, wording.panel_captions(evaluations, chosen.correlation, chosen.level), measure_title),
+        pairs,
+        title="Category by category",
+        note=f"{measure_title} on the test prompts of one category against the same NDR, with {name} and its interval.",
+        alt=f"{measure_title} against NDR, a panel for each category",
+        file_name=wording.file_name(chosen, options, "categories"),
+        columns={"category": "Category", **columns.pairs(measure_title)},
+        facts=wording.facts(chosen, options),
+    )
 
 
 def _choose(mark: dict[str, Any], other: str) -> None:

@@ -1,0 +1,52 @@
+"""The scatter once for each category of the test set, small and on common axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import altair as alt
+import polars as pl
+
+from app.charts.density import MANY, density
+from app.charts.ink import INK, SOFT
+from app.charts.pair import tooltip
+
+HEIGHT = 210
+
+
+def panels(pairs: pl.DataFrame, captions: Mapping[str, str], measure_title: str) -> list[alt.LayerChart]:
+    """One panel per key of `captions`, which stands under its name.
+
+    `pairs`: columns as for `scatter`, without nulls, and `category`.
+    """
+    x = alt.X("error:Q", title=measure_title, scale=_scale(pairs, "error"), axis=alt.Axis(tickCount=4))
+    y = alt.Y("ndr:Q", title="NDR", scale=_scale(pairs, "ndr"), axis=alt.Axis(tickCount=4))
+    return [
+        _panel(pairs.filter(category=name), measure_title, x, y).properties(
+            title=alt.TitleParams(name, subtitle=caption, offset=10), height=HEIGHT, padding={"bottom": 4}
+        )
+        for name, caption in captions.items()
+    ]
+
+
+def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y) -> alt.LayerChart:
+    base = alt.Chart(pairs).encode(x=x, y=y)
+    if pairs.height > MANY:
+        cells = density(pairs, "error", "ndr", measure_title, "NDR", "pairs")
+        cells.encoding.color.legend = None
+        return alt.LayerChart(layer=[cells])
+    points = base.mark_circle(size=28, opacity=0.7).encode(
+        color=alt.Color("golden_flip_rate:Q", scale=alt.Scale(range="diverging"), legend=None),
+        tooltip=tooltip(pairs, measure_title),
+    )
+    layers = [points]
+    if pairs["error"].n_unique() > 2:
+        fit = base.transform_regression("error", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, aria=False)
+        layers.append(fit.encode(x=x, y=y, color=alt.value(INK)))
+    return alt.LayerChart(layer=layers)
+
+
+def _scale(pairs: pl.DataFrame, column: str) -> alt.Scale:
+    """From the least to the greatest of all panels: what is common is what makes them comparable."""
+    domain = pairs.select(pl.col(column).min().alias("least"), pl.col(column).max().alias("most")).row(0)
+    return alt.Scale(domain=list(domain), zero=False, padding=6) if None not in domain else alt.Scale(zero=False)
