@@ -124,7 +124,7 @@ def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation
         run_id,
         chosen.measure,
         (chosen.test_set(),),
-        *_policies(snapshot, run_id, chosen),
+        *policies(snapshot, run_id, chosen),
         chosen.rl_categories,
     )
     return found
@@ -132,16 +132,16 @@ def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation
 
 def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str, Evaluation]:
     """The same for each of the chosen categories alone (none chosen: each there is) that has two prompts or more."""
-    categories = _categories(snapshot, run_id, chosen)
+    names = categories(snapshot, run_id, chosen)
     found = _evaluations(
         snapshot,
         run_id,
         chosen.measure,
-        tuple(replace(_of_all_sizes(chosen), categories=(name,)) for name in categories),
-        *_policies(snapshot, run_id, chosen),
+        tuple(replace(_of_all_sizes(chosen), categories=(name,)) for name in names),
+        *policies(snapshot, run_id, chosen),
         chosen.rl_categories,
     )
-    return dict(zip(categories, found, strict=True))
+    return dict(zip(names, found, strict=True))
 
 
 def test_responses(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[ScoreCube, NDArray[np.int64]]:
@@ -151,11 +151,13 @@ def test_responses(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[
     return responses, chosen_prompts(cube, chosen.test_set())
 
 
-def _policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[str, float]:
+def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[str, float]:
+    """The optimizer and strength in force: the chosen strength, or the greatest of the run."""
     return chosen.optimizer, chosen.strength or max(options(snapshot, run_id).strengths[chosen.optimizer])
 
 
-def _categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:
+def categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:
+    """The chosen categories (none chosen: all) whose chosen prompts are enough for a test set of their own."""
     offered = options(snapshot, run_id)
     return [
         name
@@ -185,15 +187,13 @@ def _evaluations(
         test_sets,
         measure=measure,
         rl_categories=rl_categories or None,
-        prepared=[
-            _prompt_values(snapshot, run_id, measure, _seen(snapshot, run_id, test_set)) for test_set in test_sets
-        ],
+        prepared=[prompt_values(snapshot, run_id, measure, test_set) for test_set in test_sets],
     )
 
 
-def _seen(snapshot: Snapshot, run_id: str, test_set: TestSet) -> TestSet:
-    """What of a test set decides the per-prompt values: the key they are kept by."""
-    return check(score_cube(snapshot, run_id), test_set).seen()
+def prompt_values(snapshot: Snapshot, run_id: str, measure: str, test_set: TestSet) -> PromptValues:
+    """A measure's values prompt by prompt, kept by what of the test set decides them."""
+    return _prompt_values(snapshot, run_id, measure, check(score_cube(snapshot, run_id), test_set).seen())
 
 
 @st.cache_resource(max_entries=_VALUES_KEPT, show_spinner="Measuring …")

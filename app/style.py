@@ -12,7 +12,8 @@ _CSS = """
 [class*="st-key-rows-"] [data-testid="stColumn"] { min-width: min(24rem, 100%); }
 .st-key-picks [data-testid="stColumn"] { min-width: min(17rem, 100%); }
 .st-key-figures [data-testid="stHorizontalBlock"] { row-gap: 1.5rem; }
-[class*="st-key-panels-"] [data-testid="stColumn"] { min-width: min(15rem, 100%); }
+[class*="st-key-panels-"] [data-testid="stColumn"] { min-width: min(13rem, 100%); }
+.st-key-panels-where [data-testid="stColumn"] { min-width: min(21rem, 100%); }
 [class*="st-key-head-"] { column-gap: 0.75rem; row-gap: 0; }
 [class*="st-key-head-"] button { min-height: 1.8rem; padding: 0 0.6rem; }
 [class*="st-key-head-"] button p { font-size: 0.85rem; }

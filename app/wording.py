@@ -163,6 +163,19 @@ def nothing_defined(chosen: Selection, options: Options) -> str:
     )
 
 
+def nothing_correlates(options: Options) -> str:
+    """Why no measure has a correlation."""
+    if len(options.reward_models) < 3:
+        return (
+            f"This run has {count(len(options.reward_models), 'reward model')}: a correlation over golden–proxy pairs "
+            "takes three or more. Train more of them, or explore another run."
+        )
+    return (
+        "No correlation is defined here: the golden's own gain cannot be told from zero on these prompts, or the "
+        "figures do not differ. Choose more categories or a greater strength."
+    )
+
+
 def reward_model_line(row: Mapping[str, Any]) -> str:
     """One reward model in a line: flip rate, validation accuracy, training pairs, as far as they are known."""
     flips, accuracy, pairs = row["flip_rate"], row["validation_accuracy"], row["train_pairs"]

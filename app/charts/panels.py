@@ -11,7 +11,7 @@ from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
 from app.charts.pair import tooltip
 
-HEIGHT = 210
+HEIGHT = 230
 
 
 def panels(pairs: pl.DataFrame, captions: Mapping[str, str], measure_title: str) -> list[alt.LayerChart]:
@@ -23,10 +23,15 @@ def panels(pairs: pl.DataFrame, captions: Mapping[str, str], measure_title: str)
     y = alt.Y("ndr:Q", title="NDR", scale=_scale(pairs, "ndr"), axis=alt.Axis(tickCount=4))
     return [
         _panel(pairs.filter(category=name), measure_title, x, y).properties(
-            title=alt.TitleParams(name, subtitle=caption, offset=10), height=HEIGHT, padding={"bottom": 4}
+            title=panel_title(name, caption), height=HEIGHT, padding={"bottom": 4}
         )
         for name, caption in captions.items()
     ]
+
+
+def panel_title(name: str, caption: str) -> alt.TitleParams:
+    """A panel's name with what is said under it. Of a Vega subtitle Streamlit's theme does not know the colour."""
+    return alt.TitleParams([name, caption], fontWeight="normal", fontSize=13, lineHeight=17, offset=10)
 
 
 def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y) -> alt.LayerChart:

@@ -33,3 +33,22 @@ def scores(golden: str, proxy: str) -> Mapping[str, Any]:
         "golden_score": st.column_config.NumberColumn(f"{golden} (sd)", format="%.2f"),
         "proxy_score": st.column_config.NumberColumn(f"{proxy} (sd)", format="%.2f"),
     }
+
+
+def leaderboard(correlation: str) -> Mapping[str, Any]:
+    """Columns of `leaderboard.rows`."""
+    return {
+        "policies": "Policies",
+        "measure": None,
+        "title": "Measure",
+        "value": st.column_config.NumberColumn(correlation, format="%.3f"),
+        "low": st.column_config.NumberColumn("95% from", format="%.3f"),
+        "high": st.column_config.NumberColumn("to", format="%.3f"),
+        "difference": st.column_config.NumberColumn("Difference", format="%.3f", help="From plain accuracy, paired"),
+        "difference_low": st.column_config.NumberColumn("Difference, 95% from", format="%.3f"),
+        "difference_high": st.column_config.NumberColumn("to ", format="%.3f"),
+        "share_better": st.column_config.NumberColumn(
+            "Greater in", format="percent", help="Share of bootstrap replicates in which it beats plain accuracy"
+        ),
+        "verdict": "Against plain accuracy",
+    }

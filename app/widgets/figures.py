@@ -9,6 +9,7 @@ import polars as pl
 import streamlit as st
 
 from app import frames, wording
+from app.charts.density import MANY
 from app.charts.matrix import matrix
 from app.charts.pair import CLICK
 from app.charts.panels import panels
@@ -43,7 +44,7 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
                     note="One point a golden–proxy pair; the dashed line is the least-squares fit. Click a point.",
                     alt=f"{measure_title} against NDR, one point a golden–proxy pair",
                     file_name=wording.file_name(chosen, options, "pairs"),
-                    clicked=(CLICK, lambda mark: _choose(mark, MATRIX)),
+                    clicked=None if points.height > MANY else (CLICK, lambda mark: _choose(mark, MATRIX)),
                     **shared,
                 )
         with right:

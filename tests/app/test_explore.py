@@ -214,3 +214,30 @@ def newest_run(home: Path) -> str:
         newest = reads.newest_run(connection)
     assert newest is not None
     return newest
+
+
+def test_two_reward_models_show_their_pairs_and_why_there_is_no_correlation(tmp_path: Path, explore: OpenPage) -> None:
+    page = explore(simulated.publish(tmp_path, M=2))
+    assert not page.exception
+    assert figures(page)["Kendall τ"] == "undefined"
+    assert "three reward models or more" in everything_said(page)
+    assert len(table(page)) == 2
+
+
+def test_where_no_pair_is_defined_the_page_says_why(tmp_path: Path, explore: OpenPage) -> None:
+    page = explore(simulated.publish(tmp_path, constant=True))
+    assert not page.exception
+    assert "cannot be told from zero" in page.info[0].value
+
+
+def test_one_category_has_neither_panels_nor_a_choice_of_categories(tmp_path: Path, explore: OpenPage) -> None:
+    page = explore(simulated.publish(tmp_path, categories=("Chat",)))
+    assert not page.exception
+    assert "Category by category" not in [heading.value for heading in page.subheader]
+    assert "choose.categories" not in [pills.key for pills in page.pills]
+
+
+def test_many_pairs_are_drawn_as_a_density(tmp_path: Path, explore: OpenPage) -> None:
+    page = explore(simulated.publish(tmp_path, M=45, P=12, Q=12, N=4))
+    assert not page.exception
+    assert "count" in page.get("vega_lite_chart")[4].proto.spec

@@ -1,0 +1,66 @@
+"""The figures of the Measures page."""
+
+from __future__ import annotations
+
+import polars as pl
+import streamlit as st
+
+from app import leaderboard_wording, wording
+from app.access_measures import BY_CATEGORY_REPLICATES
+from app.charts.leaderboard import leaderboard, where
+from app.selection import Options, Selection
+from app.widgets import columns, figure
+
+
+def show(board: pl.DataFrame, chosen: Selection, options: Options) -> None:
+    """Draw every measure's correlation, and its difference from that of plain accuracy, side by side."""
+    name = wording.correlation(chosen.correlation, chosen.level)
+    difference = f"Difference of {wording.CORRELATIONS[chosen.correlation].symbol}"
+    order = board["title"].unique(maintain_order=True).to_list()
+    with st.container(key="figures"):
+        left, right = st.columns(2, gap="large")
+        with left:
+            figure.show(
+                "leaderboard",
+                leaderboard(board, order, "value", f"{name} with NDR"),
+                board,
+                title="Correlation with NDR",
+                note="A dot a measure with its 95% interval; the best stands at the top.",
+                alt=f"{name} of every measure with NDR, with intervals",
+                file_name=wording.file_name(chosen, options, "leaderboard"),
+                columns=columns.leaderboard(name),
+                facts=wording.facts(chosen, options),
+            )
+        with right:
+            figure.show(
+                "differences",
+                leaderboard(board, order, "difference", difference),
+                board,
+                title="Against plain accuracy",
+                note="Paired bootstrap against accuracy on one pair; beyond the dashed line is better.",
+                alt=f"Difference of every measure's {name} from that of accuracy on one pair, with intervals",
+                file_name=wording.file_name(chosen, options, "differences"),
+                columns=columns.leaderboard(name),
+                facts=wording.facts(chosen, options),
+            )
+
+
+def show_where(rows: pl.DataFrame, chosen: Selection, options: Options) -> None:
+    """Draw the differences category by category; nothing where there is one category only."""
+    captions = leaderboard_wording.where_captions(rows)
+    if len(captions) < 2 or rows["difference"].null_count() == rows.height:
+        return
+    name = wording.correlation(chosen.correlation, chosen.level)
+    order = rows["title"].unique(maintain_order=True).to_list()
+    figure.show(
+        "where",
+        where(rows, order, captions, f"Difference of {wording.CORRELATIONS[chosen.correlation].symbol}"),
+        rows,
+        title="Where does it matter?",
+        note=f"The same difference on the test prompts of one category, under {wording.policies(chosen, options)}; "
+        f"pale: not told from 0. B = {BY_CATEGORY_REPLICATES}.",
+        alt=f"Difference of every measure's {name} from that of plain accuracy, a panel for each category",
+        file_name=wording.file_name(chosen, options, "where"),
+        columns={"category": "Category", "prompts": "Prompts", **columns.leaderboard(name)},
+        facts=wording.facts(chosen, options),
+    )
