@@ -128,6 +128,8 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
     option("--category", default="all", metavar="NAME", help="category of the RM-test prompts, or all (default)")
     option("--subset", action="append", metavar="NAME", help="subset of the RM-test prompts; may be repeated")
     option("--rl-category", default="all", metavar="NAME", help="category of the RL-test prompts, or all (default)")
+    option("--source", default="initial", metavar="A[,B…]", help="whose responses: a policy, or ppo (default: initial)")
+    option("--paraphrase", type=float, default=0.0, metavar="SHARE", help="share of RM-test prompts to paraphrase")
     option("--responses", type=int, metavar="R", help="responses per RM-test prompt (default: all there are)")
     option("--prompts", type=int, metavar="P", help="so many RM-test prompts, drawn by the seed (default: all)")
     option("--budget", type=int, metavar="A", help="annotations to spend on R responses each of A // R prompts")

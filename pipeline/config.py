@@ -180,10 +180,22 @@ class RewardModelSettings(_Settings):
 
 
 class TestSettings(_Settings):
-    """How many responses of the initial policy each test prompt gets."""
+    """How many responses each test prompt gets, of the initial policy and of it at other temperatures.
+
+    The initial policy answers the RM-test prompts and, `rm_test_responses` times too, their paraphrases. Every one of
+    `source_temperatures` is a further source of `source_responses` responses to each RM-test prompt.
+    """
 
     rm_test_responses: Annotated[int, Field(ge=2, le=64)] = 8
     rl_test_samples: Annotated[int, Field(ge=2, le=4096)] = 16
+    source_temperatures: tuple[Temperature, ...] = (0.5, 1.5)
+    source_responses: Annotated[int, Field(ge=1, le=64)] = 2
+
+    @model_validator(mode="after")
+    def _sources_are_distinct(self) -> Self:
+        if len({f"{temperature:.2f}" for temperature in self.source_temperatures}) < len(self.source_temperatures):
+            raise ValueError(f"source_temperatures have to differ by 0.01, got {self.source_temperatures}")
+        return self
 
 
 class Config(_Settings):

@@ -40,10 +40,12 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         run_id = choice.run or reads.newest_run(connection)
         if run_id is None:
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
-        cube = reads.score_cube(connection, run_id)
+        sources = [name.strip() for name in choice.source.split(",")]
+        cube = reads.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
         strength = choice.strength or _largest(reads.strengths(connection, run_id), choice.optimizer)
         values = reads.policy_values(connection, run_id, choice.optimizer, strength)
     about = {"run": run_id, "optimizer": choice.optimizer, "strength": strength, "level": choice.level}
+    about |= {"source": ",".join(sources), "paraphrase": choice.paraphrase}
     if choice.compare:
         found = _compared(about, cube, values, choice)
         text = _comparison_text(found)
@@ -162,10 +164,12 @@ def _comparison_text(found: Found) -> str:
 
 def _heading(found: Found, what: str) -> list[str]:
     level = "within each golden" if found["level"] == "within" else "over all pairs"
+    paraphrased = f", {found['paraphrase']:.0%} of the prompts paraphrased" if found["paraphrase"] else ""
     return [
         f"{what} against NDR of {found['optimizer']} at {found['strength']:g}, {level}, run {found['run']}",
         f"{found['rm_test_prompts']} RM-test, {found['rl_test_prompts']} RL-test prompts, {len(found['pairs'])} pairs, "
         f"{found['undefined_pairs']} undefined",
+        f"responses of {found['source']}{paraphrased}",
         f"95 % intervals from {found['replicates']} replicates, resampled: {found['resampled']}",
     ]
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.context import Context, Work
+from warehouse.schema import ORIGINAL
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Responses to sample: `samples` of the policy `policy_id` for one prompt."""
+    """Responses to sample: `samples` of the policy `policy_id` for one prompt, in its own words or paraphrased."""
 
     policy_id: str
     prompt_id: str
@@ -24,29 +25,37 @@ class Wanted:
     temperature: float
     samples: int
     system_prompt: str | None = None
+    prompt_form: str = ORIGINAL
+
+    def response_id(self, number: int) -> str:
+        """`<policy>|<prompt>|<sample>`, and of paraphrases `<policy>|<prompt>|paraphrase|<sample>`."""
+        form = [] if self.prompt_form == ORIGINAL else [self.prompt_form]
+        return "|".join([self.policy_id, self.prompt_id, *form, str(number)])
 
 
-def sample_responses(context: Context, stage: str, wanted: Sequence[Wanted]) -> Work:
-    """Sample everything wanted and write it to table `response`, a part a batch."""
+def sample_responses(context: Context, stage: str, *groups: Sequence[Wanted]) -> Work:
+    """Sample everything wanted and write it to table `response`, a part a batch.
+
+    Groups share no batch: what a later one wants does not change the responses of an earlier one.
+    """
     run, progress, policy_settings = context.run, context.progress, context.config.policy
-    ordered = sorted(wanted, key=lambda want: (len(want.system_prompt or "") + len(want.prompt), want.prompt_id))
-    rows = [(want, number) for want in ordered for number in range(want.samples)]
-    size = policy_settings.batch_responses
-    batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+    batches = [batch for group in groups for batch in _batches(group, policy_settings.batch_responses)]
+    total = sum(len(batch) for batch in batches)
     missing = [unit for unit in range(len(batches)) if not run.has_part("response", stage, unit)]
     if missing:
         from pipeline.models.sampler import Request, sample
 
         policy = context.base_model
-    progress.plan(len(rows), "responses", len(rows) - sum(len(batches[unit]) for unit in missing))
+    progress.plan(total, "responses", total - sum(len(batches[unit]) for unit in missing))
     for unit in missing:
         requests = [Request(want.prompt, want.temperature, want.system_prompt) for want, _ in batches[unit]]
         samples = sample(policy, requests, policy_settings.max_new_tokens, context.seed(stage, unit))
         part = pl.DataFrame(
             [
                 {
-                    "response_id": f"{want.policy_id}|{want.prompt_id}|{number}",
+                    "response_id": want.response_id(number),
                     "prompt_id": want.prompt_id,
+                    "prompt_form": want.prompt_form,
                     "policy_id": want.policy_id,
                     "sample": number,
                     "text": made.text,
@@ -58,7 +67,14 @@ def sample_responses(context: Context, stage: str, wanted: Sequence[Wanted]) -> 
         )
         run.write_part("response", stage, unit, part)
         progress.advance(part.height)
-    return Work(len(rows), "responses")
+    return Work(total, "responses")
+
+
+def _batches(wanted: Sequence[Wanted], size: int) -> list[list[tuple[Wanted, int]]]:
+    """What is wanted with the number of each sample, in batches of prompts of like length."""
+    ordered = sorted(wanted, key=lambda want: (len(want.system_prompt or "") + len(want.prompt), want.prompt_id))
+    rows = [(want, number) for want in ordered for number in range(want.samples)]
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def policy_row(context: Context, policy_id: str, temperature: float, system_prompt: str | None = None) -> dict:

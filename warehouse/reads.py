@@ -6,18 +6,24 @@ by id everywhere, so that axes of different reads fit each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.cube import PolicyValues, ScoreCube
+from warehouse.measures.test_set import with_paraphrases, with_responses
 
 INITIAL = "initial"
 """`policy_id` of the initial policy π_0 as it is evaluated: the study's own temperature and system prompt."""
+
+PPO = "ppo"
+"""The source that stands for all PPO policies of the last step together."""
 
 
 def runs(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -63,9 +69,84 @@ def strengths(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFram
     )
 
 
-def score_cube(connection: duckdb.DuckDBPyConnection, run_id: str) -> ScoreCube:
-    """Scores of all reward models for the initial policy's responses to the RM-test prompts."""
-    return ScoreCube(*initial_scores(connection, run_id, "rm_test")[:5])
+def sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
+    """Where the scored responses to the RM-test prompts come from, the initial policy first.
+
+    Columns: `source`, a policy or `ppo`, which stands for all policies of the last PPO step together; `prompts`
+    answered; `responses` to each (the fewest), and `paraphrase_responses` to its paraphrase, 0 where there are none.
+    """
+    found = _frame(
+        connection,
+        """
+        WITH counted AS (
+            SELECT policy_id, prompt_id, count(*) FILTER (WHERE prompt_form = 'original') AS responses,
+                   count(*) FILTER (WHERE prompt_form = 'paraphrase') AS paraphrase_responses
+            FROM response JOIN prompt USING (run_id, prompt_id)
+            WHERE run_id = ? AND split = 'rm_test'
+              AND response_id IN (SELECT response_id FROM score WHERE run_id = ?)
+            GROUP BY ALL
+        )
+        SELECT policy_id AS source, count(*) AS prompts, min(responses) AS responses,
+               max(paraphrase_responses) AS paraphrase_responses
+        FROM counted GROUP BY policy_id ORDER BY policy_id <> ?, policy_id
+        """,
+        run_id,
+        run_id,
+        INITIAL,
+    )
+    last = found.filter(pl.col("source").is_in(_last_ppo_policies(connection, run_id, found["source"].to_list())))
+    if last.is_empty():
+        return found
+    together = last.select(pl.lit(PPO).alias("source"), pl.col("prompts").min(), pl.exclude("source", "prompts").sum())
+    return pl.concat([found, together.head(1)])
+
+
+def score_cube(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    source: str | Sequence[str] = INITIAL,
+    paraphrase: float = 0.0,
+    seed: int = 0,
+) -> ScoreCube:
+    """Scores of all reward models for the responses of one source or several to the RM-test prompts.
+
+    The responses of several sources alternate (`with_responses`). A share of the prompts, drawn by `seed`, is replaced
+    by their paraphrases with the same sources' responses to those. Raises UnknownName for a source that `sources` does
+    not have, InvalidChoice for a share that its paraphrases do not allow.
+    """
+    there = sources(connection, run_id)
+    names = [source] if isinstance(source, str) else list(source)
+    unknown = [f"no source {name!r}" for name in names if name not in there["source"]]
+    if unknown or not names:
+        listed = ", ".join(f"{row['source']} ({row['responses']})" for row in there.to_dicts())
+        wrong = unknown[0] if unknown else "no source is named"
+        raise UnknownName(f"{wrong}; run {run_id!r} has, with responses per prompt: {listed}")
+    last = _last_ppo_policies(connection, run_id, there["source"].to_list())
+    policies = list(dict.fromkeys(policy for name in names for policy in (last if name == PPO else [name])))
+    cube = _joined(connection, run_id, policies, "original")
+    if not paraphrase:
+        return cube
+    without = [name for name in policies if not there.filter(source=name)["paraphrase_responses"].item()]
+    if without:
+        having = there.filter(pl.col("paraphrase_responses") > 0)["source"].to_list()
+        raise InvalidChoice(f"source {without[0]!r} has no responses to paraphrases; those that have: {having}")
+    return with_paraphrases(cube, _joined(connection, run_id, policies, "paraphrase"), paraphrase, seed)
+
+
+def _joined(connection: duckdb.DuckDBPyConnection, run_id: str, policies: Sequence[str], form: str) -> ScoreCube:
+    """The responses of all these policies to one form of the RM-test prompts."""
+    cubes = [ScoreCube(*policy_scores(connection, run_id, policy, "rm_test", form)) for policy in policies]
+    return cubes[0] if len(cubes) == 1 else with_responses(cubes)
+
+
+def _last_ppo_policies(connection: duckdb.DuckDBPyConnection, run_id: str, among: Sequence[str]) -> list[str]:
+    """Those of these policies that PPO made at the largest step of any, by id."""
+    steps = _frame(
+        connection,
+        "SELECT policy_id, strength FROM policy WHERE run_id = ? AND optimizer = 'ppo' ORDER BY policy_id",
+        run_id,
+    ).filter(pl.col("policy_id").is_in(among))
+    return steps.filter(pl.col("strength") == pl.col("strength").max())["policy_id"].to_list()
 
 
 def policy_values(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, strength: float) -> PolicyValues:
@@ -142,7 +223,7 @@ def picks(
         """
         SELECT response.prompt_id, sample, response.text AS response, prompt.text AS prompt
         FROM response JOIN prompt USING (run_id, prompt_id)
-        WHERE run_id = ? AND policy_id = ? AND split = 'rl_test' AND sample < ?
+        WHERE run_id = ? AND policy_id = ? AND prompt_form = 'original' AND split = 'rl_test' AND sample < ?
         """,
         run_id,
         INITIAL,
@@ -166,28 +247,42 @@ def picks(
     return pl.DataFrame(columns)
 
 
-def initial_scores(
-    connection: duckdb.DuckDBPyConnection, run_id: str, split: str
-) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Scores `[M, P, R]` of the initial policy's responses in one split, with the names of what is along its axes.
+Scores = tuple[NDArray[np.float32], tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""Scores `[M, P, R]` and the names along their axes: reward models, and prompts with their categories and subsets."""
 
-    The others are reward models, and prompts with their categories and subsets. Raises InvalidChoice where the scores
-    are not dense: another number of responses, or of reward models, for some prompt.
+
+def initial_scores(connection: duckdb.DuckDBPyConnection, run_id: str, split: str) -> Scores:
+    """Scores of the initial policy's responses to the prompts of one split, in their own words.
+
+    Raises InvalidChoice where the scores are not dense.
+    """
+    return policy_scores(connection, run_id, INITIAL, split)
+
+
+def policy_scores(
+    connection: duckdb.DuckDBPyConnection, run_id: str, policy_id: str, split: str, prompt_form: str = "original"
+) -> Scores:
+    """Scores of a policy's responses to the prompts of one split, in their own words or paraphrased.
+
+    Raises InvalidChoice where the scores are not dense: another number of responses, or of reward models, for some
+    prompt.
     """
     models = tuple(reward_models(connection, run_id)["reward_model_id"])
     rows = connection.execute(
         """
         SELECT score.score, response.prompt_id, prompt.category, prompt.subset
         FROM score JOIN response USING (run_id, response_id) JOIN prompt USING (run_id, prompt_id)
-        WHERE score.run_id = ? AND response.policy_id = ? AND prompt.split = ?
+        WHERE score.run_id = ? AND response.policy_id = ? AND prompt.split = ? AND response.prompt_form = ?
         ORDER BY score.reward_model_id, response.prompt_id, response.sample
         """,
-        [run_id, INITIAL, split],
+        [run_id, policy_id, split, prompt_form],
     ).pl()
     described = rows.head(rows.height // len(models)).unique("prompt_id", maintain_order=True, keep="first")
     M, P = len(models), described.height
     if P == 0 or rows.group_by("prompt_id").len()["len"].n_unique() > 1 or rows.height % (M * P):
-        raise InvalidChoice(f"run {run_id!r}: its {split} responses do not all have scores of all {M} reward models")
+        raise InvalidChoice(
+            f"run {run_id!r}: the {split} responses of {policy_id!r} do not all have scores of all {M} reward models"
+        )
     scores_MPR = rows["score"].to_numpy().astype(np.float32).reshape(M, P, rows.height // (M * P))
     return (
         scores_MPR,

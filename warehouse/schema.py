@@ -26,6 +26,9 @@ CATEGORIES = ("Chat", "Chat Hard", "Safety", "Reasoning")
 SPLITS = ("rm_train", "rm_test", "rl_test")
 """What a prompt is for: training reward models, measuring them, or valuing policies. Disjoint."""
 
+ORIGINAL, PARAPHRASE = PROMPT_FORMS = ("original", "paraphrase")
+"""Which words of a prompt a response answers."""
+
 KINDS = ("flip", "size", "depth", "seed", "length", "import")
 """What sets a reward model apart: label noise, training pairs, trained depth, seed, length-biased labels, outside."""
 
@@ -129,7 +132,7 @@ _TABLES = (
         "policy",
         "Everything that produces responses or has a value: the initial policy under each sampling setting, "
         "best-of-n against each reward model, every PPO checkpoint.",
-        Column("policy_id", TEXT, "readable id, e.g. `initial`, `bon-8/flip-0.20`", key=True),
+        Column("policy_id", TEXT, "readable id, e.g. `initial`, `initial-t0.50`, `bon-8/flip-0.20`", key=True),
         Column("optimizer", TEXT, "how it was optimised", allowed=("none", "bon", "ppo")),
         Column("reward_model_id", TEXT, "the reward model it was optimised against", nullable=True),
         Column("strength", FLOAT64, "n of best-of-n, or the PPO step", nullable=True),
@@ -143,10 +146,11 @@ _TABLES = (
     _table(
         "response",
         "Every response that a policy gave, with its text.",
-        Column("response_id", TEXT, "`<policy>|<prompt>|<sample>`", key=True),
+        Column("response_id", TEXT, "`<policy>|<prompt>|<sample>`, of paraphrases `…|paraphrase|<sample>`", key=True),
         Column("prompt_id", TEXT, "the prompt answered"),
+        Column("prompt_form", TEXT, "in which words: the prompt's `text` or its `paraphrase`", allowed=PROMPT_FORMS),
         Column("policy_id", TEXT, "the policy that answered"),
-        Column("sample", INT, "0-based number of the sample for this prompt and policy"),
+        Column("sample", INT, "0-based number of the sample for this prompt, form and policy"),
         Column("text", TEXT, "the response"),
         Column("tokens", INT, "tokens sampled, the end token included; 0 where nobody counted them"),
         Column("finished", BOOL, "false: cut off at the profile's longest response"),

@@ -50,7 +50,7 @@ def run(context: Context) -> Work:
 def score_cube(context: Context) -> tuple[list[str], list[str], NDArray[np.float32]]:
     """Reward models, RL-test prompts, and scores `[M, P, N]` of the samples of the initial policy."""
     prompts = context.run.read("prompt").filter(split="rl_test").select("prompt_id")
-    responses = context.run.read("response", "test_responses").join(prompts, on="prompt_id")
+    responses = context.run.read("response", "test_responses").filter(policy_id=INITIAL).join(prompts, on="prompt_id")
     scores = (
         context.run.read("score")
         .join(responses.select("response_id", "prompt_id", "sample"), on="response_id")

@@ -1,22 +1,44 @@
-"""Stage 6: the initial policy answers the test prompts: R times each RM-test prompt, N times each RL-test prompt."""
+"""Stage 6: the initial policy answers the test prompts: R times each RM-test prompt, N times each RL-test prompt.
+
+For other test sets (METHOD, "Test-set constructions") it also answers the RM-test prompts' paraphrases, R times each,
+and the prompts themselves at other temperatures: further sources of responses.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import polars as pl
 
 from pipeline.context import Context, Work
 from pipeline.sampling import Wanted, policy_row, sample_responses
 from warehouse.reads import INITIAL
+from warehouse.schema import PARAPHRASE
 
 STAGE = "test_responses"
 
 
 def run(context: Context) -> Work:
-    settings, temperature = context.config.test, context.config.policy.temperature
-    context.run.write_part("policy", STAGE, 0, pl.DataFrame([policy_row(context, INITIAL, temperature)]))
+    settings = context.config.test
+    temperatures = {INITIAL: context.config.policy.temperature}
+    temperatures |= {source_id(temperature): temperature for temperature in settings.source_temperatures}
+    policies = [policy_row(context, name, temperature) for name, temperature in temperatures.items()]
+    context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
     samples = {"rm_test": settings.rm_test_responses, "rl_test": settings.rl_test_samples}
-    wanted = [
-        Wanted(INITIAL, row["prompt_id"], row["text"], temperature, samples[row["split"]])
-        for row in context.run.read("prompt").filter(pl.col("split").is_in(list(samples))).iter_rows(named=True)
-    ]
-    return sample_responses(context, STAGE, wanted)
+    initial, paraphrased, elsewhere = [], [], []
+    for row in context.run.read("prompt").filter(pl.col("split").is_in(list(samples))).iter_rows(named=True):
+        to_prompt = Wanted(INITIAL, row["prompt_id"], row["text"], temperatures[INITIAL], samples[row["split"]])
+        initial.append(to_prompt)
+        if row["split"] != "rm_test":
+            continue
+        if row["paraphrase"] is not None:
+            paraphrased.append(replace(to_prompt, prompt=row["paraphrase"], prompt_form=PARAPHRASE))
+        for name, temperature in list(temperatures.items())[1:]:
+            there = replace(to_prompt, policy_id=name, temperature=temperature, samples=settings.source_responses)
+            elsewhere.append(there)
+    return sample_responses(context, STAGE, initial, paraphrased, elsewhere)
+
+
+def source_id(temperature: float) -> str:
+    """`policy_id` of the initial policy at another temperature, e.g. `initial-t0.50`."""
+    return f"{INITIAL}-t{temperature:.2f}"

@@ -97,6 +97,24 @@ def test_test_set_constructions_change_what_is_measured(smoke_home: Path) -> Non
     assert measured(smoke_home, "--level", "within")["kendall"] != plain["kendall"]
 
 
+def test_sources_and_paraphrases_change_what_is_measured_and_are_named(smoke_home: Path) -> None:
+    plain = measured(smoke_home)
+    assert (plain["source"], plain["paraphrase"]) == ("initial", 0.0)
+    hotter = measured(smoke_home, "--source", "initial-t1.50")
+    both = measured(smoke_home, "--source", "initial, initial-t1.50", "--responses", "7")
+    paraphrased = measured(smoke_home, "--paraphrase", "0.5")
+    assert (hotter["source"], both["source"], paraphrased["paraphrase"]) == (
+        "initial-t1.50",
+        "initial,initial-t1.50",
+        0.5,
+    )
+    errors = [[pair["error"] for pair in found["pairs"]] for found in (plain, hotter, both, paraphrased)]
+    assert all(one != other for number, one in enumerate(errors) for other in errors[:number])
+    for found in (hotter, both, paraphrased):
+        assert [pair["ndr"] for pair in found["pairs"]] == [pair["ndr"] for pair in plain["pairs"]]
+        assert found["rm_test_prompts"] == plain["rm_test_prompts"]
+
+
 @pytest.mark.parametrize("ending", ["json", "csv", "parquet"])
 def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"found.{ending}"
@@ -131,6 +149,9 @@ def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, endin
         ("measure --noise 0.7", "noise is 0.7"),
         ("measure --rank-bins 9", "rank_bins is 9"),
         ("measure --replicates 0", "replicates is 0"),
+        ("measure --source nobody", "no source 'nobody'; run 'smoke-test' has, with responses per prompt: initial (5)"),
+        ("measure --source initial-t1.50 --paraphrase 0.5", "'initial-t1.50' has no responses to paraphrases"),
+        ("measure --paraphrase 1.5", "paraphrase is 1.5"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(smoke_home: Path, arguments: str, message: str) -> None:

@@ -104,6 +104,7 @@ def test_a_seed_given_replaces_the_profile_s(tmp_path: Path) -> None:
         ("[prompts]\ncategories = ['Chitchat']", "categories has to be some of"),
         ("seed = ", "not TOML"),
         ("[test]\nrm_test_responses = 1", "rm_test_responses"),
+        ("[test]\nsource_temperatures = [0.5, 0.5]", "source_temperatures have to differ by 0.01"),
         ("[policy]\ntemperature = nan", "policy.temperature"),
         (other("kind = 'colour'"), r"reward_models.others.0.kind: .*'size', 'depth', 'seed' or 'length'"),
         (other("kind = 'size'"), "kind 'size' needs train_share, and no other of"),

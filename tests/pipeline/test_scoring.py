@@ -31,6 +31,7 @@ def context(smoke_home: Path, tmp_path: Path) -> Context:
 def test_scores_are_those_that_the_run_stored(context: Context) -> None:
     prompts = context.run.read("prompt").select("prompt_id", prompt="text")
     responses = context.run.read("response", "test_responses").join(prompts, on="prompt_id")
+    responses = responses.filter(policy_id="initial", prompt_form="original")
     batch = texts.batches(responses.select("prompt", "text").iter_rows())[1]
     scorer = Scorer(context)
     assert scorer.ids == list(context.config.reward_models.ids)

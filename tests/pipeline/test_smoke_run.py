@@ -69,10 +69,30 @@ def test_reward_models_are_those_of_the_profile(warehouse: duckdb.DuckDBPyConnec
 
 def test_every_reward_model_scores_every_test_response_once(warehouse: duckdb.DuckDBPyConnection) -> None:
     scores = table(warehouse, "score")
-    responses = table(warehouse, "response").filter(policy_id="initial")
+    tested = table(warehouse, "prompt").filter(pl.col("split") != "rm_train")
+    responses = table(warehouse, "response").join(tested, on="prompt_id", how="semi")
     assert scores.height == responses.height * len(CONFIG.reward_models.ids)
     assert set(scores["response_id"]) == set(responses["response_id"])
     assert scores["score"].is_finite().all()
+
+
+def test_paraphrases_and_other_temperatures_are_answered_as_often_as_the_profile_says(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    P, wanted = 4 * CONFIG.prompts.rm_test_per_category, CONFIG.test
+    assert reads.sources(warehouse, SMOKE_RUN).rows() == [
+        ("initial", P, wanted.rm_test_responses, wanted.rm_test_responses),
+        ("initial-t1.50", P, wanted.source_responses, 0),
+    ]
+    temperatures = dict(table(warehouse, "policy").select("policy_id", "temperature").iter_rows())
+    assert (temperatures["initial"], temperatures["initial-t1.50"]) == (1.0, 1.5)
+    rl_forms = warehouse.execute(
+        """
+        SELECT DISTINCT prompt_form, policy_id FROM response JOIN prompt USING (run_id, prompt_id)
+        WHERE split = 'rl_test'
+        """
+    ).fetchall()
+    assert rl_forms == [("original", "initial")]
 
 
 def test_the_cube_is_dense_and_in_the_order_of_ids(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -129,19 +149,22 @@ def test_the_run_row_says_where_its_figures_come_from(warehouse: duckdb.DuckDBPy
     assert run["code_version"]
 
 
+@pytest.mark.parametrize(("prompt_form", "words"), [("original", "text"), ("paraphrase", "paraphrase")])
 def test_a_stored_score_can_be_had_again_from_the_text_and_the_saved_weights(
-    smoke_home: Path, warehouse: duckdb.DuckDBPyConnection
+    smoke_home: Path, warehouse: duckdb.DuckDBPyConnection, prompt_form: str, words: str
 ) -> None:
     from pipeline.config import EMBEDDED_MODEL
     from pipeline.models.language_model import load
     from pipeline.models.reward_model import load_reward_model, score_texts
 
     stored = warehouse.execute(
-        """
-        SELECT prompt.text AS prompt, response.text AS response, score, weights
+        f"""
+        SELECT prompt.{words} AS prompt, response.text AS response, score, weights
         FROM score JOIN response USING (run_id, response_id) JOIN prompt USING (run_id, prompt_id)
-        JOIN reward_model USING (run_id, reward_model_id) ORDER BY response_id, reward_model_id LIMIT 30
-        """
+        JOIN reward_model USING (run_id, reward_model_id)
+        WHERE prompt_form = ? ORDER BY response_id, reward_model_id LIMIT 32
+        """,
+        [prompt_form],
     ).pl()
     language_model = load(EMBEDDED_MODEL)
     run = runs.open_run(smoke_home, SMOKE_RUN)

@@ -22,7 +22,7 @@ def tiny_run(run_id: str = "tiny", score: float = 1.0) -> dict[str, pl.DataFrame
     policy |= {"kl_estimator": None, "temperature": 1.0, "system_prompt": None, "base_model": "m"}
     responses = [
         {"response_id": f"initial|chat/{number}|{sample}", "prompt_id": f"chat/{number}", "policy_id": "initial"}
-        | {"sample": sample, "text": f"answer {sample}", "tokens": 3, "finished": True}
+        | {"prompt_form": "original", "sample": sample, "text": f"answer {sample}", "tokens": 3, "finished": True}
         for number in (1, 2)
         for sample in range(3)
     ]
