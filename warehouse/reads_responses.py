@@ -1,4 +1,7 @@
-"""What can be asked about responses: which prompts hold a word, what was answered to them, and how long it is."""
+"""What can be asked about responses: which prompts hold a word, what was answered to them, and how long it is.
+
+Responses to paraphrases are left out: everything here shows a prompt in its own words.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def response_tokens(connection: duckdb.DuckDBPyConnection, run_id: str, split: s
     rows = connection.execute(
         """
         SELECT prompt_id, tokens FROM response JOIN prompt USING (run_id, prompt_id)
-        WHERE run_id = ? AND policy_id = ? AND split = ? ORDER BY prompt_id, sample
+        WHERE run_id = ? AND policy_id = ? AND split = ? AND prompt_form = 'original' ORDER BY prompt_id, sample
         """,
         [run_id, INITIAL, split],
     ).pl()
@@ -46,7 +49,7 @@ def found_prompts(
         """
         SELECT prompt_id, category, subset, prompt.text AS text,
                count(response.response_id) FILTER (contains(lower(response.text), lower($text))) AS hits
-        FROM prompt LEFT JOIN response USING (run_id, prompt_id)
+        FROM prompt LEFT JOIN (FROM response WHERE prompt_form = 'original') AS response USING (run_id, prompt_id)
         WHERE run_id = $run AND split = $split
           AND (len($categories) = 0 OR list_contains($categories, category))
           AND (len($subsets) = 0 OR list_contains($subsets, subset))
@@ -71,7 +74,8 @@ def answered_by(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: s
         """
         SELECT * FROM (
           SELECT policy_id, optimizer, reward_model_id, strength, kl, kl_estimator, temperature, count(*) AS responses
-          FROM response JOIN policy USING (run_id, policy_id) WHERE run_id = ? AND prompt_id = ? GROUP BY ALL
+          FROM response JOIN policy USING (run_id, policy_id)
+          WHERE run_id = ? AND prompt_id = ? AND prompt_form = 'original' GROUP BY ALL
         ) ORDER BY policy_id <> ?, optimizer <> 'none', optimizer, reward_model_id, strength, policy_id
         """,
         [run_id, prompt_id, INITIAL],
@@ -83,7 +87,7 @@ def responses_to(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: 
     return connection.execute(
         """
         SELECT response_id, sample, text, tokens, finished FROM response
-        WHERE run_id = ? AND prompt_id = ? AND policy_id = ? ORDER BY sample
+        WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original' ORDER BY sample
         """,
         [run_id, prompt_id, policy_id],
     ).pl()
@@ -94,7 +98,8 @@ def scores_of(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str
     return connection.execute(
         """
         SELECT reward_model_id, sample, score FROM score JOIN response USING (run_id, response_id)
-        WHERE run_id = ? AND prompt_id = ? AND policy_id = ? ORDER BY reward_model_id, sample
+        WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original'
+        ORDER BY reward_model_id, sample
         """,
         [run_id, prompt_id, policy_id],
     ).pl()

@@ -16,7 +16,7 @@ from tests.warehouse.measures.simulate import normal_scores
 from warehouse import ingest
 from warehouse.measures import best_of_n_kl_bound, best_of_n_values
 from warehouse.reads import INITIAL
-from warehouse.schema import CATEGORIES, TABLES
+from warehouse.schema import CATEGORIES, ORIGINAL, TABLES
 
 
 def publish(
@@ -120,6 +120,7 @@ def _responses(prompts: Sequence[str], count: int) -> pl.DataFrame:
     return frame.with_columns(
         response_id=pl.format(INITIAL + "|{}|{}", "prompt_id", "sample"),
         policy_id=pl.lit(INITIAL),
+        prompt_form=pl.lit(ORIGINAL),
         text=pl.format("Answer {} to {}.", "sample", "prompt_id"),
         tokens=pl.lit(5),
         finished=pl.lit(True),

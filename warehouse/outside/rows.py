@@ -22,7 +22,7 @@ from warehouse.outside.policies import policies
 from warehouse.outside.preferences import accuracies, preference_rows
 from warehouse.outside.sheet import Sheet, shown
 from warehouse.reads import INITIAL
-from warehouse.schema import TABLES
+from warehouse.schema import ORIGINAL, TABLES
 
 _DOUBLED = {"rm_test": "#rm", "rl_test": "#rl"}
 _UNKNOWN = "unknown"
@@ -81,6 +81,7 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
             response_id="stored_id",
             prompt_id="placed",
             policy_id=pl.lit(INITIAL),
+            prompt_form=pl.lit(ORIGINAL),
             tokens=pl.lit(0, pl.Int64()),
             finished=pl.lit(True),
         ),
