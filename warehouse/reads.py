@@ -111,9 +111,10 @@ def score_cube(
     """Scores of all reward models for the responses of one source or several to the RM-test prompts.
 
     The responses of several sources alternate (`with_responses`). A share of the prompts, drawn by `seed`, is replaced
-    by their paraphrases with the same sources' responses to those. Raises UnknownName for a source that `sources` does
-    not have, InvalidChoice for a share that its paraphrases do not allow.
+    by their paraphrases with the same sources' responses to those. Raises UnknownName for a run that is not there or a
+    source that `sources` does not have, InvalidChoice for a share that its paraphrases do not allow.
     """
+    reward_models(connection, run_id)  # says so where there is no such run
     there = sources(connection, run_id)
     names = [source] if isinstance(source, str) else list(source)
     unknown = [f"no source {name!r}" for name in names if name not in there["source"]]
