@@ -74,7 +74,9 @@ def sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
 
     Columns: `source`, a policy or `ppo`, which stands for all policies of the last PPO step together; `prompts`
     answered; `responses` to each (the fewest), and `paraphrase_responses` to its paraphrase, 0 where there are none.
+    Raises UnknownName for a run that is not there.
     """
+    reward_models(connection, run_id)
     found = _frame(
         connection,
         """

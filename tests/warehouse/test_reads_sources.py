@@ -94,6 +94,12 @@ def test_a_run_of_the_initial_policy_alone_has_one_source(tmp_path: Path) -> Non
         assert reads.sources(connection, "tiny").rows() == [("initial", 1, 3, 0)]
 
 
+def test_a_run_that_is_not_there_is_named(warehouse: duckdb.DuckDBPyConnection) -> None:
+    for read in (reads.sources, reads.score_cube):
+        with pytest.raises(UnknownName, match="run 'nothing' is not in the warehouse; it has"):
+            read(warehouse, "nothing")
+
+
 @pytest.mark.parametrize(
     ("source", "wanted"),
     [
