@@ -96,8 +96,12 @@ def marked(pairs: pl.DataFrame, golden: str | None, proxy: str | None) -> pl.Dat
 
 
 def to_csv(pairs: pl.DataFrame, facts: Mapping[str, object]) -> bytes:
-    """The table as CSV; `facts` (run, measure, optimizer, …) come first, in every row, so that it explains itself."""
-    return pairs.select(*(pl.lit(value).alias(name) for name, value in facts.items()), pl.all()).write_csv().encode()
+    """The table as CSV; `facts` (run, measure, optimizer, …) come first, in every row, so that it explains itself.
+
+    A fact that the table itself says row by row, by a column of that name, is left to the table.
+    """
+    said = [pl.lit(value).alias(name) for name, value in facts.items() if name not in pairs.columns]
+    return pairs.select(*said, pl.all()).write_csv().encode()
 
 
 def picks_shown(picks: pl.DataFrame, categories: Sequence[str], limit: int) -> pl.DataFrame:

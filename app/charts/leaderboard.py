@@ -54,8 +54,9 @@ def where(rows: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str],
 
 
 def _rows(order: Sequence[str]) -> alt.Y:
+    """A row for every measure, those without a figure too: so the rows of charts side by side are the same."""
     axis = alt.Axis(labelLimit=150, labelPadding=6, labelOverlap=False, labelFlush=False)
-    return alt.Y("title:N", sort=list(order), title=None, axis=axis)
+    return alt.Y("title:N", scale=alt.Scale(domain=list(order)), title=None, axis=axis)
 
 
 def _dots(

@@ -21,8 +21,8 @@ def scores(responses: pl.DataFrame, golden: str, proxy: str) -> alt.LayerChart:
             alt.Chart(responses)
             .mark_circle(size=30, opacity=0.5)
             .encode(
-                x=alt.X("golden_score:Q", title=titles[0]),
-                y=alt.Y("proxy_score:Q", title=titles[1]),
+                x=alt.X("golden_score:Q", title=titles[0], axis=alt.Axis(tickCount=7)),
+                y=alt.Y("proxy_score:Q", title=titles[1], axis=alt.Axis(tickCount=7)),
                 tooltip=[
                     alt.Tooltip("prompt:N", title="Prompt"),
                     alt.Tooltip("category:N", title="Category"),

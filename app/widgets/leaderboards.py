@@ -27,9 +27,9 @@ def show(board: pl.DataFrame, chosen: Selection, options: Options) -> None:
                 title="Correlation with NDR",
                 note="A dot a measure with its 95% interval; the best stands at the top.",
                 alt=f"{name} of every measure with NDR, with intervals",
-                file_name=wording.file_name(chosen, options, "leaderboard"),
+                file_name=f"{options.run}-leaderboard",
                 columns=columns.leaderboard(name),
-                facts=wording.facts(chosen, options),
+                facts=_facts(chosen, options),
             )
         with right:
             figure.show(
@@ -37,11 +37,11 @@ def show(board: pl.DataFrame, chosen: Selection, options: Options) -> None:
                 leaderboard(board, order, "difference", difference),
                 board,
                 title="Against plain accuracy",
-                note="Paired bootstrap against accuracy on one pair; beyond the dashed line is better.",
+                note="Paired bootstrap; right of the dashed line beats accuracy on one pair.",
                 alt=f"Difference of every measure's {name} from that of accuracy on one pair, with intervals",
-                file_name=wording.file_name(chosen, options, "differences"),
+                file_name=f"{options.run}-differences",
                 columns=columns.leaderboard(name),
-                facts=wording.facts(chosen, options),
+                facts=_facts(chosen, options),
             )
 
 
@@ -51,7 +51,7 @@ def show_where(rows: pl.DataFrame, chosen: Selection, options: Options) -> None:
     if len(captions) < 2 or rows["difference"].null_count() == rows.height:
         return
     name = wording.correlation(chosen.correlation, chosen.level)
-    order = rows["title"].unique(maintain_order=True).to_list()
+    order = rows.filter(pl.col("verdict") != "plain accuracy")["title"].unique(maintain_order=True).to_list()
     figure.show(
         "where",
         where(rows, order, captions, f"Difference of {wording.CORRELATIONS[chosen.correlation].symbol}"),
@@ -60,7 +60,13 @@ def show_where(rows: pl.DataFrame, chosen: Selection, options: Options) -> None:
         note=f"The same difference on the test prompts of one category, under {wording.policies(chosen, options)}; "
         f"pale: not told from 0. B = {BY_CATEGORY_REPLICATES}.",
         alt=f"Difference of every measure's {name} from that of plain accuracy, a panel for each category",
-        file_name=wording.file_name(chosen, options, "where"),
+        file_name=f"{options.run}-differences-by-category",
         columns={"category": "Category", "prompts": "Prompts", **columns.leaderboard(name)},
         facts=wording.facts(chosen, options),
     )
+
+
+def _facts(chosen: Selection, options: Options) -> dict[str, object]:
+    """What a whole board has in common: its rows name their policies, of which there may be several."""
+    facts = wording.facts(chosen, options)
+    return {name: fact for name, fact in facts.items() if name not in ("optimizer", "strength")}

@@ -90,6 +90,7 @@ def _curves(snapshot: Snapshot, run_id: str, name: str) -> None:
         note="One pass over the training pairs a point. Validation pairs are unflipped, of prompts set aside.",
         alt=f"Training and validation loss of {name} against optimiser steps",
         file_name=f"{run_id}-{name}-losses",
+        facts={"run_id": run_id, "reward_model": name},
     )
 
 
@@ -118,7 +119,7 @@ def _reliability(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, name: st
         note=model_wording.reliability_note(found, golden, name),
         alt=f"Confidence of {name} against the share of pairs it orders as {golden} does",
         file_name=f"{run_id}-{name}-reliability",
-        facts={"run_id": run_id, "golden": golden, "proxy": name},
+        facts={"run_id": run_id, "category": ", ".join(chosen.category) or "all", "golden": golden, "proxy": name},
     )
 
 

@@ -25,13 +25,13 @@ def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, said: ScoresSaid
         with left:
             _curves(snapshot, run_id, chosen)
         with right:
-            _distribution(run_id, said)
+            _distribution(run_id, chosen, said)
         left, right = st.columns(2, gap="large")
         with left:
-            _variances(snapshot, run_id, said)
+            _variances(snapshot, run_id, chosen, said)
         with right:
-            _lengths(snapshot, run_id, said)
-        _agreement(run_id, said)
+            _lengths(snapshot, run_id, chosen, said)
+        _agreement(run_id, chosen, said)
         _table(snapshot, run_id, said)
 
 
@@ -52,10 +52,11 @@ def _curves(snapshot: Snapshot, run_id: str, chosen: ModelsChoice) -> None:
         note="One line a reward model, a point each pass over its training pairs.",
         alt="Validation accuracy against optimiser steps, one line a reward model",
         file_name=f"{run_id}-training-curves",
+        facts={"run_id": run_id},
     )
 
 
-def _distribution(run_id: str, said: ScoresSaid) -> None:
+def _distribution(run_id: str, chosen: ModelsChoice, said: ScoresSaid) -> None:
     shares = model_frames.distribution(said.cube.reward_models, said.shares_MB, said.edges)
     figure.show(
         "distribution",
@@ -66,10 +67,11 @@ def _distribution(run_id: str, said: ScoresSaid) -> None:
         "stands in the end bins.",
         alt="Share of responses by standardised score, one strip a reward model",
         file_name=f"{run_id}-score-distributions",
+        facts=_facts(run_id, chosen),
     )
 
 
-def _variances(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:
+def _variances(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, said: ScoresSaid) -> None:
     names = said.cube.reward_models
     frame = model_frames.of_each(names, said.variances, access.reward_models(snapshot, run_id))
     note = (
@@ -84,10 +86,11 @@ def _variances(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:
         note=note + model_wording.undefined(said.variances, names, "reward variance"),
         alt="Reward variance with its interval, one row a reward model",
         file_name=f"{run_id}-reward-variance",
+        facts=_facts(run_id, chosen),
     )
 
 
-def _lengths(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:
+def _lengths(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, said: ScoresSaid) -> None:
     names = said.cube.reward_models
     frame = model_frames.of_each(names, said.lengths, access.reward_models(snapshot, run_id))
     figure.show(
@@ -99,10 +102,11 @@ def _lengths(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:
         f"prompts. {model_wording.undefined(said.lengths, names, 'length correlation')}",
         alt="Correlation of score and response length with its interval, one row a reward model",
         file_name=f"{run_id}-length-correlation",
+        facts=_facts(run_id, chosen),
     )
 
 
-def _agreement(run_id: str, said: ScoresSaid) -> None:
+def _agreement(run_id: str, chosen: ModelsChoice, said: ScoresSaid) -> None:
     names = list(said.cube.reward_models)
     if len(names) < 2:
         st.info("Agreement takes two reward models; this run has one.")
@@ -130,7 +134,12 @@ def _agreement(run_id: str, said: ScoresSaid) -> None:
         note=note,
         alt="Share of response pairs ordered alike, for all pairs of reward models",
         file_name=f"{run_id}-agreement",
+        facts=_facts(run_id, chosen),
     )
+
+
+def _facts(run_id: str, chosen: ModelsChoice) -> dict[str, object]:
+    return {"run_id": run_id, "category": ", ".join(chosen.category) or "all"}
 
 
 def _table(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:

@@ -70,4 +70,5 @@ def paper(run_id: str, evaluations: Mapping[str, Evaluation]) -> None:
             "high": st.column_config.NumberColumn("to", format="%.3f"),
             "paper": st.column_config.NumberColumn("The paper", format="%.3f", help="Wen et al., arXiv 2410.05584"),
         },
+        facts={"run_id": run_id, "measure": "accuracy"},
     )

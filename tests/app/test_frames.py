@@ -58,6 +58,12 @@ def test_the_download_says_in_every_row_what_was_chosen() -> None:
     assert table["run_id"].unique().to_list() == ["smoke-1"]
 
 
+def test_the_download_leaves_to_the_table_what_the_table_says_itself() -> None:
+    table = pl.read_csv(io.BytesIO(frames.to_csv(pairs(), {"run_id": "smoke-1", "golden": "every"})))
+    assert table.columns[:3] == ["run_id", "golden", "proxy"]
+    assert table["golden"].to_list() == pairs()["golden"].to_list()
+
+
 def test_picks_are_counted_and_cut_within_the_chosen_categories() -> None:
     assert frames.picks_summary(PICKS, ()) == {"prompts": 3, "same": 1, "mean_loss": pytest.approx(1.0)}
     assert frames.picks_summary(PICKS, ("Chat",)) == {"prompts": 2, "same": 1, "mean_loss": pytest.approx(1.0)}

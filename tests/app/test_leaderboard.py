@@ -74,7 +74,7 @@ def test_the_chart_has_a_dot_and_an_interval_per_row_and_a_legend_only_for_sever
     order = board["title"].unique(maintain_order=True).to_list()
     both = chart(board, order, "difference", "Difference of τ").to_dict()
     assert [layer["mark"]["type"] for layer in both["layer"]] == ["rule", "bar", "circle"]
-    assert both["layer"][2]["encoding"]["y"]["sort"] == order
+    assert both["layer"][2]["encoding"]["y"]["scale"]["domain"] == order
     assert both["layer"][2]["encoding"]["color"]["legend"]["orient"] == "top"
     one = chart(board.filter(policies="best-of-16"), order, "value", "τ").to_dict()
     assert one["layer"][1]["encoding"]["color"]["legend"] is None
