@@ -119,7 +119,7 @@ def options(snapshot: Snapshot, run_id: str) -> Options:
 
 def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation:
     """Measure, NDR and correlations of a choice. Raises InvalidChoice where the run cannot satisfy it."""
-    (found,) = _evaluations(
+    (found,) = evaluations(
         snapshot,
         run_id,
         chosen.measure,
@@ -133,7 +133,7 @@ def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation
 def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str, Evaluation]:
     """The same for each of the chosen categories alone (none chosen: each there is) that has two prompts or more."""
     names = categories(snapshot, run_id, chosen)
-    found = _evaluations(
+    found = evaluations(
         snapshot,
         run_id,
         chosen.measure,
@@ -172,7 +172,7 @@ def _of_all_sizes(chosen: Selection) -> TestSet:
 
 
 @st.cache_resource(max_entries=_EVALUATIONS_KEPT, show_spinner="Resampling …")
-def _evaluations(
+def evaluations(
     snapshot: Snapshot,
     run_id: str,
     measure: str,
@@ -181,6 +181,7 @@ def _evaluations(
     strength: float,
     rl_categories: tuple[str, ...],
 ) -> list[Evaluation]:
+    """A measure on several test sets, which share the draws of reward models and of RL-test prompts."""
     return evaluate_each(
         score_cube(snapshot, run_id),
         policy_values(snapshot, run_id, optimizer, strength),

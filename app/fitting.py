@@ -61,14 +61,15 @@ def _fit_size(fitting: _Fitting, options: Options) -> None:
     if fitting.selection.prompts is not None and chosen.budget is not None:
         fitting.drop("budget", "prompts are set; leave one out")
     fitting.between("budget", 2 * responses, there * responses)
-    fitting.between("plan_budget", 4, options.prompts_of((), ()) * options.responses)
+    fitting.between("plan_budget", 4, there * options.responses)
 
 
 def _fit_bins(fitting: _Fitting, options: Options) -> None:
     """Bins of the golden order, and the two that pairs come from: both of them or none, the chosen one above."""
     responses = fitting.selection.responses or options.responses
     fitting.one("rank_bins", range(2, responses + 1), f"{responses} responses make 2 to {responses} bins")
-    fitting.one("map_bins", range(2, most_map_bins(options) + 1), f"2 to {most_map_bins(options)}")
+    finest = most_map_bins(responses)
+    fitting.one("map_bins", range(2, finest + 1), f"2 to {finest}")
     bins = fitting.selection.rank_bins or 0
     fitting.one("chosen_bin", range(2, bins + 1), f"from 2 to the number of rank bins, {bins or 'none'}")
     fitting.one("rejected_bin", range(1, fitting.selection.chosen_bin or 1), "below the chosen bin")
@@ -76,9 +77,9 @@ def _fit_bins(fitting: _Fitting, options: Options) -> None:
         fitting.drop("chosen_bin", "set the rejected bin too")
 
 
-def most_map_bins(options: Options) -> int:
-    """The finest rank-bin heat map that the run's responses, and its reader, allow."""
-    return min(options.responses, MOST_MAP_BINS)
+def most_map_bins(responses: int) -> int:
+    """The finest rank-bin heat map that so many responses, and its reader, allow."""
+    return min(responses, MOST_MAP_BINS)
 
 
 class _Fitting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import style
-from app.views import explore, measures, overoptimisation, overview, responses, reward_models, runs
+from app.views import explore, measures, overoptimisation, overview, responses, reward_models, runs, test_sets
 
 # A tree of two branches, drawn here: a named icon would be fetched from the web.
 _ICON = """<svg viewBox="0 0 24 24" xmlns="http://www.w3.org/2000/svg" fill="none" stroke="#2f7f9f" stroke-width="2.4"
@@ -18,6 +18,7 @@ page = st.navigation(
         st.Page(overview.show, title="Overview", icon=":material/flag:", url_path="overview", default=True),
         st.Page(explore.show, title="Explore", icon=":material/scatter_plot:", url_path="explore"),
         st.Page(measures.show, title="Measures", icon=":material/leaderboard:", url_path="measures"),
+        st.Page(test_sets.show, title="Test sets", icon=":material/grid_on:", url_path="test-sets"),
         st.Page(
             overoptimisation.show,
             title="Overoptimisation",

@@ -43,7 +43,7 @@ FULL = Selection(
     cells="error",
     study="budget",
     map_bins=4,
-    plan_budget=100,
+    plan_budget=60,
     plan_noise=0.25,
 )
 
@@ -102,6 +102,8 @@ def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
         ({"cells": ["all"]}, "cells=all (ndr or error)"),
         ({"study": ["hard"]}, "study=hard (no such study)"),
         ({"map-bins": ["7"]}, "map-bins=7 (2 to 6)"),
+        ({"responses": ["3"], "map-bins": ["4"]}, "map-bins=4 (2 to 3)"),
+        ({"category": ["Safety"], "plan-budget": ["33"]}, "plan-budget=33 (from 4 to 32)"),
         ({"strength": ["3"]}, "strength=3 (this run has 1, 2, 4)"),
         ({"strength": ["nan"]}, "strength=nan (this run has 1, 2, 4)"),
         ({"category": ["Chat", "Cooking"]}, "category=Cooking (not among the RM-test prompts)"),

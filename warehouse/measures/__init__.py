@@ -21,11 +21,13 @@ from warehouse.measures.goodhart import (
     spread_within_prompts,
 )
 from warehouse.measures.overoptimisation import OveroptimisationFit, fit_overoptimisation, overoptimisation_degree
+from warehouse.measures.plans import Advice, Plan, advise, annotation_plans
 from warehouse.measures.prompt_values import PromptValues, prepare
 from warehouse.measures.rm_error import Measure
 from warehouse.measures.test_set import TestSet, with_paraphrases, with_responses
 
 __all__ = [
+    "Advice",
     "CORRELATIONS",
     "MEASURES",
     "BudgetPoint",
@@ -35,12 +37,15 @@ __all__ = [
     "GoodhartSlopes",
     "Measure",
     "OveroptimisationFit",
+    "Plan",
     "PolicyValues",
     "PromptValues",
     "ScoreCube",
     "SlopeBin",
     "TestSet",
     "accuracy_of_correlation",
+    "advise",
+    "annotation_plans",
     "best_of_n_kl_bound",
     "best_of_n_policies",
     "best_of_n_values",

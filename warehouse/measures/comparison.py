@@ -57,7 +57,7 @@ def compare(
     one = test_set or TestSet()
     jobs = [(first, one), (second, second_test_set or one)]
     left, right = replicated(cube, values, jobs, rl_categories, replicates, seed, prepared)
-    return _comparison(left, right)
+    return paired(left, right)
 
 
 def compare_all(
@@ -83,11 +83,12 @@ def compare_all(
     comparisons = []
     for start in range(0, len(found), len(names)):
         here = dict(zip(names, found[start : start + len(names)], strict=True))
-        comparisons.append({name: _comparison(here[name], here[second]) for name in measures})
+        comparisons.append({name: paired(here[name], here[second]) for name in measures})
     return comparisons
 
 
-def _comparison(left: Replicated, right: Replicated) -> Comparison:
+def paired(left: Replicated, right: Replicated) -> Comparison:
+    """The comparison of two evaluations that share their replicates."""
     return Comparison(
         left.evaluation,
         right.evaluation,

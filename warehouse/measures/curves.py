@@ -43,14 +43,7 @@ def budget_curve(
     base = test_set or TestSet()
     R = cube.scores_MPR.shape[2]
     available = len(prompts_in(cube.categories, cube.subsets, base.categories, base.subsets, "RM-test"))
-    tried = responses or [
-        count for count in range(FEWEST_RESPONSES, R + 1) if FEWEST_PROMPTS <= budget // count <= available
-    ]
-    if not tried:
-        raise InvalidChoice(
-            f"a budget of {budget} cannot be spent on {available} prompts with {FEWEST_RESPONSES} to {R} responses "
-            f"each; it has to be from {FEWEST_PROMPTS * FEWEST_RESPONSES} to {available * R}"
-        )
+    tried = responses or splits(budget, available, R)
     found = evaluate_each(
         cube,
         values,
@@ -61,6 +54,20 @@ def budget_curve(
         seed=seed,
     )
     return tuple(BudgetPoint(count, one.prompts_used, one) for count, one in zip(tried, found, strict=True))
+
+
+def splits(budget: int, prompts: int, responses: int) -> list[int]:
+    """The numbers of responses per prompt that spend a budget on two prompts or more of so many, ascending.
+
+    `prompts` and `responses` are what there is of them. Raises InvalidChoice where the budget allows none.
+    """
+    found = [count for count in range(FEWEST_RESPONSES, responses + 1) if FEWEST_PROMPTS <= budget // count <= prompts]
+    if not found:
+        raise InvalidChoice(
+            f"a budget of {budget} cannot be spent on {prompts} prompts with {FEWEST_RESPONSES} to {responses} "
+            f"responses each; it has to be from {FEWEST_PROMPTS * FEWEST_RESPONSES} to {prompts * responses}"
+        )
+    return found
 
 
 def rank_bin_cells(bins: int) -> tuple[tuple[int, int], ...]:

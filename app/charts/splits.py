@@ -1,0 +1,66 @@
+"""A correlation along responses per prompt, a line a series with its band; and the best split of each measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+HEIGHT = 320
+_ROW = 26
+_TICKS = 12
+
+
+def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) -> alt.LayerChart:
+    """`points`: columns `series, responses, prompts, value, low, high`; `order` are the series, the first boldest."""
+    counts = points["responses"].unique().sort().to_list()
+    ticks = alt.Axis(values=counts, format="d", grid=False) if len(counts) <= _TICKS else alt.Axis(tickMinStep=1)
+    several = len(order) > 1
+    base = alt.Chart(points.drop_nulls("value")).encode(
+        x=alt.X("responses:Q", title="Responses per prompt", axis=ticks, scale=alt.Scale(zero=False, padding=12)),
+        color=alt.Color(
+            "series:N", sort=list(order), legend=alt.Legend(title=None, orient="top", labelLimit=320) if several else None
+        ),
+        tooltip=[alt.Tooltip("series:N", title="Series"), *_tooltips(y_title)],
+    )
+    y = alt.Y("value:Q", title=y_title, axis=alt.Axis(tickCount=6, format=".1f"))
+    return alt.LayerChart(
+        layer=[
+            base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"),
+            base.mark_line(strokeWidth=2).encode(y=y),
+            base.mark_circle(size=60, opacity=1).encode(y=y),
+        ]
+    ).properties(height=HEIGHT, padding={"bottom": 4})
+
+
+def best_splits(rows: pl.DataFrame, x_title: str) -> alt.LayerChart:
+    """`rows`: columns `title, responses, prompts, value, low, high`, the best first."""
+    base = alt.Chart(rows).encode(
+        y=alt.Y(
+            "title:N",
+            sort=rows["title"].to_list(),
+            title=None,
+            axis=alt.Axis(labelLimit=170, labelPadding=6, labelOverlap=False, labelFlush=False),
+        ),
+        tooltip=[alt.Tooltip("title:N", title="Measure"), *_tooltips(x_title)],
+    )
+    scale = alt.Scale(zero=False, padding=8)
+    x = alt.X("value:Q", title=x_title, scale=scale, axis=alt.Axis(tickCount=5, format=".1f"))
+    return alt.LayerChart(
+        layer=[
+            base.mark_bar(height=2).encode(x=alt.X("low:Q", title=x_title, scale=scale), x2="high:Q"),
+            base.mark_circle(size=80, opacity=1).encode(x=x),
+        ]
+    ).properties(height=_ROW * rows.height, padding={"bottom": 4})
+
+
+def _tooltips(title: str) -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("responses:Q", title="Responses per prompt"),
+        alt.Tooltip("prompts:Q", title="Prompts"),
+        alt.Tooltip("value:Q", title=title, format=".3f"),
+        alt.Tooltip("low:Q", title="95% from", format=".3f"),
+        alt.Tooltip("high:Q", title="to", format=".3f"),
+        alt.Tooltip("undefined_pairs:Q", title="Pairs undefined"),
+    ]

@@ -1,0 +1,130 @@
+"""What to do with an annotation budget: every split into prompts × responses under every measure, and the best of them.
+
+METHOD, "Test-set constructions" 2 and 6. All plans share the replicates, so that the best is told from the others by
+the paired bootstrap. The greatest of many figures is flattered by having been picked: `Advice.shares` says how often
+each plan is the greatest, which a lucky one is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.measures.bootstrap import Estimate
+from warehouse.measures.catalogue import MEASURES
+from warehouse.measures.comparison import paired
+from warehouse.measures.cube import PolicyValues, ScoreCube
+from warehouse.measures.curves import splits
+from warehouse.measures.evaluate import Replicated, replicated
+from warehouse.measures.test_set import TestSet, prompts_in
+
+PLANNED = tuple(name for name in MEASURES if name not in ("accuracy_pair", "reward_variance"))
+"""The measures a budget is planned for: one pair is accuracy on two responses, reward variance asks no annotator."""
+
+PLAIN = "accuracy"
+"""On the fewest responses: what benchmarks do with a budget."""
+
+MOST_SPLITS = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A measure on so many responses to each of so many prompts."""
+
+    measure: str
+    responses: int
+    prompts: int
+    found: Replicated
+
+    def figure(self, correlation: str, level: str) -> Estimate:
+        """Its correlation with NDR, pooled or within goldens."""
+        evaluation = self.found.evaluation
+        return (evaluation.within if level == "within" else evaluation.correlations)[correlation]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The best of some plans, by its place among them, beside plain accuracy on the fewest responses.
+
+    Per plan: `behind` is the best's correlation minus its own with the paired interval, `shares` the share of
+    replicates in which it has the greatest correlation, equal ones sharing; None where its correlation is undefined.
+    """
+
+    best: int
+    plain: int
+    behind: tuple[Estimate, ...]
+    shares: tuple[float | None, ...]
+
+
+def annotation_plans(
+    cube: ScoreCube,
+    values: PolicyValues,
+    budget: int,
+    *,
+    noise: float | None = None,
+    test_set: TestSet | None = None,
+    rl_categories: tuple[str, ...] | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> list[Plan]:
+    """Evaluate PLANNED on every split of `budget` annotations, whose annotator flips a share `noise` of the pairs.
+
+    Of `test_set` the categories, the subsets and the seed are kept. Tried are at most MOST_SPLITS of those that the
+    budget allows, closer together where responses are few. Raises InvalidChoice where it allows none.
+    """
+    base = test_set or TestSet()
+    there = len(prompts_in(cube.categories, cube.subsets, base.categories, base.subsets, "RM-test"))
+    tried = thinned(splits(budget, there, cube.scores_MPR.shape[2]), MOST_SPLITS)
+    plain = TestSet(categories=base.categories, subsets=base.subsets, seed=base.seed, budget=budget, noise=noise)
+    jobs = [(measure, replace(plain, responses=count)) for measure in PLANNED for count in tried]
+    found = replicated(cube, values, jobs, rl_categories, replicates, seed)
+    return [
+        Plan(measure, chosen.responses or 0, one.evaluation.prompts_used, one)
+        for (measure, chosen), one in zip(jobs, found, strict=True)
+    ]
+
+
+def advise(plans: Sequence[Plan], correlation: str = "kendall", level: str = "pooled") -> Advice | None:
+    """The plan with the greatest correlation, and how far the others are behind; None where no plan has one."""
+    figures = [plan.figure(correlation, level).value for plan in plans]
+    if all(value is None for value in figures):
+        return None
+    best = max(range(len(plans)), key=lambda place: -np.inf if figures[place] is None else figures[place])
+    plain = min(
+        (place for place, plan in enumerate(plans) if plan.measure == PLAIN), key=lambda place: plans[place].responses
+    )
+    return Advice(
+        best=best,
+        plain=plain,
+        behind=tuple(_difference(plans[best], plan, correlation, level) for plan in plans),
+        shares=_shares(plans, correlation, level),
+    )
+
+
+def thinned(numbers: Sequence[int], most: int) -> list[int]:
+    """At most so many of ascending numbers, the first and the last among them, evenly apart in ratio."""
+    if len(numbers) <= most:
+        return list(numbers)
+    wanted = np.geomspace(numbers[0], numbers[-1], most)
+    there = np.asarray(numbers)
+    return [int(number) for number in np.unique(there[np.abs(there[None] - wanted[:, None]).argmin(axis=1)])]
+
+
+def _difference(best: Plan, other: Plan, correlation: str, level: str) -> Estimate:
+    comparison = paired(best.found, other.found)
+    return (comparison.within if level == "within" else comparison.correlations)[correlation]
+
+
+def _shares(plans: Sequence[Plan], correlation: str, level: str) -> tuple[float | None, ...]:
+    drawn = [(plan.found.within if level == "within" else plan.found.pooled)[correlation] for plan in plans]
+    values_LB: NDArray[np.float64] = np.stack([np.where(defined, value, -np.inf) for value, defined in drawn])
+    told_B = np.isfinite(values_LB).any(axis=0)
+    greatest_LB = values_LB[:, told_B] == values_LB[:, told_B].max(axis=0, initial=-np.inf)
+    shares = (greatest_LB / greatest_LB.sum(axis=0)).sum(axis=1) / max(1, int(told_B.sum()))
+    return tuple(
+        None if plan.figure(correlation, level).value is None else float(share)
+        for plan, share in zip(plans, shares, strict=True)
+    )
