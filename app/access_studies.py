@@ -11,11 +11,11 @@ from app import access
 from app.access import Snapshot
 from app.fitting import most_map_bins
 from app.selection import Options, Selection
+from app.study_frames import ALL
 from warehouse.measures import Evaluation, Plan, TestSet, annotation_plans, rank_bin_cells
 from warehouse.measures.plans import thinned
 from warehouse.measures.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES
 
-ALL = "All"
 PLAN_REPLICATES = 200
 """Of the bootstrap of plans: that is as many evaluations as there are measures × splits."""
 
@@ -40,6 +40,11 @@ def fixed_budget(chosen: Selection, options: Options) -> int:
     return chosen.budget or 2 * (chosen.prompts or there)
 
 
+def replicates(chosen: Selection) -> int:
+    """How many bootstrap replicates the intervals of the chosen study have."""
+    return PLAN_REPLICATES if chosen.study == "budget" else 1000
+
+
 def rank_map(snapshot: Snapshot, options: Options, chosen: Selection) -> dict[tuple[int, int], Evaluation]:
     """The chosen measure on pairs of each cell (chosen bin, rejected bin)."""
     bins = map_bins(chosen, options)
@@ -60,7 +65,7 @@ def category_table(snapshot: Snapshot, options: Options, chosen: Selection) -> d
     valued = [name for name in chosen.rl_categories or options.rl_categories if sizes[name] >= FEWEST_PROMPTS]
     whole = replace(chosen.test_set(), prompts=None, budget=None)  # one category has fewer prompts than all
     test_sets = [whole, *(replace(whole, categories=(name,)) for name in measured)]
-    found = {}
+    found: dict[tuple[str, str], Evaluation] = {}
     for name, categories in ((ALL, chosen.rl_categories), *((name, (name,)) for name in valued)):
         column = _each(snapshot, options, chosen, test_sets, categories)
         found |= {(row, name): one for row, one in zip([ALL, *measured], column, strict=True)}

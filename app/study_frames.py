@@ -1,17 +1,23 @@
-"""Series of test sets as tables: evaluations, or plans → Polars frame. Pure functions; figures are null where undefined.
+"""Series of test sets as tables: evaluations, or plans → Polars frame. Pure functions.
 
-Every frame has the correlation `value` from `low` to `high`, and of what it was taken: `prompts`, `rl_prompts`, and
-`undefined_pairs`, the golden–proxy pairs left out.
+Every frame has the correlation `value` from `low` to `high`, null where undefined, and of what it was taken: `prompts`,
+`rl_prompts`, and `undefined_pairs`, the golden–proxy pairs left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import polars as pl
 
 from app import wording
 from warehouse.measures import MEASURES, Advice, Estimate, Evaluation, Plan
+
+ALL = "All"
+"""Stands for all categories together in `categories`."""
+
+Place = TypeVar("Place", tuple[int, int], tuple[str, str], tuple[str, int])
 
 _FIGURES = {
     "value": pl.Float64,
@@ -76,7 +82,7 @@ def curves(plans: pl.DataFrame, measures: Sequence[str]) -> pl.DataFrame:
 
 
 def _frame(
-    found: Mapping[tuple[object, object], Evaluation] | Mapping[tuple[int, int], Evaluation],
+    found: Mapping[Place, Evaluation],
     keys: Mapping[str, type[pl.DataType]],
     correlation: str,
     level: str,

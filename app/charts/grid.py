@@ -15,8 +15,8 @@ _ROW = 62
 def grid(
     cells: pl.DataFrame,
     *,
-    down: tuple[str, str, Sequence[object]],
-    across: tuple[str, str, Sequence[object]],
+    down: tuple[str, str, Sequence[str]],
+    across: tuple[str, str, Sequence[str]],
     title: str,
 ) -> alt.LayerChart:
     """`down` and `across` are (column, axis title, order); `cells` also has `value, low, high, prompts, rl_prompts`.

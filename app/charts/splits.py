@@ -20,7 +20,9 @@ def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) ->
     base = alt.Chart(points.drop_nulls("value")).encode(
         x=alt.X("responses:Q", title="Responses per prompt", axis=ticks, scale=alt.Scale(zero=False, padding=12)),
         color=alt.Color(
-            "series:N", sort=list(order), legend=alt.Legend(title=None, orient="top", labelLimit=320) if several else None
+            "series:N",
+            sort=list(order),
+            legend=alt.Legend(title=None, orient="top", labelLimit=320) if several else None,
         ),
         tooltip=[alt.Tooltip("series:N", title="Series"), *_tooltips(y_title)],
     )

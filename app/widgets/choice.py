@@ -46,9 +46,12 @@ def took(key: str, field: str, unset: object = "") -> None:
     change(**{field: tuple(value) if isinstance(value, list) else None if value == unset else value})
 
 
-def bound(field: str, value: object, unset: object = "") -> dict[str, Any]:
-    """The arguments that tie a widget to a field of the choice, the value put into it."""
-    key = f"choose.{field}"
+def bound(field: str, value: object, unset: object = "", place: str = "") -> dict[str, Any]:
+    """The arguments that tie a widget to a field of the choice, the value put into it.
+
+    `place` tells a second widget of the same field, elsewhere on the page, from the first.
+    """
+    key = f"choose.{field}{place}"
     st.session_state[key] = value
     return {"key": key, "on_change": took, "args": (key, field, unset)}
 

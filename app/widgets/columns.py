@@ -52,3 +52,30 @@ def leaderboard(correlation: str) -> Mapping[str, Any]:
         ),
         "verdict": "Against plain accuracy",
     }
+
+
+def studies(correlation: str) -> Mapping[str, Any]:
+    """Columns of the frames of `study_frames`."""
+    return {
+        "chosen_bin": "Chosen from bin",
+        "rejected_bin": "Rejected from bin",
+        "measured": "Measured on",
+        "valued": "Optimised for",
+        "held": "Held fixed",
+        "measure": None,
+        "title": "Measure",
+        "responses": "Responses per prompt",
+        "annotations": "Annotations",
+        "value": st.column_config.NumberColumn(correlation, format="%.3f"),
+        "low": st.column_config.NumberColumn("95% from", format="%.3f"),
+        "high": st.column_config.NumberColumn("to", format="%.3f"),
+        "prompts": "RM-test prompts",
+        "rl_prompts": "RL-test prompts",
+        "undefined_pairs": "Pairs undefined",
+        "behind": st.column_config.NumberColumn("Behind the best", format="%.3f", help="Paired bootstrap"),
+        "behind_low": st.column_config.NumberColumn("Behind, 95% from", format="%.3f"),
+        "behind_high": st.column_config.NumberColumn("to ", format="%.3f"),
+        "share_best": st.column_config.NumberColumn(
+            "Greatest in", format="percent", help="Share of bootstrap replicates in which no plan has a greater one"
+        ),
+    }

@@ -6,6 +6,8 @@ import streamlit as st
 
 TITLES = {
     "explore": "Explore",
+    "measures": "Measures",
+    "test-sets": "Test sets",
     "overoptimisation": "Overoptimisation",
     "reward-models": "Reward models",
 }

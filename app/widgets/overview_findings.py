@@ -8,18 +8,17 @@ import streamlit as st
 
 from app import access_overview, overview_wording
 from app.access import Snapshot
-from app.access_overview import COMPARED
 from app.widgets import links
 from warehouse.measures.value_curves import ValueCurves
 
 _PAGES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "predicts": ("explore", {}),
-    "responses": ("explore", {"measure": COMPARED["responses"][1]}),
-    "measure": ("explore", {"measure": COMPARED["measure"][0]}),
+    "responses": ("test-sets", {"study": "responses"}),
+    "measure": ("measures", {}),
     "harder": ("overoptimisation", {}),
     "length": ("reward-models", {}),
 }
-"""Page of each finding, and the choice there that shows what accuracy is compared with."""
+"""Page of each finding, and the choice there that shows it."""
 
 _ICONS = {
     "above": ":material/check:",

@@ -32,7 +32,7 @@ def test_the_page_shows_both_optimisers_the_findings_and_the_paper(study_home: P
     assert "resampling reward models × prompts" in text
     assert "printed without intervals" in text
     shown = [element.proto.page for element in page.get("page_link")]
-    assert shown == ["explore", "explore", "explore", "overoptimisation", "reward-models"]
+    assert shown == ["explore", "test-sets", "measures", "overoptimisation", "reward-models"]
     assert set(shown) <= set(links.TITLES)
 
 

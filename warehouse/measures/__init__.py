@@ -27,9 +27,9 @@ from warehouse.measures.rm_error import Measure
 from warehouse.measures.test_set import TestSet, with_paraphrases, with_responses
 
 __all__ = [
-    "Advice",
     "CORRELATIONS",
     "MEASURES",
+    "Advice",
     "BudgetPoint",
     "Comparison",
     "Estimate",

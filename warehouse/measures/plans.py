@@ -89,10 +89,11 @@ def annotation_plans(
 
 def advise(plans: Sequence[Plan], correlation: str = "kendall", level: str = "pooled") -> Advice | None:
     """The plan with the greatest correlation, and how far the others are behind; None where no plan has one."""
-    figures = [plan.figure(correlation, level).value for plan in plans]
-    if all(value is None for value in figures):
+    figures = {place: plan.figure(correlation, level).value for place, plan in enumerate(plans)}
+    defined = {place: value for place, value in figures.items() if value is not None}
+    if not defined:
         return None
-    best = max(range(len(plans)), key=lambda place: -np.inf if figures[place] is None else figures[place])
+    best = max(defined, key=defined.__getitem__)
     plain = min(
         (place for place, plan in enumerate(plans) if plan.measure == PLAIN), key=lambda place: plans[place].responses
     )

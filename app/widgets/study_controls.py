@@ -1,0 +1,72 @@
+"""The controls of the Test sets page: which study, and what that one takes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import access_studies
+from app.fitting import MOST_NOISE, STUDIES, most_map_bins
+from app.formats import percent
+from app.selection import Options, Selection
+from app.study_wording import TITLES
+from app.widgets.choice import bound
+
+_NOISE_STEPS = round(MOST_NOISE * 20)
+
+
+def show(chosen: Selection, options: Options) -> None:
+    """Draw the choice of study and below it the controls of the chosen one."""
+    st.segmented_control(
+        "Study",
+        STUDIES,
+        required=True,
+        format_func=TITLES.__getitem__,
+        help="What of the test set is varied, while the policies stay the same.",
+        **bound("study", chosen.study),
+    )
+    if chosen.study == "ranks":
+        _bins(chosen, options)
+    elif chosen.study == "budget":
+        _plan(chosen, options)
+
+
+def _bins(chosen: Selection, options: Options) -> None:
+    finest = most_map_bins(chosen.responses or options.responses)
+    if finest > 2:
+        st.slider(
+            "Rank bins of the heat map",
+            2,
+            finest,
+            help="Into how many bins the golden order of each prompt's responses is cut; bin 1 is the golden's worst.",
+            width=360,
+            **bound("map_bins", access_studies.map_bins(chosen, options)),
+        )
+
+
+def _plan(chosen: Selection, options: Options) -> None:
+    most = max(4, options.prompts_of(chosen.categories, chosen.subsets) * options.responses)
+    with st.container(horizontal=True, key="plan"):
+        st.number_input(
+            "Annotations to spend",
+            4,
+            most,
+            help=f"Responses annotated in all, prompts × responses per prompt; this run has {most:,}.",
+            width=240,
+            **bound("plan_budget", min(most, access_studies.plan_budget(chosen, options))),
+        )
+        st.select_slider(
+            "Noise of the annotators",
+            sorted({step / 20 for step in range(_NOISE_STEPS + 1)} | {chosen.plan_noise}),
+            format_func=percent,
+            help="Share of the golden-ordered pairs that an annotator orders the other way.",
+            width=360,
+            **bound("plan_noise", chosen.plan_noise),
+        )
+        st.number_input(
+            "Seed of the draw",
+            0,
+            2**31 - 1,
+            help="Of the drawn prompts and the annotators' noise: advice worth taking survives another seed.",
+            width=160,
+            **bound("seed", chosen.seed, place=".plan"),
+        )
