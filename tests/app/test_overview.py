@@ -58,8 +58,8 @@ def test_a_named_run_goes_along_with_the_links(study_home: Path, open_view: Open
     links_to = [element.proto.query_string for element in page.get("page_link")]
     assert links_to == [
         "run=simulated",
-        "run=simulated&measure=accuracy_pair",
-        "run=simulated&measure=spearman",
+        "run=simulated&study=responses",
+        "run=simulated",
         "run=simulated",
         "run=simulated",
     ]

@@ -120,12 +120,15 @@ def _difference(best: Plan, other: Plan, correlation: str, level: str) -> Estima
 
 
 def _shares(plans: Sequence[Plan], correlation: str, level: str) -> tuple[float | None, ...]:
+    sample = [plan.figure(correlation, level).value for plan in plans]
     drawn = [(plan.found.within if level == "within" else plan.found.pooled)[correlation] for plan in plans]
-    values_LB: NDArray[np.float64] = np.stack([np.where(defined, value, -np.inf) for value, defined in drawn])
+    values_LB: NDArray[np.float64] = np.stack(
+        [
+            np.where(defined & (value is not None), value_B, -np.inf)
+            for value, (value_B, defined) in zip(sample, drawn, strict=True)
+        ]
+    )
     told_B = np.isfinite(values_LB).any(axis=0)
     greatest_LB = values_LB[:, told_B] == values_LB[:, told_B].max(axis=0, initial=-np.inf)
     shares = (greatest_LB / greatest_LB.sum(axis=0)).sum(axis=1) / max(1, int(told_B.sum()))
-    return tuple(
-        None if plan.figure(correlation, level).value is None else float(share)
-        for plan, share in zip(plans, shares, strict=True)
-    )
+    return tuple(None if value is None else float(share) for value, share in zip(sample, shares, strict=True))

@@ -57,9 +57,9 @@ def test_the_advice_is_the_greatest_and_the_others_are_behind_it_by_the_paired_d
 def test_the_shares_in_which_a_plan_is_the_greatest_make_one(plans: list[Plan]) -> None:
     advice = advise(plans)
     assert advice is not None
-    shares = [share for share in advice.shares if share is not None]
-    assert len(shares) == len(plans)
-    assert sum(shares) == pytest.approx(1)
+    for plan, share in zip(plans, advice.shares, strict=True):
+        assert (share is None) == (plan.figure("kendall", "pooled").value is None)
+    assert sum(share for share in advice.shares if share is not None) == pytest.approx(1)
 
 
 def test_no_advice_where_nothing_is_defined() -> None:
