@@ -10,6 +10,8 @@ import polars as pl
 from app.charts.ink import INK
 
 _ROW = 62
+_FIT = alt.ExprRef("bandwidth('x') < 72 ? 8.5 : 11")
+"""Size of an interval's letters: on a phone the cells are narrow."""
 
 
 def grid(
@@ -19,7 +21,7 @@ def grid(
     across: tuple[str, str, Sequence[str]],
     title: str,
 ) -> alt.LayerChart:
-    """`down` and `across` are (column, axis title, order); `cells` also has `value, low, high, prompts, rl_prompts`.
+    """`down` and `across` are (column, axis title, order), texts both; `cells` also has `value, low, high, prompts, rl_prompts`.
 
     An undefined cell is a dash.
     """
@@ -51,6 +53,6 @@ def grid(
     layers = [
         shades,
         texts.mark_text(fontSize=15, dy=-8, aria=False).encode(text="figure:N"),
-        texts.mark_text(fontSize=11, dy=10, aria=False).encode(text="interval:N"),
+        texts.mark_text(fontSize=_FIT, dy=10, aria=False).encode(text="interval:N"),
     ]
     return alt.LayerChart(layer=layers).properties(height=_ROW * len(down[2]) + 20, padding={"bottom": 4})

@@ -28,8 +28,8 @@ def ranks(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
     figure.show(
         "ranks",
         grid(
-            frame,
-            down=("chosen_bin", "Chosen from bin", [str(bin_) for bin_ in range(bins, 1, -1)]),
+            frame.with_columns(pl.col("chosen_bin", "rejected_bin").cast(pl.String)),
+            down=("chosen_bin", "Chosen from bin", [str(bin_) for bin_ in range(2, bins + 1)]),
             across=("rejected_bin", "Rejected from bin", [str(bin_) for bin_ in range(1, bins)]),
             title=name,
         ),
