@@ -21,9 +21,9 @@ def grid(
     across: tuple[str, str, Sequence[str]],
     title: str,
 ) -> alt.LayerChart:
-    """`down` and `across` are (column, axis title, order), texts both; `cells` also has `value, low, high, prompts, rl_prompts`.
+    """`down` and `across` are (column, axis title, order), both of texts; an undefined cell is a dash.
 
-    An undefined cell is a dash.
+    `cells` also has `value, low, high, prompts, rl_prompts, undefined_pairs`.
     """
     base = alt.Chart(cells).encode(
         x=alt.X(
