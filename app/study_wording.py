@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -44,6 +45,14 @@ def what_is_shown(chosen: Selection, options: Options, replicates: int) -> str:
             _SETS_ASIDE[chosen.study],
         ]
     )
+
+
+def facts(chosen: Selection, options: Options) -> dict[str, object]:
+    """The columns that say, in every row of a download, what it is: without what the study sets aside."""
+    aside = replace(chosen, rank_bins=None, chosen_bin=None, rejected_bin=None)
+    if chosen.study == "categories":
+        aside = replace(chosen, prompts=None, budget=None)
+    return wording.facts(aside, options)
 
 
 def undefined(frame: pl.DataFrame) -> str:

@@ -39,7 +39,7 @@ def ranks(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         alt=f"Heat map of rank bins: {name} of {measure} with NDR, with intervals",
         file_name=wording.file_name(chosen, options, "rank-map"),
         columns=columns.studies(name),
-        facts=wording.facts(chosen, options),
+        facts=study_wording.facts(chosen, options),
     )
 
 
@@ -65,7 +65,7 @@ def categories(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         alt=f"Table of categories: {name} of {measure} with NDR, with intervals",
         file_name=wording.file_name(chosen, options, "category-table"),
         columns=columns.studies(name),
-        facts=wording.facts(chosen, options),
+        facts=study_wording.facts(chosen, options),
     )
 
 
@@ -91,7 +91,7 @@ def responses(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         alt=f"{name} of {measure} with NDR along responses per prompt, with intervals",
         file_name=wording.file_name(chosen, options, "responses"),
         columns=columns.studies(name),
-        facts=wording.facts(chosen, options),
+        facts=study_wording.facts(chosen, options),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -9,6 +11,7 @@ from app import study_frames, study_wording
 from app.charts.grid import grid
 from app.charts.splits import along_responses
 from app.selection import Selection
+from tests.app.test_selection import OPTIONS
 from tests.warehouse.measures.simulate import study
 from warehouse.measures import TestSet, advise, annotation_plans, evaluate_each, rank_bin_map
 
@@ -35,6 +38,15 @@ def test_what_is_undefined_is_null_and_counted() -> None:
     counted = pl.DataFrame({"value": [0.5, 0.1], "undefined_pairs": [0, 4]})
     assert study_wording.undefined(counted) == "0 to 4 pairs undefined and left out of each correlation."
     assert study_wording.undefined(counted.with_columns(undefined_pairs=0)) == ""
+
+
+def test_a_download_says_nothing_of_what_its_study_sets_aside() -> None:
+    chosen = Selection(budget=20, rank_bins=2)
+    said = {
+        study_name: study_wording.facts(replace(chosen, study=study_name), OPTIONS)["construction"]
+        for study_name in ("ranks", "categories")
+    }
+    assert said == {"ranks": "a budget of 20 annotations, seed 0", "categories": "2 rank bins"}
 
 
 def test_a_category_at_home_is_counted() -> None:
