@@ -1,4 +1,4 @@
-"""Overview, Reward models, Responses and Overoptimisation in a real browser: they open, link on, and fit the window."""
+"""Every page of a warehouse in a real browser: it opens without a complaint, links on, and fits the window."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ expect.set_options(timeout=30_000)
 
 PAGES = {
     "": "Does accuracy predict",
+    "explore": "Accuracy: does it predict the policy?",
+    "measures": "Which measure predicts the policy?",
     "overoptimisation": "Overoptimisation",
     "reward-models": "Reward models",
     "responses": "Responses",
@@ -39,6 +41,29 @@ def test_a_page_opens_by_its_address_without_a_complaint_in_light_and_dark_wide_
         assert page.get_by_test_id("stException").count() == 0
         assert page.get_by_test_id("stAlertContentWarning").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_figure_of_a_page_is_taken_away_as_picture_and_as_table(
+    smoke_home: Path, serve: Serve, open_address: OpenAddress, path: str
+) -> None:
+    page = open_address(f"{serve(smoke_home)}/{path}")
+    settled(page, PAGES[path])
+    exports = page.get_by_role("button", name="Export")
+    for number in range(exports.count()):
+        exports.nth(number).click()
+        assert taken(page, "PNG").startswith(b"\x89PNG\r\n\x1a\n")
+        assert b"smoke-test" in taken(page, "CSV").splitlines()[1]
+        page.keyboard.press("Escape")
+    assert exports.count() > 0
+
+
+def taken(page: Page, button: str) -> bytes:
+    """The file that a button of the open export menu gives."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button, exact=True).click()
+    assert download.value.suggested_filename.endswith(f".{button.lower()}")
+    return download.value.path().read_bytes()
 
 
 def test_a_finding_leads_to_its_page_with_its_run(smoke_home: Path, serve: Serve, open_address: OpenAddress) -> None:
