@@ -18,6 +18,7 @@ PAGES = {
     "": "Does accuracy predict",
     "explore": "Accuracy: does it predict the policy?",
     "measures": "Which measure predicts the policy?",
+    "test-sets": "Which test set tells the policy?",
     "overoptimisation": "Overoptimisation",
     "reward-models": "Reward models",
     "responses": "Responses",
