@@ -198,6 +198,43 @@ class TestSettings(_Settings):
         return self
 
 
+class PPOSettings(_Settings):
+    """PPO against every reward model: see `pipeline/models/ppo.py`. A step is one batch of rollouts and its updates."""
+
+    steps: Count = 10
+    checkpoints: tuple[Count, ...] = (5, 10)
+    test_samples: Annotated[int, Field(ge=1, le=4096)] = 2
+    kl_coefficient: Annotated[float, Field(ge=0)] = 0.0
+    sweep: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    sweep_reward_models: tuple[str, ...] = ()
+    trainable_layers: Annotated[int, Field(ge=-1)] = 2
+    batch_responses: Annotated[int, Field(ge=2, le=4096)] = 64
+    epochs: Count = 2
+    minibatches: Count = 4
+    actor_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    critic_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    value_coefficient: Annotated[float, Field(ge=0)] = 0.5
+    discount: Annotated[float, Field(gt=0, le=1)] = 1.0
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
+    clip_range: Annotated[float, Field(gt=0)] = 0.2
+    value_clip_range: Annotated[float, Field(gt=0)] = 0.2
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    truncation_score: float | None = None
+    kl_limit: Annotated[float, Field(gt=0)] = 300.0
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> Self:
+        if self.trainable_layers == 0:
+            raise ValueError("trainable_layers has to be 1 or more, or -1 for all: PPO trains the policy's own blocks")
+        if list(self.checkpoints) != sorted(set(self.checkpoints)) or self.checkpoints[-1:] != (self.steps,):
+            raise ValueError(f"checkpoints has to be ascending steps that end with {self.steps}")
+        if self.minibatches > self.batch_responses:
+            raise ValueError(f"minibatches has to be at most batch_responses, {self.batch_responses}")
+        if self.kl_coefficient in self.sweep or len(set(self.sweep)) < len(self.sweep):
+            raise ValueError("sweep has to hold distinct KL coefficients other than kl_coefficient")
+        return self
+
+
 class Config(_Settings):
     """Everything that decides what a run makes."""
 
@@ -209,6 +246,7 @@ class Config(_Settings):
     preferences: PreferenceSettings = PreferenceSettings()
     reward_models: RewardModelSettings = RewardModelSettings()
     test: TestSettings = TestSettings()
+    ppo: PPOSettings | None = None
 
     @property
     def best_of_n(self) -> tuple[int, ...]:

@@ -86,6 +86,7 @@ def policy_row(context: Context, policy_id: str, temperature: float, system_prom
         "strength": None,
         "kl": 0.0 if policy_id == "initial" else None,
         "kl_estimator": None,
+        "kl_coefficient": None,
         "temperature": temperature,
         "system_prompt": system_prompt,
         "base_model": context.config.policy.model,

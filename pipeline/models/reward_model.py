@@ -1,12 +1,11 @@
 """A reward model: a scalar head, and below it any number of trained top blocks, over the frozen shared trunk.
 
-The score of a text is the head's output at its last token, the end of the response's turn. Weights are float32; the
-trained blocks compute in bfloat16, as the trunk does. Saved as safetensors with a small JSON beside them.
+The score of a text is the head's output at its last token, the end of the response's turn. Saved as safetensors with a
+small JSON beside them.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,8 @@ from torch import Tensor, nn
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.trunk import Features, depth, shallow, trunk_features
+from pipeline.models.top import copied_top, run_top
+from pipeline.models.trunk import Features, trunk_features
 
 _INITIAL_STD = 0.02
 _SCORE_BATCH = 256
@@ -35,14 +35,7 @@ class RewardModel(nn.Module):
         self.trainable_layers = trainable_layers
         self.top: Any = None
         if trainable_layers != 0:
-            trunk_depth = depth(language_model, trainable_layers)
-            top = shallow(language_model.base)
-            top.layers = copy.deepcopy(language_model.base.layers[trunk_depth:]).float().requires_grad_(True)
-            for index, layer in enumerate(top.layers):
-                layer.self_attn.layer_idx = index
-            top.norm = copy.deepcopy(language_model.base.norm).float().requires_grad_(True)
-            top.embed_tokens = nn.Identity()  # never called: the top is given hidden states
-            self.top = top
+            self.top = copied_top(language_model, trainable_layers)
         self.head = nn.Linear(language_model.hidden_size, 1, bias=False)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -55,8 +48,7 @@ class RewardModel(nn.Module):
         if self.top is None:
             return self.head(features.values[texts].to(device).float()).squeeze(-1)
         hidden_BTD, lengths_B = features.padded(texts)
-        with torch.autocast(device.type, torch.bfloat16):
-            output_BTD = self.top(inputs_embeds=hidden_BTD.to(device), use_cache=False).last_hidden_state
+        output_BTD = run_top(self.top, hidden_BTD)
         last_BD = output_BTD[torch.arange(len(texts), device=device), lengths_B.to(device) - 1]
         return self.head(last_BD.float()).squeeze(-1)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,23 +51,83 @@ def sample(policy: LanguageModel, requests: Sequence[Request], max_new_tokens: i
     prefix.expand(rows)
     temperatures_B = torch.tensor([request.temperature for request in requests], device=policy.device)
     uniform_BT = torch.rand(len(requests), max_new_tokens, generator=torch.Generator().manual_seed(seed))
-    tokens_BT, lengths_B, finished_B = _decode(policy, prefix, hidden_BD, temperatures_B, uniform_BT.to(policy.device))
+    drawn = decode(policy, policy.base, prefix, hidden_BD, temperatures_B, uniform_BT.to(policy.device))
     return [
         Sample(policy.decode(row[:length]), length, finished)
-        for row, length, finished in zip(tokens_BT.tolist(), lengths_B.tolist(), finished_B.tolist(), strict=True)
+        for row, length, finished in zip(
+            drawn.tokens_BT.tolist(), drawn.lengths_B.tolist(), drawn.finished_B.tolist(), strict=True
+        )
     ]
 
 
-def _decode(
-    policy: LanguageModel, prefix: Prefix, hidden_BD: Tensor, temperatures_B: Tensor, uniform_BT: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The sampled tokens `[B, T]`, their number `[B]` and whether each row met a stop token `[B]`."""
+@dataclass(frozen=True)
+class Decoded:
+    """Sampled tokens `[B, T]`, how many of each row are real `[B]`, and whether it met a stop token `[B]`."""
+
+    tokens_BT: Tensor
+    lengths_B: Tensor
+    finished_B: Tensor
+
+
+class Trace:
+    """Hidden states that enter one block of a decoder while it decodes: what the frozen trunk below it gave.
+
+    `states_BSD[b, s]` is that of token s of row b; position T holds the end token that a cut-off row is closed with.
+    """
+
+    def __init__(self, block: Any, rows: int, positions: int, hidden_size: int) -> None:
+        weight = next(block.parameters())
+        self.states_BSD = weight.new_zeros(rows, positions, hidden_size)
+        self._caught = weight.new_zeros(0)
+        self._hook = block.register_forward_pre_hook(self._catch)
+
+    def _catch(self, _: Any, inputs: tuple[Tensor, ...]) -> None:
+        self._caught = inputs[0]
+
+    @property
+    def caught(self) -> Tensor:
+        """The states of the latest call, `[rows, tokens, D]`."""
+        return self._caught
+
+    def keep(self, rows: Tensor, position: int) -> None:
+        """Keep the latest call's states, one token a row, as those of these rows at this position."""
+        self.states_BSD[rows, position] = self._caught[:, 0]
+
+    def close(self) -> None:
+        self._hook.remove()
+
+
+def decode(
+    policy: LanguageModel,
+    decoder: Any,
+    prefix: Prefix,
+    hidden_BD: Tensor,
+    temperatures_B: Tensor,
+    uniform_BT: Tensor,
+    trace: Trace | None = None,
+) -> Decoded:
+    """Sample from `decoder` under the policy's head, from the last hidden state of each prompt on.
+
+    With a trace, every row is read to its end: its stop token is run too, and a row cut off after T tokens is closed
+    with the end token.
+    """
     B, T = uniform_BT.shape
     stop_ids = torch.tensor(policy.stop_ids, device=policy.device)
     tokens_BT = torch.zeros(B, T, dtype=torch.long, device=policy.device)
     lengths_B = torch.full((B,), T, device=policy.device)
     finished_B = torch.zeros(B, dtype=torch.bool, device=policy.device)
     alive = torch.arange(B, device=policy.device)  # which request each row of the batch belongs to
+
+    def read(tokens: Tensor, step: int) -> Tensor:
+        hidden: Tensor = decoder(
+            input_ids=tokens[:, None],
+            position_ids=(prefix.lengths_U + step)[:, None],
+            attention_mask=prefix.mask(step + 1)[:, None, None, :],
+            past_key_values=prefix.cache,
+            use_cache=True,
+        ).last_hidden_state[:, 0]
+        return hidden
+
     for step in range(T):
         logits = policy.model.lm_head(hidden_BD).float() / temperatures_B[alive, None]
         drawn = draw(logits, uniform_BT[alive, step])
@@ -74,20 +135,23 @@ def _decode(
         ended = torch.isin(drawn, stop_ids) & ~finished_B[alive]
         lengths_B[alive[ended]] = step + 1
         finished_B[alive[ended]] = True
+        if trace is None and step + 1 == T:
+            break
+        if trace is not None:
+            hidden_BD = read(drawn, step)
+            trace.keep(alive, step)
         kept = (~finished_B[alive]).nonzero().squeeze(1)
-        if step + 1 == T or len(kept) == 0:
+        if len(kept) == 0:
             break
         if len(kept) < _COMPACT_BELOW * len(alive):
             prefix.expand(kept)
-            alive, drawn = alive[kept], drawn[kept]
-        hidden_BD = policy.base(
-            input_ids=drawn[:, None],
-            position_ids=(prefix.lengths_U + step)[:, None],
-            attention_mask=prefix.mask(step + 1)[:, None, None, :],
-            past_key_values=prefix.cache,
-            use_cache=True,
-        ).last_hidden_state[:, 0]
-    return tokens_BT, lengths_B, finished_B
+            alive, drawn, hidden_BD = alive[kept], drawn[kept], hidden_BD[kept]
+        if trace is None:
+            hidden_BD = read(drawn, step)
+    if trace is not None and not finished_B.all():
+        read(torch.full_like(alive, policy.end_id), T)
+        trace.keep(alive, T)
+    return Decoded(tokens_BT, lengths_B, finished_B)
 
 
 def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:

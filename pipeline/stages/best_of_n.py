@@ -30,6 +30,7 @@ def run(context: Context) -> Work:
             "strength": float(n),
             "kl": best_of_n_kl_bound(n),
             "kl_estimator": "bound",
+            "kl_coefficient": None,
             "temperature": context.config.policy.temperature,
             "system_prompt": None,
             "base_model": context.config.policy.model,

@@ -1,0 +1,102 @@
+"""PPO's networks over one frozen trunk: the policy and its critic, which learn, and the reference π_0, which does not.
+
+The trunk is run once per rollout, by the sampler. From its outputs each network runs only its own copy of the top
+blocks: the policy and π_0 under the language model's frozen head, the critic under a scalar head of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.head import token_log_probabilities, with_entropies
+from pipeline.models.language_model import LanguageModel
+from pipeline.models.reward_model import RewardModel
+from pipeline.models.top import copied_top, run_top
+from pipeline.models.trunk import depth, shallow
+
+
+class Policy(nn.Module):
+    """A policy over the trunk below the top `layers` blocks (-1: all), of which it trains the upper `trained`.
+
+    It begins as π_0.
+    """
+
+    def __init__(self, language_model: LanguageModel, layers: int, trained: int) -> None:
+        super().__init__()
+        self.top = copied_top(language_model, layers)
+        self.top.layers[: depth(language_model, trained) - depth(language_model, layers)].requires_grad_(False)
+        self.head_weight: Tensor = language_model.model.lm_head.weight.detach()
+        self.to(language_model.device)
+
+    def hidden(self, hidden_BSD: Tensor) -> Tensor:
+        """Outputs of the decoder `[B, S, D]` for the trunk's outputs."""
+        return run_top(self.top, hidden_BSD)
+
+    def log_probabilities(self, output_ND: Tensor, tokens_N: Tensor, temperature: float) -> Tensor:
+        """log π of tokens, nats `[N]`, from the decoder's outputs that predict them."""
+        return token_log_probabilities(output_ND, self.head_weight, tokens_N, temperature)
+
+    def with_entropies(self, output_ND: Tensor, tokens_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+        """log π of tokens and the entropy of what they were drawn from, nats `[N]`; nothing is learnt from these."""
+        return with_entropies(output_ND, self.head_weight, tokens_N, temperature)
+
+
+class Critic(nn.Module):
+    """Values of a response's prefixes; it begins as the reward model it learns under.
+
+    A reward model that trains fewer blocks than the policy has the language model's own below them, and so has this.
+    """
+
+    def __init__(self, language_model: LanguageModel, layers: int, reward_model: RewardModel) -> None:
+        super().__init__()
+        self.top = copied_top(language_model, layers)
+        if reward_model.top is not None:
+            given = len(reward_model.top.layers)
+            self.top.layers[len(self.top.layers) - given :].load_state_dict(reward_model.top.layers.state_dict())
+            self.top.norm.load_state_dict(reward_model.top.norm.state_dict())
+        self.head = nn.Linear(language_model.hidden_size, 1)
+        with torch.no_grad():
+            self.head.weight.copy_(reward_model.head.weight)
+            self.head.bias.zero_()
+        self.to(language_model.device)
+
+    @torch.no_grad()
+    def standardise(self, mean: float, std: float) -> None:
+        """Make every value v from now on (v − mean)/std."""
+        self.head.weight.div_(std)
+        self.head.bias.sub_(mean).div_(std)
+
+    def hidden(self, hidden_BSD: Tensor) -> Tensor:
+        """Outputs of the critic's blocks `[B, S, D]` for the trunk's outputs."""
+        return run_top(self.top, hidden_BSD)
+
+    def values(self, output_ND: Tensor) -> Tensor:
+        """Values `[N]` from those outputs."""
+        values_N: Tensor = self.head(output_ND.float())[:, 0]
+        return values_N
+
+
+class SamplingDecoder:
+    """The whole decoder with a policy's blocks on top, in the language model's own precision, for sampling from it."""
+
+    def __init__(self, language_model: LanguageModel, layers: int) -> None:
+        base = language_model.base
+        below = depth(language_model, layers)
+        self._top = copy.deepcopy(base.layers[below:])
+        self.decoder: Any = shallow(base)
+        self.decoder.layers = nn.ModuleList([*base.layers[:below], *self._top])
+        self.decoder.norm = copy.deepcopy(base.norm)
+
+    @property
+    def first_trained(self) -> nn.Module:
+        """The block that the trunk's outputs enter."""
+        return self._top[0]
+
+    def update(self, policy: Policy) -> None:
+        """Take over the policy's weights, rounded to the precision of sampling."""
+        self._top.load_state_dict(policy.top.layers.state_dict())
+        self.decoder.norm.load_state_dict(policy.top.norm.state_dict())

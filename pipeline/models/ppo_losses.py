@@ -1,0 +1,71 @@
+"""The formulas of PPO, each a function of tensors `[B, T]`: responses × tokens, with a mask of the real ones.
+
+Schulman et al. 2017 (arXiv 1707.06347), GAE: arXiv 1506.02438; which variant of each detail: Huang et al., *The 37
+Implementation Details of PPO* (2022) and *The N+ Implementation Details of RLHF with PPO* (arXiv 2403.17031).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def token_rewards(
+    score_B: Tensor, log_p_BT: Tensor, reference_log_p_BT: Tensor, mask_BT: Tensor, kl_coefficient: float
+) -> Tensor:
+    """Reward of each token: the penalty −c·(log π − log π_0), and at the last token the response's score too."""
+    rewards_BT = -kl_coefficient * (log_p_BT - reference_log_p_BT) * mask_BT
+    last_B = mask_BT.sum(dim=1) - 1
+    rewards_BT[torch.arange(len(score_B), device=score_B.device), last_B] += score_B
+    return rewards_BT
+
+
+def advantages(
+    rewards_BT: Tensor, values_BT: Tensor, mask_BT: Tensor, discount: float, gae_lambda: float
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantages and the returns they add up to with the values; both 0 outside the mask.
+
+    δ_t = r_t + γ V_{t+1} − V_t, A_t = δ_t + γλ A_{t+1}, R_t = A_t + V_t; after the last token V and A are 0.
+    """
+    values_BT = values_BT * mask_BT
+    found = torch.zeros_like(values_BT)
+    following = torch.zeros_like(values_BT[:, 0])
+    for t in range(values_BT.shape[1] - 1, -1, -1):
+        after = values_BT[:, t + 1] if t + 1 < values_BT.shape[1] else 0.0
+        delta = rewards_BT[:, t] + discount * after - values_BT[:, t]
+        following = (delta + discount * gae_lambda * following) * mask_BT[:, t]
+        found[:, t] = following
+    return found, found + values_BT
+
+
+def whitened(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the real tokens of the whole batch; 0 elsewhere."""
+    there = values_BT[mask_BT]
+    scaled: Tensor = (values_BT - there.mean()) / (there.std(unbiased=False) + 1e-8)
+    return scaled * mask_BT
+
+
+def policy_loss(log_p: Tensor, old_log_p: Tensor, advantage: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
+    """Clipped surrogate, the mean over tokens of −min(ρA, clip(ρ, 1 ± ε)A), and the share of tokens that it clips.
+
+    All arguments are of real tokens, `[N]`; ρ = π/π_old.
+    """
+    ratio = (log_p - old_log_p).exp()
+    plain, clipped = ratio * advantage, ratio.clamp(1.0 - clip_range, 1.0 + clip_range) * advantage
+    return -torch.minimum(plain, clipped).mean(), (clipped < plain).float().mean()
+
+
+def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip_range: float) -> Tensor:
+    """Half the mean over tokens of the greater of (V − R)² and (clip(V, V_old ± ε) − R)²; arguments `[N]`."""
+    clipped = old_values + (values - old_values).clamp(-clip_range, clip_range)
+    return 0.5 * torch.maximum((values - returns) ** 2, (clipped - returns) ** 2).mean()
+
+
+def sampled_kl(log_p_BT: Tensor, reference_log_p_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """KL(π‖π_0) of whole responses sampled from π, nats, estimated per response `[B]` in two ways.
+
+    k1 = Σ log π/π_0, which may be below 0, and k3 = Σ (π_0/π − 1 + log π/π_0), which may not and scatters less; both
+    are unbiased (Schulman, *Approximating KL divergence*, 2020).
+    """
+    log_ratio_BT = (log_p_BT - reference_log_p_BT) * mask_BT
+    return log_ratio_BT.sum(dim=1), (torch.expm1(-log_ratio_BT) + log_ratio_BT).sum(dim=1)

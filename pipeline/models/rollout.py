@@ -1,0 +1,111 @@
+"""Rollouts: responses sampled from a policy, with the frozen trunk's outputs that the sampler came by on the way.
+
+So nothing below the trained blocks is run twice: log-probabilities, values, KL and reward model scores are all had from
+these outputs by running the top blocks alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.models.language_model import LanguageModel, run_prefix
+from pipeline.models.policy import SamplingDecoder
+from pipeline.models.sampler import Trace, decode
+from pipeline.models.trunk import Features
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """B responses.
+
+    `features`: trunk outputs of prompt and response up to its end token; a response that was cut off is closed with
+    one, as reward models read it. `starts_B`: tokens of the prompt. `tokens_BT`: sampled tokens, `lengths_B` of them
+    real, the end token counted; `finished_B`: it ended by itself.
+    """
+
+    features: Features
+    starts_B: Tensor
+    tokens_BT: Tensor
+    lengths_B: Tensor
+    finished_B: Tensor
+    texts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.starts_B)
+
+    @property
+    def shape(self) -> torch.Size:
+        """`[B, T]`"""
+        return self.tokens_BT.shape
+
+    def mask(self, rows: Tensor | None = None) -> Tensor:
+        """Which of the tokens `[rows, T]` are real; of all rows, if none are named."""
+        lengths = self.lengths_B if rows is None else self.lengths_B[rows]
+        return torch.arange(self.shape[1]) < lengths[:, None]
+
+    def predicting(self, rows: Tensor, output_BSD: Tensor) -> Tensor:
+        """The outputs `[N, D]` that predict the real tokens of these rows, row after row."""
+        mask = self.mask(rows)
+        place = (self.starts_B[rows, None] - 1 + torch.arange(mask.shape[1])).clamp(max=output_BSD.shape[1] - 1)
+        row = torch.arange(len(rows))[:, None].expand_as(place)
+        device = output_BSD.device
+        return output_BSD[row[mask].to(device), place[mask].to(device)]
+
+    def spread(self, rows: Tensor, values_N: Tensor) -> Tensor:
+        """Values of the real tokens of these rows, back as `[rows, T]`, 0 elsewhere; on the CPU."""
+        mask = self.mask(rows)
+        return torch.zeros(mask.shape).masked_scatter(mask, values_N.float().cpu())
+
+    def tokens(self, rows: Tensor) -> Tensor:
+        """The real tokens `[N]` of these rows, row after row."""
+        return self.tokens_BT[rows][self.mask(rows)]
+
+
+@torch.no_grad()
+def roll_out(
+    language_model: LanguageModel,
+    sampling: SamplingDecoder,
+    prompts: Sequence[str],
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+) -> Rollout:
+    """One response to each prompt, all in one batch; equal prompts share their prefix."""
+    distinct = list(dict.fromkeys(prompts))
+    place = {prompt: index for index, prompt in enumerate(distinct)}
+    ids = [language_model.prompt_ids(prompt) for prompt in distinct]
+    device = language_model.device
+    rows = torch.tensor([place[prompt] for prompt in prompts], device=device)
+    B, T = len(prompts), max_new_tokens
+    trace = Trace(sampling.first_trained, B, T + 1, language_model.hidden_size)
+    try:
+        prefix = run_prefix(sampling.decoder, ids, T + 1, device)
+        prompt_states_USD, lengths_U = trace.caught, prefix.lengths_U
+        hidden_BD = prefix.hidden_UTD[rows, lengths_U[rows] - 1]
+        prefix.expand(rows)
+        temperatures_B = torch.full((B,), temperature, device=device)
+        uniform_BT = torch.rand(B, T, generator=torch.Generator().manual_seed(seed)).to(device)
+        drawn = decode(language_model, sampling.decoder, prefix, hidden_BD, temperatures_B, uniform_BT, trace)
+    finally:
+        trace.close()
+    starts_B, lengths_B = lengths_U[rows].cpu(), drawn.lengths_B.cpu()
+    read_B = lengths_B + ~drawn.finished_B.cpu()
+    pieces = [
+        piece
+        for row in range(B)
+        for piece in (prompt_states_USD[rows[row], : starts_B[row]], trace.states_BSD[row, : read_B[row]])
+    ]
+    offsets = torch.cat([torch.zeros(1, dtype=torch.long), (starts_B + read_B).cumsum(0)])
+    tokens_BT = drawn.tokens_BT.cpu()
+    return Rollout(
+        Features(torch.cat(pieces).cpu(), offsets),
+        starts_B,
+        tokens_BT,
+        lengths_B,
+        drawn.finished_B.cpu(),
+        tuple(language_model.decode(row[:length]) for row, length in zip(tokens_BT.tolist(), lengths_B, strict=True)),
+    )

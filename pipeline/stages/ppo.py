@@ -1,0 +1,133 @@
+"""Stage 9: PPO against every reward model, each policy by itself; fresh samples at its checkpoints, scored by all.
+
+A unit is one policy: its states are kept at every checkpoint, so that a stopped stage goes on from the last one, and its
+row in table `ppo_run`, written last, says how it ended. One that diverges says why and does not stop the others; its
+checkpoints up to then stay.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.config import PPOSettings
+from pipeline.context import Context, Work
+from pipeline.curves import LiveCurve
+from pipeline.scoring import Scorer
+from warehouse.reads import INITIAL
+
+if TYPE_CHECKING:
+    from pipeline.models.ppo import PPO
+    from pipeline.models.rollout import Rollout
+
+STAGE = "ppo"
+KL_ESTIMATOR = "k3"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One policy to optimise."""
+
+    reward_model_id: str
+    kl_coefficient: float
+    suffix: str
+
+    @property
+    def ppo_id(self) -> str:
+        return f"ppo{self.suffix}/{self.reward_model_id}"
+
+    @property
+    def unit(self) -> str:
+        """Its name in names of files."""
+        return f"{self.reward_model_id}{self.suffix}"
+
+    def policy_id(self, step: int) -> str:
+        return f"ppo-{step}{self.suffix}/{self.reward_model_id}"
+
+
+def run(context: Context) -> Work:
+    settings = context.config.ppo
+    if settings is None:
+        return Work(0, "PPO steps")
+    todo = jobs(settings, context.config.reward_models.ids)
+    missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
+    total = len(todo) * settings.steps
+    context.progress.plan(total, "PPO steps", total - len(missing) * settings.steps)
+    if missing:
+        scorer = Scorer(context)
+        for job in missing:
+            _optimise(context, settings, job, scorer)
+    return Work(total, "PPO steps")
+
+
+def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
+    """Every reward model at the profile's own KL coefficient, then those of the sweep at its others."""
+    swept = settings.sweep_reward_models or reward_models
+    return [Job(name, settings.kl_coefficient, "") for name in reward_models] + [
+        Job(name, coefficient, f"-kl{coefficient:g}") for coefficient in settings.sweep for name in swept
+    ]
+
+
+def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer) -> None:
+    from pipeline.models.ppo import PPO, Diverged
+
+    run, seed = context.run, context.seed(STAGE, job.ppo_id)
+    folder = run.work("ppo", job.unit)
+    ppo = PPO(
+        context.base_model,
+        scorer.reward_model(job.reward_model_id),
+        settings,
+        kl_coefficient=job.kl_coefficient,
+        temperature=context.config.policy.temperature,
+        max_new_tokens=context.config.policy.max_new_tokens,
+        seed=seed,
+    )
+    curve = LiveCurve(run, job.ppo_id, job.unit)
+    _restore(ppo, folder, curve)
+    context.progress.advance(ppo.steps_done)
+    reason = None
+    try:
+        for step in range(ppo.steps_done, settings.steps):
+            curve.add(step, ppo.step(_prompts(context, settings, seed, step)))
+            context.progress.advance()
+            if ppo.steps_done in settings.checkpoints:
+                _evaluate(context, settings, job, ppo, scorer)
+                _keep(context, ppo, folder, curve)
+    except Diverged as diverged:
+        reason = str(diverged)
+        context.progress.say(f"{job.ppo_id}: stopped, {reason}")
+        context.progress.advance(settings.steps - ppo.steps_done)
+    run.write_part("training_curve", STAGE, job.unit, curve.frame())
+    row = {
+        "ppo_id": job.ppo_id,
+        "reward_model_id": job.reward_model_id,
+        "kl_coefficient": job.kl_coefficient,
+        "trainable_layers": settings.trainable_layers,
+        "seed": seed,
+        "steps": settings.steps,
+        "steps_done": ppo.steps_done,
+        "state": "finished" if reason is None else "diverged",
+        "reason": reason,
+        "reward_mean": ppo.reward_mean,
+        "reward_std": ppo.reward_std,
+        "weights": None if reason else str(_save_policy(context, ppo, folder)),
+    }
+    run.write_part("ppo_run", STAGE, job.unit, pl.DataFrame([row], infer_schema_length=None))
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    curve.close()
+
+
+def _prompts(context: Context, settings: PPOSettings, seed: int, step: int) -> list[str]:
+    """The prompts of a step: the training prompts over and over, in another order each time, each sampled several times."""
+    texts = context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
+    count = settings.batch_responses // settings.samples_per_prompt
+    places = range(step * count, (step + 1) * count)
+    orders = {turn: np.random.default_rng((seed, turn)).permutation(len(texts)) for turn in {p // len(texts) for p in places}}
+    chosen = [texts[orders[place // len(texts)][place % len(texts)]] for place in places]
+    return [text for text in chosen for _ in range(settings.samples_per_prompt)]
