@@ -209,6 +209,7 @@ class PPOSettings(_Settings):
     sweep_reward_models: tuple[str, ...] = ()
     trainable_layers: Annotated[int, Field(ge=-1)] = 2
     batch_responses: Annotated[int, Field(ge=2, le=4096)] = 64
+    samples_per_prompt: Annotated[int, Field(ge=1, le=256)] = 4
     epochs: Count = 2
     minibatches: Count = 4
     actor_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
@@ -230,6 +231,8 @@ class PPOSettings(_Settings):
             raise ValueError(f"checkpoints has to be ascending steps that end with {self.steps}")
         if self.minibatches > self.batch_responses:
             raise ValueError(f"minibatches has to be at most batch_responses, {self.batch_responses}")
+        if self.batch_responses % self.samples_per_prompt:
+            raise ValueError(f"batch_responses has to be a multiple of samples_per_prompt, {self.samples_per_prompt}")
         if self.kl_coefficient in self.sweep or len(set(self.sweep)) < len(self.sweep):
             raise ValueError("sweep has to hold distinct KL coefficients other than kl_coefficient")
         return self

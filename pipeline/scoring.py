@@ -6,11 +6,15 @@ The text is scored, not the tokens that were sampled: so a score can be had agai
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from pipeline import texts
 from pipeline.context import Context
+
+if TYPE_CHECKING:
+    from pipeline.models.reward_model import RewardModel
 
 
 class Scorer:
@@ -30,6 +34,10 @@ class Scorer:
     def ids(self) -> list[str]:
         """Ids of the reward models, sorted."""
         return list(self._models)
+
+    def reward_model(self, reward_model_id: str) -> RewardModel:
+        """One of them, by its id."""
+        return self._models[reward_model_id]
 
     def score(self, wanted: Iterable[texts.Text]) -> pl.DataFrame:
         """Scores of the distinct texts: columns `prompt`, `text` (the response) and a float32 one per reward model.

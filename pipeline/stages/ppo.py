@@ -7,27 +7,19 @@ checkpoints up to then stay.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from pipeline.checkpoints import checkpoint
 from pipeline.config import PPOSettings
 from pipeline.context import Context, Work
-from pipeline.curves import LiveCurve
+from pipeline.live_curve import LiveCurve
 from pipeline.scoring import Scorer
-from warehouse.reads import INITIAL
-
-if TYPE_CHECKING:
-    from pipeline.models.ppo import PPO
-    from pipeline.models.rollout import Rollout
 
 STAGE = "ppo"
-KL_ESTIMATOR = "k3"
 
 
 @dataclass(frozen=True)
@@ -76,6 +68,7 @@ def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
 
 def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer) -> None:
     from pipeline.models.ppo import PPO, Diverged
+    from pipeline.models.tensors import load_tensors, save_tensors
 
     run, seed = context.run, context.seed(STAGE, job.ppo_id)
     folder = run.work("ppo", job.unit)
@@ -89,7 +82,10 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
         seed=seed,
     )
     curve = LiveCurve(run, job.ppo_id, job.unit)
-    _restore(ppo, folder, curve)
+    kept = folder / "state.safetensors"
+    if kept.exists():
+        ppo.restore(load_tensors(kept))
+    curve.begin(ppo.steps_done)
     context.progress.advance(ppo.steps_done)
     reason = None
     try:
@@ -97,12 +93,14 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
             curve.add(step, ppo.step(_prompts(context, settings, seed, step)))
             context.progress.advance()
             if ppo.steps_done in settings.checkpoints:
-                _evaluate(context, settings, job, ppo, scorer)
-                _keep(context, ppo, folder, curve)
+                checkpoint(context, job, ppo, scorer)
+                run.write_atomically(kept, partial(save_tensors, ppo.state()))
     except Diverged as diverged:
         reason = str(diverged)
-        context.progress.say(f"{job.ppo_id}: stopped, {reason}")
+        context.progress.say(f"{job.ppo_id}: diverged, {reason}; the others go on")
         context.progress.advance(settings.steps - ppo.steps_done)
+    else:
+        run.write_atomically(folder / "policy.safetensors", partial(save_tensors, ppo.policy_weights()))
     run.write_part("training_curve", STAGE, job.unit, curve.frame())
     row = {
         "ppo_id": job.ppo_id,
@@ -116,18 +114,19 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
         "reason": reason,
         "reward_mean": ppo.reward_mean,
         "reward_std": ppo.reward_std,
-        "weights": None if reason else str(_save_policy(context, ppo, folder)),
+        "weights": None if reason else str((folder / "policy.safetensors").relative_to(run.path)),
     }
     run.write_part("ppo_run", STAGE, job.unit, pl.DataFrame([row], infer_schema_length=None))
-    shutil.rmtree(folder / "state", ignore_errors=True)
+    kept.unlink(missing_ok=True)
     curve.close()
 
 
 def _prompts(context: Context, settings: PPOSettings, seed: int, step: int) -> list[str]:
-    """The prompts of a step: the training prompts over and over, in another order each time, each sampled several times."""
+    """The prompts of a step: the training prompts over and over, each time in another order, each sampled several times."""
     texts = context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
     count = settings.batch_responses // settings.samples_per_prompt
-    places = range(step * count, (step + 1) * count)
-    orders = {turn: np.random.default_rng((seed, turn)).permutation(len(texts)) for turn in {p // len(texts) for p in places}}
-    chosen = [texts[orders[place // len(texts)][place % len(texts)]] for place in places]
+    chosen = []
+    for place in range(step * count, (step + 1) * count):
+        turn, number = divmod(place, len(texts))
+        chosen.append(texts[np.random.default_rng((seed, turn)).permutation(len(texts))[number]])
     return [text for text in chosen for _ in range(settings.samples_per_prompt)]
