@@ -152,13 +152,22 @@ def _last_ppo_policies(connection: duckdb.DuckDBPyConnection, run_id: str, among
     return steps.filter(pl.col("strength") == pl.col("strength").max())["policy_id"].to_list()
 
 
-def policy_values(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, strength: float) -> PolicyValues:
+def policy_values(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    optimizer: str,
+    strength: float,
+    kl_coefficient: float | None = None,
+) -> PolicyValues:
     """Per-prompt values of the initial policy and of all policies of one optimizer at one strength.
 
     Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses.
+    Of several KL penalties one is read: `kl_coefficient`, or that of most policies. A reward model whose policy did not
+    get so far (PPO that diverged) is marked in `optimised_M`.
 
     Raises InvalidChoice where the run has no such policies.
     """
+    penalty = _kl_coefficient(connection, run_id, optimizer, strength, kl_coefficient)
     models = reward_models(connection, run_id)["reward_model_id"].to_list()
     values = _frame(
         connection,
@@ -167,13 +176,17 @@ def policy_values(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer:
                prompt.category, prompt.subset
         FROM policy_value AS value
         JOIN policy USING (run_id, policy_id) JOIN prompt USING (run_id, prompt_id)
-        WHERE value.run_id = ? AND (policy.policy_id = ? OR (policy.optimizer = ? AND policy.strength = ?))
+        WHERE value.run_id = ? AND (
+            policy.policy_id = ?
+            OR (policy.optimizer = ? AND policy.strength = ? AND policy.kl_coefficient IS NOT DISTINCT FROM ?)
+        )
         ORDER BY policy.optimizer = 'none' DESC, value.golden_id, policy.reward_model_id, value.prompt_id
         """,
         run_id,
         INITIAL,
         optimizer,
         strength,
+        penalty,
     )
     initial = values.filter(optimizer="none")
     optimised = values.filter(pl.col("optimizer") != "none")
@@ -183,22 +196,49 @@ def policy_values(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer:
     if there.filter(optimizer=optimizer, strength=strength).is_empty():
         known = [f"{row['optimizer']} {row['strength']:g}" for row in there.to_dicts()]
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} at {strength:g}; it has {known}")
+    optimised_M = np.isin(models, optimised["reward_model_id"].unique().to_list())
     if optimised.is_empty() and optimizer == "bon":
         scores_MPN = initial_scores(connection, run_id, "rl_test")[0]
-        optimised_values = best_of_n_values(scores_MPN, [int(strength)])[0]
+        optimised_values, optimised_M = best_of_n_values(scores_MPN, [int(strength)])[0], np.ones(M, dtype=bool)
     else:
         optimised_values = optimised["value"].to_numpy()
-    if initial.height != M * Q or optimised_values.size != M * M * Q:
+    if initial.height != M * Q or optimised_values.size != M * optimised_M.sum() * Q:
         raise InvalidChoice(f"run {run_id!r} lacks values of {optimizer!r} at {strength:g} for some reward models")
     described = initial.head(Q)
+    initial_MQ = initial["value"].to_numpy().reshape(M, Q)
+    optimised_MMQ = np.repeat(initial_MQ[:, None], M, axis=1)
+    optimised_MMQ[:, optimised_M] = optimised_values.reshape(M, -1, Q)
     return PolicyValues(
-        initial_MQ=initial["value"].to_numpy().reshape(M, Q),
-        optimised_MMQ=optimised_values.reshape(M, M, Q),
+        initial_MQ=initial_MQ,
+        optimised_MMQ=optimised_MMQ,
         reward_models=tuple(models),
         prompts=tuple(prompt_ids),
         categories=tuple(described["category"]),
         subsets=tuple(described["subset"]),
+        optimised_M=None if optimised_M.all() else optimised_M,
     )
+
+
+def _kl_coefficient(
+    connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, strength: float, wanted: float | None
+) -> float | None:
+    """The KL penalty to read: the wanted one, or that of most policies; None where policies have none."""
+    there = _frame(
+        connection,
+        """
+        SELECT kl_coefficient, count(*) AS policies FROM policy
+        WHERE run_id = ? AND optimizer = ? AND strength = ? GROUP BY ALL ORDER BY policies DESC, kl_coefficient
+        """,
+        run_id,
+        optimizer,
+        strength,
+    )["kl_coefficient"].to_list()
+    if wanted is None:
+        return there[0] if there else None
+    if wanted not in there:
+        known = sorted(value for value in there if value is not None)
+        raise InvalidChoice(f"run {run_id!r} has no {optimizer} with KL coefficient {wanted:g}; it has {known}")
+    return wanted
 
 
 def picks(

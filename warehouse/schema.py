@@ -195,7 +195,9 @@ _TABLES = (
         Column("reason", TEXT, "what was noticed when it diverged", nullable=True),
         Column("reward_mean", FLOAT64, "mean score of π_0's first rollouts: the zero of its reward, in score units"),
         Column("reward_std", FLOAT64, "their standard deviation: the unit of its reward, in score units"),
-        Column("weights", TEXT, "folder of the last policy's safetensors, relative to the run directory", nullable=True),
+        Column(
+            "weights", TEXT, "folder of the last policy's safetensors, relative to the run directory", nullable=True
+        ),
         references={"reward_model_id": ("reward_model", "reward_model_id")},
     ),
     _table(

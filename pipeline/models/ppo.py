@@ -128,6 +128,11 @@ class PPO:
         tensors |= {"reward_scale": scale, "steps_done": torch.tensor(self.steps_done)}
         return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
+    def policy_weights(self) -> dict[str, Tensor]:
+        """The policy's blocks and norm, rounded to the language model's own precision."""
+        dtype = self.policy.head_weight.dtype
+        return {name: value.detach().to(dtype).cpu().contiguous() for name, value in self.policy.state_dict().items()}
+
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from a state that was kept."""
         for module, prefix in ((self.policy, "policy."), (self.critic, "critic.")):

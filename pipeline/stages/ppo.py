@@ -1,46 +1,22 @@
 """Stage 9: PPO against every reward model, each policy by itself; fresh samples at its checkpoints, scored by all.
 
-A unit is one policy: its states are kept at every checkpoint, so that a stopped stage goes on from the last one, and its
+A unit is one policy: its state is kept at every checkpoint, so that a stopped stage goes on from the last one, and its
 row in table `ppo_run`, written last, says how it ended. One that diverges says why and does not stop the others; its
 checkpoints up to then stay.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import polars as pl
 
-from pipeline.checkpoints import checkpoint
+from pipeline.checkpoints import STAGE, Job, checkpoint
 from pipeline.config import PPOSettings
 from pipeline.context import Context, Work
 from pipeline.live_curve import LiveCurve
 from pipeline.scoring import Scorer
-
-STAGE = "ppo"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One policy to optimise."""
-
-    reward_model_id: str
-    kl_coefficient: float
-    suffix: str
-
-    @property
-    def ppo_id(self) -> str:
-        return f"ppo{self.suffix}/{self.reward_model_id}"
-
-    @property
-    def unit(self) -> str:
-        """Its name in names of files."""
-        return f"{self.reward_model_id}{self.suffix}"
-
-    def policy_id(self, step: int) -> str:
-        return f"ppo-{step}{self.suffix}/{self.reward_model_id}"
 
 
 def run(context: Context) -> Work:
@@ -93,7 +69,7 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
             curve.add(step, ppo.step(_prompts(context, settings, seed, step)))
             context.progress.advance()
             if ppo.steps_done in settings.checkpoints:
-                checkpoint(context, job, ppo, scorer)
+                curve.add(ppo.steps_done, checkpoint(context, job, ppo, scorer))
                 run.write_atomically(kept, partial(save_tensors, ppo.state()))
     except Diverged as diverged:
         reason = str(diverged)
@@ -122,7 +98,7 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
 
 
 def _prompts(context: Context, settings: PPOSettings, seed: int, step: int) -> list[str]:
-    """The prompts of a step: the training prompts over and over, each time in another order, each sampled several times."""
+    """The prompts of a step: the training prompts over and over, in another order each time, several samples of each."""
     texts = context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
     count = settings.batch_responses // settings.samples_per_prompt
     chosen = []

@@ -19,7 +19,13 @@ def tiny_run(run_id: str = "tiny", score: float = 1.0) -> dict[str, pl.DataFrame
         for name in models
     ]
     policy = {"policy_id": "initial", "optimizer": "none", "reward_model_id": None, "strength": None, "kl": 0.0}
-    policy |= {"kl_estimator": None, "kl_coefficient": None, "temperature": 1.0, "system_prompt": None, "base_model": "m"}
+    policy |= {
+        "kl_estimator": None,
+        "kl_coefficient": None,
+        "temperature": 1.0,
+        "system_prompt": None,
+        "base_model": "m",
+    }
     responses = [
         {"response_id": f"initial|chat/{number}|{sample}", "prompt_id": f"chat/{number}", "policy_id": "initial"}
         | {"prompt_form": "original", "sample": sample, "text": f"answer {sample}", "tokens": 3, "finished": True}

@@ -50,6 +50,8 @@ class PolicyValues:
 
     `initial_MQ[g, q]` is golden `g`'s mean score of the initial policy on RL-test prompt `q`;
     `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`. Both float64, finite.
+    `optimised_M` says against which reward models there is such a policy, None: all; without one the values are the
+    initial policy's, and every pair that needs it is undefined.
     """
 
     initial_MQ: NDArray[np.float64]
@@ -58,3 +60,4 @@ class PolicyValues:
     prompts: tuple[str, ...]
     categories: tuple[str, ...]
     subsets: tuple[str, ...]
+    optimised_M: NDArray[np.bool_] | None = None

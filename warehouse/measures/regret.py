@@ -46,19 +46,24 @@ def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArr
     gains_BMM = (gains_BC / len(prompts)).reshape(-1, M, M)
 
     own_BM = np.diagonal(gains_BMM, axis1=1, axis2=2)
-    clear_M = bootstrap.interval(own_BM)[0] > 0
-    ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M)
-    ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M)
+    there_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M
+    clear_M = (bootstrap.interval(own_BM)[0] > 0) & there_M
+    ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M, there_M)
+    ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, there_M)
     low_MM, high_MM = np.zeros((M, M)), np.zeros((M, M))
     for clear in np.flatnonzero(clear_M):
         gaining = own_BM[:, clear] > 0
         low_MM[clear], high_MM[clear] = bootstrap.interval(ndr_BMM[gaining, clear])
+    low_MM[:, ~there_M] = high_MM[:, ~there_M] = 0.0
     return Regret(ndr_MM[0], low_MM, high_MM, defined_MM[0], ndr_BMM, defined_BMM)
 
 
-def _ndr(gains_BMM: NDArray[np.floating], clear_M: Bools) -> tuple[NDArray[np.floating], Bools]:
-    """NDR `[B, M, M]` and where it is defined: off the diagonal, for clear goldens that gain in this replicate."""
+def _ndr(gains_BMM: NDArray[np.floating], clear_M: Bools, optimised_M: Bools) -> tuple[NDArray[np.floating], Bools]:
+    """NDR `[B, M, M]` and where it is defined: off the diagonal, for clear goldens that gain in this replicate.
+
+    A proxy has to have been optimised against.
+    """
     own = np.diagonal(gains_BMM, axis1=1, axis2=2)
     M = own.shape[1]
-    defined = np.repeat(((own > 0) & clear_M)[:, :, None], M, axis=2) & ~np.eye(M, dtype=bool)
+    defined = np.repeat(((own > 0) & clear_M)[:, :, None], M, axis=2) & ~np.eye(M, dtype=bool) & optimised_M
     return settled(np.divide(gains_BMM, own[:, :, None], out=np.zeros_like(gains_BMM), where=defined)), defined

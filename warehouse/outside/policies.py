@@ -124,6 +124,7 @@ def _policy(
         "strength": strength,
         "kl": 0.0 if optimizer == "none" else kl if bound is None else bound,
         "kl_estimator": None if bound is None else "bound",
+        "kl_coefficient": None,
         "temperature": None,
         "system_prompt": None,
         "base_model": "unknown",

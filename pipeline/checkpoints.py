@@ -1,0 +1,143 @@
+"""A PPO checkpoint as rows: the policy, its fresh samples on the test prompts, all reward models' scores, its values.
+
+RL-test prompts are sampled at every checkpoint, RM-test prompts at the last one only: there they are one more source of
+responses for test sets. The KL from π_0 is that of the RL-test samples themselves, by k3; k1 of the same samples is in
+the training curve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from pipeline.context import Context
+from pipeline.sampling import Wanted
+from pipeline.scoring import Scorer
+
+if TYPE_CHECKING:
+    from pipeline.models.ppo import PPO
+    from pipeline.models.rollout import Rollout
+
+STAGE = "ppo"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One policy to optimise: against which reward model, at which KL coefficient. `suffix` tells a sweep's apart."""
+
+    reward_model_id: str
+    kl_coefficient: float
+    suffix: str
+
+    @property
+    def ppo_id(self) -> str:
+        return f"ppo{self.suffix}/{self.reward_model_id}"
+
+    @property
+    def unit(self) -> str:
+        """Its name in names of files."""
+        return f"{self.reward_model_id}{self.suffix}"
+
+    def policy_id(self, step: int) -> str:
+        return f"ppo-{step}{self.suffix}/{self.reward_model_id}"
+
+
+def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str, float]:
+    """Write the policy as it stands; returns its KL by both estimators and its mean tokens, for the curve."""
+    step, temperature = ppo.steps_done, context.config.policy.temperature
+    policy_id, unit = job.policy_id(step), f"{job.unit}-{step:05d}"
+    prompts = context.run.read("prompt").filter(pl.col("split").is_in(["rl_test", "rm_test"])).sort("prompt_id")
+    parts, seen = [], {}
+    for split, samples in _samples(context, step).items():
+        wanted = [
+            (Wanted(policy_id, row["prompt_id"], row["text"], temperature, samples), number)
+            for row in prompts.filter(split=split).iter_rows(named=True)
+            for number in range(samples)
+        ]
+        rollouts = _sampled(context, ppo, wanted, split)
+        parts += [_rows(batch, rollout) for batch, rollout in rollouts]
+        if split == "rl_test":
+            seen = _measured(ppo, [rollout for _, rollout in rollouts])
+    responses = pl.concat(parts)
+    scores = _scores(responses, scorer)
+    run = context.run
+    run.write_part("response", STAGE, unit, responses.drop("prompt"))
+    run.write_part("score", STAGE, unit, scores)
+    values = (
+        scores.join(responses.select("response_id", "prompt_id"), on="response_id")
+        .join(prompts.filter(split="rl_test").select("prompt_id"), on="prompt_id")
+        .group_by("prompt_id", golden_id="reward_model_id")
+        .agg(value=pl.col("score").cast(pl.Float64).mean())
+        .with_columns(policy_id=pl.lit(policy_id))
+        .sort("golden_id", "prompt_id")
+    )
+    run.write_part("policy_value", STAGE, unit, values)
+    row = {
+        "policy_id": policy_id,
+        "optimizer": "ppo",
+        "reward_model_id": job.reward_model_id,
+        "strength": float(step),
+        "kl": seen["test_kl_k3"],
+        "kl_estimator": "k3",
+        "kl_coefficient": job.kl_coefficient,
+        "temperature": temperature,
+        "system_prompt": None,
+        "base_model": context.config.policy.model,
+    }
+    run.write_part("policy", STAGE, unit, pl.DataFrame([row], infer_schema_length=None))
+    return seen
+
+
+def _samples(context: Context, step: int) -> dict[str, int]:
+    settings = context.config.ppo
+    assert settings is not None
+    return {"rl_test": settings.test_samples} | ({"rm_test": 1} if step == settings.steps else {})
+
+
+def _sampled(
+    context: Context, ppo: PPO, wanted: list[tuple[Wanted, int]], split: str
+) -> list[tuple[list[tuple[Wanted, int]], Rollout]]:
+    size = context.config.policy.batch_responses
+    batches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+    return [
+        (batch, ppo.sample([want.prompt for want, _ in batch], ppo.seed(ppo.steps_done, *split.encode(), number)))
+        for number, batch in enumerate(batches)
+    ]
+
+
+def _rows(batch: list[tuple[Wanted, int]], rollout: Rollout) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "response_id": [want.response_id(number) for want, number in batch],
+            "prompt_id": [want.prompt_id for want, _ in batch],
+            "prompt_form": [want.prompt_form for want, _ in batch],
+            "policy_id": [want.policy_id for want, _ in batch],
+            "sample": [number for _, number in batch],
+            "text": list(rollout.texts),
+            "tokens": rollout.lengths_B.tolist(),
+            "finished": rollout.finished_B.tolist(),
+            "prompt": [want.prompt for want, _ in batch],
+        }
+    )
+
+
+def _scores(responses: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
+    scored = scorer.score(responses.select("prompt", "text").iter_rows())
+    return (
+        responses.join(scored, on=["prompt", "text"])
+        .unpivot(scorer.ids, index="response_id", variable_name="reward_model_id", value_name="score")
+        .sort("reward_model_id", "response_id")
+    )
+
+
+def _measured(ppo: PPO, rollouts: list[Rollout]) -> dict[str, float]:
+    divergences = [ppo.divergence(rollout) for rollout in rollouts]
+    lengths = [length for rollout in rollouts for length in rollout.lengths_B.tolist()]
+    count = len(lengths)
+    return {
+        "test_kl_k1": sum(float(k1.sum()) for k1, _ in divergences) / count,
+        "test_kl_k3": sum(float(k3.sum()) for _, k3 in divergences) / count,
+        "test_response_tokens": sum(lengths) / count,
+    }
