@@ -68,7 +68,7 @@ class PPO:
         seed: int,
         score: Callable[[Rollout], Tensor] | None = None,
     ) -> None:
-        """Begin at π_0. `score`, if given, judges rollouts, `[B]`, and the reward model is only where the critic begins."""
+        """Begin at π_0. `score`, if given, judges rollouts `[B]`; the reward model is then where the critic begins."""
         layers = _shared_layers(language_model, settings.trainable_layers, reward_model.trainable_layers)
         self.settings = settings
         self.kl_coefficient = kl_coefficient

@@ -98,7 +98,7 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
 
 
 def _prompts(context: Context, settings: PPOSettings, seed: int, step: int) -> list[str]:
-    """The prompts of a step: the training prompts over and over, in another order each time, several samples of each."""
+    """The prompts of a step: the training prompts over and over, in another order each time, several samples each."""
     texts = context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
     count = settings.batch_responses // settings.samples_per_prompt
     chosen = []

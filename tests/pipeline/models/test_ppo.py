@@ -1,0 +1,140 @@
+"""PPO on the real small model: what it shares with the sampler is right, it learns, it stays near when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.config import PPOSettings
+from pipeline.models.language_model import LanguageModel
+from pipeline.models.ppo import PPO, Diverged
+from pipeline.models.reward_model import RewardModel, score_texts
+from pipeline.models.rollout import Rollout
+from pipeline.prompts import load_prompts
+
+PROMPTS = load_prompts().filter(split="rm_train")["text"].to_list()[::14]
+SMALL = PPOSettings(
+    steps=2, checkpoints=(2,), batch_responses=8, minibatches=2, trainable_layers=1, actor_learning_rate=1e-4
+)
+
+
+def made(
+    language_model: LanguageModel,
+    settings: PPOSettings = SMALL,
+    layers: int = 0,
+    kl_coefficient: float = 0.0,
+    max_new_tokens: int = 10,
+    score: Callable[[Rollout], Tensor] | None = None,
+) -> PPO:
+    return PPO(
+        language_model,
+        RewardModel(language_model, layers, seed=1),
+        settings,
+        kl_coefficient=kl_coefficient,
+        temperature=1.0,
+        max_new_tokens=max_new_tokens,
+        seed=3,
+        score=score,
+    )
+
+
+def share_of_e(rollout: Rollout) -> Tensor:
+    return torch.tensor([text.lower().count("e") / max(1, len(text)) for text in rollout.texts])
+
+
+def test_what_the_sampler_read_on_the_way_is_what_a_plain_forward_pass_gives(language_model: LanguageModel) -> None:
+    ppo = made(language_model)
+    rollout = ppo.sample(PROMPTS[:6], seed=0)
+    assert rollout.finished_B.any() or (rollout.lengths_B == 10).all()
+    for row in range(len(rollout)):
+        ids = language_model.prompt_ids(PROMPTS[row]) + rollout.tokens(torch.tensor([row])).tolist()
+        assert int(rollout.starts_B[row]) == len(language_model.prompt_ids(PROMPTS[row]))
+        with torch.no_grad():
+            logits = language_model.model(torch.tensor([ids])).logits[0].float()
+        length = int(rollout.lengths_B[row])
+        plain = torch.log_softmax(logits[-length - 1 : -1], 1).gather(1, torch.tensor(ids[-length:])[:, None])[:, 0]
+        hidden, _ = rollout.features.padded(torch.tensor([row]))
+        output = rollout.predicting(torch.tensor([row]), ppo.policy.hidden(hidden))
+        ours = ppo.policy.log_probabilities(output, rollout.tokens(torch.tensor([row])), 1.0)
+        torch.testing.assert_close(ours, plain, atol=0.25, rtol=0.02)  # bfloat16 logits of up to 30
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_the_judge_gives_the_reward_model_s_own_scores(language_model: LanguageModel, layers: int) -> None:
+    """Also of cut-off responses, and of reward models that train fewer blocks than the policy, as many, and more."""
+    ppo = made(language_model, layers=layers)
+    reward_model = RewardModel(language_model, layers, seed=1)
+    rollout = ppo.sample(PROMPTS[:8], seed=0)
+    rows = torch.arange(8)
+    hidden, lengths = rollout.features.padded(rows)
+    scores = ppo._judge.scores(hidden, lengths, ppo.reference.hidden(hidden))
+    again = score_texts(language_model, reward_model, list(zip(PROMPTS[:8], rollout.texts, strict=True)))
+    same_tokens = [
+        language_model.response_ids(text)[:-1] == [t for t in tokens[:length] if t != language_model.end_id]
+        for text, tokens, length in zip(rollout.texts, rollout.tokens_BT.tolist(), rollout.lengths_B, strict=True)
+    ]
+    assert sum(same_tokens) >= 4
+    np.testing.assert_allclose(scores.numpy()[same_tokens], again[same_tokens], atol=0.05)
+
+
+def test_the_first_step_begins_at_ratio_one_and_no_divergence(language_model: LanguageModel) -> None:
+    ppo = made(language_model)
+    batch, seen = ppo._judged(ppo.sample(PROMPTS[:8], seed=0))
+    assert seen["kl_k1"] == 0.0
+    assert seen["kl_k3"] == 0.0
+    assert seen["standardised_reward"] == pytest.approx(0.0, abs=1e-5)
+    _, _, clipped, moved = ppo._losses(batch, torch.arange(8))
+    assert clipped.item() <= 0.05  # the rounding of bfloat16 in batches of another shape
+    assert moved.item() < 2e-3
+    one_layer = [name for name, value in ppo.policy.named_parameters() if value.requires_grad]
+    assert {name.split(".")[2] for name in one_layer if "layers" in name} == {"0"}
+
+
+def test_a_step_made_again_from_a_kept_state_is_the_same(language_model: LanguageModel) -> None:
+    first = made(language_model)
+    first.step(PROMPTS[:8])
+    state = first.state()
+    expected = first.step(PROMPTS[8:16])
+    again = made(language_model)
+    again.restore(state)
+    assert again.steps_done == 1
+    assert again.step(PROMPTS[8:16]) == expected
+    for name, value in first.state().items():
+        assert torch.equal(again.state()[name], value), name
+
+
+def test_what_is_no_number_stops_the_policy_with_a_reason(language_model: LanguageModel) -> None:
+    ppo = made(language_model, score=lambda rollout: torch.full((len(rollout),), torch.nan))
+    with pytest.raises(Diverged, match="in step 1"):
+        ppo.step(PROMPTS[:8])
+    near = made(language_model, SMALL.model_copy(update={"kl_limit": 1e-9, "actor_learning_rate": 1e-3}))
+    near.step(PROMPTS[:8])
+    with pytest.raises(Diverged, match=r"KL from π_0 is .* nats, above kl_limit 1e-09 in step 2"):
+        near.step(PROMPTS[8:16])
+
+
+def test_the_reward_rises_well_beyond_noise_and_a_large_penalty_keeps_the_policy_near(
+    language_model: LanguageModel,
+) -> None:
+    """A transparent reward, the share of the letter e, on the real model."""
+    settings = PPOSettings(steps=12, checkpoints=(12,), batch_responses=64, actor_learning_rate=5e-4)
+    prompts = [prompt for prompt in PROMPTS[:16] for _ in range(4)]
+    free = made(language_model, settings, max_new_tokens=16, score=share_of_e)
+    before = share_of_e(free.sample(prompts, seed=100))
+    for _ in range(settings.steps):
+        free.step(prompts)
+    after_rollout = free.sample(prompts, seed=100)
+    after = share_of_e(after_rollout)
+    error = float(torch.sqrt((before.var() + after.var()) / len(prompts)))
+    assert float(after.mean() - before.mean()) > 4 * error
+    kl = float(free.divergence(after_rollout)[1].mean())
+    assert kl > 0.5
+
+    held = made(language_model, settings, kl_coefficient=20.0, max_new_tokens=16, score=share_of_e)
+    for _ in range(4):
+        held.step(prompts)
+    assert float(held.divergence(held.sample(prompts, seed=100))[1].mean()) < 0.25 * kl
