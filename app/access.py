@@ -219,6 +219,11 @@ def log_tail(run_id: str, lines: int = 40) -> str:
     return jobs.log_tail(home(), run_id, lines)
 
 
+def live_curves(run_id: str) -> pl.DataFrame:
+    """Training curves that are growing; never cached."""
+    return jobs.live_curves(home(), run_id)
+
+
 def manifest(run_id: str) -> dict[str, Any] | None:
     """The manifest of a finished run."""
     return jobs.manifest(home(), run_id)

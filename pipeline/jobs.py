@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
 from pipeline import runs
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.flow import STAGES
+from pipeline.live_curve import FOLDER, read_points
 
 State = Literal["running", "finished", "interrupted", "failed"]
 
@@ -93,6 +96,13 @@ def log_tail(data: Path, run_id: str, lines: int = 40) -> str:
             return "\n".join(log.read().decode("utf-8", errors="replace").splitlines()[-lines:])
     except OSError:
         return ""
+
+
+def live_curves(data: Path, run_id: str) -> pl.DataFrame:
+    """Training curves that are growing: `model_id, metric, step, value`, in the order in which they were begun."""
+    folder = runs.open_run(data, run_id).work(FOLDER)
+    files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime) if folder.is_dir() else []
+    return pl.concat([read_points(""), *(read_points(path.read_text()) for path in files)])
 
 
 def manifest(data: Path, run_id: str) -> dict[str, Any] | None:

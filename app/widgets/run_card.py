@@ -10,7 +10,7 @@ import streamlit as st
 from app import access, frames, run_wording
 from app.charts.timings import timings
 from app.formats import escape
-from app.widgets import progress
+from app.widgets import live_curves, progress
 from pipeline.jobs import RunStatus
 
 _COLOURS: Mapping[str, Literal["blue", "green", "orange", "red"]] = {
@@ -35,6 +35,7 @@ def show(run: RunStatus) -> None:
             st.code(f"righttree resume {run.run_id}", language=None)
         if run.state == "running":
             progress.show(run)
+            live_curves.show(run)
         if run.state == "finished":
             _manifest(run)
         elif run.state != "running":
