@@ -116,7 +116,6 @@ def score_cube(
     by their paraphrases with the same sources' responses to those. Raises UnknownName for a run that is not there or a
     source that `sources` does not have, InvalidChoice for a share that its paraphrases do not allow.
     """
-    reward_models(connection, run_id)  # says so where there is no such run
     there = sources(connection, run_id)
     names = [source] if isinstance(source, str) else list(source)
     unknown = [f"no source {name!r}" for name in names if name not in there["source"]]

@@ -119,14 +119,14 @@ class PPO:
         return sampled_kl(log_p_BT, reference_log_p_BT, rollout.mask())
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next step hangs on, for safetensors; `restore` takes it back."""
+        """A copy of all that the next step hangs on, for safetensors; `restore` takes it back."""
         tensors = {f"policy.{name}": value for name, value in self.policy.state_dict().items()}
         tensors |= {f"critic.{name}": value for name, value in self.critic.state_dict().items()}
         for number, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": value for name, value in moments.items()}
         scale = torch.tensor([self.reward_mean, self.reward_std], dtype=torch.float64)
         tensors |= {"reward_scale": scale, "steps_done": torch.tensor(self.steps_done)}
-        return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        return {name: value.detach().cpu().clone() for name, value in tensors.items()}
 
     def policy_weights(self) -> dict[str, Tensor]:
         """The policy's blocks and norm, rounded to the language model's own precision."""

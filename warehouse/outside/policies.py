@@ -135,7 +135,7 @@ def _values(policy_id: str, models: list[str], prompts: list[str], values_MP: ND
     return pl.DataFrame(
         {
             "policy_id": [policy_id] * values_MP.size,
-            "golden_id": np.repeat(models, len(prompts)),
+            "golden_id": np.repeat(np.array(models, dtype=object), len(prompts)),
             "prompt_id": prompts * len(models),
             "value": values_MP.ravel(),
         },
