@@ -124,6 +124,7 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="n of best-of-n or PPO step (default: the largest)",
     )
+    option("--kl-coefficient", type=float, metavar="C", help="KL penalty of PPO (default: that of most policies)")
     option("--level", choices=("pooled", "within"), default="pooled", help="all pairs (default) or within each golden")
     option("--category", default="all", metavar="NAME", help="category of the RM-test prompts, or all (default)")
     option("--subset", action="append", metavar="NAME", help="subset of the RM-test prompts; may be repeated")

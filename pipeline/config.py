@@ -251,6 +251,14 @@ class Config(_Settings):
     test: TestSettings = TestSettings()
     ppo: PPOSettings | None = None
 
+    @model_validator(mode="after")
+    def _sweep_names_reward_models(self) -> Self:
+        known = self.reward_models.ids
+        unknown = [name for name in (self.ppo.sweep_reward_models if self.ppo else ()) if name not in known]
+        if unknown:
+            raise ValueError(f"ppo.sweep_reward_models has {unknown[0]!r}; the profile's reward models are {known}")
+        return self
+
     @property
     def best_of_n(self) -> tuple[int, ...]:
         """Strengths n = 1, 2, 4, … up to N samples per prompt, and N itself."""

@@ -43,8 +43,9 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         sources = [name.strip() for name in choice.source.split(",")]
         cube = reads.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
         strength = choice.strength or _largest(reads.strengths(connection, run_id), choice.optimizer)
-        values = reads.policy_values(connection, run_id, choice.optimizer, strength)
+        values = reads.policy_values(connection, run_id, choice.optimizer, strength, choice.kl_coefficient)
     about = {"run": run_id, "optimizer": choice.optimizer, "strength": strength, "level": choice.level}
+    about |= {"kl_coefficient": choice.kl_coefficient} if choice.kl_coefficient is not None else {}
     about |= {"source": ",".join(sources), "paraphrase": choice.paraphrase}
     if choice.compare:
         found = _compared(about, cube, values, choice)
