@@ -68,7 +68,7 @@ class PPO:
         seed: int,
         score: Callable[[Rollout], Tensor] | None = None,
     ) -> None:
-        """Begin at π_0. `score`, if given, judges rollouts `[B]`; the critic then begins at 0, not as the reward model."""
+        """Begin at π_0. `score`, if given, judges rollouts `[B]`; the critic then begins at 0 instead."""
         layers = _shared_layers(language_model, settings.trainable_layers, reward_model.trainable_layers)
         self.settings = settings
         self.kl_coefficient = kl_coefficient
