@@ -3,7 +3,7 @@
     python -m tests.benchmarks.quick_run [--print]
 
 Runs the command line in an empty data folder, with the model already provisioned. Ends with exit code 1 if the run took
-more than six minutes or six GiB, the profile's budget.
+more than ten minutes or six GiB, the profile's budget.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.benchmarks.document import insert
 
-BUDGET_S, BUDGET_BYTES = 360, 6 * 2**30
+BUDGET_S, BUDGET_BYTES = 600, 6 * 2**30
 
 
 def measure(home: Path) -> tuple[dict, float, int]:
