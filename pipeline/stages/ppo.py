@@ -70,7 +70,8 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
             context.progress.advance()
             if ppo.steps_done in settings.checkpoints:
                 curve.add(ppo.steps_done, checkpoint(context, job, ppo, scorer))
-                run.write_atomically(kept, partial(save_tensors, ppo.state()))
+                if ppo.steps_done < settings.steps:  # after the last one there is nothing to go on with
+                    run.write_atomically(kept, partial(save_tensors, ppo.state()))
     except Diverged as diverged:
         reason = str(diverged)
         context.progress.say(f"{job.ppo_id}: diverged, {reason}; the others go on")
