@@ -15,6 +15,8 @@ from pipeline.runs import RunDirectory
 from warehouse.schema import TABLES
 
 FOLDER = "curves"
+AT_CHECKPOINT = "test_"
+"""How the names of figures begin that are of a checkpoint's fresh samples, taken after its step."""
 
 
 class LiveCurve:
@@ -25,8 +27,9 @@ class LiveCurve:
         self._path = run.work(FOLDER, f"{unit}.jsonl")
 
     def begin(self, step: int) -> None:
-        """Keep the points of the steps before this one; what was written after them is made again."""
-        kept = self.frame().filter(pl.col("step") < step)
+        """Keep the points of the steps before this one, and of the checkpoint at it; what came after is made again."""
+        at_checkpoint = (pl.col("step") == step) & pl.col("metric").str.starts_with(AT_CHECKPOINT)
+        kept = self.frame().filter((pl.col("step") < step) | at_checkpoint)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text("".join(json.dumps(row) + "\n" for row in kept.iter_rows(named=True)))
 

@@ -20,10 +20,11 @@ def test_points_are_there_for_others_and_a_resumed_curve_is_cut_back(tmp_path: P
         ("ppo/flip-0.00", "reward", 2, 2.0),
         ("ppo/flip-0.00", "kl_k3", 2, 0.5),
     ]
+    curve.add(1, {"test_kl_k3": 0.25})
     again = LiveCurve(run, "ppo/flip-0.00", "flip-0.00")
     again.begin(1)
     again.add(1, {"reward": 7.0})
-    assert again.frame()["value"].to_list() == [0.0, 0.5, 7.0]
+    assert again.frame()["value"].to_list() == [0.0, 0.5, 0.25, 7.0]
     again.close()
     assert jobs.live_curves(tmp_path, "run").is_empty()
 
