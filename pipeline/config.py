@@ -35,6 +35,7 @@ class PolicySettings(_Settings):
     """The initial policy and how it is sampled for the tests."""
 
     model: str = EMBEDDED_MODEL
+    sampler: Literal["transformers", "vllm"] = "transformers"
     temperature: Temperature = 1.0
     max_new_tokens: Annotated[int, Field(ge=4, le=4096)] = 48
     batch_responses: Annotated[int, Field(ge=1, le=4096)] = 192
@@ -272,8 +273,8 @@ def profile_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def load_profile(name: str, seed: int | None = None) -> Config:
-    """The profile of that name, or in that TOML file; `seed` replaces the profile's own.
+def load_profile(name: str, seed: int | None = None, sampler: str | None = None) -> Config:
+    """The profile of that name, or in that TOML file; `seed` and `sampler` replace the profile's own.
 
     Raises InvalidConfig that names the setting, what was got and what is wanted.
     """
@@ -296,6 +297,10 @@ def load_profile(name: str, seed: int | None = None) -> Config:
     settings.setdefault("profile", path.stem)
     if seed is not None:
         settings["seed"] = seed
+    if sampler is not None:
+        policy = settings.setdefault("policy", {})
+        if isinstance(policy, dict):
+            policy["sampler"] = sampler
     return validated(settings, f"profile {name}")
 
 

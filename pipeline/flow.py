@@ -60,6 +60,7 @@ def execute(run: RunDirectory, out: TextIO = sys.stderr) -> None:
             progress.say(traceback.format_exc())
             raise
         finally:
+            context.close()
             progress.close()
 
 

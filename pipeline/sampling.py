@@ -38,18 +38,18 @@ def sample_responses(context: Context, stage: str, *groups: Sequence[Wanted]) ->
 
     Groups share no batch: what a later one wants does not change the responses of an earlier one.
     """
-    run, progress, policy_settings = context.run, context.progress, context.config.policy
-    batches = [batch for group in groups for batch in _batches(group, policy_settings.batch_responses)]
+    run, progress = context.run, context.progress
+    batches = [batch for group in groups for batch in _batches(group, context.config.policy.batch_responses)]
     total = sum(len(batch) for batch in batches)
     missing = [unit for unit in range(len(batches)) if not run.has_part("response", stage, unit)]
     if missing:
-        from pipeline.models.sampler import Request, sample
+        from pipeline.models.sampler import Request
 
         policy = context.base_model
     progress.plan(total, "responses", total - sum(len(batches[unit]) for unit in missing))
     for unit in missing:
         requests = [Request(want.prompt, want.temperature, want.system_prompt) for want, _ in batches[unit]]
-        samples = sample(policy, requests, policy_settings.max_new_tokens, context.seed(stage, unit))
+        samples = context.sample(policy, requests, context.seed(stage, unit))
         part = pl.DataFrame(
             [
                 {

@@ -81,6 +81,11 @@ class LanguageModel:
         return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
+def model_source(name: str) -> str:
+    """Where a model's files are: the folder of the embedded model, else the name itself, a folder or a hub id."""
+    return str(provision()) if name == EMBEDDED_MODEL else name
+
+
 def load(name: str, threads: int = 0) -> LanguageModel:
     """Load the embedded model, a local folder or a hub id, in bfloat16, on the GPU if there is one.
 
@@ -90,7 +95,7 @@ def load(name: str, threads: int = 0) -> LanguageModel:
     if threads:
         torch.set_num_threads(threads)
     transformers_logging.disable_progress_bar()
-    folder = str(provision()) if name == EMBEDDED_MODEL else name
+    folder = model_source(name)
     options = {"dtype": torch.bfloat16, "attn_implementation": ATTENTION, "use_safetensors": True}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
