@@ -87,6 +87,9 @@ def _grouped_attention(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """transformers' attention function: query `[rows, heads, queries, size]` → `[rows, queries, heads, size]`."""
+    packing = options.get("packing")
+    if packing is not None:
+        return packing.attend(query, key, value, scaling), None
     rows, heads, queries, size = query.shape
     key_heads = key.shape[1]
     if queries != 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipeline.config import EMBEDDED_MODEL
 from pipeline.errors import ModelUnavailable
 from pipeline.models.embedded import provision
 from pipeline.models.kv_cache import ATTENTION, PreallocatedCache
+from pipeline.models.packing import TextBatch, packs
 
 
 class LanguageModel:
@@ -72,6 +74,22 @@ class LanguageModel:
     def response_ids(self, response: str) -> list[int]:
         """Token ids of a response as reward models see it: its text, then the end of the turn."""
         return [*self.tokenizer(response, add_special_tokens=False)["input_ids"], self.end_id]
+
+    def text_batch(
+        self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], rows: Sequence[int]
+    ) -> TextBatch:
+        """Texts, response i after prompt `rows[i]`, as token ids for the decoder: packed, if it can read them so."""
+        longest = max(len(prompts[row]) + len(ids) for row, ids in zip(rows, responses, strict=True))
+        window = getattr(self.model.config, "sliding_window", None)
+        packed = self._packs and (window is None or longest <= window)
+        make = TextBatch.packed if packed else TextBatch.padded
+        return make(prompts, responses, rows, self.base.get_input_embeddings().weight)
+
+    @cached_property
+    def _packs(self) -> bool:
+        prompts = [self.prompt_ids(prompt) for prompt in ("Name a colour.", "What is the capital of France?")]
+        responses = [self.response_ids(response) for response in ("It is Paris.", "Blue", "I do not know that.")]
+        return packs(self.base, prompts, responses, [1, 0, 1])
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a response without special tokens and outer white space."""

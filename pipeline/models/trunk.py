@@ -10,6 +10,7 @@ import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.models.language_model import LanguageModel, pad_right, run_prefix
+from pipeline.models.language_model import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -87,67 +88,34 @@ def trunk_features(
     taps = {depth(language_model, layers) for layers in trainable_layers if layers != 0}
     distinct = list(dict.fromkeys(prompt for prompt, _ in texts))
     place = {prompt: index for index, prompt in enumerate(distinct)}
-    rows = torch.tensor([place[prompt] for prompt, _ in texts], device=language_model.device)
-    prompts = [language_model.prompt_ids(prompt) for prompt in distinct]
-    responses = [language_model.response_ids(response) for _, response in texts]
+    batch = language_model.text_batch(
+        [language_model.prompt_ids(prompt) for prompt in distinct],
+        [language_model.response_ids(response) for _, response in texts],
+        [place[prompt] for prompt, _ in texts],
+    )
     with _tapped(trunk, taps) as seen:
-        final_BTD, lengths_B = _run(language_model, trunk, prompts, responses, rows)
+        final = trunk(**batch.inputs).last_hidden_state
     found = {}
     for layers in trainable_layers:
         if layers == 0:
-            values = final_BTD[torch.arange(len(texts), device=final_BTD.device), lengths_B - 1]
-            found[layers] = Features(values.cpu(), torch.arange(len(texts) + 1))
+            last = batch.index[batch.offsets[1:].to(batch.index.device) - 1]
+            found[layers] = Features(final.flatten(0, 1)[last].cpu(), torch.arange(len(texts) + 1))
         else:
-            prompt_UTD, response_BTD = seen[depth(language_model, layers)]
-            pieces = [
-                piece
-                for text, row in enumerate(rows.tolist())
-                for piece in (prompt_UTD[row, : len(prompts[row])], response_BTD[text, : len(responses[text])])
-            ]
-            sizes = [len(prompts[row]) + len(response) for row, response in zip(rows.tolist(), responses, strict=True)]
-            found[layers] = Features(torch.cat(pieces).cpu(), torch.tensor([0, *sizes]).cumsum(0))
+            values = seen[depth(language_model, layers)].flatten(0, 1)[batch.index]
+            found[layers] = Features(values.cpu(), batch.offsets)
     return found
 
 
-def _run(
-    language_model: LanguageModel,
-    trunk: Any,
-    prompts: Sequence[Sequence[int]],
-    responses: Sequence[Sequence[int]],
-    rows: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """The trunk's output at the responses' tokens `[texts, longest, hidden]`, and the responses' lengths `[texts]`.
-
-    Response i continues prompt `rows[i]`; the trunk is called twice, for the prompts and for the responses.
-    """
-    device = language_model.device
-    room = max(len(ids) for ids in responses)
-    prefix = run_prefix(trunk, prompts, room, device)
-    prefix.expand(rows)
-    tokens_BT, lengths_B = pad_right(responses, room, device)
-    columns = torch.arange(room, device=device)
-    causal_TT = columns[:, None] >= columns
-    mask_BTS = prefix.mask(room)[:, None, :].repeat(1, room, 1)
-    mask_BTS[:, :, prefix.width :] = causal_TT
-    output = trunk(
-        input_ids=tokens_BT,
-        position_ids=prefix.lengths_U[:, None] + columns,
-        attention_mask=mask_BTS[:, None],
-        past_key_values=prefix.cache,
-        use_cache=True,
-    )
-    return output.last_hidden_state, lengths_B
-
-
 @contextmanager
-def _tapped(trunk: Any, depths: Collection[int]) -> Iterator[dict[int, list[Tensor]]]:
-    """While it is open, every call of the trunk adds what leaves its first so many blocks to their list."""
-    seen: dict[int, list[Tensor]] = {blocks: [] for blocks in depths}
+def _tapped(trunk: Any, depths: Collection[int]) -> Iterator[dict[int, Tensor]]:
+    """While it is open, a call of the trunk leaves here what leaves its first so many blocks."""
+    seen: dict[int, Tensor] = {}
     hooks = []
-    for blocks, outputs in seen.items():
+    for blocks in depths:
         # what enters a block, or the norm after the last one, is what left the blocks below it
         above = trunk.layers[blocks] if blocks < len(trunk.layers) else trunk.norm
-        hooks.append(above.register_forward_pre_hook(lambda _, entering, outputs=outputs: outputs.append(entering[0])))
+        keep = partial(seen.__setitem__, blocks)
+        hooks.append(above.register_forward_pre_hook(lambda _, entering, keep=keep: keep(entering[0])))
     try:
         yield seen
     finally:
