@@ -26,8 +26,7 @@ _AGREES = 0.1  # bfloat16 rounds the last of 30 blocks by 0.02 of its norm; seei
 class _Block:
     """`N` sequences of at most `L` queries, each over at most `S` keys, all tokens of the packed row.
 
-    `mask_NLS` is added to the scores; the queries that are tokens, not padding, are `tokens` of the `N · L`, in the order
-    of the row.
+    `mask_NLS` is added to the scores; `tokens` are those of the `N · L` queries that are tokens, in the row's order.
     """
 
     queries_NL: Tensor
@@ -68,7 +67,7 @@ class _Heads:
     back: Tensor
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        """`[T · K, G · size]`, `[T · K, size]` twice → `[tokens of the block · K, G · size]`; softmax sums in float32."""
+        """`[T · K, G · size]`, `[T · K, size]` twice → `[tokens of the block · K, G · size]`."""
         NK, LG, S = self.mask.shape
         size = key.shape[1]
         queries = query.index_select(0, self.queries).view(NK, LG, size)
@@ -90,8 +89,8 @@ class Packing:
         K = key.shape[1]
         if (H, K) not in self._heads:  # the same for every layer
             self._heads[H, K] = [block.heads(H, K) for block in self._blocks]
-        rows = [part[0].transpose(0, 1).reshape(T * K, -1) for part in (query, key, value)]
-        parts = [heads.attend(*rows, scaling) for heads in self._heads[H, K]]
+        queries, keys, values = (part[0].transpose(0, 1).reshape(T * K, -1) for part in (query, key, value))
+        parts = [heads.attend(queries, keys, values, scaling) for heads in self._heads[H, K]]
         return torch.cat(parts).view(1, T, H, size)
 
 
