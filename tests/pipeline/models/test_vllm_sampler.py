@@ -107,7 +107,10 @@ def test_a_prompt_beyond_the_context_is_refused_in_one_line(engine: VllmSampler)
 def test_a_stage_samples_with_it_and_makes_a_lost_part_again(tmp_path: Path) -> None:
     run = runs.create(tmp_path, load_profile("smoke", sampler="vllm"), "vllm")
     context = Context(run, Progress(run, ["prompts", "test_responses"], (tmp_path / "log").open("w")))
+    context.progress.begin("prompts")
     prompts.run(context)
+    context.progress.end()
+    context.progress.begin("test_responses")
     done = test_responses.run(context)
     made = run.read("response", test_responses.STAGE)
     assert made.height == done.units
