@@ -118,13 +118,17 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
     option("--measure", default="accuracy", metavar="NAME", help="RM-error measure, or all (default: accuracy)")
     option("--compare", metavar="A,B", help="two measures: the paired bootstrap of their difference")
     option("--optimizer", default="bon", metavar="NAME", help="bon (default) or ppo")
-    option(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--n",
         "--strength",
         dest="strength",
         type=float,
         metavar="N",
         help="n of best-of-n or PPO step (default: the largest)",
+    )
+    where.add_argument(
+        "--kl", type=float, metavar="NATS", help="policies that are this far from the initial one, between strengths"
     )
     option("--kl-coefficient", type=float, metavar="C", help="KL penalty of PPO (default: that of most policies)")
     option("--level", choices=("pooled", "within"), default="pooled", help="all pairs (default) or within each golden")

@@ -28,6 +28,7 @@ from warehouse.measures import (
     compare,
     evaluate_all,
 )
+from warehouse.reads_policies import policy_values_at_kl
 from warehouse.schema import CATEGORIES
 
 Found = dict[str, Any]
@@ -42,9 +43,13 @@ def report(data: Path, choice: argparse.Namespace) -> str:
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
         sources = [name.strip() for name in choice.source.split(",")]
         cube = reads.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
-        strength = choice.strength or _largest(reads.strengths(connection, run_id), choice.optimizer)
-        values = reads.policy_values(connection, run_id, choice.optimizer, strength, choice.kl_coefficient)
-    about = {"run": run_id, "optimizer": choice.optimizer, "strength": strength, "level": choice.level}
+        of_policies = (connection, run_id, choice.optimizer)
+        if choice.kl is None:
+            strength = choice.strength or _largest(reads.strengths(connection, run_id), choice.optimizer)
+            where, values = {"strength": strength}, reads.policy_values(*of_policies, strength, choice.kl_coefficient)
+        else:
+            where, values = {"kl": choice.kl}, policy_values_at_kl(*of_policies, choice.kl, choice.kl_coefficient)
+    about = {"run": run_id, "optimizer": choice.optimizer, **where, "level": choice.level}
     about |= {"kl_coefficient": choice.kl_coefficient} if choice.kl_coefficient is not None else {}
     about |= {"source": ",".join(sources), "paraphrase": choice.paraphrase}
     if choice.compare:
@@ -166,8 +171,9 @@ def _comparison_text(found: Found) -> str:
 def _heading(found: Found, what: str) -> list[str]:
     level = "within each golden" if found["level"] == "within" else "over all pairs"
     paraphrased = f", {found['paraphrase']:.0%} of the prompts paraphrased" if found["paraphrase"] else ""
+    at = f"{found['strength']:g}" if "strength" in found else f"a KL of {found['kl']:g} nats"
     return [
-        f"{what} against NDR of {found['optimizer']} at {found['strength']:g}, {level}, run {found['run']}",
+        f"{what} against NDR of {found['optimizer']} at {at}, {level}, run {found['run']}",
         f"{found['rm_test_prompts']} RM-test, {found['rl_test_prompts']} RL-test prompts, {len(found['pairs'])} pairs, "
         f"{found['undefined_pairs']} undefined",
         f"responses of {found['source']}{paraphrased}",

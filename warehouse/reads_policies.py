@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from warehouse.errors import InvalidChoice
 from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.cube import PolicyValues
+from warehouse.measures.matched_kl import values_at_kl
 from warehouse.measures.value_curves import ValueCurves
-from warehouse.reads import INITIAL, initial_scores, reward_models
+from warehouse.reads import INITIAL, initial_scores, policy_values, reward_models
 
 
 def policies(
@@ -100,6 +102,31 @@ def value_curves(
         ),
         left_out=tuple(name for name in models if name not in kept),
     )
+
+
+def policy_values_at_kl(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    optimizer: str,
+    kl: float,
+    kl_coefficient: float | None = None,
+) -> PolicyValues:
+    """Values of an optimizer's policies where each has diverged from the initial policy by `kl` nats.
+
+    Between strengths as in `measures.matched_kl`; a reward model whose policy never gets so far is marked in
+    `optimised_M`. Raises InvalidChoice where the run has no such policies, or none gets so far.
+    """
+    frame = policies(connection, run_id, optimizer, kl_coefficient).drop_nulls("kl")
+    if frame.is_empty():
+        raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} whose KL is known")
+    models = reward_models(connection, run_id)["reward_model_id"].to_list()
+    strengths = frame["strength"].unique().sort().to_list()
+    kl_SM = np.zeros((len(strengths), len(models)))
+    for strength, name, nats in frame.select("strength", "reward_model_id", "kl").iter_rows():
+        kl_SM[strengths.index(strength), models.index(name)] = nats
+    penalty = frame["kl_coefficient"][0]
+    values = [policy_values(connection, run_id, optimizer, strength, penalty) for strength in strengths]
+    return values_at_kl(values, kl_SM, kl)
 
 
 def policy_tokens(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,23 @@ def test_values_at_each_strength_are_those_read_one_by_one(tmp_path: Path) -> No
                 assert np.array_equal(values.initial_MQ, one.initial_MQ)
                 assert (values.prompts, values.categories) == (one.prompts, one.categories)
         assert curves.kl_SM[:, 0].tolist() == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_values_at_a_kl_are_those_of_the_strength_that_has_it_for_both_optimizers(tmp_path: Path) -> None:
+    study = Study(ppo_steps=STEPS, stops=(("rm-01", 10),))
+    with store.open_read_only(publish(tmp_path, study)) as connection:
+        bound = math.log(4) - 3 / 4
+        at_bound = reads_policies.policy_values_at_kl(connection, RUN, "bon", bound)
+        assert at_bound.optimised_MMQ == pytest.approx(reads.policy_values(connection, RUN, "bon", 4).optimised_MMQ)
+        at_two = reads_policies.policy_values_at_kl(connection, RUN, "ppo", 2.0)
+        step_20 = reads.policy_values(connection, RUN, "ppo", 20)
+        assert np.array_equal(at_two.optimised_MMQ, step_20.optimised_MMQ)
+        assert at_two.optimised_M is not None
+        assert at_two.optimised_M.tolist() == [True, False, True, True]
+        with pytest.raises(InvalidChoice, match="no policy gets that far"):
+            reads_policies.policy_values_at_kl(connection, RUN, "bon", 100.0)
+        with pytest.raises(InvalidChoice, match="no policies of 'rloo' whose KL is known"):
+            reads_policies.policy_values_at_kl(connection, RUN, "rloo", 1.0)
 
 
 def test_a_reward_model_whose_ppo_stopped_early_is_left_out(tmp_path: Path) -> None:
