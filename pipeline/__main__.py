@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ The embedded model is kept in ~/.cache/righttree, or RIGHTTREE_CACHE.
 examples:
   righttree run --profile quick              train, optimise, score and publish; a few minutes on two cores
   righttree resume                           go on with the newest stopped run
+  righttree cancel                           stop the run that is at work
   righttree measure --measure accuracy --optimizer bon --n 8 --category Chat
   righttree import scores.parquet            explore scores made elsewhere; docs/import.md shows every accepted form
   righttree app                              explore what is published, in a browser
@@ -67,6 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
     resume.add_argument(
         "run", nargs="?", metavar="RUN", help="id of the run (default: the newest that is not finished)"
     )
+
+    cancel = command("cancel", "stop a run that is at work or waits; `resume` goes on with it", _cancel)
+    cancel.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the one at work)")
 
     command("runs", "list the runs with their state, the newest first", _runs)
 
@@ -174,7 +179,19 @@ def _resume(arguments: argparse.Namespace) -> int:
     return _work_on(runs.open_run(data, run_id))
 
 
+def _cancel(arguments: argparse.Namespace) -> int:
+    data = store.home()
+    run_id = arguments.run or jobs.at_work(data)
+    if run_id is None:
+        print("nothing to cancel: no run is at work")
+        return 0
+    jobs.cancel(data, run_id)
+    print(f"{run_id} is stopped; `righttree resume {run_id}` goes on with it")
+    return 0
+
+
 def _work_on(run: runs.RunDirectory) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be cancelled is to be stopped by hand
     flow.execute(run)
     print(f"{run.run_id} is published; explore it with `righttree app`")
     return 0
@@ -215,7 +232,7 @@ def _measure(arguments: argparse.Namespace) -> int:
 def _import(arguments: argparse.Namespace) -> int:
     from pipeline.outside import import_files
 
-    print(import_files(store.home(), arguments.files, arguments.run_id, arguments.layout))
+    print(import_files(store.home(), arguments.files, arguments.run_id, arguments.layout).line)
     return 0
 
 

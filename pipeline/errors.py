@@ -11,6 +11,22 @@ class InvalidConfig(PipelineError, ValueError):
     """A profile or a setting that does not validate."""
 
 
+class InvalidSetting(InvalidConfig):
+    """A changed setting of a profile that does not validate; `setting` is its name."""
+
+    def __init__(self, message: str, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class InvalidUpload(PipelineError, ValueError):
+    """An uploaded file whose name, kind or size is refused, or that cannot be kept."""
+
+
+class ReadOnly(PipelineError, PermissionError):
+    """Something that would change the data folder, asked of a process that may only read it."""
+
+
 class UnknownRun(PipelineError, LookupError):
     """No run directory of that name."""
 

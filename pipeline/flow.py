@@ -37,11 +37,17 @@ STAGES = (
 def execute(run: RunDirectory, out: TextIO = sys.stderr) -> None:
     """Bring a run to its end, from wherever it stands; returns at once for a finished one.
 
+    While another run is at work in the data folder it waits and says so.
+
     Raises RunBusy if another process works on it, and what stopped it otherwise (kept in the run's `error.txt` too).
     """
-    with run.working():
-        if all(run.is_done(stage) for stage in STAGES):
-            return
+    if all(run.is_done(stage) for stage in STAGES):
+        return
+
+    def waits(other: str) -> None:
+        print(f"[{run.run_id}] waiting: {other} is at work in this data folder", file=out, flush=True)
+
+    with run.working(waits):
         run.write_error(None)
         progress = Progress(run, list(STAGES), out)
         context = Context(run, progress)

@@ -1,23 +1,42 @@
-"""Runs as background jobs: start one, see how each stands. All that the dashboard knows of the pipeline."""
+"""Runs as background jobs: start one, see how it stands, stop it, go on. All that the dashboard knows of the pipeline.
+
+Where `RIGHTTREE_READ_ONLY` is set, everything that changes the data folder is refused here, whatever a page offers.
+"""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
-from pipeline import runs
-from pipeline.config import Config
-from pipeline.errors import PipelineError
+from pipeline import runs, settings, turns, uploads, workers
+from pipeline.config import Config, profile_names
+from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
 from pipeline.flow import STAGES
 from pipeline.live_curve import FOLDER, read_points
+from pipeline.outside import Imported
+from pipeline.settings import Settings
+from pipeline.uploads import MOST_BYTES
 
-State = Literal["running", "finished", "interrupted", "failed"]
+__all__ = [
+    "MOST_BYTES",
+    "Imported",
+    "InvalidSetting",
+    "PipelineError",
+    "ReadOnly",
+    "RunStatus",
+    "Settings",
+    "StageProgress",
+]
+
+READ_ONLY = "RIGHTTREE_READ_ONLY"
+"""Environment variable; set to anything but 0, jobs are only looked at."""
+
+State = Literal["running", "waiting", "finished", "interrupted", "failed"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +55,11 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How a run stands. `interrupted`: nobody works on it, `righttree resume` takes it up; `failed`: it says why."""
+    """How a run stands.
+
+    `waiting`: a process holds it until another run, `waits_for`, is no longer at work. `interrupted`: nobody works on
+    it, `resume` takes it up; `failed`: so too, and it says why.
+    """
 
     run_id: str
     profile: str
@@ -47,6 +70,7 @@ class RunStatus:
     error: str | None
     stages: tuple[StageProgress, ...]
     published: bool
+    waits_for: str | None = None
 
 
 def list_runs(data: Path) -> list[RunStatus]:
@@ -63,7 +87,8 @@ def list_runs(data: Path) -> list[RunStatus]:
 def status(data: Path, run_id: str) -> RunStatus:
     """How one run stands. Raises UnknownRun or DamagedRun."""
     run = runs.open_run(data, run_id)
-    running = run.is_running
+    waits_for = run.waits_for
+    running = run.is_running and waits_for is None
     progress = run.progress()
     shown = {stage["name"]: stage for stage in progress.get("stages", [])}
     stages = []
@@ -72,7 +97,9 @@ def status(data: Path, run_id: str) -> RunStatus:
         stages.append(stage if running or stage.state != "running" else _stopped(stage))
     error = run.error()
     published = run.is_done("publish")
-    state: State = "running" if running else "finished" if published else "failed" if error else "interrupted"
+    state: State = "finished" if published else "failed" if error else "interrupted"
+    if running or waits_for:
+        state = "waiting" if waits_for else "running"
     created = runs.created_at(run.path)
     return RunStatus(
         run_id=run_id,
@@ -84,6 +111,7 @@ def status(data: Path, run_id: str) -> RunStatus:
         error=error,
         stages=tuple(stages),
         published=published,
+        waits_for=waits_for,
     )
 
 
@@ -110,16 +138,73 @@ def manifest(data: Path, run_id: str) -> dict[str, Any] | None:
     return runs.open_run(data, run_id).manifest()
 
 
+def at_work(data: Path) -> str | None:
+    """Id of the run that is at work in the data folder; None if none is."""
+    return turns.whose(runs.runs_folder(data))
+
+
+def is_read_only() -> bool:
+    """Whether this process refuses to start, resume, cancel and import."""
+    return os.environ.get(READ_ONLY, "0") not in ("", "0")
+
+
+def profiles() -> list[str]:
+    """Names of the profiles that a run can be started from."""
+    return profile_names()
+
+
+def profile_settings(profile: str) -> Settings:
+    """A profile's values of the settings that `configured` changes."""
+    return settings.of_profile(profile)
+
+
+def configured(profile: str, changes: Mapping[str, Any]) -> Config:
+    """A profile with some settings changed. Raises InvalidSetting, in one line, for the first that is wrong."""
+    return settings.configured(profile, changes)
+
+
 def start(data: Path, config: Config) -> str:
-    """Make a run and work on it in a process of its own, which outlives this one. Returns the run's id."""
+    """Make a run and work on it in a process of its own, which outlives this one. Returns the run's id.
+
+    One run at a time works in a data folder: the process waits for the one at work, if there is one. Raises ReadOnly.
+    """
+    _check_allowed("a run cannot be started")
     run = runs.create(data, config)
-    _spawn(data, run.run_id)
+    workers.start(data, run)
     return run.run_id
 
 
 def resume(data: Path, run_id: str) -> None:
-    """Take up a stopped run in a process of its own. Raises UnknownRun."""
-    _spawn(data, runs.open_run(data, run_id).run_id)
+    """Take up a stopped run as `start` does. Raises UnknownRun, RunBusy, ReadOnly."""
+    _check_allowed("a run cannot be resumed")
+    workers.start(data, runs.open_run(data, run_id))
+
+
+def cancel(data: Path, run_id: str, patience_s: float = 10.0) -> None:
+    """Stop a run that is at work or waits; what it has made stays, and `resume` goes on from there.
+
+    It is asked to end, and after `patience_s` seconds made to. Raises UnknownRun, ReadOnly, and PipelineError for a run
+    that nobody works on.
+    """
+    _check_allowed("a run cannot be cancelled")
+    run = runs.open_run(data, run_id)
+    if not run.is_running:
+        raise PipelineError(f"run {run_id} is not at work: it is {status(data, run_id).state}; see `righttree runs`")
+    workers.stop(run, patience_s)
+
+
+def import_uploads(data: Path, files: Mapping[str, bytes], run_id: str | None = None) -> Imported:
+    """Publish uploaded files, by their names, as a run of their own, the way `righttree import` does.
+
+    Raises ReadOnly, InvalidUpload for a name or size that is refused, and what the reader of the files finds wrong.
+    """
+    _check_allowed("files cannot be imported")
+    return uploads.import_uploads(data, files, run_id)
+
+
+def _check_allowed(what: str) -> None:
+    if is_read_only():
+        raise ReadOnly(f"{what}: this server only reads ({READ_ONLY} is set); unset it where jobs may be run")
 
 
 def stopped(data: Path, config: Config) -> str | None:
@@ -140,18 +225,6 @@ def ensure(data: Path, config: Config) -> str:
             return f"{run.run_id} goes on in the background"
         return f"{run.run_id} is {run.state}"
     return f"{start(data, config)} is working in the background"
-
-
-def _spawn(data: Path, run_id: str) -> None:
-    with (runs.open_run(data, run_id).path / "console.txt").open("ab") as console:
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline", "resume", run_id],
-            env={**os.environ, "RIGHTTREE_HOME": str(data)},
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
 
 
 _BLANK: dict[str, Any] = {

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +21,37 @@ from warehouse import ingest, outside, reads, store
 from warehouse.errors import InvalidRows, WarehouseError
 
 
-def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: str) -> str:
-    """Publish scores made elsewhere, or a folder of `export_run`, as a run of their own; returns the line to print.
+@dataclass(frozen=True)
+class Imported:
+    """A run that was imported: its id, its rows per table, and what to know about it (may be empty)."""
+
+    run_id: str
+    rows: Mapping[str, int]
+    note: str
+
+    @property
+    def counts(self) -> str:
+        """What was written: `3 reward models, 24 prompts, 96 responses, 288 scores, 7 policies imported`."""
+        counts = ", ".join(
+            f"{self.rows[table]} {name}"
+            for table, name in (
+                ("reward_model", "reward models"),
+                ("prompt", "prompts"),
+                ("response", "responses"),
+                ("score", "scores"),
+                ("policy", "policies"),
+            )
+        )
+        return f"{counts} imported{self.note}"
+
+    @property
+    def line(self) -> str:
+        """What the command line says of it."""
+        return f"{self.run_id}: {self.counts}; explore it with `righttree app`"
+
+
+def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: str) -> Imported:
+    """Publish scores made elsewhere, or a folder of `export_run`, as a run of their own.
 
     Raises InvalidRows for the first thing that is wrong, before anything is written, and InvalidConfig for a run id
     that is taken or no plain name.
@@ -42,17 +72,7 @@ def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: 
         written = ingest.publish(data, rows, ", ".join(path.name for path in files))
     except OSError as error:
         raise WarehouseError(f"{data} cannot be written ({error.strerror}); set RIGHTTREE_HOME") from error
-    counts = ", ".join(
-        f"{written[table]} {name}"
-        for table, name in (
-            ("reward_model", "reward models"),
-            ("prompt", "prompts"),
-            ("response", "responses"),
-            ("score", "scores"),
-            ("policy", "policies"),
-        )
-    )
-    return f"{run_id}: {counts} imported{note}; explore it with `righttree app`"
+    return Imported(run_id, written, note)
 
 
 def export_run(data: Path, run_id: str | None, target: Path) -> str:

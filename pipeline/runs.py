@@ -6,7 +6,8 @@ runs/<run_id>/config.json            the validated profile, written when the run
              /work/…                 what stages keep for later ones: features, weights
              /stages/<stage>.json    a stage's marker: it is done
              /manifest.json          the run is finished
-             /progress.json, log.txt, error.txt   for people and for the dashboard
+             /progress.json, log.txt, error.txt, console.txt   for people and for the dashboard
+     /.turn                          the lock of the run that is at work, held by its process
 ```
 A part is whole or absent, so a killed stage is taken up again at its first missing part.
 """
@@ -29,6 +30,7 @@ import polars as pl
 
 from pipeline.config import Config, validated
 from pipeline.errors import DamagedRun, InvalidConfig, RunBusy, UnknownRun
+from pipeline.turns import turn, whose
 from warehouse.ingest import conform
 from warehouse.schema import TABLES
 
@@ -137,12 +139,13 @@ class RunDirectory:
     # Who works on it --------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def working(self) -> Iterator[None]:
+    def working(self, waits: Callable[[str], object] = lambda _: None) -> Iterator[None]:
         """Hold the run for this process; the system lets go of it when the process ends, however it ends.
 
-        Raises RunBusy if another process holds it.
+        While another run is at work in the data folder it waits; `waits` is told which. Raises RunBusy if another
+        process holds this one.
         """
-        with (self.path / ".lock").open("w") as lock:
+        with (self.path / ".lock").open("a+") as lock:
             for attempt in range(20):
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -153,9 +156,13 @@ class RunDirectory:
                             f"run {self.run_id} is being worked on by another process; watch it with `righttree runs`"
                         ) from None
                     time.sleep(0.05)  # `is_running` holds the lock for an instant
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
             for leftover in self.path.rglob(f"{_TEMPORARY}*"):
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-            yield
+            with turn(self.path.parent, self.run_id, waits):
+                yield
 
     @property
     def is_running(self) -> bool:
@@ -168,6 +175,21 @@ class RunDirectory:
         except BlockingIOError:
             return True
         return False
+
+    @property
+    def waits_for(self) -> str | None:
+        """The run that is at work while a living process holds this one and waits; None if it does not wait."""
+        other = whose(self.path.parent)
+        return other if other != self.run_id and self.is_running else None
+
+    def worker(self) -> int | None:
+        """Id of the living process that holds the run; None if there is none."""
+        if not self.is_running:
+            return None
+        try:
+            return int((self.path / ".lock").read_text())
+        except (OSError, ValueError):  # it has held the run for less than an instant
+            return None
 
     def _write_json(self, path: Path, facts: dict[str, Any]) -> None:
         self.write_atomically(path, lambda target: target.write_text(json.dumps(facts, indent=2) + "\n"))

@@ -4,9 +4,23 @@
 and back in. What is wrong is said in one line with file, row and column, and then nothing is imported.
 """
 
+from warehouse.outside.archive import ARCHIVE, pack, unpack
 from warehouse.outside.categories import DEFAULT_SUBSET
 from warehouse.outside.folder import export_run, read_folder
+from warehouse.outside.formats import EXTENSIONS
 from warehouse.outside.read import LAYOUTS, read_files
 from warehouse.outside.rows import Facts, build
 
-__all__ = ["DEFAULT_SUBSET", "LAYOUTS", "Facts", "build", "export_run", "read_files", "read_folder"]
+__all__ = [
+    "ARCHIVE",
+    "DEFAULT_SUBSET",
+    "EXTENSIONS",
+    "LAYOUTS",
+    "Facts",
+    "build",
+    "export_run",
+    "pack",
+    "read_files",
+    "read_folder",
+    "unpack",
+]

@@ -27,7 +27,7 @@ from warehouse.outside.sheet import invalid, shown
 from warehouse.schema import TABLES
 
 _FORMAT = "righttree-run-1"
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 
 
 def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[str, int]]:
@@ -74,7 +74,7 @@ def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str,
         frame = read_parquet(path.name, content)
         if frame.height != facts.get("rows") or set(frame.columns) != set(TABLES[name].polars_schema):
             raise invalid(
-                f"{path}: got {frame.height} rows of {frame.columns}, unlike {_MANIFEST}; export the run again"
+                f"{path}: got {frame.height} rows of {frame.columns}, unlike {MANIFEST}; export the run again"
             )
         stray = frame.filter(pl.col("run_id") != own)
         if stray.height:
@@ -86,7 +86,7 @@ def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str,
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / _MANIFEST
+    path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -115,7 +115,7 @@ def _write(folder: Path, run_id: str, frames: dict[str, pl.DataFrame]) -> None:
         path = folder / f"{name}.parquet"
         frame.write_parquet(path, compression="zstd")
         tables[name] = {"rows": frame.height, "sha256": _synced_digest(path)}
-    manifest = folder / _MANIFEST
+    manifest = folder / MANIFEST
     manifest.write_text(json.dumps({"format": _FORMAT, "run_id": run_id, "tables": tables}, indent=2) + "\n")
     _synced_digest(manifest)
 

@@ -70,3 +70,6 @@ _READERS: dict[str, Callable[[str, bytes], Sheet]] = {
     ".ndjson": read_jsonl,
     ".json": read_json,
 }
+
+EXTENSIONS = tuple(_READERS)
+"""Endings of the files that can be read."""

@@ -25,7 +25,7 @@ def imported(data: Path) -> Import:
     """Import files as run `theirs`."""
 
     def do(*files: Path, layout: str = "auto") -> str:
-        return import_files(data, files, "theirs", layout)
+        return import_files(data, files, "theirs", layout).line
 
     return do
 

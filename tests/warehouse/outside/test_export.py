@@ -60,7 +60,7 @@ def test_an_imported_run_comes_back_as_it_was(data: Path, exported: Path, tmp_pa
 def test_a_run_may_come_back_under_another_id(data: Path, exported: Path) -> None:
     with pytest.raises(InvalidConfig, match="run 'theirs' exists already"):
         import_files(data, [exported], None, "auto")
-    line = import_files(data, [exported], "again", "auto")
+    line = import_files(data, [exported], "again", "auto").line
     assert line.startswith("again: 3 reward models")
     found = tables(data)
     for name, frame in found.items():
