@@ -214,6 +214,11 @@ def list_runs() -> list[jobs.RunStatus]:
     return jobs.list_runs(home())
 
 
+def at_work() -> str | None:
+    """Id of the run that is at work in the data folder; never cached."""
+    return jobs.at_work(home())
+
+
 def log_tail(run_id: str, lines: int = 40) -> str:
     """The last lines of a run's log; never cached."""
     return jobs.log_tail(home(), run_id, lines)

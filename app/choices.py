@@ -1,4 +1,4 @@
-"""What can be chosen on the pages Reward models, Responses, Overoptimisation and Overview."""
+"""What can be chosen on the pages Reward models, Responses, Overoptimisation, Overview and Runs."""
 
 from __future__ import annotations
 
@@ -54,3 +54,11 @@ class OveroptimisationChoice(PageChoice):
     penalty: float | None = None
     shown: int = 3
     metric: str = "reward"
+
+
+@dataclass(frozen=True)
+class RunsChoice(PageChoice):
+    """Runs: the two that are compared (None: the chosen or newest, and the newest other); `run` goes along alone."""
+
+    first: str | None = None
+    second: str | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -20,8 +21,38 @@ STAGE_TITLES: Mapping[str, str] = {
     "test_responses": "Test responses",
     "scores": "Scores",
     "best_of_n": "Best-of-n values",
+    "ppo": "PPO",
     "publish": "Publish",
 }
+
+
+@dataclass(frozen=True)
+class SettingWords:
+    """How a setting of a profile is called, and what it is."""
+
+    title: str
+    help: str
+
+
+SETTINGS: Mapping[str, SettingWords] = {
+    "seed": SettingWords("Seed", "Every draw of the run follows from it: the same seed gives the same rows."),
+    "rl_test_samples": SettingWords(
+        "Samples per RL-test prompt (N)",
+        "Responses to each RL-test prompt that best-of-n chooses from; n goes up to N.",
+    ),
+    "ppo_steps": SettingWords("PPO steps", "Batches of rollouts against each reward model. 0 leaves PPO out."),
+    "flip_rates": SettingWords(
+        "Flip rates", "A reward model for each: the share of its training labels that are flipped. Separated by commas."
+    ),
+    "categories": SettingWords("Categories", "Prompts of these are trained, tested and optimised on."),
+}
+
+IMPORTED = (
+    "Parquet, CSV, JSONL or JSON with scores made elsewhere, and beside them preferences and policy values; the output "
+    "of RewardBench and of RM-Bench; or the ZIP of an exported run. It becomes a run of its own, on every page."
+)
+
+READ_ONLY = " · this server only reads: runs are started and imported elsewhere"
 
 _COMMIT_LETTERS = 40
 
@@ -29,6 +60,11 @@ _COMMIT_LETTERS = 40
 def stage(name: str) -> str:
     """Title of a pipeline stage."""
     return STAGE_TITLES.get(name, name.replace("_", " ").capitalize())
+
+
+def setting(name: str) -> str:
+    """Title of a setting that a page changes."""
+    return SETTINGS[name].title if name in SETTINGS else escape(name)
 
 
 def share(stage: StageProgress) -> float:
@@ -81,9 +117,20 @@ def run_line(run: RunStatus) -> str:
     return " · ".join(parts)
 
 
+def published_line(facts: Mapping[str, Any]) -> str:
+    """A run of the warehouse without a directory: profile, and when it was taken in or finished."""
+    if facts["profile"] == "import":
+        files = [str(file.get("name")) for file in facts["config"].get("files", [])]
+        named = ", ".join(escape(name) for name in files[:3]) + (
+            f" and {len(files) - 3} more" if len(files) > 3 else ""
+        )
+        return " · ".join([*([f"from {named}"] if named else []), f"imported {formats.when(facts['finished_at'])}"])
+    return f"profile {escape(facts['profile'])} · finished {formats.when(facts['finished_at'])}"
+
+
 def manifest_line(manifest: Mapping[str, Any]) -> str:
     """What made a run: code, seed, end, and the most memory it held."""
-    peak = max((facts.get("peak_resident_bytes", 0) for facts in manifest.get("stages", {}).values()), default=0)
+    peak = _peak(manifest)
     parts = [
         f"code {escape(_short(str(manifest.get('code_version', 'unknown'))))}",
         f"seed {manifest.get('config', {}).get('seed', 'unknown')}",
@@ -93,12 +140,59 @@ def manifest_line(manifest: Mapping[str, Any]) -> str:
     return " · ".join([*parts, f"peak memory {formats.size(peak)}"] if peak else parts)
 
 
+def last_time(profile: str, manifest: Mapping[str, Any] | None, at_work: str | None) -> str:
+    """What a run of a profile took the last time, and whether a new one has to wait."""
+    if manifest is None:
+        parts = [f"No run of {escape(profile)} has finished here yet, to tell its time by."]
+    else:
+        took = f"{formats.duration(float(manifest.get('wall_s', 0)))} of work"
+        memory = f" and up to {formats.size(peak)} of memory" if (peak := _peak(manifest)) else ""
+        parts = [f"The last run of {escape(profile)}, {escape(str(manifest.get('run_id', '')))}, took {took}{memory}."]
+    if at_work is not None:
+        parts.append(f"{escape(at_work)} is at work: a new run waits until it ends.")
+    return " ".join(parts)
+
+
+def waiting(run: RunStatus) -> str:
+    """Why a run does not work yet."""
+    return f"Waits for {escape(run.waits_for or 'another run')}, which is at work: one run at a time takes all cores."
+
+
+def headlines(frame: pl.DataFrame, runs: Sequence[str]) -> str:
+    """How to read two runs' correlations; `frame` is that of `run_frames.headlines`."""
+    resampled = " or ".join(escape(name) for name in frame["resampled"].unique(maintain_order=True))
+    parts = [
+        f"Kendall τ with its 95% bootstrap interval, resampling {resampled}, at each optimiser's greatest strength.",
+        "The intervals say how sure each figure is, not whether the two differ: the runs share no draws.",
+    ]
+    for policies, run_id, undefined in (
+        frame.filter(pl.col("undefined") > 0).select("policies", "run_id", "undefined").iter_rows()
+    ):
+        parts.append(f"{escape(run_id)}, {policies}: {formats.count(undefined, 'pair')} undefined and left out.")
+    for run_id, policies in frame.filter(pl.col("value").is_null()).select("run_id", "policies").iter_rows():
+        parts.append(f"{escape(run_id)}, {policies}: τ is undefined.")
+    for run_id in runs:
+        if run_id not in frame["run_id"].to_list():
+            parts.append(f"{escape(run_id)} has no two reward models with optimised policies.")
+    return " ".join(parts)
+
+
+def without_stages(runs: Sequence[str]) -> str:
+    """Runs whose stages are not known; empty if there are none."""
+    return "".join(f" {escape(run_id)} was imported: no stages are known of it." for run_id in runs)
+
+
 def timing_labels(stages: pl.DataFrame) -> pl.DataFrame:
     """Timings with titles and labels for the chart."""
     return stages.with_columns(
         title=pl.Series([stage(name) for name in stages["stage"]], dtype=pl.String),
         label=pl.Series([formats.duration(wall_s) for wall_s in stages["wall_s"]], dtype=pl.String),
     )
+
+
+def _peak(manifest: Mapping[str, Any]) -> int:
+    """Most memory that a stage held, in bytes; 0 where it is not known."""
+    return max((facts.get("peak_resident_bytes", 0) for facts in manifest.get("stages", {}).values()), default=0)
 
 
 def _short(code_version: str) -> str:

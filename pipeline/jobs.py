@@ -6,7 +6,7 @@ Where `RIGHTTREE_READ_ONLY` is set, everything that changes the data folder is r
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -116,14 +116,18 @@ def status(data: Path, run_id: str) -> RunStatus:
 
 
 def log_tail(data: Path, run_id: str, lines: int = 40) -> str:
-    """The last lines of the run's log."""
-    path = runs.open_run(data, run_id).path / "log.txt"
-    try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 400 * lines))
-            return "\n".join(log.read().decode("utf-8", errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""
+    """The last lines of the run's log; of what its process printed, if it ended before it kept one."""
+    folder = runs.open_run(data, run_id).path
+    for path in (folder / "log.txt", folder / workers.CONSOLE):
+        try:
+            with path.open("rb") as log:
+                log.seek(max(0, path.stat().st_size - 400 * lines))
+                found = "\n".join(log.read().decode("utf-8", errors="replace").splitlines()[-lines:])
+        except OSError:
+            continue
+        if found:
+            return found
+    return ""
 
 
 def live_curves(data: Path, run_id: str) -> pl.DataFrame:
@@ -151,6 +155,11 @@ def is_read_only() -> bool:
 def profiles() -> list[str]:
     """Names of the profiles that a run can be started from."""
     return profile_names()
+
+
+def profile_about(profile: str) -> str:
+    """What a profile is for, in a sentence or two."""
+    return settings.about(profile)
 
 
 def profile_settings(profile: str) -> Settings:
@@ -193,8 +202,8 @@ def cancel(data: Path, run_id: str, patience_s: float = 10.0) -> None:
     workers.stop(run, patience_s)
 
 
-def import_uploads(data: Path, files: Mapping[str, bytes], run_id: str | None = None) -> Imported:
-    """Publish uploaded files, by their names, as a run of their own, the way `righttree import` does.
+def import_uploads(data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None = None) -> Imported:
+    """Publish uploaded files (name, content) as a run of their own, the way `righttree import` does.
 
     Raises ReadOnly, InvalidUpload for a name or size that is refused, and what the reader of the files finds wrong.
     """

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import Config, PPOSettings, load_profile
+from pipeline.config import Config, PPOSettings, load_profile, profile_names
 from pipeline.errors import InvalidSetting
 
 NO_PPO = 0
@@ -38,8 +39,16 @@ class Settings:
     categories: tuple[str, ...]
 
 
+def about(profile: str) -> str:
+    """What a profile says of itself in its first line. Raises InvalidSetting for one that is not the package's."""
+    _check(profile)
+    text = (resources.files("pipeline") / "profiles" / f"{profile}.toml").read_text(encoding="utf-8")
+    return text.splitlines()[0].removeprefix("#").strip()
+
+
 def of_profile(profile: str) -> Settings:
-    """What a profile sets them to. Raises InvalidConfig for a profile that is not there."""
+    """What a profile sets them to. Raises InvalidSetting for one that is not the package's."""
+    _check(profile)
     config = load_profile(profile)
     return Settings(
         seed=config.seed,
@@ -51,10 +60,13 @@ def of_profile(profile: str) -> Settings:
 
 
 def configured(profile: str, changes: Mapping[str, Any]) -> Config:
-    """A profile with the named settings changed. Raises InvalidSetting, in one line, for the first that is wrong.
+    """A profile of the package with the named settings changed.
+
+    Raises InvalidSetting, in one line, for the first that is wrong.
 
     With other `ppo_steps`, the checkpoints before the last step stay and the last step becomes one.
     """
+    _check(profile)
     settings = load_profile(profile).model_dump(mode="json")
     for name, value in changes.items():
         if name not in _PLACES:
@@ -74,6 +86,12 @@ def configured(profile: str, changes: Mapping[str, Any]) -> Config:
         message = first["msg"].removeprefix("Value error, ")
         got = f"; got {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
         raise InvalidSetting(message + got, _name(first["loc"], message)) from error
+
+
+def _check(profile: str) -> None:
+    """No file is opened by a name that came from a page."""
+    if profile not in profile_names():
+        raise InvalidSetting(f"profile {profile!r} does not exist; use one of {profile_names()}", "profile")
 
 
 def _ppo(settings: dict[str, Any] | None, steps: Any) -> dict[str, Any] | None:

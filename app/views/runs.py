@@ -1,26 +1,42 @@
-"""Runs: how far the runs of the pipeline are, and what went into those that are finished."""
+"""Runs: how far they are and what went into them; start, stop, compare, take away and bring in."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from app import access, wording
-from app.widgets import run_card, trouble
+from app import access, access_runs, run_wording, wording
+from app.access import Snapshot
+from app.widgets import run_card, run_compare, run_import, run_start, trouble
 from app.widgets.watch import EVERY
 
 
 def show() -> None:
     """The page."""
     st.title("Runs")
-    st.caption(wording.data_folder(access.home()))
-    _runs()
+    st.caption(wording.data_folder(access.home()) + (run_wording.READ_ONLY if access_runs.is_read_only() else ""))
+    snapshot = access.snapshot()
+    with trouble.shown():
+        run_start.show(opened=not access.list_runs() and not access.has_runs(snapshot))
+        run_import.show()
+        if snapshot is not None and access.has_runs(snapshot):
+            chosen, notes = run_compare.restore(snapshot)
+            trouble.notes(notes)
+            run_compare.show(snapshot, chosen)
+    _runs(snapshot)
 
 
 @st.fragment(run_every=EVERY)
-def _runs() -> None:
+def _runs(shown: Snapshot | None) -> None:
+    if access.snapshot() != shown:
+        st.rerun()
     with trouble.shown():
         runs = access.list_runs()
-        if not runs:
-            run_card.show_none()
+        published = [] if shown is None else access.runs(shown)["run_id"].to_list()
         for run in runs:
-            run_card.show(run)
+            run_card.show(run, published)
+        others = [run_id for run_id in published if run_id not in {run.run_id for run in runs}]
+        for run_id in others:
+            if shown is not None:
+                run_card.show_published(shown, run_id)
+        if not runs and not others:
+            run_card.show_none()

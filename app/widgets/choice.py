@@ -1,7 +1,7 @@
 """The user's choice between two runs of a page: kept in the session, mirrored in the URL.
 
 The session's `Selection` is the one truth. Widgets show it and change it through `took`; a URL that differs from what
-was last written (a link was opened, or edited by hand) replaces it.
+was last written (a link was opened, or edited by hand) replaces it. The run is the session's, on every page.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from app import access, wording
 from app.access import Snapshot
 from app.fitting import fitted, with_known_run
 from app.selection import Options, Selection, from_query, to_query
+from app.widgets import session_run
 
 _CHOSEN = "selection"
 _WRITTEN = "selection.written"
@@ -24,13 +25,16 @@ def restore(snapshot: Snapshot) -> tuple[Selection, Options, list[str]]:
     """The choice, fitted to its run, that run's options, and notes on what had to be left out. Writes the URL."""
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     notes: list[str] = []
-    if _CHOSEN not in st.session_state or (query and query != st.session_state.get(_WRITTEN)):
-        st.session_state[_CHOSEN], notes = from_query(query)
+    if query and query != st.session_state.get(_WRITTEN):
+        asked, notes = from_query(query)
+    else:
+        asked = replace(st.session_state.get(_CHOSEN, Selection()), run=session_run.get())
     runs = access.runs(snapshot)
-    chosen, unknown_run = with_known_run(st.session_state[_CHOSEN], runs["run_id"].to_list())
+    chosen, unknown_run = with_known_run(asked, runs["run_id"].to_list())
     options = access.options(snapshot, chosen.run or wording.newest(runs))
     chosen, unfit = fitted(chosen, options)
     st.session_state[_CHOSEN] = chosen
+    session_run.keep(chosen.run)
     _write(to_query(chosen), query)
     return chosen, options, notes + unknown_run + unfit
 
@@ -38,6 +42,7 @@ def restore(snapshot: Snapshot) -> tuple[Selection, Options, list[str]]:
 def change(**fields: Any) -> None:
     """Change the choice, for the next run of the page; call it from a callback."""
     st.session_state[_CHOSEN] = replace(st.session_state[_CHOSEN], **fields)
+    session_run.took(fields)
 
 
 def took(key: str, field: str, unset: object = "") -> None:

@@ -14,12 +14,12 @@ TITLES = {
 """Path and title of the pages that are linked to."""
 
 
-def to(page: str, **query: str | None) -> None:
-    """A link to the page of this path, with the parameters that are set."""
+def to(page: str, label: str = "", **query: str | None) -> None:
+    """A link to the page of this path, with the parameters that are set; `See <title>` where no label is given."""
     parameters = {name.replace("_", "-"): value for name, value in query.items() if value is not None}
     st.page_link(
         st.Page(_elsewhere, title=TITLES[page], url_path=page),
-        label=f"See {TITLES[page]}",
+        label=label or f"See {TITLES[page]}",
         icon=":material/arrow_forward:",
         query_params=parameters or None,
     )

@@ -1,6 +1,7 @@
 """One page's choice between two runs of it: kept in the session, mirrored in the URL, as `choice` does for Explore.
 
-Widgets are tied to a field by `bound`; a URL that differs from what was last written replaces the choice.
+Widgets are tied to a field by `bound`; a URL that differs from what was last written replaces the choice. The run is
+the session's, on every page.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import streamlit as st
 from app import access, wording
 from app.access import Snapshot
 from app.page_choice import Chosen, Fitting, PageChoice, from_query, to_query
+from app.widgets import session_run
 
 Offered = TypeVar("Offered")
 _NEWEST = ""  # a selectbox takes None for "nothing chosen"
@@ -29,14 +31,17 @@ def restore(
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     chosen_key, written_key = _key(kind, "chosen"), _key(kind, "written")
     notes: list[str] = []
-    if chosen_key not in st.session_state or (query and query != st.session_state.get(written_key)):
-        st.session_state[chosen_key], notes = from_query(kind, query)
+    if query and query != st.session_state.get(written_key):
+        asked, notes = from_query(kind, query)
+    else:
+        asked = replace(st.session_state.get(chosen_key, kind()), run=session_run.get())
     runs = access.runs(snapshot)
-    fitting = Fitting(st.session_state[chosen_key])
+    fitting = Fitting(asked)
     fitting.one("run", runs["run_id"].to_list(), "not in the warehouse")
     run_id = fitting.chosen.run or wording.newest(runs)
     offered = fit(fitting, run_id)
     st.session_state[chosen_key] = fitting.chosen
+    session_run.keep(fitting.chosen.run)
     written = to_query(fitting.chosen)
     if written != query:
         st.query_params.from_dict(written)
@@ -48,6 +53,7 @@ def change(kind: type[PageChoice], **fields: Any) -> None:
     """Change a page's choice, for its next run; call it from a callback."""
     key = _key(kind, "chosen")
     st.session_state[key] = replace(st.session_state[key], **fields)
+    session_run.took(fields)
 
 
 def bound(chosen: PageChoice, field: str, value: object, **also: Any) -> dict[str, Any]:

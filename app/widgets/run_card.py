@@ -1,54 +1,118 @@
-"""One run of the pipeline: state, stages, log, and the manifest once it is finished."""
+"""One run: state, stages, what can be done with it, log, and how it was made once it is finished."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import streamlit as st
 
-from app import access, frames, run_wording
+from app import access, access_runs, frames, run_wording
+from app.access import Snapshot
 from app.charts.timings import timings
 from app.formats import escape
-from app.widgets import live_curves, progress
+from app.widgets import links, live_curves, progress, trouble
 from pipeline.jobs import RunStatus
 
-_COLOURS: Mapping[str, Literal["blue", "green", "orange", "red"]] = {
+Colour = Literal["blue", "green", "orange", "red", "gray"]
+
+_COLOURS: Mapping[str, Colour] = {
     "running": "blue",
+    "waiting": "gray",
     "finished": "green",
     "interrupted": "orange",
     "failed": "red",
 }
+_LAST_LINES = 8
 
 
-def show(run: RunStatus) -> None:
-    """Draw one run: a running one with its stages open, every other one folded up."""
+def show(run: RunStatus, published: Collection[str]) -> None:
+    """Draw one run of the pipeline: a running one with its stages open, every other one folded up."""
     with st.container(border=True, key=f"run-{run.run_id}"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{escape(run.run_id)}**", width="content")
-            st.badge(run.state, color=_COLOURS[run.state])
+        _head(run.run_id, run.state, _COLOURS[run.state], run.state, run.run_id in published)
         st.caption(run_wording.run_line(run))
-        if run.error and run.state == "failed":
-            st.error(escape(run.error), icon=":material/error:")
-        if run.state in ("interrupted", "failed"):
-            st.caption("Take it up where it stopped:")
+        if run.state == "waiting":
+            st.caption(run_wording.waiting(run))
+        if run.state == "failed":
+            _failure(run)
+        if run.state in ("interrupted", "failed") and access_runs.is_read_only():
+            st.caption("Take it up where it stopped, where jobs may be run:")
             st.code(f"righttree resume {run.run_id}", language=None)
         if run.state == "running":
             progress.show(run)
             live_curves.show(run)
         if run.state == "finished":
-            _manifest(run)
-        elif run.state != "running":
+            _manifest(run.run_id, access.manifest)
+        elif run.state in ("interrupted", "failed"):
             with st.expander("Stages", key=f"stages-{run.run_id}", on_change="rerun") as stages:
                 if stages.open:
                     progress.show(run)
         _log(run)
 
 
+def show_published(snapshot: Snapshot, run_id: str) -> None:
+    """Draw a run that is in the warehouse alone: an imported one, or one whose directory is gone."""
+    facts = access_runs.facts(snapshot, run_id)
+    with st.container(border=True, key=f"run-{run_id}"):
+        _head(run_id, "imported" if facts["profile"] == "import" else "in the warehouse", "green", None, True)
+        st.caption(run_wording.published_line(facts))
+        _manifest(run_id, lambda _: {**facts, "stages": facts["timings"]})
+
+
 def show_none() -> None:
     """Say how to start the first run."""
-    st.markdown("There is no run in this data folder yet. Start one in a terminal; its progress appears here.")
+    if access_runs.is_read_only():
+        st.markdown("There is no run in this data folder yet. Its progress appears here once one is started.")
+        return
+    st.markdown(
+        "There is no run in this data folder yet. Start one above, or in a terminal; its progress appears here."
+    )
     st.code("righttree run --profile quick", language=None)
+
+
+def _head(run_id: str, badge: str, colour: Colour, state: str | None, published: bool) -> None:
+    """Name and state, and at the right what can be done."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"head-run-{run_id}"):
+        st.markdown(f"**{escape(run_id)}**", width="content")
+        st.badge(badge, color=colour)
+        st.space("stretch")
+        if published:
+            links.to("explore", "Explore", run=run_id)
+            st.download_button(
+                "Export",
+                partial(access_runs.archive, run_id),
+                file_name=f"{run_id}.zip",
+                mime="application/zip",
+                key=f"export-{run_id}",
+                icon=":material/download:",
+                on_click="ignore",
+                help="The whole run as Parquet in a ZIP, as `righttree export` writes it; it is made when asked for.",
+            )
+        if access_runs.is_read_only():
+            return
+        if state in ("running", "waiting"):
+            _action(
+                "Cancel", run_id, access_runs.cancel, "Stopping …", "Stops it within seconds; what is made stays made."
+            )
+        if state in ("interrupted", "failed"):
+            _action("Resume", run_id, access_runs.resume, "Starting …", "Goes on where it stopped.")
+
+
+def _action(label: str, run_id: str, act: Callable[[str], None], meanwhile: str, about: str) -> None:
+    if st.button(label, key=f"{label.lower()}-{run_id}", help=about):
+        with trouble.shown():
+            with st.spinner(meanwhile):
+                act(run_id)
+            st.rerun()
+
+
+def _failure(run: RunStatus) -> None:
+    st.error(escape(run.error or ""), icon=":material/error:")
+    lines = access.log_tail(run.run_id, _LAST_LINES)
+    if lines:
+        st.caption("The last lines of its log:")
+        st.code(lines, language=None, wrap_lines=True)
 
 
 def _log(run: RunStatus) -> None:
@@ -57,20 +121,21 @@ def _log(run: RunStatus) -> None:
             st.code(access.log_tail(run.run_id) or "(empty)", language=None, wrap_lines=True)
 
 
-def _manifest(run: RunStatus) -> None:
-    with st.expander("How it was made", key=f"manifest-{run.run_id}", on_change="rerun") as details:
+def _manifest(run_id: str, read: Callable[[str], Mapping[str, Any] | None]) -> None:
+    with st.expander("How it was made", key=f"manifest-{run_id}", on_change="rerun") as details:
         if not details.open:
             return
-        manifest = access.manifest(run.run_id)
+        manifest = read(run_id)
         if manifest is None:
             st.caption("The manifest cannot be read.")
             return
         st.caption(run_wording.manifest_line(manifest))
         left, right = st.columns(2, gap="large")
         with left:
-            st.markdown("**Where the time went**")
             stages = run_wording.timing_labels(frames.stage_timings(manifest))
-            st.altair_chart(timings(stages), width="stretch", key=f"timings-{run.run_id}", alt="Seconds per stage")
+            if not stages.is_empty():
+                st.markdown("**Where the time went**")
+                st.altair_chart(timings(stages), width="stretch", key=f"timings-{run_id}", alt="Seconds per stage")
             _settings("Machine", manifest.get("host", {}))
         with right:
             _settings("Profile", manifest.get("config", {}))

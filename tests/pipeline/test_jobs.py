@@ -137,7 +137,7 @@ def test_read_only_every_change_is_refused_in_one_line(data: Path, monkeypatch: 
         lambda: jobs.start(data, SMOKE),
         lambda: jobs.resume(data, "one"),
         lambda: jobs.cancel(data, "one"),
-        lambda: jobs.import_uploads(data, {"scores.csv": b"prompt_id\n"}),
+        lambda: jobs.import_uploads(data, [("scores.csv", b"prompt_id\n")]),
     ):
         with pytest.raises(ReadOnly, match=r"^[^\n]*RIGHTTREE_READ_ONLY is set[^\n]*$"):
             change()
@@ -202,3 +202,14 @@ def test_a_wrong_setting_is_one_line_that_names_it(setting: str, value: object, 
         jobs.configured("recorded", {setting: value})
     assert raised.value.setting == setting
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("profile", ["gone", "../profiles/quick.toml", "/etc/passwd"])
+def test_a_profile_is_one_of_the_package(profile: str) -> None:
+    for asked in (jobs.profile_about, jobs.profile_settings, lambda name: jobs.configured(name, {})):
+        with pytest.raises(InvalidSetting, match="does not exist"):
+            asked(profile)
+
+
+def test_every_profile_says_what_it_is_for() -> None:
+    assert all(jobs.profile_about(profile).endswith(".") for profile in jobs.profiles())
