@@ -21,13 +21,8 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFra
 
     The runs are `access_runs.facts`.
     """
-    sides = [frames.flattened(_made_by(run)) for run in (first, second)]
-    joined = sides[0].join(
-        sides[1], on="setting", how="full", coalesce=True, suffix="_second", maintain_order="left_right"
-    )
-    return joined.filter(pl.col("value").ne_missing(pl.col("value_second"))).select(
-        "setting", first=pl.col("value").fill_null(ABSENT), second=pl.col("value_second").fill_null(ABSENT)
-    )
+    machines = [{name: run[name] for name in _MACHINE if run[name]} for run in (first, second)]
+    return pl.concat([_differing(first["config"], second["config"]), _differing(*machines)])
 
 
 def stages(runs: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
@@ -71,5 +66,11 @@ def headlines(
     return pl.DataFrame(rows, schema={**schema, **more})
 
 
-def _made_by(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {**run["config"], **{name: run[name] for name in _MACHINE if run[name]}}
+def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFrame:
+    sides = [frames.flattened(settings) for settings in (first, second)]
+    joined = sides[0].join(
+        sides[1], on="setting", how="full", coalesce=True, suffix="_second", maintain_order="left_right"
+    )
+    return joined.filter(pl.col("value").ne_missing(pl.col("value_second"))).select(
+        "setting", first=pl.col("value").fill_null(ABSENT), second=pl.col("value_second").fill_null(ABSENT)
+    )

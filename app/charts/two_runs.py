@@ -9,6 +9,9 @@ import polars as pl
 
 from app.charts.ink import INK, SOFT
 
+_FRAME = 90
+"""Height of legend and axis, which Streamlit takes from a chart's own."""
+
 
 def correlations(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> alt.LayerChart:
     """A dot with its interval for each run and optimizer. `headlines`: columns `run_id, policies, value, low, high`.
@@ -43,7 +46,7 @@ def correlations(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> al
             base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", scale=scale), x2="high:Q"),
             base.mark_circle(size=110, opacity=1).encode(x=x),
         ]
-    ).properties(height=34 * max(2, len(order)), padding={"bottom": 4})
+    ).properties(height=_FRAME + 32 * max(2, len(order)), padding={"bottom": 4})
 
 
 def times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
@@ -62,7 +65,7 @@ def times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
     bars = base.mark_bar(cornerRadius=2, opacity=0.9).encode(color=_run(runs))
     text = base.mark_text(align="left", dx=5, fontSize=11).encode(text="label:N", color=alt.value(INK))
     return alt.LayerChart(layer=[bars, text]).properties(
-        height=38 * max(1, len(order)), padding={"bottom": 4, "right": 60}
+        height=_FRAME + 34 * max(1, len(order)), padding={"bottom": 4, "right": 60}
     )
 
 

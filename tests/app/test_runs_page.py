@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipeline import runs
+from pipeline import jobs, runs
 from pipeline.config import load_profile
 from pipeline.flow import STAGES
 from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
+from tests.app import simulated
 from tests.app.conftest import OpenPage
+from tests.app.reading import address, said
+from tests.warehouse.outside import files
+from warehouse import reads, store
 
 
 def begun(home: Path, run_id: str) -> tuple[RunDirectory, Progress]:
@@ -28,6 +36,10 @@ def begun(home: Path, run_id: str) -> tuple[RunDirectory, Progress]:
 
 def badges(page: AppTest) -> list[str]:
     return [element.value for element in page.markdown if "-badge[" in element.value]
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
 
 
 def test_a_finished_run_shows_how_it_was_made(smoke_home: Path, runs_page: OpenPage) -> None:
@@ -47,12 +59,12 @@ def test_a_running_run_shows_its_stages_with_what_is_done(tmp_path: Path, runs_p
     assert [caption.value for caption in page.caption].count("to come") == len(STAGES) - 1
 
 
-def test_a_stopped_run_says_how_to_take_it_up(tmp_path: Path, runs_page: OpenPage) -> None:
+def test_a_stopped_run_can_be_taken_up(tmp_path: Path, runs_page: OpenPage) -> None:
     begun(tmp_path, "stopped")
     page = runs_page(tmp_path)
     assert not page.exception
     assert any("interrupted" in badge for badge in badges(page))
-    assert "righttree resume stopped" in [code.value for code in page.code]
+    assert "Resume" in labels(page)
 
 
 def test_a_failed_run_says_why(tmp_path: Path, runs_page: OpenPage) -> None:
@@ -62,6 +74,7 @@ def test_a_failed_run_says_why(tmp_path: Path, runs_page: OpenPage) -> None:
     assert not page.exception
     assert "the model is not here" in page.error[0].value
     assert "<b>" not in page.error[0].value
+    assert "prompts: started" in page.code[0].value
 
 
 def test_without_a_run_the_page_says_how_to_start_one(tmp_path: Path, runs_page: OpenPage) -> None:
@@ -76,3 +89,146 @@ def test_the_explore_page_shows_the_progress_of_the_first_run(tmp_path: Path, ex
         page = explore(tmp_path)
     assert not page.exception
     assert any("20 of 40 prompts" in caption.value for caption in page.caption)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """An empty data folder, in which no process is left at work."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    yield folder
+    for run_id in runs.run_ids(folder):
+        worker = runs.open_run(folder, run_id).worker()
+        if worker not in (None, os.getpid()):
+            os.kill(worker, signal.SIGKILL)
+
+
+def test_a_run_is_started_cancelled_and_resumed_from_the_page(home: Path, runs_page: OpenPage) -> None:
+    page = runs_page(home)
+    page = page.segmented_control(key="start.profile").select("smoke").run()
+    page = page.number_input(key="start.smoke.seed").set_value(7).run()
+    page = page.text_input(key="start.smoke.flip_rates").set_value("0, 0.25,0.4").run()
+    page = page.button(key="start.go").click().run()
+    assert not page.exception
+    (run,) = jobs.list_runs(home)
+    assert run.state == "running"
+    config = runs.open_run(home, run.run_id).config
+    assert (config.profile, config.seed, config.reward_models.flip_rates) == ("smoke", 7, (0.0, 0.25, 0.4))
+
+    page = page.button(key=f"cancel-{run.run_id}").click().run()
+    assert not page.exception
+    assert any("interrupted" in badge for badge in badges(page))
+    page = page.button(key=f"resume-{run.run_id}").click().run()
+    assert any("running" in badge for badge in badges(page))
+    page.button(key=f"cancel-{run.run_id}").click().run()
+    assert jobs.status(home, run.run_id).state == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("seed", -1, "Seed: Input should be greater than or equal to 0; got"),
+        ("rl_test_samples", 1, "Samples per RL-test prompt (N): Input should be greater"),
+        ("ppo_steps", -1, "PPO steps: Input should be greater"),
+        ("flip_rates", "0, half", "Flip rates: Input should be a valid number"),
+        ("flip_rates", "", "Flip rates: flip"),
+    ],
+)
+def test_an_invalid_setting_is_one_line_and_cannot_be_started(
+    home: Path, runs_page: OpenPage, field: str, value: object, message: str
+) -> None:
+    page = runs_page(home)
+    fields = page.text_input if isinstance(value, str) else page.number_input
+    page = fields(key=f"start.quick.{field}").set_value(value).run()
+    assert not page.exception
+    (error,) = page.error
+    assert error.value.startswith(message)
+    assert page.button(key="start.go").disabled
+
+
+def test_a_waiting_run_says_for_which(home: Path, runs_page: OpenPage) -> None:
+    first, _ = begun(home, "first")
+    with first.working():
+        second = jobs.start(home, load_profile("smoke"))
+        page = runs_page(home)
+        assert any("waiting" in badge for badge in badges(page))
+        assert "Waits for first, which is at work" in said(page)
+        jobs.cancel(home, second)
+
+
+def test_a_read_only_page_shows_and_changes_nothing(
+    home: Path, runs_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(home, "stopped")
+    simulated.publish(home, P=8, Q=8, M=3)
+    page = runs_page(home)
+    assert {"Resume", "Export"} <= {*labels(page), *(button.label for button in page.get("download_button"))}
+    clicked = page.button(key="resume-stopped").click()
+    monkeypatch.setenv(jobs.READ_ONLY, "1")
+    page = clicked.run()  # the button was there when it was clicked
+    assert not page.exception
+    assert jobs.status(home, "stopped").state == "interrupted"
+    page = runs_page(home)
+    assert not page.exception
+    assert "this server only reads" in said(page)
+    assert labels(page) == []
+    assert [box.label for box in page.expander if "run" in box.label] == []
+    assert "righttree resume stopped" in [code.value for code in page.code]
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A data folder with the runs `one` and `two`, which differ in a setting."""
+    for number, run_id in enumerate(("one", "two"), 1):
+        simulated.publish(tmp_path, run_id=run_id, P=8, Q=8, M=3, seed=number, optimizers=("bon", "ppo")[:number])
+    return tmp_path
+
+
+def test_two_runs_are_compared_by_a_link(two: Path, open_view: OpenPage) -> None:
+    page = open_view("runs", two, first="one", second="two")
+    assert not page.exception
+    assert not page.warning
+    text = said(page)
+    assert "How well accuracy predicts the policy" in text
+    assert "resampling reward models × prompts" in text
+    assert address(page) == {"first": ["one"], "second": ["two"]}
+    assert "None: the same settings" in text
+    assert len(page.get("vega_lite_chart")) == 1  # no stages are known of simulated runs
+
+
+def test_a_comparison_of_a_run_with_itself_or_with_nothing(two: Path, open_view: OpenPage) -> None:
+    page = open_view("runs", two, first="one", second="one")
+    assert "one run twice" in page.info[0].value
+    page = open_view("runs", two, first="one", second="gone")
+    assert not page.exception
+    assert "second=gone" in page.warning[0].value
+
+
+def import_form(page: AppTest) -> AppTest:
+    """The page with the form of the import unfolded."""
+    page.session_state["import"] = True
+    return page.run()
+
+
+def test_files_are_imported_and_their_run_is_chosen(two: Path, tmp_path: Path, open_view: OpenPage) -> None:
+    page = import_form(open_view("runs", two))
+    scores = files.write(files.long_frame(), tmp_path / "scores.csv").read_bytes()
+    page.file_uploader[0].upload("scores.csv", scores, "text/csv")
+    page = page.text_input[0].set_value("theirs").run()
+    page = page.button(key="import.go").click().run()
+    assert not page.exception
+    assert "3 reward models" in page.success[0].value
+    assert address(page)["run"] == ["theirs"]
+    assert any("imported" in badge for badge in badges(page))
+    with store.open_read_only(two) as connection:
+        assert "theirs" in reads.runs(connection)["run_id"].to_list()
+
+
+def test_what_is_wrong_with_a_file_is_one_line(two: Path, open_view: OpenPage) -> None:
+    page = import_form(open_view("runs", two))
+    page.file_uploader[0].upload("scores.csv", b"prompt_id,score\na,1\n", "text/csv")
+    page = page.run().button(key="import.go").click().run()
+    assert not page.exception
+    (warning,) = page.warning
+    assert "scores\\.csv, row 1" in warning.value
+    assert list(two.glob(".upload-*")) == []
