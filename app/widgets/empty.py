@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import access, wording
-from app.widgets import progress
+from app import access, access_runs, wording
+from app.widgets import links, progress
 from app.widgets.watch import EVERY
 
 
@@ -26,9 +26,11 @@ def _state() -> None:
             progress.show(running[0])
         return
     st.markdown(wording.nothing_published(access.home()))
-    st.markdown("Start one in a terminal. It takes a few minutes, and its results appear here by themselves:")
-    st.code("righttree run --profile quick", language=None)
-    st.caption(
-        "If your runs are in another folder, set RIGHTTREE_HOME to it and start `righttree app` again. "
-        "A run that was stopped goes on with `righttree resume`; its state is on the Runs page."
+    if not access_runs.is_read_only():
+        st.markdown("Start a run, take up one that was stopped, or import scores made elsewhere:")
+        links.to("runs", "To the Runs page")
+    st.markdown(
+        "In a terminal, a first run takes this line. It takes a few minutes, and its results appear here by themselves:"
     )
+    st.code("righttree run --profile quick", language=None)
+    st.caption("If your runs are in another folder, set RIGHTTREE_HOME to it and start `righttree app` again.")

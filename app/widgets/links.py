@@ -10,6 +10,7 @@ TITLES = {
     "test-sets": "Test sets",
     "overoptimisation": "Overoptimisation",
     "reward-models": "Reward models",
+    "runs": "Runs",
 }
 """Path and title of the pages that are linked to."""
 

@@ -39,7 +39,7 @@ def _form() -> None:
         placeholder="made from the time, or the exported run's own",
         help="Letters, digits, '-', '_' and '.'.",
     )
-    if st.button("Import", type="primary", disabled=not files, key="import.go"):
+    if st.button("Import", disabled=not files, key="import.go"):
         with trouble.shown():
             with st.spinner("Reading …"):
                 done = access_runs.import_uploads(

@@ -41,7 +41,7 @@ def _form() -> None:
             place = notes.get(wrong.setting, st)
             place.error(f"{run_wording.setting(wrong.setting)}: {escape(str(wrong))}", icon=":material/error:")
         st.caption(run_wording.last_time(profile, access_runs.last_of(profile), access.at_work()))
-        if st.button("Start", type="primary", disabled=wrong is not None, key="start.go"):
+        if st.button("Start", disabled=wrong is not None, key="start.go"):
             with st.spinner("Starting …"):
                 access_runs.start(profile, changes)
             st.rerun()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from pipeline import jobs
 from tests.app.publishing import copy_of, publish_again
 from tests.browser.conftest import OpenAddress, Serve
 from warehouse.measures import MEASURES
@@ -176,3 +177,51 @@ def test_the_page_follows_the_browsers_colour_scheme_and_fits_its_width(
             assert box is not None
             assert 250 < box["width"] <= width - box["x"]
     assert grounds == ["rgb(252, 251, 248)", "rgb(21, 24, 27)"]
+
+
+def test_a_chosen_run_stays_chosen_through_the_navigation_bar(
+    smoke_home: Path, serve: Serve, open_address: OpenAddress
+) -> None:
+    page = open_address(serve(smoke_home) + "/explore?run=smoke-test")
+    settled(page)
+    for name, path in (("Responses", "responses"), ("Runs", "runs"), ("Explore", "explore")):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.wait_for_function(f"location.pathname == '/{path}' && location.search == '?run=smoke-test'")
+
+
+def test_a_run_is_started_and_cancelled_on_the_page(tmp_path: Path, serve: Serve, open_address: OpenAddress) -> None:
+    home = tmp_path / "home"
+    page = open_address(serve(home) + "/runs")
+    page.get_by_role("radio", name="smoke").click()
+    seed = page.get_by_role("spinbutton", name="Seed")
+    seed.fill("-1")
+    seed.press("Enter")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("Seed: Input should be greater than or equal to 0; got -1")
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    seed.fill("3")
+    seed.press("Enter")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("running", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("interrupted", exact=True)).to_be_visible()
+    (run,) = jobs.list_runs(home)
+    assert run.state == "interrupted"
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_a_run_is_taken_away_as_a_zip_and_brought_in_elsewhere(
+    smoke_home: Path, tmp_path: Path, serve: Serve, open_address: OpenAddress
+) -> None:
+    page = open_address(serve(smoke_home) + "/runs")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    assert download.value.suggested_filename == "smoke-test.zip"
+    other = open_address(serve(tmp_path / "home") + "/runs")
+    other.get_by_text("Import scores or a run").click()
+    other.locator("input[type=file]").set_input_files(
+        {"name": "smoke-test.zip", "mimeType": "application/zip", "buffer": download.value.path().read_bytes()}
+    )
+    other.get_by_role("button", name="Import", exact=True).click()
+    expect(other.get_by_test_id("stAlert")).to_contain_text("smoke-test: 4 reward models")
+    other.get_by_role("link", name="Explore it").click()
+    settled(other)
