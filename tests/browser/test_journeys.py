@@ -193,6 +193,8 @@ def test_a_run_is_started_and_cancelled_on_the_page(tmp_path: Path, serve: Serve
     home = tmp_path / "home"
     page = open_address(serve(home) + "/runs")
     page.get_by_role("radio", name="smoke").click()
+    expect(page.get_by_text("Every stage on real code")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Flip rates")).to_have_value("0, 0.2, 0.4")
     seed = page.get_by_role("spinbutton", name="Seed")
     seed.fill("-1")
     seed.press("Enter")

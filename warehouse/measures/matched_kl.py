@@ -35,7 +35,7 @@ def values_at_kl(values: Sequence[PolicyValues], kl_SM: Floats, kl: float) -> Po
     reached_M = np.zeros(M, dtype=bool)
     for m in range(M):
         before_MQ, distance_before = first.initial_MQ, 0.0
-        for s in np.flatnonzero(there_SM[:, m]):
+        for s in map(int, np.flatnonzero(there_SM[:, m])):
             here_MQ, distance = values[s].optimised_MMQ[:, m], np.sqrt(max(kl_SM[s, m], 0.0))
             if kl_SM[s, m] >= kl:
                 share = (np.sqrt(kl) - distance_before) / (distance - distance_before)
