@@ -183,13 +183,18 @@ class RunDirectory:
         return other if other != self.run_id and self.is_running else None
 
     def worker(self) -> int | None:
-        """Id of the living process that holds the run; None if there is none."""
+        """Id of the living process that holds the run; None if there is none, or none that is seen from here.
+
+        An id alone may be a stranger's: of a process of another container, or of one that has ended since.
+        """
+        lock = self.path / ".lock"
         if not self.is_running:
             return None
         try:
-            return int((self.path / ".lock").read_text())
+            process = int(lock.read_text())
         except (OSError, ValueError):  # it has held the run for less than an instant
             return None
+        return process if _has_open(process, lock) else None
 
     def _write_json(self, path: Path, facts: dict[str, Any]) -> None:
         self.write_atomically(path, lambda target: target.write_text(json.dumps(facts, indent=2) + "\n"))
@@ -246,6 +251,25 @@ def created_at(path: Path) -> str:
 def now() -> str:
     """UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _has_open(process: int, path: Path) -> bool:
+    """Whether a process has a file open; True where the system does not say."""
+    try:
+        opened = list(Path(f"/proc/{process}/fd").iterdir())
+    except PermissionError:
+        return True
+    except OSError:
+        return not Path("/proc/self/fd").is_dir()
+    there = path.stat()
+    return any(os.path.samestat(there, found) for found in filter(None, map(_stat, opened)))
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:  # closed meanwhile, or no file
+        return None
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

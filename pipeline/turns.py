@@ -40,7 +40,7 @@ def whose(folder: Path) -> str | None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return lock.read()
+                return lock.read() or None
     except FileNotFoundError:
         pass
     return None

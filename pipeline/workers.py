@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError, RunBusy
 from pipeline.runs import RunDirectory
 
 _START_S = 60.0
+_END_S = 20.0
 _KNOWN_S = 1.0  # a process that has just begun to hold the run has not said yet who it is
 CONSOLE = "console.txt"
 """What the process printed, in the run's directory: the only word of one that ended before it could keep a log."""
@@ -40,7 +41,7 @@ def start(data: Path, run: RunDirectory) -> None:
             start_new_session=True,
         )
     _wait(lambda: run.is_running or process.poll() is not None, _START_S)
-    if process.poll() and run.error() is None:
+    if process.poll() and run.error() is None and not run.is_running:
         run.write_error(_last_line(run.path / CONSOLE) or f"its process ended with exit code {process.returncode}")
 
 
@@ -52,6 +53,11 @@ def stop(run: RunDirectory, patience_s: float) -> None:
     _wait(lambda: run.worker() is not None or not run.is_running, _KNOWN_S)
     worker = run.worker()
     if worker is None:
+        if run.is_running:
+            raise PipelineError(
+                f"run {run.run_id} is worked on by a process that is not seen from here: cancel it on the machine or in the "
+                "container where it was started"
+            )
         return
     try:
         os.kill(worker, signal.SIGTERM)  # it ends what it started itself
@@ -59,7 +65,7 @@ def stop(run: RunDirectory, patience_s: float) -> None:
             return
         leads = os.getpgid(worker) == worker
         (os.killpg if leads else os.kill)(worker, signal.SIGKILL)
-        _wait(lambda: not run.is_running, patience_s)
+        _wait(lambda: not run.is_running, _END_S)
     except ProcessLookupError:
         return
     except PermissionError as error:

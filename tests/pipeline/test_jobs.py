@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +93,34 @@ def test_a_process_that_does_not_listen_is_ended_by_force(data: Path) -> None:
     os.kill(worker, signal.SIGSTOP)
     jobs.cancel(data, run_id, patience_s=0.2)
     assert state(data, run_id) == "interrupted"
+
+
+def test_a_run_in_a_terminal_is_ended_without_what_started_it(data: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", "--profile", "smoke", "--run-id", "one"],
+        env={**os.environ, "RIGHTTREE_HOME": str(data)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert os.getpgid(process.pid) == os.getpgid(0)  # by force it would end this test too, if its group were ended
+    wait_until(lambda: runs.run_ids(data) == ["one"] and state(data, "one") == "running")
+    process.send_signal(signal.SIGSTOP)
+    jobs.cancel(data, "one", patience_s=0.2)
+    assert process.wait() == -signal.SIGKILL
+    assert state(data, "one") == "interrupted"
+
+
+def test_a_process_that_does_not_hold_the_run_is_not_touched(data: Path) -> None:
+    stranger = subprocess.Popen(["sleep", "60"])
+    try:
+        with runs.create(data, SMOKE, "one").working():
+            (runs.runs_folder(data) / "one" / ".lock").write_text(str(stranger.pid))
+            with pytest.raises(PipelineError, match="not seen from here"):
+                jobs.cancel(data, "one", patience_s=0.2)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_cancel_on_the_command_line_takes_the_run_at_work(data: Path) -> None:
