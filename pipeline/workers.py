@@ -55,8 +55,8 @@ def stop(run: RunDirectory, patience_s: float) -> None:
     if worker is None:
         if run.is_running:
             raise PipelineError(
-                f"run {run.run_id} is worked on by a process that is not seen from here: cancel it on the machine or in the "
-                "container where it was started"
+                f"run {run.run_id} is worked on by a process that is not seen from here: cancel it on the machine, or "
+                "in the container, where it was started"
             )
         return
     try:
