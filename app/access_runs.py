@@ -6,8 +6,10 @@ What changes the data folder is refused by `pipeline.jobs` where only reading is
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +50,9 @@ def settings(profile: str) -> jobs.Settings:
     return jobs.profile_settings(profile)
 
 
-def check(profile: str, changes: Mapping[str, Any]) -> jobs.InvalidSetting | None:
-    """What is wrong with a profile changed so; None if nothing is."""
-    try:
-        jobs.configured(profile, changes)
-    except jobs.InvalidSetting as error:
-        return error
-    return None
+def configured(profile: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a profile changed so. Raises InvalidSetting for the first that is wrong."""
+    return jobs.configured(profile, changes).model_dump(mode="json")
 
 
 def start(profile: str, changes: Mapping[str, Any]) -> str:
@@ -83,10 +81,28 @@ def archive(run_id: str) -> bytes:
         return outside.pack(access.home(), run_id, Path(folder) / "run")
 
 
-def last_of(profile: str) -> dict[str, Any] | None:
-    """The manifest of the newest finished run of a profile; None where there is none."""
-    done = (run for run in access.list_runs() if run.profile == profile and run.state == "finished")
-    return next(filter(None, (access.manifest(run.run_id) for run in done)), None)
+@dataclass(frozen=True)
+class LastRun:
+    """The newest finished run of a profile: what it took, by which a new one can be judged."""
+
+    run_id: str
+    manifest: dict[str, Any]
+    size_bytes: int
+
+
+def last_of(profile: str) -> LastRun | None:
+    """The newest finished run of a profile; None where there is none."""
+    for run in access.list_runs():
+        manifest = access.manifest(run.run_id) if run.profile == profile and run.state == "finished" else None
+        if manifest is not None:
+            return LastRun(run.run_id, manifest, jobs.size_bytes(access.home(), run.run_id))
+    return None
+
+
+def free_bytes() -> int:
+    """Room on the disk of the data folder."""
+    home = access.home()
+    return shutil.disk_usage(next(path for path in (home, *home.parents) if path.exists())).free
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -140,17 +140,30 @@ def manifest_line(manifest: Mapping[str, Any]) -> str:
     return " · ".join([*parts, f"peak memory {formats.size(peak)}"] if peak else parts)
 
 
-def last_time(profile: str, manifest: Mapping[str, Any] | None, at_work: str | None) -> str:
-    """What a run of a profile took the last time, and whether a new one has to wait."""
-    if manifest is None:
-        parts = [f"No run of {escape(profile)} has finished here yet, to tell its time by."]
-    else:
-        took = f"{formats.duration(float(manifest.get('wall_s', 0)))} of work"
-        memory = f" and up to {formats.size(peak)} of memory" if (peak := _peak(manifest)) else ""
-        parts = [f"The last run of {escape(profile)}, {escape(str(manifest.get('run_id', '')))}, took {took}{memory}."]
-    if at_work is not None:
-        parts.append(f"{escape(at_work)} is at work: a new run waits until it ends.")
-    return " ".join(parts)
+_NAMED = 4
+
+
+def last_time(manifest: Mapping[str, Any], size_bytes: int, free_bytes: int, changed: Sequence[str]) -> str:
+    """What the last run of a profile took, the room there is, and which settings are other than it had."""
+    peak = _peak(manifest)
+    parts = [f"{formats.duration(float(manifest.get('wall_s', 0)))} of work"]
+    parts += [f"up to {formats.size(peak)} of memory"] if peak else []
+    parts.append(f"{formats.size(size_bytes)} on the disk ({formats.size(free_bytes)} are free)")
+    took = f"The last run of this profile, {escape(str(manifest.get('run_id', '')))}, took {', '.join(parts)}."
+    if not changed:
+        return took
+    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+    return f"{took} Settings that differ from it: {', '.join(map(escape, changed[:_NAMED]))}{more}."
+
+
+def no_last_time(profile: str) -> str:
+    """Why nothing is said of what a run will take."""
+    return f"No run of {escape(profile)} has finished here yet: what one takes is not known."
+
+
+def has_to_wait(other: str) -> str:
+    """That a new run does not begin at once."""
+    return f"{escape(other)} is at work: a new run waits until it ends."
 
 
 def waiting(run: RunStatus) -> str:
@@ -165,12 +178,11 @@ def headlines(frame: pl.DataFrame, runs: Sequence[str]) -> str:
         f"Kendall τ with its 95% bootstrap interval, resampling {resampled}, at each optimiser's greatest strength.",
         "The intervals say how sure each figure is, not whether the two differ: the runs share no draws.",
     ]
-    for policies, run_id, undefined in (
-        frame.filter(pl.col("undefined") > 0).select("policies", "run_id", "undefined").iter_rows()
-    ):
-        parts.append(f"{escape(run_id)}, {policies}: {formats.count(undefined, 'pair')} undefined and left out.")
-    for run_id, policies in frame.filter(pl.col("value").is_null()).select("run_id", "policies").iter_rows():
-        parts.append(f"{escape(run_id)}, {policies}: τ is undefined.")
+    for run_id, policies, value, undefined in frame.select("run_id", "policies", "value", "undefined").iter_rows():
+        said = [f"{formats.count(undefined, 'pair')} undefined and left out"] if undefined else []
+        said += ["τ is undefined"] if value is None else []
+        if said:
+            parts.append(f"{escape(run_id)}, {policies}: {', '.join(said)}.")
     for run_id in runs:
         if run_id not in frame["run_id"].to_list():
             parts.append(f"{escape(run_id)} has no two reward models with optimised policies.")

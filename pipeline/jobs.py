@@ -142,6 +142,11 @@ def manifest(data: Path, run_id: str) -> dict[str, Any] | None:
     return runs.open_run(data, run_id).manifest()
 
 
+def size_bytes(data: Path, run_id: str) -> int:
+    """What a run's directory takes on the disk."""
+    return sum(path.stat().st_size for path in runs.open_run(data, run_id).path.rglob("*") if path.is_file())
+
+
 def at_work(data: Path) -> str | None:
     """Id of the run that is at work in the data folder; None if none is."""
     return turns.whose(runs.runs_folder(data))
