@@ -15,23 +15,25 @@ def show() -> None:
     st.title("Runs")
     st.caption(wording.data_folder(access.home()) + (run_wording.READ_ONLY if access_runs.is_read_only() else ""))
     snapshot = access.snapshot()
+    published: list[str] = []
     with trouble.shown():
-        run_start.show(opened=not access.list_runs() and not access.has_runs(snapshot))
+        published = [] if snapshot is None else access.runs(snapshot)["run_id"].to_list()
+    with trouble.shown():
+        run_start.show(opened=not published and not access.list_runs())
         run_import.show()
-        if snapshot is not None and access.has_runs(snapshot):
+        if snapshot is not None and published:
             chosen, notes = run_compare.restore(snapshot)
             trouble.notes(notes)
             run_compare.show(snapshot, chosen)
-    _runs(snapshot)
+    _runs(snapshot, published)
 
 
 @st.fragment(run_every=EVERY)
-def _runs(shown: Snapshot | None) -> None:
+def _runs(shown: Snapshot | None, published: list[str]) -> None:
     if access.snapshot() != shown:
         st.rerun()
     with trouble.shown():
         runs = access.list_runs()
-        published = [] if shown is None else access.runs(shown)["run_id"].to_list()
         for run in runs:
             run_card.show(run, published)
         others = [run_id for run_id in published if run_id not in {run.run_id for run in runs}]

@@ -232,3 +232,15 @@ def test_what_is_wrong_with_a_file_is_one_line(two: Path, open_view: OpenPage) -
     (warning,) = page.warning
     assert "scores\\.csv, row 1" in warning.value
     assert list(two.glob(".upload-*")) == []
+
+
+def test_runs_are_shown_and_started_beside_a_warehouse_that_cannot_be_read(tmp_path: Path, runs_page: OpenPage) -> None:
+    begun(tmp_path, "stopped")
+    (tmp_path / "broken.duckdb").write_bytes(b"no database")
+    (tmp_path / store.LINK).symlink_to("broken.duckdb")
+    page = runs_page(tmp_path)
+    assert not page.exception
+    (warning,) = page.warning
+    assert "cannot be opened" in warning.value
+    assert "Resume" in labels(page)
+    assert "Start a run" in [expander.label for expander in page.expander]
