@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ examples:
   righttree app                              explore what is published, in a browser
   righttree doctor                           what is here, what is missing, what to do about it
 """
+
+_WATCH_S = 2.0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,7 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
     cancel = command("cancel", "stop a run that is at work or waits; `resume` goes on with it", _cancel)
     cancel.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the one at work)")
 
-    command("runs", "list the runs with their state, the newest first", _runs)
+    listed = command("runs", "list the runs with their state, the newest first", _runs)
+    listed.add_argument("--watch", action="store_true", help="list them anew every two seconds, until Ctrl-C")
 
     publish = command("publish", "put finished runs into the warehouse again", _publish)
     publish.add_argument("runs", nargs="*", metavar="RUN", help="ids of the runs (default: all finished ones)")
@@ -197,17 +201,32 @@ def _work_on(run: runs.RunDirectory) -> int:
     return 0
 
 
-def _runs(_: argparse.Namespace) -> int:
+def _runs(arguments: argparse.Namespace) -> int:
+    _list_runs()
+    while arguments.watch:
+        time.sleep(_WATCH_S)
+        print("\033[H\033[2J" if sys.stdout.isatty() else "", flush=True)
+        _list_runs()
+    return 0
+
+
+def _list_runs() -> None:
     found = jobs.list_runs(store.home())
     if not found:
         print(f"no runs in {store.home()}; start one with `righttree run --profile quick`")
     for run in found:
         done = sum(stage.state == "done" for stage in run.stages)
-        doing = next((f"{s.name} {s.done}/{s.total} {s.unit}" for s in run.stages if s.state == "running"), "")
-        detail = run.error if run.state == "failed" else doing
+        doing = next((_doing(stage) for stage in run.stages if stage.state == "running"), "")
+        waits = f"waits for {run.waits_for}" if run.waits_for else ""
+        detail = run.error if run.state == "failed" else waits or doing
         stages = f"{done}/{len(run.stages)} stages"
-        print(f"{run.run_id}  {run.state:<11}  {stages}  {run.wall_s:6.0f} s  {detail or ''}".rstrip())
-    return 0
+        print(f"{run.run_id}  {run.state:<11}  {stages}  {run.wall_s:6.0f} s  {detail or ''}".rstrip(), flush=True)
+
+
+def _doing(stage: jobs.StageProgress) -> str:
+    rate = f", {stage.rate_per_s:.1f} per s" if stage.rate_per_s else ""
+    left = f", {stage.eta_s:.0f} s left" if stage.eta_s is not None else ""
+    return f"{stage.name} {stage.done}/{stage.total} {stage.unit}{rate}{left}"
 
 
 def _publish(arguments: argparse.Namespace) -> int:

@@ -243,3 +243,25 @@ def test_a_profile_is_one_of_the_package(profile: str) -> None:
 
 def test_every_profile_says_what_it_is_for() -> None:
     assert all(jobs.profile_about(profile).endswith(".") for profile in jobs.profiles())
+
+
+def test_runs_are_watched_until_interrupted(data: Path) -> None:
+    with runs.create(data, SMOKE, "first").working():
+        second = jobs.start(data, SMOKE)
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "runs", "--watch"],
+            env={**os.environ, "RIGHTTREE_HOME": str(data)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert watch.stdout is not None
+        shown = watch.stdout.readline()
+        jobs.cancel(data, second)
+        later = ""
+        while "interrupted" not in later:
+            later = watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(10) == 130
+    assert shown.split()[:2] == [second, "waiting"]
+    assert shown.rstrip().endswith("waits for first")
+    assert later.split()[:2] == [second, "interrupted"]
