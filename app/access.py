@@ -17,13 +17,16 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.selection import Options, Selection
+from app.selection import Options, Policies, Selection, Source
 from pipeline import jobs
-from warehouse import reads, store
+from warehouse import reads, reads_policies, store
 from warehouse.errors import InvalidChoice
 from warehouse.measures import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare
 from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.test_set import FEWEST_PROMPTS, check, chosen_prompts
+
+PLAIN = Source()
+"""The initial policy's responses to the prompts in their own words."""
 
 _RUNS_KEPT = 8
 _EVALUATIONS_KEPT = 400
@@ -78,29 +81,42 @@ def reward_models(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
         return reads.reward_models(connection, run_id)
 
 
-@st.cache_resource(max_entries=_RUNS_KEPT, show_spinner="Reading the scores …")
-def score_cube(snapshot: Snapshot, run_id: str) -> ScoreCube:
-    """Scores of all reward models on the RM-test prompts."""
+@st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner="Reading the scores …")
+def score_cube(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> ScoreCube:
+    """Scores of all reward models on the RM-test prompts. Raises as `reads.score_cube`."""
     with cursor(snapshot) as connection:
-        return reads.score_cube(connection, run_id)
+        return reads.score_cube(connection, run_id, source.names or reads.INITIAL, source.paraphrase, source.seed)
 
 
 @st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
-def policy_values(snapshot: Snapshot, run_id: str, optimizer: str, strength: float) -> PolicyValues:
-    """Values of the policies of one optimizer at one strength."""
+def policy_values(snapshot: Snapshot, run_id: str, policies: Policies) -> PolicyValues:
+    """Values of the policies of one optimizer at one strength or KL."""
     with cursor(snapshot) as connection:
-        return reads.policy_values(connection, run_id, optimizer, strength)
+        if policies.kl is not None:
+            return reads_policies.policy_values_at_kl(connection, run_id, policies.optimizer, policies.kl)
+        assert policies.strength is not None
+        return reads.policy_values(connection, run_id, policies.optimizer, policies.strength)
 
 
 @st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
-def options(snapshot: Snapshot, run_id: str) -> Options:
-    """What can be chosen in a run."""
+def sources(snapshot: Snapshot, run_id: str) -> dict[str, bool]:
+    """Whose responses to the RM-test prompts there are, and whether they answered paraphrases too."""
+    with cursor(snapshot) as connection:
+        found = reads.sources(connection, run_id)
+    return {row["source"]: bool(row["paraphrase_responses"]) for row in found.iter_rows(named=True)}
+
+
+@st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner=False)
+def options(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> Options:
+    """What can be chosen in a run, on the responses of a source. Raises InvalidChoice where there is nothing."""
     with cursor(snapshot) as connection:
         prompts = reads.prompts(connection, run_id)
         strengths = reads.strengths(connection, run_id)
+        reach = {name: reads_policies.kl_reach(connection, run_id, name) for name in strengths["optimizer"].unique()}
     if strengths.is_empty():
         raise InvalidChoice(f"run {run_id} has no optimised policies; explore another one, or start a new run")
-    cube = score_cube(snapshot, run_id)
+    cube = score_cube(snapshot, run_id, source)
+    answered = sources(snapshot, run_id)
     tested = pl.DataFrame({"category": cube.categories, "subset": cube.subsets})
     sizes = tested.group_by("category", "subset").len().sort("category", "subset")
     return Options(
@@ -114,6 +130,9 @@ def options(snapshot: Snapshot, run_id: str) -> Options:
         },
         rl_categories=tuple(prompts.filter(split="rl_test")["category"].unique().sort()),
         reward_models=cube.reward_models,
+        kl={name: found for name, found in reach.items() if found is not None},
+        sources=tuple(answered),
+        paraphrases=all(answered[name] for name in source.names or (reads.INITIAL,)),
     )
 
 
@@ -122,9 +141,10 @@ def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation
     (found,) = evaluations(
         snapshot,
         run_id,
+        chosen.source(),
         chosen.measure,
         (chosen.test_set(),),
-        *policies(snapshot, run_id, chosen),
+        policies(snapshot, run_id, chosen),
         chosen.rl_categories,
     )
     return found
@@ -136,9 +156,10 @@ def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str,
     found = evaluations(
         snapshot,
         run_id,
+        chosen.source(),
         chosen.measure,
         tuple(replace(_of_all_sizes(chosen), categories=(name,)) for name in names),
-        *policies(snapshot, run_id, chosen),
+        policies(snapshot, run_id, chosen),
         chosen.rl_categories,
     )
     return dict(zip(names, found, strict=True))
@@ -146,19 +167,21 @@ def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str,
 
 def test_responses(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[ScoreCube, NDArray[np.int64]]:
     """The scores a choice's test set is made of, cut to its responses, and the numbers of its prompts."""
-    cube = score_cube(snapshot, run_id)
+    cube = score_cube(snapshot, run_id, chosen.source())
     responses = replace(cube, scores_MPR=cube.scores_MPR[:, :, : chosen.responses])
     return responses, chosen_prompts(cube, chosen.test_set())
 
 
-def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[str, float]:
-    """The optimizer and strength in force: the chosen strength, or the greatest of the run."""
-    return chosen.optimizer, chosen.strength or max(options(snapshot, run_id).strengths[chosen.optimizer])
+def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> Policies:
+    """The policies in force: at the chosen KL or strength, or at the greatest strength of the run."""
+    if chosen.kl is not None:
+        return Policies(chosen.optimizer, kl=chosen.kl)
+    return Policies(chosen.optimizer, chosen.strength or max(options(snapshot, run_id).strengths[chosen.optimizer]))
 
 
 def categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:
     """The chosen categories (none chosen: all) whose chosen prompts are enough for a test set of their own."""
-    offered = options(snapshot, run_id)
+    offered = options(snapshot, run_id, chosen.source())
     return [
         name
         for name in chosen.categories or offered.subsets
@@ -175,31 +198,32 @@ def _of_all_sizes(chosen: Selection) -> TestSet:
 def evaluations(
     snapshot: Snapshot,
     run_id: str,
+    source: Source,
     measure: str,
     test_sets: tuple[TestSet, ...],
-    optimizer: str,
-    strength: float,
+    policies: Policies,
     rl_categories: tuple[str, ...],
 ) -> list[Evaluation]:
     """A measure on several test sets, which share the draws of reward models and of RL-test prompts."""
     return evaluate_each(
-        score_cube(snapshot, run_id),
-        policy_values(snapshot, run_id, optimizer, strength),
+        score_cube(snapshot, run_id, source),
+        policy_values(snapshot, run_id, policies),
         test_sets,
         measure=measure,
         rl_categories=rl_categories or None,
-        prepared=[prompt_values(snapshot, run_id, measure, test_set) for test_set in test_sets],
+        prepared=[prompt_values(snapshot, run_id, source, measure, test_set) for test_set in test_sets],
     )
 
 
-def prompt_values(snapshot: Snapshot, run_id: str, measure: str, test_set: TestSet) -> PromptValues:
+def prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, test_set: TestSet) -> PromptValues:
     """A measure's values prompt by prompt, kept by what of the test set decides them."""
-    return _prompt_values(snapshot, run_id, measure, check(score_cube(snapshot, run_id), test_set).seen())
+    seen = check(score_cube(snapshot, run_id, source), test_set).seen()
+    return _prompt_values(snapshot, run_id, source, measure, seen)
 
 
 @st.cache_resource(max_entries=_VALUES_KEPT, show_spinner="Measuring …")
-def _prompt_values(snapshot: Snapshot, run_id: str, measure: str, seen: TestSet) -> PromptValues:
-    return prepare(score_cube(snapshot, run_id), measure, seen)
+def _prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, seen: TestSet) -> PromptValues:
+    return prepare(score_cube(snapshot, run_id, source), measure, seen)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the responses …")

@@ -168,6 +168,13 @@ def hacked(snapshot: Snapshot, run_id: str, categories: Categories) -> tuple[Wor
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def stopped_ppo(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
+    """PPO that went wrong, and why."""
+    with access.cursor(snapshot) as connection:
+        return reads_policies.stopped_ppo(connection, run_id)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def ppo_curves(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
     """What was recorded while policies were optimised by PPO."""
     with access.cursor(snapshot) as connection:

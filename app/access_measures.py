@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import access
 from app.access import Snapshot
-from app.selection import Selection
+from app.selection import Policies, Selection, Source
 from warehouse.measures import MEASURES, Comparison, TestSet, compare_all
 
 PLAIN = "accuracy_pair"
@@ -25,14 +25,24 @@ _KEPT = 100
 Board = dict[str, Comparison]
 
 
-def leaderboards(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[tuple[str, float], Board]:
-    """Every measure for each (optimizer, strength): first the chosen one, then all others at their greatest."""
-    strengths = access.options(snapshot, run_id).strengths
-    first = dict([access.policies(snapshot, run_id, chosen)])
-    at = first | {name: max(there) for name, there in strengths.items() if name not in first}
+def leaderboards(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[Policies, Board]:
+    """Every measure for each optimizer's policies: first the chosen ones, then all others at their greatest strength.
+
+    Where a KL is chosen, the others are taken at the same one, if any of their policies gets so far.
+    """
+    offered = access.options(snapshot, run_id)
+    others = [
+        Policies(name, kl=chosen.kl)
+        if chosen.kl is not None and chosen.kl <= offered.kl.get(name, (0.0, 0.0))[1]
+        else Policies(name, max(there))
+        for name, there in offered.strengths.items()
+        if name != chosen.optimizer
+    ]
     return {
-        policies: _boards(snapshot, run_id, (chosen.test_set(),), *policies, chosen.rl_categories, 1000)[0]
-        for policies in at.items()
+        policies: _boards(
+            snapshot, run_id, chosen.source(), (chosen.test_set(),), policies, chosen.rl_categories, 1000
+        )[0]
+        for policies in [access.policies(snapshot, run_id, chosen), *others]
     }
 
 
@@ -42,7 +52,9 @@ def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str,
     whole = replace(chosen.test_set(), prompts=None, budget=None)  # one category has fewer prompts than all
     test_sets = tuple(replace(whole, categories=(name,)) for name in categories)
     policies = access.policies(snapshot, run_id, chosen)
-    found = _boards(snapshot, run_id, test_sets, *policies, chosen.rl_categories, BY_CATEGORY_REPLICATES)
+    found = _boards(
+        snapshot, run_id, chosen.source(), test_sets, policies, chosen.rl_categories, BY_CATEGORY_REPLICATES
+    )
     return dict(zip(categories, found, strict=True))
 
 
@@ -50,20 +62,20 @@ def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str,
 def _boards(
     snapshot: Snapshot,
     run_id: str,
+    source: Source,
     test_sets: tuple[TestSet, ...],
-    optimizer: str,
-    strength: float,
+    policies: Policies,
     rl_categories: tuple[str, ...],
     replicates: int,
 ) -> list[Board]:
     return compare_all(
-        access.score_cube(snapshot, run_id),
-        access.policy_values(snapshot, run_id, optimizer, strength),
+        access.score_cube(snapshot, run_id, source),
+        access.policy_values(snapshot, run_id, policies),
         PLAIN,
         test_sets=test_sets,
         rl_categories=rl_categories or None,
         replicates=replicates,
-        prepared={name: access.prompt_values(snapshot, run_id, name, test_sets[0]) for name in MEASURES}
+        prepared={name: access.prompt_values(snapshot, run_id, source, name, test_sets[0]) for name in MEASURES}
         if test_sets
         else None,
     )

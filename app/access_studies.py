@@ -10,7 +10,7 @@ import streamlit as st
 from app import access
 from app.access import Snapshot
 from app.fitting import most_map_bins
-from app.selection import Options, Selection
+from app.selection import Options, Policies, Selection, Source
 from app.study_frames import ALL
 from warehouse.measures import Evaluation, Plan, TestSet, annotation_plans, rank_bin_cells
 from warehouse.measures.plans import thinned
@@ -60,7 +60,7 @@ def category_table(snapshot: Snapshot, options: Options, chosen: Selection) -> d
     Both axes start with `ALL`. A category with fewer than two prompts on a side is left out there.
     """
     measured = access.categories(snapshot, options.run, chosen)
-    values = access.policy_values(snapshot, options.run, *access.policies(snapshot, options.run, chosen))
+    values = access.policy_values(snapshot, options.run, access.policies(snapshot, options.run, chosen))
     sizes = Counter(values.categories)
     valued = [name for name in chosen.rl_categories or options.rl_categories if sizes[name] >= FEWEST_PROMPTS]
     whole = replace(chosen.test_set(), prompts=None, budget=None)  # one category has fewer prompts than all
@@ -95,10 +95,11 @@ def plans(snapshot: Snapshot, options: Options, chosen: Selection) -> list[Plan]
     return _plans(
         snapshot,
         options.run,
+        chosen.source(),
         plan_budget(chosen, options),
         chosen.plan_noise,
         base,
-        *access.policies(snapshot, options.run, chosen),
+        access.policies(snapshot, options.run, chosen),
         chosen.rl_categories,
     )
 
@@ -107,23 +108,25 @@ def _each(
     snapshot: Snapshot, options: Options, chosen: Selection, test_sets: list[TestSet], rl_categories: tuple[str, ...]
 ) -> list[Evaluation]:
     policies = access.policies(snapshot, options.run, chosen)
-    return access.evaluations(snapshot, options.run, chosen.measure, tuple(test_sets), *policies, rl_categories)
+    return access.evaluations(
+        snapshot, options.run, chosen.source(), chosen.measure, tuple(test_sets), policies, rl_categories
+    )
 
 
 @st.cache_resource(max_entries=_PLANS_KEPT, show_spinner="Trying every way to spend the budget …")
 def _plans(
     snapshot: Snapshot,
     run_id: str,
+    source: Source,
     budget: int,
     noise: float,
     base: TestSet,
-    optimizer: str,
-    strength: float,
+    policies: Policies,
     rl_categories: tuple[str, ...],
 ) -> list[Plan]:
     return annotation_plans(
-        access.score_cube(snapshot, run_id),
-        access.policy_values(snapshot, run_id, optimizer, strength),
+        access.score_cube(snapshot, run_id, source),
+        access.policy_values(snapshot, run_id, policies),
         budget,
         noise=noise or None,
         test_set=base,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
+
 from app import wording
 from app.formats import count, escape, interval, number
 from warehouse.measures import GoodhartSlopes
@@ -12,6 +14,7 @@ from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.gain_curves import GainCurves
 from warehouse.measures.ndr_curve import NdrCurve
 
+_STOPPED_SHOWN = 4
 NO_PPO = "This run has no PPO policies; what is shown is best-of-n alone."
 EMPTY = "(an empty response)"
 
@@ -31,6 +34,19 @@ _METRICS = {
 def metric(name: str) -> str:
     """How a figure of PPO's training is called; an unknown one by its own name."""
     return _METRICS.get(name, name)
+
+
+def stopped(rows: pl.DataFrame) -> str:
+    """Which PPO went wrong, when and why; empty if none."""
+    lines = [
+        f"**{escape(row['ppo_id'])}** at step {row['steps_done']} of {row['steps']}: {escape(row['reason'])}"
+        for row in rows.iter_rows(named=True)
+    ]
+    if not lines:
+        return ""
+    shown = "; ".join(lines[:_STOPPED_SHOWN])
+    more = f"; and {len(lines) - _STOPPED_SHOWN} more" if len(lines) > _STOPPED_SHOWN else ""
+    return f"{count(len(lines), 'policy')} stopped early and left out from there on: {shown}{more}."
 
 
 def whose(golden: str | None, proxy: str | None) -> str:

@@ -5,12 +5,13 @@ What cannot be had is replaced by the default and said, one note each; nothing r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from app.selection import Options, Selection, name_of
 from warehouse.measures import CORRELATIONS
+from warehouse.reads import INITIAL
 
 LEVELS = ("pooled", "within")
 CELLS = ("ndr", "error")
@@ -24,6 +25,21 @@ def with_known_run(selection: Selection, run_ids: Sequence[str]) -> tuple[Select
     if selection.run is None or selection.run in run_ids:
         return selection, []
     return replace(selection, run=None), [f"run={selection.run} (not in the warehouse)"]
+
+
+def with_known_sources(selection: Selection, answered: Mapping[str, bool]) -> tuple[Selection, list[str]]:
+    """The choice with those sources of responses that the run has.
+
+    `answered` maps each to whether it answered paraphrases too; without such answers there is no paraphrase share.
+    """
+    fitting = _Fitting(selection)
+    fitting.many("sources", tuple(answered), "no such source of responses")
+    if fitting.selection.sources == (INITIAL,):
+        fitting.change("sources", ())
+    if not all(answered[name] for name in fitting.selection.sources or (INITIAL,)) and selection.paraphrase:
+        fitting.drop("paraphrase", "the chosen sources did not answer paraphrases")
+    fitting.between("paraphrase", 0.0, 1.0)
+    return fitting.selection, fitting.notes
 
 
 def fitted(selection: Selection, options: Options) -> tuple[Selection, list[str]]:
@@ -41,6 +57,7 @@ def fitted(selection: Selection, options: Options) -> tuple[Selection, list[str]
     fitting.one("optimizer", tuple(options.strengths), "not in this run")
     strengths = options.strengths.get(fitting.selection.optimizer, ())
     fitting.one("strength", strengths, f"this run has {', '.join(f'{value:g}' for value in strengths)}")
+    _fit_kl(fitting, options)
     fitting.many("rl_categories", options.rl_categories, "not among the RL-test prompts")
     fitting.one("correlation", CORRELATIONS, "no such correlation")
     fitting.one("level", LEVELS, "pooled or within")
@@ -50,6 +67,20 @@ def fitted(selection: Selection, options: Options) -> tuple[Selection, list[str]
     others = tuple(name for name in options.reward_models if name != fitting.selection.golden)
     fitting.one("proxy", others, "no such reward model beside the golden")
     return fitting.selection, fitting.notes
+
+
+def _fit_kl(fitting: _Fitting, options: Options) -> None:
+    """A KL that some policy reaches, or a strength, not both."""
+    chosen = fitting.selection
+    if chosen.kl is None:
+        return
+    reach = options.kl.get(chosen.optimizer)
+    if reach is None:
+        fitting.drop("kl", f"no KL is known of {chosen.optimizer}")
+    elif not 0 < chosen.kl <= reach[1]:
+        fitting.drop("kl", f"above 0, at most {reach[1]:.3g}")
+    elif chosen.strength is not None:
+        fitting.drop("strength", "a KL is set; leave one out")
 
 
 def _fit_size(fitting: _Fitting, options: Options) -> None:
@@ -97,7 +128,7 @@ class _Fitting:
         if value != default:
             self._note(field, value, why)
         fallback = default if default is None or default in allowed or not allowed else allowed[0]
-        self._change(field, fallback)
+        self.change(field, fallback)
 
     def between(self, field: str, least: float, most: float) -> None:
         """Keep a number within its bounds; else the default. NaN is within none."""
@@ -108,7 +139,7 @@ class _Fitting:
     def drop(self, field: str, why: str) -> None:
         """Put the default in the place of a value."""
         self._note(field, getattr(self.selection, field), why)
-        self._change(field, getattr(Selection(), field))
+        self.change(field, getattr(Selection(), field))
 
     def many(self, field: str, allowed: Sequence[object], why: str) -> None:
         """Keep those of several values that are allowed."""
@@ -116,9 +147,9 @@ class _Fitting:
         for value in values:
             if value not in allowed:
                 self._note(field, value, why)
-        self._change(field, tuple(value for value in values if value in allowed))
+        self.change(field, tuple(value for value in values if value in allowed))
 
-    def _change(self, field: str, value: Any) -> None:
+    def change(self, field: str, value: Any) -> None:
         self.selection = replace(self.selection, **{field: value})
 
     def _note(self, field: str, value: object, why: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from app import wording
+from app.selection import Policies
 from warehouse.measures import MEASURES, Comparison, Estimate
 
 Board = Mapping[str, Comparison]
@@ -25,7 +26,7 @@ _SCHEMA = {
 }
 
 
-def rows(boards: Mapping[tuple[str, float], Board], correlation: str, level: str) -> pl.DataFrame:
+def rows(boards: Mapping[Policies, Board], correlation: str, level: str) -> pl.DataFrame:
     """A row per optimizer and measure, the best of the first optimizer first.
 
     Columns `policies` (`best-of-16`), `measure`, `title`; the correlation `value` from `low` to `high`; its
@@ -34,10 +35,8 @@ def rows(boards: Mapping[tuple[str, float], Board], correlation: str, level: str
     `plain accuracy` itself. Figures are null where undefined.
     """
     parts = [
-        _rows(board, correlation, level).select(
-            pl.lit(wording.optimizer(name).at.format(f"{strength:g}")).alias("policies"), pl.all()
-        )
-        for (name, strength), board in boards.items()
+        _rows(board, correlation, level).select(pl.lit(wording.called(policies)).alias("policies"), pl.all())
+        for policies, board in boards.items()
     ]
     order = parts[0].sort("value", descending=True, nulls_last=True)["measure"]
     return pl.concat(parts).sort(pl.col("measure").cast(pl.Enum(order)), maintain_order=True)

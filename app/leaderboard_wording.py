@@ -8,13 +8,11 @@ import polars as pl
 
 from app import wording
 from app.formats import count, escape, interval, number
-from app.selection import Options, Selection
+from app.selection import Options, Policies, Selection
 from warehouse.measures import Comparison
 
 
-def what_is_shown(
-    boards: Mapping[tuple[str, float], Mapping[str, Comparison]], chosen: Selection, options: Options
-) -> str:
+def what_is_shown(boards: Mapping[Policies, Mapping[str, Comparison]], chosen: Selection, options: Options) -> str:
     """One line: the test set, the policies, and where the intervals come from."""
     board = next(iter(boards.values()))
     return wording.what_is_shown(chosen, options, next(iter(board.values())).first)

@@ -8,12 +8,35 @@ address shows the newest run, and a link keeps meaning the same choice when a de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from warehouse.measures import TestSet
+from warehouse.reads import INITIAL
 
 Query = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose responses to the RM-test prompts are measured, and to which words.
+
+    `names` are policies, or `ppo` for all of the last PPO step; none is the initial policy. A share `paraphrase` of the
+    prompts, drawn by `seed`, gives way to their paraphrases.
+    """
+
+    names: tuple[str, ...] = ()
+    paraphrase: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Which optimised policies are valued: an optimizer's at one strength, or all at one KL, in nats."""
+
+    optimizer: str
+    strength: float | None = None
+    kl: float | None = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +47,8 @@ class Selection:
     measure: str = "accuracy"
     categories: tuple[str, ...] = ()
     subsets: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    paraphrase: float = 0.0
     responses: int | None = None
     prompts: int | None = None
     budget: int | None = None
@@ -34,6 +59,7 @@ class Selection:
     seed: int = 0
     optimizer: str = "bon"
     strength: float | None = None
+    kl: float | None = None
     rl_categories: tuple[str, ...] = ()
     correlation: str = "kendall"
     level: str = "pooled"
@@ -48,6 +74,10 @@ class Selection:
     @property
     def has_pair(self) -> bool:
         return self.golden is not None and self.proxy is not None
+
+    def source(self) -> Source:
+        """The responses that the test set is made of."""
+        return Source(self.sources, self.paraphrase, self.seed if self.paraphrase else 0)
 
     def test_set(self) -> TestSet:
         """The prompts, responses and annotation that measures see."""
@@ -67,10 +97,12 @@ class Selection:
 
 @dataclass(frozen=True)
 class Options:
-    """What one run offers.
+    """What one run offers, on the responses of the sources that are chosen.
 
     `subsets` maps each RM-test category to its subsets, `sizes` each (category, subset) to its number of prompts,
-    `strengths` each optimizer to its.
+    `strengths` each optimizer to its, `kl` each optimizer whose KL is known to how far its policies get, in nats: the
+    least of them, and the farthest. `sources` are whose responses can be chosen; `paraphrases`, whether the chosen
+    ones answered paraphrases too.
     """
 
     run: str
@@ -81,6 +113,9 @@ class Options:
     strengths: Mapping[str, tuple[float, ...]]
     rl_categories: tuple[str, ...]
     reward_models: tuple[str, ...]
+    kl: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    sources: tuple[str, ...] = (INITIAL,)
+    paraphrases: bool = False
 
     def subsets_of(self, categories: Sequence[str]) -> tuple[str, ...]:
         """Subsets of the categories, or of all if there are none."""
@@ -100,30 +135,30 @@ def from_query(query: Query) -> tuple[Selection, list[str]]:
     found: dict[str, Any] = {}
     notes = []
     for name, values in query.items():
-        field = _FIELD_OF.get(name)
-        if field is None:
+        known = _FIELD_OF.get(name)
+        if known is None:
             notes.append(f"{name} (no such choice)")
-        elif field in _MANY:
-            found[field] = tuple(dict.fromkeys(values))
-        elif field in _NUMBERS:
+        elif known in _MANY:
+            found[known] = tuple(dict.fromkeys(values))
+        elif known in _NUMBERS:
             try:
-                found[field] = _NUMBERS[field](values[-1])
+                found[known] = _NUMBERS[known](values[-1])
             except ValueError:
-                notes.append(f"{name}={values[-1]} (not a {'whole ' if _NUMBERS[field] is int else ''}number)")
+                notes.append(f"{name}={values[-1]} (not a {'whole ' if _NUMBERS[known] is int else ''}number)")
         else:
-            found[field] = values[-1]
+            found[known] = values[-1]
     return replace(Selection(), **found), notes
 
 
 def to_query(selection: Selection) -> dict[str, list[str]]:
     """The link's parameters: only what differs from the defaults, in the order of the fields."""
     query = {}
-    for field in fields(Selection):
-        value = getattr(selection, field.name)
-        if value == field.default:
+    for entry in fields(Selection):
+        value = getattr(selection, entry.name)
+        if value == entry.default:
             continue
         values = value if isinstance(value, tuple) else (value,)
-        query[_NAME_OF[field.name]] = [f"{item:g}" if isinstance(item, float) else str(item) for item in values]
+        query[_NAME_OF[entry.name]] = [f"{item:g}" if isinstance(item, float) else str(item) for item in values]
     return query
 
 
@@ -132,8 +167,9 @@ def name_of(field: str) -> str:
     return _NAME_OF[field]
 
 
-_MANY = ("categories", "subsets", "rl_categories")
+_MANY = ("categories", "subsets", "sources", "rl_categories")
 _NUMBERS: Mapping[str, type[int] | type[float]] = {
+    "paraphrase": float,
     "responses": int,
     "prompts": int,
     "budget": int,
@@ -143,10 +179,16 @@ _NUMBERS: Mapping[str, type[int] | type[float]] = {
     "noise": float,
     "seed": int,
     "strength": float,
+    "kl": float,
     "map_bins": int,
     "plan_budget": int,
     "plan_noise": float,
 }
-_OTHER_NAMES = {"categories": "category", "subsets": "subset", "rl_categories": "rl-category"}
-_NAME_OF = {field.name: _OTHER_NAMES.get(field.name, field.name.replace("_", "-")) for field in fields(Selection)}
-_FIELD_OF = {name: field for field, name in _NAME_OF.items()}
+_OTHER_NAMES = {
+    "categories": "category",
+    "subsets": "subset",
+    "sources": "source",
+    "rl_categories": "rl-category",
+}
+_NAME_OF = {entry.name: _OTHER_NAMES.get(entry.name, entry.name.replace("_", "-")) for entry in fields(Selection)}
+_FIELD_OF = {name: entry for entry, name in _NAME_OF.items()}

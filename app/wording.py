@@ -11,22 +11,23 @@ import polars as pl
 
 from app import formats
 from app.formats import count, escape, number
-from app.selection import Options, Selection
+from app.selection import Options, Policies, Selection
 from warehouse.measures import MEASURES, Estimate, Evaluation
 
 
 @dataclass(frozen=True)
 class OptimizerWords:
-    """How an optimizer and its strength are called; `at` is completed with the strength."""
+    """How an optimizer and its strength are called; `at` is completed with the strength, `at_kl` with nats."""
 
     title: str
     strength: str
     at: str
+    at_kl: str
 
 
 _OPTIMIZERS: Mapping[str, OptimizerWords] = {
-    "bon": OptimizerWords("Best-of-n", "n", "best-of-{}"),
-    "ppo": OptimizerWords("PPO", "Step", "PPO at step {}"),
+    "bon": OptimizerWords("Best-of-n", "n", "best-of-{}", "best-of-n at a KL of {} nats"),
+    "ppo": OptimizerWords("PPO", "Step", "PPO at step {}", "PPO at a KL of {} nats"),
 }
 
 
@@ -69,7 +70,7 @@ def correlations(evaluation: Evaluation, level: str) -> Mapping[str, Estimate]:
 
 def optimizer(name: str) -> OptimizerWords:
     """Words for an optimizer; an unknown one is called by its own name."""
-    return _OPTIMIZERS.get(name, OptimizerWords(name, "Strength", f"{name} at {{}}"))
+    return _OPTIMIZERS.get(name, OptimizerWords(name, "Strength", f"{name} at {{}}", f"{name} at a KL of {{}} nats"))
 
 
 def strength_of(chosen: Selection, options: Options) -> float:
@@ -79,14 +80,20 @@ def strength_of(chosen: Selection, options: Options) -> float:
 
 def samples_of(chosen: Selection, options: Options) -> float | None:
     """The n of best-of-n to look at picks for: the chosen one, else the greatest of the run; None without any."""
-    if chosen.optimizer == "bon":
+    if chosen.optimizer == "bon" and chosen.kl is None:
         return strength_of(chosen, options)
     return max(options.strengths.get("bon", ()), default=None)
 
 
 def policies(chosen: Selection, options: Options) -> str:
-    """The policies looked at: `best-of-16`."""
-    return optimizer(chosen.optimizer).at.format(f"{strength_of(chosen, options):g}")
+    """The policies looked at: `best-of-16`, `PPO at a KL of 2 nats`."""
+    return called(Policies(chosen.optimizer, strength_of(chosen, options), chosen.kl))
+
+
+def called(policies: Policies) -> str:
+    """What policies are called."""
+    words = optimizer(policies.optimizer)
+    return words.at.format(f"{policies.strength:g}") if policies.kl is None else words.at_kl.format(f"{policies.kl:g}")
 
 
 def question(chosen: Selection) -> str:
@@ -103,7 +110,8 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
             f"Run **{escape(options.run)}**",
             f"{count(reward_models, 'reward model')}, {count(pairs, 'golden–proxy pair')}",
             f"measured on {count(evaluation.prompts_used, 'RM-test prompt')}{_where(chosen)} "
-            f"× {count(chosen.responses or options.responses, 'response')}{_bracketed(constructed(chosen))}",
+            f"× {count(chosen.responses or options.responses, 'response')}{_of(chosen)}"
+            f"{_bracketed(constructed(chosen))}",
             f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
             f"{_list(chosen.rl_categories)}",
             f"95% bootstrap intervals, B = {evaluation.replicates:,}, resampling {escape(str(evaluation.resampled))}",
@@ -114,6 +122,8 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
 def constructed(chosen: Selection) -> str:
     """What was done to the test set beyond choosing prompts and responses; empty if nothing."""
     parts = []
+    if chosen.paraphrase:
+        parts.append(f"{formats.percent(chosen.paraphrase)} of prompts paraphrased")
     if chosen.budget is not None:
         parts.append(f"a budget of {count(chosen.budget, 'annotation')}")
     elif chosen.prompts is not None:
@@ -123,9 +133,24 @@ def constructed(chosen: Selection) -> str:
         parts.append(bins if chosen.chosen_bin is None else f"{bins}, {chosen.chosen_bin} over {chosen.rejected_bin}")
     if chosen.noise:
         parts.append(f"annotators flip {formats.percent(chosen.noise)} of pairs")
-    if parts and (chosen.noise or chosen.budget is not None or chosen.prompts is not None):
+    if is_drawn(chosen):
         parts.append(f"seed {chosen.seed}")
     return ", ".join(parts)
+
+
+def is_drawn(chosen: Selection) -> bool:
+    """Whether the seed decides anything about the test set."""
+    return bool(chosen.noise or chosen.paraphrase or chosen.budget is not None or chosen.prompts is not None)
+
+
+def source(name: str) -> str:
+    """Whose responses: a policy's id in words."""
+    heated = name.removeprefix("initial-t")
+    if name == "initial":
+        return "Initial policy"
+    if heated != name:
+        return f"Initial policy at temperature {heated}"
+    return "PPO, last step, all reward models" if name == "ppo" else name
 
 
 def undefined(evaluation: Evaluation) -> str:
@@ -218,7 +243,8 @@ def left_out(notes: Sequence[str]) -> str:
 
 def file_name(chosen: Selection, options: Options, figure: str) -> str:
     """Name of a download of one figure, without ending."""
-    return f"{options.run}-{figure}-{chosen.measure}-{chosen.optimizer}-{strength_of(chosen, options):g}"
+    at = f"{strength_of(chosen, options):g}" if chosen.kl is None else f"kl{chosen.kl:g}"
+    return f"{options.run}-{figure}-{chosen.measure}-{chosen.optimizer}-{at}"
 
 
 def facts(chosen: Selection, options: Options) -> dict[str, object]:
@@ -227,7 +253,9 @@ def facts(chosen: Selection, options: Options) -> dict[str, object]:
         "run_id": options.run,
         "measure": chosen.measure,
         "optimizer": chosen.optimizer,
-        "strength": strength_of(chosen, options),
+        "strength": strength_of(chosen, options) if chosen.kl is None else None,
+        "kl": chosen.kl,
+        "sources": ", ".join(chosen.sources) or "initial",
         "categories": ", ".join(chosen.categories) or "all",
         "subsets": ", ".join(chosen.subsets) or "all",
         "responses": chosen.responses or options.responses,
@@ -255,6 +283,13 @@ def _bracketed(text: str) -> str:
     return f" ({text})" if text else ""
 
 
+def _of(chosen: Selection) -> str:
+    """Whose responses, where they are not the initial policy's."""
+    if chosen.sources in ((), ("initial",)):
+        return ""
+    return f" of {_listed([source(name) for name in chosen.sources])}"
+
+
 def _where(chosen: Selection) -> str:
     return _list(chosen.subsets or chosen.categories)
 
@@ -262,5 +297,9 @@ def _where(chosen: Selection) -> str:
 def _list(names: Sequence[str]) -> str:
     if not names:
         return ""
+    return f" ({_listed(names)})"
+
+
+def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(escape(name) for name in names[:3])
-    return f" ({shown}{f' and {len(names) - 3} more' if len(names) > 3 else ''})"
+    return f"{shown}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"

@@ -129,6 +129,21 @@ def policy_values_at_kl(
     return values_at_kl(values, kl_SM, kl)
 
 
+def kl_reach(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str) -> tuple[float, float] | None:
+    """How far an optimizer's policies get from the initial one, in nats: the least of them, and the farthest.
+
+    None where no KL is known or none is above 0.
+    """
+    reached = (
+        policies(connection, run_id, optimizer)
+        .drop_nulls("kl")
+        .group_by("reward_model_id")
+        .agg(pl.col("kl").max())
+        .filter(pl.col("kl") > 0)["kl"]
+    )
+    return None if reached.is_empty() else (float(reached.min()), float(reached.max()))  # type: ignore[arg-type]
+
+
 def policy_tokens(
     connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, kl_coefficient: float | None = None
 ) -> pl.DataFrame:
@@ -169,6 +184,17 @@ def penalties(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str
     """The KL penalties that an optimizer of a run was used with, in the order of `kl_coefficients`."""
     frame = connection.execute("SELECT * FROM policy WHERE run_id = ? AND optimizer = ?", [run_id, optimizer]).pl()
     return tuple(kl_coefficients(frame))
+
+
+def stopped_ppo(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
+    """PPO that went wrong: `ppo_id, reward_model_id, kl_coefficient, steps, steps_done, reason`, by id."""
+    return connection.execute(
+        """
+        SELECT ppo_id, reward_model_id, kl_coefficient, steps, steps_done, reason FROM ppo_run
+        WHERE run_id = ? AND state = 'diverged' ORDER BY ppo_id
+        """,
+        [run_id],
+    ).pl()
 
 
 def ppo_curves(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:

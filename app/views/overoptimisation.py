@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import access, curve_wording, overview_wording
+from app import access, access_curves, curve_wording, overview_wording
 from app.choices import OveroptimisationChoice
 from app.page_choice import Fitting
 from app.widgets import curve_controls, empty, hacking, page_state, ppo_training, trouble, watch
@@ -37,6 +37,9 @@ def show() -> None:
             return
         if "ppo" not in offered.optimizers:
             st.caption(curve_wording.NO_PPO)
+        stopped = curve_wording.stopped(access_curves.stopped_ppo(snapshot, run_id))
+        if stopped:
+            st.warning(stopped, icon=":material/report:")
         figures = CurveFigures(snapshot, run_id, chosen, offered.optimizers)
         figures.gains()
         figures.ndr()

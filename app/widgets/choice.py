@@ -13,9 +13,10 @@ import streamlit as st
 
 from app import access, wording
 from app.access import Snapshot
-from app.fitting import fitted, with_known_run
+from app.fitting import fitted, with_known_run, with_known_sources
 from app.selection import Options, Selection, from_query, to_query
 from app.widgets import session_run
+from warehouse.errors import InvalidChoice
 
 _CHOSEN = "selection"
 _WRITTEN = "selection.written"
@@ -31,12 +32,21 @@ def restore(snapshot: Snapshot) -> tuple[Selection, Options, list[str]]:
         asked = replace(st.session_state.get(_CHOSEN, Selection()), run=session_run.get())
     runs = access.runs(snapshot)
     chosen, unknown_run = with_known_run(asked, runs["run_id"].to_list())
-    options = access.options(snapshot, chosen.run or wording.newest(runs))
+    run_id = chosen.run or wording.newest(runs)
+    chosen, unknown_sources = with_known_sources(chosen, access.sources(snapshot, run_id))
+    try:
+        options = access.options(snapshot, run_id, chosen.source())
+    except InvalidChoice as error:
+        if chosen.source() == access.PLAIN:
+            raise
+        unknown_sources.append(f"sources and paraphrases ({error})")
+        chosen = replace(chosen, sources=(), paraphrase=0.0)
+        options = access.options(snapshot, run_id)
     chosen, unfit = fitted(chosen, options)
     st.session_state[_CHOSEN] = chosen
     session_run.keep(chosen.run)
     _write(to_query(chosen), query)
-    return chosen, options, notes + unknown_run + unfit
+    return chosen, options, notes + unknown_run + unknown_sources + unfit
 
 
 def change(**fields: Any) -> None:

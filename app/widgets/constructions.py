@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app import wording
 from app.fitting import MOST_NOISE
 from app.formats import percent
 from app.selection import Options, Selection
@@ -16,21 +17,39 @@ _NOISE_STEPS = round(MOST_NOISE * 20)
 
 def show(chosen: Selection, options: Options) -> None:
     """Draw them: responses at once, the rest in an expander that opens by itself while one of them is set."""
+    if len(options.sources) > 1:
+        st.multiselect(
+            "Response sources",
+            options.sources,
+            format_func=wording.source,
+            placeholder=wording.source(options.sources[0]),
+            help="Whose responses to the RM-test prompts are measured. Of several, the responses alternate.",
+            **bound("sources", list(chosen.sources)),
+        )
     if options.responses > 2:
         st.slider(
             "Responses per prompt",
             2,
             options.responses,
-            help="The first so many of the initial policy's responses to each RM-test prompt.",
+            help="The first so many responses to each RM-test prompt.",
             **bound("responses", chosen.responses or options.responses, unset=options.responses),
         )
     plain = Selection()
-    fields = ("prompts", "budget", "rank_bins", "noise")
+    fields = ("prompts", "budget", "rank_bins", "noise", "paraphrase")
     is_set = any(getattr(chosen, field) != getattr(plain, field) for field in fields)
-    with st.expander("Size, ranks and noise", expanded=is_set):
+    with st.expander("Size, ranks, noise, paraphrase", expanded=is_set):
         _size(chosen, options)
         _ranks(chosen, options)
         _noise(chosen)
+        if options.paraphrases:
+            st.select_slider(
+                "Paraphrased prompts",
+                sorted({step / 10 for step in range(11)} | {chosen.paraphrase}),
+                format_func=percent,
+                help="Share of the RM-test prompts that give way to their paraphrases, with the responses to those.",
+                **bound("paraphrase", chosen.paraphrase),
+            )
+        _seed(chosen)
 
 
 def _size(chosen: Selection, options: Options) -> None:
@@ -95,11 +114,14 @@ def _noise(chosen: Selection) -> None:
         help="Share of the golden-ordered pairs that the annotator orders the other way.",
         **bound("noise", chosen.noise),
     )
-    if chosen.noise or chosen.prompts or chosen.budget:
+
+
+def _seed(chosen: Selection) -> None:
+    if wording.is_drawn(chosen):
         st.number_input(
             "Seed",
             0,
             2**31 - 1,
-            help="Of the drawn prompts and the annotator's noise: another seed is another draw.",
+            help="Of the drawn prompts, the paraphrased ones and the annotator's noise: another seed, another draw.",
             **bound("seed", chosen.seed),
         )

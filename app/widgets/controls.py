@@ -6,6 +6,7 @@ A page names the parts it listens to; what it does not listen to is not shown an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 from typing import Literal
 
 import polars as pl
@@ -15,13 +16,14 @@ from app import wording
 from app.formats import escape
 from app.selection import Options, Selection
 from app.widgets import constructions
-from app.widgets.choice import bound
+from app.widgets.choice import bound, change
 from warehouse.measures import CORRELATIONS, MEASURES
 
 Part = Literal["measure", "test set", "policies", "correlation"]
 ALL: tuple[Part, ...] = ("measure", "test set", "policies", "correlation")
 
 _NEWEST = ""  # a selectbox takes None for "nothing chosen"
+_BY_KL = "choose.by_kl"
 _RL_HELP = "The prompts that the policies are valued on. None chosen: all."
 
 
@@ -85,7 +87,28 @@ def _policies(chosen: Selection, options: Options) -> None:
             **bound("optimizer", chosen.optimizer),
         )
     words, strengths = wording.optimizer(chosen.optimizer), options.strengths.get(chosen.optimizer, ())
-    if len(strengths) > 1:
+    reach = options.kl.get(chosen.optimizer)
+    if reach is not None:
+        st.session_state[_BY_KL] = chosen.kl is not None
+        st.toggle(
+            "At the same KL",
+            help="Compare policies that are equally far from the initial one, whatever number of steps or samples "
+            "took each there. A policy that never gets so far is undefined.",
+            key=_BY_KL,
+            on_change=_took_by_kl,
+            args=(floor(100 * reach[0]) / 100 or reach[0],),
+        )
+    if chosen.kl is not None and reach is not None:
+        st.number_input(
+            "KL from the initial policy, nats",
+            min(0.01, reach[0]),
+            reach[1],
+            help=f"All policies get to {reach[0]:.3g}, the farthest to {reach[1]:.3g}; values between neighbouring "
+            "strengths are taken as linear in √KL."
+            + (" Best-of-n's KL is an upper bound." if chosen.optimizer == "bon" else ""),
+            **bound("kl", chosen.kl),
+        )
+    elif len(strengths) > 1:
         st.select_slider(
             f"{words.title}: {words.strength}",
             strengths,
@@ -94,6 +117,10 @@ def _policies(chosen: Selection, options: Options) -> None:
             **bound("strength", wording.strength_of(chosen, options)),
         )
     _several("RL-test categories", "rl_categories", options.rl_categories, chosen.rl_categories, _RL_HELP)
+
+
+def _took_by_kl(nats: float) -> None:
+    change(kl=nats if st.session_state[_BY_KL] else None, strength=None)
 
 
 def _correlation(chosen: Selection) -> None:

@@ -24,7 +24,11 @@ MARKUP = "<b>bold</b> **strong** [link](http://x) <script>alert(1)</script> $x^2
 
 @dataclass(frozen=True)
 class Study:
-    """What is simulated; `ppo_steps` empty leaves PPO out, `stops` maps a reward model to its last PPO step."""
+    """What is simulated; `ppo_steps` empty leaves PPO out, `stops` maps a reward model to its last PPO step.
+
+    `sources` are further policies that answer the RM-test prompts; with `paraphrases` the initial policy answers them
+    in other words too.
+    """
 
     run_id: str = "simulated"
     reward_models: int = 4
@@ -34,6 +38,8 @@ class Study:
     categories: tuple[str, ...] = CATEGORIES
     ppo_steps: tuple[int, ...] = ()
     stops: tuple[tuple[str, int], ...] = ()
+    sources: tuple[str, ...] = ()
+    paraphrases: bool = False
     constant: bool = False
     seed: int = 0
 
@@ -62,11 +68,21 @@ def rows(study: Study) -> dict[str, pl.DataFrame]:
         if split == "rl_test":
             _best_of_n(made, study, scores_MPN)
     made["policy"].append({"policy_id": "initial", "optimizer": "none", "kl": 0.0})
+    for source in study.sources:
+        made["policy"].append({"policy_id": source, "optimizer": "none"})
+        _respond(made, study, rng, flip_rates, "rm_test", study.responses, source)
+    if study.paraphrases:
+        _respond(made, study, rng, flip_rates, "rm_test", study.responses, "initial", form="paraphrase")
     for m, name in enumerate(study.names):
         _reward_model(made, rng, name, float(flip_rates[m]))
         last = dict(study.stops).get(name, max(study.ppo_steps, default=0))
         for step in (step for step in study.ppo_steps if step <= last):
             _checkpoint(made, study, rng, flip_rates, m, step)
+        if study.ppo_steps:
+            stopped = last < max(study.ppo_steps)
+            run = {"ppo_id": f"ppo/{name}", "reward_model_id": name, "steps_done": last, "steps": max(study.ppo_steps)}
+            run |= {"state": "diverged", "reason": "the loss is nan"} if stopped else {"state": "finished"}
+            made["ppo_run"].append(run)
     return {name: filled(TABLES[name], study.run_id, content) for name, content in made.items()}
 
 
@@ -101,6 +117,7 @@ def _respond(
     quality: float = 0.0,
     tokens: float = 0.0,
     learnt_M: np.ndarray | float = 0.0,
+    form: str = "original",
 ) -> np.ndarray:
     """Responses of a policy of this mean quality to the prompts of a split, and their scores `[M, P, each]`.
 
@@ -115,11 +132,11 @@ def _respond(
         scores = np.zeros_like(scores)
     for p, prompt in enumerate(prompts):
         for sample in range(each):
-            response = f"{policy}|{prompt}|{sample}"
+            response = f"{policy}|{prompt}|{sample}" + ("" if form == "original" else f"|{form}")
             text = MARKUP if sample == 0 else f"Answer {sample} of {policy} to {prompt}."
             made["response"].append(
                 {"response_id": response, "prompt_id": prompt, "policy_id": policy, "sample": sample, "text": text}
-                | {"tokens": int(length[p, sample]), "finished": sample != 1}
+                | {"tokens": int(length[p, sample]), "finished": sample != 1, "prompt_form": form}
             )
             made["score"] += [
                 {"reward_model_id": name, "response_id": response, "score": float(scores[m, p, sample])}

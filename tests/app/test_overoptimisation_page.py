@@ -84,8 +84,11 @@ def test_a_pair_is_kept_in_the_link_and_nonsense_is_one_line(study_home: Path, o
 def test_odd_runs_explain_themselves(tmp_path: Path, open_view: OpenPage, study: Study) -> None:
     page = open_view(VIEW, publish(tmp_path, study))
     assert not page.exception
-    assert not page.warning
+    assert len(page.warning) == len(study.stops)
     text = said(page)
+    for name, step in study.stops:
+        assert f"ppo/{name}" in page.warning[0].value.replace("\\", "")
+        assert f"at step {step} of 40: the loss is nan" in page.warning[0].value
     if study.reward_models == 1:
         assert "a golden and a proxy take two" in text
     if study.constant:

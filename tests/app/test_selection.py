@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fitting import fitted, with_known_run
+from app.fitting import fitted, with_known_run, with_known_sources
 from app.selection import Options, Selection, from_query, to_query
 
 OPTIONS = Options(
@@ -20,12 +20,18 @@ OPTIONS = Options(
     strengths={"bon": (1.0, 2.0, 4.0)},
     rl_categories=("Chat", "Safety"),
     reward_models=("flip-0.00", "flip-0.20"),
+    kl={"bon": (0.6, 0.6)},
+    sources=("initial", "initial-t1.50", "ppo"),
+    paraphrases=True,
 )
+ANSWERED = {"initial": True, "initial-t1.50": False, "ppo": False}
 FULL = Selection(
     run="quick-1",
     measure="kendall",
     categories=("Chat", "Safety"),
     subsets=("advice",),
+    sources=("initial-t1.50", "ppo"),
+    paraphrase=0.3,
     responses=5,
     budget=40,
     rank_bins=4,
@@ -134,3 +140,27 @@ def test_a_run_that_is_gone_gives_way_to_the_newest() -> None:
 def test_a_run_without_the_usual_optimizer_falls_back_to_its_own_without_a_note() -> None:
     options = replace(OPTIONS, strengths={"ppo": (50.0,)})
     assert fitted(Selection(), options) == (Selection(optimizer="ppo"), [])
+
+
+def test_a_kl_takes_the_place_of_a_strength_and_goes_as_far_as_some_policy_does() -> None:
+    assert fitted(Selection(kl=0.5), OPTIONS) == (Selection(kl=0.5), [])
+    assert fitted(Selection(kl=0.5, strength=4.0), OPTIONS) == (
+        Selection(kl=0.5),
+        ["strength=4 (a KL is set; leave one out)"],
+    )
+    for kl in (0.0, -1.0, 0.61, float("nan")):
+        assert fitted(Selection(kl=kl), OPTIONS) == (Selection(), [f"kl={kl:g} (above 0, at most 0.6)"])
+    assert fitted(Selection(kl=0.5), replace(OPTIONS, kl={})) == (Selection(), ["kl=0.5 (no KL is known of bon)"])
+
+
+def test_sources_are_those_of_the_run_and_paraphrases_what_all_of_them_answered() -> None:
+    chosen = Selection(sources=("ppo", "poet"), paraphrase=0.5)
+    assert with_known_sources(chosen, ANSWERED) == (
+        Selection(sources=("ppo",)),
+        ["source=poet (no such source of responses)", "paraphrase=0.5 (the chosen sources did not answer paraphrases)"],
+    )
+    assert with_known_sources(Selection(sources=("initial",), paraphrase=0.5), ANSWERED) == (
+        Selection(paraphrase=0.5),
+        [],
+    )
+    assert with_known_sources(Selection(paraphrase=1.5), ANSWERED) == (Selection(), ["paraphrase=1.5 (from 0 to 1)"])
