@@ -8,7 +8,7 @@ import pytest
 from app import leaderboard, leaderboard_wording
 from app.charts.leaderboard import leaderboard as chart
 from app.charts.leaderboard import where
-from app.selection import Selection
+from app.selection import Policies, Selection
 from tests.warehouse.measures.simulate import study
 from warehouse.measures import TestSet, compare_all
 
@@ -19,7 +19,7 @@ BOARD = compare_all(CUBE, VALUES, "accuracy_pair", measures=MEASURES)[0]
 
 @pytest.fixture(scope="module")
 def board() -> pl.DataFrame:
-    return leaderboard.rows({("bon", 16.0): BOARD, ("ppo", 32.0): BOARD}, "kendall", "pooled")
+    return leaderboard.rows({Policies("bon", 16.0): BOARD, Policies("ppo", 32.0): BOARD}, "kendall", "pooled")
 
 
 def test_each_measure_stands_once_under_each_optimizer_the_best_first(board: pl.DataFrame) -> None:
