@@ -213,7 +213,7 @@ class PPOSettings(_Settings):
     samples_per_prompt: Annotated[int, Field(ge=1, le=256)] = 4
     epochs: Count = 2
     minibatches: Count = 4
-    actor_learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    actor_learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     critic_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     value_coefficient: Annotated[float, Field(ge=0)] = 0.5
     discount: Annotated[float, Field(gt=0, le=1)] = 1.0

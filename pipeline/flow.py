@@ -18,6 +18,7 @@ from pipeline.context import Context, Work
 from pipeline.errors import PipelineError
 from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
+from pipeline.threads import sleep_while_waiting
 from warehouse.errors import WarehouseError
 
 STAGES = (
@@ -49,6 +50,7 @@ def execute(run: RunDirectory, out: TextIO = sys.stderr) -> None:
 
     with run.working(waits):
         run.write_error(None)
+        sleep_while_waiting()
         progress = Progress(run, list(STAGES), out)
         context = Context(run, progress)
         try:

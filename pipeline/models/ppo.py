@@ -68,7 +68,7 @@ class PPO:
         seed: int,
         score: Callable[[Rollout], Tensor] | None = None,
     ) -> None:
-        """Begin at π_0. `score`, if given, judges rollouts `[B]`; the critic then begins at 0 instead."""
+        """Begin at π_0. `score`, if given, judges rollouts `[B]` in the reward model's place."""
         layers = _shared_layers(language_model, settings.trainable_layers, reward_model.trainable_layers)
         self.settings = settings
         self.kl_coefficient = kl_coefficient
@@ -79,8 +79,6 @@ class PPO:
         self.policy = Policy(language_model, layers, settings.trainable_layers)
         self.reference = Policy(language_model, layers, settings.trainable_layers).requires_grad_(False)
         self.critic = Critic(language_model, layers, reward_model)
-        if score is not None:
-            torch.nn.init.zeros_(self.critic.head.weight)
         self._sampling = SamplingDecoder(language_model, layers)
         self._score = score
         self._judge = Judge(language_model, reward_model, layers)
@@ -172,9 +170,6 @@ class PPO:
             score_B[~rollout.finished_B] = self.settings.truncation_score
         if self.steps_done == 0:
             self.reward_mean, self.reward_std = float(score_B.mean()), max(float(score_B.std()), _LEAST_STD)
-            if self._score is None:
-                self.critic.standardise(self.reward_mean, self.reward_std)
-                values_BT = (values_BT - self.reward_mean) / self.reward_std * mask_BT
         reward_B = (score_B - self.reward_mean) / self.reward_std
         rewards_BT = token_rewards(reward_B, log_p_BT, reference_log_p_BT, mask_BT, self.kl_coefficient)
         advantages_BT, returns_BT = advantages(

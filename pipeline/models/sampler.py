@@ -129,8 +129,8 @@ def decode(
         return hidden
 
     for step in range(T):
-        logits = policy.model.lm_head(hidden_BD).float() / temperatures_B[alive, None]
-        drawn = draw(logits, uniform_BT[alive, step])
+        logits = policy.model.lm_head(hidden_BD).float()
+        drawn = draw_(logits.div_(temperatures_B[alive, None]), uniform_BT[alive, step])
         tokens_BT[alive, step] = drawn
         ended = torch.isin(drawn, stop_ids) & ~finished_B[alive]
         lengths_B[alive[ended]] = step + 1
@@ -154,14 +154,16 @@ def decode(
     return Decoded(tokens_BT, lengths_B, finished_B)
 
 
-def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
+def draw_(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """A token per row from softmax(logits) by inverting its distribution function at `uniform` in [0, 1).
+
+    The logits, 40 MB a step for a usual batch, are overwritten.
 
     Done in two levels, first among blocks of 256 tokens and then within one: the exact draw, at the price of one pass
     over the vocabulary (torch's own multinomial draws an exponential variate for every token of it).
     """
     B, V = logits_BV.shape
-    weights = (logits_BV - logits_BV.amax(dim=1, keepdim=True)).exp_()
+    weights = logits_BV.sub_(logits_BV.amax(dim=1, keepdim=True)).exp_()
     if V % _BLOCK:
         weights = torch.nn.functional.pad(weights, (0, _BLOCK - V % _BLOCK))
     blocks = weights.view(B, -1, _BLOCK)

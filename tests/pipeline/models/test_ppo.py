@@ -124,7 +124,7 @@ def test_the_reward_rises_well_beyond_noise_and_a_large_penalty_keeps_the_policy
     language_model: LanguageModel,
 ) -> None:
     """A transparent reward, the share of the letter e, on the real model."""
-    settings = PPOSettings(steps=8, checkpoints=(8,), batch_responses=64)
+    settings = PPOSettings(steps=8, checkpoints=(8,), batch_responses=64, actor_learning_rate=5e-4)
     prompts = [prompt for prompt in PROMPTS[:16] for _ in range(4)]
     free = made(language_model, settings, max_new_tokens=16, score=share_of_e)
     before = share_of_e(free.sample(prompts, seed=100))

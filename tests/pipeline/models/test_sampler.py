@@ -7,7 +7,7 @@ import torch
 from scipy.stats import chisquare
 
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.sampler import Request, draw, sample
+from pipeline.models.sampler import Request, draw_, sample
 
 QUESTIONS = ["What is the capital of France?", "Name a fruit that is yellow and long.", "Say hello."]
 
@@ -17,7 +17,7 @@ def test_draws_follow_the_softmax(vocabulary: int) -> None:
     generator = torch.Generator().manual_seed(0)
     logits = 2.0 * torch.randn(1, vocabulary, generator=generator)
     uniform = torch.rand(40_000, generator=generator)
-    tokens = draw(logits.expand(len(uniform), -1).clone(), uniform)
+    tokens = draw_(logits.expand(len(uniform), -1).clone(), uniform)
     expected = torch.softmax(logits[0].double(), 0) * len(uniform)
     common = expected >= 5
     observed = torch.bincount(tokens, minlength=vocabulary).double()
@@ -30,7 +30,7 @@ def test_draws_follow_the_softmax(vocabulary: int) -> None:
 
 def test_the_ends_of_the_distribution_are_never_overrun() -> None:
     logits = torch.tensor([[0.0, -1e9, 0.0, -1e9]]).repeat(3, 1)
-    assert draw(logits, torch.tensor([0.0, 0.4999, 1.0 - 2**-24])).tolist() == [0, 0, 2]
+    assert draw_(logits, torch.tensor([0.0, 0.4999, 1.0 - 2**-24])).tolist() == [0, 0, 2]
 
 
 def test_nearly_no_temperature_is_the_model_s_greedy_answer(language_model: LanguageModel) -> None:
