@@ -47,9 +47,9 @@ class Policy(nn.Module):
 class Critic(nn.Module):
     """Values of a response's prefixes. Its blocks begin as those of the reward model it learns under, its head at 0.
 
-    The reward model's own head, made for whole texts, reads a prefix worse than 0 does: its square error on the first
-    rollouts is nearly three times the reward's variance. A reward model that trains fewer blocks than the policy has the
-    language model's own below them, and so has this.
+    The reward model's own head, made for whole texts, reads a prefix worse than 0: its square error on the first
+    rollouts is nearly three times the reward's variance. A reward model that trains fewer blocks than the policy
+    has the language model's own below them, and so has this.
     """
 
     def __init__(self, language_model: LanguageModel, layers: int, reward_model: RewardModel) -> None:
