@@ -1,21 +1,27 @@
-"""Tokens per second of sampling and of reading texts, beside transformers' `generate()` and the floor, in one run.
+"""Tokens per second of sampling, reading and PPO, beside transformers' `generate()` and the floor, in one run.
 
-    python -m tests.benchmarks.sampling
+    python -m tests.benchmarks.sampling [--print]
 
-The floor is the model's operations per token at the rate of a large bfloat16 matrix product measured in the same run.
-Written into `docs/benchmarks.md`.
+The floor of a piece of work is the time that the matrix products it cannot do without take at the rate of a large
+bfloat16 product measured in the same run: 2 operations per weight and token, as many again for a weight's gradient and
+for an input's, and a prompt once for all its responses. Written into `docs/benchmarks.md`.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
-from pipeline.config import EMBEDDED_MODEL
+from pipeline.config import EMBEDDED_MODEL, PPOSettings
 from pipeline.models.language_model import LanguageModel, load
+from pipeline.models.ppo import PPO
+from pipeline.models.reward_model import RewardModel
+from pipeline.models.rollout import Rollout
 from pipeline.models.sampler import Request, sample
 from pipeline.models.trunk import trunk_features
 from pipeline.prompts import load_prompts
@@ -23,87 +29,172 @@ from tests.benchmarks.document import insert
 
 NEW_TOKENS = 48
 SAMPLES = 8
+LAYERS = 2
+"""Top blocks that PPO trains, as its settings have it."""
 
 
-def best(work: Callable[[], int], rounds: int = 2) -> float:
-    """Most tokens per second of so many rounds after one to warm up; `work` returns its tokens."""
+@dataclass(frozen=True)
+class Done:
+    """A piece of work: response tokens made or read, and operations of the matrix products it cannot do without."""
+
+    tokens: int
+    operations: float
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Numbers of weights: of one block, of the head (or of the embedding that it shares), and of all blocks."""
+
+    block: int
+    head: int
+    blocks: int
+
+    @classmethod
+    def of(cls, model: LanguageModel) -> Weights:
+        blocks = [sum(weight.numel() for weight in block.parameters()) for block in model.base.layers]
+        return cls(blocks[0], model.model.lm_head.weight.numel(), sum(blocks))
+
+
+def best(work: Callable[[], Done], rounds: int = 2) -> tuple[float, Done]:
+    """Least seconds of so many rounds after one to warm up, and what was done in them."""
     work()
-    rates = []
+    timed = []
     for _ in range(rounds):
         begun = time.perf_counter()
-        tokens = work()
-        rates.append(tokens / (time.perf_counter() - begun))
-    return max(rates)
+        done = work()
+        timed.append((time.perf_counter() - begun, done))
+    return min(timed, key=lambda pair: pair[0])
 
 
 def matrix_rate() -> float:
     """Operations per second of a large bfloat16 product."""
     a, b = torch.randn(4096, 576).bfloat16(), torch.randn(576, 1536).bfloat16()
+    operations = 20 * 2 * 4096 * 576 * 1536
 
-    def work() -> int:
+    def work() -> Done:
         for _ in range(20):
             a @ b
-        return 20 * 2 * 4096 * 576 * 1536
+        return Done(0, operations)
 
-    return best(work, rounds=5)
+    return operations / best(work, rounds=5)[0]
 
 
-def plain(model: LanguageModel, prompts: list[str]) -> Callable[[], int]:
+def plain(model: LanguageModel, prompts: list[str], weights: Weights) -> Callable[[], Done]:
     """`generate()` of transformers: left-padded, its own attention and cache; tokens after the end do not count."""
     tokenizer = model.tokenizer
     tokenizer.padding_side = "left"
     rows = [prompt for prompt in prompts for _ in range(SAMPLES)]
     inputs = tokenizer.pad({"input_ids": [model.prompt_ids(prompt) for prompt in rows]}, return_tensors="pt")
 
-    def work() -> int:
+    def work() -> Done:
         torch.manual_seed(0)
         made = model.model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=True, temperature=1.0, top_k=0)
         ended = (made[:, inputs["input_ids"].shape[1] :] == model.end_id).long().cumsum(1)
-        return int((ended == 0).sum() + (ended.amax(1) > 0).sum())
+        tokens = int((ended == 0).sum() + (ended.amax(1) > 0).sum())
+        return Done(tokens, sampling_operations(model, prompts, tokens, weights))
 
     return work
 
 
+def sampling_operations(model: LanguageModel, prompts: list[str], tokens: int, weights: Weights) -> float:
+    """Operations to read each of these prompts once and to sample so many tokens."""
+    read = sum(len(model.prompt_ids(prompt)) for prompt in set(prompts))
+    return 2.0 * (weights.blocks * (read + tokens) + weights.head * tokens)
+
+
+def sampling(model: LanguageModel, prompts: list[str], each: int, weights: Weights) -> Callable[[], Done]:
+    """Our sampler, so many samples of each prompt in one batch."""
+    requests = [Request(prompt, 1.0) for prompt in prompts for _ in range(each)]
+
+    def work() -> Done:
+        tokens = sum(made.tokens for made in sample(model, requests, NEW_TOKENS, 0))
+        return Done(tokens, sampling_operations(model, prompts, tokens, weights))
+
+    return work
+
+
+def reading(model: LanguageModel, texts: list[tuple[str, str]], size: int, weights: Weights) -> Callable[[], Done]:
+    """The trunk over texts, so many at a time, for their scores."""
+    batches = [texts[at : at + size] for at in range(0, len(texts), size)]
+    tokens = sum(len(model.response_ids(response)) for _, response in texts)
+    read = tokens + sum(
+        len(model.prompt_ids(prompt)) for batch in batches for prompt in {prompt for prompt, _ in batch}
+    )
+
+    def work() -> Done:
+        for batch in batches:
+            trunk_features(model, [0], batch)
+        return Done(tokens, 2.0 * weights.blocks * read)
+
+    return work
+
+
+def ppo_steps(model: LanguageModel, prompts: list[str], weights: Weights) -> dict[str, tuple[float, Done]]:
+    """A step of PPO in its three parts: rollouts, judging them, the updates."""
+    settings = PPOSettings(trainable_layers=LAYERS)
+    rows = [prompt for prompt in prompts for _ in range(SAMPLES)]
+    ppo = PPO(
+        model,
+        RewardModel(model, 0, seed=1),
+        settings,
+        kl_coefficient=0.0,
+        temperature=1.0,
+        max_new_tokens=NEW_TOKENS,
+        seed=0,
+    )
+    rollout: Rollout = ppo.sample(rows, 0)
+    batch, _ = ppo._judged(rollout)
+    tokens = int(rollout.lengths_B.sum())
+    read = tokens + sum(len(model.prompt_ids(prompt)) for prompt in prompts)
+    top, head, epochs = LAYERS * weights.block * read, weights.head * tokens, settings.epochs
+    learning = 3 * top - weights.block * read  # the lowest trained block's input needs no gradient
+    parts: dict[str, tuple[Callable[[], object], float]] = {
+        "rollouts": (lambda: ppo.sample(rows, 0), sampling_operations(model, prompts, tokens, weights)),
+        # policy, reference and critic over the top blocks; two distributions over the vocabulary
+        "judging them": (lambda: ppo._judged(rollout), 2.0 * (3 * top + 2 * head)),
+        # policy and critic forth and back; the distribution and its mean embedding
+        "updates": (lambda: ppo._update(batch), 2.0 * epochs * (2 * learning + 2 * head)),
+    }
+    return {name: best(lambda do=do, done=Done(tokens, n): (do(), done)[1]) for name, (do, n) in parts.items()}  # type: ignore[misc]
+
+
 def main() -> int:
-    ours = load(EMBEDDED_MODEL)
-    theirs = load(EMBEDDED_MODEL)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--print", action="store_true", help="print the section instead of writing it")
+    arguments = parser.parse_args()
+    ours, theirs = load(EMBEDDED_MODEL), load(EMBEDDED_MODEL)
     theirs.model.set_attn_implementation("sdpa")
     prompts = load_prompts()["text"].to_list()[::72][:8]
-    weights = sum(parameter.numel() for parameter in ours.model.parameters())
-    floor = matrix_rate() / (2 * weights)
-    requests = [Request(prompt, 1.0) for prompt in prompts for _ in range(SAMPLES)]
+    weights = Weights.of(ours)
+    rate = matrix_rate()
     many = [Request(prompt, 1.0) for prompt in prompts for _ in range(3 * SAMPLES)]
-    peer = best(plain(theirs, prompts))
-    same_batch = best(lambda: sum(made.tokens for made in sample(ours, requests, NEW_TOKENS, 0)))
-    our_batch = best(lambda: sum(made.tokens for made in sample(ours, many, NEW_TOKENS, 0)))
     texts = [(request.prompt, made.text) for request, made in zip(many, sample(ours, many, NEW_TOKENS, 0), strict=True)]
-    tokens = sum(len(ours.response_ids(response)) for _, response in texts)
-    reading = {
-        size: best(
-            lambda size=size: (
-                [trunk_features(ours, [0], texts[at : at + size]) for at in range(0, len(texts), size)]  # type: ignore[misc]
-                and tokens
-            )
-        )
-        for size in (48, 192)
+    peer = best(plain(theirs, prompts, weights))
+    rows = {
+        f"`generate()` of transformers, batch {len(prompts) * SAMPLES}": peer,
+        f"sampling, batch {len(prompts) * SAMPLES}": best(sampling(ours, prompts, SAMPLES, weights)),
+        f"sampling, batch {len(many)}, as a run does": best(sampling(ours, prompts, 3 * SAMPLES, weights)),
+        "reading texts for their scores, 48 at a time, as a run does": best(reading(ours, texts, 48, weights)),
+        "reading texts for their scores, 192 at a time": best(reading(ours, texts, 192, weights)),
     }
-    rows = [
-        (f"`generate()` of transformers, batch {len(requests)}", peer),
-        (f"sampling, batch {len(requests)}", same_batch),
-        (f"sampling, batch {len(many)}, as a run does", our_batch),
-        ("reading texts for their scores, 48 at a time, as a run does", reading[48]),
-        ("reading texts for their scores, 192 at a time", reading[192]),
-    ]
+    rows |= {
+        f"PPO, batch {len(prompts) * SAMPLES}: {name}": timed
+        for name, timed in ppo_steps(ours, prompts, weights).items()
+    }
+    peer_rate = peer[1].tokens / peer[0]
     lines = [
-        f"SmolLM2-135M, bfloat16, {torch.get_num_threads()} threads; response tokens, at most {NEW_TOKENS} each.",
-        f"Floor: {floor:,.0f} tokens/s.",
+        f"SmolLM2-135M, bfloat16, {torch.get_num_threads()} threads, {rate / 1e9:,.0f} GFLOP/s in a large product;",
+        f"at most {NEW_TOKENS} tokens a response; PPO trains {LAYERS} blocks for {PPOSettings().epochs} epochs.",
         "",
-        "| | tokens/s | against `generate()` | of the floor |",
+        "| | response tokens/s | against `generate()` | × floor |",
         "| --- | ---: | ---: | ---: |",
-        *(f"| {what} | {rate:,.0f} | {rate / peer:.1f}× | {rate / floor:.0%} |" for what, rate in rows),
     ]
+    for what, (seconds, done) in rows.items():
+        speed = done.tokens / seconds
+        lines.append(f"| {what} | {speed:,.0f} | {speed / peer_rate:.1f}× | {seconds * rate / done.operations:.2f} |")
     print("\n".join(lines))
-    insert("sampling", "\n".join(lines))
+    if not arguments.print:
+        insert("sampling", "\n".join(lines))
     return 0
 
 
