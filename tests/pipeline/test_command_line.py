@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import polars as pl
@@ -116,6 +117,19 @@ def test_sources_and_paraphrases_change_what_is_measured_and_are_named(smoke_hom
         assert found["rm_test_prompts"] == plain["rm_test_prompts"]
 
 
+def test_policies_at_the_same_kl_take_the_place_of_a_strength(smoke_home: Path) -> None:
+    bound = math.log(4) - 3 / 4
+    at_kl, at_n = measured(smoke_home, "--kl", str(bound)), measured(smoke_home, "--n", "4")
+    assert at_kl["kl"] == bound
+    assert "strength" not in at_kl
+    for one, other in zip(at_kl["pairs"], at_n["pairs"], strict=True):
+        assert one["ndr"] == pytest.approx(other["ndr"])
+    assert (
+        "NDR of ppo at a KL of 1e-06 nats"
+        in righttree("measure", "--optimizer", "ppo", "--kl", "1e-6", home=smoke_home).stdout
+    )
+
+
 @pytest.mark.parametrize("ending", ["json", "csv", "parquet"])
 def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"found.{ending}"
@@ -153,6 +167,8 @@ def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, endin
         ("measure --source nobody", "no source 'nobody'; run 'smoke-test' has, with responses per prompt: initial (5)"),
         ("measure --source initial-t1.50 --paraphrase 0.5", "'initial-t1.50' has no responses to paraphrases"),
         ("measure --paraphrase 1.5", "paraphrase is 1.5"),
+        ("measure --kl 99", "KL is 99 nats; no policy gets that far"),
+        ("measure --kl 0", "KL is 0; give nats above 0"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(smoke_home: Path, arguments: str, message: str) -> None:
@@ -166,7 +182,7 @@ def test_bad_input_gets_one_line_and_exit_code_2(smoke_home: Path, arguments: st
 
 
 def test_an_unknown_command_or_option_ends_with_exit_code_2(tmp_path: Path) -> None:
-    for arguments in (["fly"], ["run", "--speed", "9"], ["run", "--seed", "one"]):
+    for arguments in (["fly"], ["run", "--speed", "9"], ["run", "--seed", "one"], ["measure", "--n", "2", "--kl", "1"]):
         done = righttree(*arguments, home=tmp_path)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
