@@ -54,10 +54,11 @@ chromium:
 docs: install
 	$(BIN)/python -m warehouse.schema > docs/tables.md
 
-benchmarks: install-dev model
+benchmarks: install-dev model chromium
 	$(BIN)/python -m tests.benchmarks.quick_run
 	$(BIN)/python -m tests.benchmarks.sampling
 	$(BIN)/python -m tests.benchmarks.report_measures
+	$(BIN)/python -m tests.benchmarks.dashboard
 
 clean:
 	rm -rf .venv .venv-vllm build *.egg-info

@@ -22,6 +22,7 @@ from pipeline import jobs
 from warehouse import reads, reads_policies, store
 from warehouse.errors import InvalidChoice
 from warehouse.measures import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare
+from warehouse.measures.across_pairs import EVERY
 from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.test_set import FEWEST_PROMPTS, check, chosen_prompts
 
@@ -161,6 +162,7 @@ def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str,
         tuple(replace(_of_all_sizes(chosen), categories=(name,)) for name in names),
         policies(snapshot, run_id, chosen),
         chosen.rl_categories,
+        ((chosen.correlation, chosen.level),),
     )
     return dict(zip(names, found, strict=True))
 
@@ -203,6 +205,7 @@ def evaluations(
     test_sets: tuple[TestSet, ...],
     policies: Policies,
     rl_categories: tuple[str, ...],
+    wanted: tuple[tuple[str, str], ...] = EVERY,
 ) -> list[Evaluation]:
     """A measure on several test sets, which share the draws of reward models and of RL-test prompts."""
     return evaluate_each(
@@ -212,6 +215,7 @@ def evaluations(
         measure=measure,
         rl_categories=rl_categories or None,
         prepared=[prompt_values(snapshot, run_id, source, measure, test_set) for test_set in test_sets],
+        wanted=wanted,
     )
 
 

@@ -1,6 +1,7 @@
 """Access for the Measures page: every measure on a test set, against plain pairwise accuracy. Keyed as in `access`.
 
-Each optimizer at its strength is kept by itself, so that changing one does not compute the other again.
+Each optimizer at its strength is kept by itself, so that changing one does not compute the other again. Of the
+correlations, the one that is shown is computed, at its level.
 """
 
 from __future__ import annotations
@@ -38,10 +39,9 @@ def leaderboards(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[Pol
         for name, there in offered.strengths.items()
         if name != chosen.optimizer
     ]
+    test_sets, shown = (chosen.test_set(),), (chosen.correlation, chosen.level)
     return {
-        policies: _boards(
-            snapshot, run_id, chosen.source(), (chosen.test_set(),), policies, chosen.rl_categories, 1000
-        )[0]
+        policies: _boards(snapshot, run_id, chosen.source(), test_sets, policies, chosen.rl_categories, 1000, shown)[0]
         for policies in [access.policies(snapshot, run_id, chosen), *others]
     }
 
@@ -52,8 +52,9 @@ def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str,
     whole = replace(chosen.test_set(), prompts=None, budget=None)  # one category has fewer prompts than all
     test_sets = tuple(replace(whole, categories=(name,)) for name in categories)
     policies = access.policies(snapshot, run_id, chosen)
+    shown = (chosen.correlation, chosen.level)
     found = _boards(
-        snapshot, run_id, chosen.source(), test_sets, policies, chosen.rl_categories, BY_CATEGORY_REPLICATES
+        snapshot, run_id, chosen.source(), test_sets, policies, chosen.rl_categories, BY_CATEGORY_REPLICATES, shown
     )
     return dict(zip(categories, found, strict=True))
 
@@ -67,6 +68,7 @@ def _boards(
     policies: Policies,
     rl_categories: tuple[str, ...],
     replicates: int,
+    shown: tuple[str, str],
 ) -> list[Board]:
     return compare_all(
         access.score_cube(snapshot, run_id, source),
@@ -78,4 +80,5 @@ def _boards(
         prepared={name: access.prompt_values(snapshot, run_id, source, name, test_sets[0]) for name in MEASURES}
         if test_sets
         else None,
+        wanted=(shown,),
     )

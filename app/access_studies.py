@@ -101,6 +101,7 @@ def plans(snapshot: Snapshot, options: Options, chosen: Selection) -> list[Plan]
         base,
         access.policies(snapshot, options.run, chosen),
         chosen.rl_categories,
+        (chosen.correlation, chosen.level),
     )
 
 
@@ -108,8 +109,9 @@ def _each(
     snapshot: Snapshot, options: Options, chosen: Selection, test_sets: list[TestSet], rl_categories: tuple[str, ...]
 ) -> list[Evaluation]:
     policies = access.policies(snapshot, options.run, chosen)
+    shown = ((chosen.correlation, chosen.level),)
     return access.evaluations(
-        snapshot, options.run, chosen.source(), chosen.measure, tuple(test_sets), policies, rl_categories
+        snapshot, options.run, chosen.source(), chosen.measure, tuple(test_sets), policies, rl_categories, shown
     )
 
 
@@ -123,6 +125,7 @@ def _plans(
     base: TestSet,
     policies: Policies,
     rl_categories: tuple[str, ...],
+    shown: tuple[str, str],
 ) -> list[Plan]:
     return annotation_plans(
         access.score_cube(snapshot, run_id, source),
@@ -132,4 +135,5 @@ def _plans(
         test_set=base,
         rl_categories=rl_categories or None,
         replicates=PLAN_REPLICATES,
+        wanted=(shown,),
     )

@@ -26,12 +26,14 @@ def ndr(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.LayerC
     lines = alt.Chart(alt.InlineData(values=[{"ndr": 0}, {"ndr": 1}])).mark_rule(opacity=SOFT, aria=False)
     return alt.LayerChart(
         layer=[
-            lines.encode(y=y, color=alt.value(INK)),
-            base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q"), y2="high:Q"),
+            lines.encode(y=y, color=alt.ColorValue(INK)),
+            base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
             base.mark_line(strokeWidth=2).encode(y=y),
             base.mark_circle(size=60, opacity=1).encode(y=y),
-        ]
-    ).properties(height=HEIGHT, padding={"bottom": 4})
+        ],
+        height=HEIGHT,
+        padding={"bottom": 4},
+    )
 
 
 def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: str) -> alt.LayerChart:
@@ -51,12 +53,16 @@ def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: st
     each = base.transform_filter(f"datum.policies != '{whole}'")
     return alt.LayerChart(
         layer=[
-            each.mark_line(strokeWidth=1, opacity=0.35).encode(y=y, detail="policies:N", color=alt.value(INK)),
-            bold.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q"),
+            each.mark_line(strokeWidth=1, opacity=0.35).encode(
+                y=y, detail=alt.Detail("policies:N"), color=alt.ColorValue(INK)
+            ),
+            bold.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2=alt.Y2("high:Q")),
             bold.mark_line(strokeWidth=2.5).encode(y=y),
             bold.mark_circle(size=60, opacity=1).encode(y=y),
-        ]
-    ).properties(height=HEIGHT, padding={"bottom": 4})
+        ],
+        height=HEIGHT,
+        padding={"bottom": 4},
+    )
 
 
 def _strength(points: pl.DataFrame, title: str, doubling: bool) -> alt.X:

@@ -34,10 +34,12 @@ def beside(correlations: pl.DataFrame) -> alt.LayerChart:
     there = base.transform_filter("isValid(datum.ours)").transform_calculate(whose="'this run'")
     return alt.LayerChart(
         layer=[
-            there.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", color=ours),
+            there.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=ours),
             there.mark_circle(size=110, opacity=1).encode(x=x, color=ours),
             base.mark_point(shape="diamond", size=90, strokeWidth=1.5, filled=False, opacity=1).encode(
-                x=alt.X("paper:Q", scale=scale), color=alt.value(INK)
+                x=alt.X("paper:Q", scale=scale), color=alt.ColorValue(INK)
             ),
-        ]
-    ).properties(height=HEIGHT, padding={"bottom": 4})
+        ],
+        height=HEIGHT,
+        padding={"bottom": 4},
+    )

@@ -20,7 +20,7 @@ def distribution(shares: pl.DataFrame, names: list[str]) -> alt.Chart:
                 title="Score, standardised by reward model (sd from its mean)",
                 axis=alt.Axis(values=[-3, -2, -1, 0, 1, 2, 3], format="~f", grid=False),
             ),
-            x2="greatest:Q",
+            x2=alt.X2("greatest:Q"),
             y=rows(names),
             color=alt.Color(
                 "share:Q",

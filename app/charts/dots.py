@@ -31,10 +31,10 @@ def dots(
     x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=format_))
     layers: list[alt.Chart] = []
     if reference is not None:
-        at = alt.Chart(alt.InlineData(values=[{"at": reference}])).encode(x=alt.X("at:Q"), color=alt.value(INK))
+        at = alt.Chart(alt.InlineData(values=[{"at": reference}])).encode(x=alt.X("at:Q"), color=alt.ColorValue(INK))
         layers.append(at.mark_rule(strokeDash=[5, 4], opacity=SOFT, aria=False))
     layers += [
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale), x2="high:Q"),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q")),
         base.mark_circle(size=90, opacity=1).encode(x=x),
     ]
-    return alt.LayerChart(layer=layers).properties(height=height(names), padding={"bottom": 4})
+    return alt.LayerChart(layer=layers, height=height(names), padding={"bottom": 4})

@@ -33,11 +33,11 @@ def gains(points: pl.DataFrame, lines: pl.DataFrame, x_title: str) -> alt.LayerC
     )
     zero = alt.Chart(alt.InlineData(values=[{"gain": 0}])).mark_rule(opacity=SOFT, aria=False)
     layers = [
-        zero.encode(y="gain:Q", color=alt.value(INK)),
-        base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        zero.encode(y=alt.Y("gain:Q"), color=alt.ColorValue(INK)),
+        base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
         base.mark_point(size=70, filled=True, opacity=1).encode(y=y),
     ]
     if not lines.is_empty():
         fit = alt.Chart(lines).mark_line(strokeWidth=2, strokeDash=[6, 3], opacity=0.8, aria=False)
         layers.insert(1, fit.encode(x=x, y=y, color=colour))
-    return alt.LayerChart(layer=layers).properties(height=HEIGHT, padding={"bottom": 4})
+    return alt.LayerChart(layer=layers, height=HEIGHT, padding={"bottom": 4})

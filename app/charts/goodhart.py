@@ -48,9 +48,11 @@ def goodhart(pairs: pl.DataFrame, bins: pl.DataFrame, line: pl.DataFrame) -> alt
     )
     return alt.LayerChart(
         layer=[
-            curve.encode(x=x, y=y, color=alt.value(INK)),
+            curve.encode(x=x, y=y, color=alt.ColorValue(INK)),
             points,
-            means.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", color=alt.value(INK)),
-            means.mark_point(shape="diamond", size=120, filled=True, opacity=1).encode(y=y, color=alt.value(INK)),
-        ]
-    ).properties(height=HEIGHT, padding={"bottom": 4})
+            means.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=alt.ColorValue(INK)),
+            means.mark_point(shape="diamond", size=120, filled=True, opacity=1).encode(y=y, color=alt.ColorValue(INK)),
+        ],
+        height=HEIGHT,
+        padding={"bottom": 4},
+    )

@@ -49,10 +49,10 @@ def grid(
     )
     figure = "isValid(datum.value) ? format(datum.value, '.2f') : '–'"
     interval = "isValid(datum.low) ? format(datum.low, '.2f') + ' to ' + format(datum.high, '.2f') : 'undefined'"
-    texts = base.transform_calculate(figure=figure, interval=interval).encode(color=alt.value(INK))
+    texts = base.transform_calculate(figure=figure, interval=interval).encode(color=alt.ColorValue(INK))
     layers = [
         shades,
-        texts.mark_text(fontSize=15, dy=-8, aria=False).encode(text="figure:N"),
-        texts.mark_text(fontSize=_FIT, dy=10, aria=False).encode(text="interval:N"),
+        texts.mark_text(fontSize=15, dy=-8, aria=False).encode(text=alt.Text("figure:N")),
+        texts.mark_text(fontSize=_FIT, dy=10, aria=False).encode(text=alt.Text("interval:N")),
     ]
-    return alt.LayerChart(layer=layers).properties(height=_ROW * len(down[2]) + 20, padding={"bottom": 4})
+    return alt.LayerChart(layer=layers, height=_ROW * len(down[2]) + 20, padding={"bottom": 4})

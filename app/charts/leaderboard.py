@@ -40,7 +40,7 @@ def where(rows: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str],
     for name, caption in captions.items():
         base = alt.Chart(rows.filter(pl.col("category") == name).drop_nulls("difference")).encode(
             y=_rows(order),
-            opacity=alt.condition("datum.verdict != 'no difference shown'", alt.value(1), alt.value(0.4)),
+            opacity=alt.OpacityValue(0.4, condition={"test": "datum.verdict != 'no difference shown'", "value": 1}),
         )
         chart = _dots(base, "difference", x_title, [alt.Tooltip("category:N", title="Category")], domain)
         charts.append(
@@ -75,7 +75,7 @@ def _dots(
             alt.Tooltip("verdict:N", title="Against plain accuracy"),
         ]
     )
-    at = alt.Chart(alt.InlineData(values=[{"at": 0}])).encode(x=alt.X("at:Q"), color=alt.value(INK))
+    at = alt.Chart(alt.InlineData(values=[{"at": 0}])).encode(x=alt.X("at:Q"), color=alt.ColorValue(INK))
     layers = [
         told.mark_bar(height=2).encode(x=alt.X(f"{low}:Q", scale=scale, title=x_title), x2=f"{high}:Q"),
         told.mark_circle(size=80, opacity=1).encode(x=x),

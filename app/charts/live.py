@@ -13,7 +13,7 @@ def live(points: pl.DataFrame, title: str) -> alt.LayerChart:
     base = alt.Chart(points).encode(
         x=alt.X("step:Q", title="PPO steps", axis=alt.Axis(tickCount=5, format="d", tickMinStep=1, grid=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-        detail="model:N",
+        detail=alt.Detail("model:N"),
         opacity=alt.Opacity("newest:N", scale=alt.Scale(domain=[False, True], range=[0.35, 1.0]), legend=None),
         tooltip=[
             alt.Tooltip("model:N", title="Policy"),
@@ -21,6 +21,6 @@ def live(points: pl.DataFrame, title: str) -> alt.LayerChart:
             alt.Tooltip("value:Q", title=title, format=".3f"),
         ],
     )
-    return alt.LayerChart(layer=[base.mark_line(strokeWidth=2), base.mark_circle(size=30)]).properties(
-        height=HEIGHT, padding={"bottom": 4}
+    return alt.LayerChart(
+        layer=[base.mark_line(strokeWidth=2), base.mark_circle(size=30)], height=HEIGHT, padding={"bottom": 4}
     )

@@ -39,13 +39,13 @@ def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerCha
         .add_params(click())
     )
     frame = base.transform_filter("datum.chosen").mark_rect(filled=False, strokeWidth=2.5, cornerRadius=2, aria=False)
-    frame = frame.encode(color=alt.value(INK))
+    frame = frame.encode(color=alt.ColorValue(INK))
     layers = [cells, frame]
     if with_figures:
         label = f"isValid(datum.{column}) ? format(datum.{column}, '.2f') : '–'"
         figures = base.transform_calculate(label=label).mark_text(fontSize=13, aria=False)
-        layers.append(figures.encode(text="label:N", color=alt.value(INK)))
-    return alt.LayerChart(layer=layers).properties(height=HEIGHT, padding={"bottom": 4})
+        layers.append(figures.encode(text=alt.Text("label:N"), color=alt.ColorValue(INK)))
+    return alt.LayerChart(layer=layers, height=HEIGHT, padding={"bottom": 4})
 
 
 def _angle(names: list[str]) -> int:

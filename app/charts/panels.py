@@ -47,7 +47,7 @@ def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y) -> alt.L
     layers = [points]
     if pairs["error"].n_unique() > 2:
         fit = base.transform_regression("error", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, aria=False)
-        layers.append(fit.encode(x=x, y=y, color=alt.value(INK)))
+        layers.append(fit.encode(x=x, y=y, color=alt.ColorValue(INK)))
     return alt.LayerChart(layer=layers)
 
 

@@ -38,9 +38,11 @@ def reliability(bins: pl.DataFrame) -> alt.LayerChart:
     )
     return alt.LayerChart(
         layer=[
-            ideal.encode(x=x, y=y, color=alt.value(INK)),
-            base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", color=alt.value(INK)),
+            ideal.encode(x=x, y=y, color=alt.ColorValue(INK)),
+            base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=alt.ColorValue(INK)),
             base.mark_line(strokeWidth=1.5, opacity=0.6).encode(y=y),
             base.mark_circle(size=90, opacity=1).encode(y=y),
-        ]
-    ).properties(height=HEIGHT, padding={"bottom": 4})
+        ],
+        height=HEIGHT,
+        padding={"bottom": 4},
+    )

@@ -45,12 +45,12 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
     spread = (
         base.transform_filter("datum.chosen")
         .mark_rule(strokeWidth=1.5, clip=True, aria=False)
-        .encode(x=x, y=alt.Y("ndr_low:Q"), y2="ndr_high:Q", color=alt.value(INK))
+        .encode(x=x, y=alt.Y("ndr_low:Q"), y2=alt.Y2("ndr_high:Q"), color=alt.ColorValue(INK))
     )
     ring = (
         base.transform_filter("datum.chosen")
         .mark_point(size=340, strokeWidth=2, filled=False, opacity=1, aria=False)
-        .encode(x=x, y=y, color=alt.value(INK))
+        .encode(x=x, y=y, color=alt.ColorValue(INK))
     )
     if pairs.height > MANY:
         points = density(pairs, "error", "ndr", measure_title, _NDR, "pairs")
@@ -59,19 +59,17 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
         fit = base.transform_regression("error", "ndr").mark_line(
             opacity=SOFT, strokeWidth=1.5, strokeDash=[5, 4], aria=False
         )
-        layers.append(fit.encode(x=x, y=y, color=alt.value(INK)))
+        layers.append(fit.encode(x=x, y=y, color=alt.ColorValue(INK)))
     margins = [] if pairs.height > MANY else _margins(base, x, y)
-    return alt.LayerChart(layer=[*layers, *margins, points, spread, ring]).properties(
-        height=HEIGHT, padding={"bottom": 4}
-    )
+    return alt.LayerChart(layer=[*layers, *margins, points, spread, ring], height=HEIGHT, padding={"bottom": 4})
 
 
 def _margins(base: alt.Chart, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """A tick per point at the lower edge for its error, at the right one for its NDR."""
-    ticks = base.encode(color=alt.value(INK))
+    ticks = base.encode(color=alt.ColorValue(INK))
     below = ticks.mark_tick(yOffset=-4, size=8, thickness=1, opacity=0.35, aria=False)
     beside = ticks.mark_tick(xOffset=-4, size=8, thickness=1, opacity=0.35, aria=False)
-    return [below.encode(x=x, y=alt.value("height")), beside.encode(x=alt.value("width"), y=y)]
+    return [below.encode(x=x, y=alt.YValue("height")), beside.encode(x=alt.XValue("width"), y=y)]
 
 
 def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
@@ -89,7 +87,7 @@ def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
 
 def _reference(ndr: float, note: str, side: Literal["left", "right"]) -> list[alt.Chart]:
     """A thin line at a value of NDR that means something, and what it means, on the side where points are rare."""
-    at = alt.Chart(alt.InlineData(values=[{"ndr": ndr}])).encode(y="ndr:Q", color=alt.value(INK))
+    at = alt.Chart(alt.InlineData(values=[{"ndr": ndr}])).encode(y=alt.Y("ndr:Q"), color=alt.ColorValue(INK))
     text = at.mark_text(align=side, baseline="bottom", dx=4 if side == "left" else 0, dy=-4, fontSize=12, aria=False)
-    x = alt.value(0) if side == "left" else alt.value("width")
-    return [at.mark_rule(strokeWidth=1, opacity=SOFT, aria=False), text.encode(x=x, text=alt.value(note))]
+    x = alt.XValue(0) if side == "left" else alt.XValue("width")
+    return [at.mark_rule(strokeWidth=1, opacity=SOFT, aria=False), text.encode(x=x, text=alt.TextValue(note))]

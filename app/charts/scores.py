@@ -36,5 +36,5 @@ def scores(responses: pl.DataFrame, golden: str, proxy: str) -> alt.LayerChart:
         strokeDash=[5, 4], strokeWidth=1, opacity=SOFT, aria=False, clip=True
     )
     return alt.LayerChart(
-        layer=[marks, same.encode(x=alt.X("at:Q"), y=alt.Y("at:Q"), color=alt.value(INK))]
+        layer=[marks, same.encode(x=alt.X("at:Q"), y=alt.Y("at:Q"), color=alt.ColorValue(INK))]
     ).properties(height=HEIGHT, padding={"bottom": 4})

@@ -29,11 +29,13 @@ def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) ->
     y = alt.Y("value:Q", title=y_title, axis=alt.Axis(tickCount=6, format=".1f"))
     return alt.LayerChart(
         layer=[
-            base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"),
+            base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title=y_title), y2=alt.Y2("high:Q")),
             base.mark_line(strokeWidth=2).encode(y=y),
             base.mark_circle(size=60, opacity=1).encode(y=y),
-        ]
-    ).properties(height=HEIGHT, padding={"bottom": 4})
+        ],
+        height=HEIGHT,
+        padding={"bottom": 4},
+    )
 
 
 def best_splits(rows: pl.DataFrame, x_title: str) -> alt.LayerChart:
@@ -51,10 +53,12 @@ def best_splits(rows: pl.DataFrame, x_title: str) -> alt.LayerChart:
     x = alt.X("value:Q", title=x_title, scale=scale, axis=alt.Axis(tickCount=5, format=".1f"))
     return alt.LayerChart(
         layer=[
-            base.mark_bar(height=2).encode(x=alt.X("low:Q", title=x_title, scale=scale), x2="high:Q"),
+            base.mark_bar(height=2).encode(x=alt.X("low:Q", title=x_title, scale=scale), x2=alt.X2("high:Q")),
             base.mark_circle(size=80, opacity=1).encode(x=x),
-        ]
-    ).properties(height=_ROW * rows.height, padding={"bottom": 4})
+        ],
+        height=_ROW * rows.height,
+        padding={"bottom": 4},
+    )
 
 
 def _tooltips(title: str) -> list[alt.Tooltip]:

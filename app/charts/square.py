@@ -57,5 +57,5 @@ def square(
     if with_figures:
         label = "isValid(datum.value) ? format(datum.value, '.2f') : '–'"
         figures = base.transform_calculate(label=label).mark_text(fontSize=13, aria=False)
-        layers.append(figures.encode(text="label:N", color=alt.value(INK)))
-    return alt.LayerChart(layer=layers).properties(height=HEIGHT, padding={"bottom": 4})
+        layers.append(figures.encode(text=alt.Text("label:N"), color=alt.ColorValue(INK)))
+    return alt.LayerChart(layer=layers, height=HEIGHT, padding={"bottom": 4})

@@ -41,6 +41,6 @@ def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
     ring = base.transform_filter("datum.pick").mark_point(
         shape="circle", size=110, strokeWidth=2, filled=False, opacity=1, aria=False
     )
-    return alt.LayerChart(layer=[cell, ring.encode(color=alt.value(INK))]).properties(
-        height=height(names), padding={"bottom": 4}
+    return alt.LayerChart(
+        layer=[cell, ring.encode(color=alt.ColorValue(INK))], height=height(names), padding={"bottom": 4}
     )

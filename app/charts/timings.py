@@ -17,7 +17,5 @@ def timings(stages: pl.DataFrame) -> alt.LayerChart:
         tooltip=[alt.Tooltip("title:N", title="Stage"), alt.Tooltip("label:N", title="Took")],
     )
     bars = base.mark_bar(height=12, cornerRadius=2, opacity=0.85)
-    text = base.mark_text(align="left", dx=6, fontSize=12).encode(text="label:N", color=alt.value(INK))
-    return alt.LayerChart(layer=[bars, text]).properties(
-        height=26 * max(1, len(order)), padding={"bottom": 2, "right": 70}
-    )
+    text = base.mark_text(align="left", dx=6, fontSize=12).encode(text=alt.Text("label:N"), color=alt.ColorValue(INK))
+    return alt.LayerChart(layer=[bars, text], height=26 * max(1, len(order)), padding={"bottom": 2, "right": 70})

@@ -17,7 +17,7 @@ def training(
     base = alt.Chart(curves).encode(
         x=alt.X("step:Q", title=x_title, axis=alt.Axis(tickCount=6, format="d", grid=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5, format=".2f")),
-        detail="reward_model:N",
+        detail=alt.Detail("reward_model:N"),
         color=colour(curves),
         tooltip=[
             *trained_tooltips(curves),
@@ -31,7 +31,7 @@ def training(
         bold.mark_line(strokeWidth=3.5),
         base.mark_circle(size=28, opacity=0.8),
     ]
-    return alt.LayerChart(layer=layers).properties(height=HEIGHT, padding={"bottom": 4})
+    return alt.LayerChart(layer=layers, height=HEIGHT, padding={"bottom": 4})
 
 
 def losses(curves: pl.DataFrame) -> alt.LayerChart:
@@ -47,6 +47,8 @@ def losses(curves: pl.DataFrame) -> alt.LayerChart:
             alt.Tooltip("value:Q", title="Loss", format=".3f"),
         ],
     )
-    return alt.LayerChart(layer=[base.mark_line(strokeWidth=2.5), base.mark_circle(size=40, opacity=1)]).properties(
-        height=HEIGHT, padding={"bottom": 4}
+    return alt.LayerChart(
+        layer=[base.mark_line(strokeWidth=2.5), base.mark_circle(size=40, opacity=1)],
+        height=HEIGHT,
+        padding={"bottom": 4},
     )

@@ -43,10 +43,12 @@ def correlations(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> al
     return alt.LayerChart(
         layer=[
             zero.mark_rule(strokeDash=[5, 4], opacity=SOFT, aria=False),
-            base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", scale=scale), x2="high:Q"),
+            base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q")),
             base.mark_circle(size=110, opacity=1).encode(x=x),
-        ]
-    ).properties(height=_FRAME + 32 * max(2, len(order)), padding={"bottom": 4})
+        ],
+        height=_FRAME + 32 * max(2, len(order)),
+        padding={"bottom": 4},
+    )
 
 
 def times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
@@ -63,9 +65,9 @@ def times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
         ],
     )
     bars = base.mark_bar(cornerRadius=2, opacity=0.9).encode(color=_run(runs))
-    text = base.mark_text(align="left", dx=5, fontSize=11).encode(text="label:N", color=alt.value(INK))
-    return alt.LayerChart(layer=[bars, text]).properties(
-        height=_FRAME + 34 * max(1, len(order)), padding={"bottom": 4, "right": 60}
+    text = base.mark_text(align="left", dx=5, fontSize=11).encode(text=alt.Text("label:N"), color=alt.value(INK))
+    return alt.LayerChart(
+        layer=[bars, text], height=_FRAME + 34 * max(1, len(order)), padding={"bottom": 4, "right": 60}
     )
 
 

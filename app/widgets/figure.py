@@ -18,6 +18,7 @@ from app import frames
 from app.charts import export
 from app.charts.export import Chart, Look
 from app.formats import UNDEFINED
+from app.widgets import drawing
 
 Clicked = tuple[str, Callable[[dict[str, Any]], None]]
 """Name of a chart's selection, and what to do, in a callback, with the fields of the mark that was clicked."""
@@ -128,7 +129,7 @@ def _charts(key: str, charts: Sequence[Chart], alt: str, clicked: Clicked | None
 
 def _chart(name: str, key: str, chart: Chart, alt: str, clicked: Clicked | None) -> None:
     if clicked is None:
-        st.altair_chart(chart, width="stretch", key=name, alt=alt)
+        drawing.show(chart, key=name, alt=alt)
         return
     selection, act = clicked
     name = f"{name}.{st.session_state.get(_TIMES.format(key), 0)}"
@@ -138,4 +139,4 @@ def _chart(name: str, key: str, chart: Chart, alt: str, clicked: Clicked | None)
         if marks:
             act(marks[0])
 
-    st.altair_chart(chart, width="stretch", key=name, on_select=took, selection_mode=[selection], alt=alt)
+    drawing.show(chart, key=name, on_select=took, selection_mode=[selection], alt=alt)

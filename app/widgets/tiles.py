@@ -7,6 +7,7 @@ import streamlit as st
 from app import wording
 from app.charts.interval import interval
 from app.formats import number
+from app.widgets import drawing
 from warehouse.measures import Evaluation
 
 
@@ -23,6 +24,6 @@ def show(evaluation: Evaluation, level: str) -> None:
                 if estimate.value is not None:
                     least = 0 if name == "mrr" else -1
                     chart = interval(estimate.value, estimate.low, estimate.high, least)
-                    st.altair_chart(chart, width="stretch", key=f"interval.{name}", alt=f"{title} with its interval")
+                    drawing.show(chart, key=f"interval.{name}", alt=f"{title} with its interval")
     if left_out := wording.undefined(evaluation):
         st.caption(left_out)

@@ -1,12 +1,12 @@
 """A run made of numbers, published into a real DuckDB warehouse: normal scores with known structure, PPO if asked for.
 
 Every response has a quality that all reward models see with noise of their own, more of it the more labels were
-flipped, and a length, which each likes a little. PPO moves quality and length along known curves.
+flipped, and a length, which each likes a little. PPO moves quality and length along known curves. Rows are made a table
+at a time, so that a run may have millions of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,31 +21,64 @@ from warehouse.schema import CATEGORIES, TABLES, Table
 MARKUP = "<b>bold</b> **strong** [link](http://x) <script>alert(1)</script> $x^2$ :red[red]"
 """The text of the first response to every prompt: shown letter by letter, or a page is broken."""
 
+Made = dict[str, list[pl.DataFrame]]
+
 
 @dataclass(frozen=True)
 class Study:
-    """What is simulated; `ppo_steps` empty leaves PPO out, `stops` maps a reward model to its last PPO step.
+    """What is simulated; `prompts` are RM-test prompts a category, `rl_prompts` RL-test ones, as many if not given.
 
-    `sources` are further policies that answer the RM-test prompts; with `paraphrases` the initial policy answers them
-    in other words too.
+    `ppo_steps` empty leaves PPO out, `stops` maps a reward model to its last PPO step; `penalties` are KL coefficients
+    that PPO was run with besides 0, against the first `swept` reward models. `offset` is the standard deviation of
+    what a prompt adds to all scores of its responses. `sources` are further policies that answer the RM-test prompts;
+    with `paraphrases` the initial policy answers them in other words too.
     """
 
     run_id: str = "simulated"
     reward_models: int = 4
     prompts: int = 4
+    rl_prompts: int | None = None
     responses: int = 5
     samples: int = 8
     categories: tuple[str, ...] = CATEGORIES
     ppo_steps: tuple[int, ...] = ()
     stops: tuple[tuple[str, int], ...] = ()
+    penalties: tuple[float, ...] = ()
+    swept: int = 3
     sources: tuple[str, ...] = ()
     paraphrases: bool = False
+    offset: float = 0.0
     constant: bool = False
     seed: int = 0
 
     @property
     def names(self) -> list[str]:
         return [f"rm-{m:02}" for m in range(self.reward_models)]
+
+    @property
+    def flip_rates(self) -> np.ndarray:
+        return np.linspace(0, 0.45, self.reward_models)
+
+    def prompt_ids(self, split: str) -> list[str]:
+        """Ids of a split's prompts in their order."""
+        return sorted(prompt for category in self.categories for prompt in self._of(category, split))
+
+    def prompt_rows(self, split: str) -> pl.DataFrame:
+        """Table `prompt` of a split."""
+        return pl.DataFrame(
+            {"prompt_id": prompt, "category": category, "subset": _subset(category, split), "split": split}
+            | {"text": f"Question {p} of {_subset(category, split)}?"}
+            for category in self.categories
+            for p, prompt in enumerate(self._of(category, split))
+        )
+
+    def _of(self, category: str, split: str) -> list[str]:
+        count = self.prompts if split == "rm_test" or self.rl_prompts is None else self.rl_prompts
+        return [f"{_subset(category, split)}/{p:02}" for p in range(count)]
+
+
+def _subset(category: str, split: str) -> str:
+    return f"{category.lower().replace(' ', '-')}-{split[:2]}"
 
 
 def publish(home: Path, study: Study | None = None) -> Path:
@@ -58,59 +91,56 @@ def publish(home: Path, study: Study | None = None) -> Path:
 def rows(study: Study) -> dict[str, pl.DataFrame]:
     """Rows of every table."""
     rng = np.random.default_rng(study.seed)
-    flip_rates = np.linspace(0, 0.45, study.reward_models)
-    made: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-    made["run"] = [{"finished_at": "2026-01-02T00:00:00+00:00", "base_model": "base", "profile": "simulated"}]
-    made["run"][0] |= dict.fromkeys(("config", "packages", "host", "timings"), "{}")
+    made: Made = {name: [] for name in TABLES}
+    about = {"finished_at": "2026-01-02T00:00:00+00:00", "base_model": "base", "profile": "simulated"}
+    made["run"].append(pl.DataFrame([about | dict.fromkeys(("config", "packages", "host", "timings"), "{}")]))
     for split, each in (("rm_test", study.responses), ("rl_test", study.samples)):
-        _prompts(made, study, split)
-        scores_MPN = _respond(made, study, rng, flip_rates, split, each, "initial")
+        made["prompt"].append(study.prompt_rows(split))
+        scores_MPN = _respond(made, study, rng, split, each, "initial")
         if split == "rl_test":
             _best_of_n(made, study, scores_MPN)
-    made["policy"].append({"policy_id": "initial", "optimizer": "none", "kl": 0.0})
+    made["policy"].append(pl.DataFrame([{"policy_id": "initial", "optimizer": "none", "kl": 0.0}]))
     for source in study.sources:
-        made["policy"].append({"policy_id": source, "optimizer": "none"})
-        _respond(made, study, rng, flip_rates, "rm_test", study.responses, source)
+        made["policy"].append(pl.DataFrame([{"policy_id": source, "optimizer": "none"}]))
+        _respond(made, study, rng, "rm_test", study.responses, source)
     if study.paraphrases:
-        _respond(made, study, rng, flip_rates, "rm_test", study.responses, "initial", form="paraphrase")
+        _respond(made, study, rng, "rm_test", study.responses, "initial", form="paraphrase")
     for m, name in enumerate(study.names):
-        _reward_model(made, rng, name, float(flip_rates[m]))
+        _reward_model(made, rng, name, float(study.flip_rates[m]))
         last = dict(study.stops).get(name, max(study.ppo_steps, default=0))
-        for step in (step for step in study.ppo_steps if step <= last):
-            _checkpoint(made, study, rng, flip_rates, m, step)
+        for penalty in (0.0, *(study.penalties if m < study.swept else ())):
+            for step in (step for step in study.ppo_steps if step <= last):
+                _checkpoint(made, study, rng, m, step, penalty)
         if study.ppo_steps:
             stopped = last < max(study.ppo_steps)
             run = {"ppo_id": f"ppo/{name}", "reward_model_id": name, "steps_done": last, "steps": max(study.ppo_steps)}
             run |= {"state": "diverged", "reason": "the loss is nan"} if stopped else {"state": "finished"}
-            made["ppo_run"].append(run)
-    return {name: filled(TABLES[name], study.run_id, content) for name, content in made.items()}
+            made["ppo_run"].append(pl.DataFrame([run]))
+    return {
+        name: filled(TABLES[name], study.run_id, pl.concat(frames, how="diagonal_relaxed"))
+        if frames
+        else pl.DataFrame(schema=TABLES[name].polars_schema)
+        for name, frames in made.items()
+    }
 
 
-def filled(table: Table, run_id: str, content: Sequence[dict[str, Any]]) -> pl.DataFrame:
+def filled(table: Table, run_id: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The rows with what they leave out: null where that may be, else nothing of its type."""
     nothing = {pl.String: "-", pl.Int64: 0, pl.Float32: 0.0, pl.Float64: 0.0, pl.Boolean: False}
-    defaults = {
-        column.name: None if column.nullable else column.allowed[0] if column.allowed else nothing[type(column.dtype)]
+    frame = frame.with_columns(run_id=pl.lit(run_id))
+    return frame.with_columns(
+        pl.lit(None if column.nullable else column.allowed[0] if column.allowed else nothing[type(column.dtype)])
+        .cast(column.dtype)
+        .alias(column.name)
         for column in table.columns
-    }
-    return pl.DataFrame([defaults | row | {"run_id": run_id} for row in content], schema=table.polars_schema)
-
-
-def _prompts(made: dict[str, list[dict[str, Any]]], study: Study, split: str) -> None:
-    for category in study.categories:
-        subset = f"{category.lower().replace(' ', '-')}-{split[:2]}"
-        made["prompt"] += [
-            {"prompt_id": f"{subset}/{p:02}", "category": category, "subset": subset, "split": split}
-            | {"text": f"Question {p} of {subset}?"}
-            for p in range(study.prompts)
-        ]
+        if column.name not in frame.columns
+    ).select(pl.col(column.name).cast(column.dtype) for column in table.columns)
 
 
 def _respond(
-    made: dict[str, list[dict[str, Any]]],
+    made: Made,
     study: Study,
     rng: np.random.Generator,
-    flip_rates: np.ndarray,
     split: str,
     each: int,
     policy: str,
@@ -123,81 +153,92 @@ def _respond(
 
     `learnt_M` is what each reward model likes about them beside their quality.
     """
-    prompts = sorted(row["prompt_id"] for row in made["prompt"] if row["split"] == split)
+    prompts = study.prompt_ids(split)
     truth = quality + rng.standard_normal((len(prompts), each))
+    if study.offset:
+        truth += study.offset * np.random.default_rng((study.seed, len(prompts))).standard_normal((len(prompts), 1))
     length = np.clip(30 + tokens + 8 * rng.standard_normal(truth.shape), 2, None).astype(int)
-    noise = (0.3 + 3 * flip_rates)[:, None, None] * rng.standard_normal((study.reward_models, *truth.shape))
-    scores = truth + noise + 0.02 * (length - 30) + np.broadcast_to(learnt_M, study.reward_models)[:, None, None]
+    noise = (0.3 + 3 * study.flip_rates)[:, None, None] * rng.standard_normal((study.reward_models, *truth.shape))
+    scores: np.ndarray = truth + noise + 0.02 * (length - 30)
+    scores += np.broadcast_to(learnt_M, study.reward_models)[:, None, None]
     if study.constant:
         scores = np.zeros_like(scores)
-    for p, prompt in enumerate(prompts):
-        for sample in range(each):
-            response = f"{policy}|{prompt}|{sample}" + ("" if form == "original" else f"|{form}")
-            text = MARKUP if sample == 0 else f"Answer {sample} of {policy} to {prompt}."
-            made["response"].append(
-                {"response_id": response, "prompt_id": prompt, "policy_id": policy, "sample": sample, "text": text}
-                | {"tokens": int(length[p, sample]), "finished": sample != 1, "prompt_form": form}
-            )
-            made["score"] += [
-                {"reward_model_id": name, "response_id": response, "score": float(scores[m, p, sample])}
-                for m, name in enumerate(study.names)
-            ]
+    asked = pl.Series("prompt_id", prompts)
+    response = (
+        asked[np.repeat(np.arange(len(prompts)), each)]
+        .to_frame()
+        .with_columns(policy_id=pl.lit(policy), sample=np.tile(np.arange(each), len(prompts)), tokens=length.ravel())
+    )
+    made["response"].append(
+        response.with_columns(
+            response_id=pl.format(
+                f"{policy}|{{}}|{{}}{'' if form == 'original' else f'|{form}'}", "prompt_id", "sample"
+            ),
+            text=pl.when(sample=0)
+            .then(pl.lit(MARKUP))
+            .otherwise(pl.format(f"Answer {{}} of {policy} to {{}}.", "sample", "prompt_id")),
+            finished=pl.col("sample") != 1,
+            prompt_form=pl.lit(form),
+        )
+    )
+    responses = made["response"][-1]["response_id"]
+    made["score"] += [
+        pl.DataFrame({"response_id": responses, "score": scores[m].ravel()}).with_columns(reward_model_id=pl.lit(name))
+        for m, name in enumerate(study.names)
+    ]
     return scores.astype(np.float32)
 
 
-def _values(made: dict[str, list[dict[str, Any]]], study: Study, policy: str, values_MP: np.ndarray) -> None:
-    prompts = sorted(row["prompt_id"] for row in made["prompt"] if row["split"] == "rl_test")
+def _values(made: Made, study: Study, policy: str, values_MP: np.ndarray) -> None:
+    prompts = study.prompt_ids("rl_test")
     made["policy_value"] += [
-        {"policy_id": policy, "golden_id": name, "prompt_id": prompt, "value": float(values_MP[g, p])}
+        pl.DataFrame({"prompt_id": prompts, "value": values_MP[g]}).with_columns(
+            policy_id=pl.lit(policy), golden_id=pl.lit(name)
+        )
         for g, name in enumerate(study.names)
-        for p, prompt in enumerate(prompts)
     ]
 
 
-def _best_of_n(made: dict[str, list[dict[str, Any]]], study: Study, scores_MPN: np.ndarray) -> None:
+def _best_of_n(made: Made, study: Study, scores_MPN: np.ndarray) -> None:
     strengths = [2**k for k in range(study.samples.bit_length()) if 2**k <= study.samples]
     values_SMMP = best_of_n_values(scores_MPN, strengths)
     _values(made, study, "initial", scores_MPN.mean(axis=2, dtype=np.float64))
     for s, n in enumerate(strengths):
         for m, name in enumerate(study.names):
-            policy = {"policy_id": f"bon-{n}/{name}", "optimizer": "bon", "reward_model_id": name, "strength": n}
-            made["policy"].append(policy | {"kl": best_of_n_kl_bound(n), "kl_estimator": "bound"})
+            policy = {"policy_id": f"bon-{n}/{name}", "optimizer": "bon", "reward_model_id": name}
+            policy |= {"strength": float(n), "kl": best_of_n_kl_bound(n), "kl_estimator": "bound"}  # type: ignore[dict-item]
+            made["policy"].append(pl.DataFrame([policy]))
             _values(made, study, policy["policy_id"], values_SMMP[s, :, m])
 
 
-def _reward_model(made: dict[str, list[dict[str, Any]]], rng: np.random.Generator, name: str, flip_rate: float) -> None:
+def _reward_model(made: Made, rng: np.random.Generator, name: str, flip_rate: float) -> None:
     accuracy = 0.9 - flip_rate * 0.8
-    made["reward_model"].append(
-        {"reward_model_id": name, "kind": "flip", "flip_rate": flip_rate, "base_model": "base", "train_pairs": 200}
-        | {"validation_accuracy": accuracy, "seed": 1, "trainable_layers": 0}
-    )
+    model: dict[str, Any] = {"reward_model_id": name, "kind": "flip", "flip_rate": flip_rate, "base_model": "base"}
+    model |= {"train_pairs": 200, "validation_accuracy": accuracy, "seed": 1, "trainable_layers": 0}
+    made["reward_model"].append(pl.DataFrame([model]))
     for step in range(1, 6):
         for metric, value in (
             ("train_loss", 0.7 - 0.05 * step * (1 - flip_rate)),
             ("validation_accuracy", 0.5 + (accuracy - 0.5) * step / 5),
         ):
-            made["training_curve"].append({"model_id": name, "metric": metric, "step": 10 * step, "value": value})
+            _curve(made, name, metric, 10 * step, value)
 
 
-def _checkpoint(
-    made: dict[str, list[dict[str, Any]]],
-    study: Study,
-    rng: np.random.Generator,
-    flip_rates: np.ndarray,
-    m: int,
-    step: int,
-) -> None:
+def _checkpoint(made: Made, study: Study, rng: np.random.Generator, m: int, step: int, penalty: float) -> None:
     """PPO at a step: KL grows with it, quality rises and then falls, the sooner the noisier the reward model."""
-    kl = step / 10.0
-    quality = np.sqrt(kl) * (1.0 - (0.2 + flip_rates[m]) * np.sqrt(kl))
-    policy = f"ppo-{step}/{study.names[m]}"
-    made["policy"].append(
-        {"policy_id": policy, "optimizer": "ppo", "reward_model_id": study.names[m], "strength": float(step)}
-        | {"kl": kl, "kl_estimator": "k3"}
-    )
+    kl = step / 10.0 / (1.0 + 20.0 * penalty)
+    quality = np.sqrt(kl) * (1.0 - (0.2 + study.flip_rates[m]) * np.sqrt(kl))
+    prefix, name = f"ppo-kl{penalty:g}" if penalty else "ppo", study.names[m]
+    policy = {"policy_id": f"{prefix}-{step}/{name}", "optimizer": "ppo", "reward_model_id": name, "kl_estimator": "k3"}
+    numbers = {"strength": float(step), "kl": kl, "kl_coefficient": penalty if study.penalties else None}
+    made["policy"].append(pl.DataFrame([policy | numbers]))
     learnt_M = 0.5 * np.sqrt(kl) * (np.arange(study.reward_models) == m)
-    scores = _respond(made, study, rng, flip_rates, "rl_test", 2, policy, float(quality), 0.5 * step, learnt_M)
-    _values(made, study, policy, scores.mean(axis=2, dtype=np.float64))
+    scores = _respond(made, study, rng, "rl_test", 2, policy["policy_id"], float(quality), 0.5 * step, learnt_M)
+    _values(made, study, policy["policy_id"], scores.mean(axis=2, dtype=np.float64))
     for metric, value in (("reward", float(np.sqrt(kl))), ("kl_k3", kl)):
-        row = {"model_id": f"ppo/{study.names[m]}", "metric": metric, "step": step, "value": value}
-        made["training_curve"].append(row)
+        _curve(made, f"{prefix}/{name}", metric, step, value)
+
+
+def _curve(made: Made, model: str, metric: str, step: int, value: float) -> None:
+    row = {"model_id": model, "metric": metric, "step": step, "value": value}
+    made["training_curve"].append(pl.DataFrame([row]))

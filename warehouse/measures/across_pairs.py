@@ -12,9 +12,11 @@ is undefined.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,14 @@ from warehouse.measures.ranks import Ranked, rank
 
 CORRELATIONS = ("kendall", "spearman", "pearson", "mrr")
 """METHOD's figures of how well a measure predicts NDR; the last is a mean over goldens either way."""
+
+LEVELS = ("pooled", "within")
+"""Over all pairs at once, or within each golden and then averaged."""
+
+Wanted = tuple[tuple[str, str], ...]
+"""Which correlations are to be found, each with its level: a page that shows one of them need not wait for eight."""
+
+EVERY: Wanted = tuple(product(CORRELATIONS, LEVELS))
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -51,20 +61,22 @@ def correlate(
     ndr_BMM: NDArray[np.floating],
     ndr_defined_BMM: Bools,
     counts_BM: NDArray[np.floating],
+    wanted: Wanted = EVERY,
 ) -> list[tuple[Figures, Figures]]:
-    """For each measure its figures by name, pooled and within goldens, in each of B replicates.
+    """For each measure the wanted figures by name, pooled and within goldens, in each of B replicates.
 
     `counts_BM` says how often each reward model was drawn; all measures share the replicates, which makes them
     comparable pair by pair.
     """
     B = len(counts_BM)
-    found = [(_undefined(B), _undefined(B)) for _ in errors]
+    names = {level: tuple(name for name in CORRELATIONS if (name, level) in wanted) for level in LEVELS}
+    found = [(_undefined(B, names["pooled"]), _undefined(B, names["within"])) for _ in errors]
     work = list(_chunks(counts_BM))
 
     def fill(chunk: tuple[Ints, Ints]) -> None:
         rows, _ = chunk
         for (pooled, within), figures in zip(
-            found, _chunk_figures(errors, ndr_BMM, ndr_defined_BMM, counts_BM, *chunk), strict=True
+            found, _chunk_figures(errors, ndr_BMM, ndr_defined_BMM, counts_BM, names, *chunk), strict=True
         ):
             for into, made in zip((pooled, within), figures, strict=True):
                 for name, (value, defined) in made.items():
@@ -80,8 +92,8 @@ def correlate(
     return found
 
 
-def _undefined(B: int) -> Figures:
-    return {name: (np.zeros(B), np.zeros(B, dtype=bool)) for name in CORRELATIONS}
+def _undefined(B: int, names: Sequence[str]) -> Figures:
+    return {name: (np.zeros(B), np.zeros(B, dtype=bool)) for name in names}
 
 
 def _chunks(counts_BM: NDArray[np.floating]) -> Iterator[tuple[Ints, Ints]]:
@@ -101,6 +113,7 @@ def _chunk_figures(
     ndr_BMM: NDArray[np.floating],
     ndr_defined_BMM: Bools,
     counts_BM: NDArray[np.floating],
+    names: Mapping[str, Sequence[str]],
     rows: Ints,
     models: Ints,
 ) -> Iterator[tuple[Figures, Figures]]:
@@ -119,7 +132,7 @@ def _chunk_figures(
         error = measure.errors_BC.ravel().take(column)
         defined = measure.defined_BC.ravel().take(column)
         sides = shared if defined.all() else _Sides.make(ndr, weight * defined, drawn)
-        yield sides.figures(error)
+        yield sides.figures(error, names)
 
 
 @dataclass(frozen=True)
@@ -128,10 +141,8 @@ class _Sides:
 
     ndr: NDArray[np.floating]
     weight: Floats
-    ranks: Ranked
     proxy_ndr: NDArray[np.floating]
     proxy_weight: Floats
-    proxy_ranks: Ranked
     drawn: Floats
 
     @staticmethod
@@ -139,17 +150,29 @@ class _Sides:
         b, d = drawn.shape
         # within a golden its own multiplicity does not matter: a proxy stands as often as it was drawn
         proxy_weight = (weight.reshape(b, d, d - 1) / drawn[:, :, None]).reshape(b * d, d - 1)
-        proxy_ndr = ndr.reshape(b * d, d - 1)
-        return _Sides(ndr, weight, rank(ndr, weight), proxy_ndr, proxy_weight, rank(proxy_ndr, proxy_weight), drawn)
+        return _Sides(ndr, weight, ndr.reshape(b * d, d - 1), proxy_weight, drawn)
 
-    def figures(self, error: NDArray[np.floating]) -> tuple[Figures, Figures]:
-        pooled = _three(error, self.ndr, self.weight, rank(error, self.weight), self.ranks)
+    @cached_property
+    def ranks(self) -> Ranked:
+        return rank(self.ndr, self.weight)
+
+    @cached_property
+    def proxy_ranks(self) -> Ranked:
+        return rank(self.proxy_ndr, self.proxy_weight)
+
+    def figures(self, error: NDArray[np.floating], names: Mapping[str, Sequence[str]]) -> tuple[Figures, Figures]:
+        pooled, within = {}, {}
         proxy_error = error.reshape(self.proxy_ndr.shape)
-        per_golden = _three(
-            proxy_error, self.proxy_ndr, self.proxy_weight, rank(proxy_error, self.proxy_weight), self.proxy_ranks
-        )
-        within = {name: self._mean_over_goldens(figure) for name, figure in per_golden.items()}
-        pooled["mrr"] = within["mrr"] = self._mean_over_goldens(self._favourites(proxy_error))
+        if moments := [name for name in names["pooled"] if name != "mrr"]:
+            pooled = _some(moments, error, self.ndr, self.weight, self.ranks)
+        if moments := [name for name in names["within"] if name != "mrr"]:
+            per_golden = _some(moments, proxy_error, self.proxy_ndr, self.proxy_weight, self.proxy_ranks)
+            within = {name: self._mean_over_goldens(figure) for name, figure in per_golden.items()}
+        if "mrr" in names["pooled"] or "mrr" in names["within"]:
+            favoured = self._mean_over_goldens(self._favourites(proxy_error))
+            for level, into in (("pooled", pooled), ("within", within)):
+                if "mrr" in names[level]:
+                    into["mrr"] = favoured
         return pooled, within
 
     def _favourites(self, error: NDArray[np.floating]) -> Figure:
@@ -174,11 +197,13 @@ class _Sides:
         return mean, total > 0
 
 
-def _three(
-    error: NDArray[np.floating], ndr: NDArray[np.floating], weight: Floats, error_ranks: Ranked, ndr_ranks: Ranked
+def _some(
+    names: Sequence[str], error: NDArray[np.floating], ndr: NDArray[np.floating], weight: Floats, ndr_ranks: Ranked
 ) -> Figures:
-    return {
-        "kendall": correlation.kendall_of_ranks(error_ranks, ndr_ranks, weight),
-        "spearman": correlation.spearman_of_ranks(error_ranks, ndr_ranks, weight),
-        "pearson": correlation.pearson_of_varying(error, ndr, weight, error_ranks, ndr_ranks),
+    error_ranks = rank(error, weight)
+    figures: dict[str, Callable[[], Figure]] = {
+        "kendall": lambda: correlation.kendall_of_ranks(error_ranks, ndr_ranks, weight),
+        "spearman": lambda: correlation.spearman_of_ranks(error_ranks, ndr_ranks, weight),
+        "pearson": lambda: correlation.pearson_of_varying(error, ndr, weight, error_ranks, ndr_ranks),
     }
+    return {name: figures[name]() for name in names}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from warehouse.measures import bootstrap
-from warehouse.measures.across_pairs import CORRELATIONS, Figures
+from warehouse.measures.across_pairs import EVERY, Figures, Wanted
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.catalogue import MEASURES
 from warehouse.measures.cube import PolicyValues, ScoreCube
@@ -71,6 +71,7 @@ def compare_all(
     replicates: int = 1000,
     seed: int = 0,
     prepared: Mapping[str, PromptValues] | None = None,
+    wanted: Wanted = EVERY,
 ) -> list[dict[str, Comparison]]:
     """Compare every measure with the second one on each test set: `{measure: comparison}` per test set.
 
@@ -79,7 +80,7 @@ def compare_all(
     names = tuple(dict.fromkeys((*measures, second)))
     jobs = [(name, test_set) for test_set in test_sets for name in names]
     ready = [(prepared or {}).get(name) for name, _ in jobs]
-    found = replicated(cube, values, jobs, rl_categories, replicates, seed, ready)
+    found = replicated(cube, values, jobs, rl_categories, replicates, seed, ready, wanted)
     comparisons = []
     for start in range(0, len(found), len(names)):
         here = dict(zip(names, found[start : start + len(names)], strict=True))
@@ -94,7 +95,7 @@ def paired(left: Replicated, right: Replicated) -> Comparison:
         right.evaluation,
         _differences(left.evaluation.correlations, right.evaluation.correlations, left.pooled, right.pooled),
         _differences(left.evaluation.within, right.evaluation.within, left.within, right.within),
-        {name: _share_better(left.pooled, right.pooled, name) for name in CORRELATIONS},
+        {name: _share_better(left.pooled, right.pooled, name) for name in left.pooled},
     )
 
 
@@ -102,7 +103,7 @@ def _differences(
     first: Mapping[str, Estimate], second: Mapping[str, Estimate], first_B: Figures, second_B: Figures
 ) -> dict[str, Estimate]:
     found = {}
-    for name in CORRELATIONS:
+    for name in first_B:
         one, other = first[name].value, second[name].value
         (one_B, one_defined), (other_B, other_defined) = first_B[name], second_B[name]
         both = one_defined & other_defined

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.measures import bootstrap
-from warehouse.measures.across_pairs import CORRELATIONS, Errors, Figures, correlate
+from warehouse.measures.across_pairs import EVERY, Errors, Figures, Wanted, correlate
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.catalogue import MEASURES, measure_named
 from warehouse.measures.cube import PolicyValues, ScoreCube
@@ -38,8 +38,8 @@ class Evaluation:
 
     `error` is the measure's value, larger for a better proxy; `ndr_low`, `ndr_high` the 95 % interval of NDR over
     RL-test prompts. `correlations` are over all defined pairs, `within` are taken within each golden and then averaged
-    (MRR is that by definition). `undefined_pairs` counts off-diagonal pairs without NDR or error, `undefined_prompts`
-    the (prompt, pair) cells on which the measure says nothing and which weigh 0.
+    (MRR is that by definition); both hold what was wanted. `undefined_pairs` counts off-diagonal pairs without NDR or
+    error, `undefined_prompts` the (prompt, pair) cells on which the measure says nothing and which weigh 0.
     """
 
     measure: str
@@ -127,10 +127,12 @@ def evaluate_each(
     replicates: int = 1000,
     seed: int = 0,
     prepared: Sequence[PromptValues | None] | None = None,
+    wanted: Wanted = EVERY,
 ) -> list[Evaluation]:
     """`evaluate` for one measure on several test sets, which share the draws of reward models and the NDR."""
     jobs = [(measure, test_set) for test_set in test_sets]
-    return [one.evaluation for one in replicated(cube, values, jobs, rl_categories, replicates, seed, prepared)]
+    found = replicated(cube, values, jobs, rl_categories, replicates, seed, prepared, wanted)
+    return [one.evaluation for one in found]
 
 
 def replicated(
@@ -141,6 +143,7 @@ def replicated(
     replicates: int,
     seed: int,
     prepared: Sequence[PromptValues | None] | None = None,
+    wanted: Wanted = EVERY,
 ) -> list[Replicated]:
     """Measures on test sets, all on the same draws of reward models and of RL-test prompts.
 
@@ -161,9 +164,9 @@ def replicated(
     found = regret_of(values, rl_chosen, bootstrap.counts(len(rl_chosen), replicates, seed, bootstrap.RL_PROMPTS))
 
     sample = [plan.errors(np.ones((1, len(plan.chosen)))) for plan in plans]
-    drawn = [plan.errors(bootstrap.counts(len(plan.chosen), replicates, seed, bootstrap.RM_PROMPTS)) for plan in plans]
-    on_sample = correlate(sample, found.ndr_MM[None], found.defined_MM[None], np.ones((1, M)))
-    on_drawn = correlate(drawn, found.ndr_BMM, found.defined_BMM, models_BM)
+    drawn = [plan.drawn_errors(replicates, seed) for plan in plans]
+    on_sample = correlate(sample, found.ndr_MM[None], found.defined_MM[None], np.ones((1, M)), wanted)
+    on_drawn = correlate(drawn, found.ndr_BMM, found.defined_BMM, models_BM, wanted)
 
     return [
         Replicated(_evaluation(plan, errors, found, figures, figures_B, len(rl_chosen), replicates, seed), *figures_B)
@@ -196,6 +199,9 @@ class _Plan:
     def errors(self, counts_BP: NDArray[np.floating]) -> Errors:
         return Errors(*self.values.errors(counts_BP, self.chosen), self.values.column_MM)
 
+    def drawn_errors(self, replicates: int, seed: int) -> Errors:
+        return Errors(*self.values.drawn_errors(self.chosen, replicates, seed), self.values.column_MM)
+
 
 def _evaluation(
     plan: _Plan,
@@ -210,8 +216,7 @@ def _evaluation(
     off_diagonal = ~np.eye(len(errors.column_MM), dtype=bool)
     defined_MM = errors.defined_BC[0][errors.column_MM] & off_diagonal
     pooled, within = (
-        {name: _estimate(one[name], many[name]) for name in CORRELATIONS}
-        for one, many in zip(figures, figures_B, strict=True)
+        {name: _estimate(one[name], many[name]) for name in one} for one, many in zip(figures, figures_B, strict=True)
     )
     return Evaluation(
         measure=plan.values.measure.name,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from warehouse.errors import InvalidChoice
 from warehouse.measures import bootstrap
@@ -229,4 +229,4 @@ def _wald(missed_K: Floats, missed_KB: Floats) -> tuple[float | None, int, float
     if degrees == 0:
         return None, 0, None
     chi2 = float(missed_K @ np.linalg.pinv(covariance) @ missed_K)
-    return chi2, degrees, float(stats.chi2.sf(chi2, degrees))
+    return chi2, degrees, float(special.chdtrc(degrees, chi2))

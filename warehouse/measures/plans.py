@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.measures.across_pairs import EVERY, Wanted
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.catalogue import MEASURES
 from warehouse.measures.comparison import paired
@@ -69,6 +70,7 @@ def annotation_plans(
     rl_categories: tuple[str, ...] | None = None,
     replicates: int = 1000,
     seed: int = 0,
+    wanted: Wanted = EVERY,
 ) -> list[Plan]:
     """Evaluate PLANNED on every split of `budget` annotations, whose annotator flips a share `noise` of the pairs.
 
@@ -80,7 +82,7 @@ def annotation_plans(
     tried = thinned(splits(budget, there, cube.scores_MPR.shape[2]), MOST_SPLITS)
     plain = TestSet(categories=base.categories, subsets=base.subsets, seed=base.seed, budget=budget, noise=noise)
     jobs = [(measure, replace(plain, responses=count)) for measure in PLANNED for count in tried]
-    found = replicated(cube, values, jobs, rl_categories, replicates, seed)
+    found = replicated(cube, values, jobs, rl_categories, replicates, seed, wanted=wanted)
     return [
         Plan(measure, chosen.responses or 0, one.evaluation.prompts_used, one)
         for (measure, chosen), one in zip(jobs, found, strict=True)

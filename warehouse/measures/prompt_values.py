@@ -7,13 +7,13 @@ Then a sample of prompts is a row of counts, and its errors are a matrix product
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures import annotation
+from warehouse.measures import annotation, bootstrap
 from warehouse.measures.catalogue import measure_named
 from warehouse.measures.cube import ScoreCube
 from warehouse.measures.responses import Bools, Floats, Responses
@@ -22,6 +22,7 @@ from warehouse.measures.test_set import TestSet, check
 
 _CHUNK_ENTRIES = 400_000
 _SINGLE_FROM = 200_000_000
+_DRAWN_ENTRIES = 400_000
 _DECIMALS = {np.dtype(np.float64): 12, np.dtype(np.float32): 6}
 
 
@@ -61,6 +62,28 @@ class PromptValues:
     undefined_rows: NDArray[np.int64]
     undefined_UC: Floats
     column_MM: NDArray[np.int64]
+    _drawn: dict[tuple[int, int, bytes], tuple[NDArray[np.floating], Bools]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def drawn_errors(
+        self, prompts: NDArray[np.int64], replicates: int, seed: int
+    ) -> tuple[NDArray[np.floating], Bools]:
+        """`errors` in bootstrap replicates of these prompts; the last are kept, not to be written to, if few.
+
+        They do not hang on policies, so that another optimizer, strength or correlation has them at hand.
+        """
+        key = (replicates, seed, prompts.tobytes())
+        found = self._drawn.get(key)
+        if found is None:
+            found = self.errors(bootstrap.counts(len(prompts), replicates, seed, bootstrap.RM_PROMPTS), prompts)
+            self._drawn[key] = found
+            kept = 0
+            for one, (errors, _) in reversed(list(self._drawn.items())):  # a copy: sessions share these values
+                kept += errors.size
+                if kept > _DRAWN_ENTRIES:
+                    self._drawn.pop(one, None)
+        return found
 
     def errors(
         self, counts_BP: NDArray[np.floating], prompts: NDArray[np.int64] | None = None

@@ -1,0 +1,75 @@
+"""What drives the dashboard from outside: the served app as its own process, and a Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Playwright
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_SERVER_START_S = 60.0
+
+
+def chromium(playwright: Playwright) -> Browser | None:
+    """A headless Chromium; None where there is none."""
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    if executable is None and not Path(playwright.chromium.executable_path).exists():
+        return None
+    return playwright.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
+
+
+@contextmanager
+def served(home: Path, folder: Path) -> Iterator[str]:
+    """The address of `righttree app` on a data folder, up until the block ends; its log goes into the other folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "app", "--port", str(port)],
+            cwd=folder,
+            env={**os.environ, "RIGHTTREE_HOME": str(home)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server, folder / "server.log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            try:
+                server.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _wait_until_healthy(health: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _SERVER_START_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(health, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the server at {health} did not start:\n{log.read_text()}")
