@@ -38,7 +38,7 @@ def correlations(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> al
         ],
     )
     scale = alt.Scale(domain=[-1, 1])
-    zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).encode(x=alt.X("at:Q"), color=alt.value(INK))
+    zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).encode(x=alt.X("at:Q"), color=alt.ColorValue(INK))
     x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=".1f"))
     return alt.LayerChart(
         layer=[
@@ -65,7 +65,7 @@ def times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
         ],
     )
     bars = base.mark_bar(cornerRadius=2, opacity=0.9).encode(color=_run(runs))
-    text = base.mark_text(align="left", dx=5, fontSize=11).encode(text=alt.Text("label:N"), color=alt.value(INK))
+    text = base.mark_text(align="left", dx=5, fontSize=11).encode(text=alt.Text("label:N"), color=alt.ColorValue(INK))
     return alt.LayerChart(
         layer=[bars, text], height=_FRAME + 34 * max(1, len(order)), padding={"bottom": 4, "right": 60}
     )
