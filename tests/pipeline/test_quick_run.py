@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 from pipeline import runs
 from pipeline.config import load_profile
 from tests.conftest import QUICK_RUN, righttree
-from warehouse import reads, store
-from warehouse.measures import evaluate
+from warehouse import reads, reads_policies, store
+from warehouse.measures import evaluate, spread_within_prompts
 
 pytestmark = pytest.mark.slow
 _SIX_GIB = 6 * 2**30
@@ -39,6 +40,21 @@ def test_accuracy_predicts_the_drop_of_best_of_n(quick_home: Path, n: int) -> No
     kendall = json.loads(done.stdout)["kendall"]
     assert kendall["value"] > 0.3
     assert kendall["low"] > 0
+
+
+def test_ppo_gains_on_the_reward_models_it_learnt_under_and_moves_on_from_checkpoint_to_checkpoint(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    curves = reads_policies.value_curves(warehouse, QUICK_RUN, "ppo")
+    assert curves.left_out == ()
+    assert len(curves.strengths) == 2
+    assert (curves.kl_SM[0] > 0).all()
+    assert (curves.kl_SM[1] > curves.kl_SM[0]).all()
+    spread_M = spread_within_prompts(reads.initial_scores(warehouse, QUICK_RUN, "rl_test")[0])
+    last = curves.values[-1]
+    own_MQ = np.stack([last.optimised_MMQ[m, m] - last.initial_MQ[m] for m in range(len(spread_M))])
+    gains_Q = (own_MQ / spread_M[:, None]).mean(axis=0)
+    assert gains_Q.mean() > 4 * gains_Q.std() / np.sqrt(len(gains_Q))
 
 
 def test_every_source_of_preferences_is_there(warehouse: duckdb.DuckDBPyConnection) -> None:
