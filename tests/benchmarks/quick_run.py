@@ -1,6 +1,6 @@
 """Time and peak memory of a whole `quick` run, stage by stage, written into `docs/benchmarks.md`.
 
-    python -m tests.benchmarks.quick_run [--print]
+    python -m tests.benchmarks.quick_run [--print] [--keep FOLDER]
 
 Runs the command line in an empty data folder, with the model already provisioned. Ends with exit code 1 if the run took
 more than ten minutes or six GiB, the profile's budget.
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.document import insert
+from tests.benchmarks.sampling import matrix_rate
 
 BUDGET_S, BUDGET_BYTES = 600, 6 * 2**30
 
@@ -36,13 +37,13 @@ def measure(home: Path) -> tuple[dict, float, int]:
     return json.loads((home / "runs" / "benchmark" / "manifest.json").read_text()), wall_s, peak_bytes
 
 
-def render(manifest: dict, wall_s: float, peak_bytes: int) -> str:
+def render(manifest: dict, wall_s: float, peak_bytes: int, rate: float) -> str:
     host, packages = manifest["host"], manifest["packages"]
     lines = [
         "One run of `quick` from an empty data folder, start-up and publishing included:",
         f"**{wall_s:.0f} s** of {BUDGET_S} s, **{peak_bytes / 2**30:.1f} GiB** of {BUDGET_BYTES / 2**30:.0f} GiB.",
-        f"{host['processor']}, {host['cores']} cores, Python {packages['python']}, torch {packages['torch']},",
-        f"{manifest['finished_at'][:10]}.",
+        f"{host['processor']}, {host['cores']} cores, {rate / 1e9:,.0f} GFLOP/s in a large bfloat16 product after the run;",
+        f"Python {packages['python']}, torch {packages['torch']}, {manifest['finished_at'][:10]}.",
         "",
         "| stage | seconds | units | per second |",
         "| --- | ---: | ---: | ---: |",
@@ -57,10 +58,11 @@ def render(manifest: dict, wall_s: float, peak_bytes: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--print", action="store_true", help="print the section instead of writing it")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="new data folder to leave the run in")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        manifest, wall_s, peak_bytes = measure(Path(folder))
-    section = render(manifest, wall_s, peak_bytes)
+        manifest, wall_s, peak_bytes = measure(arguments.keep or Path(folder))
+    section = render(manifest, wall_s, peak_bytes, matrix_rate())
     print(section)
     if not arguments.print:
         insert("quick run", section)
