@@ -42,7 +42,7 @@ def render(manifest: dict, wall_s: float, peak_bytes: int, rate: float) -> str:
     lines = [
         "One run of `quick` from an empty data folder, start-up and publishing included:",
         f"**{wall_s:.0f} s** of {BUDGET_S} s, **{peak_bytes / 2**30:.1f} GiB** of {BUDGET_BYTES / 2**30:.0f} GiB.",
-        f"{host['processor']}, {host['cores']} cores, {rate / 1e9:,.0f} GFLOP/s in a large bfloat16 product after the run;",
+        f"{host['processor']}, {host['cores']} cores, {rate / 1e9:,.0f} GFLOP/s in a bfloat16 product right after it;",
         f"Python {packages['python']}, torch {packages['torch']}, {manifest['finished_at'][:10]}.",
         "",
         "| stage | seconds | units | per second |",
