@@ -41,7 +41,7 @@ def kl_coefficients(snapshot: Snapshot, run_id: str, optimizer: str) -> tuple[fl
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Reading the policy values …")
-def value_curves(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None = None) -> ValueCurves:
+def value_curves(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None) -> ValueCurves:
     """Values of an optimizer's policies at all strengths. Raises InvalidChoice where there are none to compare."""
     with access.cursor(snapshot) as connection:
         return reads_policies.value_curves(connection, run_id, optimizer, penalty)

@@ -18,7 +18,7 @@ COMPARED = {"responses": ("accuracy", "accuracy_pair"), "measure": ("spearman", 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Resampling …")
 def evaluation(snapshot: Snapshot, run_id: str, optimizer: str) -> Evaluation:
     """Accuracy against NDR at the optimizer's greatest strength."""
-    curves = access_curves.value_curves(snapshot, run_id, optimizer)
+    curves = access_curves.value_curves(snapshot, run_id, optimizer, None)
     return evaluate(access_curves.cube(snapshot, run_id, curves), curves.values[-1])
 
 
@@ -39,7 +39,7 @@ def length_finding(snapshot: Snapshot, run_id: str) -> Finding:
 
 @st.cache_resource(max_entries=4 * _KEPT, show_spinner="Resampling …")
 def _comparison(snapshot: Snapshot, run_id: str, optimizer: str, first: str, second: str) -> Comparison:
-    curves = access_curves.value_curves(snapshot, run_id, optimizer)
+    curves = access_curves.value_curves(snapshot, run_id, optimizer, None)
     prepared = tuple(_prepared(snapshot, run_id, curves.reward_models, name) for name in (first, second))
     return compare(
         access_curves.cube(snapshot, run_id, curves),

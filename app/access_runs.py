@@ -120,7 +120,7 @@ def headlines(snapshot: Snapshot, run_id: str) -> dict[str, tuple[Evaluation, Va
     return {
         name: (
             access_overview.evaluation(snapshot, run_id, name),
-            access_curves.value_curves(snapshot, run_id, name),
+            access_curves.value_curves(snapshot, run_id, name, None),
         )
         for name in optimizers
     }

@@ -33,7 +33,7 @@ def show() -> None:
         if missing:
             st.info(missing)
             return
-        curves = {name: access_curves.value_curves(snapshot, run_id, name) for name in optimizers}
+        curves = {name: access_curves.value_curves(snapshot, run_id, name, None) for name in optimizers}
         evaluations = {name: access_overview.evaluation(snapshot, run_id, name) for name in optimizers}
         st.caption(overview_wording.what_is_shown(run_id, evaluations, curves))
         overview_figures.scatters(snapshot, run_id, evaluations, curves)
