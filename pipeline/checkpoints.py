@@ -61,7 +61,7 @@ def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str
         if split == "rl_test":
             seen = _measured(ppo, [rollout for _, rollout in rollouts])
     responses = pl.concat(parts)
-    scores = _scores(responses, scorer)
+    scores = scorer.rows(responses)
     run = context.run
     run.write_part("response", STAGE, unit, responses.drop("prompt"))
     run.write_part("score", STAGE, unit, scores)
@@ -120,15 +120,6 @@ def _rows(batch: list[tuple[Wanted, int]], rollout: Rollout) -> pl.DataFrame:
             "finished": rollout.finished_B.tolist(),
             "prompt": [want.prompt for want, _ in batch],
         }
-    )
-
-
-def _scores(responses: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
-    scored = scorer.score(responses.select("prompt", "text").iter_rows())
-    return (
-        responses.join(scored, on=["prompt", "text"])
-        .unpivot(scorer.ids, index="response_id", variable_name="reward_model_id", value_name="score")
-        .sort("reward_model_id", "response_id")
     )
 
 

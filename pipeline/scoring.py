@@ -39,6 +39,18 @@ class Scorer:
         """One of them, by its id."""
         return self._models[reward_model_id]
 
+    def rows(self, responses: pl.DataFrame, wanted: Iterable[texts.Text] | None = None) -> pl.DataFrame:
+        """Rows of table `score`, sorted, for responses with columns `response_id, prompt, text`.
+
+        Of all of them, or of those whose text is wanted.
+        """
+        scored = self.score(_texts(responses) if wanted is None else wanted)
+        return (
+            responses.join(scored, on=["prompt", "text"])
+            .unpivot(self.ids, index="response_id", variable_name="reward_model_id", value_name="score")
+            .sort("reward_model_id", "response_id")
+        )
+
     def score(self, wanted: Iterable[texts.Text]) -> pl.DataFrame:
         """Scores of the distinct texts: columns `prompt`, `text` (the response) and a float32 one per reward model.
 
@@ -59,3 +71,7 @@ class Scorer:
         return pl.DataFrame(batch, schema=["prompt", "text"], orient="row").with_columns(
             pl.Series(name, model.score(features[model.trainable_layers])) for name, model in self._models.items()
         )
+
+
+def _texts(responses: pl.DataFrame) -> Iterable[texts.Text]:
+    return responses.select("prompt", "text").iter_rows()

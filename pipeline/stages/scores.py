@@ -24,12 +24,7 @@ def run(context: Context) -> Work:
         scorer = Scorer(context)
     for unit in missing:
         responses, batch = planned[unit]
-        rows = (
-            responses.join(scorer.score(batch), on=["prompt", "text"])
-            .unpivot(scorer.ids, index="response_id", variable_name="reward_model_id", value_name="score")
-            .sort("reward_model_id", "response_id")
-        )
-        run.write_part("score", STAGE, unit, rows)
+        run.write_part("score", STAGE, unit, scorer.rows(responses, batch))
         progress.advance(len(batch))
     return Work(total, "texts")
 
