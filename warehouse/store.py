@@ -44,7 +44,7 @@ def open_read_only(data: Path, build: str | None = None) -> duckdb.DuckDBPyConne
 
     Raises:
         NoWarehouse: nothing is published, or the named build is gone.
-        WarehouseError: the file cannot be read as a DuckDB database.
+        WarehouseError: the file cannot be read as a DuckDB database, or lacks columns that there are today.
     """
     for attempt in range(3):
         name = build or build_id(data)
@@ -52,7 +52,7 @@ def open_read_only(data: Path, build: str | None = None) -> duckdb.DuckDBPyConne
             raise NoWarehouse(f"no warehouse in {data}: make one with `righttree run --profile quick`")
         path = data / name
         try:
-            return duckdb.connect(
+            connection = duckdb.connect(
                 str(path), read_only=True, config={"enable_external_access": False, "lock_configuration": True}
             )
         except duckdb.Error as error:
@@ -62,7 +62,34 @@ def open_read_only(data: Path, build: str | None = None) -> duckdb.DuckDBPyConne
                 ) from error
             if build or attempt == 2:
                 raise NoWarehouse(f"the build {name} is gone from {data}: open the published one instead") from error
+            continue
+        _check_columns(connection, path)
+        return connection
     raise AssertionError("unreachable")
+
+
+def _check_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    there = _columns(connection, connection.execute("SELECT current_database()").fetchall()[0][0])
+    missing = [
+        f"{table.name}.{column.name}"
+        for table in TABLES.values()
+        for column in table.columns
+        if column.name not in there.get(table.name, ())
+    ]
+    if missing:
+        connection.close()
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise WarehouseError(
+            f"{path} was built by an older version, without {missing[0]}{more}: build it anew with `righttree publish`"
+        )
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str]]:
+    """Names of the columns of every table of an attached database."""
+    rows = connection.execute(
+        "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE database_name = ? GROUP BY ALL", [database]
+    ).fetchall()
+    return dict(rows)
 
 
 @contextmanager
@@ -103,8 +130,12 @@ def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path) ->
     path = str(data / published).replace("'", "''")
     try:
         connection.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
-        for table in TABLES.values():
-            columns = ", ".join(f'"{column.name}"' for column in table.columns)
+        there = _columns(connection, "published")
+        for table in TABLES.values():  # what an older build lacks is empty, or the file is refused
+            shared = [column.name for column in table.columns if column.name in there.get(table.name, ())]
+            if not shared:
+                continue
+            columns = ", ".join(f'"{name}"' for name in shared)
             connection.execute(
                 f'INSERT INTO main."{table.name}" ({columns}) SELECT {columns} FROM published.main."{table.name}"'
             )

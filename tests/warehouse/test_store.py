@@ -99,3 +99,30 @@ def test_readers_never_fail_while_builds_are_published(tmp_path: Path) -> None:
         reader.join()
     assert failures == []
     assert len(reads_done) > 5
+
+
+def _age(data: Path, *statements: str) -> None:
+    """Make the published build one of an older version."""
+    with duckdb.connect(str(data / str(store.build_id(data)))) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_build_of_an_older_version_is_named_and_publishing_makes_it_anew(tmp_path: Path) -> None:
+    ingest.publish(tmp_path, tiny_run("first"), "test")
+    _age(tmp_path, "ALTER TABLE policy DROP COLUMN kl_coefficient", "DROP TABLE ppo_run")
+    with pytest.raises(WarehouseError, match=r"older version, without policy.kl_coefficient and \d+ more.*publish"):
+        store.open_read_only(tmp_path)
+    ingest.publish(tmp_path, tiny_run("second"), "test")
+    assert run_ids(tmp_path) == ["first", "second"]
+    with store.open_read_only(tmp_path) as connection:
+        assert connection.execute("SELECT kl_coefficient FROM policy WHERE run_id = 'first'").fetchall() == [(None,)]
+
+
+def test_an_older_build_that_lacks_what_must_be_there_is_kept_and_named(tmp_path: Path) -> None:
+    ingest.publish(tmp_path, tiny_run("first"), "test")
+    _age(tmp_path, "ALTER TABLE response DROP COLUMN prompt_form")
+    before = store.build_id(tmp_path)
+    with pytest.raises(WarehouseError, match="cannot be carried over"):
+        ingest.publish(tmp_path, tiny_run("second"), "test")
+    assert store.build_id(tmp_path) == before
