@@ -1,0 +1,80 @@
+"""Pictures of every page, light and dark, for a look and for the README: PNGs of at most some 100 KB.
+
+    python -m tests.browser.pictures [--data FOLDER] [--into FOLDER] [--page NAME ...] [--size WIDTH HEIGHT]
+
+Takes the newest run of a data folder (default: `RIGHTTREE_HOME`, or ./data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser import serving
+from warehouse import store
+
+PAGES = ("overview", "explore", "measures", "test-sets", "overoptimisation", "reward-models", "responses", "runs")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+_COLOURS = 128
+_SHRUNK_WIDTH = 1000
+_TIMEOUT_MS = 120_000
+
+
+def picture(browser: Browser, address: str, scheme: Literal["light", "dark"], size: tuple[int, int]) -> bytes:
+    """PNG of a page once it stands still."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning] h1", timeout=_TIMEOUT_MS)
+    page.wait_for_timeout(1500)  # charts fade in
+    taken = page.screenshot()
+    context.close()
+    return taken
+
+
+def small(png: bytes) -> Image.Image:
+    """The picture at most 1,000 pixels wide, in 128 colours."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    if image.width > _SHRUNK_WIDTH:
+        height = round(image.height * _SHRUNK_WIDTH / image.width)
+        image = image.resize((_SHRUNK_WIDTH, height), Image.Resampling.LANCZOS)
+    return image.quantize(_COLOURS, dither=Image.Dither.NONE)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=store.home(), metavar="FOLDER", help="data folder with a run")
+    parser.add_argument("--into", type=Path, default=Path("docs/images"), metavar="FOLDER", help="where to put them")
+    parser.add_argument("--page", nargs="+", choices=PAGES, default=PAGES, help="pages to take (default: all)")
+    parser.add_argument("--size", nargs=2, type=int, default=(1400, 1500), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--full", action="store_true", help="neither shrink them nor cut down on colours")
+    arguments = parser.parse_args()
+    arguments.into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as logs, sync_playwright() as playwright:
+        browser = serving.chromium(playwright)
+        if browser is None:
+            print("no Chromium here: install chromium", file=sys.stderr)
+            return 2
+        with serving.served(arguments.data.absolute(), Path(logs)) as address:
+            for name in arguments.page:
+                for scheme in SCHEMES:
+                    taken = picture(browser, f"{address}/{name}", scheme, tuple(arguments.size))
+                    path = arguments.into / f"{name}-{scheme}.png"
+                    if arguments.full:
+                        path.write_bytes(taken)
+                    else:
+                        small(taken).save(path, optimize=True)
+                    print(path, path.stat().st_size // 1024, "KiB")
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
