@@ -15,6 +15,7 @@ _CSS = """
 [class*="st-key-panels-"] [data-testid="stColumn"] { min-width: min(13rem, 100%); }
 .st-key-panels-where [data-testid="stColumn"] { min-width: min(21rem, 100%); }
 [class*="st-key-head-"] { column-gap: 0.75rem; row-gap: 0; }
+@media (min-width: 640px) { [class*="st-key-head-"] { flex-wrap: nowrap; } }
 [class*="st-key-head-"] button { min-height: 1.8rem; padding: 0 0.6rem; }
 [class*="st-key-head-"] button p { font-size: 0.85rem; }
 [class*="st-key-stage-"] [data-testid="stColumn"] { min-width: 8rem; }

@@ -18,10 +18,10 @@ def gains(points: pl.DataFrame, lines: pl.DataFrame, x_title: str) -> alt.LayerC
     order = points["curve"].unique(maintain_order=True).to_list()
     legend = alt.Legend(title=None, orient="top", direction="vertical", labelLimit=320)
     colour = alt.Color("curve:N", sort=order, scale=alt.Scale(domain=order), legend=legend)
+    shape = alt.Shape("curve:N", sort=order, scale=alt.Scale(domain=order), legend=legend)
     base = alt.Chart(points.drop_nulls("gain")).encode(
         x=x,
         color=colour,
-        shape=alt.Shape("curve:N", sort=order, scale=alt.Scale(domain=order), legend=legend),
         tooltip=[
             alt.Tooltip("curve:N", title="Curve"),
             alt.Tooltip("strength:Q", title="Strength"),
@@ -35,7 +35,7 @@ def gains(points: pl.DataFrame, lines: pl.DataFrame, x_title: str) -> alt.LayerC
     layers = [
         zero.encode(y=alt.Y("gain:Q"), color=alt.ColorValue(INK)),
         base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
-        base.mark_point(size=70, filled=True, opacity=1).encode(y=y),
+        base.mark_point(size=70, filled=True, opacity=1).encode(y=y, shape=shape),
     ]
     if not lines.is_empty():
         fit = alt.Chart(lines).mark_line(strokeWidth=2, strokeDash=[6, 3], opacity=0.8, aria=False)

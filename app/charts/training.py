@@ -39,16 +39,16 @@ def losses(curves: pl.DataFrame) -> alt.LayerChart:
     base = alt.Chart(curves).encode(
         x=alt.X("step:Q", title="Optimiser steps", axis=alt.Axis(tickCount=6, format="d", grid=False)),
         y=alt.Y("value:Q", title="Loss (nats per pair)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("pairs:N", legend=alt.Legend(title="Pairs", orient="top")),
-        strokeDash=alt.StrokeDash("pairs:N", legend=None),
+        color=alt.Color("pairs:N", legend=alt.Legend(title="Pairs", orient="top", symbolStrokeWidth=0)),
         tooltip=[
             alt.Tooltip("pairs:N", title="Pairs"),
             alt.Tooltip("step:Q", title="Steps"),
             alt.Tooltip("value:Q", title="Loss", format=".3f"),
         ],
     )
+    dashed = alt.StrokeDash("pairs:N", legend=None)
     return alt.LayerChart(
-        layer=[base.mark_line(strokeWidth=2.5), base.mark_circle(size=40, opacity=1)],
+        layer=[base.mark_line(strokeWidth=2.5).encode(strokeDash=dashed), base.mark_circle(size=40, opacity=1)],
         height=HEIGHT,
         padding={"bottom": 4},
     )

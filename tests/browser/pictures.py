@@ -22,7 +22,7 @@ from warehouse import store
 
 PAGES = ("overview", "explore", "measures", "test-sets", "overoptimisation", "reward-models", "responses", "runs")
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-_COLOURS = 128
+_COLOURS = 256
 _SHRUNK_WIDTH = 1000
 _TIMEOUT_MS = 120_000
 
@@ -40,12 +40,12 @@ def picture(browser: Browser, address: str, scheme: Literal["light", "dark"], si
 
 
 def small(png: bytes) -> Image.Image:
-    """The picture at most 1,000 pixels wide, in 128 colours."""
+    """The picture at most 1,000 pixels wide, in 256 colours."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     if image.width > _SHRUNK_WIDTH:
         height = round(image.height * _SHRUNK_WIDTH / image.width)
         image = image.resize((_SHRUNK_WIDTH, height), Image.Resampling.LANCZOS)
-    return image.quantize(_COLOURS, dither=Image.Dither.NONE)
+    return image.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 def main() -> int:
@@ -65,7 +65,8 @@ def main() -> int:
         with serving.served(arguments.data.absolute(), Path(logs)) as address:
             for name in arguments.page:
                 for scheme in SCHEMES:
-                    taken = picture(browser, f"{address}/{name}", scheme, tuple(arguments.size))
+                    path_of = "" if name == "overview" else name  # the default page has no path of its own
+                    taken = picture(browser, f"{address}/{path_of}", scheme, tuple(arguments.size))
                     path = arguments.into / f"{name}-{scheme}.png"
                     if arguments.full:
                         path.write_bytes(taken)
