@@ -39,9 +39,9 @@ def run(context: Context) -> Work:
     ]
     context.progress.plan(len(policies), "policies")
     values_SMMP = best_of_n_values(scores_MPN, strengths)
-    parts = [_rows(INITIAL, models, prompts, scores_MPN.mean(axis=2, dtype=np.float64))]
+    parts = [value_rows(INITIAL, models, prompts, scores_MPN.mean(axis=2, dtype=np.float64))]
     for (m, model), (s, n) in product(enumerate(models), enumerate(strengths)):
-        parts.append(_rows(f"bon-{n}/{model}", models, prompts, values_SMMP[s, :, m]))
+        parts.append(value_rows(f"bon-{n}/{model}", models, prompts, values_SMMP[s, :, m]))
     context.run.write_part("policy_value", STAGE, 0, pl.concat(parts))
     context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
     context.progress.advance(len(policies))
@@ -62,7 +62,8 @@ def score_cube(context: Context) -> tuple[list[str], list[str], NDArray[np.float
     return models, names, scores["score"].to_numpy().reshape(len(models), len(names), -1)
 
 
-def _rows(policy_id: str, models: list[str], prompts: list[str], values_MP: NDArray[np.float64]) -> pl.DataFrame:
+def value_rows(policy_id: str, models: list[str], prompts: list[str], values_MP: NDArray[np.float64]) -> pl.DataFrame:
+    """Rows of table `policy_value` of one policy, from its values `[M golden, P]`."""
     return pl.DataFrame(
         {
             "policy_id": [policy_id] * values_MP.size,
