@@ -19,6 +19,10 @@ class InvalidSetting(InvalidConfig):
         self.setting = setting
 
 
+class InvalidDataSet(PipelineError, ValueError):
+    """A file of preferences that cannot be read, is none that is known, or has a cell that its schema does not allow."""
+
+
 class InvalidUpload(PipelineError, ValueError):
     """An uploaded file whose name, kind or size is refused, or that cannot be kept."""
 

@@ -1,0 +1,117 @@
+"""Files with rows: Parquet, JSONL, JSON or CSV, the last three also gzipped, from a file, a folder or an `hf://` path.
+
+Parquet and `hf://` are scanned by Polars, which reads the wanted columns only. The others are read whole, by the readers
+that name the line of what is wrong.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.data_sets.pair import Row
+from pipeline.errors import InvalidDataSet
+from warehouse.errors import InvalidRows
+from warehouse.outside.csv_file import read_csv
+from warehouse.outside.json_file import read_json, read_jsonl
+from warehouse.outside.sheet import CUT, Sheet, first_line
+
+_READERS: dict[str, Callable[[str, bytes], Sheet]] = {
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".json": read_json,
+    ".csv": read_csv,
+}
+_SCANNERS: dict[str, Callable[[str], pl.LazyFrame]] = {
+    ".parquet": pl.scan_parquet,
+    ".jsonl": pl.scan_ndjson,
+    ".csv": pl.scan_csv,
+}
+EXTENSIONS = (".parquet", *_READERS)
+_HUB = "hf://"
+_HUB_ADVICE = (
+    "give e.g. hf://datasets/OWNER/NAME/data/train-*.parquet, or hf://datasets/OWNER/NAME@~parquet/**/*.parquet"
+)
+_BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's rows, not read yet where it can be scanned."""
+
+    name: str
+    frame: pl.LazyFrame
+    columns: tuple[str, ...]
+
+    def rows(self, columns: tuple[str, ...], limit: int | None = None) -> Iterator[Row]:
+        """The columns of all rows, or of the first `limit`. Raises InvalidDataSet where they cannot be read."""
+        frame = self.frame.select(columns)
+        try:
+            found = (frame if limit is None else frame.head(limit)).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InvalidDataSet(f"{self.name}: cannot be read ({first_line(error)}); {CUT}") from error
+        for batch in found.iter_slices(_BATCH_ROWS):
+            yield from batch.iter_rows(named=True)
+
+
+def tables(place: str) -> Iterator[Table]:
+    """The files at a place, one after the other: those of a folder by name, whatever folders they are in.
+
+    Raises InvalidDataSet for a place that is not there, has no file of a known kind, or one that cannot be read.
+    """
+    if place.startswith(_HUB):
+        yield _of_hub(place)
+        return
+    path = Path(place)
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file() and _extension(file) in EXTENSIONS)
+        if not files:
+            raise InvalidDataSet(f"{place}: no file in this folder ends with one of {', '.join(EXTENSIONS)}; add one")
+    for file in files:
+        yield _of_file(file)
+
+
+def _extension(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] == [".gz"] and suffixes[-2:-1] != [".parquet"]:
+        suffixes = suffixes[:-1]
+    return suffixes[-1] if suffixes else ""
+
+
+def _of_hub(place: str) -> Table:
+    extension = Path(place).suffix.lower()
+    if extension not in _SCANNERS:
+        raise InvalidDataSet(f"{place}: got ending {extension!r}, wanted one of {', '.join(_SCANNERS)}; {_HUB_ADVICE}")
+    try:
+        frame = _SCANNERS[extension](place)
+        return Table(place, frame, tuple(frame.collect_schema().names()))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InvalidDataSet(
+            f"{place}: cannot be read ({first_line(error)}); check the network and the path, or download it: {_HUB_ADVICE}"
+        ) from error
+
+
+def _of_file(path: Path) -> Table:
+    extension = _extension(path)
+    if extension not in EXTENSIONS:
+        raise InvalidDataSet(f"{path}: got ending {path.suffix!r}; give one of {', '.join(EXTENSIONS)}, or .gz of them")
+    try:
+        if extension == ".parquet":
+            frame = pl.scan_parquet(path, glob=False)
+            return Table(path.name, frame, tuple(frame.collect_schema().names()))
+        content = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            content = gzip.decompress(content)
+        sheet = _READERS[extension](path.name, content)
+    except InvalidRows as error:
+        raise InvalidDataSet(str(error)) from error
+    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+        raise InvalidDataSet(
+            f"{path}: cannot be read ({first_line(error)}); check the path, or get it again"
+        ) from error
+    return Table(path.name, sheet.frame.lazy(), tuple(sheet.frame.columns))
