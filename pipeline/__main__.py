@@ -102,6 +102,42 @@ def build_parser() -> argparse.ArgumentParser:
         help="form of the scores: long, wide, rewardbench or rm-bench (default: auto, told by the columns)",
     )
 
+    data = command("data", "read preference data sets, say what is kept of them, and write it into one file", _data)
+    data.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="Parquet, JSONL, JSON or CSV (the last three may be gzipped), a folder of them, or an hf:// path",
+    )
+    data.add_argument("--as", dest="name", metavar="NAME", help="what the files are (default: told by the columns)")
+    data.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="draws pairs and the validation share (default: 0)"
+    )
+    data.add_argument(
+        "--validation-share",
+        type=float,
+        default=0.06,
+        metavar="X",
+        help="share of the prompts whose pairs are for validation (default: 0.06, the paper's)",
+    )
+    data.add_argument(
+        "--ranked-pairs",
+        type=int,
+        default=4,
+        metavar="K",
+        help="most pairs drawn of one prompt's ranked responses (default: 4)",
+    )
+    data.add_argument(
+        "--max-characters",
+        type=int,
+        default=8192,
+        metavar="N",
+        help="longest prompt and response together (default: 8192, about 2048 tokens)",
+    )
+    data.add_argument(
+        "--to", type=Path, metavar="FILE", help="write the pairs into this Parquet file; `import` reads it"
+    )
+
     export = command("export", "write a whole run as Parquet into a new folder, which `import` takes back", _export)
     export.add_argument("folder", type=Path, metavar="FOLDER", help="folder to make; it must not exist yet")
     export.add_argument("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
@@ -252,6 +288,19 @@ def _import(arguments: argparse.Namespace) -> int:
     from pipeline.outside import import_files
 
     print(import_files(store.home(), arguments.files, arguments.run_id, arguments.layout).line)
+    return 0
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from pipeline.data_sets.gather import Rules, gather
+    from pipeline.data_sets.report import report, write
+
+    rules = Rules(arguments.seed, arguments.validation_share, arguments.ranked_pairs, arguments.max_characters)
+    pairs, counts = gather(arguments.files, rules, arguments.name)
+    print(report(counts))
+    if arguments.to is not None:
+        write(pairs, arguments.to)
+        print(f"{pairs.height} pairs are in {arguments.to}")
     return 0
 
 

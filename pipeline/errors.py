@@ -20,7 +20,7 @@ class InvalidSetting(InvalidConfig):
 
 
 class InvalidDataSet(PipelineError, ValueError):
-    """A file of preferences that cannot be read, is none that is known, or has a cell that its schema does not allow."""
+    """A file of preferences that cannot be read, is none that is known, or has a cell that its schema forbids."""
 
 
 class InvalidUpload(PipelineError, ValueError):

@@ -1,7 +1,7 @@
 """Every data set that can be read, and which one a file is: by its columns and what is in them.
 
-The training mix of the paper (arXiv 2410.05584): Nectar, Capybara-7K-binarized, Orca pairs, UltraFeedback, PKU-SafeRLHF,
-MT-Bench's human judgments, Chatbot Arena, HH-RLHF. The test sets: RewardBench, RewardBench 2, RM-Bench.
+The training mix of the paper (arXiv 2410.05584): Nectar, Capybara-7K-binarized, Orca pairs, UltraFeedback,
+PKU-SafeRLHF, MT-Bench's human judgments, Chatbot Arena, HH-RLHF. The test sets: RewardBench, RewardBench 2, RM-Bench.
 """
 
 from __future__ import annotations

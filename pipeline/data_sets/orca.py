@@ -1,8 +1,8 @@
 """Orca pairs: a system message, a question, and two responses.
 
 - Hub id Intel/orca_dpo_pairs, `orca_rlhf.jsonl`: `system, question, chosen, rejected`.
-- Hub id argilla/distilabel-intel-orca-dpo-pairs, `data/train-*.parquet`: `system, input, chosen, rejected`, judged again;
-  `status` is `tie` where neither response was found better.
+- Hub id argilla/distilabel-intel-orca-dpo-pairs, `data/train-*.parquet`: `system, input, chosen, rejected`, judged
+  again; `status` is `tie` where neither response was found better.
 """
 
 from __future__ import annotations

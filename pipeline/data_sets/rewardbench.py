@@ -3,8 +3,8 @@
 - RewardBench (arXiv 2403.13787), hub id allenai/reward-bench, `data/filtered-*.parquet`, 2,985 rows: `prompt, chosen,
   rejected, subset`; beside them `chosen_model, rejected_model, id`. 23 subsets, each with its category.
 - RewardBench 2 (arXiv 2506.01937), hub id allenai/reward-bench-2, `data/test-*.parquet`, 1,865 rows: `prompt, subset`,
-  and `chosen, rejected` as lists. Math is Reasoning, Safety is Safety; its other subsets (Factuality, Precise IF, Focus,
-  Ties) are no category of RewardBench's and get none.
+  and `chosen, rejected` as lists. Math is Reasoning, Safety is Safety; its other subsets (Factuality, Precise IF,
+  Focus, Ties) are no category of RewardBench's and get none.
 """
 
 from __future__ import annotations

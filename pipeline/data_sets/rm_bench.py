@@ -18,6 +18,7 @@ from warehouse.outside.categories import CATEGORY_OF_SUBSET
 def rm_bench(row: Row, _most: int, _rng: np.random.Generator) -> Iterator[Candidate]:
     """Nine pairs."""
     subset = row.get("subset") or row.get("domain")
-    category = next((CATEGORY_OF_SUBSET[n] for n in (subset, row.get("domain")) if n in CATEGORY_OF_SUBSET), None)
+    names = [str(row.get(column)) for column in ("subset", "domain")]
+    category = next((CATEGORY_OF_SUBSET[name] for name in names if name in CATEGORY_OF_SUBSET), None)
     for chosen, rejected in product(row["chosen"] or [], row["rejected"] or []):
         yield Pair(row["prompt"], chosen, rejected, category, subset)

@@ -1,4 +1,4 @@
-"""PKU-SafeRLHF (arXiv 2406.15513), hub id PKU-Alignment/PKU-SafeRLHF, `data/*/train.jsonl`; also its `-single-dimension`.
+"""PKU-SafeRLHF (arXiv 2406.15513), hub id PKU-Alignment/PKU-SafeRLHF, `data/*/train.jsonl`; its `-single-dimension`.
 
 `prompt, response_0, response_1, better_response_id` (helpfulness, or both in one), and `safer_response_id`
 (harmlessness) where the two are judged apart. A reward model has one score: pairs on which they disagree are left out.

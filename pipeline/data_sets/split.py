@@ -1,4 +1,4 @@
-"""Which prompts are set aside for validation: by a seeded hash of a prompt, so that files and their order do not matter."""
+"""Which prompts are set aside for validation: by a seeded hash, so that the files and their order do not matter."""
 
 from __future__ import annotations
 

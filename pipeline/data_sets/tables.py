@@ -1,7 +1,7 @@
 """Files with rows: Parquet, JSONL, JSON or CSV, the last three also gzipped, from a file, a folder or an `hf://` path.
 
-Parquet and `hf://` are scanned by Polars, which reads the wanted columns only. The others are read whole, by the readers
-that name the line of what is wrong.
+Parquet and `hf://` are scanned by Polars, which reads the wanted columns only. The others are read whole, by the
+readers that name the line of what is wrong.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _of_hub(place: str) -> Table:
         return Table(place, frame, tuple(frame.collect_schema().names()))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InvalidDataSet(
-            f"{place}: cannot be read ({first_line(error)}); check the network and the path, or download it: {_HUB_ADVICE}"
+            f"{place}: cannot be read ({first_line(error)}); check network and path, or download it: {_HUB_ADVICE}"
         ) from error
 
 

@@ -1,0 +1,73 @@
+"""`righttree data`: the table it prints, the file it writes, and that `import` reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.__main__ import main
+from pipeline.data_sets.gather import COUNTS, PAIRS
+from pipeline.data_sets.report import notes
+from pipeline.data_sets.rewardbench import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
+from tests.pipeline.data_sets import hub
+from warehouse.outside.read import read_files
+
+
+def test_it_prints_a_line_a_source_and_one_for_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = hub.parquet(tmp_path / "mt.parquet", hub.MT_BENCH)
+    second = hub.jsonl(tmp_path / "hh.jsonl", hub.HH_RLHF)
+    assert main(["data", str(first), str(second), "--validation-share", "0"]) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    wanted = {
+        "source": ["hh-rlhf", "mt-bench-human", "all"],
+        "rows": ["4", "5", "9"],
+        "pairs": ["4", "5", "9"],
+        "kept": ["1", "1", "2"],
+        "train": ["1", "1", "2"],
+        "validation": ["0", "0", "0"],
+        "prompts": ["1", "1", "2"],
+        "tie": ["0", "1", "1"],
+        "prompts differ": ["1", "1", "2"],
+        "unfinished": ["1", "0", "1"],
+        "empty": ["1", "0", "1"],
+        "duplicate": ["0", "1", "1"],
+        "contradiction": ["0", "1", "1"],
+    }
+    assert {name: list(column) for name, *column in zip(*cells, strict=True)} == wanted
+
+
+def test_what_it_writes_is_read_as_preferences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, to = hub.jsonl(tmp_path / "own.jsonl", hub.OWN), tmp_path / "pairs.parquet"
+    assert main(["data", str(file), "--to", str(to)]) == 0
+    assert f"2 pairs are in {to}" in capsys.readouterr().out
+    _, pieces = read_files([to])
+    assert pieces.preferences.select("source", "prompt", "chosen", "rejected", "category").rows() == [
+        ("mine", "Hi", "Hello", "No", "Chat"),
+        ("own", "f()", "1", "2", "Reasoning"),
+    ]
+    assert main(["data", str(file), "--to", str(to)]) == 2
+    assert capsys.readouterr().err == f"righttree: {to}: is there already; give another name or remove it\n"
+
+
+def test_bad_input_is_one_line_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("rows", "prompts", "lines"), [(0, 0, 0), (0, -1, 1), (-1, -1, 0)])
+def test_whole_rewardbench_is_held_against_the_papers_count(rows: int, prompts: int, lines: int) -> None:
+    counted = {"source": "rewardbench", "rows": REWARDBENCH_ROWS + rows, "prompts": REWARDBENCH_PROMPTS + prompts}
+    counts = pl.DataFrame({name: [counted.get(name, 0)] for name in COUNTS}, schema=COUNTS)
+    assert len(notes(counts)) == lines
+
+
+def test_nothing_kept_is_a_table_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = hub.jsonl(tmp_path / "own.jsonl", hub.OWN[2:])
+    assert main(["data", str(file), "--to", str(tmp_path / "none.parquet")]) == 0
+    assert "0 pairs are in" in capsys.readouterr().out
+    assert pl.read_parquet(tmp_path / "none.parquet").schema == pl.Schema(
+        {name: dtype for name, dtype in PAIRS.items() if name not in ("subset", "prompt_id")}
+    )

@@ -1,0 +1,112 @@
+"""Files of every kind, from everywhere; and one clear line for those that are none."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.data_sets.gather import Rules, gather
+from pipeline.data_sets.tables import tables
+from pipeline.errors import InvalidDataSet
+from tests.pipeline.data_sets import hub
+
+
+def same_rows(folder: Path) -> list[Path]:
+    """RM-Bench's rows in every format, lists as text where the format has none."""
+    rows = hub.RM_BENCH
+    lists = [{key: json.dumps(v) if isinstance(v, list) else v for key, v in row.items()} for row in rows]
+    names = list(rows[0])
+    quoted = [",".join('"' + str(row[name]).replace('"', '""') + '"' for name in names) for row in lists]
+    table = "\n".join([",".join(names), *quoted]) + "\n"
+    (folder / "a.csv").write_text(table)
+    (folder / "b.csv.gz").write_bytes(gzip.compress(table.encode()))
+    (folder / "c.json").write_text(json.dumps(rows))
+    (folder / "d.json").write_text(json.dumps({name: [row[name] for row in rows] for name in names}))
+    hub.jsonl(folder / "e.jsonl", rows)
+    (folder / "f.jsonl.gz").write_bytes(gzip.compress((folder / "e.jsonl").read_bytes()))
+    hub.parquet(folder / "g[1].parquet", rows)
+    (folder / "notes.txt").write_text("not data")
+    return sorted(path for path in folder.iterdir() if path.suffix != ".txt")
+
+
+def test_every_format_gives_the_same_pairs(tmp_path: Path) -> None:
+    found = [gather([str(path)])[0] for path in same_rows(tmp_path)]
+    assert found[0].height == 9
+    assert len(found) == 7
+    assert all(pairs.equals(found[0]) for pairs in found)
+
+
+def test_a_folder_is_its_files_in_order_and_deep(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for path in same_rows(tmp_path / "deep"):
+        assert path.exists()
+    assert [table.name for table in tables(str(tmp_path))] == [
+        path.name for path in sorted((tmp_path / "deep").iterdir()) if path.suffix != ".txt"
+    ]
+    _, counts = gather([str(tmp_path)])
+    assert counts.select("rows", "pairs", "kept", "duplicate").row(0) == (7, 63, 9, 54)
+
+
+def refused(*places: Path | str, name: str | None = None) -> str:
+    with pytest.raises(InvalidDataSet) as caught:
+        gather([str(place) for place in places], name=name)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_what_fits_none_gets_a_line_with_its_columns(tmp_path: Path) -> None:
+    path = hub.jsonl(tmp_path / "other.jsonl", [{"question": "q", "answer": "a"}])
+    assert refused(path) == (
+        "other.jsonl: got columns ['question', 'answer'], which are no known data set's; give prompt, chosen and "
+        "rejected as texts, or one of the hub's files as it is"
+    )
+
+
+def test_a_wrong_name_gets_a_line(tmp_path: Path) -> None:
+    path = hub.parquet(tmp_path / "nectar.parquet", hub.NECTAR)
+    assert "unknown; use one of ['nectar', " in refused(path, name="nektar")
+    assert "no hh-rlhf, as it has no column chosen; leave the name out" in refused(path, name="hh-rlhf")
+    hh = hub.jsonl(tmp_path / "own.jsonl", hub.OWN)
+    assert "no hh-rlhf, as it has column prompt" in refused(hh, name="hh-rlhf")
+    texts = hub.jsonl(tmp_path / "texts.jsonl", [{"chosen": "a", "rejected": "b"}])
+    assert "no messages, as column chosen holds 'a', wanted messages" in refused(texts, name="messages")
+
+
+@pytest.mark.parametrize(
+    ("rows", "changed", "line"),
+    [
+        (hub.MT_BENCH, {"winner": "gpt-4"}, "column winner: got 'gpt-4'; wanted model_a, model_b or tie"),
+        (hub.MT_BENCH, {"turn": 0}, "column turn: got 0; wanted a number from 1"),
+        (hub.SAFE_RLHF, {"better_response_id": 2}, "column better_response_id: got 2; wanted 0 or 1"),
+        (hub.REWARDBENCH, {"subset": "poems"}, "column subset: got 'poems'; wanted one of RewardBench's 23"),
+        (hub.OWN, {"category": "Poems"}, "column category: got 'Poems'; wanted one of ['Chat'"),
+        (hub.CAPYBARA, {"chosen": [{"role": "bot", "content": "x"}]}, "column chosen: got {'"),
+    ],
+)
+def test_a_wrong_cell_is_named_with_its_row(rows: hub.Rows, changed: hub.Rows, line: str, tmp_path: Path) -> None:
+    path = hub.jsonl(tmp_path / "file.jsonl", [rows[0], rows[1] | changed])  # type: ignore[operator]
+    assert f"file.jsonl, row 2, {line}" in refused(path)
+
+
+def test_places_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:
+    assert "cannot be read" in refused(tmp_path / "absent.parquet")
+    assert "cannot be read" in refused(tmp_path / "absent.jsonl")
+    assert "got ending '.txt'; give one of .parquet" in refused(tmp_path / "a.txt")
+    assert "no file in this folder ends with one of" in refused(tmp_path)
+    (tmp_path / "cut.parquet").write_bytes(hub.parquet(tmp_path / "whole.parquet", hub.OWN).read_bytes()[:200])
+    assert "cut.parquet: cannot be read" in refused(tmp_path / "cut.parquet")
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"prompt": "p"}\n')[:-9])
+    assert "cut.jsonl.gz: cannot be read" in refused(tmp_path / "cut.jsonl.gz")
+    (tmp_path / "cut.jsonl").write_text('{"prompt": "p"}\n{"prom')
+    assert "cut.jsonl, row 2 (line 2): no whole JSON" in refused(tmp_path / "cut.jsonl")
+    assert "got ending '.json', wanted one of .parquet" in refused("hf://datasets/THU-KEG/RM-Bench/total_dataset.json")
+
+
+@pytest.mark.parametrize("wrong", [{"validation_share": 1.0}, {"ranked_pairs": 0}, {"seed": -1}])
+def test_rules_that_make_no_sense_get_a_line(wrong: dict[str, float]) -> None:
+    with pytest.raises(InvalidDataSet, match="give"):
+        Rules(**wrong)  # type: ignore[arg-type]
