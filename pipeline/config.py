@@ -42,8 +42,9 @@ class PolicySettings(_Settings):
 
 
 class PromptSettings(_Settings):
-    """How many prompts of each category serve which purpose."""
+    """How many prompts of each category serve which purpose. `files` are data sets whose prompts replace our own."""
 
+    files: tuple[str, ...] = ()
     categories: tuple[str, ...] = CATEGORIES
     rm_train_per_category: Annotated[int, Field(ge=4)] = 40
     rm_test_per_category: Annotated[int, Field(ge=2)] = 16
@@ -57,13 +58,20 @@ class PromptSettings(_Settings):
 
 
 class PreferenceSettings(_Settings):
-    """How contrastive pairs are drawn from the policy's own responses."""
+    """How contrastive pairs are drawn from the policy's own responses.
 
+    `files` are data sets whose pairs replace them: see `pipeline/data_sets`. The temperatures and samples say nothing
+    then; `ranked_pairs` and `max_characters` say what is kept.
+    """
+
+    files: tuple[str, ...] = ()
     cool_temperature: Temperature = 0.5
     cool_samples: Count = 2
     hot_temperature: Temperature = 1.6
     extra_samples: Annotated[int, Field(ge=1, le=64)] = 3
     validation_share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+    ranked_pairs: Count = 4
+    max_characters: Count = 8192
 
 
 class OtherRewardModel(_Settings):

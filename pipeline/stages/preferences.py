@@ -9,6 +9,7 @@
 | `refusal` | refuses where that is right, complies where that is right (Safety) | the other way round |
 
 Whole prompts are set aside for validation, so no validation prompt is trained on. No text is judged by a model.
+Or the pairs are those of the profile's `[preferences] files`: see `pipeline/data_sets`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ import numpy as np
 import polars as pl
 
 from pipeline.context import Context, Work
+from pipeline.data_sets.conversation import opening
+from pipeline.data_sets.gather import Rules, gather
+from pipeline.data_sets.report import report
+from pipeline.errors import InvalidDataSet
 from pipeline.grading import is_refusal, is_right
 
 STAGE = "preferences"
@@ -32,17 +37,41 @@ Answers = dict[str, list[str]]
 
 
 def run(context: Context) -> Work:
-    pairs = make_pairs(
-        context.run.read("prompt").filter(split="rm_train").sort("prompt_id"),
-        context.run.read("response", "train_responses"),
-        context.config.preferences.validation_share,
-        context.rng(STAGE),
-    )
+    if context.config.preferences.files:
+        pairs = pairs_of_files(context)
+    else:
+        pairs = make_pairs(
+            context.run.read("prompt").filter(split="rm_train").sort("prompt_id"),
+            context.run.read("response", "train_responses"),
+            context.config.preferences.validation_share,
+            context.rng(STAGE),
+        )
     context.run.write_part("preference", STAGE, 0, pairs)
     counts = dict(pairs.group_by("source").len().sort("source").iter_rows())
     context.progress.say(f"preference pairs by source: {counts}")
     context.progress.plan(pairs.height, "pairs", pairs.height)
     return Work(pairs.height, "pairs")
+
+
+def pairs_of_files(context: Context) -> pl.DataFrame:
+    """Rows of table `preference` (without `run_id`) from the profile's files, but for those on the run's test prompts.
+
+    Raises InvalidDataSet for a file that is none, or where nothing is left to train on or to validate with.
+    """
+    settings = context.config.preferences
+    rules = Rules(context.seed(STAGE), settings.validation_share, settings.ranked_pairs, settings.max_characters)
+    pairs, counts = gather(settings.files, rules)
+    for line in report(counts).splitlines():
+        context.progress.say(line)
+    tested = {opening(text) for text in context.run.read("prompt").filter(pl.col("split") != "rm_train")["text"]}
+    on_test = [opening(prompt) in tested for prompt in pairs["prompt"]]
+    if any(on_test):
+        context.progress.say(f"{sum(on_test)} pairs are on prompts that test this run, and are left out")
+    kept = pairs.filter(~pl.Series(on_test, dtype=pl.Boolean)).drop("subset")
+    sides = {split: kept.filter(split=split).height for split in ("train", "validation")}
+    if not all(sides.values()):
+        raise InvalidDataSet(f"preferences.files: got pairs {sides}; give more data, or another validation_share")
+    return kept
 
 
 def make_pairs(

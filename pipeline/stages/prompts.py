@@ -1,5 +1,6 @@
 """Stage 1: the prompts of the run, as many of each category and purpose as the profile says.
 
+The project's own, or those of the profile's `[prompts] files`, such as RewardBench.
 Taken evenly over the subsets, in the order of their numbers, so that a larger profile holds the smaller one's prompts.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.context import Context, Work
+from pipeline.data_sets.prompts import load_prompts_of
 from pipeline.errors import InvalidConfig
 from pipeline.prompts import load_prompts
 
@@ -19,7 +21,13 @@ def run(context: Context) -> Work:
         "rm_test": settings.rm_test_per_category,
         "rl_test": settings.rl_test_per_category,
     }
-    chosen = choose(load_prompts(), settings.categories, wanted)
+    if settings.files:
+        there, without = load_prompts_of(settings.files)
+        if without:
+            context.progress.say(f"{without} prompts of the profile's files have no category and are left out")
+    else:
+        there = load_prompts()
+    chosen = choose(there, settings.categories, wanted)
     context.run.write_part("prompt", "prompts", 0, chosen)
     context.progress.plan(chosen.height, "prompts", chosen.height)
     return Work(chosen.height, "prompts")

@@ -1,4 +1,7 @@
-"""Stage 2: the initial policy answers the RM-training prompts in contrasting ways, the raw material of the pairs."""
+"""Stage 2: the initial policy answers the RM-training prompts in contrasting ways, the raw material of the pairs.
+
+Where the profile takes its pairs from files (`[preferences] files`), there is nothing to do.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,8 @@ def ways(settings: PreferenceSettings) -> list[Way]:
 
 
 def run(context: Context) -> Work:
+    if context.config.preferences.files:
+        return Work(0, "responses")
     prompts = context.run.read("prompt").filter(split="rm_train")
     chosen = ways(context.config.preferences)
     policies = [policy_row(context, way.policy_id, way.temperature, way.system_prompt) for way in chosen]
