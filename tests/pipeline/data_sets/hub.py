@@ -116,6 +116,15 @@ CAPYBARA: Rows = [
         "rating_chosen": 4,
         "rating_rejected": 1,
     },
+    {
+        "source": "Airoboros",
+        "conversation": [{"input": "Hi", "output": "Hello"}],
+        "prompt": "Hi",
+        "chosen": messages("Which?", "Both."),
+        "rejected": messages("Which?", "Either."),
+        "rating_chosen": 4,
+        "rating_rejected": 4,
+    },
 ]
 
 ORCA: Rows = [
