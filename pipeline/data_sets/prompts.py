@@ -26,8 +26,9 @@ _EVERYTHING = Rules(validation_share=0.0, ranked_pairs=1, max_characters=2**31)
 def load_prompts_of(places: Sequence[str]) -> tuple[pl.DataFrame, int]:
     """Rows of table `prompt` (without `run_id`) in the order of the files, and how many prompts have no category.
 
-    Those are left out; a prompt of several subsets is of the first. `prompt_id` is `<subset>/<number>`; what a
-    prompt is for follows from the number, as for the project's own; a prompt without a subset is of one named as its source. Raises InvalidDataSet as `gather` does.
+    Those are left out; a prompt of several subsets is of the first, one without a subset of one named as its source.
+    `prompt_id` is `<subset>/<number>`; what a prompt is for follows from the number, as for the project's own.
+    Raises InvalidDataSet as `gather` does.
     """
     pairs, _ = gather(places, _EVERYTHING)
     numbers: Counter[str] = Counter()
