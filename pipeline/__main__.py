@@ -134,6 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="longest prompt and response together (default: 8192, about 2048 tokens)",
     )
+    data.add_argument("--pairs-per-source", type=int, metavar="N", help="most pairs drawn of one source (default: all)")
     data.add_argument(
         "--to", type=Path, metavar="FILE", help="write the pairs into this Parquet file; `import` reads it"
     )
@@ -295,7 +296,13 @@ def _data(arguments: argparse.Namespace) -> int:
     from pipeline.data_sets.gather import Rules, gather
     from pipeline.data_sets.report import report, write
 
-    rules = Rules(arguments.seed, arguments.validation_share, arguments.ranked_pairs, arguments.max_characters)
+    rules = Rules(
+        arguments.seed,
+        arguments.validation_share,
+        arguments.ranked_pairs,
+        arguments.max_characters,
+        arguments.pairs_per_source,
+    )
     pairs, counts = gather(arguments.files, rules, arguments.name)
     print(report(counts))
     if arguments.to is not None:

@@ -61,7 +61,7 @@ class PreferenceSettings(_Settings):
     """How contrastive pairs are drawn from the policy's own responses.
 
     `files` are data sets whose pairs replace them: see `pipeline/data_sets`. The temperatures and samples say nothing
-    then; `ranked_pairs` and `max_characters` say what is kept.
+    then; the last three settings say what is kept.
     """
 
     files: tuple[str, ...] = ()
@@ -72,6 +72,7 @@ class PreferenceSettings(_Settings):
     validation_share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
     ranked_pairs: Count = 4
     max_characters: Count = 8192
+    pairs_per_source: Count | None = None
 
 
 class OtherRewardModel(_Settings):

@@ -39,11 +39,14 @@ class Rules:
     ranked_pairs: int = 4
     """Most pairs drawn of one prompt's ranked responses (Nectar, raw UltraFeedback)."""
     max_characters: int = 8192
+    pairs_per_source: int | None = None
+    """Most pairs drawn of one source, so that a large one does not outweigh the mix; None: all."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.validation_share < 1:
             raise InvalidDataSet(f"validation share is {self.validation_share}; give 0 or more, less than 1")
-        if self.seed < 0 or self.ranked_pairs < 1 or self.max_characters < 1:
+        most = 1 if self.pairs_per_source is None else self.pairs_per_source
+        if self.seed < 0 or min(self.ranked_pairs, self.max_characters, most) < 1:
             raise InvalidDataSet(f"got {self}; give a seed from 0, and 1 or more of the others")
 
 
@@ -52,7 +55,6 @@ class _Gatherer:
     rules: Rules
     rows: list[tuple[str | None, ...]] = field(default_factory=list)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
-    prompts: dict[str, set[bytes]] = field(default_factory=dict)
     seen: dict[bytes, bool] = field(default_factory=dict)
 
     def add(self, candidates: Sequence[Candidate], name: str) -> None:
@@ -91,18 +93,38 @@ class _Gatherer:
         prompt = str(pair.prompt)
         held_out = is_validation(prompt, self.rules.validation_share, self.rules.seed)
         split = "validation" if held_out else "train"
-        number = counter["kept"]
-        counter.update(["kept", split])
-        self.prompts.setdefault(source, set()).add(_digest(prompt.strip()))
+        number = counter["passed"]
+        counter["passed"] += 1
         self.rows.append(
             (f"{source}|{number}", source, split, pair.category, None, prompt, pair.chosen, pair.rejected, pair.subset)
         )
 
-    def counted(self) -> pl.DataFrame:
-        rows = [
-            {"source": source, **counter, "prompts": len(self.prompts.get(source, ()))}
-            for source, counter in self.counts.items()
-        ]
+    def drawn(self, rng: np.random.Generator) -> pl.DataFrame:
+        """All pairs that passed, or of each source as many as asked for, in their order."""
+        pairs = pl.DataFrame(self.rows, schema=PAIRS, orient="row")
+        if self.rules.pairs_per_source is None:
+            return pairs
+        placed = pairs.with_columns(place=pl.Series(rng.permutation(pairs.height)))
+        return placed.filter(pl.col("place").rank("ordinal").over("source") <= self.rules.pairs_per_source).drop(
+            "place"
+        )
+
+    def counted(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """`COUNTS`, of which `pairs` are what is kept in the end."""
+        for of_source in (
+            pairs.group_by("source")
+            .agg(
+                kept=pl.len(),
+                train=(pl.col("split") == "train").sum(),
+                validation=(pl.col("split") == "validation").sum(),
+                prompts=pl.col("prompt").str.strip_chars().n_unique(),
+            )
+            .iter_rows(named=True)
+        ):
+            self.counts[of_source.pop("source")].update(of_source)
+        for counter in self.counts.values():
+            counter[str(Reason.NOT_DRAWN)] += counter["passed"] - counter["kept"]
+        rows = [{"source": source, **counter} for source, counter in self.counts.items()]
         columns = {name: [row.get(name, 0) for row in rows] for name in COUNTS}
         return pl.DataFrame(columns, schema=COUNTS).sort("source")
 
@@ -121,7 +143,8 @@ def gather(
             data_set = data_set_of(table, name)
             for candidates in _converted(table, data_set, rules.ranked_pairs, rng):
                 gatherer.add(candidates, data_set.name)
-    return pl.DataFrame(gatherer.rows, schema=PAIRS, orient="row"), gatherer.counted()
+    pairs = gatherer.drawn(rng)
+    return pairs, gatherer.counted(pairs)
 
 
 def _converted(table: Table, data_set: DataSet, most: int, rng: np.random.Generator) -> Iterator[list[Candidate]]:

@@ -29,7 +29,7 @@ class Reason(StrEnum):
     LABELS_DISAGREE = "labels disagree"  # one label prefers the one response, another the other
     PROMPTS_DIFFER = "prompts differ"  # the conversations part before their last turn
     UNFINISHED = "unfinished"  # a conversation does not end with the assistant
-    NOT_DRAWN = "not drawn"  # more pairs of ranked responses than asked for
+    NOT_DRAWN = "not drawn"  # more pairs of ranked responses, or of a source, than asked for
     EMPTY = "empty"
     IDENTICAL = "identical"
     TOO_LONG = "too long"

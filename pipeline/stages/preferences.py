@@ -59,7 +59,13 @@ def pairs_of_files(context: Context) -> pl.DataFrame:
     Raises InvalidDataSet for a file that is none, or where nothing is left to train on or to validate with.
     """
     settings = context.config.preferences
-    rules = Rules(context.seed(STAGE), settings.validation_share, settings.ranked_pairs, settings.max_characters)
+    rules = Rules(
+        context.seed(STAGE),
+        settings.validation_share,
+        settings.ranked_pairs,
+        settings.max_characters,
+        settings.pairs_per_source,
+    )
     pairs, counts = gather(settings.files, rules)
     for line in report(counts).splitlines():
         context.progress.say(line)

@@ -64,6 +64,17 @@ def test_whole_rewardbench_is_held_against_the_papers_count(rows: int, prompts: 
     assert len(notes(counts)) == lines
 
 
+def test_every_rule_can_be_given(tmp_path: Path) -> None:
+    rows = [{"prompt": "p" * n, "chosen": "x", "rejected": "y"} for n in range(1, 41)]
+    file, to = hub.jsonl(tmp_path / "own.jsonl", rows), tmp_path / "pairs.parquet"
+    rules = ["--validation-share", "0.5", "--max-characters", "31", "--pairs-per-source", "20", "--seed", "3"]
+    assert main(["data", str(file), "--as", "own", *rules, "--ranked-pairs", "1", "--to", str(to)]) == 0
+    pairs = pl.read_parquet(to)
+    assert pairs.height == 20
+    assert pairs["prompt"].str.len_chars().max() <= 30
+    assert 2 <= pairs.filter(split="validation").height <= 18
+
+
 def test_nothing_kept_is_a_table_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = hub.jsonl(tmp_path / "own.jsonl", hub.OWN[2:])
     assert main(["data", str(file), "--to", str(tmp_path / "none.parquet")]) == 0

@@ -142,6 +142,26 @@ def test_at_most_so_many_pairs_are_drawn_of_ranked_responses(tmp_path: Path) -> 
     assert set(drawn) == everything
 
 
+def test_of_a_source_at_most_so_many_pairs_are_drawn_and_the_rest_counted(tmp_path: Path) -> None:
+    mine = [{"prompt": f"p{n}", "chosen": "x", "rejected": "y", "source": "ab"[n % 3 > 0]} for n in range(90)]
+    path = str(hub.jsonl(tmp_path / "own.jsonl", mine))
+    everything, _ = gather([path])
+    drawn = []
+    for seed in range(5):
+        pairs, counts = gather([path], Rules(seed=seed, pairs_per_source=40))
+        assert counts.select("source", "pairs", "kept", "prompts", str(Reason.NOT_DRAWN)).rows() == [
+            ("a", 30, 30, 30, 0),
+            ("b", 60, 40, 40, 20),
+        ]
+        assert dict(pairs.group_by("split").len().iter_rows()) == {
+            split: counts[split].sum() for split in ("train", "validation") if counts[split].sum()
+        }
+        assert pairs["prompt"].to_list() == [p for p in everything["prompt"] if p in set(pairs["prompt"])]
+        drawn.append(frozenset(pairs["prompt"]))
+    assert len(set(drawn)) == 5
+    assert len(frozenset.union(*drawn)) == 90
+
+
 def test_too_long_and_repeated_pairs_are_left_out_across_files(tmp_path: Path) -> None:
     first = hub.jsonl(tmp_path / "a.jsonl", [{"prompt": "p", "chosen": "x" * 99, "rejected": "y"}])
     second = hub.parquet(tmp_path / "b.parquet", [{"prompt": "p ", "chosen": "x" * 99, "rejected": "y", "source": "b"}])

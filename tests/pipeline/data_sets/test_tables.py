@@ -106,7 +106,9 @@ def test_places_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:
     assert "got ending '.json', wanted one of .parquet" in refused("hf://datasets/THU-KEG/RM-Bench/total_dataset.json")
 
 
-@pytest.mark.parametrize("wrong", [{"validation_share": 1.0}, {"ranked_pairs": 0}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"validation_share": 1.0}, {"ranked_pairs": 0}, {"pairs_per_source": 0}, {"seed": -1}]
+)
 def test_rules_that_make_no_sense_get_a_line(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidDataSet, match="give"):
         Rules(**wrong)  # type: ignore[arg-type]
