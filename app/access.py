@@ -230,11 +230,18 @@ def _prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str
     return prepare(score_cube(snapshot, run_id, source), measure, seen)
 
 
+@st.cache_resource(max_entries=4, show_spinner="Reading the scores …")
+def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
+    """Scores of all reward models for the initial policy's samples to the RL-test prompts."""
+    with cursor(snapshot) as connection:
+        return ScoreCube(*reads.initial_scores(connection, run_id, "rl_test"))
+
+
 @st.cache_resource(max_entries=64, show_spinner="Reading the responses …")
 def picks(snapshot: Snapshot, run_id: str, golden: str, proxy: str, n: int) -> pl.DataFrame:
     """What best-of-n picks under both reward models on every RL-test prompt, the greatest loss first."""
     with cursor(snapshot) as connection:
-        return reads.picks(connection, run_id, golden, proxy, n, limit=1_000_000)
+        return reads.picks(connection, run_id, golden, proxy, n, limit=1_000_000, samples=rl_scores(snapshot, run_id))
 
 
 def list_runs() -> list[jobs.RunStatus]:

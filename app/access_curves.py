@@ -47,13 +47,6 @@ def value_curves(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float
         return reads_policies.value_curves(connection, run_id, optimizer, penalty)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the scores …")
-def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
-    """Scores of all reward models for the initial policy's samples to the RL-test prompts."""
-    with access.cursor(snapshot) as connection:
-        return ScoreCube(*reads.initial_scores(connection, run_id, "rl_test")[:5])
-
-
 def cube(snapshot: Snapshot, run_id: str, curves: ValueCurves) -> ScoreCube:
     """The RM-test scores of the reward models that the curves are of."""
     whole = access.score_cube(snapshot, run_id)
@@ -68,7 +61,7 @@ def replicates(curves: ValueCurves) -> int:
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def spread(snapshot: Snapshot, run_id: str, names: tuple[str, ...]) -> NDArray[np.float64]:
     """Standard deviation within prompts of these reward models' scores under the initial policy."""
-    return spread_within_prompts(rl_scores(snapshot, run_id).of_reward_models(names).scores_MPR)
+    return spread_within_prompts(access.rl_scores(snapshot, run_id).of_reward_models(names).scores_MPR)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Resampling …")
@@ -140,7 +133,7 @@ def lengths(
     curves = value_curves(snapshot, run_id, optimizer, penalty)
     chosen = curves.prompts_in(categories)
     if optimizer == "bon":
-        samples = rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
+        samples = access.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
         with access.cursor(snapshot) as connection:
             tokens_PN = reads_responses.response_tokens(connection, run_id, "rl_test")
         tokens_SMQ = best_of_n_tokens(samples.scores_MPR, tokens_PN, tuple(int(n) for n in curves.strengths))
@@ -162,7 +155,7 @@ def lengths(
 @st.cache_resource(max_entries=16, show_spinner=False)
 def hacked(snapshot: Snapshot, run_id: str, categories: Categories) -> tuple[WorstPicks, ScoreCube]:
     """Where a proxy's favourite among the samples is the golden's worst, and the scores it is read from."""
-    samples = rl_scores(snapshot, run_id)
+    samples = access.rl_scores(snapshot, run_id)
     samples = samples.of_prompts(prompts_in(samples.categories, samples.subsets, categories or None, None, "RL-test"))
     return worst_picks(samples.scores_MPR), samples
 

@@ -241,42 +241,53 @@ def _kl_coefficient(
 
 
 def picks(
-    connection: duckdb.DuckDBPyConnection, run_id: str, golden_id: str, proxy_id: str, n: int, limit: int = 20
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    golden_id: str,
+    proxy_id: str,
+    n: int,
+    limit: int = 20,
+    samples: ScoreCube | None = None,
 ) -> pl.DataFrame:
     """What best-of-n picks under both reward models among the first n samples of each RL-test prompt.
 
     Columns: `prompt_id, category, subset, prompt, golden_pick, proxy_pick` (texts), `golden_of_golden_pick,
     golden_of_proxy_pick, proxy_of_golden_pick, proxy_of_proxy_pick` (scores) and `loss`, the golden score given up by
-    following the proxy, in standard deviations of the golden's scores; the greatest loss first.
+    following the proxy, in standard deviations of the golden's scores; the greatest loss first. `samples` are the
+    `initial_scores` of the RL-test prompts, read here if they are not at hand.
     """
-    scores_MPN, models, prompt_ids, categories, subsets = initial_scores(connection, run_id, "rl_test")
+    samples = samples or ScoreCube(*initial_scores(connection, run_id, "rl_test"))
+    models, prompt_ids = samples.reward_models, samples.prompts
     for name in (golden_id, proxy_id):
         if name not in models:
             raise UnknownName(f"reward model {name!r} is not in run {run_id!r}; it has {list(models)}")
-    golden_PN, proxy_PN = scores_MPN[models.index(golden_id)], scores_MPN[models.index(proxy_id)]
+    golden_PN, proxy_PN = (samples.scores_MPR[models.index(name)] for name in (golden_id, proxy_id))
     if not 1 <= n <= golden_PN.shape[1]:
         raise InvalidChoice(f"n is {n}; run {run_id!r} has samples for n from 1 to {golden_PN.shape[1]}")
     rows = np.arange(len(prompt_ids))
     best_by_golden, best_by_proxy = golden_PN[:, :n].argmax(axis=1), proxy_PN[:, :n].argmax(axis=1)
     loss = (golden_PN[rows, best_by_golden] - golden_PN[rows, best_by_proxy]) / max(float(golden_PN.std()), 1e-12)
     order = np.argsort(-loss, kind="stable")[:limit]
+    picked = {(prompt_ids[p], int(best[p])) for p in order for best in (best_by_golden, best_by_proxy)}
     texts = _frame(
         connection,
         """
-        SELECT response.prompt_id, sample, response.text AS response, prompt.text AS prompt
-        FROM response JOIN prompt USING (run_id, prompt_id)
-        WHERE run_id = ? AND policy_id = ? AND prompt_form = 'original' AND split = 'rl_test' AND sample < ?
+        SELECT prompt_id, sample, response.text AS response, prompt.text AS prompt
+        FROM (SELECT unnest(?) AS prompt_id, unnest(?) AS sample) AS picked
+        JOIN response USING (prompt_id, sample) JOIN prompt USING (run_id, prompt_id)
+        WHERE run_id = ? AND policy_id = ? AND prompt_form = 'original'
         """,
+        [prompt_id for prompt_id, _ in picked],
+        [sample for _, sample in picked],
         run_id,
         INITIAL,
-        n,
     )
-    text = {(row["prompt_id"], row["sample"]): row["response"] for row in texts.to_dicts()}
+    text = dict(zip(zip(texts["prompt_id"], texts["sample"], strict=True), texts["response"], strict=True))
     prompt_text = dict(zip(texts["prompt_id"], texts["prompt"], strict=True))
     columns: dict[str, list[Any]] = {
         "prompt_id": [prompt_ids[p] for p in order],
-        "category": [categories[p] for p in order],
-        "subset": [subsets[p] for p in order],
+        "category": [samples.categories[p] for p in order],
+        "subset": [samples.subsets[p] for p in order],
         "prompt": [prompt_text[prompt_ids[p]] for p in order],
         "golden_pick": [text[prompt_ids[p], int(best_by_golden[p])] for p in order],
         "proxy_pick": [text[prompt_ids[p], int(best_by_proxy[p])] for p in order],
@@ -310,18 +321,28 @@ def policy_scores(
     prompt.
     """
     models = tuple(reward_models(connection, run_id)["reward_model_id"])
-    rows = connection.execute(
+    rows = _frame(  # prompts by number: a name beside every score would take longer than the scores
+        connection,
         """
-        SELECT score.score, response.prompt_id, prompt.category, prompt.subset
-        FROM score JOIN response USING (run_id, response_id) JOIN prompt USING (run_id, prompt_id)
-        WHERE score.run_id = ? AND response.policy_id = ? AND prompt.split = ? AND response.prompt_form = ?
-        ORDER BY score.reward_model_id, response.prompt_id, response.sample
+        WITH numbered AS (
+            SELECT run_id, prompt_id, row_number() OVER (ORDER BY prompt_id) - 1 AS number FROM prompt
+            WHERE run_id = ? AND split = ?
+        )
+        SELECT score.score, numbered.number
+        FROM score JOIN response USING (run_id, response_id) JOIN numbered USING (run_id, prompt_id)
+        WHERE score.run_id = ? AND response.policy_id = ? AND response.prompt_form = ?
+        ORDER BY score.reward_model_id, numbered.number, response.sample
         """,
-        [run_id, policy_id, split, prompt_form],
-    ).pl()
-    described = rows.head(rows.height // len(models)).unique("prompt_id", maintain_order=True, keep="first")
+        run_id,
+        split,
+        run_id,
+        policy_id,
+        prompt_form,
+    )
+    scored_P = np.bincount(rows["number"].to_numpy())
+    described = prompts(connection, run_id, split)[np.flatnonzero(scored_P)]
     M, P = len(models), described.height
-    if P == 0 or rows.group_by("prompt_id").len()["len"].n_unique() > 1 or rows.height % (M * P):
+    if P == 0 or len(np.unique(scored_P[scored_P > 0])) > 1 or rows.height % (M * P):
         raise InvalidChoice(
             f"run {run_id!r}: the {split} responses of {policy_id!r} do not all have scores of all {M} reward models"
         )

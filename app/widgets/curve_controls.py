@@ -28,7 +28,7 @@ class Offered:
 def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: str) -> Offered:
     """Hold the choice against the run."""
     names = tuple(access.reward_models(snapshot, run_id)["reward_model_id"])
-    categories = tuple(sorted(set(access_curves.rl_scores(snapshot, run_id).categories)))
+    categories = tuple(sorted(set(access.rl_scores(snapshot, run_id).categories)))
     penalties = access_curves.kl_coefficients(snapshot, run_id, "ppo")
     fitting.one("golden", names, "no such reward model")
     fitting.one(
