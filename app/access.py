@@ -21,7 +21,7 @@ from app.selection import Options, Policies, Selection, Source
 from pipeline import jobs
 from warehouse import reads, reads_policies, store
 from warehouse.errors import InvalidChoice
-from warehouse.measures import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare
+from warehouse.measures import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare, prepare_all
 from warehouse.measures.across_pairs import EVERY
 from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.test_set import FEWEST_PROMPTS, check, chosen_prompts
@@ -32,6 +32,7 @@ PLAIN = Source()
 _RUNS_KEPT = 8
 _EVALUATIONS_KEPT = 400
 _VALUES_KEPT = 64
+_ALL_VALUES_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,17 @@ def prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str,
 @st.cache_resource(max_entries=_VALUES_KEPT, show_spinner="Measuring …")
 def _prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, seen: TestSet) -> PromptValues:
     return prepare(score_cube(snapshot, run_id, source), measure, seen)
+
+
+def all_prompt_values(snapshot: Snapshot, run_id: str, source: Source, test_set: TestSet) -> dict[str, PromptValues]:
+    """Every measure's values prompt by prompt, made together and kept by what of the test set decides them."""
+    seen = check(score_cube(snapshot, run_id, source), test_set).seen()
+    return _all_prompt_values(snapshot, run_id, source, seen)
+
+
+@st.cache_resource(max_entries=_ALL_VALUES_KEPT, show_spinner="Measuring …")
+def _all_prompt_values(snapshot: Snapshot, run_id: str, source: Source, seen: TestSet) -> dict[str, PromptValues]:
+    return prepare_all(score_cube(snapshot, run_id, source), tuple(MEASURES), seen)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the scores …")

@@ -13,7 +13,7 @@ import streamlit as st
 from app import access
 from app.access import Snapshot
 from app.selection import Policies, Selection, Source
-from warehouse.measures import MEASURES, Comparison, TestSet, compare_all
+from warehouse.measures import Comparison, TestSet, compare_all
 
 PLAIN = "accuracy_pair"
 """The measure that all are held against: accuracy on one pair per prompt, as benchmarks report it."""
@@ -77,8 +77,6 @@ def _boards(
         test_sets=test_sets,
         rl_categories=rl_categories or None,
         replicates=replicates,
-        prepared={name: access.prompt_values(snapshot, run_id, source, name, test_sets[0]) for name in MEASURES}
-        if test_sets
-        else None,
+        prepared=access.all_prompt_values(snapshot, run_id, source, test_sets[0]) if test_sets else None,
         wanted=(shown,),
     )

@@ -22,7 +22,8 @@ from warehouse.measures.goodhart import (
 )
 from warehouse.measures.overoptimisation import OveroptimisationFit, fit_overoptimisation, overoptimisation_degree
 from warehouse.measures.plans import Advice, Plan, advise, annotation_plans
-from warehouse.measures.prompt_values import PromptValues, prepare
+from warehouse.measures.preparation import prepare, prepare_all
+from warehouse.measures.prompt_values import PromptValues
 from warehouse.measures.rm_error import Measure
 from warehouse.measures.test_set import TestSet, with_paraphrases, with_responses
 
@@ -59,6 +60,7 @@ __all__ = [
     "goodhart_slopes",
     "overoptimisation_degree",
     "prepare",
+    "prepare_all",
     "rank_bin_cells",
     "rank_bin_map",
     "score_cube",

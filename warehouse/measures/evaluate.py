@@ -22,7 +22,8 @@ from warehouse.measures.across_pairs import EVERY, Errors, Figures, Wanted, corr
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.catalogue import MEASURES, measure_named
 from warehouse.measures.cube import PolicyValues, ScoreCube
-from warehouse.measures.prompt_values import PromptValues, prepare
+from warehouse.measures.preparation import prepare_all
+from warehouse.measures.prompt_values import PromptValues
 from warehouse.measures.regret import Regret, regret_of
 from warehouse.measures.test_set import TestSet, check, chosen_prompts, prompts_in
 
@@ -156,15 +157,12 @@ def replicated(
     if M < 2:
         raise InvalidChoice(f"there is {M} reward model; a golden and a proxy take two")
     rl_chosen = prompts_in(values.categories, values.subsets, rl_categories, None, "RL-test")
-    plans = [
-        _Plan.make(cube, measure, test_set, given)
-        for (measure, test_set), given in zip(jobs, prepared or [None] * len(jobs), strict=True)
-    ]
+    plans = _planned(cube, jobs, prepared or [None] * len(jobs))
     models_BM = bootstrap.counts(M, replicates, seed, bootstrap.REWARD_MODELS)
     found = regret_of(values, rl_chosen, bootstrap.counts(len(rl_chosen), replicates, seed, bootstrap.RL_PROMPTS))
 
     sample = [plan.errors(np.ones((1, len(plan.chosen)))) for plan in plans]
-    drawn = [plan.drawn_errors(replicates, seed) for plan in plans]
+    drawn = _drawn(plans, replicates, seed)
     on_sample = correlate(sample, found.ndr_MM[None], found.defined_MM[None], np.ones((1, M)), wanted)
     on_drawn = correlate(drawn, found.ndr_BMM, found.defined_BMM, models_BM, wanted)
 
@@ -182,10 +180,8 @@ class _Plan:
     chosen: NDArray[np.int64]
 
     @staticmethod
-    def make(cube: ScoreCube, measure: str, test_set: TestSet, given: PromptValues | None) -> _Plan:
-        chosen = chosen_prompts(cube, test_set)
-        if given is None:
-            return _Plan(prepare(cube, measure, test_set), chosen)
+    def of(cube: ScoreCube, measure: str, test_set: TestSet, given: PromptValues) -> _Plan:
+        """With values that were prepared, which have to be of this choice."""
         wanted = check(cube, test_set).seen()
         if given.measure != measure_named(measure) or given.test_set != wanted:
             raise InvalidChoice(
@@ -194,13 +190,38 @@ class _Plan:
             )
         if given.values_TPC.shape[1] != len(cube.prompts) or len(given.column_MM) != len(cube.reward_models):
             raise InvalidChoice("the prepared values are of another score cube; prepare them for this one")
-        return _Plan(given, chosen)
+        return _Plan(given, chosen_prompts(cube, test_set))
 
     def errors(self, counts_BP: NDArray[np.floating]) -> Errors:
         return Errors(*self.values.errors(counts_BP, self.chosen), self.values.column_MM)
 
     def drawn_errors(self, replicates: int, seed: int) -> Errors:
         return Errors(*self.values.drawn_errors(self.chosen, replicates, seed), self.values.column_MM)
+
+
+def _planned(
+    cube: ScoreCube, jobs: Sequence[tuple[str, TestSet]], prepared: Sequence[PromptValues | None]
+) -> list[_Plan]:
+    """A plan per job. What is not prepared is made here, of the chosen prompts only, all of a test set together."""
+    wanting: dict[TestSet, list[str]] = {}
+    for (measure, test_set), given in zip(jobs, prepared, strict=True):
+        if given is None:
+            wanting.setdefault(test_set, []).append(measure)
+    made: dict[tuple[str, TestSet], _Plan] = {}
+    for test_set, measures in wanting.items():
+        chosen = chosen_prompts(cube, test_set)
+        for measure, values in prepare_all(cube, measures, test_set, chosen).items():
+            made[measure, test_set] = _Plan(values, np.arange(len(chosen)))
+    return [
+        made[job] if given is None else _Plan.of(cube, *job, given) for job, given in zip(jobs, prepared, strict=True)
+    ]
+
+
+def _drawn(plans: Sequence[_Plan], replicates: int, seed: int) -> list[Errors]:
+    """Errors in every replicate; plans of equally many prompts in a row, so that their draws are still at hand."""
+    in_turn = sorted(range(len(plans)), key=lambda place: len(plans[place].chosen))
+    found = {place: plans[place].drawn_errors(replicates, seed) for place in in_turn}
+    return [found[place] for place in range(len(plans))]
 
 
 def _evaluation(

@@ -20,7 +20,8 @@ from scipy import special
 from warehouse.errors import InvalidChoice
 from warehouse.measures import bootstrap
 from warehouse.measures.cube import PolicyValues, ScoreCube
-from warehouse.measures.prompt_values import prepare, weighted_sums
+from warehouse.measures.preparation import prepare
+from warehouse.measures.prompt_values import weighted_sums
 from warehouse.measures.test_set import TestSet, chosen_prompts, prompts_in
 
 Floats = NDArray[np.float64]

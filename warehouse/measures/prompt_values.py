@@ -1,4 +1,4 @@
-"""What each prompt says about every golden–proxy pair: made once, then only re-weighted.
+"""What each prompt says about every golden–proxy pair: made once (`preparation`), then only re-weighted.
 
 METHOD: "all per prompt first, then averaged over prompts with weights"; a prompt on which a measure is undefined has
 weight 0 and is counted. Only pairs are kept, as columns: C = M(M − 1), or half of that where a measure is symmetric.
@@ -13,14 +13,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures import annotation, bootstrap
-from warehouse.measures.catalogue import measure_named
-from warehouse.measures.cube import ScoreCube
-from warehouse.measures.responses import Bools, Floats, Responses
-from warehouse.measures.rm_error import Measure, Terms
-from warehouse.measures.test_set import TestSet, check
+from warehouse.measures import bootstrap
+from warehouse.measures.responses import Bools, Floats
+from warehouse.measures.rm_error import Measure
+from warehouse.measures.test_set import TestSet
 
-_CHUNK_ENTRIES = 400_000
 _SINGLE_FROM = 200_000_000
 _DRAWN_ENTRIES = 400_000
 _DECIMALS = {np.dtype(np.float64): 12, np.dtype(np.float32): 6}
@@ -123,110 +120,3 @@ class PromptValues:
     @cached_property
     def _pairs(self) -> Bools:
         return ~np.eye(len(self.column_MM), dtype=bool)
-
-
-def prepare(cube: ScoreCube, measure: str = "accuracy", test_set: TestSet | int | None = None) -> PromptValues:
-    """The values of all prompts of the cube, for every choice of categories, subsets and prompts alike.
-
-    `test_set` decides responses, rank bins and noise; a number is that many responses. Raises UnknownName and
-    InvalidChoice.
-    """
-    wanted = TestSet(responses=test_set) if isinstance(test_set, int) else test_set or TestSet()
-    return prepare_as(cube, measure_named(measure), check(cube, wanted).seen())
-
-
-def prepare_as(cube: ScoreCube, measure: Measure, choice: TestSet) -> PromptValues:
-    """`prepare` for a measure of one's own and a choice that `check` has filled in."""
-    M, P, R = cube.scores_MPR.shape
-    responses = choice.responses or R
-    if measure.looks_at == "one pair" and choice.rank_bins is None:
-        responses = 2
-    scores_MPR = cube.scores_MPR[:, :, :responses]
-    golden_MPR: NDArray[np.floating] = scores_MPR
-    if choice.noise is not None:
-        golden_MPR = annotation.noisy_utilities(cube.scores_MPR, choice.noise, choice.seed, choice.responses or R)
-        golden_MPR = golden_MPR[:, :, :responses]
-    symmetric = choice.noise is None and choice.rank_bins is None and _symmetric(measure, scores_MPR)
-    columns, column_MM = _columns(M, symmetric)
-    variance_M = _variance(cube.scores_MPR)
-
-    values_TPC, undefined_rows, undefined_cells = np.empty((0, P, len(columns))), [], []
-    step = max(1, _CHUNK_ENTRIES // (M * max(M, responses * (responses - 1) // 2)))
-    for start in range(0, P, step):
-        part = slice(start, min(P, start + step))
-        proxy = Responses(scores_MPR[:, part].transpose(1, 0, 2), variance_M)
-        values, defined = _terms(measure, golden_MPR[:, part].transpose(1, 0, 2), proxy, choice)
-        if len(values_TPC) == 0:
-            values_TPC = np.empty((len(values), P, len(columns)))
-        values_TPC[:, part] = values.reshape(*values.shape[:2], M * M)[:, :, columns]
-        undefined = ~defined.reshape(len(defined), M * M)[:, columns]
-        rows = np.flatnonzero(undefined.any(axis=1))
-        values_TPC[:, start + rows] *= ~undefined[rows]
-        undefined_rows.append(start + rows)
-        undefined_cells.append(undefined[rows])
-    return PromptValues(
-        measure,
-        choice,
-        values_TPC,
-        np.concatenate(undefined_rows),
-        np.concatenate(undefined_cells).astype(np.float64),
-        column_MM,
-    )
-
-
-def _terms(measure: Measure, golden_PMR: NDArray[np.floating], proxy: Responses, choice: TestSet) -> Terms:
-    if choice.rank_bins is None:
-        golden = proxy if choice.noise is None else Responses(golden_PMR)  # what both sides need is made once
-        return measure.terms(golden, proxy)
-    bins = annotation.rank_bins(golden_PMR.astype(np.float64), choice.rank_bins)
-    if measure.looks_at == "list":
-        return _terms_of_two_bins(measure, golden_PMR, proxy, bins, choice)
-    asked = annotation.asked_pairs(bins, choice.chosen_bin, choice.rejected_bin)
-    if measure.looks_at == "one pair":
-        asked = annotation.first_pair(asked)
-    return measure.terms(Responses(golden_PMR, asked_PMK=asked), proxy)
-
-
-def _terms_of_two_bins(
-    measure: Measure, golden_PMR: NDArray[np.floating], proxy: Responses, bins: NDArray[np.int64], choice: TestSet
-) -> Terms:
-    """A measure of lists sees the responses of the two bins, which are others for every golden."""
-    if choice.chosen_bin is None:
-        return measure.terms(Responses(golden_PMR), proxy)
-    P, M, _ = golden_PMR.shape
-    values, defined = np.zeros((1, P, M, M)), np.zeros((P, M, M), dtype=bool)
-    for golden in range(M):
-        there = (bins[:, golden] == choice.chosen_bin) | (bins[:, golden] == choice.rejected_bin)
-        both = (bins[:, golden] == choice.chosen_bin).any(axis=1) & (bins[:, golden] == choice.rejected_bin).any(axis=1)
-        sizes = there.sum(axis=1) * both
-        for size in np.unique(sizes[sizes > 0]):
-            rows = np.flatnonzero(sizes == size)
-            kept = np.nonzero(there[rows])[1].reshape(len(rows), 1, size)
-            one = Responses(np.take_along_axis(golden_PMR[rows, golden : golden + 1], kept, axis=2))
-            others = Responses(np.take_along_axis(proxy.scores[rows], kept, axis=2), proxy.variance)
-            value, there_too = measure.terms(one, others)
-            values[:, rows, golden], defined[rows, golden] = value[:, :, 0], there_too[:, 0]
-    return values, defined
-
-
-def _columns(M: int, symmetric: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places in a flat `[M × M]` of the pairs to keep, and the column of each pair (the diagonal has any)."""
-    golden, proxy = np.nonzero(np.triu(np.ones((M, M), dtype=bool), 1) if symmetric else ~np.eye(M, dtype=bool))
-    column_MM = np.zeros((M, M), dtype=np.int64)
-    column_MM[golden, proxy] = np.arange(len(golden))
-    if symmetric:
-        column_MM[proxy, golden] = np.arange(len(golden))
-    return golden * M + proxy, column_MM
-
-
-def _symmetric(measure: Measure, scores_MPR: NDArray[np.floating]) -> bool:
-    if measure.symmetric != "untied":
-        return measure.symmetric == "always"
-    ordered = np.sort(scores_MPR, axis=2)
-    return not bool((ordered[:, :, 1:] == ordered[:, :, :-1]).any())
-
-
-def _variance(scores_MPR: NDArray[np.floating]) -> Floats:
-    """Variance of each reward model over all responses; exactly 0 where all score the same."""
-    constant = scores_MPR.max(axis=(1, 2)) == scores_MPR.min(axis=(1, 2))
-    return np.where(constant, 0.0, scores_MPR.var(axis=(1, 2), dtype=np.float64))

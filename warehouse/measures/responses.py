@@ -30,8 +30,14 @@ class Responses:
     ) -> None:
         self.scores: Floats = np.ascontiguousarray(scores_PMR, dtype=np.float64)
         self.R = self.scores.shape[-1]
-        self.variance: Floats = self.scores.var(axis=(0, 2)) if variance_M is None else variance_M
+        self._variance = variance_M
         self._asked = asked_PMK
+
+    @cached_property
+    def variance(self) -> Floats:
+        """Variance of each reward model, `[M]`."""
+        variance: Floats = self.scores.var(axis=(0, 2)) if self._variance is None else self._variance
+        return variance
 
     @cached_property
     def margins(self) -> Floats:
