@@ -322,9 +322,8 @@ def _app(arguments: argparse.Namespace) -> int:
     data = store.home()
     if arguments.run:
         print(jobs.ensure(data, load_profile(arguments.run)))
-    main = Path(__file__).parent.parent / "app" / "main.py"
     # -P: a file of the user's folder must not stand in for a module of the same name
-    command = [sys.executable, "-P", "-m", "streamlit", "run", str(main)]
+    command = [sys.executable, "-P", "-m", "app"]
     options = {
         "server.address": arguments.address,
         "server.port": arguments.port,

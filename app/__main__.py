@@ -1,0 +1,29 @@
+"""The dashboard's server: `python -m app` with Streamlit's own options. `righttree app` starts it.
+
+Streamlit imports a script when its first visitor comes. The pages, and what their first tables, figures and queries
+would import, are imported here before the server answers, so that nobody waits for them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+from streamlit.web import cli
+
+from app import views
+
+_LATER = ("pandas", "pyarrow")  # by DuckDB's first query and Streamlit's first table
+
+
+def main() -> None:
+    """Import the pages and serve them; ends the process with the server."""
+    for name in (*(page.name for page in pkgutil.iter_modules(views.__path__, "app.views.")), *_LATER):
+        importlib.import_module(name)
+    cli.main(["run", str(Path(__file__).with_name("main.py")), *sys.argv[1:]], prog_name="streamlit")
+
+
+if __name__ == "__main__":
+    main()
