@@ -11,7 +11,7 @@ from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.cube import PolicyValues
 from warehouse.measures.matched_kl import values_at_kl
 from warehouse.measures.value_curves import ValueCurves
-from warehouse.reads import INITIAL, initial_scores, policy_values, reward_models
+from warehouse.reads import INITIAL, initial_scores, policy_values, prompts, reward_models
 
 
 def policies(
@@ -61,34 +61,38 @@ def value_curves(
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r}")
     kept, strengths = _complete(frame)
     frame = frame.filter(pl.col("reward_model_id").is_in(kept) & pl.col("strength").is_in(strengths))
+    # policies and prompts by number: names beside every value would take longer than the values
     values = connection.execute(
         """
-        SELECT policy_id, golden_id, prompt_id, value, category, subset
-        FROM policy_value JOIN prompt USING (run_id, prompt_id)
-        WHERE run_id = ? AND (policy_id = ? OR list_contains(?, policy_id)) AND list_contains(?, golden_id)
-        ORDER BY golden_id, prompt_id
+        WITH numbered AS (
+            SELECT run_id, prompt_id, row_number() OVER (ORDER BY prompt_id) - 1 AS number FROM prompt WHERE run_id = ?
+        )
+        SELECT wanted.place, numbered.number, value
+        FROM policy_value JOIN (SELECT unnest(?) AS policy_id, unnest(?) AS place) AS wanted USING (policy_id)
+        JOIN numbered USING (run_id, prompt_id)
+        WHERE run_id = ? AND list_contains(?, golden_id)
+        ORDER BY wanted.place, golden_id, numbered.number
         """,
-        [run_id, INITIAL, frame["policy_id"].to_list(), kept],
+        [run_id, [INITIAL, *frame["policy_id"]], list(range(frame.height + 1)), run_id, kept],
     ).pl()
-    initial, optimised = values.filter(policy_id=INITIAL), values.filter(pl.col("policy_id") != INITIAL)
+    initial, optimised = values.filter(place=0), values.filter(pl.col("place") > 0)
     S, M = len(strengths), len(kept)
-    order = frame.select("policy_id", "strength", "reward_model_id", "kl", "kl_estimator")
     if optimised.is_empty() and optimizer == "bon":  # of an imported run, whose values follow from the scores
         values_SMMQ = best_of_n_values(initial_scores(connection, run_id, "rl_test")[0], [int(n) for n in strengths])
     else:
-        initial = initial.filter(pl.col("prompt_id").is_in(optimised["prompt_id"].unique().implode()))
-        dense = optimised.join(order, on="policy_id").sort("strength", "golden_id", "reward_model_id", "prompt_id")
-        values_SMMQ = dense["value"].to_numpy()
-    Q = initial["prompt_id"].n_unique()
+        initial = initial.filter(pl.col("number").is_in(optimised["number"].unique().implode()))
+        values_SMMQ = optimised["value"].to_numpy()
+    described = prompts(connection, run_id)[initial["number"].unique().sort().to_numpy()]
+    Q = described.height
     if Q == 0 or initial.height != M * Q or values_SMMQ.size != S * M * M * Q or frame.height != S * M:
         raise InvalidChoice(f"run {run_id!r} lacks values of {optimizer!r} for some reward models or prompts")
-    values_SMMQ = values_SMMQ.reshape(S, M, M, Q)
-    described = initial.head(Q)
+    if values_SMMQ.ndim == 1:  # by strength, reward model, golden
+        values_SMMQ = np.ascontiguousarray(values_SMMQ.reshape(S, M, M, Q).transpose(0, 2, 1, 3))
     return ValueCurves(
         optimizer=optimizer,
         strengths=tuple(strengths),
-        kl_SM=order["kl"].fill_null(0.0).to_numpy().reshape(S, M),
-        kl_estimator=str(order["kl_estimator"][0] or "none"),
+        kl_SM=frame["kl"].fill_null(0.0).to_numpy().reshape(S, M),
+        kl_estimator=str(frame["kl_estimator"][0] or "none"),
         values=tuple(
             PolicyValues(
                 initial_MQ=initial["value"].to_numpy().reshape(M, Q),
