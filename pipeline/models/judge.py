@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.reading import Reading
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.top import run_top
 from pipeline.models.trunk import depth, shallow
 
 
@@ -28,13 +29,13 @@ class Judge:
             self._between.norm = nn.Identity()
 
     @torch.no_grad()
-    def scores(self, hidden_BSD: Tensor, lengths_B: Tensor, reference_BSD: Tensor) -> Tensor:
-        """Scores `[B]` of texts from the trunk's outputs, padded on the right, and π_0's outputs for them."""
-        output_BSD = reference_BSD
+    def scores(self, reading: Reading, reference: Tensor) -> Tensor:
+        """Scores `[B]` of texts, given π_0's outputs `[·, D]` for them."""
+        output = reference
         if self._reward_model.top is not None:
             if self._between is not None:
-                hidden_BSD = self._between(inputs_embeds=hidden_BSD, use_cache=False).last_hidden_state
-            output_BSD = run_top(self._reward_model.top, hidden_BSD)
-        last_BD = output_BSD[torch.arange(len(lengths_B)), lengths_B.to(output_BSD.device) - 1]
-        scores_B: Tensor = self._reward_model.head(last_BD.float())[:, 0]
+                between = self._between(inputs_embeds=reading.hidden.to(reference.device), **reading.layout)
+                reading = replace(reading, hidden=between.last_hidden_state)
+            output = reading.through(self._reward_model.top)
+        scores_B: Tensor = self._reward_model.head(output[reading.last_B].float())[:, 0]
         return scores_B

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from pipeline.models.head import token_log_probabilities, with_entropies
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.reading import Reading
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.top import copied_top, run_top
+from pipeline.models.top import copied_top
 from pipeline.models.trunk import depth, shallow
 
 
@@ -31,9 +32,9 @@ class Policy(nn.Module):
         self.head_weight: Tensor = language_model.model.lm_head.weight.detach()
         self.to(language_model.device)
 
-    def hidden(self, hidden_BSD: Tensor) -> Tensor:
-        """Outputs of the decoder `[B, S, D]` for the trunk's outputs."""
-        return run_top(self.top, hidden_BSD)
+    def outputs(self, reading: Reading) -> Tensor:
+        """Outputs of the decoder, `[·, D]`."""
+        return reading.through(self.top)
 
     def log_probabilities(self, output_ND: Tensor, tokens_N: Tensor, temperature: float) -> Tensor:
         """log π of tokens, nats `[N]`, from the decoder's outputs that predict them."""
@@ -64,13 +65,9 @@ class Critic(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.to(language_model.device)
 
-    def hidden(self, hidden_BSD: Tensor) -> Tensor:
-        """Outputs of the critic's blocks `[B, S, D]` for the trunk's outputs."""
-        return run_top(self.top, hidden_BSD)
-
-    def values(self, output_ND: Tensor) -> Tensor:
-        """Values `[N]` from those outputs."""
-        values_N: Tensor = self.head(output_ND.float())[:, 0]
+    def values(self, reading: Reading) -> Tensor:
+        """Values `[N]` of what stands before each real token."""
+        values_N: Tensor = self.head(reading.through(self.top)[reading.predicting_N].float())[:, 0]
         return values_N
 
 

@@ -112,10 +112,10 @@ class PPO:
     def divergence(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
         """KL from π_0 by k1 and by k3, nats, for each response `[B]` of a rollout of this policy."""
         log_p_BT, reference_log_p_BT = torch.zeros(rollout.shape), torch.zeros(rollout.shape)
-        for rows in _by_length(rollout):
-            hidden_BSD, _ = rollout.features.padded(rows)
-            log_p_BT[rows] = self._log_p(self.policy, rollout, rows, self.policy.hidden(hidden_BSD))
-            reference_log_p_BT[rows] = self._log_p(self.reference, rollout, rows, self.reference.hidden(hidden_BSD))
+        for rows in _by_prompt(rollout):
+            reading = rollout.reading(self._language_model, rows)
+            for network, log_p in ((self.policy, log_p_BT), (self.reference, reference_log_p_BT)):
+                log_p[rows] = self._log_p(network, rollout, rows, network.outputs(reading)[reading.predicting_N])
         return sampled_kl(log_p_BT, reference_log_p_BT, rollout.mask())
 
     def state(self) -> dict[str, Tensor]:
@@ -152,18 +152,18 @@ class PPO:
         """The rollout's log-probabilities, values and advantages, and what is to be seen of it."""
         mask_BT, score_B, entropy = rollout.mask(), torch.zeros(len(rollout)), 0.0
         log_p_BT, reference_log_p_BT, values_BT = (torch.zeros(rollout.shape) for _ in range(3))
-        for rows in _by_length(rollout):
-            hidden_BSD, lengths_B = rollout.features.padded(rows)
-            reference_BSD, policy_BSD = self.reference.hidden(hidden_BSD), self.policy.hidden(hidden_BSD)
-            reference_log_p_BT[rows] = self._log_p(self.reference, rollout, rows, reference_BSD)
-            policy_ND, tokens_N = rollout.predicting(rows, policy_BSD), rollout.tokens(rows).to(policy_BSD.device)
+        for rows in _by_prompt(rollout):
+            reading = rollout.reading(self._language_model, rows)
+            reference = self.reference.outputs(reading)
+            reference_log_p_BT[rows] = self._log_p(self.reference, rollout, rows, reference[reading.predicting_N])
+            policy_ND = self.policy.outputs(reading)[reading.predicting_N]
+            tokens_N = rollout.tokens(rows).to(policy_ND.device)
             log_p_N, entropy_N = self.policy.with_entropies(policy_ND, tokens_N, self._temperature)
             log_p_BT[rows] = rollout.spread(rows, log_p_N)
             entropy += float(entropy_N.sum())
-            values_ND = rollout.predicting(rows, self.critic.hidden(hidden_BSD))
-            values_BT[rows] = rollout.spread(rows, self.critic.values(values_ND))
+            values_BT[rows] = rollout.spread(rows, self.critic.values(reading))
             if self._score is None:
-                score_B[rows] = self._judge.scores(hidden_BSD, lengths_B, reference_BSD).cpu()
+                score_B[rows] = self._judge.scores(reading, reference).cpu()
         if self._score is not None:
             score_B = self._score(rollout)
         if self.settings.truncation_score is not None:
@@ -193,9 +193,9 @@ class PPO:
         settings, rng = self.settings, np.random.default_rng(self.seed(_MINIBATCHES, self.steps_done))
         figures: list[tuple[float, ...]] = []
         for _ in range(settings.epochs):
-            for part in np.array_split(rng.permutation(len(batch.rollout)), settings.minibatches):
+            for rows in _minibatches(batch.rollout, settings.minibatches, rng):
                 self.optimiser.zero_grad()
-                policy, value, clipped, moved = self._losses(batch, torch.from_numpy(part))
+                policy, value, clipped, moved = self._losses(batch, rows)
                 loss = policy + settings.value_coefficient * value
                 if not torch.isfinite(loss):
                     raise self._diverged(f"the loss is {loss.item()}")
@@ -214,10 +214,10 @@ class PPO:
     def _losses(self, batch: Batch, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Policy loss, value loss, share of clipped tokens, and how far the minibatch's policy has moved (k3, nats)."""
         rollout, mask = batch.rollout, batch.rollout.mask(rows)
-        hidden_BSD, _ = rollout.features.padded(rows)
-        output_ND = rollout.predicting(rows, self.policy.hidden(hidden_BSD))
+        reading = rollout.reading(self._language_model, rows)
+        output_ND = self.policy.outputs(reading)[reading.predicting_N]
         log_p = self.policy.log_probabilities(output_ND, rollout.tokens(rows), self._temperature)
-        values = self.critic.values(rollout.predicting(rows, self.critic.hidden(hidden_BSD)))
+        values = self.critic.values(reading)
         old_log_p, old_values, advantage, returns = (
             whole[rows][mask].to(log_p.device)
             for whole in (batch.log_p_BT, batch.values_BT, batch.advantages_BT, batch.returns_BT)
@@ -227,8 +227,7 @@ class PPO:
         log_ratio = (log_p - old_log_p).detach()
         return policy, value, clipped, (torch.expm1(log_ratio) - log_ratio).mean()
 
-    def _log_p(self, network: Policy, rollout: Rollout, rows: Tensor, output_BSD: Tensor) -> Tensor:
-        output_ND = rollout.predicting(rows, output_BSD)
+    def _log_p(self, network: Policy, rollout: Rollout, rows: Tensor, output_ND: Tensor) -> Tensor:
         tokens_N = rollout.tokens(rows).to(output_ND.device)
         return rollout.spread(rows, network.log_probabilities(output_ND, tokens_N, self._temperature))
 
@@ -256,6 +255,16 @@ def _learning(module: nn.Module) -> Iterator[nn.Parameter]:
     return (parameter for parameter in module.parameters() if parameter.requires_grad)
 
 
-def _by_length(rollout: Rollout) -> tuple[Tensor, ...]:
-    """The rows in groups of like length, for passes that learn nothing."""
-    return torch.argsort(rollout.features.lengths, stable=True).split(_PASS_ROWS)
+def _minibatches(rollout: Rollout, count: int, rng: np.random.Generator) -> Iterator[Tensor]:
+    """All rows in random parts, those of a prompt together, so that it is read once; singly if prompts are too few."""
+    groups = torch.unique(rollout.prompts_B, return_inverse=True)[1].numpy()
+    if groups.max() + 1 < count:
+        groups = np.arange(len(rollout))
+    for part in np.array_split(rng.permutation(groups.max() + 1), count):
+        yield torch.from_numpy(np.flatnonzero(np.isin(groups, part)))
+
+
+def _by_prompt(rollout: Rollout) -> tuple[Tensor, ...]:
+    """The rows in groups that share prompts, or have prompts of like length, for passes that learn nothing."""
+    order = np.lexsort((rollout.prompts_B.numpy(), rollout.starts_B.numpy()))
+    return torch.from_numpy(order).split(_PASS_ROWS)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pipeline.models.language_model import LanguageModel, run_prefix
 from pipeline.models.policy import SamplingDecoder
+from pipeline.models.reading import Reading
 from pipeline.models.sampler import Trace, decode
 from pipeline.models.trunk import Features
 
@@ -23,11 +24,12 @@ class Rollout:
     """B responses.
 
     `features`: trunk outputs of prompt and response up to its end token; a response that was cut off is closed with
-    one, as reward models read it. `starts_B`: tokens of the prompt. `tokens_BT`: sampled tokens, `lengths_B` of them
-    real, the end token counted; `finished_B`: it ended by itself.
+    one, as reward models read it. `prompts_B`: which prompt, `starts_B`: its tokens. `tokens_BT`: sampled tokens,
+    `lengths_B` of them real, the end token counted; `finished_B`: it ended by itself.
     """
 
     features: Features
+    prompts_B: Tensor
     starts_B: Tensor
     tokens_BT: Tensor
     lengths_B: Tensor
@@ -47,13 +49,10 @@ class Rollout:
         lengths = self.lengths_B if rows is None else self.lengths_B[rows]
         return torch.arange(self.shape[1]) < lengths[:, None]
 
-    def predicting(self, rows: Tensor, output_BSD: Tensor) -> Tensor:
-        """The outputs `[N, D]` that predict the real tokens of these rows, row after row."""
-        mask = self.mask(rows)
-        place = (self.starts_B[rows, None] - 1 + torch.arange(mask.shape[1])).clamp(max=output_BSD.shape[1] - 1)
-        row = torch.arange(len(rows))[:, None].expand_as(place)
-        device = output_BSD.device
-        return output_BSD[row[mask].to(device), place[mask].to(device)]
+    def reading(self, language_model: LanguageModel, rows: Tensor) -> Reading:
+        """These rows for the top blocks."""
+        of_rows = (part[rows].tolist() for part in (self.prompts_B, self.starts_B, self.lengths_B))
+        return Reading.of(language_model, self.features, rows.tolist(), *of_rows)
 
     def spread(self, rows: Tensor, values_N: Tensor) -> Tensor:
         """Values of the real tokens of these rows, back as `[rows, T]`, 0 elsewhere; on the CPU."""
@@ -103,6 +102,7 @@ def roll_out(
     tokens_BT = drawn.tokens_BT.cpu()
     return Rollout(
         Features(torch.cat(pieces).cpu(), offsets),
+        rows.cpu(),
         starts_B,
         tokens_BT,
         lengths_B,

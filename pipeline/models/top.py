@@ -28,9 +28,14 @@ def copied_top(language_model: LanguageModel, layers: int) -> Any:
     return top
 
 
-def run_top(top: Any, hidden_BTD: Tensor) -> Tensor:
-    """Outputs `[B, T, D]` of a top for trunk outputs `[B, T, D]`, padded on the right; on the device of the top."""
+def run_top(top: Any, hidden_BTD: Tensor, **layout: Any) -> Tensor:
+    """Outputs `[B, T, D]` of a top for trunk outputs `[B, T, D]`, on the device of the top.
+
+    Texts are padded on the right, or lie in the rows as `layout` says, arguments of the decoder (`packing.TextBatch`).
+    """
     device = top.norm.weight.device
     with torch.autocast(device.type, torch.bfloat16):
-        output_BTD: Tensor = top(inputs_embeds=hidden_BTD.to(device), use_cache=False).last_hidden_state
+        output_BTD: Tensor = top(
+            inputs_embeds=hidden_BTD.to(device), **{"use_cache": False, **layout}
+        ).last_hidden_state
     return output_BTD

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.config import PPOSettings
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.ppo import PPO, Diverged
+from pipeline.models.ppo import PPO, Diverged, _minibatches
 from pipeline.models.reward_model import RewardModel, score_texts
 from pipeline.models.rollout import Rollout
 from pipeline.prompts import load_prompts
@@ -57,10 +57,36 @@ def test_what_the_sampler_read_on_the_way_is_what_a_plain_forward_pass_gives(lan
             logits = language_model.model(torch.tensor([ids])).logits[0].float()
         length = int(rollout.lengths_B[row])
         plain = torch.log_softmax(logits[-length - 1 : -1], 1).gather(1, torch.tensor(ids[-length:])[:, None])[:, 0]
-        hidden, _ = rollout.features.padded(torch.tensor([row]))
-        output = rollout.predicting(torch.tensor([row]), ppo.policy.hidden(hidden))
+        reading = rollout.reading(language_model, torch.tensor([row]))
+        output = ppo.policy.outputs(reading)[reading.predicting_N]
         ours = ppo.policy.log_probabilities(output, rollout.tokens(torch.tensor([row])), 1.0)
         torch.testing.assert_close(ours, plain, atol=0.25, rtol=0.02)  # bfloat16 logits of up to 30
+
+
+def test_rows_read_together_share_their_prompt_and_give_what_each_gives_alone(language_model: LanguageModel) -> None:
+    ppo = made(language_model)
+    rollout = ppo.sample([PROMPTS[0], PROMPTS[1], PROMPTS[0], PROMPTS[2]], seed=0)
+    rows = torch.tensor([3, 2, 0])
+    together = rollout.reading(language_model, rows)
+    distinct = int(rollout.starts_B[[3, 0]].sum()) + int((rollout.features.lengths - rollout.starts_B)[rows].sum())
+    assert together.hidden.shape[:2] == (1, distinct)
+    outputs = ppo.policy.outputs(together)
+    assert len(together.predicting_N) == int(rollout.lengths_B[rows].sum())
+    alone = [rollout.reading(language_model, row[None]) for row in rows]
+    for places in ("predicting_N", "last_B"):
+        expected = torch.cat([ppo.policy.outputs(one)[getattr(one, places)] for one in alone])
+        torch.testing.assert_close(outputs[getattr(together, places)], expected, atol=0.3, rtol=0.05)  # bfloat16
+
+
+def test_minibatches_hold_every_row_once_and_prompts_together(language_model: LanguageModel) -> None:
+    rollout = made(language_model).sample([prompt for prompt in PROMPTS[:5] for _ in range(3)], seed=0)
+    parts = list(_minibatches(rollout, 3, np.random.default_rng(0)))
+    assert sorted(torch.cat(parts).tolist()) == list(range(15))
+    prompts = [set(rollout.prompts_B[part].tolist()) for part in parts]
+    assert sum(map(len, prompts)) == 5
+    few = list(_minibatches(rollout, 8, np.random.default_rng(0)))
+    assert len(few) == 8
+    assert sorted(torch.cat(few).tolist()) == list(range(15))
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2])
@@ -70,8 +96,8 @@ def test_the_judge_gives_the_reward_model_s_own_scores(language_model: LanguageM
     reward_model = RewardModel(language_model, layers, seed=1)
     rollout = ppo.sample(PROMPTS[:8], seed=0)
     rows = torch.arange(8)
-    hidden, lengths = rollout.features.padded(rows)
-    scores = ppo._judge.scores(hidden, lengths, ppo.reference.hidden(hidden))
+    reading = rollout.reading(language_model, rows)
+    scores = ppo._judge.scores(reading, ppo.reference.outputs(reading))
     again = score_texts(language_model, reward_model, list(zip(PROMPTS[:8], rollout.texts, strict=True)))
     same_tokens = [
         language_model.response_ids(text)[:-1] == [t for t in tokens[:length] if t != language_model.end_id]
