@@ -119,7 +119,9 @@ def test_sources_and_paraphrases_change_what_is_measured_and_are_named(smoke_hom
 
 def test_policies_at_the_same_kl_take_the_place_of_a_strength(smoke_home: Path) -> None:
     bound = math.log(4) - 3 / 4
-    at_kl, at_n = measured(smoke_home, "--kl", str(bound)), measured(smoke_home, "--n", "4")
+    done = righttree("measure", "--kl", str(bound), "--replicates", "60", "--json", home=smoke_home)
+    assert done.returncode == 0, done.stderr
+    at_kl, at_n = json.loads(done.stdout), measured(smoke_home)
     assert at_kl["kl"] == bound
     assert "strength" not in at_kl
     for one, other in zip(at_kl["pairs"], at_n["pairs"], strict=True):

@@ -202,7 +202,7 @@ def test_changed_settings_are_those_of_the_config() -> None:
     assert changed.prompts.categories == ("Safety",)
     assert changed.reward_models.flip_rates == (0.0, 0.2, 0.4)
     assert changed.ppo is not None
-    assert (changed.ppo.steps, changed.ppo.checkpoints) == (20, (6, 12, 20))
+    assert (changed.ppo.steps, changed.ppo.checkpoints) == (20, (4, 8, 16, 20))
     assert jobs.configured("quick", {"ppo_steps": 0}).ppo is None
 
 
