@@ -83,9 +83,13 @@ def reward_models(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
         return reads.reward_models(connection, run_id)
 
 
-@st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner="Reading the scores …")
 def score_cube(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> ScoreCube:
     """Scores of all reward models on the RM-test prompts. Raises as `reads.score_cube`."""
+    return _score_cube(snapshot, run_id, source)  # a cache takes a default left out for another key
+
+
+@st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner="Reading the scores …")
+def _score_cube(snapshot: Snapshot, run_id: str, source: Source) -> ScoreCube:
     with cursor(snapshot) as connection:
         return reads.score_cube(connection, run_id, source.names or reads.INITIAL, source.paraphrase, source.seed)
 
@@ -109,7 +113,7 @@ def sources(snapshot: Snapshot, run_id: str) -> dict[str, bool]:
 
 
 @st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner=False)
-def options(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> Options:
+def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
     """What can be chosen in a run, on the responses of a source. Raises InvalidChoice where there is nothing."""
     with cursor(snapshot) as connection:
         prompts = reads.prompts(connection, run_id)
@@ -179,7 +183,8 @@ def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> Policies:
     """The policies in force: at the chosen KL or strength, or at the greatest strength of the run."""
     if chosen.kl is not None:
         return Policies(chosen.optimizer, kl=chosen.kl)
-    return Policies(chosen.optimizer, chosen.strength or max(options(snapshot, run_id).strengths[chosen.optimizer]))
+    offered = options(snapshot, run_id, chosen.source())
+    return Policies(chosen.optimizer, chosen.strength or max(offered.strengths[chosen.optimizer]))
 
 
 def categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:

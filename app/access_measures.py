@@ -31,7 +31,7 @@ def leaderboards(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[Pol
 
     Where a KL is chosen, the others are taken at the same one, if any of their policies gets so far.
     """
-    offered = access.options(snapshot, run_id)
+    offered = access.options(snapshot, run_id, chosen.source())
     others = [
         Policies(name, kl=chosen.kl)
         if chosen.kl is not None and chosen.kl <= offered.kl.get(name, (0.0, 0.0))[1]

@@ -103,41 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     data = command("data", "read preference data sets, say what is kept of them, and write it into one file", _data)
-    data.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="Parquet, JSONL, JSON or CSV (the last three may be gzipped), a folder of them, or an hf:// path",
-    )
-    data.add_argument("--as", dest="name", metavar="NAME", help="what the files are (default: told by the columns)")
-    data.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="draws pairs and the validation share (default: 0)"
-    )
-    data.add_argument(
-        "--validation-share",
-        type=float,
-        default=0.06,
-        metavar="X",
-        help="share of the prompts whose pairs are for validation (default: 0.06, the paper's)",
-    )
-    data.add_argument(
-        "--ranked-pairs",
-        type=int,
-        default=4,
-        metavar="K",
-        help="most pairs drawn of one prompt's ranked responses (default: 4)",
-    )
-    data.add_argument(
-        "--max-characters",
-        type=int,
-        default=8192,
-        metavar="N",
-        help="longest prompt and response together (default: 8192, about 2048 tokens)",
-    )
-    data.add_argument("--pairs-per-source", type=int, metavar="N", help="most pairs drawn of one source (default: all)")
-    data.add_argument(
-        "--to", type=Path, metavar="FILE", help="write the pairs into this Parquet file; `import` reads it"
-    )
+    _add_data_options(data)
 
     export = command("export", "write a whole run as Parquet into a new folder, which `import` takes back", _export)
     export.add_argument("folder", type=Path, metavar="FOLDER", help="folder to make; it must not exist yet")
@@ -154,6 +120,46 @@ def build_parser() -> argparse.ArgumentParser:
 
     command("doctor", "say what is installed, what is missing, and what to do about it", _doctor)
     return parser
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="Parquet, JSONL, JSON or CSV (the last three may be gzipped), a folder of them, or an hf:// path",
+    )
+    parser.add_argument("--as", dest="name", metavar="NAME", help="what the files are (default: told by the columns)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="draws pairs and the validation share (default: 0)"
+    )
+    parser.add_argument(
+        "--validation-share",
+        type=float,
+        default=0.06,
+        metavar="X",
+        help="share of the prompts whose pairs are for validation (default: 0.06, the paper's)",
+    )
+    parser.add_argument(
+        "--ranked-pairs",
+        type=int,
+        default=4,
+        metavar="K",
+        help="most pairs drawn of one prompt's ranked responses (default: 4)",
+    )
+    parser.add_argument(
+        "--max-characters",
+        type=int,
+        default=8192,
+        metavar="N",
+        help="longest prompt and response together (default: 8192, about 2048 tokens)",
+    )
+    parser.add_argument(
+        "--pairs-per-source", type=int, metavar="N", help="most pairs drawn of one source (default: all)"
+    )
+    parser.add_argument(
+        "--to", type=Path, metavar="FILE", help="write the pairs into this Parquet file; `import` reads it"
+    )
 
 
 def _add_measure_options(parser: argparse.ArgumentParser) -> None:

@@ -41,7 +41,7 @@ def restore(snapshot: Snapshot) -> tuple[Selection, Options, list[str]]:
             raise
         unknown_sources.append(f"sources and paraphrases ({error})")
         chosen = replace(chosen, sources=(), paraphrase=0.0)
-        options = access.options(snapshot, run_id)
+        options = access.options(snapshot, run_id, chosen.source())
     chosen, unfit = fitted(chosen, options)
     st.session_state[_CHOSEN] = chosen
     session_run.keep(chosen.run)
