@@ -148,9 +148,16 @@ class Prefix:
         self.lengths_U = self.lengths_U[rows]
 
     def mask(self, columns: int) -> Tensor:
-        """Which of the first `width + columns` positions a row's newest token sees: bool `[rows, width + columns]`."""
-        positions = torch.arange(self.width + columns, device=self.lengths_U.device)
-        return (positions < self.lengths_U[:, None]) | (positions >= self.width)
+        """What to add to the scores of a row's newest token, the last of `columns`: `[rows, 1, 1, positions]`.
+
+        It is 0 for its prompt and the columns, and −∞ for padding and the part of the cache that is not written yet.
+        """
+        positions = torch.arange(self.cache.positions, device=self.lengths_U.device)
+        written = (positions >= self.width) & (positions < self.width + columns)
+        seen = (positions < self.lengths_U[:, None]) | written
+        return torch.zeros(seen.shape, dtype=self.hidden_UTD.dtype, device=seen.device).masked_fill_(~seen, -torch.inf)[
+            :, None, None
+        ]
 
 
 def run_prefix(decoder: Any, prompts: Sequence[Sequence[int]], room: int, device: torch.device) -> Prefix:

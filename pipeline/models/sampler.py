@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.models.language_model import LanguageModel, Prefix, run_prefix
 
 _BLOCK = 256
-_COMPACT_BELOW = 0.8  # copying the cache for fewer rows pays once this share of the rows is still alive
+_COMPACT_BELOW = 0.9  # copying the cache for fewer rows pays once this share of the rows is still alive
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def decode(
         hidden: Tensor = decoder(
             input_ids=tokens[:, None],
             position_ids=(prefix.lengths_U + step)[:, None],
-            attention_mask=prefix.mask(step + 1)[:, None, None, :],
+            attention_mask=prefix.mask(step + 1),
             past_key_values=prefix.cache,
             use_cache=True,
         ).last_hidden_state[:, 0]
