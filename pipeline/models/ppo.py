@@ -54,7 +54,10 @@ class Batch:
 
 
 class PPO:
-    """One policy on its way from π_0; `steps_done` says how far it is."""
+    """One policy on its way from π_0; `steps_done` says how far it is.
+
+    `layers` top blocks (-1: all) are run beside the shared trunk: as many as policy or reward model train.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class PPO:
     ) -> None:
         """Begin at π_0. `score`, if given, judges rollouts `[B]` in the reward model's place."""
         layers = _shared_layers(language_model, settings.trainable_layers, reward_model.trainable_layers)
+        self.layers = layers
         self.settings = settings
         self.kl_coefficient = kl_coefficient
         self.steps_done = 0
@@ -90,12 +94,13 @@ class PPO:
             eps=_ADAM_EPSILON,
         )
 
-    def step(self, prompts: Sequence[str]) -> Stats:
+    def step(self, prompts: Sequence[str], rollout: Rollout | None = None) -> Stats:
         """One step: sample, judge, update. Returns what was seen of the policy before the update, and of the update.
 
+        `rollout`, if given, is one of the policy as it stands, made already, on the prompts.
         Raises Diverged if something is no number any more, or the policy too far from π_0; the policy is then lost.
         """
-        rollout = self.sample(prompts, self.seed(_ROLLOUT, self.steps_done))
+        rollout = rollout or self.sample(prompts, self.seed(_ROLLOUT, self.steps_done))
         batch, seen = self._judged(rollout)
         self._check(seen)
         made = self._update(batch)
@@ -238,8 +243,8 @@ class PPO:
         wrong = [name for name, value in stats.items() if not math.isfinite(value)]
         if wrong:
             raise self._diverged(f"{wrong[0]} is {stats[wrong[0]]}")
-        if stats.get("kl_k1", 0.0) > self.settings.kl_limit:
-            raise self._diverged(f"KL from π_0 is {stats['kl_k1']:.1f} nats, above kl_limit {self.settings.kl_limit:g}")
+        if stats.get("kl_k3", 0.0) > self.settings.kl_limit:  # never negative, as the sampled k1 may be
+            raise self._diverged(f"KL from π_0 is {stats['kl_k3']:.1f} nats, above kl_limit {self.settings.kl_limit:g}")
 
     def _diverged(self, what: str) -> Diverged:
         return Diverged(f"{what} in step {self.steps_done + 1}")

@@ -1,15 +1,16 @@
 """Stage 9: PPO against every reward model, each policy by itself; fresh samples at its checkpoints, scored by all.
 
-A unit is one policy: its state is kept at every checkpoint, so that a stopped stage goes on from the last one, and its
-row in table `ppo_run`, written last, says how it ended. One that diverges says why and does not stop the others; its
-checkpoints up to then stay.
+All policies see the same prompts in the same order, and begin with the same rollouts, which are π_0's: what tells them
+apart is the reward. A unit is one policy: its state is kept at every checkpoint, so that a stopped stage goes on from
+the last one, and its row in table `ppo_run`, written last, says how it ended. One that diverges says why and does not
+stop the others; its checkpoints up to then stay.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from pipeline.checkpoints import STAGE, Job, checkpoint
@@ -17,6 +18,10 @@ from pipeline.config import PPOSettings
 from pipeline.context import Context, Work
 from pipeline.live_curve import LiveCurve
 from pipeline.scoring import Scorer
+
+if TYPE_CHECKING:
+    from pipeline.models.ppo import PPO
+    from pipeline.models.rollout import Rollout
 
 
 def run(context: Context) -> Work:
@@ -29,8 +34,9 @@ def run(context: Context) -> Work:
     context.progress.plan(total, "PPO steps", total - len(missing) * settings.steps)
     if missing:
         scorer = Scorer(context)
+        firsts: dict[int, Rollout] = {}
         for job in missing:
-            _optimise(context, settings, job, scorer)
+            _optimise(context, settings, job, scorer, firsts)
     return Work(total, "PPO steps")
 
 
@@ -42,7 +48,7 @@ def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
     ]
 
 
-def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer) -> None:
+def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer, firsts: dict[int, Rollout]) -> None:
     from pipeline.models.ppo import PPO, Diverged
     from pipeline.models.tensors import load_tensors, save_tensors
 
@@ -66,7 +72,9 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
     reason = None
     try:
         for step in range(ppo.steps_done, settings.steps):
-            curve.add(step, ppo.step(_prompts(context, settings, seed, step)))
+            prompts = _prompts(context, settings, step)
+            rollout = None if step else _first_rollout(context, ppo, prompts, firsts)
+            curve.add(step, ppo.step(prompts, rollout))
             context.progress.advance()
             if ppo.steps_done in settings.checkpoints:
                 curve.add(ppo.steps_done, checkpoint(context, job, ppo, scorer))
@@ -98,12 +106,19 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer)
     curve.close()
 
 
-def _prompts(context: Context, settings: PPOSettings, seed: int, step: int) -> list[str]:
+def _first_rollout(context: Context, ppo: PPO, prompts: list[str], firsts: dict[int, Rollout]) -> Rollout:
+    """A rollout of π_0, sampled once for all policies whose trunk is as deep."""
+    if ppo.layers not in firsts:
+        firsts[ppo.layers] = ppo.sample(prompts, context.seed(STAGE, "first rollout"))
+    return firsts[ppo.layers]
+
+
+def _prompts(context: Context, settings: PPOSettings, step: int) -> list[str]:
     """The prompts of a step: the training prompts over and over, in another order each time, several samples each."""
     texts = context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
     count = settings.batch_responses // settings.samples_per_prompt
     chosen = []
     for place in range(step * count, (step + 1) * count):
         turn, number = divmod(place, len(texts))
-        chosen.append(texts[np.random.default_rng((seed, turn)).permutation(len(texts))[number]])
+        chosen.append(texts[context.rng(STAGE, "prompts", turn).permutation(len(texts))[number]])
     return [text for text in chosen for _ in range(settings.samples_per_prompt)]
