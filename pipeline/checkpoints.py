@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.models.rollout import Rollout
 
 STAGE = "ppo"
+_CHECKPOINT = 1_000_000
+"""What its seeds begin with: no step of training has them."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,16 @@ def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str
     step, temperature = ppo.steps_done, context.config.policy.temperature
     policy_id, unit = job.policy_id(step), f"{job.unit}-{step:05d}"
     prompts = context.run.read("prompt").filter(pl.col("split").is_in(["rl_test", "rm_test"])).sort("prompt_id")
-    parts, seen = [], {}
-    for split, samples in _samples(context, step).items():
-        wanted = [
-            (Wanted(policy_id, row["prompt_id"], row["text"], temperature, samples), number)
-            for row in prompts.filter(split=split).iter_rows(named=True)
-            for number in range(samples)
-        ]
-        rollouts = _sampled(context, ppo, wanted, split)
-        parts += [_rows(batch, rollout) for batch, rollout in rollouts]
-        if split == "rl_test":
-            seen = _measured(ppo, [rollout for _, rollout in rollouts])
-    responses = pl.concat(parts)
+    wanted = [
+        (Wanted(policy_id, row["prompt_id"], row["text"], temperature, samples), number)
+        for split, samples in _samples(context, step).items()
+        for row in prompts.filter(split=split).iter_rows(named=True)
+        for number in range(samples)
+    ]
+    rollouts = _sampled(context, ppo, wanted)
+    measured = set(prompts.filter(split="rl_test")["prompt_id"])
+    seen = _measured(ppo, rollouts, measured)
+    responses = pl.concat([_rows(batch, rollout) for batch, rollout in rollouts])
     scores = scorer.rows(responses)
     run = context.run
     run.write_part("response", STAGE, unit, responses.drop("prompt"))
@@ -97,12 +97,12 @@ def _samples(context: Context, step: int) -> dict[str, int]:
 
 
 def _sampled(
-    context: Context, ppo: PPO, wanted: list[tuple[Wanted, int]], split: str
+    context: Context, ppo: PPO, wanted: list[tuple[Wanted, int]]
 ) -> list[tuple[list[tuple[Wanted, int]], Rollout]]:
     size = context.config.policy.batch_responses
     batches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
     return [
-        (batch, ppo.sample([want.prompt for want, _ in batch], ppo.seed(ppo.steps_done, *split.encode(), number)))
+        (batch, ppo.sample([want.prompt for want, _ in batch], ppo.seed(_CHECKPOINT, ppo.steps_done, number)))
         for number, batch in enumerate(batches)
     ]
 
@@ -123,12 +123,16 @@ def _rows(batch: list[tuple[Wanted, int]], rollout: Rollout) -> pl.DataFrame:
     )
 
 
-def _measured(ppo: PPO, rollouts: list[Rollout]) -> dict[str, float]:
-    divergences = [ppo.divergence(rollout) for rollout in rollouts]
-    lengths = [length for rollout in rollouts for length in rollout.lengths_B.tolist()]
+def _measured(
+    ppo: PPO, rollouts: list[tuple[list[tuple[Wanted, int]], Rollout]], prompt_ids: set[str]
+) -> dict[str, float]:
+    """KL and length of the responses to these prompts, means over all of them."""
+    k1, k3, lengths = 0.0, 0.0, []
+    for batch, rollout in rollouts:
+        rows = [row for row, (want, _) in enumerate(batch) if want.prompt_id in prompt_ids]
+        if rows:
+            k1_N, k3_N = ppo.divergence(rollout, rows)
+            k1, k3 = k1 + float(k1_N.sum()), k3 + float(k3_N.sum())
+            lengths += rollout.lengths_B[rows].tolist()
     count = len(lengths)
-    return {
-        "test_kl_k1": sum(float(k1.sum()) for k1, _ in divergences) / count,
-        "test_kl_k3": sum(float(k3.sum()) for _, k3 in divergences) / count,
-        "test_response_tokens": sum(lengths) / count,
-    }
+    return {"test_kl_k1": k1 / count, "test_kl_k3": k3 / count, "test_response_tokens": sum(lengths) / count}

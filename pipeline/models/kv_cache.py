@@ -81,6 +81,10 @@ class PreallocatedCache(Cache):
         for layer in self._preallocated:
             layer.select(rows)
 
+    def filled(self) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of every layer up to where they are filled, `[rows, key heads, length, head size]` each."""
+        return [(layer.keys[:, :, : layer.length], layer.values[:, :, : layer.length]) for layer in self._preallocated]
+
 
 def _grouped_attention(
     module: torch.nn.Module,

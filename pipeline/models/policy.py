@@ -72,7 +72,10 @@ class Critic(nn.Module):
 
 
 class SamplingDecoder:
-    """The whole decoder with a policy's blocks on top, in the language model's own precision, for sampling from it."""
+    """The whole decoder with a policy's blocks on top, in the language model's own precision, for sampling from it.
+
+    `top` is those blocks alone, for inputs that the trunk has read.
+    """
 
     def __init__(self, language_model: LanguageModel, layers: int) -> None:
         base = language_model.base
@@ -81,6 +84,8 @@ class SamplingDecoder:
         self.decoder: Any = shallow(base)
         self.decoder.layers = nn.ModuleList([*base.layers[:below], *self._top])
         self.decoder.norm = copy.deepcopy(base.norm)
+        self.top: Any = shallow(self.decoder)
+        self.top.layers = self._top
 
     @property
     def first_trained(self) -> nn.Module:

@@ -25,6 +25,7 @@ from pipeline.models.judge import Judge
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.policy import Critic, Policy, SamplingDecoder
 from pipeline.models.ppo_losses import advantages, policy_loss, sampled_kl, token_rewards, value_loss, whitened
+from pipeline.models.prompt_states import PromptStates
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.rollout import Rollout, roll_out
 from pipeline.models.trunk import depth
@@ -54,10 +55,7 @@ class Batch:
 
 
 class PPO:
-    """One policy on its way from π_0; `steps_done` says how far it is.
-
-    `layers` top blocks (-1: all) are run beside the shared trunk: as many as policy or reward model train.
-    """
+    """One policy on its way from π_0; `steps_done` says how far it is."""
 
     def __init__(
         self,
@@ -70,10 +68,13 @@ class PPO:
         max_new_tokens: int,
         seed: int,
         score: Callable[[Rollout], Tensor] | None = None,
+        states: PromptStates | None = None,
     ) -> None:
-        """Begin at π_0. `score`, if given, judges rollouts `[B]` in the reward model's place."""
-        layers = _shared_layers(language_model, settings.trainable_layers, reward_model.trainable_layers)
-        self.layers = layers
+        """Begin at π_0. `score`, if given, judges rollouts `[B]` in the reward model's place.
+
+        `states` of prompts may be shared by all policies with the same `shared_layers`.
+        """
+        layers = shared_layers(language_model, settings.trainable_layers, reward_model.trainable_layers)
         self.settings = settings
         self.kl_coefficient = kl_coefficient
         self.steps_done = 0
@@ -84,6 +85,7 @@ class PPO:
         self.reference = Policy(language_model, layers, settings.trainable_layers).requires_grad_(False)
         self.critic = Critic(language_model, layers, reward_model)
         self._sampling = SamplingDecoder(language_model, layers)
+        self._states = states or PromptStates(language_model, layers)
         self._score = score
         self._judge = Judge(language_model, reward_model, layers)
         self.optimiser = torch.optim.Adam(
@@ -111,17 +113,26 @@ class PPO:
     def sample(self, prompts: Sequence[str], seed: int) -> Rollout:
         """A response of the policy as it stands to each prompt."""
         self._sampling.update(self.policy)
-        return roll_out(self._language_model, self._sampling, prompts, self._temperature, self._max_new_tokens, seed)
+        return roll_out(
+            self._language_model,
+            self._sampling,
+            self._states,
+            prompts,
+            self._temperature,
+            self._max_new_tokens,
+            seed,
+        )
 
     @torch.no_grad()
-    def divergence(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
-        """KL from π_0 by k1 and by k3, nats, for each response `[B]` of a rollout of this policy."""
+    def divergence(self, rollout: Rollout, rows: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
+        """KL from π_0 by k1 and by k3, nats, for each response `[B]` of a rollout of this policy, or those named."""
+        chosen = list(range(len(rollout))) if rows is None else list(rows)
         log_p_BT, reference_log_p_BT = torch.zeros(rollout.shape), torch.zeros(rollout.shape)
-        for rows in _by_prompt(rollout):
-            reading = rollout.reading(self._language_model, rows)
+        for part in _by_prompt(rollout, chosen):
+            reading = rollout.reading(self._language_model, part)
             for network, log_p in ((self.policy, log_p_BT), (self.reference, reference_log_p_BT)):
-                log_p[rows] = self._log_p(network, rollout, rows, network.outputs(reading)[reading.predicting_N])
-        return sampled_kl(log_p_BT, reference_log_p_BT, rollout.mask())
+                log_p[part] = self._log_p(network, rollout, part, network.outputs(reading)[reading.predicting_N])
+        return sampled_kl(log_p_BT[chosen], reference_log_p_BT[chosen], rollout.mask()[chosen])
 
     def state(self) -> dict[str, Tensor]:
         """A copy of all that the next step hangs on, for safetensors; `restore` takes it back."""
@@ -250,7 +261,7 @@ class PPO:
         return Diverged(f"{what} in step {self.steps_done + 1}")
 
 
-def _shared_layers(language_model: LanguageModel, policy: int, reward_model: int) -> int:
+def shared_layers(language_model: LanguageModel, policy: int, reward_model: int) -> int:
     """Top blocks that are not the shared trunk: as many as the deeper of the two trains; -1: all."""
     below = min(depth(language_model, policy), depth(language_model, reward_model))
     return language_model.layers - below if below else -1
@@ -269,7 +280,8 @@ def _minibatches(rollout: Rollout, count: int, rng: np.random.Generator) -> Iter
         yield torch.from_numpy(np.flatnonzero(np.isin(groups, part)))
 
 
-def _by_prompt(rollout: Rollout) -> tuple[Tensor, ...]:
-    """The rows in groups that share prompts, or have prompts of like length, for passes that learn nothing."""
-    order = np.lexsort((rollout.prompts_B.numpy(), rollout.starts_B.numpy()))
-    return torch.from_numpy(order).split(_PASS_ROWS)
+def _by_prompt(rollout: Rollout, chosen: Sequence[int] | None = None) -> tuple[Tensor, ...]:
+    """Rows, all or the chosen, in groups of shared prompts, or of prompts of like length, for passes without learning."""
+    rows = np.arange(len(rollout)) if chosen is None else np.asarray(chosen)
+    order = np.lexsort((rollout.prompts_B.numpy()[rows], rollout.starts_B.numpy()[rows]))
+    return torch.from_numpy(rows[order]).split(_PASS_ROWS)

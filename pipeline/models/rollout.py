@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.models.language_model import LanguageModel, run_prefix
+from pipeline.models.language_model import LanguageModel
 from pipeline.models.policy import SamplingDecoder
+from pipeline.models.prompt_states import PromptStates
 from pipeline.models.reading import Reading
 from pipeline.models.sampler import Trace, decode
 from pipeline.models.trunk import Features
@@ -68,6 +69,7 @@ class Rollout:
 def roll_out(
     language_model: LanguageModel,
     sampling: SamplingDecoder,
+    states: PromptStates,
     prompts: Sequence[str],
     temperature: float,
     max_new_tokens: int,
@@ -82,7 +84,7 @@ def roll_out(
     B, T = len(prompts), max_new_tokens
     trace = Trace(sampling.first_trained, B, T + 1, language_model.hidden_size)
     try:
-        prefix = run_prefix(sampling.decoder, ids, T + 1, device)
+        prefix = states.prefix(sampling, ids, T + 1)
         prompt_states_USD, lengths_U = trace.caught, prefix.lengths_U
         hidden_BD = prefix.hidden_UTD[rows, lengths_U[rows] - 1]
         prefix.expand(rows)

@@ -8,6 +8,7 @@ stop the others; its checkpoints up to then stay.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from pipeline.scoring import Scorer
 
 if TYPE_CHECKING:
     from pipeline.models.ppo import PPO
+    from pipeline.models.prompt_states import PromptStates
     from pipeline.models.rollout import Rollout
 
 
@@ -34,9 +36,9 @@ def run(context: Context) -> Work:
     context.progress.plan(total, "PPO steps", total - len(missing) * settings.steps)
     if missing:
         scorer = Scorer(context)
-        firsts: dict[int, Rollout] = {}
+        shared: dict[int, _Shared] = {}
         for job in missing:
-            _optimise(context, settings, job, scorer, firsts)
+            _optimise(context, settings, job, scorer, shared)
     return Work(total, "PPO steps")
 
 
@@ -48,20 +50,43 @@ def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
     ]
 
 
-def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer, firsts: dict[int, Rollout]) -> None:
-    from pipeline.models.ppo import PPO, Diverged
+@dataclass
+class _Shared:
+    """What policies whose trunk is as deep have in common: states of prompts, and the first rollout, π_0's."""
+
+    states: PromptStates
+    first: Rollout | None = None
+
+    def first_rollout(self, context: Context, ppo: PPO, prompts: list[str]) -> Rollout:
+        """Sampled by the first policy that asks for it."""
+        if self.first is None:
+            self.first = ppo.sample(prompts, context.seed(STAGE, "first rollout"))
+        return self.first
+
+
+def _optimise(
+    context: Context, settings: PPOSettings, job: Job, scorer: Scorer, all_shared: dict[int, _Shared]
+) -> None:
+    from pipeline.models.ppo import PPO, Diverged, shared_layers
+    from pipeline.models.prompt_states import PromptStates
     from pipeline.models.tensors import load_tensors, save_tensors
 
     run, seed = context.run, context.seed(STAGE, job.ppo_id)
     folder = run.work("ppo", job.unit)
+    reward_model = scorer.reward_model(job.reward_model_id)
+    layers = shared_layers(context.base_model, settings.trainable_layers, reward_model.trainable_layers)
+    if layers not in all_shared:
+        all_shared[layers] = _Shared(PromptStates(context.base_model, layers))
+    shared = all_shared[layers]
     ppo = PPO(
         context.base_model,
-        scorer.reward_model(job.reward_model_id),
+        reward_model,
         settings,
         kl_coefficient=job.kl_coefficient,
         temperature=context.config.policy.temperature,
         max_new_tokens=context.config.policy.max_new_tokens,
         seed=seed,
+        states=shared.states,
     )
     curve = LiveCurve(run, job.ppo_id, job.unit)
     kept = folder / "state.safetensors"
@@ -73,7 +98,7 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer,
     try:
         for step in range(ppo.steps_done, settings.steps):
             prompts = _prompts(context, settings, step)
-            rollout = None if step else _first_rollout(context, ppo, prompts, firsts)
+            rollout = None if step else shared.first_rollout(context, ppo, prompts)
             curve.add(step, ppo.step(prompts, rollout))
             context.progress.advance()
             if ppo.steps_done in settings.checkpoints:
@@ -104,13 +129,6 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer,
     run.write_part("ppo_run", STAGE, job.unit, pl.DataFrame([row], infer_schema_length=None))
     kept.unlink(missing_ok=True)
     curve.close()
-
-
-def _first_rollout(context: Context, ppo: PPO, prompts: list[str], firsts: dict[int, Rollout]) -> Rollout:
-    """A rollout of π_0, sampled once for all policies whose trunk is as deep."""
-    if ppo.layers not in firsts:
-        firsts[ppo.layers] = ppo.sample(prompts, context.seed(STAGE, "first rollout"))
-    return firsts[ppo.layers]
 
 
 def _prompts(context: Context, settings: PPOSettings, step: int) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline import recorded
 from pipeline.__main__ import main
 from tests.conftest import SMOKE_RUN, righttree
 from tests.warehouse.outside import files
@@ -150,3 +151,22 @@ def test_a_folder_that_cannot_be_written_is_named(
     monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path / "file" / "home"))
     assert main(["import", str(scores)]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_recorded_run_is_published_where_nothing_is_and_nowhere_else(
+    smoke_home: Path, tmp_path: Path, home: Path
+) -> None:
+    folder = tmp_path / "recorded"
+    assert recorded.publish_if_empty(home, folder) is None
+    assert not home.exists()
+    outside.export_run(smoke_home, SMOKE_RUN, folder)
+    published = recorded.publish_if_empty(home, folder)
+    assert published is not None
+    assert published.run_id == SMOKE_RUN
+    for name in ("score", "run"):
+        with store.open_read_only(home) as here, store.open_read_only(smoke_home) as there:
+            ours, theirs = (one.execute(f"SELECT * FROM {name} ORDER BY ALL").pl() for one in (here, there))
+        assert ours.equals(theirs)
+    build = store.build_id(home)
+    assert recorded.publish_if_empty(home, folder) is None
+    assert store.build_id(home) == build

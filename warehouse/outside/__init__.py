@@ -6,7 +6,7 @@ and back in. What is wrong is said in one line with file, row and column, and th
 
 from warehouse.outside.archive import ARCHIVE, pack, unpack
 from warehouse.outside.categories import DEFAULT_SUBSET
-from warehouse.outside.folder import export_run, read_folder
+from warehouse.outside.folder import MANIFEST, export_run, read_folder
 from warehouse.outside.formats import EXTENSIONS
 from warehouse.outside.read import LAYOUTS, read_files
 from warehouse.outside.rows import Facts, build
@@ -16,6 +16,7 @@ __all__ = [
     "DEFAULT_SUBSET",
     "EXTENSIONS",
     "LAYOUTS",
+    "MANIFEST",
     "Facts",
     "build",
     "export_run",
