@@ -281,7 +281,7 @@ def _minibatches(rollout: Rollout, count: int, rng: np.random.Generator) -> Iter
 
 
 def _by_prompt(rollout: Rollout, chosen: Sequence[int] | None = None) -> tuple[Tensor, ...]:
-    """Rows, all or the chosen, in groups of shared prompts, or of prompts of like length, for passes without learning."""
+    """Rows, all or the chosen, in groups of one prompt, or of prompts of like length, for passes that learn nothing."""
     rows = np.arange(len(rollout)) if chosen is None else np.asarray(chosen)
     order = np.lexsort((rollout.prompts_B.numpy()[rows], rollout.starts_B.numpy()[rows]))
     return torch.from_numpy(rows[order]).split(_PASS_ROWS)
