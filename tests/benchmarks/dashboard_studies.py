@@ -10,8 +10,14 @@ from tests.app.study import Study
 
 _PPO: dict[str, Any] = {"ppo_steps": (6, 12, 24), "penalties": (0.02, 0.05, 0.1), "swept": 3, "offset": 1.0}
 
-RECORDED = Study(run_id="recorded", reward_models=14, prompts=36, rl_prompts=54, responses=8, samples=32, **_PPO)
-PAPER = Study(run_id="paper", reward_models=10, prompts=684, rl_prompts=684, responses=8, samples=64, **_PPO)
+_TEST_SETS: dict[str, Any] = {"sources": ("initial-t1.50",), "paraphrases": True}
+
+RECORDED = Study(
+    run_id="recorded", reward_models=14, prompts=36, rl_prompts=54, responses=8, samples=32, **_PPO, **_TEST_SETS
+)
+PAPER = Study(
+    run_id="paper", reward_models=10, prompts=684, rl_prompts=684, responses=8, samples=64, **_PPO, **_TEST_SETS
+)
 
 VIEWS = {
     "overview": "Overview",
@@ -55,6 +61,8 @@ def _test_set(view: str, study: Study) -> list[Change]:
     two = list(study.categories[:2])
     return [
         Change(view, "categories", "pills", "choose.categories", two),
+        Change(view, "sources", "multiselect", "choose.sources", ["initial-t1.50"]),
+        Change(view, "paraphrase", "select_slider", "choose.paraphrase", 0.5),
         Change(view, "responses per prompt", "slider", "choose.responses", study.responses - 2),
         Change(view, "prompts", "slider", "choose.prompts", 2 * study.prompts),
         Change(view, "rank bins", "selectbox", "choose.rank_bins", 4),
@@ -62,6 +70,7 @@ def _test_set(view: str, study: Study) -> list[Change]:
         Change(view, "seed of the noise", "number_input", "choose.seed", 7, {"noise": "0.1"}),
         Change(view, "optimiser", "segmented_control", "choose.optimizer", "ppo"),
         Change(view, "strength: n", "select_slider", "choose.strength", 8.0),
+        Change(view, "at the same KL", "toggle", "choose.by_kl", True),
         Change(view, "RL-test categories", "pills", "choose.rl_categories", two),
         Change(view, "correlation", "selectbox", "choose.correlation", "spearman"),
         Change(view, "level", "segmented_control", "choose.level", "within"),
