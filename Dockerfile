@@ -1,14 +1,40 @@
-# The dashboard, and the pipeline beside it. Data and models live in /data, a volume.
-FROM python:3.11-slim
-WORKDIR /srv/righttree
+# Two images of one environment: `dashboard` (the default) serves a data folder and changes nothing in it, `pipeline` runs.
+#
+#   docker build --tag righttree .                            docker run -p 8501:8501 -v DATA:/data righttree
+#   docker build --target pipeline --tag righttree-pipeline . docker run -v DATA:/data righttree-pipeline run --profile quick
+
+FROM python:3.11-slim AS build
+WORKDIR /build
+ENV PATH=/opt/righttree/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# What is installed beside the project, at the locked versions: a layer that stays until one of these files changes.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+RUN python -m venv /opt/righttree \
+    && mkdir app pipeline warehouse \
+    && touch app/__init__.py pipeline/__init__.py warehouse/__init__.py \
+    && pip install --constraint constraints.txt . \
+    && pip uninstall --yes righttree
 COPY app app
 COPY pipeline pipeline
 COPY warehouse warehouse
-RUN pip install --no-cache-dir --constraint constraints.txt . && useradd --create-home righttree && mkdir /data && chown righttree /data
-USER righttree
-# The page starts, stops and imports nothing unless RIGHTTREE_READ_ONLY=0.
-ENV RIGHTTREE_HOME=/data RIGHTTREE_CACHE=/data/cache RIGHTTREE_READ_ONLY=1
+RUN pip install --no-deps .
+
+FROM python:3.11-slim AS base
+COPY --from=build /opt/righttree /opt/righttree
+RUN useradd --create-home --uid 1000 righttree && mkdir /data && chown righttree /data
+# Data, and the embedded model once it is fetched, live in the volume.
+ENV PATH=/opt/righttree/bin:$PATH RIGHTTREE_HOME=/data RIGHTTREE_CACHE=/data/cache
+WORKDIR /home/righttree
+USER 1000
 VOLUME /data
+
+FROM base AS pipeline
+ENTRYPOINT ["righttree"]
+CMD ["run", "--profile", "quick"]
+
+FROM base AS dashboard
+# The page starts, stops and imports nothing unless RIGHTTREE_READ_ONLY=0.
+ENV RIGHTTREE_READ_ONLY=1
 EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=3)"]
 CMD ["righttree", "app", "--address", "0.0.0.0"]
