@@ -1,6 +1,7 @@
 """Access for the Runs page: jobs, uploads and exports, never cached, and published runs for a comparison.
 
-What changes the data folder is refused by `pipeline.jobs` where only reading is allowed, whatever a page shows.
+What changes the data folder is refused by `pipeline.jobs` where only reading is allowed, and by `_changed` to whom has
+to sign in first, whatever a page shows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from app import access, access_curves, access_overview, overview_wording
+from app import access, access_curves, access_overview, overview_wording, run_wording, sign_in
 from app.access import Snapshot
 from pipeline import jobs
 from warehouse import outside
@@ -31,8 +32,19 @@ _FACTS = ("config", "packages", "host", "timings")
 
 
 def is_read_only() -> bool:
-    """Whether starting, cancelling, resuming and importing are refused."""
-    return jobs.is_read_only()
+    """Whether starting, cancelling, resuming and importing are refused to this visitor."""
+    return jobs.is_read_only() or sign_in.is_required()
+
+
+def why_read_only() -> str:
+    """What the page says of it; empty where everything is allowed."""
+    return run_wording.READ_ONLY if jobs.is_read_only() else run_wording.SIGN_IN if sign_in.is_required() else ""
+
+
+def _changed(what: str) -> Path:
+    """The data folder, for what changes it. Raises SignInRequired."""
+    sign_in.require(what)
+    return access.home()
 
 
 def profiles() -> list[str]:
@@ -57,22 +69,22 @@ def configured(profile: str, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def start(profile: str, changes: Mapping[str, Any]) -> str:
     """Start a run of a profile changed so; returns its id. Raises InvalidSetting and ReadOnly."""
-    return jobs.start(access.home(), jobs.configured(profile, changes))
+    return jobs.start(_changed("a run cannot be started"), jobs.configured(profile, changes))
 
 
 def resume(run_id: str) -> None:
     """Take up a stopped run."""
-    jobs.resume(access.home(), run_id)
+    jobs.resume(_changed("a run cannot be resumed"), run_id)
 
 
 def cancel(run_id: str) -> None:
     """Stop a run that is at work or waits."""
-    jobs.cancel(access.home(), run_id)
+    jobs.cancel(_changed("a run cannot be cancelled"), run_id)
 
 
 def import_uploads(files: Sequence[tuple[str, bytes]], run_id: str | None) -> jobs.Imported:
     """Publish uploaded files as a run."""
-    return jobs.import_uploads(access.home(), files, run_id)
+    return jobs.import_uploads(_changed("files cannot be imported"), files, run_id)
 
 
 def archive(run_id: str) -> bytes:

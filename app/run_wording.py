@@ -53,6 +53,7 @@ IMPORTED = (
 )
 
 READ_ONLY = " · this server only reads: runs are started and imported elsewhere"
+SIGN_IN = " · sign in to start, stop and import runs"
 
 _COMMIT_LETTERS = 40
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import access, access_runs, run_wording, wording
+from app import access, access_runs, wording
 from app.access import Snapshot
-from app.widgets import run_card, run_compare, run_import, run_start, trouble
+from app.widgets import run_card, run_compare, run_import, run_start, sign_in, trouble
 from app.widgets.watch import EVERY
 
 
 def show() -> None:
     """The page."""
     st.title("Runs")
-    st.caption(wording.data_folder(access.home()) + (run_wording.READ_ONLY if access_runs.is_read_only() else ""))
+    st.caption(wording.data_folder(access.home()) + access_runs.why_read_only())
+    sign_in.show()
     snapshot = access.snapshot()
     published: list[str] = []
     with trouble.shown():

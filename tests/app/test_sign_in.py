@@ -1,0 +1,132 @@
+"""Where `secrets.toml` asks for signing in, only who is signed in changes anything; everybody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import access_runs, sign_in
+from pipeline import jobs, runs
+from pipeline.config import load_profile
+from tests.app import simulated
+from tests.app.conftest import OpenPage
+from tests.app.reading import said
+from tests.warehouse.outside import files
+
+PROVIDER = '[auth]\nredirect_uri = "http://localhost/oauth2callback"\ncookie_secret = "0123456789abcdef"\n'
+ONE = PROVIDER + 'client_id = "c"\nclient_secret = "s"\nserver_metadata_url = "http://localhost/x"\n'
+TWO = PROVIDER + '[auth.one]\nclient_id = "c"\n[auth.two]\nclient_id = "d"\n'
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A data folder with a published and a stopped run."""
+    folder = simulated.publish(tmp_path / "home", P=8, Q=8, M=3)
+    runs.create(folder, load_profile("smoke"), "stopped")
+    return folder
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Writes the server's secrets.toml."""
+    before, path = st.get_option("secrets.files"), tmp_path / "secrets.toml"
+
+    def write(text: str) -> None:
+        path.write_text(text)
+        st.secrets._reset()
+
+    st.config.set_option("secrets.files", [str(path)])
+    yield write
+    st.config.set_option("secrets.files", before)
+    st.secrets._reset()
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+def clicks(page: AppTest, key: str) -> AppTest:
+    """As who kept the page open from before: the button is clicked although it is not offered any more."""
+    return page.button(key=key).click().run()
+
+
+@pytest.mark.parametrize("text", [ONE, TWO, "[auth]\n", "[auth\n"], ids=["one", "two", "empty", "broken"])
+def test_who_is_not_signed_in_reads_and_changes_nothing(
+    home: Path, runs_page: OpenPage, secrets: Callable[[str], None], text: str
+) -> None:
+    page = runs_page(home)
+    assert "Resume" in labels(page)
+    secrets(text)
+    page = clicks(page, "resume-stopped")
+    assert not page.exception
+    assert jobs.status(home, "stopped").state == "interrupted"
+    page = runs_page(home)
+    assert not page.exception
+    assert "sign in to start" in said(page)
+    assert all(label.startswith("Sign in") for label in labels(page))
+    assert [box.label for box in page.expander if "run" in box.label] == []
+    assert page.get("download_button")
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"), [(ONE, ["Sign in"]), (TWO, ["Sign in with one", "Sign in with two"]), ("[auth\n", [])]
+)
+def test_every_provider_is_a_way_in(
+    home: Path, runs_page: OpenPage, secrets: Callable[[str], None], text: str, offered: list[str]
+) -> None:
+    secrets(text)
+    assert labels(runs_page(home)) == offered
+
+
+def test_every_change_is_refused_in_one_line_before_a_job_is_asked(
+    home: Path, secrets: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(home))
+    scores = files.write(files.long_frame(), tmp_path / "scores.csv").read_bytes()
+    before = sorted(home.rglob("*"))
+    secrets(ONE)
+    for change in (
+        lambda: access_runs.start("smoke", {}),
+        lambda: access_runs.resume("stopped"),
+        lambda: access_runs.cancel("stopped"),
+        lambda: access_runs.import_uploads([("scores.csv", scores)], None),
+    ):
+        with pytest.raises(sign_in.SignInRequired, match=r"^[^\n]*sign in on the page Runs$"):
+            change()
+    assert sorted(home.rglob("*")) == before
+
+
+def test_nothing_in_app_asks_for_a_change_by_another_way() -> None:
+    root = Path(sign_in.__file__).parent
+    asking = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for path in root.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if any(f"jobs.{verb}(" in line for verb in ("start", "resume", "cancel", "import_uploads", "ensure", "extend"))
+    ]
+    assert len(asking) >= 4
+    assert [line for line in asking if not line.startswith("access_runs.py: ") or "_changed(" not in line] == []
+
+
+def test_who_is_signed_in_may_change_and_sees_no_way_in(
+    home: Path, runs_page: OpenPage, secrets: Callable[[str], None]
+) -> None:
+    secrets(ONE)
+    page = runs_page(home)
+    page.user = {"is_logged_in": True, "email": "one@example.org"}
+    page = page.run()
+    assert not page.exception
+    assert "Resume" in labels(page)
+    assert not any(label.startswith("Sign in") for label in labels(page))
+    assert "sign in to start" not in said(page)
+
+
+def test_without_the_section_nobody_has_to_sign_in(
+    home: Path, runs_page: OpenPage, secrets: Callable[[str], None]
+) -> None:
+    secrets('[other]\nkey = "x"\n')
+    assert "Resume" in labels(runs_page(home))
