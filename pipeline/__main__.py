@@ -372,11 +372,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (PipelineError, WarehouseError) as error:
         print(f"righttree: {error}", file=sys.stderr)
         return 2
+    except store.Damaged as error:
+        print(f"righttree: {store.damage(store.home(), error)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("righttree: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a disk that is full or fails, under something that is not the run's own
+        print(f"righttree: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

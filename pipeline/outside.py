@@ -18,7 +18,7 @@ from pipeline import runs
 from pipeline.errors import InvalidConfig
 from pipeline.provenance import code_version, host, package_versions
 from warehouse import ingest, outside, reads, store
-from warehouse.errors import InvalidRows, WarehouseError
+from warehouse.errors import InvalidRows
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,7 @@ def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: 
     else:
         run_id = run_id or f"import-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         rows, note = _rows_of_files(files, run_id, layout)
-    try:
-        written = ingest.publish(data, rows, ", ".join(path.name for path in files))
-    except OSError as error:
-        raise WarehouseError(f"{data} cannot be written ({error.strerror}); set RIGHTTREE_HOME") from error
+    written = ingest.publish(data, rows, ", ".join(path.name for path in files))
     return Imported(run_id, written, note)
 
 
@@ -101,8 +98,7 @@ def _rows_of_files(files: Sequence[Path], run_id: str, layout: str) -> tuple[dic
 
 
 def _check_id(data: Path, run_id: str) -> None:
-    if not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id.startswith("."):
-        raise InvalidConfig(f"run id {run_id!r}: use letters, digits, '-', '_' and '.' only")
+    runs.check_id(run_id)
     taken = (runs.runs_folder(data) / run_id).exists()
     if not taken and store.build_id(data) is not None:
         with store.open_read_only(data) as connection:

@@ -21,6 +21,9 @@ from warehouse.errors import NoWarehouse, WarehouseError
 from warehouse.schema import TABLES
 
 LINK = "warehouse.duckdb"
+Damaged = duckdb.IOException
+"""What a query raises where the file is damaged: DuckDB holds every block that it reads against a checksum."""
+
 _BUILDS_KEPT = 2  # today's and the one before it: a reader may have resolved the link just before the swap
 
 
@@ -57,15 +60,29 @@ def open_read_only(data: Path, build: str | None = None) -> duckdb.DuckDBPyConne
             )
         except duckdb.Error as error:
             if path.exists():
-                raise WarehouseError(
-                    f"{path} cannot be opened ({_first_line(error)}): build it anew with `righttree publish`"
-                ) from error
+                raise WarehouseError(f"{path} cannot be opened ({_first_line(error)}): {_remedy(path)}") from error
             if build or attempt == 2:
                 raise NoWarehouse(f"the build {name} is gone from {data}: open the published one instead") from error
             continue
         _check_columns(connection, path)
         return connection
     raise AssertionError("unreachable")
+
+
+def damage(data: Path, error: duckdb.Error) -> str:
+    """One line for a query on the published build that ended with `Damaged`."""
+    return f"{data / (build_id(data) or LINK)} is damaged ({_first_line(error)}): {_remedy(data / LINK)}"
+
+
+def _remedy(path: Path) -> str:
+    """What to do about a published build that cannot be read: the one before it is kept, runs have their folders."""
+    data, published = path.parent, build_id(path.parent)
+    others = sorted(build.name for build in data.glob("warehouse-*.duckdb") if build.name != published)
+    if not others:
+        return f"move {data / LINK} away, then `righttree publish` builds the warehouse from the run directories"
+    return (
+        f"`ln -sfn {others[-1]} {data / LINK}` goes back to the build before it, `righttree publish` adds what it lacks"
+    )
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -97,28 +114,42 @@ def building(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A writable connection to a new build that holds all tables and the published rows; published on success.
 
     One build at a time per data folder: another one waits. When the body raises, the published build stays as it was.
+
+    Raises WarehouseError, too, where the folder cannot be written or its disk is full.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / ".publish.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _remove_leftovers(data)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        target = data / f"warehouse-{stamp}-{uuid.uuid4().hex[:8]}.duckdb"
-        draft = target.with_name(f".{target.name}.draft")
-        connection = duckdb.connect(str(draft), config={"storage_compatibility_version": "v1.5.0"})
-        try:
-            _create_from_published(connection, data)
-            yield connection
-            connection.close()  # checkpoints: no write-ahead log stays beside the file
-            _sync(draft)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        with (data / ".publish.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _remove_leftovers(data)
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+            target = data / f"warehouse-{stamp}-{uuid.uuid4().hex[:8]}.duckdb"
+            draft = target.with_name(f".{target.name}.draft")
+            with _written(draft) as connection:
+                _create_from_published(connection, data)
+                yield connection
             draft.rename(target)
-        except BaseException:
-            connection.close()
-            for leftover in (draft, draft.with_name(draft.name + ".wal")):
-                leftover.unlink(missing_ok=True)
-            raise
-        _point_link(data, target)
-        _remove_old_builds(data)
+            _point_link(data, target)
+            _remove_old_builds(data)
+    except (OSError, duckdb.OperationalError, duckdb.FatalException) as error:
+        reason = error.strerror if isinstance(error, OSError) else _first_line(error)
+        raise WarehouseError(
+            f"{data} cannot be written ({reason}), so what was published before stays; make room or set RIGHTTREE_HOME"
+        ) from error
+
+
+@contextmanager
+def _written(draft: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new database file, whole on the disk in the end, or gone."""
+    try:
+        with duckdb.connect(str(draft), config={"storage_compatibility_version": "v1.5.0"}) as connection:
+            yield connection
+            connection.execute("CHECKPOINT")  # to close does so too, but keeps silent when the disk is full
+        _sync(draft)
+    except BaseException:
+        for leftover in (draft, draft.with_name(draft.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+        raise
 
 
 def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
@@ -141,9 +172,9 @@ def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path) ->
             )
         connection.execute("DETACH published")
     except duckdb.Error as error:
+        reason = _first_line(error)
         raise WarehouseError(
-            f"the published {data / published} cannot be carried over ({_first_line(error)}): move it and "
-            f"{data / LINK} away, then `righttree publish` builds the warehouse from the run directories"
+            f"the published {data / published} cannot be carried over ({reason}): {_remedy(data / published)}"
         ) from error
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from app import wording
 from app.formats import escape
 from pipeline.jobs import PipelineError
+from warehouse import store
 from warehouse.errors import WarehouseError
 
 
@@ -20,6 +21,8 @@ def shown() -> Iterator[None]:
         yield
     except (WarehouseError, PipelineError) as error:
         st.warning(escape(str(error)), icon=":material/error:")
+    except store.Damaged as error:
+        st.warning(escape(store.damage(store.home(), error)), icon=":material/error:")
 
 
 def notes(notes: Sequence[str]) -> None:
