@@ -301,7 +301,7 @@ def load_profile(name: str, seed: int | None = None, sampler: str | None = None)
         )
     try:
         settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a list in a list in a list …
         raise InvalidConfig(f"profile {name}: not TOML: {error}") from error
     settings.setdefault("profile", path.stem)
     if seed is not None:
@@ -321,4 +321,12 @@ def validated(settings: object, origin: str) -> Config:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
         message = first["msg"].removeprefix("Value error, ")
-        raise InvalidConfig(f"{origin}: {where}: {message}; got {first['input']!r}") from error
+        raise InvalidConfig(f"{origin}: {where}: {message}; got {shown(first['input'])}") from error
+
+
+def shown(value: object) -> str:
+    """A value that was refused, as an error shows it: its beginning, if it is long."""
+    try:
+        return f"{value!r:.200}"
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"

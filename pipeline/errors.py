@@ -43,5 +43,9 @@ class DamagedRun(PipelineError, ValueError):
     """A part or marker of a run that cannot be read."""
 
 
+class NotWritten(PipelineError, OSError):
+    """A file of a run that cannot be written: the disk is full, or the folder is not ours to write."""
+
+
 class ModelUnavailable(PipelineError, FileNotFoundError):
     """A model that is neither here nor to be had."""

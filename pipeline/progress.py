@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
@@ -95,8 +96,9 @@ class Progress:
         return state.wall_s
 
     def say(self, message: str) -> None:
-        """One line to the log and, where there is no bar, to the screen."""
-        self._log.write(f"{runs.now()} {message}\n")
+        """One line to the log, if the disk has room for it, and, where there is no bar, to the screen."""
+        with suppress(OSError):
+            self._log.write(f"{runs.now()} {message}\n")
         if self._bar is not None:
             self._bar.write(message, file=self._out)
         else:
@@ -106,7 +108,8 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
         self._write(force=True)
-        self._log.close()
+        with suppress(OSError):
+            self._log.close()
 
     @property
     def _open(self) -> StageState:

@@ -3,6 +3,7 @@
 ```
 runs/<run_id>/config.json            the validated profile, written when the run is made
              /<table>/<stage>-<unit>.parquet   parts, each written to a temporary name, synced and renamed
+             /parts.sha256           a checksum of every part
              /work/…                 what stages keep for later ones: features, weights
              /stages/<stage>.json    a stage's marker: it is done
              /manifest.json          the run is finished
@@ -17,24 +18,29 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from pipeline import checksums
 from pipeline.config import Config, validated
 from pipeline.errors import DamagedRun, InvalidConfig, RunBusy, UnknownRun
 from pipeline.turns import turn, whose
+from pipeline.writing import told
 from warehouse.ingest import conform
 from warehouse.schema import TABLES
 
 _TEMPORARY = ".partial-"
+_PLAIN = re.compile(r"[a-zA-Z0-9][\w.-]{0,99}", re.ASCII)
 
 
 class RunDirectory:
@@ -56,30 +62,57 @@ class RunDirectory:
     def write_part(self, table: str, stage: str, unit: int | str, frame: pl.DataFrame) -> None:
         """Write rows of a table (without `run_id`, which is added) as one part, whole or not at all."""
         rows = conform(TABLES[table], frame.with_columns(run_id=pl.lit(self.run_id)), f"run {self.run_id}")
-        self.write_atomically(self._part(table, stage, unit), lambda path: rows.write_parquet(path, compression="zstd"))
+        part = self._part(table, stage, unit)
+
+        def write(path: Path) -> None:
+            rows.write_parquet(path, compression="zstd")
+            checksums.keep(self.path, part, path)
+
+        self.write_atomically(part, write)
 
     def read(self, table: str, stage: str | None = None) -> pl.DataFrame:
-        """All rows of a table, or those that one stage wrote, in the order of their parts; without `run_id`."""
+        """All rows of a table, or those that one stage wrote, in the order of their parts; without `run_id`.
+
+        Raises DamagedRun for a part that is not as it was written.
+        """
         pattern = f"{stage}-*.parquet" if stage else "*.parquet"
         parts = sorted((self.path / table).glob(pattern))
         if not parts:
             return pl.DataFrame(schema=TABLES[table].polars_schema).drop("run_id")
+        sums = checksums.kept(self.path)
+        return pl.concat([self._read_part(part, sums) for part in parts]).drop("run_id")
+
+    def _read_part(self, part: Path, sums: Mapping[str, str]) -> pl.DataFrame:
+        cause: Exception | None = None
+        why = "its checksum is another one"
         try:
-            return pl.concat([pl.read_parquet(part) for part in parts]).drop("run_id")
+            if checksums.is_whole(self.path, part, sums):
+                return pl.read_parquet(part)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise DamagedRun(
-                f"run {self.run_id}: a part of table {table} cannot be read ({str(error).splitlines()[0]}); "
-                f"delete {self.path / table} and {self.path / 'stages'}, then `righttree resume {self.run_id}`"
-            ) from error
+            cause, why = error, str(error).splitlines()[0]
+        stage = part.name.partition("-")[0]
+        markers = f"{self.path}/stages/{stage}.json {self.path}/stages/publish.json"
+        raise DamagedRun(
+            f"run {self.run_id}: {part} is cut off or changed ({why}): remove all of its stage, "
+            f"`rm -f {self.path}/*/{stage}-*.parquet {markers}`, and `righttree resume {self.run_id}` makes it anew"
+        ) from cause
 
     def write_atomically(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Call `write` with a temporary name beside `path`, sync, then rename it to `path`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Call `write` with a temporary name beside `path`, sync, then rename it to `path`.
+
+        Raises NotWritten, with nothing left under either name, where the disk is full or may not be written.
+        """
         temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-        write(temporary)
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        with told(path, f"make room, then `righttree resume {self.run_id}` goes on"):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write(temporary)
+                with temporary.open("rb") as handle:
+                    os.fsync(handle.fileno())
+                temporary.replace(path)
+            except Exception:
+                _remove(temporary)
+                raise
 
     def work(self, *parts: str) -> Path:
         """A path under the run's own work folder."""
@@ -114,21 +147,23 @@ class RunDirectory:
     # Progress ---------------------------------------------------------------------------------------------------------
 
     def write_progress(self, progress: dict[str, Any]) -> None:
-        """Replace `progress.json`; not synced: it may be lost with the machine."""
+        """Replace `progress.json`; not synced: it may be lost with the machine, or where the disk is full."""
         path = self.path / "progress.json"
         temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-        temporary.write_text(json.dumps(progress))
-        temporary.replace(path)
+        with suppress(OSError):
+            temporary.write_text(json.dumps(progress))
+            temporary.replace(path)
 
     def progress(self) -> dict[str, Any]:
         return _read_json(self.path / "progress.json") or {}
 
     def write_error(self, message: str | None) -> None:
-        """Keep why the run stopped; None: it has been taken up again."""
+        """Keep why the run stopped, if the disk has room for it; None: it has been taken up again."""
         if message is None:
             (self.path / "error.txt").unlink(missing_ok=True)
         else:
-            (self.path / "error.txt").write_text(message)
+            with suppress(OSError):
+                (self.path / "error.txt").write_text(message)
 
     def error(self) -> str | None:
         try:
@@ -145,7 +180,7 @@ class RunDirectory:
         While another run is at work in the data folder it waits; `waits` is told which. Raises RunBusy if another
         process holds this one.
         """
-        with (self.path / ".lock").open("a+") as lock:
+        with self._opened_lock() as lock:
             for attempt in range(20):
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,13 +191,17 @@ class RunDirectory:
                             f"run {self.run_id} is being worked on by another process; watch it with `righttree runs`"
                         ) from None
                     time.sleep(0.05)  # `is_running` holds the lock for an instant
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
+            with told(self.path):
+                lock.truncate(0)
+                lock.write(str(os.getpid()).encode())
             for leftover in self.path.rglob(f"{_TEMPORARY}*"):
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+                _remove(leftover)
             with turn(self.path.parent, self.run_id, waits):
                 yield
+
+    def _opened_lock(self) -> FileIO:
+        with told(self.path):
+            return (self.path / ".lock").open("a+b", buffering=0)  # so that closing it has nothing left to write
 
     @property
     def is_running(self) -> bool:
@@ -208,24 +247,36 @@ def create(data: Path, config: Config, run_id: str | None = None) -> RunDirector
     """A new run directory, its config in it. Raises InvalidConfig for an id that is taken or no plain name."""
     if run_id is None:
         run_id = f"{config.profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    elif not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id.startswith("."):
-        raise InvalidConfig(f"run id {run_id!r}: use letters, digits, '-', '_' and '.' only")
+    check_id(run_id)
     path = runs_folder(data) / run_id
     if path.exists():
         raise InvalidConfig(f"run {run_id!r} exists already; `righttree resume {run_id}` takes it up")
     draft = path.with_name(f"{_TEMPORARY}{run_id}-{secrets.token_hex(2)}")
-    draft.mkdir(parents=True)
-    (draft / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
     created = datetime.now(UTC).isoformat(timespec="microseconds")  # two runs may begin within one second
-    (draft / "created.json").write_text(json.dumps({"created_at": created}) + "\n")
-    draft.rename(path)
+    with told(path):
+        try:
+            draft.mkdir(parents=True)
+            (draft / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
+            (draft / "created.json").write_text(json.dumps({"created_at": created}) + "\n")
+            draft.rename(path)
+        except Exception:
+            _remove(draft)
+            raise
     return RunDirectory(path, config)
+
+
+def check_id(run_id: str) -> None:
+    """Raise InvalidConfig for a run id that is no plain name, which a folder can have."""
+    if not _PLAIN.fullmatch(run_id):
+        raise InvalidConfig(
+            f"run id {run_id!r:.80}: use letters, digits, '-', '_' and '.' only, a letter or digit first, 100 at most"
+        )
 
 
 def open_run(data: Path, run_id: str) -> RunDirectory:
     """An existing run. Raises UnknownRun, or DamagedRun if its config cannot be read."""
     path = runs_folder(data) / run_id
-    if path.parent != runs_folder(data) or run_id.startswith(".") or not (path / "config.json").exists():
+    if not _PLAIN.fullmatch(run_id) or not (path / "config.json").exists():
         known = run_ids(data)
         raise UnknownRun(f"no run {run_id!r} in {runs_folder(data)}; there are {known or 'none'}")
     settings = _read_json(path / "config.json")
@@ -251,6 +302,13 @@ def created_at(path: Path) -> str:
 def now() -> str:
     """UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _has_open(process: int, path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import Config, PPOSettings, load_profile, profile_names
+from pipeline.config import Config, PPOSettings, load_profile, profile_names, shown
 from pipeline.errors import InvalidSetting
 
 NO_PPO = 0
@@ -84,7 +84,7 @@ def configured(profile: str, changes: Mapping[str, Any]) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
-        got = f"; got {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
+        got = f"; got {shown(first['input'])}" if isinstance(first["input"], str | int | float) else ""
         raise InvalidSetting(message + got, _name(first["loc"], message)) from error
 
 

@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.writing import told
+
 _FILE = ".turn"
 
 
 @contextmanager
 def turn(folder: Path, run_id: str, waits: Callable[[str], object]) -> Iterator[None]:
     """Hold the folder of all runs for this one; `waits` is told who is before it, if it has to wait."""
-    with (folder / _FILE).open("a+") as lock:
+    with told(folder):
+        file = (folder / _FILE).open("a+b", buffering=0)  # so that closing it has nothing left to write
+    with file as lock:
         for _ in range(20):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -27,9 +31,9 @@ def turn(folder: Path, run_id: str, waits: Callable[[str], object]) -> Iterator[
         else:
             waits(whose(folder) or "another run")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(run_id)
-        lock.flush()
+        with told(folder):
+            lock.truncate(0)
+            lock.write(run_id.encode())
         yield
 
 

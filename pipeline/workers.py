@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError, RunBusy
 from pipeline.runs import RunDirectory
+from pipeline.writing import told
 
 _START_S = 60.0
 _END_S = 20.0
@@ -30,8 +31,10 @@ def start(data: Path, run: RunDirectory) -> None:
     """
     if run.is_running:
         raise RunBusy(f"run {run.run_id} is being worked on already; `righttree cancel {run.run_id}` stops it")
-    run.write_error(None)
-    with (run.path / CONSOLE).open("ab") as console:
+    with told(run.path):
+        run.write_error(None)
+        console = (run.path / CONSOLE).open("ab")
+    with console:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "pipeline", "resume", run.run_id],
             env={**os.environ, "RIGHTTREE_HOME": str(data)},

@@ -1,0 +1,42 @@
+"""SHA-256 of a run's parts, in `parts.sha256` of its directory, a line each; `sha256sum --check` reads it too.
+
+A line is on the disk before its part has its name, so a part without one is of an older version and is not checked. A
+part that is written again has a line again: the last one counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+_FILE = "parts.sha256"
+
+
+def keep(run: Path, part: Path, written: Path) -> None:
+    """Note the checksum of a part, which is `written` under another name yet."""
+    with (run / _FILE).open("a", encoding="utf-8") as sums:
+        sums.write(f"{_of(written)}  {part.relative_to(run)}\n")
+        sums.flush()
+        os.fsync(sums.fileno())
+
+
+def kept(run: Path) -> Mapping[str, str]:
+    """Checksum of each part by its path relative to the run; a line that a killed process broke off says nothing."""
+    try:
+        lines = (run / _FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return {}
+    return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
+
+
+def is_whole(run: Path, part: Path, sums: Mapping[str, str]) -> bool:
+    """Whether a part holds what was written; True where its checksum is not known."""
+    wanted = sums.get(str(part.relative_to(run)))
+    return wanted is None or wanted == _of(part)
+
+
+def _of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
