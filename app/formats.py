@@ -21,6 +21,13 @@ def number(value: float | None, digits: int = 2) -> str:
     return text.replace("-", MINUS)
 
 
+def parameter(value: object) -> str:
+    """A value in an address: the shortest text that is read back as the same."""
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return str(value)
+
+
 def interval(low: float | None, high: float | None) -> str:
     """The two ends of an interval: `0.31 to 0.89`."""
     if low is None or high is None:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
+from app import formats
+
 Query = Mapping[str, Sequence[str]]
 
 
@@ -50,7 +52,7 @@ def to_query(chosen: PageChoice) -> dict[str, list[str]]:
         value = getattr(chosen, field.name)
         if value != field.default:
             values = value if isinstance(value, tuple) else (value,)
-            query[parameter(field.name)] = [f"{item:g}" if isinstance(item, float) else str(item) for item in values]
+            query[parameter(field.name)] = [formats.parameter(item) for item in values]
     return query
 
 

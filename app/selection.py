@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from app import formats
 from warehouse.measures import TestSet
 from warehouse.reads import INITIAL
 
@@ -158,7 +159,7 @@ def to_query(selection: Selection) -> dict[str, list[str]]:
         if value == entry.default:
             continue
         values = value if isinstance(value, tuple) else (value,)
-        query[_NAME_OF[entry.name]] = [f"{item:g}" if isinstance(item, float) else str(item) for item in values]
+        query[_NAME_OF[entry.name]] = [formats.parameter(item) for item in values]
     return query
 
 

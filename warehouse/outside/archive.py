@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from pathlib import Path
 
+from warehouse.errors import WarehouseError
 from warehouse.outside.folder import MANIFEST, export_run
 from warehouse.outside.sheet import CUT, invalid
 from warehouse.schema import TABLES
@@ -14,6 +16,10 @@ from warehouse.schema import TABLES
 ARCHIVE = ".zip"
 _FILES = (MANIFEST, *(f"{table}.parquet" for table in TABLES))
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes, whenever it is exported
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# what `zipfile` raises where bytes are changed: not all of it is its own
+_BROKEN: tuple[type[Exception], ...] = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error)
+_BROKEN += (ValueError, LookupError, ArithmeticError, NotImplementedError, RuntimeError, EOFError)
 
 
 def pack(data: Path, run_id: str, folder: Path) -> bytes:
@@ -37,6 +43,8 @@ def unpack(name: str, content: bytes, folder: Path, most_bytes: int) -> None:
             found = {info.filename.rsplit("/", 1)[-1]: info for info in archive.infolist() if not info.is_dir()}
             if sorted(found) != sorted(_FILES):
                 raise invalid(f"{name}: no export of a run: it has to hold {', '.join(_FILES)} and nothing else")
+            if any(info.compress_type not in _METHODS for info in found.values()):
+                raise invalid(f"{name}: compressed by another method than deflate; pack it as it was exported")
             left = most_bytes
             for file, info in found.items():
                 with archive.open(info) as packed:
@@ -47,5 +55,7 @@ def unpack(name: str, content: bytes, folder: Path, most_bytes: int) -> None:
                         f"{name}: more than {most_bytes // 2**20} MiB unpacked; unpack it and `righttree import` it"
                     )
                 (folder / file).write_bytes(unpacked)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+    except WarehouseError:
+        raise
+    except _BROKEN as error:
         raise invalid(f"{name}: no whole ZIP file ({error}); {CUT}") from error
