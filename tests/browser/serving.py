@@ -39,6 +39,13 @@ def chromium(playwright: Playwright) -> Browser | None:
 @contextmanager
 def served(home: Path, folder: Path) -> Iterator[str]:
     """The address of `righttree app` on a data folder, up until the block ends; its log goes into the other folder."""
+    with served_by(home, folder) as (address, _):
+        yield address
+
+
+@contextmanager
+def served_by(home: Path, folder: Path, **environment: str) -> Iterator[tuple[str, int]]:
+    """The same with the id of its process, and with more in its environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -46,13 +53,13 @@ def served(home: Path, folder: Path) -> Iterator[str]:
         server = subprocess.Popen(
             [sys.executable, "-m", "pipeline", "app", "--port", str(port)],
             cwd=folder,
-            env={**os.environ, "RIGHTTREE_HOME": str(home)},
+            env={**os.environ, "RIGHTTREE_HOME": str(home), **environment},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
         try:
             _wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server, folder / "server.log")
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", server.pid
         finally:
             server.terminate()
             try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 
-def tiny_run(run_id: str = "tiny", score: float = 1.0) -> dict[str, pl.DataFrame]:
-    """Rows of one run in every table that a run needs."""
+def tiny_run(run_id: str = "tiny", score: float = 1.0, samples: int = 3) -> dict[str, pl.DataFrame]:
+    """Rows of one run in every table that a run needs, with so many responses to each prompt."""
     prompts = [
         {"prompt_id": f"chat/{number}", "category": "Chat", "subset": "chat", "split": split, "source": "test"}
         | {"text": f"question {number}", "paraphrase": None, "answer": None, "check": None, "refuse": None}
@@ -30,7 +30,7 @@ def tiny_run(run_id: str = "tiny", score: float = 1.0) -> dict[str, pl.DataFrame
         {"response_id": f"initial|chat/{number}|{sample}", "prompt_id": f"chat/{number}", "policy_id": "initial"}
         | {"prompt_form": "original", "sample": sample, "text": f"answer {sample}", "tokens": 3, "finished": True}
         for number in (1, 2)
-        for sample in range(3)
+        for sample in range(samples)
     ]
     scores = [
         {"reward_model_id": name, "response_id": response["response_id"], "score": score * index + place}

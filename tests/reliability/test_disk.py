@@ -1,0 +1,132 @@
+"""A full disk, one that may not be written, a file that may not grow: one clear line, and what was there stays."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline import jobs, runs
+from pipeline.config import load_profile
+from pipeline.errors import NotWritten
+from tests.reliability.disks import Disk
+from tests.reliability.hostile_cases import refused
+from tests.warehouse.outside import files
+from tests.warehouse.rows import tiny_run
+from warehouse import ingest, reads, store
+
+pytestmark = pytest.mark.reliability
+
+KIB = 1024
+SMOKE = load_profile("smoke")
+LABELS = pl.DataFrame({"reward_model_id": ["a"], "preference_id": ["p"], "flipped": [True]})
+
+
+def is_refused(attempt: Callable[[], object], words: str) -> None:
+    """Assert that it is refused in one line that says why."""
+    message = refused(attempt)
+    assert message is not None
+    assert re.search(words, message), message
+
+
+def published(home: Path) -> dict[str, int]:
+    """Runs of the warehouse with their number of scores, all of which are read."""
+    with store.open_read_only(home) as connection:
+        rows = connection.execute("SELECT run_id, count(*) FROM score GROUP BY run_id").fetchall()
+        assert set(dict(rows)) == set(reads.runs(connection)["run_id"])
+    return dict(rows)
+
+
+def scores(tmp_path: Path) -> list[tuple[str, bytes]]:
+    return [("a.csv", files.write(files.long_frame(prompts=12), tmp_path / "a.csv").read_bytes())]
+
+
+@pytest.mark.parametrize("room", [0, 4 * KIB, 64 * KIB, 512 * KIB, 1024 * KIB, 1400 * KIB, 1800 * KIB, 2600 * KIB])
+def test_a_disk_that_fills_up_while_publishing_leaves_the_last_build_or_a_whole_new_one(disk: Disk, room: int) -> None:
+    ingest.publish(disk.home, tiny_run("first"), "test")
+    before = {path.name: path.read_bytes() for path in disk.home.iterdir()}
+    disk.fill(leave_bytes=room)
+    message = refused(lambda: ingest.publish(disk.home, tiny_run("second", samples=2000), "test"))
+    if message is not None:
+        assert "No space left on device" in message
+        assert published(disk.home) == {"first": 12}
+        assert {path.name: path.read_bytes() for path in disk.home.iterdir()} == before
+        disk.make_room()
+        ingest.publish(disk.home, tiny_run("second", samples=2000), "test")
+    assert published(disk.home) == {"first": 12, "second": 8000}
+
+
+def test_on_a_full_disk_nothing_is_imported_started_or_resumed_and_all_is_shown(disk: Disk, tmp_path: Path) -> None:
+    ingest.publish(disk.home, tiny_run("first"), "test")
+    runs.create(disk.home, SMOKE, "stopped")
+    disk.fill()
+    before = sorted(disk.home.rglob("*"))
+    is_refused(lambda: jobs.import_uploads(disk.home, scores(tmp_path)), "No space left on device")
+    is_refused(lambda: jobs.start(disk.home, SMOKE), "No space left on device")
+    with pytest.raises(NotWritten, match="No space left"), runs.open_run(disk.home, "stopped").working():
+        pass
+    assert {path for path in disk.home.rglob("*") if path.name not in (".lock", ".turn")} == set(before)
+    assert published(disk.home) == {"first": 12}
+    assert jobs.status(disk.home, "stopped").state == "interrupted"
+
+
+def test_a_part_that_does_not_fit_is_not_there_and_is_written_once_there_is_room(disk: Disk) -> None:
+    run = runs.create(disk.home, SMOKE, "one")
+    run.write_part("label", "reward_models", "a", LABELS)
+    disk.fill()
+    is_refused(lambda: run.write_part("label", "reward_models", "b", LABELS), "No space left.*righttree resume one")
+    is_refused(lambda: run.mark_done("reward_models", {}), "No space left")
+    run.write_progress({"stages": []})  # lost, and no reason to stop
+    run.write_error("the disk is full")
+    assert not run.has_part("label", "reward_models", "b")
+    assert list(run.path.rglob(".partial-*")) == [] or not run.is_done("reward_models")
+    assert run.read("label").equals(LABELS)
+    disk.make_room()
+    run.write_part("label", "reward_models", "b", LABELS.with_columns(preference_id=pl.lit("q")))
+    assert run.read("label")["preference_id"].to_list() == ["p", "q"]
+
+
+def test_a_disk_that_may_not_be_written_is_named_and_read(disk: Disk, tmp_path: Path) -> None:
+    ingest.publish(disk.home, tiny_run("first"), "test")
+    run = runs.create(disk.home, SMOKE, "stopped")
+    disk.remount("ro")
+    for attempt in (
+        lambda: ingest.publish(disk.home, tiny_run("second"), "test"),
+        lambda: jobs.import_uploads(disk.home, scores(tmp_path)),
+        lambda: jobs.start(disk.home, SMOKE),
+        lambda: jobs.resume(disk.home, "stopped"),
+        lambda: run.write_part("label", "reward_models", "a", LABELS),
+    ):
+        is_refused(attempt, "Read-only file system")
+    assert published(disk.home) == {"first": 12}
+    assert [found.run_id for found in jobs.list_runs(disk.home)] == ["stopped"]
+    assert jobs.log_tail(disk.home, "stopped") == ""
+
+
+def limited(*arguments: str, home: Path, kib: int) -> subprocess.CompletedProcess[str]:
+    """The command line in a process whose files may not grow beyond so many KiB."""
+    return subprocess.run(
+        ["sh", "-c", f'ulimit -f {2 * kib}; exec "$@"', "sh", sys.executable, "-m", "pipeline", *arguments],
+        env={**os.environ, "RIGHTTREE_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_file_that_may_not_grow_is_one_line_of_the_command_line(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ingest.publish(home, tiny_run("first"), "test")
+    path = files.write(files.long_frame(prompts=12), tmp_path / "a.csv")
+    done = limited("import", str(path), home=home, kib=500)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "File too large" in line
+    assert published(home) == {"first": 12}
+    assert list(home.glob(".warehouse-*")) == []
