@@ -10,7 +10,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ _FACTS = ("config", "packages", "host", "timings")
 
 
 def is_read_only() -> bool:
-    """Whether starting, cancelling, resuming and importing are refused to this visitor."""
+    """Whether all that changes the data folder is refused to this visitor."""
     return jobs.is_read_only() or sign_in.is_required()
 
 
@@ -62,14 +61,24 @@ def settings(profile: str) -> jobs.Settings:
     return jobs.profile_settings(profile)
 
 
-def configured(profile: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a profile changed so. Raises InvalidSetting for the first that is wrong."""
-    return jobs.configured(profile, changes).model_dump(mode="json")
-
-
 def start(profile: str, changes: Mapping[str, Any]) -> str:
     """Start a run of a profile changed so; returns its id. Raises InvalidSetting and ReadOnly."""
     return jobs.start(_changed("a run cannot be started"), jobs.configured(profile, changes))
+
+
+def run_settings(run_id: str) -> jobs.Settings:
+    """A run's values of the settings that a page changes."""
+    return jobs.run_settings(access.home(), run_id)
+
+
+def extend(run_id: str, additions: Mapping[str, Any]) -> str:
+    """Start a run that extends another one; returns its id. Raises InvalidSetting, RunBusy and ReadOnly."""
+    return jobs.extend(_changed("a run cannot be extended"), run_id, additions)
+
+
+def delete(run_id: str) -> None:
+    """Delete a run for good, from the data folder and from the warehouse."""
+    jobs.delete(_changed("a run cannot be deleted"), run_id)
 
 
 def resume(run_id: str) -> None:
@@ -93,22 +102,14 @@ def archive(run_id: str) -> bytes:
         return outside.pack(access.home(), run_id, Path(folder) / "run")
 
 
-@dataclass(frozen=True)
-class LastRun:
-    """The newest finished run of a profile: what it took, by which a new one can be judged."""
-
-    run_id: str
-    manifest: dict[str, Any]
-    size_bytes: int
+def estimate(profile: str, changes: Mapping[str, Any]) -> jobs.Estimate:
+    """What a run of a profile changed so will take. Raises InvalidSetting."""
+    return jobs.estimate(access.home(), jobs.configured(profile, changes))
 
 
-def last_of(profile: str) -> LastRun | None:
-    """The newest finished run of a profile; None where there is none."""
-    for run in access.list_runs():
-        manifest = access.manifest(run.run_id) if run.profile == profile and run.state == "finished" else None
-        if manifest is not None:
-            return LastRun(run.run_id, manifest, jobs.size_bytes(access.home(), run.run_id))
-    return None
+def extended(run_id: str, additions: Mapping[str, Any]) -> jobs.Estimate:
+    """What extending a run will take. Raises InvalidSetting for an addition that is wrong, or none at all."""
+    return jobs.estimate_extension(access.home(), run_id, jobs.extended(access.home(), run_id, additions))
 
 
 def free_bytes() -> int:

@@ -58,6 +58,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def roughly(seconds: float) -> str:
+    """Time that is not known well: `40 s`, `17 min`, `2.5 h`."""
+    if seconds < 120:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def size(size_bytes: float) -> str:
     """Memory: `512 MiB`, `1.7 GiB`."""
     mebibytes = size_bytes / 2**20

@@ -25,14 +25,6 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFra
     return pl.concat([_differing(first["config"], second["config"]), _differing(*machines)])
 
 
-def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Settings of a profile that are not what they were, by name; `ppo` alone where the whole of it came or went."""
-    names: list[str] = _differing(before, now)["setting"].to_list()
-    if (before.get("ppo") is None) != (now.get("ppo") is None):
-        names = [*(name for name in names if not name.startswith("ppo")), "ppo"]
-    return names
-
-
 def stages(runs: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
     """`run_id, stage, wall_s, units, unit, peak_resident_bytes` of all runs below one another, in their order."""
     return pl.concat(

@@ -10,7 +10,7 @@ import polars as pl
 
 from app import formats
 from app.formats import escape, number
-from pipeline.jobs import RunStatus, StageProgress
+from pipeline.jobs import Estimate, RunStatus, StageProgress
 
 STAGE_TITLES: Mapping[str, str] = {
     "prompts": "Prompts",
@@ -44,12 +44,26 @@ SETTINGS: Mapping[str, SettingWords] = {
     "flip_rates": SettingWords(
         "Flip rates", "A reward model for each: the share of its training labels that are flipped. Separated by commas."
     ),
+    "more_flip_rates": SettingWords(
+        "More flip rates", "A reward model more for each, beside those that the run has. Separated by commas."
+    ),
+    "more_ppo_steps": SettingWords("PPO steps", "The run has PPO already; more steps are another run."),
     "categories": SettingWords("Categories", "Prompts of these are trained, tested and optimised on."),
 }
 
 IMPORTED = (
     "Parquet, CSV, JSONL or JSON with scores made elsewhere, and beside them preferences and policy values; the output "
     "of RewardBench and of RM-Bench; or the ZIP of an exported run. It becomes a run of its own, on every page."
+)
+
+EXTENDED = (
+    "A new run with what is added: it takes over all that this one has made and computes only what is missing. "
+    "This one stays as it is."
+)
+
+DELETED = (
+    "Its directory and its rows in the warehouse go for good. Runs that extend it keep what they took over. Export it "
+    "first to be able to import it again."
 )
 
 READ_ONLY = " · this server only reads: runs are started and imported elsewhere"
@@ -110,7 +124,8 @@ def at_work(run: RunStatus) -> str:
 
 def run_line(run: RunStatus) -> str:
     """Profile, start and duration of a run; a finished run that is not in the warehouse says so."""
-    parts = [f"profile {escape(run.profile)}", f"started {formats.when(run.started_at)}"]
+    parts = [f"profile {escape(run.profile)}", *([f"extends {escape(run.extends)}"] if run.extends else [])]
+    parts.append(f"started {formats.when(run.started_at)}")
     if run.wall_s:
         parts.append(f"{formats.duration(run.wall_s)} of work")
     if run.state == "finished" and not run.published:
@@ -141,25 +156,15 @@ def manifest_line(manifest: Mapping[str, Any]) -> str:
     return " · ".join([*parts, f"peak memory {formats.size(peak)}"] if peak else parts)
 
 
-_NAMED = 4
-
-
-def last_time(manifest: Mapping[str, Any], size_bytes: int, free_bytes: int, changed: Sequence[str]) -> str:
-    """What the last run of a profile took, the room there is, and which settings are other than it had."""
-    peak = _peak(manifest)
-    parts = [f"{formats.duration(float(manifest.get('wall_s', 0)))} of work"]
-    parts += [f"up to {formats.size(peak)} of memory"] if peak else []
-    parts.append(f"{formats.size(size_bytes)} on the disk ({formats.size(free_bytes)} are free)")
-    took = f"The last run of this profile, {escape(str(manifest.get('run_id', '')))}, took {', '.join(parts)}."
-    if not changed:
-        return took
-    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-    return f"{took} Settings that differ from it: {', '.join(map(escape, changed[:_NAMED]))}{more}."
-
-
-def no_last_time(profile: str) -> str:
-    """Why nothing is said of what a run will take."""
-    return f"No run of {escape(profile)} has finished here yet: what one takes is not known."
+def estimated(found: Estimate, free_bytes: int) -> str:
+    """What a run is likely to take, and the runs that say so."""
+    if not found.sources:
+        return "What it takes is not known: no run of this model, sampler and data has finished here."
+    time = "Time not known" if found.wall_s is None else f"About {formats.roughly(found.wall_s)} of work"
+    memory = f"{'at least' if found.memory_is_least else 'up to'} {formats.size(found.memory_bytes or 0)} of memory"
+    disk = "not known" if found.disk_bytes is None else formats.size(found.disk_bytes)
+    judges = " and ".join(map(escape, found.sources))
+    return f"{time}, {memory}, {disk} on the disk ({formats.size(free_bytes)} are free); judged by {judges}."
 
 
 def has_to_wait(other: str) -> str:

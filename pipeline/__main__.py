@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import flow, jobs, runs
+from pipeline import estimate, extend, flow, jobs, runs
 from pipeline.config import load_profile, profile_names
 from pipeline.errors import PipelineError
 from pipeline.models.installed import require_sampler
@@ -28,6 +28,7 @@ The embedded model is kept in ~/.cache/righttree, or RIGHTTREE_CACHE.
 examples:
   righttree run --profile quick              train, optimise, score and publish; a few minutes on two cores
   righttree resume                           go on with the newest stopped run
+  righttree extend RUN --flip-rate 0.15      add a reward model; all else is taken over from RUN
   righttree cancel                           stop the run that is at work
   righttree measure --measure accuracy --optimizer bon --n 8 --category Chat
   righttree import scores.parquet            explore scores made elsewhere; docs/import.md shows every accepted form
@@ -66,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--sampler", metavar="NAME", help="transformers or vllm: replaces the profile's sampler")
     run.add_argument("--run-id", metavar="ID", help="name of the run (default: made from profile and time)")
     run.add_argument("--new", action="store_true", help="start anew even if a stopped run has the same settings")
+    run.add_argument("--estimate", action="store_true", help="say what it will take, and start nothing")
     run.add_argument("--detach", action="store_true", help="work in the background and return at once")
 
     resume = command("resume", "go on with a stopped run", _resume)
@@ -73,8 +75,19 @@ def build_parser() -> argparse.ArgumentParser:
         "run", nargs="?", metavar="RUN", help="id of the run (default: the newest that is not finished)"
     )
 
+    extended = command(
+        "extend",
+        "make a new run of a run, with reward models, samples or PPO added; only what is missing is computed",
+        _extend,
+    )
+    _add_extend_options(extended)
+
     cancel = command("cancel", "stop a run that is at work or waits; `resume` goes on with it", _cancel)
     cancel.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the one at work)")
+
+    deleted = command("delete", "delete a run for good, from the data folder and from the warehouse", _delete)
+    deleted.add_argument("run", metavar="RUN", help="id of the run; one that is at work has to be cancelled first")
+    deleted.add_argument("--yes", action="store_true", help="do not ask")
 
     listed = command("runs", "list the runs with their state, the newest first", _runs)
     listed.add_argument("--watch", action="store_true", help="list them anew every two seconds, until Ctrl-C")
@@ -120,6 +133,33 @@ def build_parser() -> argparse.ArgumentParser:
 
     command("doctor", "say what is installed, what is missing, and what to do about it", _doctor)
     return parser
+
+
+def _add_extend_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="id of the run to extend, finished or stopped; it stays as it is")
+    parser.add_argument(
+        "--flip-rate",
+        dest="flip_rates",
+        action="append",
+        type=float,
+        metavar="X",
+        help="a reward model more, with this share of its training labels flipped; may be repeated",
+    )
+    parser.add_argument(
+        "--reward-model",
+        dest="others",
+        action="append",
+        metavar="KIND=VALUE",
+        help="a reward model more of another kind: size=0.25, depth=2, seed=1 or length=0.5, and after commas "
+        "flip_rate, learning_rate or epochs of its own (depth=2,learning_rate=1e-4); may be repeated",
+    )
+    parser.add_argument(
+        "--rl-test-samples", type=int, metavar="N", help="samples per RL-test prompt, more than the run has"
+    )
+    parser.add_argument("--ppo-steps", type=int, metavar="S", help="PPO of so many steps, where the run has none")
+    parser.add_argument("--run-id", metavar="ID", help="name of the new run (default: made from profile and time)")
+    parser.add_argument("--estimate", action="store_true", help="say what it will take, and start nothing")
+    parser.add_argument("--detach", action="store_true", help="work in the background and return at once")
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -202,16 +242,25 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     data, config = store.home(), load_profile(arguments.profile, arguments.seed, arguments.sampler)
+    if arguments.estimate:
+        return _say(estimate.estimate(data, config))
     require_sampler(config.policy.sampler)
     stopped = None if arguments.new or arguments.run_id else jobs.stopped(data, config)
     if stopped:
         print(f"going on with {stopped}, which was stopped; --new starts another", file=sys.stderr)
     run = runs.open_run(data, stopped) if stopped else runs.create(data, config, arguments.run_id)
-    if arguments.detach:
-        jobs.resume(data, run.run_id)
-        print(run.run_id)
-        return 0
-    return _work_on(run)
+    return _start(run, arguments.detach)
+
+
+def _extend(arguments: argparse.Namespace) -> int:
+    data = store.home()
+    additions = {name: getattr(arguments, name) for name in extend.ADDITIONS}
+    additions["others"] = [extend.reward_model(text) for text in arguments.others or ()]
+    if arguments.estimate:
+        config = extend.extended(data, arguments.run, additions)
+        return _say(estimate.of_extension(data, arguments.run, config))
+    run = extend.create(data, arguments.run, additions, arguments.run_id)
+    return _start(run, arguments.detach)
 
 
 def _resume(arguments: argparse.Namespace) -> int:
@@ -234,6 +283,32 @@ def _cancel(arguments: argparse.Namespace) -> int:
         return 0
     jobs.cancel(data, run_id)
     print(f"{run_id} is stopped; `righttree resume {run_id}` goes on with it")
+    return 0
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    data, run_id = store.home(), arguments.run
+    if not arguments.yes:
+        if not sys.stdin.isatty():
+            raise PipelineError(f"{run_id} is not deleted: nobody can be asked here; add --yes")
+        if input(f"delete {run_id} and its rows in the warehouse for good? [y/N] ").strip().lower() not in ("y", "yes"):
+            print(f"{run_id} is not deleted")
+            return 0
+    jobs.delete(data, run_id)
+    print(f"{run_id} is deleted")
+    return 0
+
+
+def _say(found: estimate.Estimate) -> int:
+    print(estimate.text(found))
+    return 0
+
+
+def _start(run: runs.RunDirectory, detach: bool) -> int:
+    if not detach:
+        return _work_on(run)
+    jobs.resume(store.home(), run.run_id)
+    print(run.run_id)
     return 0
 
 

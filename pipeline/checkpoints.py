@@ -7,6 +7,7 @@ the training curve.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import polars as pl
 
 from pipeline.context import Context
 from pipeline.sampling import Wanted
-from pipeline.scoring import Scorer
+from pipeline.scoring import Scorer, parts_of, unscored
 
 if TYPE_CHECKING:
     from pipeline.models.ppo import PPO
@@ -65,15 +66,7 @@ def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str
     run = context.run
     run.write_part("response", STAGE, unit, responses.drop("prompt"))
     run.write_part("score", STAGE, unit, scores)
-    values = (
-        scores.join(responses.select("response_id", "prompt_id"), on="response_id")
-        .join(prompts.filter(split="rl_test").select("prompt_id"), on="prompt_id")
-        .group_by("prompt_id", golden_id="reward_model_id")
-        .agg(value=pl.col("score").cast(pl.Float64).mean())
-        .with_columns(policy_id=pl.lit(policy_id))
-        .sort("golden_id", "prompt_id")
-    )
-    run.write_part("policy_value", STAGE, unit, values)
+    run.write_part("policy_value", STAGE, unit, _values(policy_id, scores, responses, prompts))
     row = {
         "policy_id": policy_id,
         "optimizer": "ppo",
@@ -88,6 +81,40 @@ def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str
     }
     run.write_part("policy", STAGE, unit, pl.DataFrame([row], infer_schema_length=None))
     return seen
+
+
+def complete(context: Context, todo: Iterable[Job]) -> None:
+    """Judge the checkpoints that are there by the reward models that the run did not have when they were sampled."""
+    settings, run = context.config.ppo, context.run
+    assert settings is not None
+    units = [(job, step, f"{job.unit}-{step:05d}") for job in todo for step in settings.checkpoints]
+    there = [(job.policy_id(step), unit) for job, step, unit in units if run.has_part("policy", STAGE, unit)]
+    missing = {unit: (policy_id, names) for policy_id, unit in there if (names := unscored(context, STAGE, unit))}
+    if not missing:
+        return
+    context.progress.say(f"{len(missing)} checkpoints are scored by the reward models that were added")
+    scorer = Scorer(context, set().union(*(names for _, names in missing.values())))
+    prompts = run.read("prompt")
+    for unit, (policy_id, names) in missing.items():
+        responses = run.read_part("response", STAGE, unit).join(
+            prompts.select("prompt_id", prompt="text"), on="prompt_id", maintain_order="left"
+        )
+        scores = scorer.only(names).rows(responses)
+        _, part = parts_of(run, STAGE, unit)
+        run.write_part("policy_value", STAGE, part, _values(policy_id, scores, responses, prompts))
+        run.write_part("score", STAGE, part, scores)  # last: it is what says that the unit is complete
+
+
+def _values(policy_id: str, scores: pl.DataFrame, responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
+    """Rows of table `policy_value`: the mean score of a policy's responses to each RL-test prompt."""
+    return (
+        scores.join(responses.select("response_id", "prompt_id"), on="response_id")
+        .join(prompts.filter(split="rl_test").select("prompt_id"), on="prompt_id")
+        .group_by("prompt_id", golden_id="reward_model_id")
+        .agg(value=pl.col("score").cast(pl.Float64).mean())
+        .with_columns(policy_id=pl.lit(policy_id))
+        .sort("golden_id", "prompt_id")
+    )
 
 
 def _samples(context: Context, step: int) -> dict[str, int]:

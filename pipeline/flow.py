@@ -12,6 +12,7 @@ import importlib
 import resource
 import sys
 import traceback
+from pathlib import Path
 from typing import TextIO
 
 from pipeline.context import Context, Work
@@ -79,13 +80,24 @@ def _advance(stage: str, context: Context) -> None:
         return
     progress.begin(stage)
     work: Work = importlib.import_module(f"pipeline.stages.{stage}").run(context)
-    wall_s = progress.end()
+    attempt = progress.end()
     run.mark_done(
         stage,
         {
-            "wall_s": round(wall_s, 3),
+            "wall_s": round(attempt.wall_s, 3),
+            "work_s": round(attempt.work_s, 3),
             "units": work.units,
+            "made": attempt.made,
             "unit": work.unit,
-            "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_resident_bytes": _peak_resident_bytes(),
         },
     )
+
+
+def _peak_resident_bytes() -> int:
+    """The most memory that this process held; `getrusage` would count that of the one which started it, too."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

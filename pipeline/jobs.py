@@ -13,9 +13,13 @@ from typing import Any, Literal
 
 import polars as pl
 
+from pipeline import estimate as estimates
+from pipeline import extend as extend_run
 from pipeline import runs, settings, turns, uploads, workers
 from pipeline.config import Config, profile_names
+from pipeline.delete import delete as delete_run
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
+from pipeline.estimate import Estimate
 from pipeline.flow import STAGES
 from pipeline.live_curve import FOLDER, read_points
 from pipeline.outside import Imported
@@ -24,6 +28,7 @@ from pipeline.uploads import MOST_BYTES
 
 __all__ = [
     "MOST_BYTES",
+    "Estimate",
     "Imported",
     "InvalidSetting",
     "PipelineError",
@@ -71,6 +76,7 @@ class RunStatus:
     stages: tuple[StageProgress, ...]
     published: bool
     waits_for: str | None = None
+    extends: str | None = None
 
 
 def list_runs(data: Path) -> list[RunStatus]:
@@ -112,6 +118,7 @@ def status(data: Path, run_id: str) -> RunStatus:
         stages=tuple(stages),
         published=published,
         waits_for=waits_for,
+        extends=run.config.extends[-1].run_id if run.config.extends else None,
     )
 
 
@@ -142,18 +149,13 @@ def manifest(data: Path, run_id: str) -> dict[str, Any] | None:
     return runs.open_run(data, run_id).manifest()
 
 
-def size_bytes(data: Path, run_id: str) -> int:
-    """What a run's directory takes on the disk."""
-    return sum(path.stat().st_size for path in runs.open_run(data, run_id).path.rglob("*") if path.is_file())
-
-
 def at_work(data: Path) -> str | None:
     """Id of the run that is at work in the data folder; None if none is."""
     return turns.whose(runs.runs_folder(data))
 
 
 def is_read_only() -> bool:
-    """Whether this process refuses to start, resume, cancel and import."""
+    """Whether this process refuses to start, extend, resume, cancel, delete and import."""
     return os.environ.get(READ_ONLY, "0") not in ("", "0")
 
 
@@ -172,6 +174,11 @@ def profile_settings(profile: str) -> Settings:
     return settings.of_profile(profile)
 
 
+def run_settings(data: Path, run_id: str) -> Settings:
+    """A run's values of the same settings. Raises UnknownRun or DamagedRun."""
+    return settings.of(runs.open_run(data, run_id).config)
+
+
 def configured(profile: str, changes: Mapping[str, Any]) -> Config:
     """A profile with some settings changed. Raises InvalidSetting, in one line, for the first that is wrong."""
     return settings.configured(profile, changes)
@@ -184,6 +191,22 @@ def start(data: Path, config: Config) -> str:
     """
     _check_allowed("a run cannot be started")
     run = runs.create(data, config)
+    workers.start(data, run)
+    return run.run_id
+
+
+def extended(data: Path, run_id: str, additions: Mapping[str, Any]) -> Config:
+    """The settings of a run with additions, as `pipeline.extend` has them. Raises InvalidSetting for a wrong one."""
+    return extend_run.extended(data, run_id, additions)
+
+
+def extend(data: Path, run_id: str, additions: Mapping[str, Any]) -> str:
+    """Make a run that extends another one and work on it as `start` does. Returns its id.
+
+    Raises InvalidSetting, UnknownRun, RunBusy, ReadOnly.
+    """
+    _check_allowed("a run cannot be extended")
+    run = extend_run.create(data, run_id, additions)
     workers.start(data, run)
     return run.run_id
 
@@ -205,6 +228,25 @@ def cancel(data: Path, run_id: str, patience_s: float = 10.0) -> None:
     if not run.is_running:
         raise PipelineError(f"run {run_id} is not at work: it is {status(data, run_id).state}; see `righttree runs`")
     workers.stop(run, patience_s)
+
+
+def delete(data: Path, run_id: str) -> None:
+    """Delete a run for good, from the data folder and from the warehouse, which is published anew without it.
+
+    Raises ReadOnly, UnknownRun, and RunBusy for a run that is at work.
+    """
+    _check_allowed("a run cannot be deleted")
+    delete_run(data, run_id)
+
+
+def estimate(data: Path, config: Config) -> Estimate:
+    """What a new run of these settings will take, judged by finished ones."""
+    return estimates.estimate(data, config)
+
+
+def estimate_extension(data: Path, run_id: str, config: Config) -> Estimate:
+    """What a run will take that extends another one to these settings: only what the other lacks."""
+    return estimates.of_extension(data, run_id, config)
 
 
 def import_uploads(data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None = None) -> Imported:

@@ -31,6 +31,15 @@ class StageState:
     wall_s: float = 0.0
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """What an attempt at a stage took: seconds in all, seconds from its first unit on, and the units that it made."""
+
+    wall_s: float
+    work_s: float
+    made: int
+
+
 class Progress:
     """Progress of a whole run; one stage is open at a time."""
 
@@ -82,8 +91,8 @@ class Progress:
             self._print(self._line(state))
         self._write()
 
-    def end(self) -> float:
-        """Close the open stage; returns the seconds it took."""
+    def end(self) -> Attempt:
+        """Close the open stage; says what this attempt at it took."""
         state = self._open
         state.state, state.eta_s = "done", None
         state.wall_s = time.monotonic() - self._begun
@@ -93,7 +102,7 @@ class Progress:
         self.say(f"{state.name}: done, {state.done} {state.unit} in {state.wall_s:.1f} s")
         self._current = None
         self._write(force=True)
-        return state.wall_s
+        return Attempt(state.wall_s, time.monotonic() - self._work_begun, state.done - self._at_first)
 
     def say(self, message: str) -> None:
         """One line to the log, if the disk has room for it, and, where there is no bar, to the screen."""

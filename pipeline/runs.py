@@ -76,7 +76,13 @@ class RunDirectory:
         Raises DamagedRun for a part that is not as it was written.
         """
         pattern = f"{stage}-*.parquet" if stage else "*.parquet"
-        parts = sorted((self.path / table).glob(pattern))
+        return self._read(table, sorted((self.path / table).glob(pattern)))
+
+    def read_part(self, table: str, stage: str, unit: int | str) -> pl.DataFrame:
+        """The rows of one part, without `run_id`."""
+        return self._read(table, [self._part(table, stage, unit)])
+
+    def _read(self, table: str, parts: list[Path]) -> pl.DataFrame:
         if not parts:
             return pl.DataFrame(schema=TABLES[table].polars_schema).drop("run_id")
         sums = checksums.kept(self.path)
@@ -180,6 +186,15 @@ class RunDirectory:
         While another run is at work in the data folder it waits; `waits` is told which. Raises RunBusy if another
         process holds this one.
         """
+        with self.held():
+            for leftover in self.path.rglob(f"{_TEMPORARY}*"):
+                _remove(leftover)
+            with turn(self.path.parent, self.run_id, waits):
+                yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other process from working on the run. Raises RunBusy if one does."""
         with self._opened_lock() as lock:
             for attempt in range(20):
                 try:
@@ -194,10 +209,7 @@ class RunDirectory:
             with told(self.path):
                 lock.truncate(0)
                 lock.write(str(os.getpid()).encode())
-            for leftover in self.path.rglob(f"{_TEMPORARY}*"):
-                _remove(leftover)
-            with turn(self.path.parent, self.run_id, waits):
-                yield
+            yield
 
     def _opened_lock(self) -> FileIO:
         with told(self.path):
@@ -243,8 +255,13 @@ def runs_folder(data: Path) -> Path:
     return data / "runs"
 
 
-def create(data: Path, config: Config, run_id: str | None = None) -> RunDirectory:
-    """A new run directory, its config in it. Raises InvalidConfig for an id that is taken or no plain name."""
+def create(
+    data: Path, config: Config, run_id: str | None = None, fill: Callable[[Path], object] = lambda _: None
+) -> RunDirectory:
+    """A new run directory, its config in it and what `fill` puts there.
+
+    Raises InvalidConfig for an id that is taken or no plain name.
+    """
     if run_id is None:
         run_id = f"{config.profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     check_id(run_id)
@@ -258,11 +275,25 @@ def create(data: Path, config: Config, run_id: str | None = None) -> RunDirector
             draft.mkdir(parents=True)
             (draft / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
             (draft / "created.json").write_text(json.dumps({"created_at": created}) + "\n")
+            fill(draft)
             draft.rename(path)
         except Exception:
             _remove(draft)
             raise
     return RunDirectory(path, config)
+
+
+def remove(run: RunDirectory) -> None:
+    """Remove a run's directory; what is removed half has no run's name any more, and goes with the next one.
+
+    Raises RunBusy if a process holds it, NotWritten if it cannot be removed.
+    """
+    folder = run.path.parent
+    with run.held(), told(run.path):
+        run.path.rename(folder / f"{_TEMPORARY}removed-{run.run_id}-{secrets.token_hex(2)}")
+    with told(folder):
+        for removed in folder.glob(f"{_TEMPORARY}removed-*"):
+            shutil.rmtree(removed)
 
 
 def check_id(run_id: str) -> None:

@@ -17,7 +17,10 @@ from warehouse.schema import ORIGINAL
 
 @dataclass(frozen=True)
 class Wanted:
-    """Responses to sample: `samples` of the policy `policy_id` for one prompt, in its own words or paraphrased."""
+    """Responses to sample: `samples` of the policy `policy_id` for one prompt, in its own words or paraphrased.
+
+    Their numbers begin with `first`.
+    """
 
     policy_id: str
     prompt_id: str
@@ -26,6 +29,7 @@ class Wanted:
     samples: int
     system_prompt: str | None = None
     prompt_form: str = ORIGINAL
+    first: int = 0
 
     def response_id(self, number: int) -> str:
         """`<policy>|<prompt>|<sample>`, and of paraphrases `<policy>|<prompt>|paraphrase|<sample>`."""
@@ -73,7 +77,7 @@ def sample_responses(context: Context, stage: str, *groups: Sequence[Wanted]) ->
 def _batches(wanted: Sequence[Wanted], size: int) -> list[list[tuple[Wanted, int]]]:
     """What is wanted with the number of each sample, in batches of prompts of like length."""
     ordered = sorted(wanted, key=lambda want: (len(want.system_prompt or "") + len(want.prompt), want.prompt_id))
-    rows = [(want, number) for want in ordered for number in range(want.samples)]
+    rows = [(want, number) for want in ordered for number in range(want.first, want.first + want.samples)]
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 

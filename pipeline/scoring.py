@@ -1,33 +1,43 @@
 """Scoring (prompt, response) texts with all reward models of a run: the one place where it is done.
 
 The text is scored, not the tokens that were sampled: so a score can be had again from the text and the saved weights.
+
+A part of table `score` holds what all reward models of the run gave to a unit of texts; in a run that extends another
+one, what was taken over lacks the added reward models, and theirs are in a part of their own beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from pipeline import texts
 from pipeline.context import Context
+from pipeline.runs import RunDirectory
 
 if TYPE_CHECKING:
     from pipeline.models.reward_model import RewardModel
 
 
 class Scorer:
-    """All trained reward models of a run, loaded once. Raises ModelUnavailable if the weights of one are gone."""
+    """Trained reward models of a run, all or those named, loaded once.
 
-    def __init__(self, context: Context) -> None:
+    Raises ModelUnavailable if the weights of one are gone.
+    """
+
+    def __init__(self, context: Context, names: Collection[str] | None = None) -> None:
         from pipeline.models.reward_model import load_reward_model
 
         run = context.run
         saved = run.read("reward_model").sort("reward_model_id").select("reward_model_id", "weights")
         self._language_model = context.base_model
         self._models = {
-            name: load_reward_model(run.path / weights, self._language_model) for name, weights in saved.iter_rows()
+            name: load_reward_model(run.path / weights, self._language_model)
+            for name, weights in saved.iter_rows()
+            if names is None or name in names
         }
 
     @property
@@ -38,6 +48,12 @@ class Scorer:
     def reward_model(self, reward_model_id: str) -> RewardModel:
         """One of them, by its id."""
         return self._models[reward_model_id]
+
+    def only(self, names: Collection[str]) -> Scorer:
+        """A scorer of some of them alone, which it shares with this one; the scores are the same."""
+        some = copy.copy(self)
+        some._models = {name: model for name, model in self._models.items() if name in names}
+        return some
 
     def rows(self, responses: pl.DataFrame, wanted: Iterable[texts.Text] | None = None) -> pl.DataFrame:
         """Rows of table `score`, sorted, for responses with columns `response_id, prompt, text`.
@@ -71,6 +87,23 @@ class Scorer:
         return pl.DataFrame(batch, schema=["prompt", "text"], orient="row").with_columns(
             pl.Series(name, model.score(features[model.trainable_layers])) for name, model in self._models.items()
         )
+
+
+def parts_of(run: RunDirectory, stage: str, unit: int | str) -> tuple[list[str], str]:
+    """Names of the parts of table `score` that hold a unit's rows, and the name that the next one has."""
+    first = f"{unit:05d}" if isinstance(unit, int) else unit
+    there, following = [], first
+    while run.has_part("score", stage, following):
+        there.append(following)
+        following = f"{first}-{len(there)}"
+    return there, following
+
+
+def unscored(context: Context, stage: str, unit: int | str) -> set[str]:
+    """Reward models of the run whose scores of a unit's texts are not there yet."""
+    there, _ = parts_of(context.run, stage, unit)
+    scored = [set(context.run.read_part("score", stage, name)["reward_model_id"]) for name in there]
+    return set(context.config.reward_models.ids).difference(*scored)
 
 
 def _texts(responses: pl.DataFrame) -> Iterable[texts.Text]:

@@ -23,6 +23,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "rl_test_samples": ("test", "rl_test_samples"),
     "ppo_steps": ("ppo", "steps"),
     "flip_rates": ("reward_models", "flip_rates"),
+    "others": ("reward_models", "others"),
     "categories": ("prompts", "categories"),
 }
 """Where each of them is in a profile."""
@@ -49,7 +50,11 @@ def about(profile: str) -> str:
 def of_profile(profile: str) -> Settings:
     """What a profile sets them to. Raises InvalidSetting for one that is not the package's."""
     _check(profile)
-    config = load_profile(profile)
+    return of(load_profile(profile))
+
+
+def of(config: Config) -> Settings:
+    """What a config sets them to."""
     return Settings(
         seed=config.seed,
         rl_test_samples=config.test.rl_test_samples,
@@ -72,13 +77,18 @@ def configured(profile: str, changes: Mapping[str, Any]) -> Config:
         if name not in _PLACES:
             raise InvalidSetting(f"{name}: no such setting; there are {list(_PLACES)}", name)
         if name == "ppo_steps":
-            settings["ppo"] = _ppo(settings["ppo"], value)
+            settings["ppo"] = with_steps(settings["ppo"], value)
         else:
             *rooms, last = _PLACES[name]
             place = settings
             for room in rooms:
                 place = place[room]
             place[last] = value
+    return checked(settings)
+
+
+def checked(settings: Mapping[str, Any]) -> Config:
+    """Changed settings as a Config. Raises InvalidSetting, in one line, for the first that is wrong."""
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
@@ -94,7 +104,8 @@ def _check(profile: str) -> None:
         raise InvalidSetting(f"profile {profile!r} does not exist; use one of {profile_names()}", "profile")
 
 
-def _ppo(settings: dict[str, Any] | None, steps: Any) -> dict[str, Any] | None:
+def with_steps(settings: dict[str, Any] | None, steps: Any) -> dict[str, Any] | None:
+    """PPO's settings with so many steps; None for `NO_PPO`."""
     if steps == NO_PPO:
         return None
     settings = settings or PPOSettings().model_dump(mode="json")

@@ -105,3 +105,10 @@ def publish(data: Path, rows: Rows, origin: str) -> dict[str, int]:
             connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')
             connection.unregister("incoming")
     return {name: frame.height for name, frame in frames.items()}
+
+
+def remove(data: Path, run_id: str) -> None:
+    """Publish a new build without the rows of a run, beside all other runs."""
+    with store.building(data) as connection:
+        for name in TABLES:
+            connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])

@@ -12,7 +12,7 @@ from app import access, access_runs, frames, run_wording
 from app.access import Snapshot
 from app.charts.timings import timings
 from app.formats import escape
-from app.widgets import links, live_curves, progress, trouble
+from app.widgets import links, live_curves, progress, run_extend, trouble
 from pipeline.jobs import RunStatus
 
 Colour = Literal["blue", "green", "orange", "red", "gray"]
@@ -42,6 +42,8 @@ def show(run: RunStatus, published: Collection[str]) -> None:
         if run.state == "running":
             progress.show(run)
             live_curves.show(run)
+        if run.state not in ("running", "waiting"):
+            run_extend.show(run.run_id)
         if run.state == "finished":
             _manifest(run.run_id, access.manifest)
         elif run.state in ("interrupted", "failed"):
@@ -97,6 +99,8 @@ def _head(run_id: str, badge: str, colour: Colour, state: str | None, published:
             )
         if state in ("interrupted", "failed"):
             _action("Resume", run_id, access_runs.resume, "Starting …", "Goes on where it stopped.")
+        if state not in ("running", "waiting"):
+            _delete(run_id)
 
 
 def _action(label: str, run_id: str, act: Callable[[str], None], meanwhile: str, about: str) -> None:
@@ -105,6 +109,18 @@ def _action(label: str, run_id: str, act: Callable[[str], None], meanwhile: str,
             with st.spinner(meanwhile):
                 act(run_id)
             st.rerun()
+
+
+def _delete(run_id: str) -> None:
+    """Ask first: the button that deletes is behind another one."""
+    with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run_id}"):
+        st.markdown(f"Delete **{escape(run_id)}**?")
+        st.caption(run_wording.DELETED)
+        if st.button("Delete for good", key=f"delete-{run_id}", type="primary"):
+            with trouble.shown():
+                with st.spinner("Deleting …"):
+                    access_runs.delete(run_id)
+                st.rerun()
 
 
 def _failure(run: RunStatus) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import access, access_runs, run_frames, run_wording
+from app import access, access_runs, run_wording
 from app.formats import escape
 from app.widgets import trouble
 from pipeline.jobs import InvalidSetting
@@ -37,30 +37,21 @@ def _form() -> None:
         )
         st.caption(escape(access_runs.about(profile)))
         changes, notes = _settings(profile)
-        config = None
+        found = None
         try:
-            config = access_runs.configured(profile, changes)
+            found = access_runs.estimate(profile, changes)
         except InvalidSetting as wrong:
             place = notes.get(wrong.setting, st)
             place.error(f"{run_wording.setting(wrong.setting)}: {escape(str(wrong))}", icon=":material/error:")
-        _estimate(profile, config)
-        if st.button("Start", disabled=config is None, key="start.go"):
+        if found is not None:
+            st.caption(run_wording.estimated(found, access_runs.free_bytes()))
+        other = access.at_work()
+        if other is not None:
+            st.caption(run_wording.has_to_wait(other))
+        if st.button("Start", disabled=found is None, key="start.go"):
             with st.spinner("Starting …"):
                 access_runs.start(profile, changes)
             st.rerun()
-
-
-def _estimate(profile: str, config: dict[str, Any] | None) -> None:
-    """Draw what the last run of the profile took, what is other now, and whether a new one has to wait."""
-    last = access_runs.last_of(profile)
-    if last is None:
-        st.caption(run_wording.no_last_time(profile))
-    else:
-        changed = [] if config is None else run_frames.changed(last.manifest.get("config", {}), config)
-        st.caption(run_wording.last_time(last.manifest, last.size_bytes, access_runs.free_bytes(), changed))
-    other = access.at_work()
-    if other is not None:
-        st.caption(run_wording.has_to_wait(other))
 
 
 def _settings(profile: str) -> tuple[dict[str, Any], dict[str, Any]]:

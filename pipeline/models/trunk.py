@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -130,6 +130,15 @@ def save_features(features: Mapping[int, Features], path: Path) -> None:
         tensors[f"values.{layers}"] = of_depth.values.contiguous()
         tensors[f"offsets.{layers}"] = of_depth.offsets
     save_file(tensors, path)
+
+
+def depths_in(path: Path) -> set[int]:
+    """The depths, as `trainable_layers`, whose features a file has; none where there is no whole file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {int(name.removeprefix("values.")) for name in file.keys() if name.startswith("values.")}  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return set()
 
 
 def load_features(paths: Sequence[Path], trainable_layers: int) -> Features:

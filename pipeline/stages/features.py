@@ -1,4 +1,7 @@
-"""Stage 4: the frozen trunk reads every distinct text of the preference pairs once, for all reward models together."""
+"""Stage 4: the frozen trunk reads every distinct text of the preference pairs once, for all reward models together.
+
+For those that are not trained yet: in a run that extends another one, features are there already, or nobody needs them.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,20 @@ STAGE = "features"
 
 
 def run(context: Context) -> Work:
-    from pipeline.models.trunk import save_features, trunk_features
+    from pipeline.models.trunk import depths_in, save_features, trunk_features
 
+    untrained = [
+        plan
+        for plan in context.config.reward_models.plans
+        if not context.run.has_part("reward_model", "reward_models", plan.reward_model_id)
+    ]
+    depths = {plan.trainable_layers for plan in untrained}
     planned = text_batches(context.run)
-    missing = [unit for unit in range(len(planned)) if not feature_file(context.run, unit).exists()]
+    missing = [unit for unit in range(len(planned)) if depths - depths_in(feature_file(context.run, unit))]
     total = sum(len(batch) for batch in planned)
     context.progress.plan(total, "texts", total - sum(len(planned[unit]) for unit in missing))
     for unit in missing:
-        features = trunk_features(context.base_model, context.config.reward_models.depths, planned[unit])
+        features = trunk_features(context.base_model, depths, planned[unit])
         path = feature_file(context.run, unit)
         context.run.write_atomically(path, partial(save_features, features))
         context.progress.advance(len(planned[unit]))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline.checkpoints import STAGE, Job, checkpoint
+from pipeline.checkpoints import STAGE, Job, checkpoint, complete
 from pipeline.config import PPOSettings
 from pipeline.context import Context, Work
 from pipeline.live_curve import LiveCurve
@@ -39,6 +39,7 @@ def run(context: Context) -> Work:
         shared: dict[int, _Shared] = {}
         for job in missing:
             _optimise(context, settings, job, scorer, shared)
+    complete(context, todo)
     return Work(total, "PPO steps")
 
 

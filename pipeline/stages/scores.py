@@ -6,6 +6,7 @@ import polars as pl
 
 from pipeline import texts
 from pipeline.context import Context, Work
+from pipeline.scoring import Scorer, parts_of, unscored
 from warehouse.reads import INITIAL
 from warehouse.schema import ORIGINAL, PARAPHRASE
 
@@ -15,16 +16,15 @@ STAGE = "scores"
 def run(context: Context) -> Work:
     run, progress = context.run, context.progress
     planned = [(rows, batch) for rows in _groups(context) for batch in texts.batches(_texts(rows))]
-    missing = [unit for unit in range(len(planned)) if not run.has_part("score", STAGE, unit)]
+    missing = {unit: names for unit in range(len(planned)) if (names := unscored(context, STAGE, unit))}
     total = sum(len(batch) for _, batch in planned)
     progress.plan(total, "texts", total - sum(len(planned[unit][1]) for unit in missing))
     if missing:
-        from pipeline.scoring import Scorer
-
-        scorer = Scorer(context)
-    for unit in missing:
+        scorer = Scorer(context, set().union(*missing.values()))
+    for unit, names in missing.items():
         responses, batch = planned[unit]
-        run.write_part("score", STAGE, unit, scorer.rows(responses, batch))
+        _, part = parts_of(run, STAGE, unit)
+        run.write_part("score", STAGE, part, scorer.only(names).rows(responses, batch))
         progress.advance(len(batch))
     return Work(total, "texts")
 
@@ -32,15 +32,23 @@ def run(context: Context) -> Work:
 def _groups(context: Context) -> list[pl.DataFrame]:
     """Test responses with the `prompt` that was answered: the initial policy's to the prompts, then all the others.
 
-    They share no batch, so that what else is scored changes no bit of the scores that the study rests on.
+    Last those of further rounds of samples. The groups share no batch, so that what else is scored changes no bit of
+    the scores that the study rests on.
     """
-    prompts = context.run.read("prompt").select("prompt_id", "paraphrase", original="text")
+    prompts = context.run.read("prompt").select("prompt_id", "split", "paraphrase", original="text")
     answered = pl.when(prompt_form=PARAPHRASE).then("paraphrase").otherwise("original")
     responses = (
         context.run.read("response", "test_responses").join(prompts, on="prompt_id").with_columns(prompt=answered)
     )
-    first = (pl.col("policy_id") == INITIAL) & (pl.col("prompt_form") == ORIGINAL)
-    return [responses.filter(first), responses.filter(~first)]
+    initial = (pl.col("policy_id") == INITIAL) & (pl.col("prompt_form") == ORIGINAL)
+    sampled, *later = context.config.rl_test_rounds
+    further = initial & (pl.col("split") == "rl_test") & (pl.col("sample") >= sampled.stop)
+    groups = [
+        initial & ~further,
+        ~initial,
+        *(further & pl.col("sample").is_in(list(numbers)) for numbers in later),
+    ]
+    return [responses.filter(group) for group in groups]
 
 
 def _texts(responses: pl.DataFrame) -> list[texts.Text]:

@@ -1,7 +1,8 @@
 """Stage 6: the initial policy answers the test prompts: R times each RM-test prompt, N times each RL-test prompt.
 
 For other test sets (METHOD, "Test-set constructions") it also answers the RM-test prompts' paraphrases, R times each,
-and the prompts themselves at other temperatures: further sources of responses.
+and the prompts themselves at other temperatures: further sources of responses. Where the run extends one with fewer
+samples, the RL-test prompts' further ones come last, so that they change none of the others.
 """
 
 from __future__ import annotations
@@ -24,19 +25,23 @@ def run(context: Context) -> Work:
     temperatures |= {source_id(temperature): temperature for temperature in settings.source_temperatures}
     policies = [policy_row(context, name, temperature) for name, temperature in temperatures.items()]
     context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
-    samples = {"rm_test": settings.rm_test_responses, "rl_test": settings.rl_test_samples}
+    first, *later = context.config.rl_test_rounds
+    samples = {"rm_test": settings.rm_test_responses, "rl_test": len(first)}
     initial, paraphrased, elsewhere = [], [], []
+    more: list[list[Wanted]] = [[] for _ in later]
     for row in context.run.read("prompt").filter(pl.col("split").is_in(list(samples))).iter_rows(named=True):
         to_prompt = Wanted(INITIAL, row["prompt_id"], row["text"], temperatures[INITIAL], samples[row["split"]])
         initial.append(to_prompt)
-        if row["split"] != "rm_test":
+        if row["split"] == "rl_test":
+            for further, numbers in zip(more, later, strict=True):
+                further.append(replace(to_prompt, samples=len(numbers), first=numbers.start))
             continue
         if row["paraphrase"] is not None:
             paraphrased.append(replace(to_prompt, prompt=row["paraphrase"], prompt_form=PARAPHRASE))
         for name, temperature in list(temperatures.items())[1:]:
             there = replace(to_prompt, policy_id=name, temperature=temperature, samples=settings.source_responses)
             elsewhere.append(there)
-    return sample_responses(context, STAGE, initial, paraphrased, elsewhere)
+    return sample_responses(context, STAGE, initial, paraphrased, elsewhere, *more)
 
 
 def source_id(temperature: float) -> str:

@@ -51,3 +51,11 @@ def test_foreign_text_loses_its_markdown_meaning_and_its_line_breaks() -> None:
     assert formats.escape("**a** <b>[x](y)</b>\n# :red[z] $x$") == (
         r"\*\*a\*\* \<b\>\[x\]\(y\)\</b\> \# \:red\[z\] \$x\$"
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "10 s"), (43, "40 s"), (119, "120 s"), (130, "2 min"), (1022, "17 min"), (9000, "2.5 h")],
+)
+def test_time_that_is_not_known_well_is_rounded(seconds: float, text: str) -> None:
+    assert formats.roughly(seconds) == text

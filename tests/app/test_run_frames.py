@@ -44,21 +44,3 @@ def test_headlines_say_what_they_are_of_and_what_is_left_out() -> None:
     assert "b, best-of-16: 2 pairs undefined and left out" in note
     assert "c has no two reward models with optimised policies" in note
     assert run_frames.headlines({"c": {}}, {}).is_empty()
-
-
-def test_what_is_changed_is_named_and_a_whole_ppo_as_one() -> None:
-    config = {"seed": 0, "ppo": {"steps": 2, "checkpoints": [1, 2]}}
-    assert run_frames.changed(config, config) == []
-    assert run_frames.changed(config, {"seed": 1, "ppo": {"steps": 3, "checkpoints": [1, 2]}}) == ["seed", "ppo.steps"]
-    assert run_frames.changed(config, {"seed": 1, "ppo": None}) == ["seed", "ppo"]
-    assert run_frames.changed({"seed": 0, "ppo": None}, config) == ["ppo"]
-
-
-def test_the_last_run_of_a_profile_says_what_it_took_and_what_is_other_now() -> None:
-    manifest = {"run_id": "quick-1", "wall_s": 125.0, "stages": {"scores": {"peak_resident_bytes": 2**30}}}
-    said = run_wording.last_time(manifest, 3 * 2**20, 5 * 2**30, [f"s{number}" for number in range(6)])
-    assert said.replace("\\", "") == (
-        "The last run of this profile, quick-1, took 2 min 05 s of work, up to 1.0 GiB of memory, 3 MiB on the disk "
-        "(5.0 GiB are free). Settings that differ from it: s0, s1, s2, s3 and 2 more."
-    )
-    assert "differ" not in run_wording.last_time(manifest, 0, 0, [])

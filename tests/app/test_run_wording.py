@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app import run_wording
-from pipeline.jobs import StageProgress
+from pipeline.jobs import Estimate, StageProgress
 
 
 def test_a_stage_tells_units_rate_and_time_left() -> None:
@@ -19,3 +21,14 @@ def test_a_stage_that_has_not_planned_its_work_is_starting() -> None:
 def test_a_commit_is_shortened_and_a_package_version_is_not() -> None:
     assert run_wording.manifest_line({"code_version": "a" * 40 + "+dirty"}).startswith(r"code aaaaaaaaaa\+dirty")
     assert run_wording.manifest_line({"code_version": "0.1.0"}).startswith(r"code 0\.1\.0")
+
+
+def test_an_estimate_says_by_which_runs_and_what_it_does_not_know() -> None:
+    found = Estimate(1022.0, 2**31, False, 5 * 2**20, {}, ("run a-1", "run b"))
+    assert run_wording.estimated(found, 2**40).replace("\\", "") == (
+        "About 17 min of work, up to 2.0 GiB of memory, 5 MiB on the disk (1,024.0 GiB are free); judged by run a-1 "
+        "and run b."
+    )
+    unsure = run_wording.estimated(replace(found, wall_s=None, disk_bytes=None, memory_is_least=True), 0)
+    assert unsure.startswith("Time not known, at least 2.0 GiB of memory, not known on the disk")
+    assert "not known" in run_wording.estimated(Estimate(None, None, False, None, {}, ()), 0)

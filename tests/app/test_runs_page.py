@@ -146,6 +146,93 @@ def test_an_invalid_setting_is_one_line_and_cannot_be_started(
     assert page.button(key="start.go").disabled
 
 
+def extend_form(page: AppTest, run_id: str) -> AppTest:
+    """The page with the form of what is added to a run unfolded."""
+    page.session_state[f"extend-{run_id}"] = True
+    return page.run()
+
+
+def test_a_run_is_extended_from_the_page(home: Path, runs_page: OpenPage) -> None:
+    begun(home, "stopped")
+    page = extend_form(runs_page(home), "stopped")
+    assert page.button(key="extend-stopped.go").disabled  # nothing is added yet
+    assert page.number_input(key="extend-stopped.more_ppo_steps").disabled  # it has PPO
+    page = page.text_input(key="extend-stopped.more_flip_rates").set_value("0.1, 0.3").run()
+    page = page.number_input(key="extend-stopped.rl_test_samples").set_value(12).run()
+    assert not page.exception
+    assert not page.error
+    assert "judged by" in said(page)
+    page = page.button(key="extend-stopped.go").click().run()
+    assert not page.exception
+    (new,) = set(runs.run_ids(home)) - {"stopped"}
+    assert jobs.status(home, new).state == "running"
+    config = runs.open_run(home, new).config
+    assert config.reward_models.flip_rates == (0.0, 0.2, 0.4, 0.1, 0.3)
+    assert [run.run_id for run in config.extends] == ["stopped"]
+    assert config.test.rl_test_samples == 12
+    assert "extends stopped" in said(page)
+    jobs.cancel(home, new)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("more_flip_rates", "0.2", "run stopped has flip"),
+        ("more_flip_rates", "half", "valid number"),
+        ("rl_test_samples", 4, "run stopped has 8 already"),
+    ],
+)
+def test_what_cannot_be_added_is_one_line_and_cannot_be_started(
+    home: Path, runs_page: OpenPage, field: str, value: object, message: str
+) -> None:
+    begun(home, "stopped")
+    page = extend_form(runs_page(home), "stopped")
+    fields = page.text_input if isinstance(value, str) else page.number_input
+    page = fields(key=f"extend-stopped.{field}").set_value(value).run()
+    assert not page.exception
+    (error,) = page.error
+    assert message in error.value
+    assert page.button(key="extend-stopped.go").disabled
+
+
+def test_a_run_is_deleted_from_the_page_and_its_rows_with_it(home: Path, runs_page: OpenPage) -> None:
+    begun(home, "stopped")
+    for number, run_id in enumerate(("one", "two")):
+        simulated.publish(home, run_id=run_id, P=8, Q=8, M=3, seed=number)
+    page = runs_page(home)
+    for run_id in ("stopped", "one"):
+        page = page.button(key=f"delete-{run_id}").click().run()
+        assert not page.exception
+    assert runs.run_ids(home) == []
+    with store.open_read_only(home) as connection:
+        assert reads.runs(connection)["run_id"].to_list() == ["two"]
+    assert "delete-two" in [button.key for button in page.button]
+    assert "delete-one" not in [button.key for button in page.button]
+
+
+def test_a_run_at_work_is_neither_extended_nor_deleted(home: Path, runs_page: OpenPage) -> None:
+    run, _ = begun(home, "now")
+    with run.working():
+        page = runs_page(home)
+    assert [button.key for button in page.button if button.key and "now" in button.key] == ["cancel-now"]
+    assert "Add to this run" not in [box.label for box in page.expander]
+
+
+@pytest.mark.parametrize("button", ["delete-stopped", "extend-stopped.go"])
+def test_a_button_clicked_before_a_server_became_read_only_does_nothing(
+    home: Path, runs_page: OpenPage, monkeypatch: pytest.MonkeyPatch, button: str
+) -> None:
+    begun(home, "stopped")
+    page = extend_form(runs_page(home), "stopped")
+    page = page.text_input(key="extend-stopped.more_flip_rates").set_value("0.1").run()
+    clicked = page.button(key=button).click()
+    monkeypatch.setenv(jobs.READ_ONLY, "1")
+    page = clicked.run()
+    assert not page.exception
+    assert runs.run_ids(home) == ["stopped"]
+    assert jobs.status(home, "stopped").state == "interrupted"
+
+
 def test_a_waiting_run_says_for_which(home: Path, runs_page: OpenPage) -> None:
     first, _ = begun(home, "first")
     with first.working():

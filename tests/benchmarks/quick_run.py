@@ -1,5 +1,7 @@
 """Time and peak memory of a whole `quick` run, stage by stage, written into `docs/benchmarks.md`.
 
+The run is also what estimates go by where there is none: its facts are written into `pipeline/reference.json`.
+
     python -m tests.benchmarks.quick_run [--print] [--keep FOLDER]
 
 Runs the command line in an empty data folder, with the model already provisioned. Ends with exit code 1 if the run took
@@ -18,9 +20,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from pipeline import estimate
 from tests.benchmarks.document import insert
 from tests.benchmarks.sampling import matrix_rate
 
+REFERENCE = Path("pipeline/reference.json")
 BUDGET_S, BUDGET_BYTES = 600, 6 * 2**30
 
 
@@ -35,6 +39,13 @@ def measure(home: Path) -> tuple[dict, float, int]:
     wall_s = time.monotonic() - begun
     peak_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return json.loads((home / "runs" / "benchmark" / "manifest.json").read_text()), wall_s, peak_bytes
+
+
+def facts(folder: Path) -> dict:
+    """What an estimate needs to know of a finished run."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    kept = {name: manifest[name] for name in ("finished_at", "code_version", "config", "host", "stages")}
+    return {**kept, "sizes": estimate.sizes(folder)}
 
 
 def render(manifest: dict, wall_s: float, peak_bytes: int, rate: float) -> str:
@@ -61,11 +72,14 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="new data folder to leave the run in")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        manifest, wall_s, peak_bytes = measure(arguments.keep or Path(folder))
+        home = arguments.keep or Path(folder)
+        manifest, wall_s, peak_bytes = measure(home)
+        reference = facts(home / "runs" / "benchmark")
     section = render(manifest, wall_s, peak_bytes, matrix_rate())
     print(section)
     if not arguments.print:
         insert("quick run", section)
+        REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
     return int(wall_s > BUDGET_S or peak_bytes > BUDGET_BYTES)
 
 

@@ -167,6 +167,8 @@ def test_read_only_every_change_is_refused_in_one_line(data: Path, monkeypatch: 
         lambda: jobs.start(data, SMOKE),
         lambda: jobs.resume(data, "one"),
         lambda: jobs.cancel(data, "one"),
+        lambda: jobs.extend(data, "one", {"flip_rates": [0.1]}),
+        lambda: jobs.delete(data, "one"),
         lambda: jobs.import_uploads(data, [("scores.csv", b"prompt_id\n")]),
     ):
         with pytest.raises(ReadOnly, match=r"^[^\n]*RIGHTTREE_READ_ONLY is set[^\n]*$"):
@@ -202,7 +204,7 @@ def test_changed_settings_are_those_of_the_config() -> None:
     assert changed.prompts.categories == ("Safety",)
     assert changed.reward_models.flip_rates == (0.0, 0.2, 0.4)
     assert changed.ppo is not None
-    assert (changed.ppo.steps, changed.ppo.checkpoints) == (20, (4, 8, 16, 20))
+    assert (changed.ppo.steps, changed.ppo.checkpoints) == (20, (2, 5, 8, 20))
     assert jobs.configured("quick", {"ppo_steps": 0}).ppo is None
 
 

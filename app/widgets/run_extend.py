@@ -1,0 +1,77 @@
+"""Adding to a run: reward models, samples or PPO, as a new run that computes only what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app import access_runs, run_wording
+from app.formats import escape
+from app.widgets import trouble
+from pipeline.jobs import InvalidSetting
+
+
+def show(run_id: str) -> None:
+    """Draw the form for one run, folded up; nothing where one may only read."""
+    if access_runs.is_read_only():
+        return
+    with st.expander("Add to this run", icon=":material/add:", key=f"extend-{run_id}", on_change="rerun") as box:
+        if box.open:
+            _form(run_id)
+
+
+@st.fragment
+def _form(run_id: str) -> None:
+    with trouble.shown():
+        st.caption(run_wording.EXTENDED)
+        additions, notes = _additions(run_id)
+        found = None
+        if additions:
+            try:
+                found = access_runs.extended(run_id, additions)
+            except InvalidSetting as wrong:
+                notes[wrong.setting].error(escape(str(wrong)), icon=":material/error:")
+        if found is not None:
+            st.caption(run_wording.estimated(found, access_runs.free_bytes()))
+        if st.button("Add", disabled=found is None, key=f"extend-{run_id}.go"):
+            with st.spinner("Starting …"):
+                access_runs.extend(run_id, additions)
+            st.rerun()
+
+
+def _additions(run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the form adds to the run, and a place under each field for what is wrong with it."""
+    own = access_runs.run_settings(run_id)
+    found: dict[str, Any] = {}
+    notes = {}
+    rates_in, samples_in, steps_in = st.columns(3)
+    with rates_in:
+        rates = st.text_input(
+            run_wording.setting("more_flip_rates"), placeholder="0.15, 0.25", **_about(run_id, "more_flip_rates")
+        )
+        found["flip_rates"] = [rate.strip() for rate in rates.split(",") if rate.strip()]
+        notes["flip_rates"] = st.empty()
+    with samples_in:
+        found["rl_test_samples"] = st.number_input(
+            run_wording.setting("rl_test_samples"),
+            value=own.rl_test_samples,
+            step=1,
+            **_about(run_id, "rl_test_samples"),
+        )
+        notes["rl_test_samples"] = st.empty()
+    with steps_in:
+        found["ppo_steps"] = st.number_input(
+            run_wording.setting("ppo_steps"),
+            value=own.ppo_steps,
+            step=1,
+            disabled=own.ppo_steps > 0,
+            **_about(run_id, "more_ppo_steps" if own.ppo_steps else "ppo_steps"),
+        )
+        notes["ppo_steps"] = st.empty()
+    there = {"flip_rates": [], "rl_test_samples": own.rl_test_samples, "ppo_steps": own.ppo_steps}
+    return {name: value for name, value in found.items() if value != there[name]}, notes
+
+
+def _about(run_id: str, name: str) -> dict[str, Any]:
+    return {"key": f"extend-{run_id}.{name}", "help": run_wording.SETTINGS[name].help}
