@@ -11,12 +11,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-_FILE = "parts.sha256"
+FILE = "parts.sha256"
 
 
 def keep(run: Path, part: Path, written: Path) -> None:
     """Note the checksum of a part, which is `written` under another name yet."""
-    with (run / _FILE).open("a", encoding="utf-8") as sums:
+    with (run / FILE).open("a", encoding="utf-8") as sums:
         sums.write(f"{_of(written)}  {part.relative_to(run)}\n")
         sums.flush()
         os.fsync(sums.fileno())
@@ -25,7 +25,7 @@ def keep(run: Path, part: Path, written: Path) -> None:
 def kept(run: Path) -> Mapping[str, str]:
     """Checksum of each part by its path relative to the run; a line that a killed process broke off says nothing."""
     try:
-        lines = (run / _FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (run / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return {}
     return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}

@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline import runs
+from pipeline import checksums, runs
 from pipeline.config import Config, OtherRewardModel, Share
 from pipeline.errors import InvalidSetting, RunBusy
 from pipeline.runs import RunDirectory
@@ -36,7 +36,6 @@ ADDITIONS = ("flip_rates", "others", "rl_test_samples", "ppo_steps")
 _UNCHANGED = ("prompts", "train_responses", "preferences")
 """Stages that nothing can be added to: their markers are taken over, so that they are not done again."""
 _REMADE = "best_of_n"
-_CHECKSUMS = "parts.sha256"
 
 
 def create(data: Path, run_id: str, additions: Mapping[str, Any], new_id: str | None = None) -> RunDirectory:
@@ -154,7 +153,7 @@ def _take_over(old: RunDirectory, folder: Path) -> None:
         if not path.is_file() or any(part.startswith(".") for part in place.parts):
             continue
         part = place.parts[0] in TABLES and not path.name.startswith(_REMADE)
-        if part or place.parts[0] in ("work", _CHECKSUMS):
+        if part or place.parts[0] in ("work", checksums.FILE):
             _link(path, folder / place)
     for stage in _UNCHANGED:
         if old.is_done(stage):
@@ -166,7 +165,7 @@ def _take_over(old: RunDirectory, folder: Path) -> None:
 
 def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if source.suffix == ".jsonl" or source.name == _CHECKSUMS:  # a curve, or a list, that is appended to
+    if source.suffix == ".jsonl" or source.name == checksums.FILE:  # a curve, or a list, that is appended to
         shutil.copy2(source, target)
         return
     try:

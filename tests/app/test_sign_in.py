@@ -93,6 +93,8 @@ def test_every_change_is_refused_in_one_line_before_a_job_is_asked(
         lambda: access_runs.start("smoke", {}),
         lambda: access_runs.resume("stopped"),
         lambda: access_runs.cancel("stopped"),
+        lambda: access_runs.extend("stopped", {"flip_rates": [0.1]}),
+        lambda: access_runs.delete("stopped"),
         lambda: access_runs.import_uploads([("scores.csv", scores)], None),
     ):
         with pytest.raises(sign_in.SignInRequired, match=r"^[^\n]*sign in on the page Runs$"):
@@ -102,11 +104,12 @@ def test_every_change_is_refused_in_one_line_before_a_job_is_asked(
 
 def test_nothing_in_app_asks_for_a_change_by_another_way() -> None:
     root = Path(sign_in.__file__).parent
+    changes = ("start", "resume", "cancel", "extend", "delete", "import_uploads", "ensure")
     asking = [
         f"{path.relative_to(root)}: {line.strip()}"
         for path in root.rglob("*.py")
         for line in path.read_text().splitlines()
-        if any(f"jobs.{verb}(" in line for verb in ("start", "resume", "cancel", "import_uploads", "ensure", "extend"))
+        if any(f"jobs.{verb}(" in line for verb in changes)
     ]
     assert len(asking) >= 4
     assert [line for line in asking if not line.startswith("access_runs.py: ") or "_changed(" not in line] == []
