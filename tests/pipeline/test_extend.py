@@ -138,7 +138,9 @@ def test_an_extended_run_says_what_it_extends(chain: Chain) -> None:
     assert manifest is not None
     assert [run["run_id"] for run in manifest["config"]["extends"]] == ["base", "stopped", "wider"]
     assert [run["rl_test_samples"] for run in manifest["config"]["extends"]] == [4, 4, 4]
-    assert manifest["config"]["extends"][0]["code_version"] == manifest["code_version"]
+    first = jobs.manifest(chain.home, "base")
+    assert first is not None
+    assert manifest["config"]["extends"][0]["code_version"] == first["code_version"]
     assert manifest["config"]["extends"][1]["code_version"] is None
 
 
