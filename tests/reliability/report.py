@@ -1,0 +1,88 @@
+"""The whole of what `tests/reliability` does in small, its figures into `docs/reliability.md`.
+
+    python -m tests.reliability.report [--print] [--only NAME ...] [--cases N] [--visitors N] [--seconds S]
+
+`publishing`: readers while the warehouse is replaced. `hostile`: broken input. `sessions`: many visitors at once. Ends
+with exit code 1 where anything failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+
+from tests.benchmarks.document import RELIABILITY, insert
+from tests.reliability import hostile, publishing, sessions
+
+CASES, VISITORS, SECONDS = 12_000, 25, 60.0
+
+
+def publishing_section(place: Path, _: argparse.Namespace) -> tuple[str, bool]:
+    found = publishing.read_while_publishing(place, publishing.READERS, publishing.PUBLISHES)
+    left = publishing.leftovers(found)
+    line = f"{found.line} Left behind in the data folder: {', '.join(sorted(left)) or 'nothing'}."
+    return line, not found.failures and not left
+
+
+def hostile_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool]:
+    os.environ["RIGHTTREE_HOME"] = str(place)
+    logging.disable(logging.WARNING)  # Streamlit's, about caches outside of a page
+    lines = ["| input | cases | accepted whole | refused in one line | seconds |", "|---|---:|---:|---:|---:|"]
+    total = 0
+    for number, (name, kind) in enumerate(hostile.KINDS.items()):
+        folder = place / str(number)
+        folder.mkdir()
+        tried = hostile.fuzz(name, folder, round(wanted.cases * kind.share))
+        total += tried.cases
+        refused = tried.cases - tried.accepted
+        lines.append(f"| {kind.title} | {tried.cases:,} | {tried.accepted:,} | {refused:,} | {tried.seconds:.0f} |")
+        print(lines[-1], file=sys.stderr)
+    logging.disable(logging.NOTSET)
+    return "\n".join([f"{total:,} cases, none of which ended otherwise.", "", *lines]), True
+
+
+def sessions_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool]:
+    crowd = sessions.gather(place, wanted.visitors, wanted.seconds)
+    for failure in crowd.failures[:10]:
+        print(failure, file=sys.stderr)
+    return crowd.line, not crowd.failures
+
+
+SECTIONS: Mapping[str, Callable[[Path, argparse.Namespace], tuple[str, bool]]] = {
+    "publishing": publishing_section,
+    "hostile": hostile_section,
+    "sessions": sessions_section,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--print", action="store_true", help="print the sections instead of writing them")
+    parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS), default=tuple(SECTIONS), help="only these")
+    parser.add_argument("--cases", type=int, default=CASES, help=f"cases of broken input (default: {CASES})")
+    parser.add_argument("--visitors", type=int, default=VISITORS, help=f"sessions at once (default: {VISITORS})")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"how long they stay (default: {SECONDS:.0f})")
+    arguments = parser.parse_args()
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {date.today()}"
+    all_well = True
+    for name in arguments.only:
+        load = os.getloadavg()[0]
+        with tempfile.TemporaryDirectory() as folder:
+            section, well = SECTIONS[name](Path(folder), arguments)
+        all_well &= well
+        section = f"{section}\n\n{machine}; {load:.1f} other processes at work when it began."
+        print(f"{name}: {section}")
+        if not arguments.print:
+            insert(name, section, RELIABILITY)
+    return int(not all_well)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
