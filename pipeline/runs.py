@@ -89,12 +89,12 @@ class RunDirectory:
         return pl.concat([self._read_part(part, sums) for part in parts]).drop("run_id")
 
     def _read_part(self, part: Path, sums: Mapping[str, str]) -> pl.DataFrame:
-        cause: Exception | None = None
+        cause: BaseException | None = None
         why = "its checksum is another one"
         try:
             if checksums.is_whole(self.path, part, sums):
                 return pl.read_parquet(part)
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             cause, why = error, str(error).splitlines()[0]
         stage = part.name.partition("-")[0]
         markers = f"{self.path}/stages/{stage}.json {self.path}/stages/publish.json"
