@@ -98,7 +98,7 @@ def _uploaded(data: DataFolder, files: list[tuple[str, bytes]], run_id: str) -> 
     return True
 
 
-_ASKED = (jobs.status, jobs.log_tail, jobs.live_curves, jobs.manifest, jobs.size_bytes, jobs.resume, jobs.cancel)
+_ASKED = (jobs.status, jobs.log_tail, jobs.live_curves, jobs.manifest, jobs.delete, jobs.resume, jobs.cancel)
 
 
 def name_run(rng: Random, data: DataFolder) -> bool:
