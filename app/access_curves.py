@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from app import access
 from app.access import Snapshot
-from warehouse import reads, reads_policies, reads_responses
+from warehouse import reads, reads_lengths, reads_policies
 from warehouse.measures import GoodhartSlopes, goodhart_slopes, spread_within_prompts
 from warehouse.measures.cube import ScoreCube
 from warehouse.measures.degree_map import DegreeMap, degree_map
 from warehouse.measures.gain_curves import GainCurves, gain_curves
-from warehouse.measures.length_drift import LengthDrift, best_of_n_tokens, length_drift
+from warehouse.measures.length_drift import LengthDrift, length_drift
 from warehouse.measures.ndr_curve import NdrCurve, ndr_curve
 from warehouse.measures.test_set import prompts_in
 from warehouse.measures.value_curves import ValueCurves
@@ -132,23 +132,11 @@ def lengths(
     """Mean tokens of an optimizer's policies at its strengths; None where its responses were not kept."""
     curves = value_curves(snapshot, run_id, optimizer, penalty)
     chosen = curves.prompts_in(categories)
-    if optimizer == "bon":
-        samples = access.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
-        with access.cursor(snapshot) as connection:
-            tokens_PN = reads_responses.response_tokens(connection, run_id, "rl_test")
-        tokens_SMQ = best_of_n_tokens(samples.scores_MPR, tokens_PN, tuple(int(n) for n in curves.strengths))
-    else:
-        with access.cursor(snapshot) as connection:
-            frame = reads_policies.policy_tokens(connection, run_id, optimizer, penalty)
-        rows = frame.filter(
-            pl.col("reward_model").is_in(list(curves.reward_models))
-            & pl.col("strength").is_in(list(curves.strengths))
-            & pl.col("prompt_id").is_in(list(curves.values[0].prompts))
-        ).sort("strength", "reward_model", "prompt_id")
-        shape = (len(curves.strengths), len(curves.reward_models), len(curves.values[0].prompts))
-        if rows.height != np.prod(shape):
-            return None
-        tokens_SMQ = rows["tokens"].to_numpy().reshape(shape)
+    samples = access.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
+    with access.cursor(snapshot) as connection:
+        tokens_SMQ = reads_lengths.tokens_along(connection, run_id, curves, samples, penalty)
+    if tokens_SMQ is None:
+        return None
     return length_drift(tokens_SMQ[:, :, chosen], replicates=replicates(curves))
 
 

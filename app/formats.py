@@ -1,24 +1,27 @@
-"""How numbers, times and foreign text are written, everywhere the same. Pure functions, no streamlit."""
+"""How numbers, times and foreign text are written, everywhere the same. Pure functions, no streamlit.
+
+Those of figures and foreign text are the warehouse's, which the command line writes with too.
+"""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
-MINUS = "\N{MINUS SIGN}"
-UNDEFINED = "undefined"
+from warehouse.formats import MINUS, UNDEFINED, count, escape, interval, number, percent
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:&])")
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """A figure with fixed decimals and a real minus sign: `0.72`, `−0.03`; `undefined` for None."""
-    if value is None:
-        return UNDEFINED
-    text = f"{value:,.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", MINUS)
+__all__ = [
+    "MINUS",
+    "UNDEFINED",
+    "count",
+    "duration",
+    "escape",
+    "interval",
+    "number",
+    "parameter",
+    "percent",
+    "size",
+    "when",
+]
 
 
 def parameter(value: object) -> str:
@@ -26,24 +29,6 @@ def parameter(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     return str(value)
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """The two ends of an interval: `0.31 to 0.89`."""
-    if low is None or high is None:
-        return "no interval"
-    return f"{number(low)} to {number(high)}"
-
-
-def count(amount: float, noun: str) -> str:
-    """An amount of things: `1 pair`, `1,536 responses`; the noun comes in the singular."""
-    plural = noun if amount == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{amount:,.0f} {plural}"
-
-
-def percent(share: float) -> str:
-    """A share of one as whole percent: `34%`."""
-    return f"{share:.0%}"
 
 
 def duration(seconds: float) -> str:
@@ -79,8 +64,3 @@ def when(iso: str) -> str:
         return iso
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
-
-
-def escape(text: str) -> str:
-    """Foreign text (ids, subset names, messages) made safe to stand inside Markdown: shown letter by letter."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

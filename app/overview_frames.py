@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from app import frames, paper, wording
+from app import frames, wording
+from warehouse import paper
 from warehouse.measures import Evaluation
 
 

@@ -31,6 +31,7 @@ examples:
   righttree extend RUN --flip-rate 0.15      add a reward model; all else is taken over from RUN
   righttree cancel                           stop the run that is at work
   righttree measure --measure accuracy --optimizer bon --n 8 --category Chat
+  righttree findings --output findings.md    which claims about reward models hold in the newest run
   righttree import scores.parquet            explore scores made elsewhere; docs/import.md shows every accepted form
   righttree app                              explore what is published, in a browser
   righttree doctor                           what is here, what is missing, what to do about it
@@ -97,6 +98,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     measure = command("measure", "print how well a measure predicts the regret of the optimised policy", _measure)
     _add_measure_options(measure)
+
+    found = command(
+        "findings", "write what a run says of each claim: figures, intervals and computed verdicts", _findings
+    )
+    found.add_argument("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
+    found.add_argument("--output", type=Path, metavar="FILE", help="Markdown file to write (default: print the page)")
+    found.add_argument("--replicates", type=int, default=1000, metavar="B", help="bootstrap replicates (default: 1000)")
+    found.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="seed of bootstrap, drawn prompts and noise (default: 0)"
+    )
 
     taken = command("import", "take scores made elsewhere, or an exported run, into the warehouse as a run", _import)
     taken.add_argument(
@@ -363,6 +374,13 @@ def _measure(arguments: argparse.Namespace) -> int:
     from pipeline.measure import report
 
     print(report(store.home(), arguments))
+    return 0
+
+
+def _findings(arguments: argparse.Namespace) -> int:
+    from pipeline.findings import findings
+
+    print(findings(store.home(), arguments.run, arguments.output, arguments.replicates, arguments.seed))
     return 0
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app import access, curve_frames, curve_wording, frames, overview_frames, overview_wording
-from app import paper as the_paper
 from app.access import Snapshot
 from app.charts.beside import beside
 from app.charts.scatter import scatter
 from app.widgets import columns, figure
 from app.widgets.model_figures import MOST_IN_SQUARE
+from warehouse import paper as the_paper
 from warehouse.measures import Evaluation
 from warehouse.measures.value_curves import ValueCurves
 

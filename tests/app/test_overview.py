@@ -8,13 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import app
-from app import overview_frames, overview_wording, paper
+from app import overview_frames, overview_wording
 from app.widgets import links
 from tests.app.conftest import OpenPage
 from tests.app.reading import address, charts, said
 from tests.app.small import evaluation
 from tests.app.study import Study, publish
-from warehouse import reads, store
+from warehouse import paper, reads, store
 from warehouse.measures import Estimate, evaluate
 from warehouse.measures.findings import Finding
 

@@ -20,6 +20,8 @@ from warehouse.measures.evaluate import Evaluation, Replicated, replicated
 from warehouse.measures.prompt_values import PromptValues
 from warehouse.measures.test_set import TestSet
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -97,6 +99,45 @@ def paired(left: Replicated, right: Replicated) -> Comparison:
         _differences(left.evaluation.within, right.evaluation.within, left.within, right.within),
         {name: _share_better(left.pooled, right.pooled, name) for name in left.pooled},
     )
+
+
+def contrast(parts: Sequence[tuple[float, Replicated]], correlation: str = "kendall") -> Estimate:
+    """A weighted sum of pooled correlations on shared replicates, as of a mean of some minus a mean of others.
+
+    Undefined where one of them is.
+    """
+    values = [part.evaluation.correlations[correlation].value for _, part in parts]
+    drawn = [part.pooled[correlation] for _, part in parts]
+    if not parts or any(value is None for value in values):
+        return Estimate(None, None, None, 0)
+    defined_B = np.all([defined for _, defined in drawn], axis=0)
+    weights = [weight for weight, _ in parts]
+    value = sum(weight * (value or 0.0) for weight, value in zip(weights, values, strict=True))
+    value_B = np.sum([weight * value_B for weight, (value_B, _) in zip(weights, drawn, strict=True)], axis=0)
+    return bootstrap.estimate(value, True, value_B, defined_B)
+
+
+def simultaneous(found: Sequence[Replicated], second: Replicated, correlation: str = "kendall") -> list[Estimate]:
+    """Differences of each from the second, with intervals that hold all at once with 95 % confidence.
+
+    The width is the bootstrap's 95 % quantile of the greatest deviation of any, each in its own standard deviations:
+    what is picked as the greatest of them keeps its interval. One that never differs has an interval of width 0.
+    """
+    plain = [paired(one, second).correlations[correlation] for one in found]
+    defined = [place for place, estimate in enumerate(plain) if estimate.value is not None]
+    base_B, there_B = second.pooled[correlation]
+    both_B = there_B & np.all([found[place].pooled[correlation][1] for place in defined], axis=0)
+    drawn_LB = np.array([found[place].pooled[correlation][0] - base_B for place in defined])[..., both_B]
+    if not defined or drawn_LB.shape[1] < 2:
+        return [Estimate(one.value, None, None, 0) for one in plain]
+    sd_L = drawn_LB.std(axis=1, ddof=1)
+    sd_L[sd_L < _ROUNDING] = 0.0
+    deviation_LB = np.abs(drawn_LB - drawn_LB.mean(axis=1, keepdims=True))[sd_L > 0] / sd_L[sd_L > 0, None]
+    widths_L = sd_L * float(np.percentile(deviation_LB.max(axis=0, initial=0.0), 100 * bootstrap.LEVEL))
+    for place, width in zip(defined, widths_L, strict=True):
+        value = plain[place].value or 0.0
+        plain[place] = Estimate(value, value - float(width), value + float(width), drawn_LB.shape[1])
+    return plain
 
 
 def _differences(

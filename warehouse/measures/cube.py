@@ -6,7 +6,7 @@ Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt, `Q` RL
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +37,7 @@ class ScoreCube:
 
     def of_reward_models(self, names: Sequence[str]) -> ScoreCube:
         """The cube of some reward models only, in the order of these names. Raises UnknownName."""
-        unknown = [name for name in names if name not in self.reward_models]
-        if unknown:
-            raise UnknownName(f"no reward model {unknown[0]!r}; there are {', '.join(self.reward_models)}")
-        rows = [self.reward_models.index(name) for name in names]
+        rows = _rows(self.reward_models, names)
         return ScoreCube(self.scores_MPR[rows], tuple(names), self.prompts, self.categories, self.subsets)
 
 
@@ -61,3 +58,21 @@ class PolicyValues:
     categories: tuple[str, ...]
     subsets: tuple[str, ...]
     optimised_M: NDArray[np.bool_] | None = None
+
+    def of_reward_models(self, names: Sequence[str]) -> PolicyValues:
+        """The values of some reward models only, in the order of these names. Raises UnknownName."""
+        rows = _rows(self.reward_models, names)
+        return replace(
+            self,
+            initial_MQ=self.initial_MQ[rows],
+            optimised_MMQ=self.optimised_MMQ[np.ix_(rows, rows)],
+            reward_models=tuple(names),
+            optimised_M=None if self.optimised_M is None else self.optimised_M[rows],
+        )
+
+
+def _rows(there: Sequence[str], names: Sequence[str]) -> list[int]:
+    unknown = [name for name in names if name not in there]
+    if unknown:
+        raise UnknownName(f"no reward model {unknown[0]!r}; there are {', '.join(there)}")
+    return [there.index(name) for name in names]

@@ -145,11 +145,13 @@ def replicated(
     seed: int,
     prepared: Sequence[PromptValues | None] | None = None,
     wanted: Wanted = EVERY,
+    among: Bools | None = None,
 ) -> list[Replicated]:
     """Measures on test sets, all on the same draws of reward models and of RL-test prompts.
 
     Test sets of the same prompts share their draws too; of others, those with equally many prompts share the places
-    that are drawn.
+    that are drawn. `among` `[M]` keeps to pairs of these reward models, as they come up in draws of all M: that is how
+    a part is compared with the whole.
     """
     M = len(cube.reward_models)
     if cube.reward_models != values.reward_models:
@@ -158,16 +160,19 @@ def replicated(
         raise InvalidChoice(f"there is {M} reward model; a golden and a proxy take two")
     rl_chosen = prompts_in(values.categories, values.subsets, rl_categories, None, "RL-test")
     plans = _planned(cube, jobs, prepared or [None] * len(jobs))
-    models_BM = bootstrap.counts(M, replicates, seed, bootstrap.REWARD_MODELS)
+    kept_M = np.ones(M, dtype=bool) if among is None else among
+    models_BM = bootstrap.counts(M, replicates, seed, bootstrap.REWARD_MODELS) * kept_M
     found = regret_of(values, rl_chosen, bootstrap.counts(len(rl_chosen), replicates, seed, bootstrap.RL_PROMPTS))
 
     sample = [plan.errors(np.ones((1, len(plan.chosen)))) for plan in plans]
     drawn = _drawn(plans, replicates, seed)
-    on_sample = correlate(sample, found.ndr_MM[None], found.defined_MM[None], np.ones((1, M)), wanted)
+    on_sample = correlate(sample, found.ndr_MM[None], found.defined_MM[None], kept_M[None].astype(np.float64), wanted)
     on_drawn = correlate(drawn, found.ndr_BMM, found.defined_BMM, models_BM, wanted)
 
     return [
-        Replicated(_evaluation(plan, errors, found, figures, figures_B, len(rl_chosen), replicates, seed), *figures_B)
+        Replicated(
+            _evaluation(plan, errors, found, kept_M, figures, figures_B, len(rl_chosen), replicates, seed), *figures_B
+        )
         for plan, errors, figures, figures_B in zip(plans, sample, on_sample, on_drawn, strict=True)
     ]
 
@@ -228,14 +233,15 @@ def _evaluation(
     plan: _Plan,
     errors: Errors,
     regret: Regret,
+    kept_M: Bools,
     figures: tuple[Figures, Figures],
     figures_B: tuple[Figures, Figures],
     rl_prompts: int,
     replicates: int,
     seed: int,
 ) -> Evaluation:
-    off_diagonal = ~np.eye(len(errors.column_MM), dtype=bool)
-    defined_MM = errors.defined_BC[0][errors.column_MM] & off_diagonal
+    pair_MM = kept_M[:, None] & kept_M & ~np.eye(len(kept_M), dtype=bool)
+    defined_MM = errors.defined_BC[0][errors.column_MM] & pair_MM
     pooled, within = (
         {name: _estimate(one[name], many[name]) for name in one} for one, many in zip(figures, figures_B, strict=True)
     )
@@ -246,10 +252,10 @@ def _evaluation(
         ndr_MM=regret.ndr_MM,
         ndr_low_MM=regret.low_MM,
         ndr_high_MM=regret.high_MM,
-        ndr_defined_MM=regret.defined_MM,
+        ndr_defined_MM=regret.defined_MM & pair_MM,
         correlations=pooled,
         within=within,
-        undefined_pairs=int((off_diagonal & ~(defined_MM & regret.defined_MM)).sum()),
+        undefined_pairs=int((pair_MM & ~(defined_MM & regret.defined_MM)).sum()),
         undefined_prompts=plan.values.undefined_cells(plan.chosen),
         prompts_used=len(plan.chosen),
         rl_prompts_used=rl_prompts,

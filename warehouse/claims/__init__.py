@@ -1,0 +1,41 @@
+"""The claims of the paper, and some beyond it, examined on one run: figures, intervals and verdicts that are computed.
+
+Pure functions, as in `measures`, which they are made of; each says beforehand which figure's interval decides.
+"""
+
+from warehouse.claims.claim import Claim, Ruling, Table, Verdict
+from warehouse.claims.constructions import (
+    budget_on_responses,
+    category_matters,
+    more_responses,
+    paraphrases,
+    rank_matters,
+)
+from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
+from warehouse.claims.prediction import accuracy_predicts, alike_but_different, better_for_best_of_n, other_kinds
+from warehouse.claims.study import Optimised, Study
+from warehouse.claims.which_measure import another_measure_predicts_better
+
+CLAIMS = (
+    accuracy_predicts,
+    alike_but_different,
+    better_for_best_of_n,
+    category_matters,
+    rank_matters,
+    more_responses,
+    budget_on_responses,
+    paraphrases,
+    goodhart_slope,
+    another_measure_predicts_better,
+    other_kinds,
+    kl_penalty,
+    optimising_harder,
+)
+"""In the order of the page: the paper's, then those beyond it."""
+
+__all__ = ["CLAIMS", "Claim", "Optimised", "Ruling", "Study", "Table", "Verdict", "examine"]
+
+
+def examine(study: Study) -> tuple[Claim, ...]:
+    """All claims on a study, which has one optimizer or more."""
+    return tuple(claim(study) for claim in CLAIMS)

@@ -1,0 +1,203 @@
+"""What optimising a proxy does: Goodhart's slope, overoptimisation, longer responses, and what a KL penalty changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.claims.claim import NEGLIGIBLE, Cell, Claim, Ruling, Table, Verdict, above, below
+from warehouse.claims.study import Optimised, Study
+from warehouse.measures.bootstrap import Estimate
+from warehouse.measures.gain_curves import FittedCurve, gain_curves
+from warehouse.measures.goodhart import GoodhartSlopes, goodhart_slopes
+from warehouse.measures.length_drift import length_drift
+from warehouse.measures.ndr_curve import ndr_curve
+from warehouse.measures.value_curves import ValueCurves
+
+SIGNIFICANT = 0.05
+CLOSE = 0.15
+"""A slope this near the curve is on it, in golden gain per proxy gain."""
+
+_NOTHING = Estimate(None, None, None, 0)
+
+
+def goodhart_slope(study: Study) -> Claim:
+    """The golden gain per proxy gain is what accuracy says by regressional Goodhart."""
+    rulings, tables, notes = [], [], []
+    for one in study.optimised.values():
+        found = goodhart_slopes(one.cube, one.curves.values, one.spread_M, replicates=study.replicates, seed=study.seed)
+        rulings.append(_goodhart_ruling(one, found))
+        rows = tuple(
+            (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, found.replicates), b.curve, b.pairs)
+            for b in found.bins
+        )
+        tables.append(Table(f"Pairs by accuracy, {one.called}", ("accuracy", "slope", "the curve", "pairs"), rows))
+        undefined = found.defined_MM.shape[0] * (found.defined_MM.shape[0] - 1) - int(found.defined_MM.sum())
+        notes.append(f"{one.called}: {_test(found)}; {undefined} pairs undefined.")
+    return Claim(
+        "goodhart",
+        "Golden gain per proxy gain follows sin(π(accuracy − ½))",
+        "The slope of standardised golden gain on standardised proxy gain along the strengths, against what "
+        f"regressional Goodhart gives for the accuracy. Decided by the test of fit over bins of accuracy: it does not hold if p is "
+        f"below {SIGNIFICANT:g}; it holds if p is not and every bin’s interval is within {CLOSE:g} of the curve.",
+        tuple(rulings),
+        tuple(tables),
+        notes=(*notes, "The test’s covariance is of the prompts alone; intervals are of reward models × prompts."),
+    )
+
+
+def _goodhart_ruling(one: Optimised, found: GoodhartSlopes) -> Ruling:
+    """The figure is the bin that is farthest from its curve."""
+    if not found.bins or found.p_value is None:
+        return Ruling(one.called, "slope minus curve", _NOTHING, "undefined", "no proxy gains, or all pairs are alike")
+    missed = []
+    for b in found.bins:
+        low, high = (None if end is None else end - b.curve for end in (b.low, b.high))
+        missed.append(Estimate(b.slope - b.curve, low, high, found.replicates))
+    farthest = max(missed, key=lambda estimate: abs(estimate.value or 0.0))
+    near = all(e.low is not None and e.high is not None and e.low > -CLOSE and e.high < CLOSE for e in missed)
+    verdict: Verdict = "holds" if near else "cannot be told at this size"
+    if found.p_value < SIGNIFICANT:
+        verdict = "does not hold"
+    return Ruling(one.called, f"slope minus curve, farthest of {len(missed)} bins", farthest, verdict)
+
+
+def _test(found: GoodhartSlopes) -> str:
+    if found.p_value is None or found.chi2 is None:
+        return "no test"
+    p = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
+    return f"χ² = {found.chi2:.1f} with {found.degrees} degrees of freedom, {p}"
+
+
+def optimising_harder(study: Study) -> Claim:
+    """Optimising a proxy harder loses more of the gain, and in the end some of the golden reward itself."""
+    rulings, rows, drift = [], [], []
+    for one in study.optimised.values():
+        ndr = ndr_curve(one.curves, replicates=study.replicates, seed=study.seed)
+        change = ndr.change
+        why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
+        rulings.append(
+            Ruling(
+                f"{one.called}: loses more",
+                "change of mean NDR",
+                change,
+                below(change, 0.0, NEGLIGIBLE),
+                why,
+            )
+        )
+        gained = gain_curves(one.curves, one.spread_M, replicates=study.replicates, seed=study.seed)
+        golden = gained.curves["golden"]
+        rulings.append(_peak_ruling(one, golden))
+        for s, strength in enumerate(one.curves.strengths):
+            gains = (gained.curves[name].gains[s] for name in ("own", "golden", "proxy"))
+            at = (one.curves.optimizer, f"{strength:g}", golden.distances[s])
+            rows.append((*at, *gains, ndr.ndr[s], ndr.undefined[s]))
+        drift.append((one.called, gained.degree, golden.peak, f"{golden.peaks:.0%}", _longer(study, one)))
+    header = ("optimizer", "strength", "√KL", "golden, own policy", "golden, proxy’s policy", "proxy, its own policy")
+    along = Table(
+        "Gains in standard deviations within prompts, mean over pairs", (*header, "NDR", "undefined pairs"), tuple(rows)
+    )
+    degree = Table(
+        "Degree of overoptimisation γ, peak of the golden reward, and length",
+        ("policies", "γ", "peak, √KL", "replicates with a peak", "tokens more than the initial policy’s"),
+        tuple(drift),
+    )
+    return Claim(
+        "harder",
+        "Optimising harder overoptimises",
+        "Loses more: decided by the change of mean NDR from the first strength at which it is defined to the last, "
+        f"which is below 0 if it does, and not if its interval begins above −{NEGLIGIBLE:g}. Peaks: decided by where "
+        "the fit to the mean golden reward under the proxy’s optimisation peaks, which is before the farthest √KL of "
+        "the run if it does.",
+        tuple(rulings),
+        (along, degree),
+        notes=(
+            "Best-of-n’s KL is an upper bound. A mean NDR at one strength is over the pairs that are defined there, "
+            "which may be others than at the next.",
+        ),
+        beyond_paper=True,
+    )
+
+
+def _peak_ruling(one: Optimised, golden: FittedCurve) -> Ruling:
+    farthest = max(golden.distances)
+    about, figure = f"{one.called}: golden reward peaks", f"peak, √KL of {farthest:.2f}"
+    if golden.fit is None:
+        return Ruling(about, figure, _NOTHING, "undefined", "a fit takes three strengths that move the policy")
+    peak = golden.peak
+    if peak.value is None or peak.high is None:  # some replicates, or the sample, have no peak at all
+        verdict: Verdict = "cannot be told at this size"
+        if golden.peaks < SIGNIFICANT / 2 or (peak.low is not None and peak.low > farthest):
+            verdict = "does not hold"
+        return Ruling(about, figure, peak, verdict)
+    return Ruling(about, figure, peak, below(peak, farthest))
+
+
+def _longer(study: Study, one: Optimised) -> Cell:
+    if one.tokens_SMQ is None or one.initial_tokens_Q is None:
+        return "not counted"
+    more_SMQ = one.tokens_SMQ[-1:] - one.initial_tokens_Q
+    return length_drift(more_SMQ, replicates=study.replicates, seed=study.seed).mean[0]
+
+
+def kl_penalty(study: Study) -> Claim:
+    """A KL penalty keeps more of the gain."""
+    claim = Claim(
+        "kl-penalty",
+        "A KL penalty keeps more of the gain",
+        "PPO of the reward models of the sweep. Decided by the change of mean NDR from the penalty of all others to "
+        f"the largest, on the same draws, at the same step and at the same KL: it holds above 0, not if the interval "
+        f"ends below {NEGLIGIBLE:g}.",
+        beyond_paper=True,
+    )
+    one = next((one for one in study.optimised.values() if one.penalised is not None), None)
+    if one is None or one.penalised is None:
+        return replace(claim, missing="PPO was run with one KL penalty")
+    swept = one.penalised
+    gained = gain_curves(swept, _spread(one, swept), replicates=study.replicates, seed=study.seed)
+    rulings = [_penalty_ruling(study, swept, f"{one.called}")]
+    same_step = ndr_curve(swept, replicates=study.replicates, seed=study.seed)
+    rows: list[tuple[Cell, ...]] = []
+    matched = (
+        [None] * len(swept.strengths)
+        if one.at_kl is None
+        else list(ndr_curve(one.at_kl, replicates=study.replicates, seed=study.seed).ndr)
+    )
+    if one.at_kl is not None:
+        rulings.append(_penalty_ruling(study, one.at_kl, f"PPO at a KL of {one.matched_kl:.2f} nats"))
+    for s, penalty in enumerate(swept.strengths):
+        own = gained.curves["own"].gains[s]
+        rows.append(
+            (f"{penalty:g}", float(swept.kl_SM[s].mean()), own, same_step.ndr[s], same_step.undefined[s], matched[s])
+        )
+    header = ("KL penalty", "KL, nats", "own gain", "NDR, same step", "undefined pairs", "NDR, same KL")
+    table = Table(f"{len(swept.reward_models)} reward models, {same_step.pairs} pairs", header, tuple(rows))
+    notes = [
+        "Own gain: golden reward of the golden’s own policy, in standard deviations within prompts. KL is the "
+        "mean over reward models, as estimated."
+    ]
+    if len(swept.reward_models) < 6:
+        notes.append(f"An interval that resamples {len(swept.reward_models)} reward models says little about others.")
+    return replace(claim, rulings=tuple(rulings), tables=(table,), notes=tuple(notes))
+
+
+def _penalty_ruling(study: Study, swept: ValueCurves, about: str) -> Ruling:
+    """From the first penalty to the largest."""
+    last = swept.strengths.index(max(swept.strengths))
+    two = replace(
+        swept,
+        strengths=(swept.strengths[0], swept.strengths[last]),
+        kl_SM=swept.kl_SM[[0, last]],
+        values=(swept.values[0], swept.values[last]),
+    )
+    found = ndr_curve(two, replicates=study.replicates, seed=study.seed)
+    change = found.change
+    about = f"{about}, {two.strengths[0]:g} → {two.strengths[1]:g}"
+    why = "" if change.value is not None else "no golden’s own gain is clear under both penalties"
+    return Ruling(about, "change of mean NDR", change, above(change, 0.0, NEGLIGIBLE), why)
+
+
+def _spread(one: Optimised, swept: ValueCurves) -> NDArray[np.float64]:
+    return one.spread_M[[one.curves.reward_models.index(name) for name in swept.reward_models]]

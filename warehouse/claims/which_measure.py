@@ -1,0 +1,86 @@
+"""Which measure of a reward model predicts its policy best, and whether any clearly beats accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from warehouse.claims.claim import NEGLIGIBLE, Claim, Ruling, Table, Verdict, above
+from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
+from warehouse.measures.bootstrap import Estimate
+from warehouse.measures.catalogue import MEASURES
+from warehouse.measures.comparison import paired, simultaneous
+from warehouse.measures.evaluate import Replicated, replicated
+from warehouse.measures.test_set import TestSet
+
+PLAIN = "accuracy"
+KENDALL = (("kendall", "pooled"),)
+
+
+def another_measure_predicts_better(study: Study) -> Claim:
+    """Some measure predicts better than accuracy, all of them looked at together."""
+    claim = Claim(
+        "measures",
+        "Another measure predicts better than accuracy",
+        f"Decided by the differences of Kendall τ from accuracy’s, of the {len(MEASURES) - 1} other measures on the "
+        "same responses and draws, with intervals that hold for all of them at once: it holds if one is above 0, not "
+        f"if all end below {NEGLIGIBLE:g}. The figure is that of the measure whose interval begins highest.",
+        beyond_paper=True,
+    )
+    rulings, tables, notes = [], [], []
+    for one in study.optimised.values():
+        jobs = [(name, TestSet()) for name in MEASURES]
+        found = dict(
+            zip(
+                MEASURES,
+                replicated(one.cube, one.values, jobs, None, study.replicates, study.seed, wanted=KENDALL),
+                strict=True,
+            )
+        )
+        others = [name for name in MEASURES if name != PLAIN]
+        together = dict(zip(others, simultaneous([found[name] for name in others], found[PLAIN]), strict=True))
+        rulings.append(_ruling(one, found[PLAIN], together))
+        tables.append(_table(one, found, together))
+        notes.append(_best(one, found))
+    return replace(claim, rulings=tuple(rulings), tables=tuple(tables), notes=tuple(notes))
+
+
+def _ruling(one: Optimised, plain: Replicated, together: dict[str, Estimate]) -> Ruling:
+    lows = {name: estimate.low for name, estimate in together.items() if estimate.low is not None}
+    if not lows or plain.evaluation.correlations["kendall"].value is None:
+        nothing = Estimate(None, None, None, 0)
+        return Ruling(one.called, "difference of τ", nothing, "undefined", why_undefined(plain.evaluation))
+    first = max(lows, key=lambda name: lows[name])
+    verdicts: set[Verdict] = {above(together[name], 0.0, NEGLIGIBLE) for name in lows}
+    order: tuple[Verdict, ...] = ("holds", "cannot be told at this size", "does not hold")
+    verdict = next(verdict for verdict in order if verdict in verdicts)
+    return Ruling(one.called, f"difference of τ, {MEASURES[first].title}", together[first], verdict)
+
+
+def _table(one: Optimised, found: dict[str, Replicated], together: dict[str, Estimate]) -> Table:
+    rows = []
+    for name, part in found.items():
+        against = paired(part, found[PLAIN]).correlations["kendall"] if name != PLAIN else ""
+        at_once, silent = together.get(name, ""), part.evaluation.undefined_prompts
+        rows.append((MEASURES[name].title, _tau(part), against, at_once, silent, *pairs_of(part.evaluation)))
+    rows.sort(key=lambda row: -2.0 if row[1].value is None else row[1].value, reverse=True)
+    header = ("measure", "τ", "minus accuracy’s", "the same, all at once", "undefined prompt values")
+    return Table(f"All measures, {one.called}", (*header, "pairs", "undefined"), tuple(rows))
+
+
+def _best(one: Optimised, found: dict[str, Replicated]) -> str:
+    """The best of so many, and how many clearly beat accuracy, each by its own interval."""
+    defined = {name: _tau(part).value for name, part in found.items() if _tau(part).value is not None}
+    if not defined:
+        return f"{one.called}: no measure has a correlation."
+    best = max(defined, key=lambda name: defined[name] or 0.0)
+    verdicts = [
+        above(paired(part, found[PLAIN]).correlations["kendall"]) for name, part in found.items() if name != PLAIN
+    ]
+    return (
+        f"{one.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures; taken one by one, "
+        f"{verdicts.count('holds')} of {len(verdicts)} clearly beat accuracy."
+    )
+
+
+def _tau(part: Replicated) -> Estimate:
+    return part.evaluation.correlations["kendall"]

@@ -1,0 +1,43 @@
+"""How figures and foreign text are written in sentences, on pages and in documents alike. Pure functions."""
+
+from __future__ import annotations
+
+import re
+
+MINUS = "\N{MINUS SIGN}"
+UNDEFINED = "undefined"
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:&])")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A figure with fixed decimals and a real minus sign: `0.72`, `−0.03`; `undefined` for None."""
+    if value is None:
+        return UNDEFINED
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The two ends of an interval: `0.31 to 0.89`."""
+    if low is None or high is None:
+        return "no interval"
+    return f"{number(low)} to {number(high)}"
+
+
+def count(amount: float, noun: str) -> str:
+    """An amount of things: `1 pair`, `1,536 responses`; the noun comes in the singular."""
+    plural = noun if amount == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{amount:,.0f} {plural}"
+
+
+def percent(share: float) -> str:
+    """A share of one as whole percent: `34%`."""
+    return f"{share:.0%}"
+
+
+def escape(text: str) -> str:
+    """Foreign text (ids, subset names, messages) made safe to stand inside Markdown: shown letter by letter."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
