@@ -56,14 +56,15 @@ def category_matters(study: Study) -> Claim:
             parts += [(-1 / len(defined) / len(others), other) for other in others]
         difference = contrast(parts)
         why = "" if difference.value is not None else _why([found[name, name] for name in names])
-        rulings.append(Ruling(one.called, "τ, own minus other", difference, above(difference, 0.0, NEGLIGIBLE), why))
-        rows = tuple(
+        label = f"τ, own minus other, {len(defined)} of {len(names)} categories"
+        rulings.append(Ruling(one.called, label, difference, above(difference, 0.0, NEGLIGIBLE), why))
+        rows: list[tuple[Cell, ...]] = [
             (measured, *(_tau(found[measured, valued]) for valued in names), tested[measured]) for measured in names
-        )
-        undefined: tuple[Cell, ...] = tuple(pairs_of(found[name, name].evaluation)[1] for name in names)
+        ]
+        undefined = (found[name, name].evaluation.undefined_pairs for name in names)
         header = ("measured on", *(f"NDR on {name}" for name in names), "prompts")
-        rows += (("undefined pairs", *undefined, ""),)
-        tables.append(Table(f"Kendall τ, {one.called}", header, rows))
+        rows.append(("undefined pairs", *undefined, ""))
+        tables.append(Table(f"Kendall τ, {one.called}", header, tuple(rows)))
     return replace(claim, rulings=tuple(rulings), tables=tuple(tables))
 
 
@@ -199,7 +200,13 @@ def _better(one: Optimised, figure: str, first: Replicated, second: Replicated) 
 
 def _sizes_table(title: str, sizes: Sequence[int], found: Sequence[Replicated]) -> Table:
     rows = tuple(
-        (size, part.evaluation.prompts_used, _tau(part), _difference(part, found[0]), *pairs_of(part.evaluation))
+        (
+            size,
+            part.evaluation.prompts_used,
+            _tau(part),
+            _difference(part, found[0]) if part is not found[0] else "",
+            *pairs_of(part.evaluation),
+        )
         for size, part in zip(sizes, found, strict=True)
     )
     header = ("responses", "prompts", "τ", f"minus that of {sizes[0]} responses", "pairs", "undefined")

@@ -40,8 +40,9 @@ def goodhart_slope(study: Study) -> Claim:
         "goodhart",
         "Golden gain per proxy gain follows sin(π(accuracy − ½))",
         "The slope of standardised golden gain on standardised proxy gain along the strengths, against what "
-        f"regressional Goodhart gives for the accuracy. Decided by the test of fit over bins of accuracy: it does not hold if p is "
-        f"below {SIGNIFICANT:g}; it holds if p is not and every bin’s interval is within {CLOSE:g} of the curve.",
+        "regressional Goodhart gives for the accuracy. Decided by the test of fit over bins of accuracy: it does not "
+        f"hold if p is below {SIGNIFICANT:g}; it holds if p is not, and every bin’s interval is within {CLOSE:g} of "
+        "the curve.",
         tuple(rulings),
         tuple(tables),
         notes=(*notes, "The test’s covariance is of the prompts alone; intervals are of reward models × prompts."),
@@ -73,7 +74,8 @@ def _test(found: GoodhartSlopes) -> str:
 
 def optimising_harder(study: Study) -> Claim:
     """Optimising a proxy harder loses more of the gain, and in the end some of the golden reward itself."""
-    rulings, rows, drift = [], [], []
+    rulings, drift = [], []
+    rows: list[tuple[Cell, ...]] = []
     for one in study.optimised.values():
         ndr = ndr_curve(one.curves, replicates=study.replicates, seed=study.seed)
         change = ndr.change
@@ -92,7 +94,7 @@ def optimising_harder(study: Study) -> Claim:
         rulings.append(_peak_ruling(one, golden))
         for s, strength in enumerate(one.curves.strengths):
             gains = (gained.curves[name].gains[s] for name in ("own", "golden", "proxy"))
-            at = (one.curves.optimizer, f"{strength:g}", golden.distances[s])
+            at = (one.title, f"{strength:g}", golden.distances[s])
             rows.append((*at, *gains, ndr.ndr[s], ndr.undefined[s]))
         drift.append((one.called, gained.degree, golden.peak, f"{golden.peaks:.0%}", _longer(study, one)))
     header = ("optimizer", "strength", "√KL", "golden, own policy", "golden, proxy’s policy", "proxy, its own policy")
@@ -123,7 +125,7 @@ def optimising_harder(study: Study) -> Claim:
 
 def _peak_ruling(one: Optimised, golden: FittedCurve) -> Ruling:
     farthest = max(golden.distances)
-    about, figure = f"{one.called}: golden reward peaks", f"peak, √KL of {farthest:.2f}"
+    about, figure = f"{one.called}: golden reward peaks", f"peak (the run reaches {farthest:.2f}), √KL"
     if golden.fit is None:
         return Ruling(about, figure, _NOTHING, "undefined", "a fit takes three strengths that move the policy")
     peak = golden.peak

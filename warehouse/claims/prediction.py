@@ -27,6 +27,7 @@ MUCH = 0.1
 """NDR that differ by more differ much: a tenth of what there is to gain."""
 
 KENDALL = (("kendall", "pooled"),)
+_NAMES = {"kendall": "Kendall τ", "spearman": "Spearman ρ", "pearson": "Pearson r", "mrr": "MRR"}
 
 
 def accuracy_predicts(study: Study) -> Claim:
@@ -44,7 +45,7 @@ def accuracy_predicts(study: Study) -> Claim:
         for correlation in CORRELATIONS:
             paper = ACCURACY_AGAINST_NDR.get((name, correlation))
             pooled, within = found.correlations[correlation], found.within[correlation]
-            rows.append((one.called, correlation, pooled, within, paper, pairs, undefined))
+            rows.append((one.called, _NAMES[correlation], pooled, within, paper, pairs, undefined))
     header = ("policies", "correlation", "over all pairs", "within each golden", "the paper’s", "pairs", "undefined")
     return Claim(
         "accuracy-predicts",

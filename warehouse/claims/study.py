@@ -12,7 +12,7 @@ from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.evaluate import Evaluation
 from warehouse.measures.value_curves import ValueCurves
 
-_AT: Mapping[str, str] = {"bon": "best-of-{:g}", "ppo": "PPO at step {:g}"}
+_CALLED: Mapping[str, tuple[str, str]] = {"bon": ("best-of-n", "best-of-{:g}"), "ppo": ("PPO", "PPO at step {:g}")}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,13 @@ class Optimised:
     @property
     def called(self) -> str:
         """What these policies are called: `best-of-16`, `PPO at step 4`."""
-        return _AT.get(self.curves.optimizer, f"{self.curves.optimizer} at {{:g}}").format(self.curves.strengths[-1])
+        name = self.curves.optimizer
+        return _CALLED.get(name, (name, f"{name} at {{:g}}"))[1].format(self.curves.strengths[-1])
+
+    @property
+    def title(self) -> str:
+        """The optimizer's name: `best-of-n`, `PPO`."""
+        return _CALLED.get(self.curves.optimizer, (self.curves.optimizer, ""))[0]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ def another_measure_predicts_better(study: Study) -> Claim:
         "Another measure predicts better than accuracy",
         f"Decided by the differences of Kendall τ from accuracy’s, of the {len(MEASURES) - 1} other measures on the "
         "same responses and draws, with intervals that hold for all of them at once: it holds if one is above 0, not "
-        f"if all end below {NEGLIGIBLE:g}. The figure is that of the measure whose interval begins highest.",
+        f"if all end below {NEGLIGIBLE:g}. The figure is the greatest difference. A measure that never "
+        "differs from accuracy, as Kendall τ-b without ties, is left out.",
         beyond_paper=True,
     )
     rulings, tables, notes = [], [], []
@@ -45,15 +46,16 @@ def another_measure_predicts_better(study: Study) -> Claim:
 
 
 def _ruling(one: Optimised, plain: Replicated, together: dict[str, Estimate]) -> Ruling:
-    lows = {name: estimate.low for name, estimate in together.items() if estimate.low is not None}
-    if not lows or plain.evaluation.correlations["kendall"].value is None:
+    told = {name: one for name, one in together.items() if one.low is not None and one.low != one.high}
+    if not told or plain.evaluation.correlations["kendall"].value is None:
         nothing = Estimate(None, None, None, 0)
         return Ruling(one.called, "difference of τ", nothing, "undefined", why_undefined(plain.evaluation))
-    first = max(lows, key=lambda name: lows[name])
-    verdicts: set[Verdict] = {above(together[name], 0.0, NEGLIGIBLE) for name in lows}
+    holding = [name for name, estimate in told.items() if above(estimate) == "holds"]
+    first = max(holding or told, key=lambda name: told[name].value or 0.0)
+    verdicts: set[Verdict] = {above(estimate, 0.0, NEGLIGIBLE) for estimate in told.values()}
     order: tuple[Verdict, ...] = ("holds", "cannot be told at this size", "does not hold")
     verdict = next(verdict for verdict in order if verdict in verdicts)
-    return Ruling(one.called, f"difference of τ, {MEASURES[first].title}", together[first], verdict)
+    return Ruling(one.called, f"difference of τ, {MEASURES[first].title}", told[first], verdict)
 
 
 def _table(one: Optimised, found: dict[str, Replicated], together: dict[str, Estimate]) -> Table:

@@ -1,0 +1,106 @@
+"""`claims/constructions.py` on studies in which the test set is known to matter, or not to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tests.warehouse.claims.studies import of_noise, optimised, study, verdicts
+from tests.warehouse.measures.simulate import CATEGORIES, normal_scores
+from warehouse.claims.constructions import (
+    budget_on_responses,
+    category_matters,
+    more_responses,
+    paraphrases,
+    rank_matters,
+)
+from warehouse.claims.study import Optimised
+
+GROWING = np.linspace(0.2, 3.0, 8)
+OPEN = "cannot be told at this size"
+
+
+def by_category(*, shuffled: bool, each: int = 80) -> Optimised:
+    """Reward models whose noise is another in every category, or the same; categories come by turns."""
+    rng = np.random.default_rng(3)
+    K = len(CATEGORIES)
+    sides = []
+    orders = [rng.permutation(8) if shuffled else np.arange(8) for _ in CATEGORIES]
+    for size in (8, 16):
+        scores = np.empty((8, each * K, size))
+        for category, order in enumerate(orders):
+            scores[:, category::K] = normal_scores(rng, GROWING[order], each, size)
+        sides.append(scores)
+    return optimised(*sides)
+
+
+def test_the_own_category_predicts_better_where_reward_models_are_good_at_different_ones() -> None:
+    claim = category_matters(study(by_category(shuffled=True)))
+    assert verdicts(claim) == ["holds"]
+    assert [row[0] for row in claim.tables[0].rows] == [*sorted(CATEGORIES), "undefined pairs"]
+    assert verdicts(category_matters(study(by_category(shuffled=False, each=150)))) == ["does not hold"]
+    assert verdicts(category_matters(study(of_noise(np.full(5, 1.2), P=24, Q=24)))) == [OPEN]
+
+
+def test_a_run_of_one_category_has_nothing_to_say_of_categories() -> None:
+    one = of_noise(GROWING, P=20, Q=20)
+    alone = replace(one, cube=replace(one.cube, categories=("Chat",) * 20))
+    assert category_matters(study(alone)).missing == "it has 1 category with prompts on both sides"
+
+
+def test_ranks_matter_where_far_pairs_are_told_apart_by_all_and_near_ones_by_the_good_alone() -> None:
+    """Each reward model sees a threshold of the truth at ±1 as all others do; in between, its own noise decides."""
+    rng = np.random.default_rng(4)
+    P, R, M = 300, 8, 8
+    truth = rng.standard_normal((P, R))
+    far = np.abs(truth) > 0.9
+    own = rng.permutation(GROWING)[:, None, None] * rng.standard_normal((M, P, R))
+    scores = np.where(far, 100 * np.sign(truth) + rng.permutation(GROWING)[::-1][:, None, None] * own, truth + own)
+    samples = normal_scores(rng, GROWING, P, 16)
+    claim = rank_matters(study(optimised(scores, samples)))
+    assert len(claim.tables[0].rows) == 1 + 6
+    assert claim.rulings[0].figure == "τ, far minus neighbouring"
+    same = of_noise(np.linspace(0.2, 3.0, 6), P=1500, Q=600, R=8)
+    assert verdicts(rank_matters(study(same))) != ["holds"]
+    assert rank_matters(study(of_noise(GROWING, P=20, Q=20, R=5))).missing
+
+
+def test_more_responses_to_few_prompts_predict_better_and_many_prompts_need_no_more() -> None:
+    noise = np.linspace(0.4, 1.6, 10)
+    assert verdicts(more_responses(study(of_noise(noise, P=40, R=24, Q=800)))) == ["holds"]
+    assert verdicts(more_responses(study(of_noise(GROWING[::2], P=4000, R=4, Q=400)))) == ["does not hold"]
+    assert verdicts(more_responses(study(of_noise(np.full(5, 1.0), P=10, R=4, Q=10)))) == [OPEN]
+    assert more_responses(study(of_noise(GROWING, P=20, R=2, Q=20))).missing
+
+
+def test_a_budget_on_few_prompts_is_ill_spent_where_prompts_differ_more_than_responses() -> None:
+    """On half of the prompts, drawn for each reward model, it says nothing: many prompts average that out."""
+    rng = np.random.default_rng(8)
+    noise = np.linspace(0.4, 1.2, 10)
+    scores = normal_scores(rng, noise, 240, 12)
+    silent = rng.random((10, 240)) < 0.5
+    scores[silent] = rng.standard_normal((int(silent.sum()), 12))
+    one = optimised(scores, normal_scores(rng, noise, 600, 16))
+    claim = budget_on_responses(study(one))
+    assert verdicts(claim)[0] != "holds"
+    assert [ruling.about for ruling in claim.rulings] == [
+        "best-of-16, without noise",
+        "best-of-16, 20% of pairs flipped",
+    ]
+    for table in claim.tables:
+        assert all(480 - row[0] < row[0] * row[1] <= 480 for row in table.rows)  # type: ignore[operator]
+    assert claim.tables[0].rows[0][2] != claim.tables[1].rows[0][2]
+    assert budget_on_responses(study(of_noise(GROWING, P=20, R=2, Q=20))).missing
+
+
+def test_paraphrases_predict_worse_where_they_turn_the_reward_models_round_and_no_worse_where_they_are_the_same() -> (
+    None
+):
+    rng = np.random.default_rng(6)
+    scores = normal_scores(rng, GROWING, 200, 6)
+    turned = normal_scores(rng, GROWING[::-1], 200, 6)
+    samples = normal_scores(rng, GROWING, 200, 16)
+    assert verdicts(paraphrases(study(optimised(scores, samples, paraphrased_MPR=turned)))) == ["holds"]
+    assert verdicts(paraphrases(study(optimised(scores, samples, paraphrased_MPR=scores)))) == ["does not hold"]
+    assert paraphrases(study(optimised(scores, samples))).missing

@@ -1,0 +1,107 @@
+"""`claims/which_measure.py` and `claims/optimising.py` on studies with a known answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.warehouse.claims.studies import of_noise, policy_values, study, valued, verdicts
+from tests.warehouse.measures.simulate import cube_of, normal_scores
+from tests.warehouse.measures.test_measure_gain_curves import lawful
+from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
+from warehouse.claims.study import Optimised
+from warehouse.claims.which_measure import another_measure_predicts_better
+from warehouse.measures import evaluate
+from warehouse.measures.value_curves import ValueCurves
+
+GROWING = np.linspace(0.2, 3.0, 8)
+OPEN = "cannot be told at this size"
+
+
+def ndr_of(scores: np.ndarray, measure: str) -> np.ndarray:
+    """An NDR that is one of the measures."""
+    plain = valued(scores, np.ones((len(scores), len(scores))))
+    ndr = evaluate(plain.cube, plain.values, measure=measure, replicates=5).error_MM
+    np.fill_diagonal(ndr, 1.0)
+    return ndr
+
+
+def test_another_measure_beats_accuracy_where_regret_is_made_of_it_and_not_where_it_is_made_of_accuracy() -> None:
+    rng = np.random.default_rng(2)
+    M, P, R = 10, 300, 8
+    truth = rng.standard_normal((P, R))
+    best = truth == truth.max(axis=1, keepdims=True)
+    overall, at_top = rng.permutation(np.linspace(0.3, 2.5, M)), rng.permutation(np.linspace(0.0, 3.0, M))
+    scores = truth + overall[:, None, None] * rng.standard_normal((M, P, R)) + best * (3.0 - at_top[:, None, None])
+    claim = another_measure_predicts_better(study(valued(scores, ndr_of(scores, "bo_r"), noise=0.01)))
+    assert verdicts(claim) == ["holds"]
+    assert "Best of R has the greatest τ of 14 measures" in claim.notes[0]
+    assert len(claim.tables[0].rows) == 14
+    of_accuracy = valued(scores, ndr_of(scores, "accuracy"), noise=0.001)
+    assert verdicts(another_measure_predicts_better(study(of_accuracy))) == ["does not hold"]
+    small = of_noise(np.full(5, 1.0), P=10, Q=10)
+    assert verdicts(another_measure_predicts_better(study(small))) == [OPEN]
+    two = another_measure_predicts_better(study(of_noise([0.3, 1.0], P=10, Q=10)))
+    assert verdicts(two) == ["undefined"]
+
+
+def test_normal_reward_models_are_on_goodharts_curve_and_those_with_a_tail_of_their_own_are_not() -> None:
+    noise = np.linspace(0.3, 1.5, 5)
+    normal = of_noise(noise, P=600, Q=600, seed=1)
+    assert verdicts(goodhart_slope(study(normal)))[0] in ("holds", OPEN)
+    rng = np.random.default_rng(9)
+    scores, samples = (normal_scores(rng, noise, 600, size) for size in (8, 16))
+    hacked = rng.random(samples.shape) < 0.03
+    spoilt = np.where(hacked, 8.0, samples)
+    from tests.warehouse.claims.studies import optimised
+
+    assert verdicts(goodhart_slope(study(optimised(scores, spoilt)))) == ["does not hold"]
+
+
+def lawful_study(kl: tuple[float, ...]) -> Optimised:
+    curves, _ = lawful("bon", kl)
+    return Optimised(curves, cube_of(np.zeros((3, 4, 2))), None, np.ones(3))
+
+
+def test_a_golden_reward_that_falls_has_peaked_and_loses_more() -> None:
+    claim = optimising_harder(study(lawful_study((0.0, 1.0, 4.0, 9.0, 16.0))))
+    assert [ruling.about.split(": ")[1] for ruling in claim.rulings] == ["loses more", "golden reward peaks"]
+    assert verdicts(claim)[0] == "holds"
+    assert claim.rulings[1].estimate.value is not None
+    few = optimising_harder(study(lawful_study((0.0, 0.1, 0.2))))
+    assert few.rulings[1].verdict == "undefined"
+    assert "three strengths" in few.rulings[1].why
+
+
+def test_more_steps_of_the_same_policy_lose_no_more() -> None:
+    one = lawful_study((0.0, 1.0))
+    twice = replace(
+        one.curves, strengths=(1.0, 2.0), kl_SM=one.curves.kl_SM[[1, 1]], values=(one.curves.values[1],) * 2
+    )
+    assert verdicts(optimising_harder(study(replace(one, curves=twice))))[0] == "does not hold"
+
+
+def test_longer_responses_are_counted_against_the_initial_policys() -> None:
+    one = of_noise(GROWING, P=20, Q=20)
+    tokens = np.full((5, 8, 20), 30.0) + np.arange(5)[:, None, None]
+    counted = optimising_harder(study(replace(one, tokens_SMQ=tokens, initial_tokens_Q=np.full(20, 29.0))))
+    assert counted.tables[1].rows[0][-1].value == pytest.approx(5.0)  # type: ignore[union-attr]
+    assert optimising_harder(study(one)).tables[1].rows[0][-1] == "not counted"
+
+
+@pytest.mark.parametrize(("kept", "verdict"), [(0.9, "holds"), (0.5, "does not hold"), (0.2, "does not hold")])
+def test_a_penalty_helps_if_the_policies_keep_more_of_the_gain(kept: float, verdict: str) -> None:
+    rng = np.random.default_rng(0)
+    M, Q = 6, 80
+    values = []
+    for share in (0.5, kept):
+        ndr = np.where(np.eye(M, dtype=bool), 1.0, share)
+        values.append(policy_values(np.zeros((M, Q)), ndr[..., None] + 0.01 * rng.standard_normal((M, M, Q))))
+    swept = ValueCurves("ppo", (0.0, 0.2), np.array([[4.0] * M, [1.0] * M]), "k3", tuple(values))
+    one = of_noise(np.linspace(0.3, 1.0, M), P=20, Q=20, optimizer="ppo")
+    claim = kl_penalty(study(replace(one, penalised=swept, at_kl=swept, matched_kl=1.0)))
+    assert verdicts(claim) == [verdict, verdict]
+    assert [row[:2] for row in claim.tables[0].rows] == [("0", 4.0), ("0.2", 1.0)]
+    assert kl_penalty(study(one)).missing == "PPO was run with one KL penalty"

@@ -1,0 +1,79 @@
+"""`claims/prediction.py` on studies that are built so that a claim holds, so that it does not, and too small to tell."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.warehouse.claims.studies import of_noise, study, valued, verdicts
+from tests.warehouse.measures.simulate import normal_scores
+from warehouse.claims.prediction import accuracy_predicts, alike_but_different, better_for_best_of_n, other_kinds
+
+GROWING = np.linspace(0.2, 3.0, 8)
+OPEN = "cannot be told at this size"
+
+
+def test_accuracy_predicts_where_noise_is_the_same_on_both_sides_and_then_not_weakly() -> None:
+    claim = accuracy_predicts(study(of_noise(GROWING, P=400, Q=400)))
+    assert verdicts(claim) == ["holds", "does not hold"]
+    assert claim.rulings[0].estimate == claim.tables[0].rows[0][2]
+    assert claim.tables[0].rows[0][4:] == (0.656, 56, 0)
+
+
+def test_accuracy_misleads_where_the_noise_of_one_side_is_turned_round_on_the_other() -> None:
+    noise = np.linspace(0.3, 1.2, 8)
+    claim = accuracy_predicts(study(of_noise(noise, noise[::-1], P=400, Q=400)))
+    assert verdicts(claim) == ["does not hold", "holds"]
+
+
+def test_nothing_is_told_of_few_prompts_and_nothing_is_defined_of_two_reward_models() -> None:
+    small = of_noise(np.full(4, 1.5), P=6, Q=8)
+    assert set(verdicts(accuracy_predicts(study(small)))) == {OPEN}
+    two = accuracy_predicts(study(of_noise([0.3, 1.0])))
+    assert set(verdicts(two)) == {"undefined"}
+    assert "takes three" in two.rulings[0].why
+
+
+def test_reward_models_of_one_noise_lose_alike_and_those_that_turn_bad_on_other_prompts_do_not() -> None:
+    alike = alike_but_different(study(of_noise(np.full(8, 0.7), P=600, Q=600)))
+    assert verdicts(alike) == ["does not hold"]
+    different = alike_but_different(study(of_noise(np.full(8, 0.7), np.geomspace(0.2, 6.0, 8), P=600, Q=600)))
+    assert verdicts(different) == ["holds"]
+    small = alike_but_different(study(of_noise(np.full(5, 1.0), P=30, Q=12)))
+    assert set(verdicts(small)) <= {OPEN, "undefined"}
+
+
+def test_the_typical_difference_is_that_of_the_truth_without_the_noise_of_the_prompts() -> None:
+    """NDR of ±0.2 by turns, so that half of all pairs of proxies differ by 0.4: a root mean square of 0.4·√(h)."""
+    M = 8
+    scores = normal_scores(np.random.default_rng(1), np.full(M, 0.5), 300, 6)
+    ndr = np.where(np.arange(M) % 2 == 0, 0.3, 0.7)[None, :].repeat(M, axis=0)
+    np.fill_diagonal(ndr, 1.0)
+    found = alike_but_different(study(valued(scores, ndr, noise=0.5)))
+    # of a golden's seven proxies, four are of the other kind: 12 of 21 pairs differ; the window takes nearly all
+    assert found.rulings[0].estimate.value is not None
+    assert abs(found.rulings[0].estimate.value - 0.4 * np.sqrt(12 / 21)) < 0.03
+    assert verdicts(found) == ["holds"]
+
+
+def test_best_of_n_is_predicted_better_where_the_other_optimiser_follows_other_noise() -> None:
+    same = of_noise(GROWING, P=300, Q=300)
+    other = of_noise(GROWING, np.random.default_rng(5).permutation(GROWING), P=300, Q=300, optimizer="ppo")
+    assert verdicts(better_for_best_of_n(study(same, other))) == ["holds"]
+    equal = of_noise(GROWING, P=300, Q=300, optimizer="ppo")
+    assert verdicts(better_for_best_of_n(study(same, equal))) == ["does not hold"]
+    tiny = (of_noise(np.full(5, 1.0), P=8, Q=8, optimizer=name, seed=seed) for seed, name in enumerate(("bon", "ppo")))
+    assert verdicts(better_for_best_of_n(study(*tiny))) == [OPEN]
+    assert better_for_best_of_n(study(same)).missing
+
+
+def test_reward_models_of_another_kind_whose_accuracy_says_nothing_make_prediction_harder() -> None:
+    flips, others = np.linspace(0.2, 1.5, 7), np.array([0.3, 0.4, 0.5])
+    kinds = {f"rm-{m}": "flip" if m < 7 else "length" for m in range(10)}
+    misjudged = of_noise(np.concatenate([flips, others]), np.concatenate([flips, [4.0, 5.0, 6.0]]), P=300, Q=300)
+    claim = other_kinds(study(misjudged, kinds=kinds))
+    assert verdicts(claim) == ["holds"]
+    assert [row[3] for row in claim.tables[0].rows] == [42, 90]
+    assert len(claim.tables[1].rows) == 10
+    alike = of_noise(np.concatenate([flips, others]), P=300, Q=300)
+    assert verdicts(other_kinds(study(alike, kinds=kinds))) != ["holds"]
+    assert other_kinds(study(alike)).missing == "all its reward models are of one kind"

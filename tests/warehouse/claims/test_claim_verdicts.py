@@ -1,0 +1,52 @@
+"""`claims/claim.py`: a verdict is where the interval lies against a bound that was fixed before."""
+
+from __future__ import annotations
+
+import pytest
+
+from warehouse.claims.claim import above, apart, below, negated
+from warehouse.measures import Estimate
+
+OPEN = "cannot be told at this size"
+
+
+def of(low: float | None, high: float | None) -> Estimate:
+    return Estimate(0.0, low, high, 100)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.01, 0.9, "holds"), (-0.3, -0.1, "does not hold"), (-0.3, 0.4, OPEN), (-0.01, 0.04, "does not hold")],
+)
+def test_above_holds_fails_or_is_open_and_a_negligible_difference_is_none(
+    low: float, high: float, verdict: str
+) -> None:
+    assert above(of(low, high), 0.0, 0.05) == verdict
+    assert below(of(-high, -low), 0.0, 0.05) == verdict
+
+
+def test_without_anything_negligible_an_interval_around_the_bound_is_open() -> None:
+    assert above(of(-0.01, 0.04)) == OPEN
+    assert above(of(0.0, 0.04)) == OPEN
+    assert below(of(0.5, 0.79), 0.8) == "holds"
+    assert below(of(0.81, 0.9), 0.8) == "does not hold"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.1, 0.9, "holds"), (-0.9, -0.1, "holds"), (-0.04, 0.04, "does not hold"), (-0.2, 0.04, OPEN), (-0.2, 0.2, OPEN)],
+)
+def test_apart_goes_both_ways(low: float, high: float, verdict: str) -> None:
+    assert apart(of(low, high)) == verdict
+
+
+def test_without_a_figure_or_an_interval_nothing_is_decided() -> None:
+    nothing = Estimate(None, None, None, 0)
+    assert above(nothing) == below(nothing) == apart(nothing) == "undefined"
+    assert above(Estimate(0.5, None, None, 0)) == "undefined"
+    assert above(Estimate(0.5, 0.1, None, 10)) == "undefined"
+
+
+def test_minus_an_estimate_turns_its_interval_round() -> None:
+    assert negated(Estimate(0.5, 0.1, 0.7, 10)) == Estimate(-0.5, -0.7, -0.1, 10)
+    assert negated(Estimate(None, None, None, 0)) == Estimate(None, None, None, 0)
