@@ -21,20 +21,32 @@ CLOSE = 0.15
 """A slope this near the curve is on it, in golden gain per proxy gain."""
 
 _NOTHING = Estimate(None, None, None, 0)
+_SILENT = "fewer than two reward models tell responses to a prompt apart"
 
 
 def goodhart_slope(study: Study) -> Claim:
     """The golden gain per proxy gain is what accuracy says by regressional Goodhart."""
     rulings, tables, notes = [], [], []
     for one in study.optimised.values():
-        found = goodhart_slopes(one.cube, one.curves.values, one.spread_M, replicates=study.replicates, seed=study.seed)
+        kept = _telling(one)
+        if len(kept) < 2:
+            rulings.append(Ruling(one.called, "slope minus curve", _NOTHING, "undefined", _SILENT))
+            continue
+        found = goodhart_slopes(
+            one.cube.of_reward_models(kept),
+            [values.of_reward_models(kept) for values in one.curves.values],
+            one.spread_M[one.spread_M > 0],
+            replicates=study.replicates,
+            seed=study.seed,
+        )
         rulings.append(_goodhart_ruling(one, found))
         rows = tuple(
             (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, found.replicates), b.curve, b.pairs)
             for b in found.bins
         )
         tables.append(Table(f"Pairs by accuracy, {one.called}", ("accuracy", "slope", "the curve", "pairs"), rows))
-        undefined = found.defined_MM.shape[0] * (found.defined_MM.shape[0] - 1) - int(found.defined_MM.sum())
+        M = len(one.curves.reward_models)
+        undefined = M * (M - 1) - int(found.defined_MM.sum())
         notes.append(f"{one.called}: {_test(found)}; {undefined} pairs undefined.")
     return Claim(
         "goodhart",
@@ -65,6 +77,11 @@ def _goodhart_ruling(one: Optimised, found: GoodhartSlopes) -> Ruling:
     return Ruling(one.called, f"slope minus curve, farthest of {len(missed)} bins", farthest, verdict)
 
 
+def _telling(one: Optimised) -> list[str]:
+    """Reward models that tell responses to a prompt apart: the others have no unit to measure gains in."""
+    return [name for name, spread in zip(one.curves.reward_models, one.spread_M, strict=True) if spread > 0]
+
+
 def _test(found: GoodhartSlopes) -> str:
     if found.p_value is None or found.chi2 is None:
         return "no test"
@@ -79,6 +96,9 @@ def optimising_harder(study: Study) -> Claim:
     for one in study.optimised.values():
         ndr = ndr_curve(one.curves, replicates=study.replicates, seed=study.seed)
         change = ndr.change
+        if len(_telling(one)) < 2:
+            rulings.append(Ruling(one.called, "change of mean NDR", change, "undefined", _SILENT))
+            continue
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
         rulings.append(
             Ruling(

@@ -22,9 +22,9 @@ def another_measure_predicts_better(study: Study) -> Claim:
         "measures",
         "Another measure predicts better than accuracy",
         f"Decided by the differences of Kendall τ from accuracy’s, of the {len(MEASURES) - 1} other measures on the "
-        "same responses and draws, with intervals that hold for all of them at once: it holds if one is above 0, not "
-        f"if all end below {NEGLIGIBLE:g}. The figure is the greatest difference. A measure that never "
-        "differs from accuracy, as Kendall τ-b without ties, is left out.",
+        "same responses and draws: it holds if one is above 0 with intervals that hold for all of them at once, not if "
+        f"every one’s own interval ends below {NEGLIGIBLE:g}. The figure is the greatest difference; a measure that "
+        "never differs from accuracy, as Kendall τ-b without ties, is left out.",
         beyond_paper=True,
     )
     rulings, tables, notes = [], [], []
@@ -39,45 +39,46 @@ def another_measure_predicts_better(study: Study) -> Claim:
         )
         others = [name for name in MEASURES if name != PLAIN]
         together = dict(zip(others, simultaneous([found[name] for name in others], found[PLAIN]), strict=True))
-        rulings.append(_ruling(one, found[PLAIN], together))
-        tables.append(_table(one, found, together))
-        notes.append(_best(one, found))
+        alone = {name: paired(found[name], found[PLAIN]).correlations["kendall"] for name in others}
+        rulings.append(_ruling(one, found[PLAIN], alone, together))
+        tables.append(_table(one, found, alone, together))
+        notes.append(_best(one, found, alone))
     return replace(claim, rulings=tuple(rulings), tables=tuple(tables), notes=tuple(notes))
 
 
-def _ruling(one: Optimised, plain: Replicated, together: dict[str, Estimate]) -> Ruling:
+def _ruling(one: Optimised, plain: Replicated, alone: dict[str, Estimate], together: dict[str, Estimate]) -> Ruling:
+    """Of differences each with its own interval, and the same with intervals that hold at once."""
     told = {name: one for name, one in together.items() if one.low is not None and one.low != one.high}
     if not told or plain.evaluation.correlations["kendall"].value is None:
         nothing = Estimate(None, None, None, 0)
         return Ruling(one.called, "difference of τ", nothing, "undefined", why_undefined(plain.evaluation))
     holding = [name for name, estimate in told.items() if above(estimate) == "holds"]
     first = max(holding or told, key=lambda name: told[name].value or 0.0)
-    verdicts: set[Verdict] = {above(estimate, 0.0, NEGLIGIBLE) for estimate in told.values()}
-    order: tuple[Verdict, ...] = ("holds", "cannot be told at this size", "does not hold")
-    verdict = next(verdict for verdict in order if verdict in verdicts)
+    verdict: Verdict = "holds" if holding else "cannot be told at this size"
+    if not holding and all(one.high is not None and one.high < NEGLIGIBLE for one in alone.values()):
+        verdict = "does not hold"
     return Ruling(one.called, f"difference of τ, {MEASURES[first].title}", told[first], verdict)
 
 
-def _table(one: Optimised, found: dict[str, Replicated], together: dict[str, Estimate]) -> Table:
+def _table(
+    one: Optimised, found: dict[str, Replicated], alone: dict[str, Estimate], together: dict[str, Estimate]
+) -> Table:
     rows = []
     for name, part in found.items():
-        against = paired(part, found[PLAIN]).correlations["kendall"] if name != PLAIN else ""
-        at_once, silent = together.get(name, ""), part.evaluation.undefined_prompts
-        rows.append((MEASURES[name].title, _tau(part), against, at_once, silent, *pairs_of(part.evaluation)))
+        apart, silent = (alone.get(name, ""), together.get(name, "")), part.evaluation.undefined_prompts
+        rows.append((MEASURES[name].title, _tau(part), *apart, silent, *pairs_of(part.evaluation)))
     rows.sort(key=lambda row: -2.0 if row[1].value is None else row[1].value, reverse=True)
     header = ("measure", "τ", "minus accuracy’s", "the same, all at once", "undefined prompt values")
     return Table(f"All measures, {one.called}", (*header, "pairs", "undefined"), tuple(rows))
 
 
-def _best(one: Optimised, found: dict[str, Replicated]) -> str:
+def _best(one: Optimised, found: dict[str, Replicated], alone: dict[str, Estimate]) -> str:
     """The best of so many, and how many clearly beat accuracy, each by its own interval."""
     defined = {name: _tau(part).value for name, part in found.items() if _tau(part).value is not None}
     if not defined:
         return f"{one.called}: no measure has a correlation."
     best = max(defined, key=lambda name: defined[name] or 0.0)
-    verdicts = [
-        above(paired(part, found[PLAIN]).correlations["kendall"]) for name, part in found.items() if name != PLAIN
-    ]
+    verdicts = [above(estimate) for estimate in alone.values()]
     return (
         f"{one.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures; taken one by one, "
         f"{verdicts.count('holds')} of {len(verdicts)} clearly beat accuracy."

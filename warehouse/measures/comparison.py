@@ -125,11 +125,14 @@ def simultaneous(found: Sequence[Replicated], second: Replicated, correlation: s
     """
     plain = [paired(one, second).correlations[correlation] for one in found]
     defined = [place for place, estimate in enumerate(plain) if estimate.value is not None]
+    nothing = [Estimate(one.value, None, None, 0) for one in plain]
+    if not defined:
+        return nothing
     base_B, there_B = second.pooled[correlation]
     both_B = there_B & np.all([found[place].pooled[correlation][1] for place in defined], axis=0)
-    drawn_LB = np.array([found[place].pooled[correlation][0] - base_B for place in defined])[..., both_B]
-    if not defined or drawn_LB.shape[1] < 2:
-        return [Estimate(one.value, None, None, 0) for one in plain]
+    drawn_LB = np.array([found[place].pooled[correlation][0] - base_B for place in defined])[:, both_B]
+    if drawn_LB.shape[1] < 2:
+        return nothing
     sd_L = drawn_LB.std(axis=1, ddof=1)
     sd_L[sd_L < _ROUNDING] = 0.0
     deviation_LB = np.abs(drawn_LB - drawn_LB.mean(axis=1, keepdims=True))[sd_L > 0] / sd_L[sd_L > 0, None]

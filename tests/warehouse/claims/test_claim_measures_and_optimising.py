@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.warehouse.claims.studies import of_noise, policy_values, study, valued, verdicts
+from tests.warehouse.claims.studies import of_noise, optimised, policy_values, study, valued, verdicts
 from tests.warehouse.measures.simulate import cube_of, normal_scores
 from tests.warehouse.measures.test_measure_gain_curves import lawful
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
@@ -39,7 +39,8 @@ def test_another_measure_beats_accuracy_where_regret_is_made_of_it_and_not_where
     assert verdicts(claim) == ["holds"]
     assert "Best of R has the greatest τ of 14 measures" in claim.notes[0]
     assert len(claim.tables[0].rows) == 14
-    of_accuracy = valued(scores, ndr_of(scores, "accuracy"), noise=0.001)
+    plain = normal_scores(rng, np.geomspace(0.2, 3.0, 20), 300, 4)
+    of_accuracy = valued(plain, ndr_of(plain, "accuracy"), noise=0.001)
     assert verdicts(another_measure_predicts_better(study(of_accuracy))) == ["does not hold"]
     small = of_noise(np.full(5, 1.0), P=10, Q=10)
     assert verdicts(another_measure_predicts_better(study(small))) == [OPEN]
@@ -55,8 +56,6 @@ def test_normal_reward_models_are_on_goodharts_curve_and_those_with_a_tail_of_th
     scores, samples = (normal_scores(rng, noise, 600, size) for size in (8, 16))
     hacked = rng.random(samples.shape) < 0.03
     spoilt = np.where(hacked, 8.0, samples)
-    from tests.warehouse.claims.studies import optimised
-
     assert verdicts(goodhart_slope(study(optimised(scores, spoilt)))) == ["does not hold"]
 
 
