@@ -19,6 +19,7 @@ __all__ = [
     "number",
     "parameter",
     "percent",
+    "roughly",
     "size",
     "when",
 ]

@@ -56,12 +56,16 @@ class Claim:
 
 
 def above(estimate: Estimate, least: float = 0.0, negligible: float = 0.0) -> Verdict:
-    """Is the figure above `least`? Clearly not, if its interval ends below `least` and what is negligible beyond it."""
+    """Is the figure above `least`? Clearly not, if its interval ends below `least` and what is negligible beyond it.
+
+    The noise of few prompts pulls replicates towards 0, so that a figure may lie outside of its own interval: then it
+    has to be on the same side of the bound.
+    """
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return "undefined"
-    if estimate.low > least:
+    if min(estimate.low, estimate.value) > least:
         return "holds"
-    return "does not hold" if estimate.high < least + negligible else "cannot be told at this size"
+    return "does not hold" if max(estimate.high, estimate.value) < least + negligible else "cannot be told at this size"
 
 
 def below(estimate: Estimate, most: float = 0.0, negligible: float = 0.0) -> Verdict:

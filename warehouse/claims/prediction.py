@@ -55,7 +55,11 @@ def accuracy_predicts(study: Study) -> Claim:
         "comes out the wrong way round).",
         tuple(rulings),
         (Table("Accuracy against NDR", header, tuple(rows)),),
-        notes=(SETTING,),
+        notes=(
+            "The noise of few prompts pulls a correlation towards 0, that of replicates more so: a weak one may be "
+            "due to the prompts.",
+            SETTING,
+        ),
     )
 
 
@@ -93,6 +97,10 @@ def better_for_best_of_n(study: Study) -> Claim:
         "Accuracy predicts best-of-n better than PPO",
         "Decided by the paired difference of the two Kendall τ, best-of-n minus PPO, on the same draws of the same "
         f"reward models and prompts: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}.",
+        notes=(
+            "Best-of-n is valued by the exact expectation over its samples, PPO by a few responses of each checkpoint: "
+            "that noise alone makes PPO harder to predict.",
+        ),
     )
     if not {"bon", "ppo"} <= set(study.optimised):
         return replace(claim, missing="the run has not both optimizers")

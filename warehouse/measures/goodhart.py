@@ -112,25 +112,29 @@ def goodhart_slopes(
     prepared = prepare(cube, "accuracy", test_set)
     models_BM = bootstrap.counts(M, replicates, seed, bootstrap.REWARD_MODELS)
 
-    def residuals(rm: NDArray[np.floating], rl: NDArray[np.floating]) -> tuple[Floats, Floats, Bools]:
-        errors, there = prepared.errors(rm, chosen)
-        slopes, gained = _slopes(strengths, spread, rl_chosen, rl)
-        accuracy = errors[:, prepared.column_MM].astype(np.float64)
-        return accuracy, slopes, there[:, prepared.column_MM] & gained & ~np.eye(M, dtype=bool)
+    rm_BP = bootstrap.counts(len(chosen), replicates, seed, bootstrap.RM_PROMPTS)
+    slope_BMM, gained_BMM = _slopes(strengths, spread, rl_chosen, np.ones((1, len(rl_chosen))))
+    drawn_slope_BMM, drawn_gained_BMM = _slopes(
+        strengths, spread, rl_chosen, bootstrap.counts(len(rl_chosen), replicates, seed, bootstrap.RL_PROMPTS)
+    )
 
-    accuracy, slope, defined = (a[0] for a in residuals(np.ones((1, len(chosen))), np.ones((1, len(rl_chosen)))))
-    accuracy_B, slope_B, defined_B = residuals(
-        bootstrap.counts(len(chosen), replicates, seed, bootstrap.RM_PROMPTS),
-        bootstrap.counts(len(rl_chosen), replicates, seed, bootstrap.RL_PROMPTS),
+    def both(part: slice) -> _Sides:
+        """Accuracy on these of the chosen prompts beside the slopes: in the sample, then in the replicates."""
+        accuracies, theres = [], []
+        for counts_BP, gained in ((np.ones((1, len(chosen))), gained_BMM), (rm_BP, drawn_gained_BMM)):
+            errors_BC, there_BC = prepared.errors(counts_BP[:, part], chosen[part])
+            accuracies.append(errors_BC[:, prepared.column_MM].astype(np.float64))
+            theres.append(there_BC[:, prepared.column_MM] & gained & ~np.eye(M, dtype=bool))
+        defined = theres[0][0]
+        return _Sides(accuracies[0][0], slope_BMM[0], defined, accuracies[1], drawn_slope_BMM, theres[1] & defined)
+
+    whole = both(slice(None))
+    accuracy, slope, defined = whole.accuracy_MM, whole.slope_MM, whole.defined_MM
+    found = tuple(
+        _bin(member, accuracy, slope, whole.slope_BMM, whole.defined_BMM, models_BM)
+        for member in _members(accuracy, defined, bins)
     )
-    defined_B &= defined
-    members = _members(accuracy, defined, bins)
-    found = tuple(_bin(member, accuracy, slope, slope_B, defined_B, models_BM) for member in members)
-    missed, missed_B = slope - slope_of_accuracy(accuracy), slope_B - slope_of_accuracy(accuracy_B)
-    chi2, degrees, p_value = _wald(
-        np.array([missed[member].mean() for member in members]),
-        np.array([_means(member, defined_B.astype(np.float64), missed_B) for member in members]),
-    )
+    chi2, degrees, p_value = _wald(*_missed(both(slice(0, None, 2)), both(slice(1, None, 2)), bins))
     return GoodhartSlopes(
         accuracy_MM=np.where(defined, accuracy, 0.0),
         slope_MM=np.where(defined, slope, 0.0),
@@ -143,6 +147,38 @@ def goodhart_slopes(
         replicates=replicates,
         seed=seed,
     )
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Accuracy and slope of all pairs: of the sample, and in the replicates."""
+
+    accuracy_MM: Floats
+    slope_MM: Floats
+    defined_MM: Bools
+    accuracy_BMM: Floats
+    slope_BMM: Floats
+    defined_BMM: Bools
+
+
+def _missed(one: _Sides, other: _Sides, bins: int) -> tuple[Floats, Floats]:
+    """Mean residuals `[K]` of bins, and `[K, B]` in the replicates, where the residual does not hang on the bin.
+
+    A pair is in the lowest bin partly because its accuracy came out low by chance: on the same prompts the curve would
+    miss there even if it held. So bins are by accuracy on one half of the prompts, residuals are on the other half, and
+    the two ways of doing so are averaged.
+    """
+    missed_FK, missed_FKB = [], []
+    for binning, told in ((one, other), (other, one)):
+        members = _members(binning.accuracy_MM, binning.defined_MM & told.defined_MM, bins)
+        residual_MM = told.slope_MM - slope_of_accuracy(told.accuracy_MM)
+        residual_BMM = told.slope_BMM - slope_of_accuracy(told.accuracy_BMM)
+        missed_FK.append([residual_MM[member].mean() for member in members])
+        missed_FKB.append([_means(member, told.defined_BMM.astype(np.float64), residual_BMM) for member in members])
+    K = min(len(missed_K) for missed_K in missed_FK)
+    if K == 0:
+        return np.zeros(0), np.zeros((0, 0))
+    return tuple(np.mean([fold[:K] for fold in folds], axis=0) for folds in (missed_FK, missed_FKB))
 
 
 def _check(cube: ScoreCube, strengths: Sequence[PolicyValues], spread_M: Floats, bins: int) -> None:

@@ -10,8 +10,8 @@ from warehouse.measures import Estimate
 OPEN = "cannot be told at this size"
 
 
-def of(low: float | None, high: float | None) -> Estimate:
-    return Estimate(0.0, low, high, 100)
+def of(low: float, high: float) -> Estimate:
+    return Estimate((low + high) / 2, low, high, 100)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ def test_without_anything_negligible_an_interval_around_the_bound_is_open() -> N
     assert above(of(0.0, 0.04)) == OPEN
     assert below(of(0.5, 0.79), 0.8) == "holds"
     assert below(of(0.81, 0.9), 0.8) == "does not hold"
+
+
+def test_a_figure_outside_of_its_interval_has_to_be_on_the_same_side() -> None:
+    assert below(Estimate(0.85, 0.5, 0.79, 100), 0.8) == OPEN
+    assert above(Estimate(0.06, -0.4, 0.04, 100), 0.0, 0.05) == OPEN
+    assert below(Estimate(0.75, 0.5, 0.72, 100), 0.8) == "holds"
 
 
 @pytest.mark.parametrize(
