@@ -20,7 +20,7 @@ MOST_BINS = 4
 FEWEST_PER_BIN = 2
 MOST_SIZES = 8
 NOISES = (0.0, 0.2)
-"""Shares of the golden pairs that an annotator flips: none, and what careful people disagree on."""
+"""Shares of the golden pairs that an annotator flips: none, and one in five."""
 
 PAIR_BUDGET = 2
 """Annotations per prompt of the fixed budget: what two responses to every prompt cost."""
@@ -37,8 +37,8 @@ def category_matters(study: Study) -> Claim:
         f"categories with NDR on it, averaged over categories: {_BETTER}.",
     )
     first = next(iter(study.optimised.values()))
-    tested, valued = (Counter(names) for names in (first.cube.categories, first.values.categories))
-    names = sorted(name for name in tested if min(tested[name], valued[name]) >= FEWEST_PROMPTS)
+    tested, optimised = Counter(first.cube.categories), Counter(first.values.categories)
+    names = sorted(name for name in tested if min(tested[name], optimised[name]) >= FEWEST_PROMPTS)
     if len(names) < 2:
         return replace(claim, missing=f"it has {len(names)} category with prompts on both sides")
     rulings, tables = [], []

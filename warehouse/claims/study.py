@@ -19,11 +19,11 @@ _CALLED: Mapping[str, tuple[str, str]] = {"bon": ("best-of-n", "best-of-{:g}"), 
 class Optimised:
     """The policies of one optimizer, and the scores of the reward models that they were optimised against.
 
-    `cube` are the scores on the RM-test prompts, `paraphrased` on all of them in other words, None without any;
-    `spread_M` is `spread_within_prompts` under the initial policy. `tokens_SMQ` are mean lengths along the strengths,
-    `initial_tokens_Q` the initial policy's, None where nobody counted. `penalised` are the values at the last strength
-    by KL coefficient, of the reward models of a sweep and the coefficient of all others first, with `kl_SM` in the
-    place of strengths; `at_kl` the same policies where all have diverged by `matched_kl` nats.
+    - `cube`: scores on the RM-test prompts; `paraphrased`: on all of them in other words, None where there are none.
+    - `spread_M`: `spread_within_prompts` under the initial policy.
+    - `tokens_SMQ`: mean lengths along the strengths, `initial_tokens_Q` the initial policy's; None if nobody counted.
+    - `penalised`: values at the last strength by KL coefficient, which stands in the place of strengths, that of most
+      policies first; of the reward models of the sweep. `at_kl`: the same where all have diverged by `matched_kl` nats.
     """
 
     curves: ValueCurves
