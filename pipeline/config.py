@@ -346,13 +346,39 @@ def validated(settings: object, origin: str) -> Config:
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
+        wrong = Wrong.of(error)
+        raise InvalidConfig(f"{origin}: {wrong.name or 'settings'}: {wrong.message}; got {wrong.got}") from error
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """The first thing that a validation refused: where it is, what is wrong with it, and what was got."""
+
+    where: tuple[str | int, ...]
+    message: str
+    value: Any
+
+    @classmethod
+    def of(cls, error: ValidationError) -> Self:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "settings"
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidConfig(f"{origin}: {where}: {message}; got {shown(first['input'])}") from error
+        return cls(first["loc"], first["msg"].removeprefix("Value error, "), first["input"])
+
+    @property
+    def name(self) -> str:
+        """`test.rl_test_samples`; empty where it is the whole."""
+        return ".".join(map(str, self.where))
+
+    @property
+    def got(self) -> str:
+        return _shown(self.value)
+
+    @property
+    def line(self) -> str:
+        """What is wrong, with what was got if that is short."""
+        return f"{self.message}; got {self.got}" if isinstance(self.value, str | int | float) else self.message
 
 
-def shown(value: object) -> str:
+def _shown(value: object) -> str:
     """A value that was refused, as an error shows it: its beginning, if it is long."""
     try:
         return f"{value!r:.200}"

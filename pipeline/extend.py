@@ -24,7 +24,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline import checksums, runs
-from pipeline.config import Config, OtherRewardModel, Share
+from pipeline.config import Config, OtherRewardModel, Share, Wrong
 from pipeline.errors import InvalidSetting, RunBusy
 from pipeline.runs import RunDirectory
 from pipeline.settings import NO_PPO, checked, with_steps
@@ -139,11 +139,8 @@ def _valid(value: Any, kind: Any, setting: str) -> Any:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        got = f"; got {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
-        raise InvalidSetting(f"{where}: {message}{got}" if where else message + got, setting) from error
+        wrong = Wrong.of(error)
+        raise InvalidSetting(f"{wrong.name}: {wrong.line}" if wrong.name else wrong.line, setting) from error
 
 
 def _take_over(old: RunDirectory, folder: Path) -> None:

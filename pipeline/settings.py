@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import Config, PPOSettings, load_profile, profile_names, shown
+from pipeline.config import Config, PPOSettings, Wrong, load_profile, profile_names
 from pipeline.errors import InvalidSetting
 
 NO_PPO = 0
@@ -92,10 +92,8 @@ def checked(settings: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        got = f"; got {shown(first['input'])}" if isinstance(first["input"], str | int | float) else ""
-        raise InvalidSetting(message + got, _name(first["loc"], message)) from error
+        wrong = Wrong.of(error)
+        raise InvalidSetting(wrong.line, _name(wrong.where, wrong.message)) from error
 
 
 def _check(profile: str) -> None:

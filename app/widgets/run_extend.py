@@ -31,7 +31,7 @@ def _form(run_id: str) -> None:
             try:
                 found = access_runs.extended(run_id, additions)
             except InvalidSetting as wrong:
-                notes[wrong.setting].error(escape(str(wrong)), icon=":material/error:")
+                notes.get(wrong.setting, st).error(escape(str(wrong)), icon=":material/error:")
         if found is not None:
             st.caption(run_wording.estimated(found, access_runs.free_bytes()))
         if st.button("Add", disabled=found is None, key=f"extend-{run_id}.go"):

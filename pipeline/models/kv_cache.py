@@ -24,7 +24,8 @@ ATTENTION = "righttree_grouped"
 class _PreallocatedLayer(CacheLayerMixin):
     """One layer's keys and values `[rows, key heads, positions, head size]`; `length` of the positions are filled.
 
-    A single token gets all positions back, the unfilled ones 0: its mask (`Prefix.mask`) tells which it sees.
+    A single token after others gets all positions back, the unfilled ones 0: its mask (`Prefix.mask`) tells which it
+    sees.
     """
 
     is_sliding = False
@@ -46,11 +47,12 @@ class _PreallocatedLayer(CacheLayerMixin):
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        end = self.length + key_states.shape[-2]
+        continued, tokens = self.length > 0, key_states.shape[-2]
+        end = self.length + tokens
         self.keys[:, :, self.length : end] = key_states
         self.values[:, :, self.length : end] = value_states
         self.length = end
-        if key_states.shape[-2] == 1:
+        if continued and tokens == 1:
             return self.keys, self.values
         return self.keys[:, :, :end], self.values[:, :, :end]
 

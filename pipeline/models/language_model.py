@@ -155,9 +155,8 @@ class Prefix:
         positions = torch.arange(self.cache.positions, device=self.lengths_U.device)
         written = (positions >= self.width) & (positions < self.width + columns)
         seen = (positions < self.lengths_U[:, None]) | written
-        return torch.zeros(seen.shape, dtype=self.hidden_UTD.dtype, device=seen.device).masked_fill_(~seen, -torch.inf)[
-            :, None, None
-        ]
+        added = torch.zeros(seen.shape, dtype=self.hidden_UTD.dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
+        return added[:, None, None]
 
 
 def run_prefix(decoder: Any, prompts: Sequence[Sequence[int]], room: int, device: torch.device) -> Prefix:

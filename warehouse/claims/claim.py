@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from warehouse.measures.across_pairs import Wanted
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.evaluate import RESAMPLED
 
 Verdict = Literal["holds", "does not hold", "cannot be told at this size", "undefined", "not in this run"]
+
+KENDALL: Wanted = (("kendall", "pooled"),)
+"""The one correlation that claims are decided by."""
 
 NEGLIGIBLE = 0.05
 """A difference of two correlations, or of two NDR, below which there is none to speak of."""

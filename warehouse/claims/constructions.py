@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from warehouse.claims.claim import NEGLIGIBLE, Cell, Claim, Ruling, Table, above, apart
+from warehouse.claims.claim import KENDALL, NEGLIGIBLE, Cell, Claim, Ruling, Table, above, apart
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.comparison import contrast, paired
@@ -15,7 +15,6 @@ from warehouse.measures.evaluate import Replicated, replicated
 from warehouse.measures.plans import thinned
 from warehouse.measures.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet
 
-KENDALL = (("kendall", "pooled"),)
 MOST_BINS = 4
 FEWEST_PER_BIN = 2
 MOST_SIZES = 8

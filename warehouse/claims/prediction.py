@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from warehouse.claims.claim import NEGLIGIBLE, Cell, Claim, Ruling, Table, above, below
+from warehouse.claims.claim import KENDALL, NEGLIGIBLE, Cell, Claim, Ruling, Table, above, below
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
 from warehouse.measures.across_pairs import CORRELATIONS
 from warehouse.measures.alike import regret_of_alike
@@ -26,7 +26,6 @@ ALIKE = 0.02
 MUCH = 0.1
 """NDR that differ by more differ much: a tenth of what there is to gain."""
 
-KENDALL = (("kendall", "pooled"),)
 _NAMES = {"kendall": "Kendall τ", "spearman": "Spearman ρ", "pearson": "Pearson r", "mrr": "MRR"}
 
 

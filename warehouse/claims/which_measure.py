@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from warehouse.claims.claim import NEGLIGIBLE, Claim, Ruling, Table, Verdict, above
+from warehouse.claims.claim import KENDALL, NEGLIGIBLE, Claim, Ruling, Table, Verdict, above
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.catalogue import MEASURES
@@ -13,7 +13,6 @@ from warehouse.measures.evaluate import Replicated, replicated
 from warehouse.measures.test_set import TestSet
 
 PLAIN = "accuracy"
-KENDALL = (("kendall", "pooled"),)
 
 
 def another_measure_predicts_better(study: Study) -> Claim:

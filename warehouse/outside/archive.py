@@ -18,8 +18,18 @@ _FILES = (MANIFEST, *(f"{table}.parquet" for table in TABLES))
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes, whenever it is exported
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # what `zipfile` raises where bytes are changed: not all of it is its own
-_BROKEN: tuple[type[Exception], ...] = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error)
-_BROKEN += (ValueError, LookupError, ArithmeticError, NotImplementedError, RuntimeError, EOFError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+)
 
 
 def pack(data: Path, run_id: str, folder: Path) -> bytes:

@@ -52,3 +52,12 @@ def test_tokens_one_by_one_are_read_as_a_whole_text_is(heads: int, key_heads: in
         ids = [*PROMPTS[rows[row]], *continued_BT[row, : step + 1].tolist()]
         whole = theirs.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
         torch.testing.assert_close(hidden, whole, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_prompts_of_one_token_see_themselves_alone() -> None:
+    prompts = [[5], [11]]
+    prefix = run_prefix(tiny(4, 2, ATTENTION).model, prompts, room=7, device=torch.device("cpu"))
+    for row, ids in enumerate(prompts):
+        whole = tiny(4, 2, "eager").model(input_ids=torch.tensor([ids])).last_hidden_state[0]
+        torch.testing.assert_close(prefix.hidden_UTD[row], whole, atol=1e-5, rtol=1e-4)
