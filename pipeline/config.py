@@ -139,9 +139,10 @@ class AddedRewardModel(_Settings):
     def _is_plain_http(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)  # raises ValueError for brackets that do not close
-        if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
-            raise ValueError("has to be http://… or https://… with a host")
+        parts = urlsplit(url)  # raises ValueError for brackets that do not close; so does `port` for one that is none
+        plain = url.isascii() and url.isprintable() and " " not in url
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not plain:
+            raise ValueError("has to be http://… or https://… with a host, in ASCII without spaces")
         if parts.username is not None or parts.password is not None:
             raise ValueError("must hold no user name or password: it is published with the run")
         return url

@@ -109,4 +109,5 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 def _said(error: BaseException) -> str:
-    return str(getattr(error, "reason", "") or error or type(error).__name__).splitlines()[0]
+    said = str(getattr(error, "reason", "") or error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

@@ -30,8 +30,8 @@ ORIGINAL, PARAPHRASE = PROMPT_FORMS = ("original", "paraphrase")
 """Which words of a prompt a response answers."""
 
 KINDS = ("flip", "size", "depth", "seed", "length", "model", "server", "import")
-"""What sets a reward model apart: label noise, training pairs, trained depth, seed, length-biased labels; made elsewhere
-and scoring here, as a Hugging Face model or through a server; its scores imported."""
+"""What sets a reward model apart: label noise, training pairs, trained depth, seed, length-biased labels; made
+elsewhere and scoring here, as a Hugging Face model or through a server; its scores imported."""
 
 
 @dataclass(frozen=True)

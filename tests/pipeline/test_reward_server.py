@@ -119,6 +119,8 @@ def test_a_redirect_is_not_followed() -> None:
         ("http://[::1", "url"),
         ("http://me:secret@host/reward", "no user name or password"),
         ("localhost:5000", "http://… or https://"),
+        ("http://host:99999/", "url"),
+        ("http://höst/", "http://… or https://"),
     ],
 )
 def test_an_address_that_is_no_plain_http_is_refused(url: str, says: str) -> None:

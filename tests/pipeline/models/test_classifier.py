@@ -32,7 +32,7 @@ def test_batches_change_nothing_but_rounding(padding: bool, tmp_path: Path) -> N
     plain = plain_scores(folder, TEXTS)
     assert np.ptp(plain) > 0.1
     np.testing.assert_allclose(loaded(folder).score(TEXTS), plain, atol=1e-4)
-    np.testing.assert_allclose(loaded(folder, "bfloat16").score(TEXTS), plain, atol=0.1 * np.ptp(plain))
+    np.testing.assert_allclose(loaded(folder, "bfloat16").score(TEXTS), plain, atol=0.2 * np.ptp(plain))
 
 
 def test_a_model_is_named_after_its_folder_and_pinned_by_its_files(tmp_path: Path) -> None:
