@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jinja2 import TemplateError
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -110,13 +111,18 @@ def load_classifier(settings: AddedRewardModel) -> Classifier:
     else:
         commit = revision
     config = _config(model, commit)
-    options = {"config": config, "dtype": getattr(torch, settings.dtype), "use_safetensors": True, "revision": commit}
+    options = {"revision": commit or "main", "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=commit, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(model, **options)
         loaded, found = AutoModelForSequenceClassification.from_pretrained(
-            model, **options, trust_remote_code=False, output_loading_info=True
+            model,
+            config=config,
+            dtype=getattr(torch, settings.dtype),
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise _unavailable(model, error) from error
     if found["missing_keys"]:
         raise ModelUnavailable(
@@ -132,7 +138,7 @@ def load_classifier(settings: AddedRewardModel) -> Classifier:
 
 def _config(model: str, commit: str | None) -> Any:
     try:
-        config = AutoConfig.from_pretrained(model, revision=commit, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(model, revision=commit or "main", trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unavailable(model, error) from error
     if config.num_labels != 1:
@@ -144,7 +150,8 @@ def _config(model: str, commit: str | None) -> Any:
 
 
 def _unavailable(model: str, error: BaseException) -> ModelUnavailable:
+    why = next(iter(str(error).splitlines()), type(error).__name__)
     return ModelUnavailable(
-        f"model {model!r} cannot be loaded for sequence classification ({str(error).splitlines()[0]}); give a folder "
-        "with safetensors and a tokenizer, or a hub id that is reachable"
+        f"model {model!r} cannot be loaded for sequence classification ({why}); give a folder with safetensors and a "
+        "tokenizer, or a hub id that is reachable"
     )

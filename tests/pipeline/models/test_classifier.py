@@ -60,6 +60,18 @@ def test_what_is_no_reward_model_is_refused(tmp_path: Path) -> None:
         loaded(tmp_path / "empty")
 
 
+def test_weights_that_are_cut_off_or_of_another_shape_are_refused(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "rm")
+    weights = load_file(folder / "model.safetensors")
+    weights["score.weight"] = weights["score.weight"][:, :8].contiguous()
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        loaded(folder)
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        loaded(folder)
+
+
 def test_pickled_weights_are_never_read(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "rm")
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
