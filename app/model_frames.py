@@ -16,6 +16,9 @@ from warehouse.measures.reliability import Reliability
 IMPORTED = "import"
 """Kind of the reward models whose scores were made elsewhere."""
 
+ADDED = ("model", "server")
+"""Kinds of those that were made elsewhere and scored here."""
+
 _TRAINED = ("reward_model", "kind", "flip_rate", "length_bias", "train_pairs", "trainable_layers", "seed")
 
 
@@ -158,7 +161,7 @@ def reliability(found: Reliability) -> pl.DataFrame:
 def best_other(reward_models: pl.DataFrame, name: str) -> str | None:
     """The reward model of the greatest validation accuracy beside this one; None where there is no other."""
     others = reward_models.filter(pl.col("reward_model_id") != name).sort(
-        "validation_accuracy", descending=True, maintain_order=True
+        "validation_accuracy", descending=True, nulls_last=True, maintain_order=True
     )
     return None if others.is_empty() else str(others["reward_model_id"][0])
 

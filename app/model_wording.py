@@ -45,6 +45,15 @@ def undefined(found: OfEach, names: Sequence[str], what: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
+def added(row: Mapping[str, Any], origin: str, pairs: int) -> str:
+    """How a reward model that was made elsewhere came into the run, and its validation accuracy."""
+    what = "The Hugging Face model" if row["kind"] == "model" else "The reward server at"
+    return (
+        f"{what} {escape(origin)}, added to the run, which did not train it; PPO against it is not run. "
+        f"Validation accuracy {number(row['validation_accuracy'])}: {validation(row, pairs)}."
+    )
+
+
 def layers(trainable_layers: int) -> str:
     """How much of the model was trained: `head only`, `top 2 layers`."""
     return _LAYERS.get(trainable_layers, f"top {count(trainable_layers, 'layer')}")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import estimate, extend, flow, jobs, runs
+from pipeline import added, estimate, extend, flow, jobs, runs
 from pipeline.config import load_profile, profile_names
 from pipeline.errors import PipelineError
 from pipeline.models.installed import require_sampler
@@ -29,6 +29,7 @@ examples:
   righttree run --profile quick              train, optimise, score and publish; a few minutes on two cores
   righttree resume                           go on with the newest stopped run
   righttree extend RUN --flip-rate 0.15      add a reward model; all else is taken over from RUN
+  righttree add-rm --run RUN --model FOLDER  add a reward model made elsewhere; docs/import.md
   righttree cancel                           stop the run that is at work
   righttree measure --measure accuracy --optimizer bon --n 8 --category Chat
   righttree findings --output findings.md    which claims about reward models hold in the newest run
@@ -51,9 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, does: str, handler: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".", allow_abbrev=False)
-        added.set_defaults(handler=handler)
-        return added
+        parsed = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".", allow_abbrev=False)
+        parsed.set_defaults(handler=handler)
+        return parsed
 
     run = command(
         "run", "start a run of the pipeline, or take up a stopped one of the same settings, and publish it", _run
@@ -82,6 +83,13 @@ def build_parser() -> argparse.ArgumentParser:
         _extend,
     )
     _add_extend_options(extended)
+
+    joined = command(
+        "add-rm",
+        "make a new run of a run, with a reward model made elsewhere: a Hugging Face model, or a server",
+        _add_rm,
+    )
+    _add_rm_options(joined)
 
     cancel = command("cancel", "stop a run that is at work or waits; `resume` goes on with it", _cancel)
     cancel.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the one at work)")
@@ -170,6 +178,30 @@ def _add_extend_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ppo-steps", type=int, metavar="S", help="PPO of so many steps, where the run has none")
     parser.add_argument("--run-id", metavar="ID", help="name of the new run (default: made from profile and time)")
     parser.add_argument("--estimate", action="store_true", help="say what it will take, and start nothing")
+    parser.add_argument("--detach", action="store_true", help="work in the background and return at once")
+
+
+def _add_rm_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run", required=True, metavar="RUN", help="id of the run that the reward model joins; it stays as it is"
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--model",
+        metavar="NAME",
+        help="folder or hub id of a sequence-classification model with one label, safetensors and a chat template",
+    )
+    where.add_argument(
+        "--url", metavar="URL", help="http(s) address of a reward server that speaks OpenRLHF's protocol"
+    )
+    parser.add_argument("--name", metavar="NAME", help="its id in the run (default: the model's or host's name)")
+    parser.add_argument(
+        "--dtype", metavar="TYPE", help="of the model's weights: bfloat16 or float32 (default: bfloat16)"
+    )
+    parser.add_argument("--batch-texts", type=int, metavar="N", help="texts scored at once (default: 16)")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds that a server has to answer (default: 180)")
+    parser.add_argument("--tries", type=int, metavar="N", help="tries of a request to a server (default: 5)")
+    parser.add_argument("--run-id", metavar="ID", help="name of the new run (default: made from profile and time)")
     parser.add_argument("--detach", action="store_true", help="work in the background and return at once")
 
 
@@ -272,6 +304,28 @@ def _extend(arguments: argparse.Namespace) -> int:
         return _say(estimate.of_extension(data, arguments.run, config))
     run = extend.create(data, arguments.run, additions, arguments.run_id)
     return _start(run, arguments.detach)
+
+
+def _add_rm(arguments: argparse.Namespace) -> int:
+    data = store.home()
+    options = {
+        "dtype": arguments.dtype,
+        "batch_texts": arguments.batch_texts,
+        "timeout_s": arguments.timeout,
+        "tries": arguments.tries,
+    }
+    settings = added.described(arguments.model, arguments.url, arguments.name, options)
+    additions = {"added": [settings.model_dump()]}
+    config = extend.extended(data, arguments.run, additions)
+    added.try_out(settings)
+    if config.ppo is not None:
+        without = len(config.reward_models.added)
+        print(
+            f"{settings.name} scores what PPO's checkpoints answered; PPO against it is not run: "
+            f"{without} of {len(config.reward_models.ids)} reward models are without",
+            file=sys.stderr,
+        )
+    return _start(extend.create(data, arguments.run, additions, arguments.run_id), arguments.detach)
 
 
 def _resume(arguments: argparse.Namespace) -> int:

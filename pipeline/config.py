@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import InvalidConfig
 from warehouse.schema import CATEGORIES
@@ -117,6 +118,53 @@ class OtherRewardModel(_Settings):
         return f"{self.kind}-{changed[self.kind]}{noise}"
 
 
+class AddedRewardModel(_Settings):
+    """A reward model made elsewhere, which only scores: a Hugging Face `model`, or a server at a `url`.
+
+    `revision` pins the model: the commit of a hub id, `sha256:…` of a folder's files. Of a server nothing is known but
+    where it is. `timeout_s` and `tries` are for each request.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
+    model: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    revision: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    url: Annotated[str, Field(max_length=2048)] | None = None
+    batch_texts: Annotated[int, Field(ge=1, le=4096)] = 16
+    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 180.0
+    tries: Annotated[int, Field(ge=1, le=100)] = 5
+
+    @field_validator("url")
+    @classmethod
+    def _is_plain_http(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)  # raises ValueError for brackets that do not close; so does `port` for one that is none
+        plain = url.isascii() and url.isprintable() and " " not in url
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not plain:
+            raise ValueError("has to be http://… or https://… with a host, in ASCII without spaces")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must hold no user name or password: it is published with the run")
+        return url
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.model is None) == (self.url is None):
+            raise ValueError("give a model or a url, and not both")
+        if (self.model is None) != (self.revision is None):
+            raise ValueError("revision is needed for a model, and for nothing else")
+        return self
+
+    @property
+    def kind(self) -> str:
+        return "model" if self.url is None else "server"
+
+    @property
+    def origin(self) -> str:
+        """Where it came from: `org/name@commit`, `/folder@sha256:…` or the URL."""
+        return self.url or f"{self.model}@{self.revision}"
+
+
 @dataclass(frozen=True)
 class RewardModelPlan:
     """What one reward model of the run is to be: its id and everything that sets it apart."""
@@ -136,6 +184,7 @@ class RewardModelSettings(_Settings):
 
     flip_rates: tuple[Share, ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
     others: tuple[OtherRewardModel, ...] = ()
+    added: tuple[AddedRewardModel, ...] = ()
     trainable_layers: Layers = 0
     epochs: Count = 8
     batch_pairs: Count = 32
@@ -155,11 +204,13 @@ class RewardModelSettings(_Settings):
             raise ValueError(f"others has {twice[0]} more than once; shares have to differ by 0.01, numbers by 1")
         if self.trainable_layers in {other.trainable_layers for other in self.others}:
             raise ValueError(f"others has a depth of {self.trainable_layers}, which is the family's trainable_layers")
+        if len(set(self.ids)) < len(self.ids):
+            raise ValueError(f"added has a name that another reward model has; there are {list(self.ids)}")
         return self
 
     @property
     def plans(self) -> tuple[RewardModelPlan, ...]:
-        """All reward models of the run, in the order of the profile: first the flip rates, then the others."""
+        """All that the run trains, in the order of the profile: first the flip rates, then the others."""
         flips = [self._plan(f"flip-{rate:.2f}", "flip", flip_rate=rate) for rate in self.flip_rates]
         others = [
             self._plan(other.reward_model_id, **other.model_dump(exclude={"number"}, exclude_none=True))
@@ -181,6 +232,11 @@ class RewardModelSettings(_Settings):
     @property
     def ids(self) -> tuple[str, ...]:
         """Ids of all reward models of the run, sorted, as the warehouse's axes have them."""
+        return tuple(sorted([*self.trained_ids, *(added.name for added in self.added)]))
+
+    @property
+    def trained_ids(self) -> tuple[str, ...]:
+        """Ids of those that the run trains, sorted: PPO can be run against them."""
         return tuple(sorted(plan.reward_model_id for plan in self.plans))
 
     @property
@@ -282,7 +338,7 @@ class Config(_Settings):
 
     @model_validator(mode="after")
     def _sweep_names_reward_models(self) -> Self:
-        known = self.reward_models.ids
+        known = self.reward_models.trained_ids
         unknown = [name for name in (self.ppo.sweep_reward_models if self.ppo else ()) if name not in known]
         if unknown:
             raise ValueError(f"ppo.sweep_reward_models has {unknown[0]!r}; the profile's reward models are {known}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.added import Scoring, opened
 from pipeline.config import Config
 from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
@@ -35,6 +36,7 @@ class Context:
         self.run = run
         self.progress = progress
         self._vllm: VllmSampler | None = None
+        self._added: dict[str, Scoring] = {}
 
     @property
     def config(self) -> Config:
@@ -55,6 +57,14 @@ class Context:
 
         self.progress.say(f"loading {self.config.policy.model}")
         return load(self.config.policy.model, self.config.threads)
+
+    def added(self, name: str) -> Scoring:
+        """A reward model of the run that was made elsewhere, opened once."""
+        if name not in self._added:
+            settings = next(added for added in self.config.reward_models.added if added.name == name)
+            self.progress.say(f"opening {name}: {settings.origin}")
+            self._added[name] = opened(settings, self.base_model)
+        return self._added[name]
 
     def sample(self, policy: LanguageModel, requests: Sequence[Request], seed: int) -> list[Sample]:
         """One response per request by the profile's sampler; vLLM's engine, once started, is kept until `close`."""

@@ -47,5 +47,9 @@ class NotWritten(PipelineError, OSError):
     """A file of a run that cannot be written: the disk is full, or the folder is not ours to write."""
 
 
+class NoScore(PipelineError, RuntimeError):
+    """A reward model made elsewhere that gives no answer, or one that is no finite score for every text."""
+
+
 class ModelUnavailable(PipelineError, FileNotFoundError):
     """A model that is neither here nor to be had."""

@@ -24,14 +24,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline import checksums, runs
-from pipeline.config import Config, OtherRewardModel, Share, Wrong
+from pipeline.config import AddedRewardModel, Config, OtherRewardModel, Share, Wrong
 from pipeline.errors import InvalidSetting, RunBusy
 from pipeline.runs import RunDirectory
 from pipeline.settings import NO_PPO, checked, with_steps
 from warehouse.schema import TABLES
 
-ADDITIONS = ("flip_rates", "others", "rl_test_samples", "ppo_steps")
-"""What can be added: flip rates, reward models of other kinds, a greater N, PPO."""
+ADDITIONS = ("flip_rates", "others", "added", "rl_test_samples", "ppo_steps")
+"""What can be added: flip rates, reward models of other kinds, those made elsewhere, a greater N, PPO."""
 
 _UNCHANGED = ("prompts", "train_responses", "preferences")
 """Stages that nothing can be added to: their markers are taken over, so that they are not done again."""
@@ -106,8 +106,18 @@ def _add_reward_models(settings: dict[str, Any], old: RunDirectory, additions: M
         name = _valid(other, OtherRewardModel, "others").reward_model_id
         if name in there:
             raise InvalidSetting(f"run {old.run_id} has the reward model {name} already; add another", "others")
+    added = [_valid(entry, AddedRewardModel, "added") for entry in additions.get("added") or ()]
+    for entry in added:
+        if entry.name in there:
+            raise InvalidSetting(
+                f"run {old.run_id} has a reward model {entry.name} already; give another name", "added"
+            )
     models = settings["reward_models"]
-    more = {"flip_rates": [*models["flip_rates"], *rates], "others": [*models["others"], *others]}
+    more = {
+        "flip_rates": [*models["flip_rates"], *rates],
+        "others": [*models["others"], *others],
+        "added": [*models["added"], *(entry.model_dump(mode="json") for entry in added)],
+    }
     settings["reward_models"] = {**models, **more}
 
 

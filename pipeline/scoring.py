@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """Trained reward models of a run, all or those named, loaded once.
+    """Reward models of a run, trained or added, all or those named, loaded once.
 
     Raises ModelUnavailable if the weights of one are gone.
     """
@@ -32,27 +32,31 @@ class Scorer:
         from pipeline.models.reward_model import load_reward_model
 
         run = context.run
-        saved = run.read("reward_model").sort("reward_model_id").select("reward_model_id", "weights")
+        there = run.read("reward_model").sort("reward_model_id").select("reward_model_id", "weights")
+        saved = there.drop_nulls("weights")
+        added = there.filter(pl.col("weights").is_null())["reward_model_id"]
         self._language_model = context.base_model
         self._models = {
             name: load_reward_model(run.path / weights, self._language_model)
             for name, weights in saved.iter_rows()
             if names is None or name in names
         }
+        self._added = {name: context.added(name) for name in added if names is None or name in names}
 
     @property
     def ids(self) -> list[str]:
         """Ids of the reward models, sorted."""
-        return list(self._models)
+        return sorted([*self._models, *self._added])
 
     def reward_model(self, reward_model_id: str) -> RewardModel:
-        """One of them, by its id."""
+        """One of the trained ones, by its id."""
         return self._models[reward_model_id]
 
     def only(self, names: Collection[str]) -> Scorer:
         """A scorer of some of them alone, which it shares with this one; the scores are the same."""
         some = copy.copy(self)
         some._models = {name: model for name, model in self._models.items() if name in names}
+        some._added = {name: model for name, model in self._added.items() if name in names}
         return some
 
     def rows(self, responses: pl.DataFrame, wanted: Iterable[texts.Text] | None = None) -> pl.DataFrame:
@@ -76,16 +80,19 @@ class Scorer:
         scored = [self._score_batch(batch) for batch in texts.batches(wanted)]
         if not scored:
             keys = {"prompt": pl.String, "text": pl.String}
-            return pl.DataFrame(schema=keys | dict.fromkeys(self._models, pl.Float32))
+            return pl.DataFrame(schema=keys | dict.fromkeys(self.ids, pl.Float32))
         return pl.concat(scored)
 
     def _score_batch(self, batch: list[texts.Text]) -> pl.DataFrame:
         from pipeline.models.trunk import trunk_features
 
-        depths = sorted({model.trainable_layers for model in self._models.values()})
-        features = trunk_features(self._language_model, depths, batch)
+        scores = {name: model.score(batch) for name, model in self._added.items()}
+        if self._models:
+            depths = sorted({model.trainable_layers for model in self._models.values()})
+            features = trunk_features(self._language_model, depths, batch)
+            scores |= {name: model.score(features[model.trainable_layers]) for name, model in self._models.items()}
         return pl.DataFrame(batch, schema=["prompt", "text"], orient="row").with_columns(
-            pl.Series(name, model.score(features[model.trainable_layers])) for name, model in self._models.items()
+            pl.Series(name, values) for name, values in scores.items()
         )
 
 

@@ -125,7 +125,7 @@ def _test_responses(config: Config, prompts: pl.DataFrame) -> int:
 
 
 def _jobs(config: Config | None) -> list[object]:
-    return [*jobs(config.ppo, config.reward_models.ids)] if config and config.ppo else []
+    return [*jobs(config.ppo, config.reward_models.trained_ids)] if config and config.ppo else []
 
 
 def _at_checkpoints(config: Config, prompts: pl.DataFrame) -> int:

@@ -29,8 +29,9 @@ SPLITS = ("rm_train", "rm_test", "rl_test")
 ORIGINAL, PARAPHRASE = PROMPT_FORMS = ("original", "paraphrase")
 """Which words of a prompt a response answers."""
 
-KINDS = ("flip", "size", "depth", "seed", "length", "import")
-"""What sets a reward model apart: label noise, training pairs, trained depth, seed, length-biased labels, outside."""
+KINDS = ("flip", "size", "depth", "seed", "length", "model", "server", "import")
+"""What sets a reward model apart: label noise, training pairs, trained depth, seed, length-biased labels; made
+elsewhere and scoring here, as a Hugging Face model or through a server; its scores imported."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ _TABLES = (
             "share of its training labels replaced by: the longer response is chosen",
             nullable=True,
         ),
-        Column("base_model", TEXT, "the model whose trunk it shares"),
+        Column(
+            "base_model", TEXT, "the model whose trunk it shares; of one made elsewhere `model@revision` or its URL"
+        ),
         Column("trainable_layers", INT, "top layers trained besides the head; 0 = head only, -1 = all", nullable=True),
         Column("seed", INT, "seed of its initialisation, flips and batch order", nullable=True),
         Column("train_pairs", INT, "preference pairs it was trained on", nullable=True),

@@ -40,6 +40,6 @@ def colour(frame: pl.DataFrame) -> alt.Color:
 def trained_tooltips(frame: pl.DataFrame) -> list[alt.Tooltip]:
     """What hovering tells about the reward model of a mark."""
     known = [alt.Tooltip("reward_model:N", title="Reward model"), alt.Tooltip("kind:N", title="Kind")]
-    if frame["flip_rate"].count():  # of null the browser would make 0 %
+    if frame["flip_rate"].count() == len(frame):  # of null the browser would make 0 %
         known.append(alt.Tooltip("flip_rate:Q", title="Labels flipped", format=".0%"))
     return known

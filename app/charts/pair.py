@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -26,12 +28,19 @@ def click() -> alt.Parameter:
     return alt.selection_point(name=CLICK, fields=["golden", "proxy"], on="click", toggle=False, clear=False)
 
 
+def golden_colour(pairs: pl.DataFrame, legend: alt.Legend | None, **scale: Any) -> alt.Color:
+    """By the share of flipped labels; by name where it is not known of all: a null has no place on a scale."""
+    if pairs.is_empty() or pairs["golden_flip_rate"].null_count():
+        return alt.Color("golden:N", legend=None)
+    return alt.Color("golden_flip_rate:Q", scale=alt.Scale(range="diverging", **scale), legend=legend)
+
+
 def tooltip(pairs: pl.DataFrame, measure_title: str) -> list[alt.Tooltip]:
     """What hovering over a pair tells. Of two rows with one title the browser would show the last only."""
     sides = []
     for side in ("golden", "proxy"):
         sides.append(alt.Tooltip(f"{side}:N", title=side.capitalize()))
-        if pairs[f"{side}_flip_rate"].count():  # of null the browser would make 0 %
+        if pairs[f"{side}_flip_rate"].count() == pairs.height:  # of null the browser would make 0 %
             title = f"{side.capitalize()}: labels flipped"
             sides.append(alt.Tooltip(f"{side}_flip_rate:Q", title=title, format=".0%"))
     return [

@@ -9,7 +9,7 @@ import polars as pl
 
 from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
-from app.charts.pair import tooltip
+from app.charts.pair import golden_colour, tooltip
 
 HEIGHT = 230
 
@@ -41,7 +41,7 @@ def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y) -> alt.L
         cells.encoding.color.legend = None
         return alt.LayerChart(layer=[cells])
     points = base.mark_circle(size=28, opacity=0.7).encode(
-        color=alt.Color("golden_flip_rate:Q", scale=alt.Scale(range="diverging"), legend=None),
+        color=golden_colour(pairs, legend=None),
         tooltip=tooltip(pairs, measure_title),
     )
     layers = [points]

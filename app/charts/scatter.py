@@ -12,7 +12,7 @@ import polars as pl
 
 from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
-from app.charts.pair import HEIGHT, click, described, tooltip
+from app.charts.pair import HEIGHT, click, described, golden_colour, tooltip
 
 _LEGEND_ENTRIES = 6
 _NDR = "Normalised drop ratio (NDR)"
@@ -74,15 +74,13 @@ def _margins(base: alt.Chart, x: alt.X, y: alt.Y) -> list[alt.Chart]:
 
 def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
     rates = pairs["golden_flip_rate"].drop_nulls().unique().sort().to_list()
-    if not rates:
-        return alt.Color("golden:N", legend=None)
     legend = alt.Legend(title="Labels flipped in the golden", format=".0%", orient="top", direction="horizontal")
     if len(rates) <= _LEGEND_ENTRIES:
         legend.type, legend.values, legend.symbolOpacity = "symbol", rates, 0.85
     else:
         legend.gradientLength, legend.gradientThickness = 220, 8
     domain = [rates[0], rates[-1]] if len(rates) > 1 else alt.Undefined
-    return alt.Color("golden_flip_rate:Q", scale=alt.Scale(range="diverging", domain=domain), legend=legend)
+    return golden_colour(pairs, legend, domain=domain)
 
 
 def _reference(ndr: float, note: str, side: Literal["left", "right"]) -> list[alt.Chart]:

@@ -60,6 +60,10 @@ def _figures(snapshot: Snapshot, run_id: str, name: str, said: ScoresSaid) -> No
     if row["kind"] == model_frames.IMPORTED:
         st.caption(f"{model_wording.IMPORTED} {said_of}")
         return
+    if row["kind"] in model_frames.ADDED:
+        origin = access.reward_models(snapshot, run_id).row(place, named=True)["base_model"]
+        st.caption(f"{model_wording.added(row, origin, pairs)} {said_of}")
+        return
     with st.container(horizontal=True, gap="medium", key="model-figures"):
         st.metric("Kind", row["kind"], width="content", help="What sets it apart from the others.")
         st.metric("Labels flipped", model_wording.labels_flipped(row), width="content")

@@ -60,16 +60,19 @@ class LanguageModel:
 
     def prompt_ids(self, prompt: str, system_prompt: str | None = None) -> list[int]:
         """Token ids of the prompt up to where the response starts; None: the template's own system prompt."""
+        text = self.prompt_text(prompt, system_prompt)
+        return list(self.tokenizer(text, add_special_tokens=self.tokenizer.chat_template is None)["input_ids"])
+
+    def prompt_text(self, prompt: str, system_prompt: str | None = None) -> str:
+        """The prompt in the model's chat template up to where the response starts, before it is cut into tokens."""
         if self.tokenizer.chat_template is None:
-            text = f"{system_prompt}\n\n{prompt}\n" if system_prompt else f"{prompt}\n"
-            return list(self.tokenizer(text)["input_ids"])
+            return f"{system_prompt}\n\n{prompt}\n" if system_prompt else f"{prompt}\n"
         user = {"role": "user", "content": prompt}
         system = [{"role": "system", "content": system_prompt}] if system_prompt else []
         try:
-            text = self._render([*system, user])
+            return self._render([*system, user])
         except TemplateError:  # a template without a system turn
-            text = self._render([{"role": "user", "content": f"{system_prompt}\n\n{prompt}"}])
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            return self._render([{"role": "user", "content": f"{system_prompt}\n\n{prompt}"}])
 
     def response_ids(self, response: str) -> list[int]:
         """Token ids of a response as reward models see it: its text, then the end of the turn."""

@@ -30,7 +30,7 @@ def run(context: Context) -> Work:
     settings = context.config.ppo
     if settings is None:
         return Work(0, "PPO steps")
-    todo = jobs(settings, context.config.reward_models.ids)
+    todo = jobs(settings, context.config.reward_models.trained_ids)
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
     total = len(todo) * settings.steps
     context.progress.plan(total, "PPO steps", total - len(missing) * settings.steps)
@@ -44,7 +44,7 @@ def run(context: Context) -> Work:
 
 
 def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
-    """Every reward model at the profile's own KL coefficient, then those of the sweep at its others."""
+    """Every trained reward model at the profile's own KL coefficient, then those of the sweep at its others."""
     swept = settings.sweep_reward_models or reward_models
     return [Job(name, settings.kl_coefficient, "") for name in reward_models] + [
         Job(name, coefficient, f"-kl{coefficient:g}") for coefficient in settings.sweep for name in swept

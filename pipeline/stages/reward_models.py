@@ -1,6 +1,7 @@
 """Stage 5: M reward models learn from the same pairs, each on its own corruption of their labels or choice of them.
 
-A part is one reward model: its weights, its labels, its curve, and last the row of table `reward_model`.
+A part is one reward model: its weights, its labels, its curve, and last the row of table `reward_model`. Those made
+elsewhere, which are added to a run, are not trained: they order the validation pairs, and have a row.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.config import RewardModelPlan
+from pipeline.config import AddedRewardModel, RewardModelPlan
 from pipeline.context import Context, Work
 from pipeline.runs import RunDirectory
 from pipeline.stages.features import feature_file, text_batches
@@ -33,7 +34,13 @@ def run(context: Context) -> Work:
 
     plans = context.config.reward_models.plans
     missing = [plan for plan in plans if not context.run.has_part("reward_model", STAGE, plan.reward_model_id)]
-    context.progress.plan(len(plans), "reward models", len(plans) - len(missing))
+    everyone = context.config.reward_models.ids
+    added = [
+        entry
+        for entry in context.config.reward_models.added
+        if not context.run.has_part("reward_model", STAGE, entry.name)
+    ]
+    context.progress.plan(len(everyone), "reward models", len(everyone) - len(missing) - len(added))
     batches = text_batches(context.run) if missing else []
     numbers = {text: number for number, text in enumerate(text for batch in batches for text in batch)}
     files = [feature_file(context.run, unit) for unit in range(len(batches))]
@@ -43,7 +50,33 @@ def run(context: Context) -> Work:
             if plan.trainable_layers == layers:
                 _train_one(context, plan, numbers, features)
                 context.progress.advance()
-    return Work(len(plans), "reward models")
+    for entry in added:
+        _add_one(context, entry)
+        context.progress.advance()
+    return Work(len(everyone), "reward models")
+
+
+def _add_one(context: Context, added: AddedRewardModel) -> None:
+    pairs = context.run.read("preference").filter(split="validation")
+    sides = [list(pairs.select("prompt", side).iter_rows()) for side in ("chosen", "rejected")]
+    texts = sorted({*sides[0], *sides[1]})
+    scores = dict(zip(texts, context.added(added.name).score(texts), strict=True))
+    chosen, rejected = (np.array([scores[text] for text in side], dtype=np.float32) for side in sides)
+    accuracy = float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
+    row = {
+        "reward_model_id": added.name,
+        "kind": added.kind,
+        "flip_rate": None,
+        "length_bias": None,
+        "base_model": added.origin,
+        "trainable_layers": None,
+        "seed": None,
+        "train_pairs": None,
+        "validation_accuracy": accuracy,
+        "weights": None,
+    }
+    context.run.write_part("reward_model", STAGE, added.name, pl.DataFrame([row]))
+    context.progress.say(f"{added.name}: validation accuracy {accuracy:.3f} on {pairs.height} pairs")
 
 
 def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, int], features: Features) -> None:

@@ -93,3 +93,12 @@ def test_the_timings_keep_the_order_of_the_run() -> None:
     )
     (bars,) = layers_of(timings(stages), "bar")
     assert bars["encoding"]["y"]["sort"] == ["Scores", "Prompts"]
+
+
+def test_a_golden_whose_flip_rate_is_not_known_is_coloured_by_its_name() -> None:
+    some = pairs().with_columns(golden_flip_rate=pl.when(pl.col("golden") != "flip-0.20").then("golden_flip_rate"))
+    (points,) = layers_of(scatter(some, "Accuracy"), "circle")
+    assert points["encoding"]["color"]["field"] == "golden"
+    told = [entry["field"] for entry in points["encoding"]["tooltip"]]
+    assert "golden_flip_rate" not in told
+    assert "proxy_flip_rate" in told

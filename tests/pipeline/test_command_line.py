@@ -15,7 +15,7 @@ from pipeline.flow import STAGES
 from tests.conftest import SMOKE_RUN, righttree
 from warehouse.measures import MEASURES
 
-COMMANDS = ("run", "resume", "extend", "cancel", "delete", "runs", "publish", "measure")
+COMMANDS = ("run", "resume", "extend", "add-rm", "cancel", "delete", "runs", "publish", "measure")
 COMMANDS += ("findings", "import", "data", "export", "app", "doctor")
 
 
