@@ -55,7 +55,8 @@ docs: install
 	$(BIN)/python -m warehouse.schema > docs/tables.md
 
 benchmarks: install-dev model chromium
-	$(BIN)/python -m tests.benchmarks.quick_run
+	$(BIN)/python -m tests.benchmarks.whole_run
+	$(BIN)/python -m tests.benchmarks.whole_run --profile smoke
 	$(BIN)/python -m tests.benchmarks.sampling
 	$(BIN)/python -m tests.benchmarks.report_measures
 	$(BIN)/python -m tests.benchmarks.dashboard

@@ -1,6 +1,6 @@
 """A run's settings: a profile (TOML), validated once and frozen. Units are in the names; sizes are small on purpose.
 
-`smoke` runs every stage in two minutes, `quick` is the embedded default for two cores. A profile is data: copy one,
+`smoke` runs every stage in a minute, `quick` is the embedded default for two cores. A profile is data: copy one,
 change it, and pass its path to `righttree run --profile`.
 """
 
