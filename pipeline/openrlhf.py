@@ -1,0 +1,149 @@
+"""A profile's PPO as arguments of OpenRLHF 0.11's `train_ppo_ray`, for policies too large for `pipeline/models/ppo.py`.
+
+Nothing here runs OpenRLHF, which needs GPUs and an environment of its own. Without a flag there, and so left out:
+
+- `kl_limit`: a policy that has drifted too far is not stopped. With a KL coefficient of 0 no KL is logged either.
+- `value_coefficient`: policy and critic have an optimiser each, so that their losses are never added.
+- The score's standardisation by π_0's mean and deviation: rewards are raw scores, so a KL coefficient of ours has to be
+  multiplied by π_0's standard deviation of the scores to mean the same.
+- `test_samples`, `sweep`, `sweep_reward_models`: several commands, or what is done with their checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.config import Config, PPOSettings
+from pipeline.errors import InvalidConfig
+
+VERSION = "0.11.2"
+MODULE = "openrlhf.cli.train_ppo_ray"
+Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo"]
+
+CLIP_RANGE = (-1_000_000.0, 1_000_000.0)
+"""Rewards are clipped to it, in raw scores. OpenRLHF's own −10 … 10 would flatten the overoptimisation of a policy."""
+
+_ESTIMATORS = {"ppo": "gae", "reinforce++": "reinforce", "rloo": "rloo", "grpo": "group_norm"}
+_ADAM = {"adam.betas": (0.9, 0.999), "adam.eps": 1e-5, "lr_scheduler": "constant", "lr_warmup_ratio": 0.0}
+"""Of `pipeline/models/ppo.py`; OpenRLHF's own learning rate warms up and falls along a cosine."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the models and files of one command are.
+
+    - `actor`: folder or hub id of the initial policy. `critic`: of what the critic starts from, for `ppo` alone.
+    - `reward`: folder or hub id of a sequence classifier, or the http(s) address of a reward server.
+    - `prompts`: JSONL, JSON or Parquet with a column `prompt` of plain text; one row for each prompt of each step.
+    - `checkpoints`: folder that gets `global_step{step}_hf`, a Hugging Face folder each, and `final`.
+    """
+
+    actor: str
+    reward: str
+    prompts: Path
+    checkpoints: Path
+    critic: str | None = None
+
+
+def train_ppo_arguments(
+    config: Config, places: Places, *, algorithm: Algorithm = "ppo", max_prompt_tokens: int = 1024, gpus: int = 8
+) -> list[str]:
+    """Arguments for MODULE, one string each, never for a shell. All models share the `gpus` of one machine.
+
+    A step of ours is a global step there: its `batch_responses / samples_per_prompt` prompts are `rollout.batch_size`,
+    the responses of one of its `minibatches` `train.batch_size`. Prompts and responses together have at most
+    `max_prompt_tokens` + `policy.max_new_tokens` tokens. A checkpoint is kept at every multiple of the greatest common
+    divisor of the profile's. GRPO has its KL penalty in the loss (k3), the others in the reward (k1).
+
+    Raises InvalidConfig for a profile without PPO or with settings that OpenRLHF cannot follow: `trainable_layers`
+    other than all, a `truncation_score` of 0 or more (it would be a factor there), a `discount` or one sample per
+    prompt with RLOO or GRPO, or responses that cannot be shared out evenly.
+    """
+    settings = _supported(config, places, algorithm, gpus)
+    prompts_per_step = settings.batch_responses // settings.samples_per_prompt
+    is_url = places.reward.startswith(("http://", "https://"))
+    flags: dict[str, object] = {
+        "actor.model_name_or_path": places.actor,
+        "reward.remote_url" if is_url else "reward.model_name_or_path": places.reward,
+        "reward.clip_range": CLIP_RANGE,
+        "data.prompt_dataset": places.prompts.absolute(),
+        "data.input_key": "prompt",
+        "data.apply_chat_template": True,
+        "data.max_samples": settings.steps * prompts_per_step,
+        "data.max_len": max_prompt_tokens + config.policy.max_new_tokens,  # tokens
+        "rollout.max_new_tokens": config.policy.max_new_tokens,
+        "rollout.temperature": config.policy.temperature,
+        "rollout.batch_size": prompts_per_step,
+        "rollout.n_samples_per_prompt": settings.samples_per_prompt,
+        "train.batch_size": settings.batch_responses // settings.minibatches,
+        "train.max_epochs": settings.epochs,
+        "train.seed": config.seed,
+        "actor.eps_clip": settings.clip_range,
+        "algo.advantage.estimator": _ESTIMATORS[algorithm],
+        "algo.advantage.gamma": settings.discount,
+        "algo.kl.init_coef": settings.kl_coefficient,
+        "algo.kl.estimator": "k3" if algorithm == "grpo" else "k1",
+        "algo.kl.use_loss": algorithm == "grpo",
+        "ckpt.path": places.checkpoints.absolute(),
+        "ckpt.output_dir": places.checkpoints.absolute() / "final",
+        "ckpt.save_steps": math.gcd(*settings.checkpoints),
+        "ckpt.save_hf": True,
+        "ckpt.max_num": 1,  # of the optimiser's states; Hugging Face folders are all kept
+        **_optimiser("actor", settings.actor_learning_rate, settings.clip_norm),
+        **{f"{model}.num_gpus_per_node": gpus for model in ("actor", "critic", "reward", "ref")},
+        **dict.fromkeys(("train.colocate_all", "vllm.enable_sleep", "ds.enable_sleep"), True),
+        "vllm.num_engines": gpus,
+        "vllm.gpu_memory_utilization": 0.5,  # a share of the GPU's memory; the other models need the rest
+    }
+    if algorithm == "ppo":
+        flags |= {"critic.model_name_or_path": places.critic, "critic.value_clip": settings.value_clip_range}
+        flags |= {"algo.advantage.lambd": settings.gae_lambda}
+        flags |= _optimiser("critic", settings.critic_learning_rate, settings.clip_norm)
+    if settings.truncation_score is not None:
+        flags["reward.stop_properly_penalty_coef"] = settings.truncation_score
+    return _written(flags)
+
+
+def _supported(config: Config, places: Places, algorithm: str, gpus: int) -> PPOSettings:
+    """The profile's PPO settings, if OpenRLHF can follow them."""
+    settings = config.ppo
+    if settings is None:
+        raise InvalidConfig(f"profile {config.profile}: ppo: is missing; OpenRLHF's settings are made of it")
+    batch, parts, score = settings.batch_responses, settings.minibatches, settings.truncation_score
+    uneven = gpus < 1 or batch % (parts * gpus) != 0
+    split = "," in f"{places.reward}{places.prompts.absolute()}" or "@" in str(places.prompts.absolute())
+    wrong = [
+        (algorithm not in _ESTIMATORS, f"algorithm has to be one of {[*_ESTIMATORS]}, got {algorithm!r}"),
+        ((algorithm == "ppo") == (places.critic is None), f"ppo, and no other, needs a critic, got {places.critic!r}"),
+        (settings.trainable_layers != -1, f"trainable_layers has to be -1, all, got {settings.trainable_layers}"),
+        (score is not None and score >= 0, f"truncation_score has to be below 0 or left out, got {score}"),
+        (
+            algorithm in ("rloo", "grpo") and (settings.discount != 1 or settings.samples_per_prompt < 2),
+            f"{algorithm} needs a discount of 1 and samples_per_prompt of 2 or more, got {settings.discount} and "
+            f"{settings.samples_per_prompt}",
+        ),
+        (uneven, f"batch_responses has to be a multiple of minibatches × GPUs, got {batch}, {parts} and {gpus}"),
+        (split, f"no comma may be in reward or prompts, nor @ in prompts, got {places.reward} and {places.prompts}"),
+    ]
+    for message in (message for is_wrong, message in wrong if is_wrong):
+        raise InvalidConfig(f"profile {config.profile}: OpenRLHF {VERSION}: {message}")
+    return settings
+
+
+def _optimiser(model: str, learning_rate: float, clip_norm: float) -> dict[str, object]:
+    flags = {**_ADAM, "adam.lr": learning_rate, "max_norm": clip_norm}
+    return {f"{model}.{name}": value for name, value in flags.items()}
+
+
+def _written(flags: dict[str, object]) -> list[str]:
+    """`--name=value`, so that no value is taken for a flag; a switch without value, two numbers as arguments."""
+    arguments: list[str] = []
+    for name, value in flags.items():
+        if isinstance(value, tuple):
+            arguments += [f"--{name}", *map(str, value)]
+        elif value is not False:
+            arguments.append(f"--{name}" if value is True else f"--{name}={value}")
+    return arguments
