@@ -26,7 +26,8 @@ def tiny() -> Config:
     settings = load_profile("smoke").model_dump(mode="json")
     settings |= {"profile": "tiny", "ppo": None}
     settings["policy"] |= {"max_new_tokens": 8, "batch_responses": 16}
-    settings["prompts"]["categories"] = ["Safety"]
+    settings["prompts"] |= {"categories": ["Safety"], "rm_train_per_category": 8}
+    settings["prompts"] |= {"rm_test_per_category": 4, "rl_test_per_category": 4}
     settings["reward_models"] |= {"flip_rates": [0.0, 0.4], "others": [], "trainable_layers": 0}
     settings["test"] |= {"rl_test_samples": 4, "rm_test_responses": 3, "source_responses": 1}
     return Config.model_validate(settings)

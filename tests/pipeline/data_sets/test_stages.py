@@ -63,7 +63,12 @@ def test_prompts_and_pairs_of_files_become_the_runs(tmp_path: Path) -> None:
     work(context, "prompts", prompts)
     there = context.run.read("prompt")
     by_split = dict(there.group_by("split").len().iter_rows())
-    assert by_split == {"rm_train": 3 * 8, "rm_test": 3 * 4, "rl_test": 3 * 4}
+    wanted = settings.prompts
+    assert by_split == {
+        "rm_train": 3 * wanted.rm_train_per_category,
+        "rm_test": 3 * wanted.rm_test_per_category,
+        "rl_test": 3 * wanted.rl_test_per_category,
+    }
     assert there["text"].is_unique().all()
     assert set(there["text"]) <= set(tested)
     assert set(there["source"]) == {"rewardbench"}
@@ -80,7 +85,7 @@ def test_prompts_and_pairs_of_files_become_the_runs(tmp_path: Path) -> None:
     on_tests = {opening(text) for text in there.filter(pl.col("split") != "rm_train")["text"]}
     assert not on_tests & {opening(prompt) for prompt in pairs["prompt"]}
     assert pairs.height == 60 + len(tested) - len(on_tests)
-    assert "24 pairs are on prompts that test this run" in log.getvalue()
+    assert f"{len(on_tests)} pairs are on prompts that test this run" in log.getvalue()
     assert set(pairs["split"]) == {"train", "validation"}
     assert set(pairs.filter(split="train")["prompt"]).isdisjoint(pairs.filter(split="validation")["prompt"])
     assert set(pairs["source"]) == {"own"}
@@ -106,7 +111,7 @@ def test_too_few_prompts_or_pairs_get_a_line(tmp_path: Path) -> None:
     few = config([benchmark(tmp_path / "rb.parquet", 4)], [hub.jsonl(tmp_path / "own.jsonl", hub.OWN[:1])])
     context = begun(tmp_path, few, io.StringIO())
     context.progress.begin("prompts")
-    with pytest.raises(InvalidConfig, match="rm_train_per_category is 8; Chat has 3 rm_train prompts: lower"):
+    with pytest.raises(InvalidConfig, match="rm_train_per_category is 6; Chat has 3 rm_train prompts: lower"):
         prompts.run(context)
     with pytest.raises(InvalidDataSet, match="files: got pairs"):
         preferences.run(context)
