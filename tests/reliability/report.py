@@ -1,9 +1,9 @@
 """The whole of what `tests/reliability` does in small, its figures into `docs/reliability.md`.
 
-    python -m tests.reliability.report [--print] [--only NAME ...] [--cases N] [--visitors N] [--seconds S]
+    python -m tests.reliability.report [--print] [--only NAME ...] [--kills N] [--cases N] [--visitors N] [--seconds S]
 
-`publishing`: readers while the warehouse is replaced. `hostile`: broken input. `sessions`: many visitors at once. Ends
-with exit code 1 where anything failed.
+`publishing`: readers while the warehouse is replaced. `hostile`: broken input. `sessions`: many visitors at once.
+`kills`: a run killed again and again, which takes most of the time. Ends with exit code 1 where anything failed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from datetime import date
 from pathlib import Path
 
 from tests.benchmarks.document import RELIABILITY, insert
-from tests.reliability import hostile, publishing, sessions
+from tests.conftest import righttree
+from tests.reliability import hostile, killing, publishing, sessions
 
-CASES, VISITORS, SECONDS = 12_000, 25, 60.0
+KILLS, CASES, VISITORS, SECONDS = 50, 12_000, 25, 60.0
+_LONGEST_S = 12.0  # after a process begins to work: a stage of the profile takes less
 
 
 def publishing_section(place: Path, _: argparse.Namespace) -> tuple[str, bool]:
@@ -55,10 +57,18 @@ def sessions_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool
     return crowd.line, not crowd.failures
 
 
+def kills_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool]:
+    done = righttree("run", "--profile", killing.PROFILE, "--run-id", "whole", home=place / "whole", timeout=1500)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return killing.kill_runs(place / "home", place / "whole", "whole", wanted.kills, _LONGEST_S, seed=0).line, True
+
+
 SECTIONS: Mapping[str, Callable[[Path, argparse.Namespace], tuple[str, bool]]] = {
     "publishing": publishing_section,
     "hostile": hostile_section,
     "sessions": sessions_section,
+    "kills": kills_section,
 }
 
 
@@ -66,6 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--print", action="store_true", help="print the sections instead of writing them")
     parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS), default=tuple(SECTIONS), help="only these")
+    parser.add_argument("--kills", type=int, default=KILLS, help=f"kills (default: {KILLS})")
     parser.add_argument("--cases", type=int, default=CASES, help=f"cases of broken input (default: {CASES})")
     parser.add_argument("--visitors", type=int, default=VISITORS, help=f"sessions at once (default: {VISITORS})")
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"how long they stay (default: {SECONDS:.0f})")

@@ -1,0 +1,126 @@
+"""`kill -9` at random moments: a run is worked on by process after process, each killed, until one reaches the end.
+
+The moment is so many seconds after the process has begun to work, drawn by the seed; every other time it is the next
+moment at which a file is half written. A run that ends is held against an uninterrupted one and another is begun, until
+there were as many kills as were asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from polars.testing import assert_frame_equal
+
+from pipeline import jobs, runs
+from pipeline.config import load_profile
+from pipeline.flow import STAGES
+from pipeline.runs import RunDirectory
+from tests.pipeline.test_resume import rows
+from warehouse.schema import TABLES
+
+PROFILE = "smoke"
+_START_S = 120.0
+_HALF_WRITTEN_S = 5.0
+
+
+@dataclass
+class Killed:
+    """Kills by the stage that was at work, and how many runs came to their end in spite of them."""
+
+    stages: Counter[str] = field(default_factory=Counter)
+    half_written: int = 0
+    runs: int = 0
+    seconds: float = 0.0
+
+    @property
+    def kills(self) -> int:
+        return self.stages.total()
+
+    @property
+    def line(self) -> str:
+        """What the document says of it."""
+        stages = ", ".join(f"{stage} {self.stages[stage]}" for stage in STAGES if self.stages[stage])
+        return (
+            f"{self.kills} kills ({stages}), {self.half_written} of them while a file was half written, over "
+            f"{self.runs} runs of `{PROFILE}` in {self.seconds / 60:.0f} minutes: every run ended with the rows of an "
+            "uninterrupted one, no row twice, no temporary file left."
+        )
+
+
+def kill_runs(data: Path, whole: Path, whole_run: str, kills: int, longest_s: float, seed: int) -> Killed:
+    """Kill so many times, each at most `longest_s` seconds after a process began to work; `whole` has the other run."""
+    rng, done, begun = Random(seed), Killed(), time.monotonic()
+    while done.kills < kills:
+        run = runs.create(data, load_profile(PROFILE), f"killed-{done.runs}")
+        while done.kills < kills and _killed(data, run, rng, longest_s, done):
+            pass
+        _finish(data, run)
+        _compare(data, run, whole, whole_run)
+        done.runs += 1
+    done.seconds = time.monotonic() - begun
+    return done
+
+
+def _killed(data: Path, run: RunDirectory, rng: Random, longest_s: float, done: Killed) -> bool:
+    """Work on the run and kill; False where it came to its end before."""
+    process = _resumed(data, run)
+    _wait(lambda: run.is_running or process.poll() is not None, _START_S)
+    time.sleep(rng.uniform(0, longest_s))
+    aimed = rng.random() < 0.5
+    hit = aimed and _wait(lambda: _is_half_written(data, run) or process.poll() is not None, _HALF_WRITTEN_S)
+    if process.poll() is not None:
+        assert jobs.status(data, run.run_id).state == "finished", run.error()
+        return False
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    states = {stage["name"]: stage["state"] for stage in run.progress().get("stages", [])}
+    at_work = [stage for stage in STAGES if states.get(stage) != "done"]
+    done.stages[at_work[0] if at_work else STAGES[-1]] += 1
+    done.half_written += bool(hit)
+    return True
+
+
+def _is_half_written(data: Path, run: RunDirectory) -> bool:
+    try:
+        files = [*run.path.rglob(".partial-*"), *data.glob(".warehouse-*")]
+    except OSError:  # renamed while it was looked for
+        return False
+    return any(not path.name.endswith("progress.json") for path in files)
+
+
+def _finish(data: Path, run: RunDirectory) -> None:
+    process = _resumed(data, run)
+    assert process.wait() == 0, run.error()
+    assert jobs.status(data, run.run_id).state == "finished"
+
+
+def _compare(data: Path, run: RunDirectory, whole: Path, whole_run: str) -> None:
+    for table in TABLES:
+        assert_frame_equal(rows(data, run.run_id, table), rows(whole, whole_run, table))
+    assert list(data.rglob(".partial-*")) == []
+    assert list(data.glob(".warehouse-*")) == []
+
+
+def _resumed(data: Path, run: RunDirectory) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "resume", run.run_id],
+        env={**os.environ, "RIGHTTREE_HOME": str(data)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _wait(holds: Callable[[], bool], limit_s: float) -> bool:
+    deadline = time.monotonic() + limit_s
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return held

@@ -1,0 +1,23 @@
+"""`kill -9` at random moments costs time and nothing else; `tests/pipeline/test_resume.py` kills in every stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SMOKE_RUN
+from tests.reliability import killing
+
+pytestmark = pytest.mark.reliability
+
+KILLS = 5
+"""`python -m tests.reliability.report` does 50."""
+
+
+def test_a_run_killed_at_random_moments_ends_with_the_rows_of_an_uninterrupted_one(
+    smoke_home: Path, tmp_path: Path
+) -> None:
+    done = killing.kill_runs(tmp_path, smoke_home, SMOKE_RUN, KILLS, longest_s=8.0, seed=0)
+    assert done.kills == KILLS
+    assert done.runs >= 1
