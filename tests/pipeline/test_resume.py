@@ -31,14 +31,19 @@ def rows(data: Path, run_id: str, table: str) -> pl.DataFrame:
     return frame.sort([key for key in TABLES[table].keys if key != "run_id"])
 
 
-def kill_in(data: Path, run_id: str, stage: str) -> None:
-    """Work on the run until this stage is under way, then kill -9; a very short stage may be over by then."""
-    process = subprocess.Popen(
+def resumed(data: Path, run_id: str) -> subprocess.Popen[bytes]:
+    """A process of its own that goes on with the run."""
+    return subprocess.Popen(
         [sys.executable, "-m", "pipeline", "resume", run_id],
         env={**os.environ, "RIGHTTREE_HOME": str(data)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def kill_in(data: Path, run_id: str, stage: str) -> None:
+    """Work on the run until this stage is under way, then kill -9; a very short stage may be over by then."""
+    process = resumed(data, run_id)
     run = runs.open_run(data, run_id)
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:

@@ -7,10 +7,7 @@ there were as many kills as were asked for.
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +21,7 @@ from pipeline import jobs, runs
 from pipeline.config import load_profile
 from pipeline.flow import STAGES
 from pipeline.runs import RunDirectory
-from tests.pipeline.test_resume import rows
+from tests.pipeline.test_resume import resumed, rows
 from warehouse.schema import TABLES
 
 PROFILE = "smoke"
@@ -72,7 +69,7 @@ def kill_runs(data: Path, whole: Path, whole_run: str, kills: int, longest_s: fl
 
 def _killed(data: Path, run: RunDirectory, rng: Random, longest_s: float, done: Killed) -> bool:
     """Work on the run and kill; False where it came to its end before."""
-    process = _resumed(data, run)
+    process = resumed(data, run.run_id)
     _wait(lambda: run.is_running or process.poll() is not None, _START_S)
     time.sleep(rng.uniform(0, longest_s))
     aimed = rng.random() < 0.5
@@ -98,7 +95,7 @@ def _is_half_written(data: Path, run: RunDirectory) -> bool:
 
 
 def _finish(data: Path, run: RunDirectory) -> None:
-    process = _resumed(data, run)
+    process = resumed(data, run.run_id)
     assert process.wait() == 0, run.error()
     assert jobs.status(data, run.run_id).state == "finished"
 
@@ -108,15 +105,6 @@ def _compare(data: Path, run: RunDirectory, whole: Path, whole_run: str) -> None
         assert_frame_equal(rows(data, run.run_id, table), rows(whole, whole_run, table))
     assert list(data.rglob(".partial-*")) == []
     assert list(data.glob(".warehouse-*")) == []
-
-
-def _resumed(data: Path, run: RunDirectory) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "resume", run.run_id],
-        env={**os.environ, "RIGHTTREE_HOME": str(data)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def _wait(holds: Callable[[], bool], limit_s: float) -> bool:
