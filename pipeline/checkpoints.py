@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from pipeline.context import Context
@@ -20,6 +21,8 @@ from pipeline.scoring import Scorer, parts_of, unscored
 if TYPE_CHECKING:
     from pipeline.models.ppo import PPO
     from pipeline.models.rollout import Rollout
+
+    _Sampled = tuple[list[tuple[Wanted, int]], Rollout]  # what was wanted and what was sampled for it, row for row
 
 STAGE = "ppo"
 _CHECKPOINT = 1_000_000
@@ -58,11 +61,11 @@ def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str
         for row in prompts.filter(split=split).iter_rows(named=True)
         for number in range(samples)
     ]
-    rollouts = _sampled(context, ppo, wanted)
+    sampled = _sampled(context, ppo, wanted)
     measured = set(prompts.filter(split="rl_test")["prompt_id"])
-    seen = _measured(ppo, rollouts, measured)
-    responses = pl.concat([_rows(batch, rollout) for batch, rollout in rollouts])
-    scores = scorer.rows(responses)
+    seen = _measured(ppo, sampled, measured)
+    responses = pl.concat([_rows(batch, rollout) for batch, rollout in sampled])
+    scores = _scores(ppo, scorer, sampled, responses)
     run = context.run
     run.write_part("response", STAGE, unit, responses.drop("prompt"))
     run.write_part("score", STAGE, unit, scores)
@@ -105,6 +108,26 @@ def complete(context: Context, todo: Iterable[Job]) -> None:
         run.write_part("score", STAGE, part, scores)  # last: it is what says that the unit is complete
 
 
+def _scores(ppo: PPO, scorer: Scorer, sampled: list[_Sampled], responses: pl.DataFrame) -> pl.DataFrame:
+    """Rows of table `score`: from what the trunk saw while sampling where it saw the text, else the text is read."""
+    judges = scorer.judges(ppo.layers)
+    others = set(scorer.ids).difference(judges)  # added ones, which have a way of their own to read a text
+    parts = [scorer.only(others).rows(responses)] if others else []
+    if judges:
+        saw_text = pl.Series([saw for _, rollout in sampled for saw in rollout.is_of_text(ppo.language_model)])
+        seen = [ppo.scores(rollout, judges) for _, rollout in sampled]
+        judged = responses.select("response_id").with_columns(
+            pl.Series(name, np.concatenate([of_rollout[name] for of_rollout in seen])) for name in judges
+        )
+        parts += [
+            judged.filter(saw_text).unpivot(
+                list(judges), index="response_id", variable_name="reward_model_id", value_name="score"
+            ),
+            scorer.only(judges).rows(responses.filter(~saw_text)),
+        ]
+    return pl.concat(parts).sort("reward_model_id", "response_id")
+
+
 def _values(policy_id: str, scores: pl.DataFrame, responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
     """Rows of table `policy_value`: the mean score of a policy's responses to each RL-test prompt."""
     return (
@@ -123,13 +146,14 @@ def _samples(context: Context, step: int) -> dict[str, int]:
     return {"rl_test": settings.test_samples} | ({"rm_test": 1} if step == settings.steps else {})
 
 
-def _sampled(
-    context: Context, ppo: PPO, wanted: list[tuple[Wanted, int]]
-) -> list[tuple[list[tuple[Wanted, int]], Rollout]]:
+def _sampled(context: Context, ppo: PPO, wanted: list[tuple[Wanted, int]]) -> list[_Sampled]:
     size = context.config.policy.batch_responses
     batches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
     return [
-        (batch, ppo.sample([want.prompt for want, _ in batch], ppo.seed(_CHECKPOINT, ppo.steps_done, number)))
+        (
+            batch,
+            ppo.sample([want.prompt for want, _ in batch], ppo.seed(_CHECKPOINT, ppo.steps_done, number), deeper=True),
+        )
         for number, batch in enumerate(batches)
     ]
 
@@ -150,12 +174,10 @@ def _rows(batch: list[tuple[Wanted, int]], rollout: Rollout) -> pl.DataFrame:
     )
 
 
-def _measured(
-    ppo: PPO, rollouts: list[tuple[list[tuple[Wanted, int]], Rollout]], prompt_ids: set[str]
-) -> dict[str, float]:
+def _measured(ppo: PPO, sampled: list[_Sampled], prompt_ids: set[str]) -> dict[str, float]:
     """KL and length of the responses to these prompts, means over all of them."""
     k1, k3, lengths = 0.0, 0.0, []
-    for batch, rollout in rollouts:
+    for batch, rollout in sampled:
         rows = [row for row, (want, _) in enumerate(batch) if want.prompt_id in prompt_ids]
         if rows:
             k1_N, k3_N = ppo.divergence(rollout, rows)

@@ -101,7 +101,8 @@ def _scaled(work: Mapping[str, float], disk: Mapping[str, float], config: Config
         if source is None:
             continue
         facts, batch = source.stages[stage], workload.batches(config).get(stage, 0)
-        before = facts["wall_s"] - facts.get("work_s", facts["wall_s"])
+        attempt_s = facts["wall_s"] - facts.get("earlier_s", 0.0)
+        before = attempt_s - facts.get("work_s", attempt_s)
         seconds[stage] = before + wanted * _rate(source, stage)
         used.append(source)
         peaks.append(facts["peak_resident_bytes"])

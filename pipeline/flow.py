@@ -18,6 +18,7 @@ from typing import TextIO
 from pipeline.context import Context, Work
 from pipeline.errors import PipelineError
 from pipeline.progress import Progress
+from pipeline.provenance import code_version
 from pipeline.runs import RunDirectory
 from pipeline.threads import sleep_while_waiting
 from warehouse.errors import WarehouseError
@@ -84,12 +85,14 @@ def _advance(stage: str, context: Context) -> None:
     run.mark_done(
         stage,
         {
-            "wall_s": round(attempt.wall_s, 3),
+            "wall_s": round(attempt.earlier_s + attempt.wall_s, 3),
+            "earlier_s": round(attempt.earlier_s, 3),
             "work_s": round(attempt.work_s, 3),
             "units": work.units,
             "made": attempt.made,
             "unit": work.unit,
             "peak_resident_bytes": _peak_resident_bytes(),
+            "code_version": code_version(),
         },
     )
 

@@ -19,7 +19,7 @@ _LINE_EVERY_S = 10.0
 
 @dataclass
 class StageState:
-    """One stage's line in `progress.json`; `rate_per_s` counts this attempt only, not what an earlier one had done."""
+    """One stage's line in `progress.json`; `rate_per_s` counts this attempt only, `wall_s` those before it too."""
 
     name: str
     state: str = "pending"
@@ -33,11 +33,15 @@ class StageState:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What an attempt at a stage took: seconds in all, seconds from its first unit on, and the units that it made."""
+    """What an attempt at a stage took: seconds in all, seconds from its first unit on, and the units that it made.
+
+    `earlier_s`: seconds of the attempts before it, which were stopped.
+    """
 
     wall_s: float
     work_s: float
     made: int
+    earlier_s: float
 
 
 class Progress:
@@ -47,6 +51,8 @@ class Progress:
         self._run = run
         self._out = out
         self._stages = {name: StageState(name) for name in stages}
+        stopped = (stage for stage in run.progress().get("stages", []) if stage["state"] == "running")
+        self._earlier_s = {stage["name"]: float(stage["wall_s"]) for stage in stopped}
         self._log = (run.path / "log.txt").open("a", buffering=1)
         self._bar: tqdm | None = None
         self._current: StageState | None = None
@@ -95,14 +101,16 @@ class Progress:
         """Close the open stage; says what this attempt at it took."""
         state = self._open
         state.state, state.eta_s = "done", None
-        state.wall_s = time.monotonic() - self._begun
+        wall_s = time.monotonic() - self._begun
+        earlier_s = self._earlier_s.pop(state.name, 0.0)
+        state.wall_s = earlier_s + wall_s
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        self.say(f"{state.name}: done, {state.done} {state.unit} in {state.wall_s:.1f} s")
+        self.say(f"{state.name}: done, {state.done} {state.unit} in {wall_s:.1f} s")
         self._current = None
         self._write(force=True)
-        return Attempt(state.wall_s, time.monotonic() - self._work_begun, state.done - self._at_first)
+        return Attempt(wall_s, time.monotonic() - self._work_begun, state.done - self._at_first, earlier_s)
 
     def say(self, message: str) -> None:
         """One line to the log, if the disk has room for it, and, where there is no bar, to the screen."""
@@ -139,7 +147,8 @@ class Progress:
             return
         self._written = time.monotonic()
         if self._current is not None:
-            self._current.wall_s = time.monotonic() - self._begun
+            earlier_s = self._earlier_s.get(self._current.name, 0.0)
+            self._current.wall_s = earlier_s + time.monotonic() - self._begun
         self._run.write_progress(
             {
                 "started_at": self._started_at,

@@ -19,6 +19,7 @@ from pipeline.context import Context
 from pipeline.runs import RunDirectory
 
 if TYPE_CHECKING:
+    from pipeline.models.judge import Judge
     from pipeline.models.reward_model import RewardModel
 
 
@@ -51,6 +52,22 @@ class Scorer:
     def reward_model(self, reward_model_id: str) -> RewardModel:
         """One of the trained ones, by its id."""
         return self._models[reward_model_id]
+
+    def judges(self, layers: int) -> dict[str, Judge]:
+        """The trained ones as judges of what leaves the trunk below the top `layers` blocks, or a deeper one's own."""
+        from pipeline.models.judge import Judge
+        from pipeline.models.trunk import shared_layers
+
+        return {
+            name: Judge(
+                self._language_model, model, shared_layers(self._language_model, layers, model.trainable_layers)
+            )
+            for name, model in self._models.items()
+        }
+
+    def deeper(self, layers: int) -> set[int]:
+        """Depths of those whose trunk ends below the one that is below the top `layers` blocks."""
+        return {judge.layers for judge in self.judges(layers).values()} - {layers}
 
     def only(self, names: Collection[str]) -> Scorer:
         """A scorer of some of them alone, which it shares with this one; the scores are the same."""

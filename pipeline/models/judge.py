@@ -21,6 +21,7 @@ class Judge:
         below, own = depth(language_model, layers), depth(language_model, reward_model.trainable_layers)
         if own < below:
             raise ValueError(f"the reward model trains blocks from {own} on; the trunk it is to share ends at {below}")
+        self.layers = layers
         self._reward_model = reward_model
         self._between: Any = None
         if reward_model.top is not None and own > below:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.config import PPOSettings
@@ -28,7 +29,7 @@ from pipeline.models.ppo_losses import advantages, policy_loss, sampled_kl, toke
 from pipeline.models.prompt_states import PromptStates
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.rollout import Rollout, roll_out
-from pipeline.models.trunk import depth
+from pipeline.models.trunk import shared_layers
 
 Stats = dict[str, float]
 
@@ -76,10 +77,11 @@ class PPO:
         """
         layers = shared_layers(language_model, settings.trainable_layers, reward_model.trainable_layers)
         self.settings = settings
+        self.layers = layers
         self.kl_coefficient = kl_coefficient
         self.steps_done = 0
         self.reward_mean, self.reward_std = 0.0, 1.0
-        self._language_model = language_model
+        self.language_model = language_model
         self._temperature, self._max_new_tokens, self._seed = temperature, max_new_tokens, seed
         self.policy = Policy(language_model, layers, settings.trainable_layers)
         self.reference = Policy(language_model, layers, settings.trainable_layers).requires_grad_(False)
@@ -110,17 +112,18 @@ class PPO:
         self.steps_done += 1
         return seen | made
 
-    def sample(self, prompts: Sequence[str], seed: int) -> Rollout:
-        """A response of the policy as it stands to each prompt."""
+    def sample(self, prompts: Sequence[str], seed: int, deeper: bool = False) -> Rollout:
+        """A response of the policy as it stands to each prompt; `deeper`: for judges of deeper trunks too."""
         self._sampling.update(self.policy)
         return roll_out(
-            self._language_model,
+            self.language_model,
             self._sampling,
             self._states,
             prompts,
             self._temperature,
             self._max_new_tokens,
             seed,
+            deeper,
         )
 
     @torch.no_grad()
@@ -129,10 +132,24 @@ class PPO:
         chosen = list(range(len(rollout))) if rows is None else list(rows)
         log_p_BT, reference_log_p_BT = torch.zeros(rollout.shape), torch.zeros(rollout.shape)
         for part in _by_prompt(rollout, chosen):
-            reading = rollout.reading(self._language_model, part)
+            reading = rollout.reading(self.language_model, part)
             for network, log_p in ((self.policy, log_p_BT), (self.reference, reference_log_p_BT)):
                 log_p[part] = self._log_p(network, rollout, part, network.outputs(reading)[reading.predicting_N])
         return sampled_kl(log_p_BT[chosen], reference_log_p_BT[chosen], rollout.mask()[chosen])
+
+    @torch.no_grad()
+    def scores(self, rollout: Rollout, judges: Mapping[str, Judge]) -> dict[str, NDArray[np.float32]]:
+        """Scores `[B]` of responses as sampled; judges are of this policy's trunk or of the rollout's deeper ones."""
+        scores = {name: np.empty(len(rollout), np.float32) for name in judges}
+        for rows in _by_prompt(rollout):
+            reference = self.reference.outputs(rollout.reading(self.language_model, rows))
+            readings = {
+                layers: rollout.reading(self.language_model, rows, layers)
+                for layers in {judge.layers for judge in judges.values()}
+            }
+            for name, judge in judges.items():
+                scores[name][rows] = judge.scores(readings[judge.layers], reference).cpu().numpy()
+        return scores
 
     def state(self) -> dict[str, Tensor]:
         """A copy of all that the next step hangs on, for safetensors; `restore` takes it back."""
@@ -169,7 +186,7 @@ class PPO:
         mask_BT, score_B, entropy = rollout.mask(), torch.zeros(len(rollout)), 0.0
         log_p_BT, reference_log_p_BT, values_BT = (torch.zeros(rollout.shape) for _ in range(3))
         for rows in _by_prompt(rollout):
-            reading = rollout.reading(self._language_model, rows)
+            reading = rollout.reading(self.language_model, rows)
             reference = self.reference.outputs(reading)
             reference_log_p_BT[rows] = self._log_p(self.reference, rollout, rows, reference[reading.predicting_N])
             policy_ND = self.policy.outputs(reading)[reading.predicting_N]
@@ -230,7 +247,7 @@ class PPO:
     def _losses(self, batch: Batch, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Policy loss, value loss, share of clipped tokens, and how far the minibatch's policy has moved (k3, nats)."""
         rollout, mask = batch.rollout, batch.rollout.mask(rows)
-        reading = rollout.reading(self._language_model, rows)
+        reading = rollout.reading(self.language_model, rows)
         output_ND = self.policy.outputs(reading)[reading.predicting_N]
         log_p = self.policy.log_probabilities(output_ND, rollout.tokens(rows), self._temperature)
         values = self.critic.values(reading)
@@ -259,12 +276,6 @@ class PPO:
 
     def _diverged(self, what: str) -> Diverged:
         return Diverged(f"{what} in step {self.steps_done + 1}")
-
-
-def shared_layers(language_model: LanguageModel, policy: int, reward_model: int) -> int:
-    """Top blocks that are not the shared trunk: as many as the deeper of the two trains; -1: all."""
-    below = min(depth(language_model, policy), depth(language_model, reward_model))
-    return language_model.layers - below if below else -1
 
 
 def _learning(module: nn.Module) -> Iterator[nn.Parameter]:

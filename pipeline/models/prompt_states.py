@@ -6,7 +6,7 @@ as an uninterrupted one would.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,43 +15,55 @@ from torch import Tensor
 from pipeline.models.kv_cache import PreallocatedCache
 from pipeline.models.language_model import LanguageModel, Prefix
 from pipeline.models.policy import SamplingDecoder
-from pipeline.models.trunk import trunk_of
+from pipeline.models.trunk import depth, tapped, trunk_of
 
-_KEPT_TOKENS = 50_000  # 1.1 GiB of the embedded model's keys and values
+_KEPT_TOKENS = 50_000  # 1.1 GiB of the embedded model's keys and values, and 0.05 GiB for each deeper trunk
 
 
 @dataclass(frozen=True)
-class _States:
-    """Keys and values of the trunk's L blocks `[L, key heads, S, head size]`, and its outputs `[S, D]`."""
+class PromptState:
+    """Keys and values of the trunk's L blocks `[L, key heads, S, head size]`, and its outputs `[S, D]`.
+
+    `deeper_SD`: what left the deeper trunks on the way.
+    """
 
     keys: Tensor
     values: Tensor
     outputs_SD: Tensor
+    deeper_SD: tuple[Tensor, ...]
 
 
 class PromptStates:
-    """States of prompts below the top `layers` blocks (-1: all blocks are on top), up to some number of tokens."""
+    """States of prompts below the top `layers` blocks (-1: all blocks are on top), up to some number of tokens.
 
-    def __init__(self, language_model: LanguageModel, layers: int) -> None:
+    `deeper`: greater numbers of top blocks, below which the outputs are wanted too.
+    """
+
+    def __init__(self, language_model: LanguageModel, layers: int, deeper: Collection[int] = ()) -> None:
+        self.deeper = tuple(sorted(deeper))
         self._language_model = language_model
         self._trunk = trunk_of(language_model, layers)
-        self._known: dict[tuple[int, ...], _States] = {}
+        self._known: dict[tuple[int, ...], PromptState] = {}
 
     @torch.no_grad()
-    def prefix(self, sampling: SamplingDecoder, prompts: Sequence[Sequence[int]], room: int) -> Prefix:
-        """`language_model.run_prefix` for prompts (token ids), running the policy's blocks alone where it can."""
-        known = [self._states(tuple(ids)) for ids in prompts]
+    def of(self, prompts: Sequence[Sequence[int]]) -> list[PromptState]:
+        """States of prompts (token ids)."""
+        return [self._state(tuple(ids)) for ids in prompts]
+
+    @torch.no_grad()
+    def prefix(self, sampling: SamplingDecoder, states: Sequence[PromptState], room: int) -> Prefix:
+        """`language_model.run_prefix` for prompts whose states are at hand, running the policy's blocks alone."""
         device = self._language_model.device
-        lengths_U = torch.tensor([len(ids) for ids in prompts], device=device)
-        U, width = len(prompts), int(lengths_U.max())
+        lengths_U = torch.tensor([len(state.outputs_SD) for state in states], device=device)
+        U, width = len(states), int(lengths_U.max())
         cache = PreallocatedCache(len(sampling.decoder.layers), width + room)
-        L, heads, _, size = known[0].keys.shape
-        outputs_USD = known[0].outputs_SD.new_zeros(U, width, known[0].outputs_SD.shape[1])
+        L, heads, _, size = states[0].keys.shape
+        outputs_USD = states[0].outputs_SD.new_zeros(U, width, states[0].outputs_SD.shape[1])
         keys, values = (outputs_USD.new_zeros(L, U, heads, width, size) for _ in range(2))
-        for row, states in enumerate(known):
-            length = len(states.outputs_SD)
-            keys[:, row, :, :length], values[:, row, :, :length] = states.keys, states.values
-            outputs_USD[row, :length] = states.outputs_SD
+        for row, state in enumerate(states):
+            length = len(state.outputs_SD)
+            keys[:, row, :, :length], values[:, row, :, :length] = state.keys, state.values
+            outputs_USD[row, :length] = state.outputs_SD
         for layer in range(L):
             cache.update(keys[layer], values[layer], layer)
         seen = torch.full((width, width), -torch.inf, dtype=outputs_USD.dtype, device=device).triu(1)
@@ -64,7 +76,7 @@ class PromptStates:
         ).last_hidden_state
         return Prefix(cache, width, lengths_U, hidden_UTD)
 
-    def _states(self, ids: tuple[int, ...]) -> _States:
+    def _state(self, ids: tuple[int, ...]) -> PromptState:
         found = self._known.get(ids)
         if found is None:
             while self._known and sum(map(len, self._known)) + len(ids) > _KEPT_TOKENS:
@@ -72,13 +84,16 @@ class PromptStates:
             found = self._known[ids] = self._read(ids)
         return found
 
-    def _read(self, ids: tuple[int, ...]) -> _States:
+    def _read(self, ids: tuple[int, ...]) -> PromptState:
         blocks = len(self._trunk.layers)
         cache = PreallocatedCache(blocks, len(ids))
         tokens = torch.tensor([ids], device=self._language_model.device)
-        outputs_SD = self._trunk(input_ids=tokens, past_key_values=cache, use_cache=True).last_hidden_state[0]
+        depths = [depth(self._language_model, layers) for layers in self.deeper]
+        with tapped(self._trunk, depths) as seen:
+            outputs_SD = self._trunk(input_ids=tokens, past_key_values=cache, use_cache=True).last_hidden_state[0]
+        deeper_SD = tuple(seen[blocks_below][0] for blocks_below in depths)
         if not blocks:
             none = outputs_SD.new_zeros(0, 1, len(ids), 1)
-            return _States(none, none, outputs_SD)
+            return PromptState(none, none, outputs_SD, deeper_SD)
         keys, values = (torch.stack([part[0] for part in parts]) for parts in zip(*cache.filled(), strict=True))
-        return _States(keys, values, outputs_SD)
+        return PromptState(keys, values, outputs_SD, deeper_SD)

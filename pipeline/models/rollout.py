@@ -6,7 +6,7 @@ these outputs by running the top blocks alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from pipeline.models.policy import SamplingDecoder
 from pipeline.models.prompt_states import PromptStates
 from pipeline.models.reading import Reading
 from pipeline.models.sampler import Trace, decode
-from pipeline.models.trunk import Features
+from pipeline.models.trunk import Features, depth
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Rollout:
     """B responses.
 
     `features`: trunk outputs of prompt and response up to its end token; a response that was cut off is closed with
-    one, as reward models read it. `prompts_B`: which prompt, `starts_B`: its tokens. `tokens_BT`: sampled tokens,
+    one, as reward models read it. `deeper`: the same of deeper trunks, by their number of top blocks.
+    `prompts_B`: which prompt, `starts_B`: its tokens. `tokens_BT`: sampled tokens,
     `lengths_B` of them real, the end token counted; `finished_B`: it ended by itself.
     """
 
@@ -36,6 +37,7 @@ class Rollout:
     lengths_B: Tensor
     finished_B: Tensor
     texts: tuple[str, ...]
+    deeper: Mapping[int, Features]
 
     def __len__(self) -> int:
         return len(self.starts_B)
@@ -50,10 +52,20 @@ class Rollout:
         lengths = self.lengths_B if rows is None else self.lengths_B[rows]
         return torch.arange(self.shape[1]) < lengths[:, None]
 
-    def reading(self, language_model: LanguageModel, rows: Tensor) -> Reading:
-        """These rows for the top blocks."""
+    def is_of_text(self, language_model: LanguageModel) -> list[bool]:
+        """Of each response, whether its text, cut into tokens again, gives the tokens that `features` are of."""
+        return [
+            language_model.response_ids(text) == [*ids[:length], *(() if finished else (language_model.end_id,))]
+            for text, ids, length, finished in zip(
+                self.texts, self.tokens_BT.tolist(), self.lengths_B.tolist(), self.finished_B.tolist(), strict=True
+            )
+        ]
+
+    def reading(self, language_model: LanguageModel, rows: Tensor, layers: int | None = None) -> Reading:
+        """These rows for the top blocks; `layers`: for so many, if that is one of the `deeper`."""
         of_rows = (part[rows].tolist() for part in (self.prompts_B, self.starts_B, self.lengths_B))
-        return Reading.of(language_model, self.features, rows.tolist(), *of_rows)
+        features = self.features if layers is None else self.deeper.get(layers, self.features)
+        return Reading.of(language_model, features, rows.tolist(), *of_rows)
 
     def spread(self, rows: Tensor, values_N: Tensor) -> Tensor:
         """Values of the real tokens of these rows, back as `[rows, T]`, 0 elsewhere; on the CPU."""
@@ -74,18 +86,24 @@ def roll_out(
     temperature: float,
     max_new_tokens: int,
     seed: int,
+    deeper: bool = False,
 ) -> Rollout:
-    """One response to each prompt, all in one batch; equal prompts share their prefix."""
+    """One response to each prompt, all in one batch; equal prompts share their prefix.
+
+    `deeper`: whether what the deeper trunks of `states` give is wanted too.
+    """
     distinct = list(dict.fromkeys(prompts))
     place = {prompt: index for index, prompt in enumerate(distinct)}
-    ids = [language_model.prompt_ids(prompt) for prompt in distinct]
+    of_prompts = states.of([language_model.prompt_ids(prompt) for prompt in distinct])
     device = language_model.device
     rows = torch.tensor([place[prompt] for prompt in prompts], device=device)
     B, T = len(prompts), max_new_tokens
-    trace = Trace(sampling.first_trained, B, T + 1, language_model.hidden_size)
+    kept = states.deeper if deeper else ()
+    blocks = [sampling.first_trained, *(language_model.base.layers[depth(language_model, layers)] for layers in kept)]
+    trace = Trace(blocks, B, T + 1, language_model.hidden_size)
     try:
-        prefix = states.prefix(sampling, ids, T + 1)
-        prompt_states_USD, lengths_U = trace.caught, prefix.lengths_U
+        prefix = states.prefix(sampling, of_prompts, T + 1)
+        lengths_U = prefix.lengths_U
         hidden_BD = prefix.hidden_UTD[rows, lengths_U[rows] - 1]
         prefix.expand(rows)
         temperatures_B = torch.full((B,), temperature, device=device)
@@ -95,19 +113,29 @@ def roll_out(
         trace.close()
     starts_B, lengths_B = lengths_U[rows].cpu(), drawn.lengths_B.cpu()
     read_B = lengths_B + ~drawn.finished_B.cpu()
-    pieces = [
-        piece
-        for row in range(B)
-        for piece in (prompt_states_USD[rows[row], : starts_B[row]], trace.states_BSD[row, : read_B[row]])
-    ]
     offsets = torch.cat([torch.zeros(1, dtype=torch.long), (starts_B + read_B).cumsum(0)])
+    outputs = [(state.outputs_SD, *state.deeper_SD) for state in of_prompts]
+    features, *of_deeper = (
+        Features(
+            torch.cat(
+                [
+                    piece
+                    for row, place in enumerate(rows.tolist())
+                    for piece in (outputs[place][number], states_BSD[row, : read_B[row]])
+                ]
+            ).cpu(),
+            offsets,
+        )
+        for number, states_BSD in enumerate(trace.states_BSD)
+    )
     tokens_BT = drawn.tokens_BT.cpu()
     return Rollout(
-        Features(torch.cat(pieces).cpu(), offsets),
+        features,
         rows.cpu(),
         starts_B,
         tokens_BT,
         lengths_B,
         drawn.finished_B.cpu(),
         tuple(language_model.decode(row[:length]) for row, length in zip(tokens_BT.tolist(), lengths_B, strict=True)),
+        dict(zip(kept, of_deeper, strict=True)),
     )

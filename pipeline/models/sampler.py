@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -70,31 +71,31 @@ class Decoded:
 
 
 class Trace:
-    """Hidden states that enter one block of a decoder while it decodes: what the frozen trunk below it gave.
+    """Hidden states that enter some blocks of a decoder while it decodes: what the frozen trunk below them gave.
 
-    `states_BSD[b, s]` is that of token s of row b; position T holds the end token that a cut-off row is closed with.
+    `states_BSD[i][b, s]` is that of token s of row b entering block i; position T holds the end token that a cut-off
+    row is closed with.
     """
 
-    def __init__(self, block: Any, rows: int, positions: int, hidden_size: int) -> None:
-        weight = next(block.parameters())
-        self.states_BSD = weight.new_zeros(rows, positions, hidden_size)
-        self._caught = weight.new_zeros(0)
-        self._hook = block.register_forward_pre_hook(self._catch)
+    def __init__(self, blocks: Sequence[Any], rows: int, positions: int, hidden_size: int) -> None:
+        weight = next(blocks[0].parameters())
+        self.states_BSD = [weight.new_zeros(rows, positions, hidden_size) for _ in blocks]
+        self._caught = [weight.new_zeros(0) for _ in blocks]
+        self._hooks = [
+            block.register_forward_pre_hook(partial(self._catch, number)) for number, block in enumerate(blocks)
+        ]
 
-    def _catch(self, _: Any, inputs: tuple[Tensor, ...]) -> None:
-        self._caught = inputs[0]
-
-    @property
-    def caught(self) -> Tensor:
-        """The states of the latest call, `[rows, tokens, D]`."""
-        return self._caught
+    def _catch(self, number: int, _: Any, inputs: tuple[Tensor, ...]) -> None:
+        self._caught[number] = inputs[0]
 
     def keep(self, rows: Tensor, position: int) -> None:
         """Keep the latest call's states, one token a row, as those of these rows at this position."""
-        self.states_BSD[rows, position] = self._caught[:, 0]
+        for states_BSD, caught in zip(self.states_BSD, self._caught, strict=True):
+            states_BSD[rows, position] = caught[:, 0]
 
     def close(self) -> None:
-        self._hook.remove()
+        for hook in self._hooks:
+            hook.remove()
 
 
 def decode(

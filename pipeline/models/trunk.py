@@ -57,6 +57,12 @@ def depth(language_model: LanguageModel, trainable_layers: int) -> int:
     return max(0, language_model.layers - trainable_layers)
 
 
+def shared_layers(language_model: LanguageModel, *trainable_layers: int) -> int:
+    """Top blocks that are not the shared trunk: as many as the deepest of some models trains; -1: all."""
+    below = min(depth(language_model, layers) for layers in trainable_layers)
+    return language_model.layers - below if below else -1
+
+
 def trunk_of(language_model: LanguageModel, trainable_layers: int) -> Any:
     """The frozen part of the decoder; it shares its weights with the language model."""
     if trainable_layers == 0:
@@ -93,7 +99,7 @@ def trunk_features(
         [language_model.response_ids(response) for _, response in texts],
         [place[prompt] for prompt, _ in texts],
     )
-    with _tapped(trunk, taps) as seen:
+    with tapped(trunk, taps) as seen:
         final = trunk(**batch.inputs).last_hidden_state
     found = {}
     for layers in trainable_layers:
@@ -107,7 +113,7 @@ def trunk_features(
 
 
 @contextmanager
-def _tapped(trunk: Any, depths: Collection[int]) -> Iterator[dict[int, Tensor]]:
+def tapped(trunk: Any, depths: Collection[int]) -> Iterator[dict[int, Tensor]]:
     """While it is open, a call of the trunk leaves here what leaves its first so many blocks."""
     seen: dict[int, Tensor] = {}
     hooks = []

@@ -68,16 +68,17 @@ class _Shared:
 def _optimise(
     context: Context, settings: PPOSettings, job: Job, scorer: Scorer, all_shared: dict[int, _Shared]
 ) -> None:
-    from pipeline.models.ppo import PPO, Diverged, shared_layers
+    from pipeline.models.ppo import PPO, Diverged
     from pipeline.models.prompt_states import PromptStates
     from pipeline.models.tensors import load_tensors, save_tensors
+    from pipeline.models.trunk import shared_layers
 
     run, seed = context.run, context.seed(STAGE, job.ppo_id)
     folder = run.work("ppo", job.unit)
     reward_model = scorer.reward_model(job.reward_model_id)
     layers = shared_layers(context.base_model, settings.trainable_layers, reward_model.trainable_layers)
     if layers not in all_shared:
-        all_shared[layers] = _Shared(PromptStates(context.base_model, layers))
+        all_shared[layers] = _Shared(PromptStates(context.base_model, layers, scorer.deeper(layers)))
     shared = all_shared[layers]
     ppo = PPO(
         context.base_model,

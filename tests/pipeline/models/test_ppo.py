@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ import torch
 from torch import Tensor
 
 from pipeline.config import PPOSettings
+from pipeline.models.judge import Judge
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.ppo import PPO, Diverged, _minibatches
+from pipeline.models.prompt_states import PromptStates
 from pipeline.models.reward_model import RewardModel, score_texts
 from pipeline.models.rollout import Rollout
+from pipeline.models.trunk import shared_layers
 from pipeline.prompts import load_prompts
 
 PROMPTS = load_prompts().filter(split="rm_train")["text"].to_list()[::14]
@@ -29,7 +33,9 @@ def made(
     kl_coefficient: float = 0.0,
     max_new_tokens: int = 10,
     score: Callable[[Rollout], Tensor] | None = None,
+    deeper: tuple[int, ...] = (),
 ) -> PPO:
+    shared = shared_layers(language_model, settings.trainable_layers, layers)
     return PPO(
         language_model,
         RewardModel(language_model, layers, seed=1),
@@ -39,6 +45,7 @@ def made(
         max_new_tokens=max_new_tokens,
         seed=3,
         score=score,
+        states=PromptStates(language_model, shared, deeper),
     )
 
 
@@ -108,6 +115,48 @@ def test_the_judge_gives_the_reward_model_s_own_scores(language_model: LanguageM
     assert gap.max() < 0.1
     assert gap.mean() < 0.05
     assert np.std(again) > 0.1
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_judges_of_several_depths_score_a_rollout_as_its_text_is_scored(
+    language_model: LanguageModel, layers: int
+) -> None:
+    """Where the text has the tokens that were sampled; one of the reward models begins below the policy's trunk."""
+    reward_models = {f"depth-{own}": RewardModel(language_model, own, seed=1) for own in (0, 1, 3)}
+    ppo = made(language_model, layers=layers, deeper=(3,))
+    rollout = ppo.sample(PROMPTS[:8], seed=0, deeper=True)
+    judges = {
+        name: Judge(language_model, model, shared_layers(language_model, ppo.layers, model.trainable_layers))
+        for name, model in reward_models.items()
+    }
+    assert [judge.layers for judge in judges.values()] == [1, 1, 3]
+    of_text = rollout.is_of_text(language_model)
+    assert sum(of_text) >= 4
+    for name, scores in ppo.scores(rollout, judges).items():
+        again = score_texts(language_model, reward_models[name], list(zip(PROMPTS[:8], rollout.texts, strict=True)))
+        gap = np.abs(scores - again)[of_text]  # bfloat16, another batch
+        assert gap.max() < 0.1, name
+        assert gap.mean() < 0.05, name
+        assert np.std(again) > 0.1, name
+
+
+def test_a_rollout_knows_which_of_its_texts_have_other_tokens(language_model: LanguageModel) -> None:
+    rollout = made(language_model).sample(PROMPTS[:3], seed=0)
+    texts = ("Blue is a colour.", "Blue is a colour.", "Blue is a colour.")
+    own = language_model.response_ids(texts[0])
+    split = [*language_model.response_ids("Bl")[:-1], *language_model.response_ids("ue is a colour.")]
+    tokens = torch.zeros(3, len(split), dtype=torch.long)
+    tokens[0, : len(own)], tokens[1, : len(split)] = torch.tensor(own), torch.tensor(split)
+    tokens[2, : len(own) - 1] = torch.tensor(own[:-1])
+    cases = replace(
+        rollout,
+        texts=texts,
+        tokens_BT=tokens,
+        lengths_B=torch.tensor([len(own), len(split), len(own) - 1]),
+        finished_B=torch.tensor([True, True, False]),
+    )
+    assert split != own
+    assert cases.is_of_text(language_model) == [True, False, True]
 
 
 def test_the_first_step_begins_at_ratio_one_and_no_divergence(language_model: LanguageModel) -> None:

@@ -19,7 +19,7 @@ def test_a_prefix_from_states_is_the_prefix_of_the_whole_decoder(language_model:
     sampling, states = SamplingDecoder(language_model, layers), PromptStates(language_model, layers)
     for weight in sampling.top.parameters():  # a policy that has learnt
         weight.mul_(1.01)
-    made = states.prefix(sampling, ids, 5)
+    made = states.prefix(sampling, states.of(ids), 5)
     whole = run_prefix(sampling.decoder, ids, 5, language_model.device)
     assert made.width == whole.width
     assert made.lengths_U.tolist() == whole.lengths_U.tolist()
@@ -40,9 +40,9 @@ def test_states_do_not_hang_on_what_else_was_read(language_model: LanguageModel)
         PromptStates(language_model, 1),
         PromptStates(language_model, 1),
     )
-    after.prefix(sampling, [ids[1]], 5)
-    after.prefix(sampling, [ids[2], ids[0]], 5)
-    ours, theirs = alone.prefix(sampling, ids, 5), after.prefix(sampling, ids, 5)
+    after.of([ids[1]])
+    after.of([ids[2], ids[0]])
+    ours, theirs = (states.prefix(sampling, states.of(ids), 5) for states in (alone, after))
     assert torch.equal(ours.hidden_UTD, theirs.hidden_UTD)
 
 
@@ -51,7 +51,7 @@ def test_the_oldest_states_make_room(language_model: LanguageModel, monkeypatch:
     ids = [language_model.prompt_ids(prompt) for prompt in PROMPTS]
     monkeypatch.setattr("pipeline.models.prompt_states._KEPT_TOKENS", len(ids[0]) + len(ids[2]))
     sampling, states = SamplingDecoder(language_model, 1), PromptStates(language_model, 1)
-    first = states.prefix(sampling, ids[:1], 0).hidden_UTD
-    states.prefix(sampling, ids, 0)
+    first = states.prefix(sampling, states.of(ids[:1]), 0).hidden_UTD
+    states.of(ids)
     assert sum(map(len, states._known)) <= len(ids[0]) + len(ids[2])
-    assert torch.equal(states.prefix(sampling, ids[:1], 0).hidden_UTD, first)
+    assert torch.equal(states.prefix(sampling, states.of(ids[:1]), 0).hidden_UTD, first)
