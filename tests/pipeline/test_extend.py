@@ -7,6 +7,7 @@ import io
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -84,13 +85,34 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 
 def test_an_extended_run_has_the_rows_of_a_fresh_one_of_its_settings(chain: Chain) -> None:
-    for table in TABLES:
+    for table in set(TABLES) - {"score", "policy_value"}:
         assert_frame_equal(rows(chain.home, "deeper", table), rows(chain.home, "fresh", table))
     models = ("depth-1", "flip-0.00", "flip-0.10", "flip-0.40", "size-0.50")
     assert chain.deeper.config.reward_models.ids == models
     values = chain.deeper.read("policy_value", "ppo")
     assert set(values["golden_id"]) == set(models)
     assert set(values["policy_id"]) == {f"ppo-1/{name}" for name in models}
+
+
+def test_so_have_its_scores_but_for_texts_that_were_sampled_before_a_reward_model_joined(chain: Chain) -> None:
+    """A fresh run's checkpoints are scored by what was read while sampling; a later reward model reads the texts."""
+    joined = {"flip-0.00": 0, "flip-0.40": 1, "flip-0.10": 1, "depth-1": 1, "size-0.50": 2}
+    policy_of = rows(chain.home, "fresh", "response").select("response_id", "policy_id")
+    for table, model, figure in (("score", "reward_model_id", "score"), ("policy_value", "golden_id", "value")):
+        extended, fresh = (rows(chain.home, run_id, table) for run_id in ("deeper", "fresh"))
+        assert_frame_equal(extended.drop(figure), fresh.drop(figure))
+        policies = (
+            fresh if "policy_id" in fresh.columns else fresh.join(policy_of, on="response_id", maintain_order="left")
+        )
+        later = [
+            policy.startswith("ppo-1/") and joined[name] > joined[policy.removeprefix("ppo-1/")]
+            for policy, name in policies.select("policy_id", model).iter_rows()
+        ]
+        assert 0 < sum(later) < len(later) / 4
+        assert_frame_equal(extended.filter(~pl.Series(later)), fresh.filter(~pl.Series(later)))
+        one, other = (frame.filter(pl.Series(later))[figure] for frame in (extended, fresh))
+        assert (one - other).abs().max() < 0.15  # bfloat16, in another batch
+        assert (one - other).abs().mean() < 0.1 * other.std()
 
 
 @pytest.mark.parametrize(
