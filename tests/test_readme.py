@@ -1,24 +1,92 @@
-"""What the README tells a reader to type exists, and the map is of this tree."""
+"""What the README tells a reader to type is run, what it links to is there, and the map is of this tree."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from pipeline.__main__ import build_parser
+from pipeline import recorded
+from pipeline.__main__ import main
+from tests import conftest
+from tests.browser import serving
+from tests.conftest import SMOKE_RUN
+from tests.pipeline.data_sets import hub
+from tests.pipeline.reward_models_elsewhere import checkpoint
+from warehouse import reads, store
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 
+COMMANDS = [shlex.split(line, comments=True)[1:] for line in re.findall(r"^righttree .*$", README, re.MULTILINE)]
+WITHOUT_END = ["runs", "--watch"]
+RUN_BY: dict[tuple[str, ...], Callable[..., object]] = {
+    ("run", "--profile", "quick"): conftest.quick_home,
+    ("run", "--profile", "smoke"): conftest.smoke_home,
+    ("app", "--port", "8501"): serving.served,
+}
+"""What takes minutes, or has no end, and is run all the same: by what other tests stand on."""
+ON_RECORDED = {"measure", "findings", "export"}
 
-@pytest.mark.parametrize("line", re.findall(r"^righttree .*$", README, re.MULTILINE))
-def test_every_command_is_understood(line: str) -> None:
-    arguments = shlex.split(line, comments=True)[1:]
-    assert build_parser().parse_args(arguments).handler is not None
+
+@pytest.fixture(scope="module")
+def desk(smoke_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a reader may have it: a run of one's own, the recorded one, and the files that the README names."""
+    desk = tmp_path_factory.mktemp("desk")
+    shutil.copytree(smoke_home, desk / "own", symlinks=True)
+    recorded.publish_if_empty(desk / "recorded")
+    checkpoint(desk / "FOLDER")
+    (desk / "hh-rlhf").mkdir()
+    hub.jsonl(desk / "hh-rlhf" / "train.jsonl", hub.HH_RLHF)
+    hub.parquet(desk / "nectar.parquet", hub.NECTAR)
+    with store.open_read_only(smoke_home) as connection:
+        scores = connection.execute(
+            "SELECT prompt_id, response_id, reward_model_id AS reward_model, score, split FROM score "
+            "JOIN response USING (run_id, response_id) JOIN prompt USING (run_id, prompt_id) "
+            "WHERE policy_id = 'initial' AND prompt_form = 'original'"
+        ).pl()
+    scores.write_parquet(desk / "scores.parquet")
+    return desk
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_every_command_works(
+    desk: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the README's order, in one folder: what one command leaves is there for the next."""
+    if tuple(arguments) in RUN_BY:
+        pytest.skip(f"run by {RUN_BY[tuple(arguments)].__name__}")
+    monkeypatch.chdir(desk)
+    monkeypatch.setenv("RIGHTTREE_HOME", str(desk / ("recorded" if arguments[0] in ON_RECORDED else "own")))
+    arguments = [SMOKE_RUN if argument == "RUN" else argument for argument in arguments]
+    if arguments == WITHOUT_END:
+        with pytest.raises(subprocess.TimeoutExpired) as watched:
+            subprocess.run([sys.executable, "-m", "pipeline", *arguments], capture_output=True, timeout=10, check=False)
+        assert watched.value.stdout.count(f"{SMOKE_RUN}  finished".encode()) >= 2
+        return
+    assert main(arguments) == 0, capsys.readouterr().err
+
+
+def test_they_leave_what_they_say(desk: Path) -> None:
+    assert pl.read_csv(desk / "measures.csv").height > 5
+    assert (desk / "findings.md").read_text().startswith("# What the run")
+    assert pl.read_parquet(desk / "pairs.parquet").height > 0
+    assert (desk / "exported" / "score.parquet").exists()
+    with store.open_read_only(desk / "own") as connection:
+        runs = reads.runs(connection)["run_id"].to_list()
+        models = [set(reads.reward_models(connection, run)["reward_model_id"]) for run in runs]
+    assert SMOKE_RUN not in runs  # deleted
+    assert len(runs) == 3  # extended, joined by a reward model, imported
+    assert any("flip-0.15" in names for names in models)
+    assert any("FOLDER" in names for names in models)
 
 
 @pytest.mark.parametrize("target", re.findall(r"^make (\w+)", README, re.MULTILINE))

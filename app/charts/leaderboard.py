@@ -27,9 +27,8 @@ def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title:
         yOffset=alt.YOffset("policies:N", sort=None) if several else alt.Undefined,
         color=alt.Color("policies:N", sort=None, legend=alt.Legend(title=None, orient="top") if several else None),
     )
-    return _dots(base, column, x_title, [alt.Tooltip("policies:N", title="Policies")]).properties(
-        height=(_ROW + 8 * several) * len(order), padding={"bottom": 4}
-    )
+    first = [alt.Tooltip("policies:N", title="Policies")]
+    return _dots(base, column, x_title, first, height=(_ROW + 8 * several) * len(order))
 
 
 def where(rows: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str], x_title: str) -> list[alt.LayerChart]:
@@ -42,14 +41,9 @@ def where(rows: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str],
             y=_rows(order),
             opacity=alt.OpacityValue(0.4, condition={"test": "datum.verdict != 'no difference shown'", "value": 1}),
         )
-        chart = _dots(base, "difference", x_title, [alt.Tooltip("category:N", title="Category")], domain)
-        charts.append(
-            chart.properties(
-                title=panel_title(name, caption),
-                height=_PANEL_ROW * len(order),
-                padding={"bottom": 4},
-            )
-        )
+        first = [alt.Tooltip("category:N", title="Category")]
+        frame = {"title": panel_title(name, caption), "height": _PANEL_ROW * len(order)}
+        charts.append(_dots(base, "difference", x_title, first, domain, **frame))
     return charts
 
 
@@ -60,8 +54,9 @@ def _rows(order: Sequence[str]) -> alt.Y:
 
 
 def _dots(
-    base: alt.Chart, column: str, x_title: str, first: list[alt.Tooltip], domain: Any = alt.Undefined
+    base: alt.Chart, column: str, x_title: str, first: list[alt.Tooltip], domain: Any = alt.Undefined, **frame: Any
 ) -> alt.LayerChart:
+    """`frame`: the chart's height and title, given at once, as Altair copies a chart for what is added later."""
     low, high = ("low", "high") if column == "value" else (f"{column}_low", f"{column}_high")
     scale = alt.Scale(zero=column != "value", padding=8, domain=domain)
     x = alt.X(f"{column}:Q", title=x_title, scale=scale, axis=alt.Axis(tickCount=5, format=".1f"))
@@ -82,4 +77,4 @@ def _dots(
     ]
     if column != "value":
         layers.insert(0, at.mark_rule(strokeDash=[5, 4], opacity=SOFT, aria=False))
-    return alt.LayerChart(layer=layers)
+    return alt.LayerChart(layer=layers, padding={"bottom": 4}, **frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -22,9 +23,7 @@ def panels(pairs: pl.DataFrame, captions: Mapping[str, str], measure_title: str)
     x = alt.X("error:Q", title=measure_title, scale=_scale(pairs, "error"), axis=alt.Axis(tickCount=4))
     y = alt.Y("ndr:Q", title="NDR", scale=_scale(pairs, "ndr"), axis=alt.Axis(tickCount=4))
     return [
-        _panel(pairs.filter(category=name), measure_title, x, y).properties(
-            title=panel_title(name, caption), height=HEIGHT, padding={"bottom": 4}
-        )
+        _panel(pairs.filter(category=name), measure_title, x, y, panel_title(name, caption))
         for name, caption in captions.items()
     ]
 
@@ -34,21 +33,22 @@ def panel_title(name: str, caption: str) -> alt.TitleParams:
     return alt.TitleParams([name, caption], fontWeight="normal", fontSize=13, lineHeight=17, offset=10)
 
 
-def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y) -> alt.LayerChart:
+def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y, title: alt.TitleParams) -> alt.LayerChart:
+    frame: dict[str, Any] = {"title": title, "height": HEIGHT, "padding": {"bottom": 4}}
     base = alt.Chart(pairs).encode(x=x, y=y)
     if pairs.height > MANY:
         cells = density(pairs, "error", "ndr", measure_title, "NDR", "pairs")
         cells.encoding.color.legend = None
-        return alt.LayerChart(layer=[cells])
+        return alt.LayerChart(layer=[cells], **frame)
     points = base.mark_circle(size=28, opacity=0.7).encode(
         color=golden_colour(pairs, legend=None),
         tooltip=tooltip(pairs, measure_title),
     )
     layers = [points]
     if pairs["error"].n_unique() > 2:
-        fit = base.transform_regression("error", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, aria=False)
+        fit = base.transform_regression("error", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, clip=True, aria=False)
         layers.append(fit.encode(x=x, y=y, color=alt.ColorValue(INK)))
-    return alt.LayerChart(layer=layers)
+    return alt.LayerChart(layer=layers, **frame)
 
 
 def _scale(pairs: pl.DataFrame, column: str) -> alt.Scale:

@@ -86,6 +86,7 @@ def _golden_colour(pairs: pl.DataFrame) -> alt.Color:
 def _reference(ndr: float, note: str, side: Literal["left", "right"]) -> list[alt.Chart]:
     """A thin line at a value of NDR that means something, and what it means, on the side where points are rare."""
     at = alt.Chart(alt.InlineData(values=[{"ndr": ndr}])).encode(y=alt.Y("ndr:Q"), color=alt.ColorValue(INK))
-    text = at.mark_text(align=side, baseline="bottom", dx=4 if side == "left" else 0, dy=-4, fontSize=12, aria=False)
+    inwards = 4 if side == "left" else -14  # past the ticks of the right margin
+    text = at.mark_text(align=side, baseline="bottom", dx=inwards, dy=-4, fontSize=12, aria=False)
     x = alt.XValue(0) if side == "left" else alt.XValue("width")
     return [at.mark_rule(strokeWidth=1, opacity=SOFT, aria=False), text.encode(x=x, text=alt.TextValue(note))]

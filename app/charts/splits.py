@@ -22,7 +22,7 @@ def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) ->
         color=alt.Color(
             "series:N",
             sort=list(order),
-            legend=alt.Legend(title=None, orient="top", labelLimit=320) if several else None,
+            legend=alt.Legend(title=None, orient="top", labelLimit=320, symbolOpacity=1) if several else None,
         ),
         tooltip=[alt.Tooltip("series:N", title="Series"), *_tooltips(y_title)],
     )

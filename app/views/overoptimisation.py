@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import access, access_curves, curve_wording, overview_wording
+from app import access_curves, curve_wording, overview_wording
 from app.choices import OveroptimisationChoice
-from app.page_choice import Fitting
-from app.widgets import curve_controls, empty, hacking, page_state, ppo_training, trouble, watch
+from app.widgets import curve_controls, hacking, ppo_training, run_page, trouble
 from app.widgets.curve_figures import CurveFigures
+
+_TITLE = "Overoptimisation: what more optimising buys, and costs"
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        snapshot = access.snapshot()
-        if snapshot is None or not access.has_runs(snapshot):
-            empty.show()
+        begun = run_page.begin(
+            OveroptimisationChoice,
+            _TITLE,
+            curve_controls.fit,
+            lambda page: curve_controls.show(page.chosen, page.offered),
+        )
+        if begun is None:
             return
-
-        def fit(fitting: Fitting[OveroptimisationChoice], run_id: str) -> curve_controls.Offered:
-            return curve_controls.fit(snapshot, fitting, run_id)
-
-        chosen, run_id, offered, notes = page_state.restore(OveroptimisationChoice, snapshot, fit)
-        with st.sidebar:
-            page_state.choose_run(chosen, snapshot)
-            curve_controls.show(chosen, offered)
-            watch.show(snapshot)
-
-        st.title("Overoptimisation: what more optimising buys, and costs")
-        trouble.notes(notes)
+        snapshot, run_id, chosen, offered = begun.snapshot, begun.run_id, begun.chosen, begun.offered
         st.caption(curve_wording.what_is_shown(run_id, chosen.golden, chosen.proxy))
         missing = overview_wording.nothing_to_say(len(offered.reward_models), offered.optimizers)
         if missing:

@@ -6,28 +6,21 @@ import streamlit as st
 
 from app import access, access_curves, access_overview, overview_wording
 from app.choices import OverviewChoice
-from app.page_choice import Fitting
-from app.widgets import empty, overview_figures, overview_findings, page_state, trouble, watch
+from app.widgets import overview_figures, overview_findings, run_page, trouble
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        snapshot = access.snapshot()
-        if snapshot is None or not access.has_runs(snapshot):
-            empty.show()
+        begun = run_page.begin(
+            OverviewChoice,
+            "Does accuracy predict the policy?",
+            lambda snapshot, _, run_id: access_curves.optimizers(snapshot, run_id),
+            lambda page: None,
+        )
+        if begun is None:
             return
-
-        def fit(_: Fitting[OverviewChoice], run_id: str) -> tuple[str, ...]:
-            return access_curves.optimizers(snapshot, run_id)
-
-        chosen, run_id, optimizers, notes = page_state.restore(OverviewChoice, snapshot, fit)
-        with st.sidebar:
-            page_state.choose_run(chosen, snapshot)
-            watch.show(snapshot)
-
-        st.title("Does accuracy predict the policy?")
-        trouble.notes(notes)
+        snapshot, run_id, optimizers = begun.snapshot, begun.run_id, begun.offered
         st.markdown(overview_wording.QUESTION)
         missing = overview_wording.nothing_to_say(access.reward_models(snapshot, run_id).height, optimizers)
         if missing:
@@ -37,5 +30,5 @@ def show() -> None:
         evaluations = {name: access_overview.evaluation(snapshot, run_id, name) for name in optimizers}
         st.caption(overview_wording.what_is_shown(run_id, evaluations, curves))
         overview_figures.scatters(snapshot, run_id, evaluations, curves)
-        overview_findings.show(snapshot, run_id, chosen.run, curves)
+        overview_findings.show(snapshot, run_id, begun.chosen.run, curves)
         overview_figures.paper(run_id, evaluations)

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import polars as pl
 import streamlit as st
 
-from app import access, access_responses, response_frames, response_wording
+from app import access_responses, response_frames, response_wording
 from app.choices import ResponsesChoice
-from app.page_choice import Fitting
-from app.widgets import checkpoints, empty, page_state, prompt_choice, response_list, trouble, watch
+from app.widgets import checkpoints, prompt_choice, response_list, run_page, trouble
+
+_TITLE = "Responses, as each reward model sees them"
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        snapshot = access.snapshot()
-        if snapshot is None or not access.has_runs(snapshot):
-            empty.show()
+        begun = run_page.begin(
+            ResponsesChoice,
+            _TITLE,
+            prompt_choice.fit,
+            lambda page: prompt_choice.controls(page.snapshot, page.chosen, page.run_id),
+        )
+        if begun is None:
             return
-
-        def fit(fitting: Fitting[ResponsesChoice], run_id: str) -> pl.DataFrame:
-            return prompt_choice.fit(snapshot, fitting, run_id)
-
-        chosen, run_id, found, notes = page_state.restore(ResponsesChoice, snapshot, fit)
-        with st.sidebar:
-            page_state.choose_run(chosen, snapshot)
-            prompt_choice.controls(snapshot, chosen, run_id)
-            watch.show(snapshot)
-
-        st.title("Responses, as each reward model sees them")
-        trouble.notes(notes)
+        snapshot, run_id, chosen, found = begun.snapshot, begun.run_id, begun.chosen, begun.offered
         st.caption(response_wording.what_is_shown(run_id, chosen.split, found.height, chosen.search))
         if found.is_empty():
             st.info(response_wording.nothing_found(chosen.search))

@@ -11,7 +11,20 @@ from app.charts.reliability import reliability
 from app.charts.training import losses
 from app.choices import ModelsChoice
 from app.formats import count, escape, number
+from app.page_choice import Fitting
 from app.widgets import figure, page_state
+
+
+def fit(snapshot: Snapshot, fitting: Fitting[ModelsChoice], run_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Hold the choice against the run; gives its reward models and its RM-test categories."""
+    cube = access.score_cube(snapshot, run_id)
+    categories = tuple(sorted(set(cube.categories)))
+    fitting.many("category", categories, "not among the RM-test prompts")
+    fitting.one("reward_model", cube.reward_models, "no such reward model")
+    looked_at = fitting.chosen.reward_model or cube.reward_models[0]
+    others = tuple(name for name in cube.reward_models if name != looked_at)
+    fitting.one("golden", others, "no such reward model beside the one looked at")
+    return cube.reward_models, categories
 
 
 def choose(chosen: ModelsChoice, names: tuple[str, ...], categories: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
-"""Pictures of every page, light and dark, for a look and for the README: PNGs of at most some 100 KB.
+"""Pictures of every page, light and dark, and of the figures in the README: PNGs of at most some 100 KB.
 
     python -m tests.browser.pictures [--data FOLDER] [--into FOLDER] [--page NAME ...] [--size WIDTH HEIGHT]
+    python -m tests.browser.pictures --readme [--data FOLDER] [--into FOLDER]
 
 Takes the newest run of a data folder (default: `RIGHTTREE_HOME`, or ./data).
 """
@@ -11,6 +12,7 @@ import argparse
 import io
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -25,16 +27,35 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _COLOURS = 256
 _SHRUNK_WIDTH = 1000
 _TIMEOUT_MS = 120_000
+_STILL = "[data-testid=stApp][data-test-script-state=notRunning] h1"
+
+README: Mapping[str, tuple[str, str]] = {
+    "study": ("", "figure-overview"),
+    "categories": ("test-sets?study=categories", "figure-category-table"),
+    "refresh": ("runs", "start"),
+    "reward-model": ("reward-models", "figure-agreement"),
+    "budget": ("test-sets?study=budget&plan_budget=240&plan_noise=0.2", "figure-plan-curve"),
+}
+"""Figures of the README by name: the page's address and the key of the container on it."""
 
 
-def picture(browser: Browser, address: str, scheme: Literal["light", "dark"], size: tuple[int, int]) -> bytes:
-    """PNG of a page once it stands still."""
+def picture(
+    browser: Browser, address: str, scheme: Literal["light", "dark"], size: tuple[int, int], key: str | None = None
+) -> bytes:
+    """PNG of a page once it stands still; of one of its containers, if a key is given."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     page = context.new_page()
     page.goto(address)
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning] h1", timeout=_TIMEOUT_MS)
+    page.wait_for_selector(_STILL, timeout=_TIMEOUT_MS)
+    place = page.locator(f".st-key-{key}") if key else None
+    if place is not None:
+        place.scroll_into_view_if_needed(timeout=_TIMEOUT_MS)
+        if (fold := place.locator("details:not([open]) summary")).count():
+            fold.first.click()
+            page.wait_for_timeout(500)
+            page.wait_for_selector(_STILL, timeout=_TIMEOUT_MS)
     page.wait_for_timeout(1500)  # charts fade in
-    taken = page.screenshot()
+    taken = page.screenshot() if place is None else place.screenshot()
     context.close()
     return taken
 
@@ -48,12 +69,21 @@ def small(png: bytes) -> Image.Image:
     return image.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
+def _wanted(arguments: argparse.Namespace) -> list[tuple[str, str, str | None]]:
+    """Name of the file, address and key of each picture."""
+    if arguments.readme:
+        return [(f"readme-{name}", place, key) for name, (place, key) in README.items()]
+    # the default page has no path of its own
+    return [(name, "" if name == "overview" else name, None) for name in arguments.page]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=store.home(), metavar="FOLDER", help="data folder with a run")
     parser.add_argument("--into", type=Path, default=Path("docs/images"), metavar="FOLDER", help="where to put them")
     parser.add_argument("--page", nargs="+", choices=PAGES, default=PAGES, help="pages to take (default: all)")
     parser.add_argument("--size", nargs=2, type=int, default=(1400, 1500), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--readme", action="store_true", help="the figures of the README instead of pages")
     parser.add_argument("--full", action="store_true", help="neither shrink them nor cut down on colours")
     arguments = parser.parse_args()
     arguments.into.mkdir(parents=True, exist_ok=True)
@@ -63,10 +93,9 @@ def main() -> int:
             print("no Chromium here: install chromium", file=sys.stderr)
             return 2
         with serving.served(arguments.data.absolute(), Path(logs)) as address:
-            for name in arguments.page:
-                for scheme in SCHEMES:
-                    path_of = "" if name == "overview" else name  # the default page has no path of its own
-                    taken = picture(browser, f"{address}/{path_of}", scheme, tuple(arguments.size))
+            for name, place, key in _wanted(arguments):
+                for scheme in SCHEMES[:1] if arguments.readme else SCHEMES:
+                    taken = picture(browser, f"{address}/{place}", scheme, tuple(arguments.size), key)
                     path = arguments.into / f"{name}-{scheme}.png"
                     if arguments.full:
                         path.write_bytes(taken)

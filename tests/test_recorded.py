@@ -1,0 +1,139 @@
+"""The recorded run that comes with the code: what is in it, that it opens at once, that the findings are its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline import recorded
+from pipeline.__main__ import main
+from pipeline.config import Config, load_profile
+from warehouse import store
+from warehouse.outside import MANIFEST
+
+ROOT = Path(__file__).parent.parent
+MOST_BYTES = 25_000_000
+CATEGORIES = {"Chat", "Chat Hard", "Reasoning", "Safety"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that had nothing in it when the dashboard was started."""
+    home = tmp_path_factory.mktemp("fresh-home")
+    assert recorded.publish_if_empty(home) is not None
+    return home
+
+
+@pytest.fixture(scope="module")
+def run() -> dict[str, object]:
+    """Its row of table `run`."""
+    return _table("run").row(0, named=True)
+
+
+def _table(name: str) -> pl.DataFrame:
+    return pl.read_parquet(recorded.FOLDER / f"{name}.parquet")
+
+
+def test_it_is_small_enough_to_come_along() -> None:
+    assert sum(path.stat().st_size for path in recorded.FOLDER.iterdir()) <= MOST_BYTES
+
+
+def test_its_tables_are_those_of_the_manifest(home: Path) -> None:
+    """Publishing refuses a table whose rows or checksum differ: what is published is what the pipeline wrote."""
+    tables = json.loads((recorded.FOLDER / MANIFEST).read_text())["tables"]
+    with store.open_read_only(home) as connection:
+        for name, facts in tables.items():
+            assert connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (facts["rows"],)
+
+
+def test_an_edited_table_is_refused(tmp_path: Path) -> None:
+    edited = tmp_path / "edited"
+    edited.mkdir()
+    for path in recorded.FOLDER.iterdir():
+        (edited / path.name).write_bytes(path.read_bytes())
+    _table("policy_value").with_columns(pl.col("value") + 0.01).write_parquet(edited / "policy_value.parquet")
+    with pytest.raises(Exception, match="policy_value"):
+        recorded.publish_if_empty(tmp_path / "data", edited)
+    assert store.build_id(tmp_path / "data") is None
+
+
+def test_it_says_where_how_long_and_from_which_code(run: dict[str, object]) -> None:
+    host, timings = json.loads(str(run["host"])), json.loads(str(run["timings"]))
+    assert host["cores"] >= 1
+    assert host["processor"]
+    assert host["memory_bytes"] > 0
+    assert len(str(run["code_version"])) == 40  # a commit, without changes beside it
+    assert {"python", "torch", "transformers", "duckdb"} <= json.loads(str(run["packages"])).keys()
+    assert timings.keys() == {
+        "prompts",
+        "train_responses",
+        "preferences",
+        "features",
+        "reward_models",
+        "test_responses",
+        "scores",
+        "best_of_n",
+        "ppo",
+    }
+    assert run["wall_s"] == pytest.approx(sum(stage["wall_s"] for stage in timings.values()), abs=0.1)
+
+
+def test_its_settings_are_those_of_the_profile(run: dict[str, object]) -> None:
+    assert Config.model_validate_json(str(run["config"])) == load_profile("recorded")
+
+
+def test_it_is_as_large_as_the_study_asks() -> None:
+    models, prompts, policies = _table("reward_model"), _table("prompt"), _table("policy")
+    assert models.filter(kind="flip").height == 10
+    assert set(models["kind"]) == {"flip", "size", "depth", "seed", "length"}
+    tested = prompts.filter(split="rl_test")
+    assert set(tested["category"]) == CATEGORIES
+    assert tested.height >= 200
+    sampled = _table("response").filter(policy_id="initial").join(tested, on="prompt_id")
+    assert sampled.group_by("prompt_id").len()["len"].min() >= 32
+    every_model = set(models["reward_model_id"])
+    for optimizer, strengths in (("bon", 5), ("ppo", 3)):
+        of_one = policies.filter(optimizer=optimizer).group_by("reward_model_id").len()
+        assert set(of_one["reward_model_id"]) == every_model
+        assert of_one["len"].min() >= strengths
+    assert policies.filter(optimizer="ppo")["kl_coefficient"].n_unique() >= 3
+    assert set(_table("ppo_run")["state"]) == {"finished"}
+
+
+def test_every_response_has_every_score() -> None:
+    models, responses, scores = _table("reward_model"), _table("response"), _table("score")
+    assert scores.select("response_id", "reward_model_id").n_unique() == scores.height
+    scored = scores.group_by("response_id").len()
+    assert set(scored["len"]) == {models.height}
+    assert set(scored["response_id"]) <= set(responses["response_id"])
+    assert scores["score"].is_finite().all()
+
+
+def test_it_opens_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline import recorded; import app.access\n"
+        f"assert recorded.publish_if_empty(Path({str(tmp_path)!r}))\n"
+        f"from warehouse import store; store.open_read_only(Path({str(tmp_path)!r})).close()\n"
+        "sys.exit(' '.join({'torch', 'transformers'} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_warehouse_with_a_run_is_left_alone(home: Path) -> None:
+    before = store.build_id(home)
+    assert recorded.publish_if_empty(home) is None
+    assert store.build_id(home) == before
+
+
+def test_the_findings_are_what_the_command_writes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(home))
+    assert main(["findings", "--run", "recorded", "--output", str(tmp_path / "findings.md")]) == 0
+    shown = (ROOT / "docs" / "findings.md").read_text()
+    written = (tmp_path / "findings.md").read_text().replace(str(tmp_path / "findings.md"), "docs/findings.md")
+    assert written == shown
