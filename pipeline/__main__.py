@@ -18,6 +18,7 @@ from pipeline import added, estimate, extend, flow, jobs, runs
 from pipeline.config import load_profile, profile_names
 from pipeline.errors import PipelineError
 from pipeline.models.installed import require_sampler
+from pipeline.plan import command as plan_command
 from warehouse import store
 from warehouse.errors import WarehouseError
 
@@ -71,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--new", action="store_true", help="start anew even if a stopped run has the same settings")
     run.add_argument("--estimate", action="store_true", help="say what it will take, and start nothing")
     run.add_argument("--detach", action="store_true", help="work in the background and return at once")
+    plan_command.add_options(run)
 
     resume = command("resume", "go on with a stopped run", _resume)
     resume.add_argument(
@@ -287,6 +289,9 @@ def _run(arguments: argparse.Namespace) -> int:
     data, config = store.home(), load_profile(arguments.profile, arguments.seed, arguments.sampler)
     if arguments.estimate:
         return _say(estimate.estimate(data, config))
+    if arguments.plan:
+        print(plan_command.text(data, plan_command.planned(config, arguments), arguments))
+        return 0
     require_sampler(config.policy.sampler)
     stopped = None if arguments.new or arguments.run_id else jobs.stopped(data, config)
     if stopped:

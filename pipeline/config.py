@@ -43,9 +43,13 @@ class PolicySettings(_Settings):
 
 
 class PromptSettings(_Settings):
-    """How many prompts of each category serve which purpose. `files` are data sets whose prompts replace our own."""
+    """How many prompts of each category serve which purpose. `files` are data sets whose prompts replace our own.
+
+    With `at_most` a category that has fewer gives all it has; without, that is an error.
+    """
 
     files: tuple[str, ...] = ()
+    at_most: bool = False
     categories: tuple[str, ...] = CATEGORIES
     rm_train_per_category: Annotated[int, Field(ge=4)] = 40
     rm_test_per_category: Annotated[int, Field(ge=2)] = 16

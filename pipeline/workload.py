@@ -31,14 +31,14 @@ _UPDATE = 0.25
 
 def work(config: Config, extends: Config | None = None) -> dict[str, float]:
     """Work of the stages that take time, of a run or of what it has besides the one that it extends."""
-    prompts, plans = _prompts(config), config.reward_models.plans
+    prompts, plans = chosen_prompts(config), config.reward_models.plans
     added = [plan for plan in plans if extends is None or plan not in extends.reward_models.plans]
     tokens = config.policy.max_new_tokens
     texts = _pair_texts(config, prompts)
-    before = _test_responses(extends, prompts) if extends else 0
-    more = _test_responses(config, prompts) - before
+    before = test_responses(extends, prompts) if extends else 0
+    more = test_responses(config, prompts) - before
     return {
-        "train_responses": 0.0 if extends else _train_responses(config, prompts) * (tokens + _PROMPT_TOKENS_SAMPLED),
+        "train_responses": 0.0 if extends else train_responses(config, prompts) * (tokens + _PROMPT_TOKENS_SAMPLED),
         "features": texts * (tokens + _PROMPT_TOKENS) if _new_depths(config, extends) else 0.0,
         "reward_models": texts * sum(plan.train_share * plan.epochs * _trained(plan) for plan in added),
         "test_responses": more * (tokens + _PROMPT_TOKENS_SAMPLED),
@@ -50,13 +50,13 @@ def work(config: Config, extends: Config | None = None) -> dict[str, float]:
 
 def disk(config: Config, extends: Config | None = None) -> dict[str, float]:
     """What the folders in a run's work folder grow with, by their names, and all its tables together."""
-    prompts = _prompts(config)
+    prompts = chosen_prompts(config)
     added = [plan for plan in config.reward_models.plans if extends is None or plan not in extends.reward_models.plans]
     tokens = config.policy.max_new_tokens + _PROMPT_TOKENS
     kept = sum(1 if depth == 0 else tokens for depth in _new_depths(config, extends))
     optimised = len(_jobs(config)) - len(_jobs(extends))
     answers = [
-        _train_responses(one, prompts) + _test_responses(one, prompts) + len(_jobs(one)) * _at_checkpoints(one, prompts)
+        train_responses(one, prompts) + test_responses(one, prompts) + len(_jobs(one)) * at_checkpoints(one, prompts)
         for one in (config, extends)
         if one
     ]
@@ -84,7 +84,7 @@ def comparable(config: Config, other: Config) -> bool:
     return same(config) == same(other)
 
 
-def _prompts(config: Config) -> pl.DataFrame:
+def chosen_prompts(config: Config) -> pl.DataFrame:
     return _chosen(config.prompts)
 
 
@@ -97,7 +97,7 @@ def _chosen(settings: PromptSettings) -> pl.DataFrame:
         "rl_test": settings.rl_test_per_category,
     }
     if not settings.files:
-        return choose(load_prompts(), settings.categories, wanted)
+        return choose(load_prompts(), settings.categories, wanted, settings.at_most)
     splits = [split for split, count in wanted.items() for _ in range(count * len(settings.categories))]
     return pl.DataFrame({"split": splits}).with_columns(check=None, refuse=None, paraphrase=None)
 
@@ -106,7 +106,7 @@ def _count(prompts: pl.DataFrame, split: str, which: pl.Expr | None = None) -> i
     return prompts.filter((pl.col("split") == split) & (pl.lit(True) if which is None else which)).height
 
 
-def _train_responses(config: Config, prompts: pl.DataFrame) -> int:
+def train_responses(config: Config, prompts: pl.DataFrame) -> int:
     if config.preferences.files:
         return 0
     return sum(way.samples * _count(prompts, "rm_train", way.prompts) for way in ways(config.preferences))
@@ -114,10 +114,10 @@ def _train_responses(config: Config, prompts: pl.DataFrame) -> int:
 
 def _pair_texts(config: Config, prompts: pl.DataFrame) -> int:
     """What the number of texts of the pairs grows with; of pairs from files there are as many every time."""
-    return _train_responses(config, prompts) or 1
+    return train_responses(config, prompts) or 1
 
 
-def _test_responses(config: Config, prompts: pl.DataFrame) -> int:
+def test_responses(config: Config, prompts: pl.DataFrame) -> int:
     test = config.test
     forms = _count(prompts, "rm_test") + _count(prompts, "rm_test", pl.col("paraphrase").is_not_null())
     elsewhere = _count(prompts, "rm_test") * test.source_responses * len(test.source_temperatures)
@@ -128,7 +128,7 @@ def _jobs(config: Config | None) -> list[object]:
     return [*jobs(config.ppo, config.reward_models.trained_ids)] if config and config.ppo else []
 
 
-def _at_checkpoints(config: Config, prompts: pl.DataFrame) -> int:
+def at_checkpoints(config: Config, prompts: pl.DataFrame) -> int:
     """Responses that one policy of PPO gives at its checkpoints."""
     if config.ppo is None:
         return 0
@@ -139,7 +139,7 @@ def _at_checkpoints(config: Config, prompts: pl.DataFrame) -> int:
 def _ppo(config: Config, extends: Config | None, prompts: pl.DataFrame, added: bool) -> float:
     if config.ppo is None:
         return 0.0
-    there, answers = len(_jobs(extends)), _at_checkpoints(config, prompts)
+    there, answers = len(_jobs(extends)), at_checkpoints(config, prompts)
     each = config.ppo.steps * config.ppo.batch_responses * (1 + _UPDATE * config.ppo.epochs) + answers
     return (len(_jobs(config)) - there) * each + (_UPDATE * there * answers if added else 0.0)
 

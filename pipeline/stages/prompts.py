@@ -27,16 +27,18 @@ def run(context: Context) -> Work:
             context.progress.say(f"{without} prompts of the profile's files have no category and are left out")
     else:
         there = load_prompts()
-    chosen = choose(there, settings.categories, wanted)
+    chosen = choose(there, settings.categories, wanted, settings.at_most)
     context.run.write_part("prompt", "prompts", 0, chosen)
     context.progress.plan(chosen.height, "prompts", chosen.height)
     return Work(chosen.height, "prompts")
 
 
-def choose(prompts: pl.DataFrame, categories: tuple[str, ...], wanted: dict[str, int]) -> pl.DataFrame:
+def choose(
+    prompts: pl.DataFrame, categories: tuple[str, ...], wanted: dict[str, int], at_most: bool = False
+) -> pl.DataFrame:
     """`wanted[split]` prompts of each category, evenly over its subsets.
 
-    Raises InvalidConfig if there are not as many.
+    Raises InvalidConfig if there are not as many, or with `at_most` if there are none.
     """
     number = pl.col("prompt_id").str.split("/").list.last().cast(pl.Int64)
     place = number.rank("ordinal").over("category", "subset", "split")
@@ -45,7 +47,7 @@ def choose(prompts: pl.DataFrame, categories: tuple[str, ...], wanted: dict[str,
     for category in categories:
         for split, count in wanted.items():
             there = ordered.filter(category=category, split=split)
-            if there.height < count:
+            if there.height < (1 if at_most else count):
                 raise InvalidConfig(
                     f"prompts.{split}_per_category is {count}; {category} has {there.height} {split} prompts: lower it"
                 )

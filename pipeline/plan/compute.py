@@ -1,0 +1,123 @@
+"""Floating-point operations of every stage, and the GPU hours that they take at a stated share of a GPU's peak.
+
+A token costs 2 operations a weight to read and 4 more to learn from, 6·N·tokens in all (Kaplan et al., arXiv
+2001.08361, section 2.1); attention over the text is left out. Some blocks' share of the weights is taken as their share
+of the blocks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.config import Config, PPOSettings
+from pipeline.plan.assumptions import Assumptions
+from pipeline.plan.counts import Counts
+from pipeline.plan.figures import Product, Sum, product
+from pipeline.plan.model_size import ModelSize
+
+_READ, _LEARN = 2, 6
+_TERA = 1e12
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage computes: terms in operations, each at its share of the GPU's peak."""
+
+    name: str
+    terms: tuple[tuple[str, Product, float], ...]
+
+    @property
+    def operations(self) -> float:
+        return Sum(tuple((what, operations) for what, operations, _ in self.terms)).value
+
+    def gpu_hours(self, tflops: float) -> float:
+        return sum(hours(operations, tflops, share) for _, operations, share in self.terms)
+
+
+def hours(operations: Product, tflops: float, share: float) -> float:
+    """Hours of one GPU."""
+    return operations.value / (tflops * _TERA * share) / 3600
+
+
+def stages(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> list[Stage]:
+    """The stages that use a GPU, in their order."""
+    text, read = (assumed.prompt_tokens + assumed.response_tokens, "tokens"), (_READ, "operations")
+
+    def sampled(stage: str, responses: int) -> Stage:
+        operations = product((responses, "responses"), text, read, (size.parameters, "weights"))
+        return Stage(stage, (("sampled", operations, assumed.sampling_share),))
+
+    scored = product((there.test_texts, "texts"), text, read, _judges(config, size))
+    found = [
+        sampled("train_responses", there.train_texts),
+        Stage("features", tuple(_features(config, size, there, assumed))),
+        Stage("reward_models", tuple(_reward_models(config, size, there, assumed))),
+        sampled("test_responses", there.test_texts),
+        Stage("scores", (("read", scored, assumed.reading_share),)),
+    ]
+    if config.ppo is not None:
+        found.append(Stage("ppo", tuple(_ppo(config, config.ppo, size, there, assumed))))
+    return [stage for stage in found if stage.operations]
+
+
+_Term = tuple[str, Product, float]
+
+
+def _features(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[_Term]:
+    """The trunk below the shallowest reward model reads every text once."""
+    shallowest = min(size.blocks(layers) for layers in config.reward_models.depths)
+    trunk = size.parameters * (1 - shallowest / size.layers)
+    texts = there.train_texts or 2 * there.pairs
+    tokens = (assumed.pair_tokens, "tokens")
+    yield "read", product((texts, "texts"), tokens, (_READ, "operations"), (trunk, "weights")), assumed.reading_share
+
+
+def _reward_models(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[_Term]:
+    alike = Counter((plan.trainable_layers, plan.epochs, plan.train_share) for plan in config.reward_models.plans)
+    for (layers, epochs, share), number in alike.items():
+        pairs = round(share * there.pairs)
+        yield (
+            f"trained, {_depth(layers)}",
+            product(
+                (number, "reward models"),
+                (epochs, "epochs"),
+                (pairs, "pairs"),
+                (2, "texts"),
+                (assumed.pair_tokens if layers else 1, "tokens"),
+                (_LEARN, "operations"),
+                (size.trained(layers), "weights"),
+            ),
+            assumed.training_share,
+        )
+
+
+def _ppo(config: Config, ppo: PPOSettings, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[_Term]:
+    """Of every policy: rollouts, their judging by policy, π_0, critic and reward model, epochs of both networks."""
+    policies, text = (there.policies, "policies"), (assumed.prompt_tokens + assumed.response_tokens, "tokens")
+    rollouts = (policies, (ppo.steps, "steps"), (ppo.batch_responses, "responses"), text)
+    trained = size.trained(ppo.trainable_layers)
+    read = (_READ, "operations")
+    yield "rollouts sampled", product(*rollouts, read, (size.parameters, "weights")), assumed.sampling_share
+    judging = product(*rollouts, (4, "networks"), read, (trained, "weights"))
+    yield "rollouts judged", judging, assumed.reading_share
+    learning = product(*rollouts, (ppo.epochs, "epochs"), (2, "networks"), (_LEARN, "operations"), (trained, "weights"))
+    yield "policy and critic trained", learning, assumed.training_share
+    texts = (policies, (there.checkpoint_texts, "responses at checkpoints"), text)
+    yield "checkpoints sampled", product(*texts, read, (size.parameters, "weights")), assumed.sampling_share
+    readers = (2 * size.parameters + _judges(config, size)[0], "weights of π, π_0 and reward models")
+    scored = product(*texts, read, readers)
+    yield "checkpoints scored", scored, assumed.reading_share
+
+
+def _judges(config: Config, size: ModelSize) -> tuple[float, str]:
+    """The trunk once, and of every reward model the blocks of its own."""
+    own = [size.trained(plan.trainable_layers) for plan in config.reward_models.plans]
+    shallowest = min(size.blocks(layers) for layers in config.reward_models.depths)
+    trunk = size.parameters * (1 - shallowest / size.layers)
+    return trunk + sum(own), f"weights of the trunk and {len(own)} reward models"
+
+
+def _depth(layers: int) -> str:
+    return {-1: "all blocks", 0: "the head alone"}.get(layers, f"the top {layers} blocks")

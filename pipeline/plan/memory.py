@@ -1,0 +1,74 @@
+"""Memory of one GPU at the stages that need most of it, in bytes.
+
+What is trained takes 16 bytes a weight with Adam: the weight, its gradient and two moments, 4 each (Rajbhandari et al.,
+arXiv 1910.02054, count as many in mixed precision). Activations of a block are 34 bytes a token and unit of width
+(Korthikanti et al., arXiv 2205.05198, without attention's scores, which are not kept).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.config import Config
+from pipeline.plan.assumptions import Assumptions
+from pipeline.plan.figures import Product, Sum, product
+from pipeline.plan.model_size import ModelSize
+
+_BF16, _FLOAT32, _ADAM = 2, 4, 16
+_ACTIVATIONS = 34
+
+
+def memory(config: Config, size: ModelSize, assumed: Assumptions) -> dict[str, Sum]:
+    """By stage."""
+    found = {
+        "test_responses": Sum(tuple(_sampling(config, size, assumed))),
+        "reward_models": Sum(tuple(_training(config, size, assumed))),
+        "scores": Sum(tuple(_scoring(config, size))),
+    }
+    if config.ppo is not None:
+        found["ppo"] = Sum(tuple(_ppo(config, size, assumed)))
+    return found
+
+
+_Terms = Iterator[tuple[str, Product]]
+
+
+def _frozen(size: ModelSize) -> tuple[str, Product]:
+    return "π_0 in bfloat16", product((size.parameters, "weights"), (_BF16, "bytes"))
+
+
+def _sampling(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:
+    yield _frozen(size)
+    tokens = (assumed.prompt_tokens + assumed.response_tokens, "tokens")
+    cache = (size.cache_bytes, "bytes of keys and values")
+    yield "cache", product((config.policy.batch_responses, "responses"), tokens, cache)
+
+
+def _training(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:
+    deepest = max(config.reward_models.depths, key=size.blocks)
+    yield _frozen(size)
+    yield "one reward model with Adam", product((size.trained(deepest), "weights"), (_ADAM, "bytes"))
+    texts = (2 * config.reward_models.batch_pairs, "texts")
+    yield "activations", _activations(size, texts, assumed.pair_tokens, deepest)
+
+
+def _scoring(config: Config, size: ModelSize) -> _Terms:
+    yield _frozen(size)
+    own = sum(size.trained(plan.trainable_layers) for plan in config.reward_models.plans)
+    yield "all reward models in float32", product((own, "weights of their own"), (_FLOAT32, "bytes"))
+
+
+def _ppo(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:
+    assert config.ppo is not None
+    layers = config.ppo.trainable_layers
+    trained = (size.trained(layers), "weights")
+    yield _frozen(size)
+    yield "policy and critic with Adam", product((2, "networks"), trained, (_ADAM, "bytes"))
+    yield "reference", product(trained, (_FLOAT32, "bytes"))
+    texts = (-(-config.ppo.batch_responses // config.ppo.minibatches), "texts")
+    yield "activations", _activations(size, texts, assumed.prompt_tokens + assumed.response_tokens, layers)
+
+
+def _activations(size: ModelSize, texts: tuple[float, str], tokens: int, layers: int) -> Product:
+    blocks = (size.blocks(layers), "blocks")
+    return product(texts, (tokens, "tokens"), blocks, (size.hidden, "width"), (_ACTIVATIONS, "bytes"))

@@ -1,0 +1,107 @@
+"""How large a model is, without loading it: from what is known of it, or from the files of its folder."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.config import EMBEDDED_MODEL
+from pipeline.errors import InvalidSetting
+
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """A decoder: all its weights, its blocks and the width between them, and its keys and values."""
+
+    parameters: float
+    layers: int
+    hidden: int
+    key_value_heads: int
+    head_size: int
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of keys and values of one token, in 16 bits."""
+        return 2 * self.layers * self.key_value_heads * self.head_size * 2
+
+    def trained(self, trainable_layers: int) -> float:
+        """Weights that are trained with so many top blocks: a share of all by blocks (-1: all; 0: a scalar head)."""
+        if trainable_layers == 0:
+            return float(self.hidden)
+        return self.parameters * min(self.blocks(trainable_layers) / self.layers, 1.0)
+
+    def blocks(self, trainable_layers: int) -> int:
+        return self.layers if trainable_layers == -1 else min(trainable_layers, self.layers)
+
+
+KNOWN: Mapping[str, ModelSize] = {
+    EMBEDDED_MODEL: ModelSize(134_515_008, 30, 576, 3, 64),
+    "meta-llama/Meta-Llama-3-8B-Instruct": ModelSize(8_030_261_248, 32, 4096, 8, 128),
+}
+
+
+def model_size(name: str, parameters: float | None = None) -> ModelSize:
+    """The size of a model by its name or folder; `parameters` replaces the number of its weights.
+
+    Raises InvalidSetting where it is not known.
+    """
+    found = KNOWN.get(name) or _of_folder(_folder(name))
+    if found is None:
+        raise InvalidSetting(
+            f"size of model {name!r} is not known; give the folder of one with config.json and safetensors, or one of "
+            f"{[*KNOWN]}",
+            "model",
+        )
+    return found if parameters is None else replace(found, parameters=parameters)
+
+
+def cached(name: str) -> Path | None:
+    """The folder of a hub id in the hub's cache on this machine, if its files were fetched once."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _folder(name: str) -> Path:
+    path = Path(name)
+    return path if path.is_dir() else cached(name) or path
+
+
+def _of_folder(folder: Path) -> ModelSize | None:
+    try:
+        facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        heads = facts["num_attention_heads"]
+        return ModelSize(
+            parameters=sum(_weights(path) for path in folder.glob("*.safetensors")),
+            layers=facts["num_hidden_layers"],
+            hidden=facts["hidden_size"],
+            key_value_heads=facts.get("num_key_value_heads") or heads,
+            head_size=facts.get("head_dim") or facts["hidden_size"] // heads,
+        )
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        return None
+
+
+def _weights(path: Path) -> int:
+    """How many weights a safetensors file has, by its header: a length, then JSON with the shape of every tensor."""
+    with path.open("rb") as file:
+        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+        header = json.loads(file.read(length))
+    total = 0
+    for name, facts in header.items():
+        if name != "__metadata__":
+            size = 1
+            for side in facts["shape"]:
+                size *= side
+            total += size
+    return total
