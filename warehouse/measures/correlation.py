@@ -7,6 +7,8 @@ halves (Knight 1966), O(n log² n) per row as NumPy does it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from warehouse.measures.ranks import Ranked, rank
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Whole = NDArray[np.signedinteger[Any]]
 Figure = tuple[Floats, NDArray[np.bool_]]
 """Values `[B]` and where they are defined; the value is 0 where it is not."""
 
@@ -98,25 +101,30 @@ def _discordant(x: Ints, y: Ints, w: Floats) -> tuple[Floats, Floats]:
     """Weight of the pairs that x and y order differently, and the sum of squared weights of values equal in both.
 
     Rows are sorted by x, then y; a discordant pair is then an inversion in y. Each sort carries all there is to know in
-    one whole number per entry, y above the place in the row above the weight, so nothing has to be gathered.
+    one whole number per entry, y above the place in the row above the weight, so nothing has to be gathered; of 32 bits
+    where that is enough, which sorts twice as fast.
     """
     rows, n = x.shape
-    weight_bits = int(w.max(initial=1.0)).bit_length()
-    key = ((x * n + y) << weight_bits) | w.astype(np.int64)
-    key.sort(axis=1)
-    weight = key & ((1 << weight_bits) - 1)
-    joint = key >> weight_bits
-    both_tied = _sum_of_squared_groups(joint, weight)
-
     blocks = 1
     while -(-n // blocks) > _LEAF:
         blocks *= 2
     size = -(-n // blocks)
     label = np.arange(blocks * size) // size
     label_bits = max(1, int(blocks - 1).bit_length())
-    key = np.zeros((rows, blocks * size), dtype=np.int64)
+    weight_bits = int(w.max(initial=1.0)).bit_length()
+    key_bits = weight_bits + max((n * n).bit_length(), n.bit_length() + label_bits)
+    fits = key_bits < 32 and float(w.sum(axis=1).max(initial=0.0)) ** 2 < 2**31
+    kind: type[np.signedinteger[Any]] = np.int32 if fits else np.int64
+
+    key = ((x * n + y) << weight_bits | w.astype(np.int64)).astype(kind)
+    key.sort(axis=1)
+    weight = key & ((1 << weight_bits) - 1)
+    joint = key >> weight_bits
+    both_tied = _sum_of_squared_groups(joint, weight)
+
+    key = np.zeros((rows, blocks * size), dtype=kind)
     key[:, :n] = (joint % n) << (label_bits + weight_bits) | weight
-    key |= label << weight_bits
+    key |= (label << weight_bits).astype(kind)
 
     leaves = key.reshape(rows, blocks, size)
     inversions = _inversions_within(leaves >> (label_bits + weight_bits), leaves & ((1 << weight_bits) - 1))
@@ -125,22 +133,23 @@ def _discordant(x: Ints, y: Ints, w: Floats) -> tuple[Floats, Floats]:
         merged.sort(axis=2)
         weight = merged & ((1 << weight_bits) - 1)
         right = weight * ((merged >> (weight_bits + level)) & 1)
-        left_upto = np.cumsum(weight - right, axis=2)
+        left_upto = np.cumsum(weight - right, axis=2, dtype=kind)
         all_left = left_upto[:, :, -1]
-        inversions += np.einsum("rb,rb->r", all_left, right.sum(axis=2)) - np.einsum("rbs,rbs->r", right, left_upto)
+        inversions += np.einsum("rb,rb->r", all_left, right.sum(axis=2, dtype=kind))
+        inversions -= np.einsum("rbs,rbs->r", right, left_upto)
     return inversions.astype(np.float64), both_tied
 
 
-def _inversions_within(y: Ints, w: Ints) -> Ints:
+def _inversions_within(y: Whole, w: Whole) -> Whole:
     """Per row, the weight of pairs in y's blocks `[rows, blocks, size]` of which the earlier is the greater."""
-    inversions = np.zeros(len(y), dtype=np.int64)
+    inversions = np.zeros(len(y), dtype=w.dtype)
     for apart in range(1, y.shape[2]):
         greater = y[:, :, :-apart] > y[:, :, apart:]
         inversions += np.einsum("rbs,rbs,rbs->r", greater, w[:, :, :-apart], w[:, :, apart:])
     return inversions
 
 
-def _sum_of_squared_groups(ordered: Ints, weight: Ints) -> Floats:
+def _sum_of_squared_groups(ordered: Whole, weight: Whole) -> Floats:
     """Per row, the sum over runs of equal values of their squared weight."""
     rows, n = ordered.shape
     starts = np.ones((rows, n), dtype=bool)

@@ -65,3 +65,11 @@ def test_single_precision_values_are_ranked_as_they_are() -> None:
     values, defined = correlation.kendall(x, x, np.ones((1, 4)))
     assert defined.all()
     assert values[0] == pytest.approx(1.0)
+
+
+def test_kendall_of_weights_beyond_32_bits() -> None:
+    """Ten thousand times the sample has the same τ-b; its pairs no longer fit into 32 bits."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 40, (2, 5, 90)).astype(float)
+    w = rng.integers(1, 4, (5, 90)).astype(float)
+    np.testing.assert_allclose(correlation.kendall(x, y, 10_000 * w)[0], correlation.kendall(x, y, w)[0], rtol=1e-12)
