@@ -143,6 +143,21 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("folder", type=Path, metavar="FOLDER", help="folder to make; it must not exist yet")
     export.add_argument("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
 
+    handed = command(
+        "export-rm",
+        "write a trained reward model as a Hugging Face folder for sequence classification, with its base",
+        _export_rm,
+    )
+    handed.add_argument("folder", type=Path, metavar="FOLDER", help="folder to make; it must not exist yet")
+    handed.add_argument("--run", required=True, metavar="RUN", help="id of the run that trained it")
+    handed.add_argument("--reward-model", required=True, metavar="NAME", help="its id in the run, e.g. flip-0.00")
+    handed.add_argument(
+        "--dtype",
+        default="float32",
+        metavar="TYPE",
+        help="of the weights: float32 (default), or bfloat16, half as large",
+    )
+
     app = command("app", "open the dashboard", _app)
     app.add_argument("--port", type=int, default=8501, help="port to serve on (default: 8501)")
     app.add_argument(
@@ -473,6 +488,13 @@ def _export(arguments: argparse.Namespace) -> int:
     from pipeline.outside import export_run
 
     print(export_run(store.home(), arguments.run, arguments.folder))
+    return 0
+
+
+def _export_rm(arguments: argparse.Namespace) -> int:
+    from pipeline.export_rm import export_rm
+
+    print(export_rm(store.home(), arguments.run, arguments.reward_model, arguments.folder, arguments.dtype))
     return 0
 
 

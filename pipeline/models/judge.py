@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.reading import Reading
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.trunk import depth, shallow
+from pipeline.models.trunk import blocks, depth
 
 
 class Judge:
@@ -25,8 +25,7 @@ class Judge:
         self._reward_model = reward_model
         self._between: Any = None
         if reward_model.top is not None and own > below:
-            self._between = shallow(language_model.base)
-            self._between.layers = language_model.base.layers[below:own]
+            self._between = blocks(language_model.base, below, own)
             self._between.norm = nn.Identity()
 
     @torch.no_grad()

@@ -107,8 +107,10 @@ def model_source(name: str) -> str:
     return str(provision()) if name == EMBEDDED_MODEL else name
 
 
-def load(name: str, threads: int = 0) -> LanguageModel:
-    """Load the embedded model, a local folder or a hub id, in bfloat16, on the GPU if there is one.
+def load(
+    name: str, threads: int = 0, dtype: torch.dtype = torch.bfloat16, device: torch.device | str | None = None
+) -> LanguageModel:
+    """Load the embedded model, a local folder or a hub id, on a device (None: the GPU if there is one).
 
     Safetensors only and no remote code. `threads` is torch's number of threads; 0 leaves it as it is.
     Raises ModelUnavailable if there is no such model.
@@ -117,7 +119,7 @@ def load(name: str, threads: int = 0) -> LanguageModel:
         torch.set_num_threads(threads)
     transformers_logging.disable_progress_bar()
     folder = model_source(name)
-    options = {"dtype": torch.bfloat16, "attn_implementation": ATTENTION, "use_safetensors": True}
+    options = {"dtype": dtype, "attn_implementation": ATTENTION, "use_safetensors": True}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
@@ -127,8 +129,14 @@ def load(name: str, threads: int = 0) -> LanguageModel:
             f"model {name!r} cannot be loaded as a {kind} ({str(error).splitlines()[0]}); give a local Hugging Face "
             f"folder with safetensors, a hub id that is reachable, or {EMBEDDED_MODEL!r}"
         ) from error
+    lacks = [part for part in ("layers", "norm") if not hasattr(model.get_decoder(), part)]
+    if lacks:
+        raise ModelUnavailable(
+            f"model {name!r}, a {model.config.model_type} model, has no {' and no '.join(lacks)} in its decoder, which "
+            "is cut in two there; give one that is laid out as Llama, Qwen, Mistral, Gemma, Phi-3 or OLMo-2 are"
+        )
     model.requires_grad_(False)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return LanguageModel(name, model.eval().to(device), tokenizer)
 
 

@@ -16,7 +16,7 @@ from pipeline.models.language_model import LanguageModel
 from pipeline.models.reading import Reading
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.top import copied_top
-from pipeline.models.trunk import depth, shallow
+from pipeline.models.trunk import blocks, depth, shallow
 
 
 class Policy(nn.Module):
@@ -84,8 +84,7 @@ class SamplingDecoder:
         self.decoder: Any = shallow(base)
         self.decoder.layers = nn.ModuleList([*base.layers[:below], *self._top])
         self.decoder.norm = copy.deepcopy(base.norm)
-        self.top: Any = shallow(self.decoder)
-        self.top.layers = self._top
+        self.top: Any = blocks(self.decoder, below)
 
     @property
     def first_trained(self) -> nn.Module:

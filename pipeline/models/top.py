@@ -1,7 +1,7 @@
 """The trained part of a model: copies of the decoder's top blocks, run on the outputs of the frozen trunk below them.
 
 Reward models, PPO's policy and its critic are all made of one. Weights are float32, as small steps vanish in bfloat16;
-the blocks compute in bfloat16, as the trunk does.
+the blocks compute as the trunk does: in bfloat16, unless the language model was loaded in float32.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.trunk import depth, shallow
+from pipeline.models.trunk import blocks, depth
 
 
 def copied_top(language_model: LanguageModel, layers: int) -> Any:
     """The top `layers` blocks (-1: all) and the final norm, copied to float32 and trainable, as a decoder by itself."""
     trunk_depth = depth(language_model, layers)
-    top = shallow(language_model.base)
-    top.layers = copy.deepcopy(language_model.base.layers[trunk_depth:]).float().requires_grad_(True)
+    top = blocks(language_model.base, trunk_depth)
+    top.layers = copy.deepcopy(top.layers).float().requires_grad_(True)
     for index, layer in enumerate(top.layers):
         layer.self_attn.layer_idx = index
     top.norm = copy.deepcopy(language_model.base.norm).float().requires_grad_(True)
@@ -34,7 +34,7 @@ def run_top(top: Any, hidden_BTD: Tensor, **layout: Any) -> Tensor:
     Texts are padded on the right, or lie in the rows as `layout` says, arguments of the decoder (`packing.TextBatch`).
     """
     device = top.norm.weight.device
-    with torch.autocast(device.type, torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16, enabled=hidden_BTD.dtype == torch.bfloat16):
         output_BTD: Tensor = top(
             inputs_embeds=hidden_BTD.to(device), **{"use_cache": False, **layout}
         ).last_hidden_state

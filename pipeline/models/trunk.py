@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,6 +28,8 @@ class Features:
 
     values: Tensor
     offsets: Tensor
+    at_once: ClassVar[int] = 256
+    """Texts that are scored together."""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -67,10 +69,20 @@ def trunk_of(language_model: LanguageModel, trainable_layers: int) -> Any:
     """The frozen part of the decoder; it shares its weights with the language model."""
     if trainable_layers == 0:
         return language_model.base
-    trunk = shallow(language_model.base)
-    trunk.layers = language_model.base.layers[: depth(language_model, trainable_layers)]
+    trunk = blocks(language_model.base, 0, depth(language_model, trainable_layers))
     trunk.norm = nn.Identity()
     return trunk
+
+
+def blocks(decoder: Any, start: int, stop: int | None = None) -> Any:
+    """A decoder of some of its blocks, which it shares, for what leaves the block below them."""
+    part = shallow(decoder)
+    part.layers = decoder.layers[start:stop]
+    kinds = getattr(decoder.config, "layer_types", None)
+    if kinds is not None and start:  # of which sort a block's attention is, is looked up by its place
+        part.config = copy.copy(decoder.config)
+        part.config.layer_types = kinds[start:stop]
+    return part
 
 
 def shallow(module: nn.Module) -> Any:

@@ -16,7 +16,7 @@ from tests.conftest import SMOKE_RUN, righttree
 from warehouse.measures import MEASURES
 
 COMMANDS = ("run", "resume", "extend", "add-rm", "cancel", "delete", "runs", "publish", "measure")
-COMMANDS += ("findings", "import", "data", "export", "app", "doctor")
+COMMANDS += ("findings", "import", "data", "export", "export-rm", "app", "doctor")
 
 
 def test_help_names_every_command_and_where_things_are() -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
-import hashlib
-import subprocess
 import sys
-import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +13,8 @@ import pytest
 
 from pipeline.config import Config, PPOSettings
 from pipeline.errors import InvalidConfig
-from pipeline.openrlhf import CLIP_RANGE, MODULE, VERSION, Algorithm, Places, train_ppo_arguments
-
-WHEEL_SHA256 = "c969d70db03a70724c3d8a5a01186c6e0728bce624fb3dff95e39b5396acefa6"
-"""Of the wheel whose code is executed here."""
+from pipeline.openrlhf import CLIP_RANGE, MODULE, Algorithm, Places, train_ppo_arguments
+from tests.pipeline.openrlhf_wheel import openrlhf_wheel, source_of
 
 HERE = Path("/data")
 PPO: dict[str, Any] = {
@@ -95,28 +90,9 @@ CRITIC = {
 @pytest.fixture(scope="module")
 def parser(tmp_path_factory: pytest.TempPathFactory) -> argparse.ArgumentParser:
     """OpenRLHF's parser: what its module does as a program up to `parse_args`, with the standard library alone."""
-    folder = tmp_path_factory.mktemp("openrlhf")
-    options = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.11", "--platform", "manylinux1_x86_64"]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--retries", "1", "--timeout", "20", *options]
-    try:
-        subprocess.run(
-            [*command, "--dest", str(folder), f"openrlhf=={VERSION}"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"OpenRLHF's wheel is not to be had: {error.stderr.strip().splitlines()[-1:]}")
-    except subprocess.TimeoutExpired:
-        pytest.skip("OpenRLHF's wheel is not to be had: no answer in two minutes")
-    (wheel,) = folder.glob("*.whl")
-    assert hashlib.sha256(wheel.read_bytes()).hexdigest() == WHEEL_SHA256
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(f"{MODULE.replace('.', '/')}.py"))
-        source = archive.read(name).decode()
+    source = source_of(openrlhf_wheel(tmp_path_factory.mktemp("openrlhf")), MODULE)
     made: dict[str, Any] = {"argparse": argparse, "datetime": datetime}
-    exec(compile(_up_to_parse_args(source), name, "exec"), made)
+    exec(compile(_up_to_parse_args(source), MODULE, "exec"), made)
     found = made["parser"]
     assert isinstance(found, argparse.ArgumentParser)
     found.allow_abbrev = False  # so that no flag of ours is only the beginning of one
