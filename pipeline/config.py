@@ -21,6 +21,9 @@ from warehouse.schema import CATEGORIES
 EMBEDDED_MODEL = "smollm2-135m-instruct"
 """Name that stands for the embedded model; anything else is a local folder or a hub id."""
 
+ALL_LAYERS = -1
+"""The `trainable_layers` that stands for all of a model's."""
+
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Temperature = Annotated[float, Field(gt=0, le=5)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -184,7 +187,11 @@ class RewardModelPlan:
 
 
 class RewardModelSettings(_Settings):
-    """The family of reward models and how each is trained (METHOD: Bradley–Terry with a regulariser)."""
+    """The family of reward models and how each is trained (METHOD: Bradley–Terry with a regulariser).
+
+    A step is `batch_pairs` pairs, in `gradient_accumulation` parts one after the other in each of `processes`, which
+    share the training of a reward model with `trainable_layers = -1`; others are trained in one process.
+    """
 
     flip_rates: tuple[Share, ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
     others: tuple[OtherRewardModel, ...] = ()
@@ -196,6 +203,29 @@ class RewardModelSettings(_Settings):
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
     regularisation: Annotated[float, Field(ge=0)] = 1e-2
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    gradient_accumulation: Count = 1
+    gradient_checkpointing: bool = False
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _fit_what_is_trained(self) -> Self:
+        parts = self.gradient_accumulation * self.processes
+        if parts > self.batch_pairs:
+            raise ValueError(
+                f"gradient_accumulation × processes is {parts}: a step of {self.batch_pairs} batch_pairs has no pair "
+                "for each part; give more batch_pairs, or fewer of them"
+            )
+        if self.processes > 1 and ALL_LAYERS not in self.depths:
+            raise ValueError(
+                f"processes is {self.processes}, and only reward models with trainable_layers = -1, all, are trained "
+                "by several; give one such, or leave processes out"
+            )
+        if self.gradient_checkpointing and set(self.depths) == {0}:
+            raise ValueError(
+                "gradient_checkpointing saves memory where layers are trained, and every reward model here trains its "
+                "head only; give trainable_layers other than 0, or leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _ids_are_distinct(self) -> Self:
@@ -242,6 +272,11 @@ class RewardModelSettings(_Settings):
     def trained_ids(self) -> tuple[str, ...]:
         """Ids of those that the run trains, sorted: PPO can be run against them."""
         return tuple(sorted(plan.reward_model_id for plan in self.plans))
+
+    @property
+    def texts_at_once(self) -> int:
+        """Texts that a process reads together in training, at most: both sides of its part of a step."""
+        return 2 * -(-self.batch_pairs // (self.gradient_accumulation * self.processes))
 
     @property
     def depths(self) -> tuple[int, ...]:

@@ -53,3 +53,7 @@ class NoScore(PipelineError, RuntimeError):
 
 class ModelUnavailable(PipelineError, FileNotFoundError):
     """A model that is neither here nor to be had."""
+
+
+class TrainingFailed(PipelineError, RuntimeError):
+    """Processes that train a reward model together, of which one ended before its time."""

@@ -97,7 +97,8 @@ def _scaled(work: Mapping[str, float], disk: Mapping[str, float], config: Config
         if not wanted:
             seconds[stage] = 0.0
             continue
-        source = next((one for one in known if _rate(one, stage)), None)
+        telling = (one for one in known if workload.tells_of(stage, config, one.config))
+        source = next((one for one in telling if _rate(one, stage)), None)
         if source is None:
             continue
         facts, batch = source.stages[stage], workload.batches(config).get(stage, 0)

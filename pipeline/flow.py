@@ -9,14 +9,13 @@ same rows.
 from __future__ import annotations
 
 import importlib
-import resource
 import sys
 import traceback
-from pathlib import Path
 from typing import TextIO
 
 from pipeline.context import Context, Work
 from pipeline.errors import PipelineError
+from pipeline.memory import peak_resident_bytes
 from pipeline.progress import Progress
 from pipeline.provenance import code_version
 from pipeline.runs import RunDirectory
@@ -91,16 +90,7 @@ def _advance(stage: str, context: Context) -> None:
             "units": work.units,
             "made": attempt.made,
             "unit": work.unit,
-            "peak_resident_bytes": _peak_resident_bytes(),
+            "peak_resident_bytes": peak_resident_bytes(),
             "code_version": code_version(),
         },
     )
-
-
-def _peak_resident_bytes() -> int:
-    """The most memory that this process held; `getrusage` would count that of the one which started it, too."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

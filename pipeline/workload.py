@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from pipeline.config import Config, PromptSettings, RewardModelPlan
+from pipeline.config import ALL_LAYERS, Config, PromptSettings, RewardModelPlan
 from pipeline.prompts import load_prompts
 from pipeline.stages.ppo import jobs
 from pipeline.stages.prompts import choose
@@ -25,6 +25,11 @@ _BLOCKS = 30
 """Blocks of the embedded model: what reads a text, and what `trainable_layers = -1` trains."""
 _HEAD = 0.002
 """Training a head alone against training a block."""
+_READ_AGAIN = 4 / 3
+"""Training with checkpointed gradients: a backward pass is two forward passes' work, and one more is made for it."""
+_KEPT_INSIDE = 17
+"""Activations that a block keeps for its backward pass against its input alone: 34 to 2 bytes a token and hidden unit
+in 16 bits (Korthikanti et al. 2022, arXiv 2205.05198, equation 2, without attention's own)."""
 _UPDATE = 0.25
 """PPO: an epoch of updates on a response, or reading it once more, against sampling and judging it."""
 
@@ -40,7 +45,7 @@ def work(config: Config, extends: Config | None = None) -> dict[str, float]:
     return {
         "train_responses": 0.0 if extends else train_responses(config, prompts) * (tokens + _PROMPT_TOKENS_SAMPLED),
         "features": texts * (tokens + _PROMPT_TOKENS) if _new_depths(config, extends) else 0.0,
-        "reward_models": texts * sum(plan.train_share * plan.epochs * _trained(plan) for plan in added),
+        "reward_models": texts * sum(plan.train_share * plan.epochs * _learnt(plan, config) for plan in added),
         "test_responses": more * (tokens + _PROMPT_TOKENS_SAMPLED),
         "scores": (more * _read(plans) + before * _read(added)) * (tokens + _PROMPT_TOKENS),
         "best_of_n": float(_count(prompts, "rl_test") * config.test.rl_test_samples * len(plans) ** 2),
@@ -72,7 +77,19 @@ def batches(config: Config) -> dict[str, int]:
     """Tokens that a batch of the stages holds at most, on which their memory hangs."""
     tokens = config.policy.max_new_tokens + _PROMPT_TOKENS
     sampled = dict.fromkeys(("train_responses", "test_responses"), config.policy.batch_responses * tokens)
-    return sampled | ({"ppo": config.ppo.batch_responses * tokens} if config.ppo else {})
+    models = config.reward_models
+    read = models.texts_at_once * tokens * (1 if models.gradient_checkpointing else _KEPT_INSIDE)
+    return (
+        sampled
+        | ({"ppo": config.ppo.batch_responses * tokens} if config.ppo else {})
+        | ({"reward_models": read} if ALL_LAYERS in models.depths else {})
+    )
+
+
+def tells_of(stage: str, config: Config, other: Config) -> bool:
+    """Whether the other's seconds for a stage say something of it here: processes that share the cores gain nothing,
+    those that have a GPU each do."""
+    return stage != "reward_models" or config.reward_models.processes == other.reward_models.processes
 
 
 def comparable(config: Config, other: Config) -> bool:
@@ -145,16 +162,23 @@ def _ppo(config: Config, extends: Config | None, prompts: pl.DataFrame, added: b
 
 
 def _new_depths(config: Config, extends: Config | None) -> set[int]:
-    """Depths of features that have to be read from the trunk."""
-    return set(config.reward_models.depths) - set(extends.reward_models.depths if extends else ())
+    """Depths of features that have to be read from the trunk; those that train all layers use none."""
+    there = set(extends.reward_models.depths if extends else ())
+    return set(config.reward_models.depths) - there - {ALL_LAYERS}
 
 
 def _layers(trainable_layers: int) -> int:
-    return _BLOCKS if trainable_layers == -1 else trainable_layers
+    return _BLOCKS if trainable_layers == ALL_LAYERS else trainable_layers
 
 
 def _trained(plan: RewardModelPlan) -> float:
     return _layers(plan.trainable_layers) + _HEAD
+
+
+def _learnt(plan: RewardModelPlan, config: Config) -> float:
+    """Training on one text."""
+    again = config.reward_models.gradient_checkpointing and plan.trainable_layers != 0
+    return _trained(plan) * (_READ_AGAIN if again else 1)
 
 
 def _read(plans: Iterable[RewardModelPlan]) -> float:

@@ -7,7 +7,7 @@ small JSON beside them.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.tokens import Tokens
 from pipeline.models.top import copied_top, run_top
 from pipeline.models.trunk import Features, trunk_features
 
 _INITIAL_STD = 0.02
-_SCORE_BATCH = 256
 
 
 class RewardModel(nn.Module):
@@ -42,25 +42,31 @@ class RewardModel(nn.Module):
             self.head.weight.normal_(0.0, _INITIAL_STD, generator=generator)
         self.to(language_model.device)
 
-    def forward(self, features: Features, texts: Tensor) -> Tensor:
+    def forward(self, features: Features | Tokens, texts: Tensor) -> Tensor:
         """Scores `[texts]`, float32, of the texts with these numbers."""
         device = self.head.weight.device
-        if self.top is None:
-            return self.head(features.values[texts].to(device).float()).squeeze(-1)
         hidden_BTD, lengths_B = features.padded(texts)
-        output_BTD = run_top(self.top, hidden_BTD)
+        output_BTD = hidden_BTD.to(device) if self.top is None else run_top(self.top, hidden_BTD)
         last_BD = output_BTD[torch.arange(len(texts), device=device), lengths_B.to(device) - 1]
         return self.head(last_BD.float()).squeeze(-1)
+
+    def checkpoint_gradients(self) -> None:
+        """Keep no block's inner activations for the backward pass: they are computed again, which saves memory."""
+        if self.top is not None:
+            self.top.gradient_checkpointing_enable({"use_reentrant": False})
 
     @torch.inference_mode()
     def score(self, features: Features) -> NDArray[np.float32]:
         """Scores of all texts, in order, float32 `[texts]`."""
-        batches = torch.arange(len(features)).split(_SCORE_BATCH)
+        batches = torch.arange(len(features)).split(features.at_once)
         return torch.cat([self(features, texts) for texts in batches]).cpu().numpy().astype(np.float32)
 
-    def save(self, folder: Path) -> None:
-        """Write `model.safetensors` and `reward_model.json` into an existing folder."""
-        weights = {name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()}
+    def save(self, folder: Path, state: Mapping[str, Tensor] | None = None) -> None:
+        """Write `model.safetensors` and `reward_model.json` into an existing folder.
+
+        `state` are the weights where they are elsewhere than in the model.
+        """
+        weights = {name: value.detach().contiguous().cpu() for name, value in (state or self.state_dict()).items()}
         save_file(weights, folder / "model.safetensors")
         facts = {"base_model": self.base_model, "trainable_layers": self.trainable_layers}
         (folder / "reward_model.json").write_text(json.dumps(facts, indent=2) + "\n")

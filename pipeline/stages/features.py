@@ -1,6 +1,7 @@
 """Stage 4: the frozen trunk reads every distinct text of the preference pairs once, for all reward models together.
 
 For those that are not trained yet: in a run that extends another one, features are there already, or nobody needs them.
+Those that train all layers read the texts themselves, again and again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline import texts
+from pipeline.config import ALL_LAYERS
 from pipeline.context import Context, Work
 from pipeline.runs import RunDirectory
 
@@ -25,7 +27,7 @@ def run(context: Context) -> Work:
         for plan in context.config.reward_models.plans
         if not context.run.has_part("reward_model", "reward_models", plan.reward_model_id)
     ]
-    depths = {plan.trainable_layers for plan in untrained}
+    depths = {plan.trainable_layers for plan in untrained} - {ALL_LAYERS}
     planned = text_batches(context.run)
     missing = [unit for unit in range(len(planned)) if depths - depths_in(feature_file(context.run, unit))]
     total = sum(len(batch) for batch in planned)

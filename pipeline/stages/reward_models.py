@@ -1,6 +1,7 @@
 """Stage 5: M reward models learn from the same pairs, each on its own corruption of their labels or choice of them.
 
-A part is one reward model: its weights, its labels, its curve, and last the row of table `reward_model`. Those made
+A part is one reward model: its weights, its labels, its curve, and last the row of table `reward_model`. They are
+trained on the features of the trunk, or, with all layers, on the texts, by one process or by several. Those made
 elsewhere, which are added to a run, are not trained: they order the validation pairs, and have a row.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,20 +19,15 @@ from numpy.typing import NDArray
 
 from pipeline.config import AddedRewardModel, RewardModelPlan
 from pipeline.context import Context, Work
+from pipeline.learning import Learn, Lesson, learning
 from pipeline.runs import RunDirectory
 from pipeline.stages.features import feature_file, text_batches
 from pipeline.texts import Text
-
-if TYPE_CHECKING:
-    from pipeline.models.reward_model import RewardModel
-    from pipeline.models.trunk import Features
 
 STAGE = "reward_models"
 
 
 def run(context: Context) -> Work:
-    from pipeline.models.trunk import load_features
-
     plans = context.config.reward_models.plans
     missing = [plan for plan in plans if not context.run.has_part("reward_model", STAGE, plan.reward_model_id)]
     everyone = context.config.reward_models.ids
@@ -42,13 +38,14 @@ def run(context: Context) -> Work:
     ]
     context.progress.plan(len(everyone), "reward models", len(everyone) - len(missing) - len(added))
     batches = text_batches(context.run) if missing else []
-    numbers = {text: number for number, text in enumerate(text for batch in batches for text in batch)}
+    texts = [text for batch in batches for text in batch]
+    numbers = {text: number for number, text in enumerate(texts)}
     files = [feature_file(context.run, unit) for unit in range(len(batches))]
     for layers in sorted({plan.trainable_layers for plan in missing}):
-        features = load_features(files, layers)
+        learn = learning(context, layers, texts, files)
         for plan in missing:
             if plan.trainable_layers == layers:
-                _train_one(context, plan, numbers, features)
+                _train_one(context, plan, numbers, learn)
                 context.progress.advance()
     for entry in added:
         _add_one(context, entry)
@@ -79,10 +76,7 @@ def _add_one(context: Context, added: AddedRewardModel) -> None:
     context.progress.say(f"{added.name}: validation accuracy {accuracy:.3f} on {pairs.height} pairs")
 
 
-def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, int], features: Features) -> None:
-    from pipeline.models.reward_model import RewardModel
-    from pipeline.models.training import train
-
+def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, int], learn: Learn) -> None:
     name, settings = plan.reward_model_id, context.config.reward_models
     seed = context.seed(STAGE, name)
     pairs = context.run.read("preference")
@@ -90,15 +84,14 @@ def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, i
     train_pairs = _text_numbers(labels, numbers)
     labelled = np.where(labels["flipped"].to_numpy()[:, None], train_pairs[:, ::-1], train_pairs)
     validation_pairs = _text_numbers(pairs.filter(split="validation"), numbers)
-    reward_model = RewardModel(context.base_model, plan.trainable_layers, seed)
     changed = settings.model_copy(update={"learning_rate": plan.learning_rate, "epochs": plan.epochs})
-    curve = train(reward_model, features, labelled, validation_pairs, changed, seed)
-    weights = _save(context.run, name, reward_model)
+    learnt = learn(Lesson(plan, changed, seed, labelled, validation_pairs))
+    weights = _save(context.run, name, learnt.save)
     rows = labels.select(pl.lit(name).alias("reward_model_id"), "preference_id", "flipped")
     context.run.write_part("label", STAGE, name, rows)
-    points = [{"model_id": name, "metric": p.metric, "step": p.step, "value": p.value} for p in curve]
+    points = [{"model_id": name, **point} for point in learnt.curve]
     context.run.write_part("training_curve", STAGE, name, pl.DataFrame(points))
-    accuracy = next(point.value for point in reversed(curve) if point.metric == "validation_accuracy")
+    accuracy = next(point["value"] for point in reversed(learnt.curve) if point["metric"] == "validation_accuracy")
     row = {
         "reward_model_id": name,
         "kind": plan.kind,
@@ -143,13 +136,13 @@ def _text_numbers(pairs: pl.DataFrame, numbers: Mapping[Text, int]) -> NDArray[n
     return np.array(sides, dtype=np.int64).T
 
 
-def _save(run: RunDirectory, name: str, reward_model: RewardModel) -> str:
+def _save(run: RunDirectory, name: str, save: Callable[[Path], object]) -> str:
     """Write the weights' folder under a temporary name, then rename it; returns its path within the run."""
     target = run.work("reward_models", name)
     draft = target.with_name(f".partial-{name}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    reward_model.save(draft)
+    save(draft)
     shutil.rmtree(target, ignore_errors=True)  # what a kill between the rename and the part left behind
     draft.rename(target)
     return str(target.relative_to(run.path))

@@ -89,8 +89,22 @@ def other(*settings: str) -> str:
     return "\n".join(["[[reward_models.others]]", *settings])
 
 
+def family(*settings: str) -> str:
+    return "\n".join(["[reward_models]", *settings])
+
+
 def test_a_seed_given_replaces_the_profile_s(tmp_path: Path) -> None:
     assert load_profile("smoke", seed=7).seed == 7
+
+
+def test_all_layers_can_be_trained_in_parts_and_by_several_processes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    settings = ("trainable_layers = -1", "batch_pairs = 64", "gradient_accumulation = 8", "processes = 8")
+    path.write_text(family(*settings, "gradient_checkpointing = true"))
+    read = load_profile(str(path)).reward_models
+    assert (read.gradient_accumulation, read.processes, read.gradient_checkpointing) == (8, 8, True)
+    path.write_text(family("processes = 2") + "\n" + other("kind = 'depth'", "trainable_layers = -1"))
+    assert load_profile(str(path)).reward_models.depths == (-1, 0)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +133,11 @@ def test_a_seed_given_replaces_the_profile_s(tmp_path: Path) -> None:
         (other("kind = 'length'", "length_bias = 0"), "reward_models.others.0.length_bias: .*greater than 0"),
         (other("kind = 'depth'", "trainable_layers = 0"), "others has a depth of 0, which is the family's"),
         (2 * (other("kind = 'seed'", "number = 1") + "\n"), "others has seed-1 more than once"),
+        (family("processes = 2", "trainable_layers = 2"), "reward_models: processes is 2, and only reward models with"),
+        (family("gradient_checkpointing = true"), "reward_models: gradient_checkpointing saves memory where layers"),
+        (family("gradient_accumulation = 33"), "gradient_accumulation × processes is 33: a step of 32 batch_pairs has"),
+        (family("trainable_layers = -1", "gradient_accumulation = 8", "processes = 8"), "processes is 64: a step of"),
+        (family("gradient_accumulation = 0"), "reward_models.gradient_accumulation: .*greater than or equal to 1"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_was_got(tmp_path: Path, text: str, message: str) -> None:

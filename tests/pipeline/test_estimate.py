@@ -59,6 +59,23 @@ def test_larger_batches_take_more_memory_than_the_run_tells(smoke_home: Path) ->
     assert not estimate.estimate(smoke_home, changed(policy={"batch_responses": 24})).memory_is_least
 
 
+def test_training_all_layers_takes_more_time_and_memory_and_no_features(smoke_home: Path) -> None:
+    def models(**settings: object) -> Config:
+        return changed(reward_models={"others": [], **settings})
+
+    once = estimate.estimate(smoke_home, models()).stages
+    found = estimate.estimate(smoke_home, models(trainable_layers=-1))
+    assert once["features"] > 0.0
+    assert found.stages["features"] == 0.0
+    assert found.stages["reward_models"] > 5 * once["reward_models"]
+    assert found.memory_is_least
+    again = estimate.estimate(smoke_home, models(trainable_layers=-1, gradient_checkpointing=True)).stages
+    assert again["reward_models"] > 1.2 * found.stages["reward_models"]
+    together = estimate.estimate(smoke_home, models(trainable_layers=-1, processes=2))
+    assert "reward_models" not in together.stages  # no run was trained by two processes
+    assert together.wall_s is None
+
+
 def test_an_extension_takes_only_what_is_missing(smoke_home: Path) -> None:
     once = estimate.estimate(smoke_home, SMOKE).stages
 
