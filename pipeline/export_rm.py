@@ -35,8 +35,6 @@ def export_rm(data: Path, run_id: str, reward_model_id: str, target: Path, dtype
         raise InvalidConfig(
             f"reward model {reward_model_id!r} of run {run_id} {why}; it has trained {', '.join(trained) or 'none yet'}"
         )
-    import torch
-
     from pipeline.models.language_model import load
     from pipeline.models.reward_model import load_reward_model
     from pipeline.models.sequence_classification import save
@@ -49,7 +47,7 @@ def export_rm(data: Path, run_id: str, reward_model_id: str, target: Path, dtype
     with told(target, "export to another folder"):
         try:
             draft.mkdir(parents=True)
-            save(language_model, reward_model, draft, getattr(torch, dtype), [*_TRIED, *texts.iter_rows()])
+            save(language_model, reward_model, draft, dtype, [*_TRIED, *texts.iter_rows()])
             draft.rename(target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -38,9 +38,9 @@ _THEN_THE_RESPONSE = "{{ scored | default('') }}"
 
 
 def save(
-    language_model: LanguageModel, reward_model: RewardModel, folder: Path, dtype: torch.dtype, texts: Sequence[Text]
+    language_model: LanguageModel, reward_model: RewardModel, folder: Path, dtype_name: str, texts: Sequence[Text]
 ) -> None:
-    """Write a reward model and its base into an existing folder, weights in `dtype`.
+    """Write a reward model and its base into an existing folder, weights in `float32` or `bfloat16`.
 
     `texts` are some (prompt, response) texts on which the tokenizer that is written is tried. Raises ModelUnavailable
     for a base that transformers has no sequence classifier with a head `score` for, and for one whose texts the written
@@ -54,7 +54,7 @@ def save(
     config = copy.deepcopy(language_model.model.config)
     config.num_labels = 1
     config.pad_token_id = tokenizer.pad_token_id
-    config.dtype = dtype
+    config.dtype = dtype = getattr(torch, dtype_name)
     weights = _weights(language_model, reward_model, tokenizer.pad_token_id + 1)
     config.vocab_size = max(config.vocab_size, tokenizer.pad_token_id + 1)
     model = _empty(config, language_model.name)

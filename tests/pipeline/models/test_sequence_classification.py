@@ -41,7 +41,7 @@ def exported(language_model: LanguageModel, layers: int, folder: Path) -> np.nda
         for parameter in reward_model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     folder.mkdir()
-    save(language_model, reward_model, folder, torch.float32, TEXTS)
+    save(language_model, reward_model, folder, "float32", TEXTS)
     scores = score_texts(language_model, reward_model.eval(), TEXTS)
     assert np.ptp(scores) > 0.1
     return scores
@@ -125,7 +125,7 @@ def test_a_base_without_chat_template_gets_one_that_reads_as_the_run_does(tmp_pa
 
 def test_a_text_that_would_be_cut_into_other_tokens_is_refused(tiny: LanguageModel, tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="would score another text"):
-        save(tiny, RewardModel(tiny, 0), tmp_path, torch.float32, [("Name a colour.", "\n\nBlue.")])
+        save(tiny, RewardModel(tiny, 0), tmp_path, "float32", [("Name a colour.", "\n\nBlue.")])
     assert list(tmp_path.iterdir()) == []
 
 
