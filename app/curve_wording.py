@@ -15,7 +15,7 @@ from warehouse.measures.gain_curves import GainCurves
 from warehouse.measures.ndr_curve import NdrCurve
 
 _STOPPED_SHOWN = 4
-NO_PPO = "This run has no PPO policies; what is shown is best-of-n alone."
+NO_PPO = "This run has no policies of PPO or another algorithm; what is shown is best-of-n alone."
 EMPTY = "(an empty response)"
 
 

@@ -27,7 +27,10 @@ class OptimizerWords:
 
 _OPTIMIZERS: Mapping[str, OptimizerWords] = {
     "bon": OptimizerWords("Best-of-n", "n", "best-of-{}", "best-of-n at a KL of {} nats"),
-    "ppo": OptimizerWords("PPO", "Step", "PPO at step {}", "PPO at a KL of {} nats"),
+    **{
+        name: OptimizerWords(title, "Step", f"{title} at step {{}}", f"{title} at a KL of {{}} nats")
+        for name, title in (("ppo", "PPO"), ("reinforce++", "REINFORCE++"), ("rloo", "RLOO"), ("grpo", "GRPO"))
+    },
 }
 
 

@@ -18,6 +18,7 @@ from pipeline import added, estimate, extend, flow, jobs, runs
 from pipeline.config import load_profile, profile_names
 from pipeline.errors import PipelineError
 from pipeline.models.installed import require_sampler
+from pipeline.openrlhf_launch import require_engine
 from pipeline.plan import command as plan_command
 from warehouse import store
 from warehouse.errors import WarehouseError
@@ -308,6 +309,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(plan_command.text(data, plan_command.planned(config, arguments), arguments))
         return 0
     require_sampler(config.policy.sampler)
+    require_engine(config)
     stopped = None if arguments.new or arguments.run_id else jobs.stopped(data, config)
     if stopped:
         print(f"going on with {stopped}, which was stopped; --new starts another", file=sys.stderr)

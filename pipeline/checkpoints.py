@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from pipeline.config import Algorithm
 from pipeline.context import Context
 from pipeline.sampling import Wanted
 from pipeline.scoring import Scorer, parts_of, unscored
@@ -36,61 +37,76 @@ class Job:
     reward_model_id: str
     kl_coefficient: float
     suffix: str
+    algorithm: Algorithm = "ppo"
 
     @property
     def ppo_id(self) -> str:
-        return f"ppo{self.suffix}/{self.reward_model_id}"
+        return f"{self.algorithm}{self.suffix}/{self.reward_model_id}"
 
     @property
     def unit(self) -> str:
         """Its name in names of files."""
-        return f"{self.reward_model_id}{self.suffix}"
+        of = "" if self.algorithm == "ppo" else f"{self.algorithm}-"
+        return f"{of}{self.reward_model_id}{self.suffix}"
 
     def policy_id(self, step: int) -> str:
-        return f"ppo-{step}{self.suffix}/{self.reward_model_id}"
+        return f"{self.algorithm}-{step}{self.suffix}/{self.reward_model_id}"
+
+    def unit_at(self, step: int) -> str:
+        """Name of a checkpoint in names of files."""
+        return f"{self.unit}-{step:05d}"
 
 
 def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str, float]:
     """Write the policy as it stands; returns its KL by both estimators and its mean tokens, for the curve."""
-    step, temperature = ppo.steps_done, context.config.policy.temperature
-    policy_id, unit = job.policy_id(step), f"{job.unit}-{step:05d}"
-    prompts = context.run.read("prompt").filter(pl.col("split").is_in(["rl_test", "rm_test"])).sort("prompt_id")
-    wanted = [
+    step = ppo.steps_done
+    sampled = _sampled(context, ppo, wanted_of(context, job, step))
+    measured = set(context.run.read("prompt").filter(split="rl_test")["prompt_id"])
+    seen = _measured(ppo, sampled, measured)
+    responses = pl.concat([_rows(batch, rollout) for batch, rollout in sampled])
+    write(context, job, step, responses, _scores(ppo, scorer, sampled, responses), seen["test_kl_k3"])
+    return seen
+
+
+def wanted_of(context: Context, job: Job, step: int) -> list[tuple[Wanted, int]]:
+    """The responses that a checkpoint gives, each with the number of its sample."""
+    prompts = context.run.read("prompt").sort("prompt_id")
+    policy_id, temperature = job.policy_id(step), context.config.policy.temperature
+    return [
         (Wanted(policy_id, row["prompt_id"], row["text"], temperature, samples), number)
         for split, samples in _samples(context, step).items()
         for row in prompts.filter(split=split).iter_rows(named=True)
         for number in range(samples)
     ]
-    sampled = _sampled(context, ppo, wanted)
-    measured = set(prompts.filter(split="rl_test")["prompt_id"])
-    seen = _measured(ppo, sampled, measured)
-    responses = pl.concat([_rows(batch, rollout) for batch, rollout in sampled])
-    scores = _scores(ppo, scorer, sampled, responses)
-    run = context.run
+
+
+def write(context: Context, job: Job, step: int, responses: pl.DataFrame, scores: pl.DataFrame, kl_nats: float) -> None:
+    """Write a checkpoint's rows: what it answered (with column `prompt`, its text), scores of that, values, and last
+    the policy."""
+    run, policy_id, unit = context.run, job.policy_id(step), job.unit_at(step)
     run.write_part("response", STAGE, unit, responses.drop("prompt"))
     run.write_part("score", STAGE, unit, scores)
-    run.write_part("policy_value", STAGE, unit, _values(policy_id, scores, responses, prompts))
+    run.write_part("policy_value", STAGE, unit, _values(policy_id, scores, responses, run.read("prompt")))
     row = {
         "policy_id": policy_id,
-        "optimizer": "ppo",
+        "optimizer": job.algorithm,
         "reward_model_id": job.reward_model_id,
         "strength": float(step),
-        "kl": seen["test_kl_k3"],
+        "kl": kl_nats,
         "kl_estimator": "k3",
         "kl_coefficient": job.kl_coefficient,
-        "temperature": temperature,
+        "temperature": context.config.policy.temperature,
         "system_prompt": None,
         "base_model": context.config.policy.model,
     }
     run.write_part("policy", STAGE, unit, pl.DataFrame([row], infer_schema_length=None))
-    return seen
 
 
 def complete(context: Context, todo: Iterable[Job]) -> None:
     """Judge the checkpoints that are there by the reward models that the run did not have when they were sampled."""
     settings, run = context.config.ppo, context.run
     assert settings is not None
-    units = [(job, step, f"{job.unit}-{step:05d}") for job in todo for step in settings.checkpoints]
+    units = [(job, step, job.unit_at(step)) for job in todo for step in settings.checkpoints]
     there = [(job.policy_id(step), unit) for job, step, unit in units if run.has_part("policy", STAGE, unit)]
     missing = {unit: (policy_id, names) for policy_id, unit in there if (names := unscored(context, STAGE, unit))}
     if not missing:

@@ -303,9 +303,30 @@ class TestSettings(_Settings):
         return self
 
 
-class PPOSettings(_Settings):
-    """PPO against every reward model: see `pipeline/models/ppo.py`. A step is one batch of rollouts and its updates."""
+Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo"]
 
+
+class OpenRLHFSettings(_Settings):
+    """How OpenRLHF is run: see `pipeline/openrlhf_run.py`.
+
+    `gpus` of one machine; prompts of at most `max_prompt_tokens`; a process that prints nothing for `silence_limit_s`
+    seconds is taken to hang, and ended.
+    """
+
+    gpus: Annotated[int, Field(ge=1, le=1024)] = 8
+    max_prompt_tokens: Count = 1024
+    silence_limit_s: Annotated[float, Field(gt=0, le=604_800)] = 3600.0
+
+
+class PPOSettings(_Settings):
+    """PPO against every reward model: see `pipeline/models/ppo.py`. A step is one batch of rollouts and its updates.
+
+    With `engine = "openrlhf"` OpenRLHF does it, by PPO or by each of `algorithms`, in processes of its own.
+    """
+
+    engine: Literal["in_process", "openrlhf"] = "in_process"
+    algorithms: tuple[Algorithm, ...] = ("ppo",)
+    openrlhf: OpenRLHFSettings = OpenRLHFSettings()
     steps: Count = 10
     checkpoints: tuple[Count, ...] = (5, 10)
     test_samples: Annotated[int, Field(ge=1, le=4096)] = 2
@@ -340,6 +361,12 @@ class PPOSettings(_Settings):
             raise ValueError(f"batch_responses has to be a multiple of samples_per_prompt, {self.samples_per_prompt}")
         if self.kl_coefficient in self.sweep or len(set(self.sweep)) < len(self.sweep):
             raise ValueError("sweep has to hold distinct KL coefficients other than kl_coefficient")
+        if not self.algorithms or len(set(self.algorithms)) < len(self.algorithms):
+            raise ValueError(f"algorithms has to name one or more, each once, got {list(self.algorithms)}")
+        if self.engine == "in_process" and self.algorithms != ("ppo",):
+            raise ValueError(
+                f"engine 'in_process' knows ppo alone, got {list(self.algorithms)}; give engine 'openrlhf'"
+            )
         return self
 
 

@@ -81,6 +81,15 @@ class Context:
             self._vllm = VllmSampler(policy, settings.batch_responses, settings.max_new_tokens)
         return self._vllm.sample(requests, settings.max_new_tokens, seed)
 
+    def release(self) -> None:
+        """Let go of the base model and all that was started, so that others have the GPU; asked, it is loaded again."""
+        from pipeline.models.fine_tuned import free_memory
+
+        self.close()
+        self._added.clear()
+        self.__dict__.pop("base_model", None)
+        free_memory()
+
     def close(self) -> None:
         """End what was started besides this process."""
         if self._vllm is not None:

@@ -172,7 +172,7 @@ def _take_over(old: RunDirectory, folder: Path) -> None:
 
 def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if source.suffix == ".jsonl" or source.name == checksums.FILE:  # a curve, or a list, that is appended to
+    if source.suffix in (".jsonl", ".log") or source.name == checksums.FILE:  # a curve, or a list, that is appended to
         shutil.copy2(source, target)
         return
     try:

@@ -6,7 +6,8 @@ Nothing here runs OpenRLHF, which needs GPUs and an environment of its own. With
 - `value_coefficient`: policy and critic have an optimiser each, so that their losses are never added.
 - The score's standardisation by π_0's mean and deviation: rewards are raw scores, so a KL coefficient of ours has to be
   multiplied by π_0's standard deviation of the scores to mean the same.
-- `test_samples`, `sweep`, `sweep_reward_models`: several commands, or what is done with their checkpoints.
+- `test_samples`, `sweep`, `sweep_reward_models`, `engine`, `algorithms`: several commands, or what is done with their
+  checkpoints.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from pipeline.config import Config, PPOSettings
+from pipeline.config import Algorithm, Config, PPOSettings
 from pipeline.errors import InvalidConfig
 
 VERSION = "0.11.2"
 MODULE = "openrlhf.cli.train_ppo_ray"
-Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo"]
 
 CLIP_RANGE = (-1_000_000.0, 1_000_000.0)
 """Rewards are clipped to it, in raw scores. OpenRLHF's own −10 … 10 would flatten the overoptimisation of a policy."""
@@ -49,20 +48,27 @@ class Places:
 
 
 def train_ppo_arguments(
-    config: Config, places: Places, *, algorithm: Algorithm = "ppo", max_prompt_tokens: int = 1024, gpus: int = 8
+    config: Config,
+    places: Places,
+    *,
+    algorithm: Algorithm = "ppo",
+    kl_coefficient: float | None = None,
+    seed: int | None = None,
 ) -> list[str]:
-    """Arguments for MODULE, one string each, never for a shell. All models share the `gpus` of one machine.
+    """Arguments for MODULE, one string each, never for a shell. All models share the GPUs of one machine.
 
     A step of ours is a global step there: its `batch_responses / samples_per_prompt` prompts are `rollout.batch_size`,
     the responses of one of its `minibatches` `train.batch_size`. Prompts and responses together have at most
-    `max_prompt_tokens` + `policy.max_new_tokens` tokens. A checkpoint is kept at every multiple of the greatest common
-    divisor of the profile's. GRPO has its KL penalty in the loss (k3), the others in the reward (k1).
+    `openrlhf.max_prompt_tokens` + `policy.max_new_tokens` tokens. A checkpoint is kept at every multiple of the
+    greatest common divisor of the profile's, and started again, the command goes on from the last one. GRPO has its KL
+    penalty in the loss (k3), the others in the reward (k1). `kl_coefficient` and `seed` replace the profile's.
 
     Raises InvalidConfig for a profile without PPO or with settings that OpenRLHF cannot follow: `trainable_layers`
     other than all, a `truncation_score` of 0 or more (it would be a factor there), a `discount` or one sample per
     prompt with RLOO or GRPO, or responses that cannot be shared out evenly.
     """
-    settings = _supported(config, places, algorithm, gpus)
+    settings = _supported(config, places, algorithm)
+    gpus = settings.openrlhf.gpus
     prompts_per_step = settings.batch_responses // settings.samples_per_prompt
     is_url = places.reward.startswith(("http://", "https://"))
     flags: dict[str, object] = {
@@ -73,25 +79,26 @@ def train_ppo_arguments(
         "data.input_key": "prompt",
         "data.apply_chat_template": True,
         "data.max_samples": settings.steps * prompts_per_step,
-        "data.max_len": max_prompt_tokens + config.policy.max_new_tokens,  # tokens
+        "data.max_len": settings.openrlhf.max_prompt_tokens + config.policy.max_new_tokens,  # tokens
         "rollout.max_new_tokens": config.policy.max_new_tokens,
         "rollout.temperature": config.policy.temperature,
         "rollout.batch_size": prompts_per_step,
         "rollout.n_samples_per_prompt": settings.samples_per_prompt,
         "train.batch_size": settings.batch_responses // settings.minibatches,
         "train.max_epochs": settings.epochs,
-        "train.seed": config.seed,
+        "train.seed": config.seed if seed is None else seed,
         "actor.eps_clip": settings.clip_range,
         "algo.advantage.estimator": _ESTIMATORS[algorithm],
         "algo.advantage.gamma": settings.discount,
-        "algo.kl.init_coef": settings.kl_coefficient,
+        "algo.kl.init_coef": settings.kl_coefficient if kl_coefficient is None else kl_coefficient,
         "algo.kl.estimator": "k3" if algorithm == "grpo" else "k1",
         "algo.kl.use_loss": algorithm == "grpo",
         "ckpt.path": places.checkpoints.absolute(),
         "ckpt.output_dir": places.checkpoints.absolute() / "final",
         "ckpt.save_steps": math.gcd(*settings.checkpoints),
         "ckpt.save_hf": True,
-        "ckpt.max_num": 1,  # of the optimiser's states; Hugging Face folders are all kept
+        "ckpt.load_enable": True,
+        "ckpt.max_num": 2,  # states to go on from: the oldest goes before the newest comes; folders are all kept
         **_optimiser("actor", settings.actor_learning_rate, settings.clip_norm),
         **{f"{model}.num_gpus_per_node": gpus for model in ("actor", "critic", "reward", "ref")},
         **dict.fromkeys(("train.colocate_all", "vllm.enable_sleep", "ds.enable_sleep"), True),
@@ -107,13 +114,14 @@ def train_ppo_arguments(
     return _written(flags)
 
 
-def _supported(config: Config, places: Places, algorithm: str, gpus: int) -> PPOSettings:
+def _supported(config: Config, places: Places, algorithm: str) -> PPOSettings:
     """The profile's PPO settings, if OpenRLHF can follow them."""
     settings = config.ppo
     if settings is None:
         raise InvalidConfig(f"profile {config.profile}: ppo: is missing; OpenRLHF's settings are made of it")
     batch, parts, score = settings.batch_responses, settings.minibatches, settings.truncation_score
-    uneven = gpus < 1 or batch % (parts * gpus) != 0
+    gpus = settings.openrlhf.gpus
+    uneven = batch % (parts * gpus) != 0
     split = "," in f"{places.reward}{places.prompts.absolute()}" or "@" in str(places.prompts.absolute())
     wrong = [
         (algorithm not in _ESTIMATORS, f"algorithm has to be one of {[*_ESTIMATORS]}, got {algorithm!r}"),

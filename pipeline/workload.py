@@ -93,10 +93,11 @@ def tells_of(stage: str, config: Config, other: Config) -> bool:
 
 
 def comparable(config: Config, other: Config) -> bool:
-    """Whether the work of one says how long the other's takes: the same model and sampler, on the same data."""
+    """Whether the work of one says how long the other's takes: the same model, sampler and engine, on the same data."""
 
     def same(one: Config) -> tuple[object, ...]:
-        return one.policy.model, one.policy.sampler, one.prompts.files, one.preferences.files
+        engine = one.ppo.engine if one.ppo else "in_process"
+        return one.policy.model, one.policy.sampler, one.prompts.files, one.preferences.files, engine
 
     return same(config) == same(other)
 

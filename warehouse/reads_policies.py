@@ -12,6 +12,7 @@ from warehouse.measures.cube import PolicyValues
 from warehouse.measures.matched_kl import values_at_kl
 from warehouse.measures.value_curves import ValueCurves
 from warehouse.reads import INITIAL, initial_scores, policy_values, prompts, reward_models
+from warehouse.schema import RL_ALGORITHMS
 
 
 def policies(
@@ -191,25 +192,26 @@ def penalties(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str
 
 
 def stopped_ppo(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
-    """PPO that went wrong: `ppo_id, reward_model_id, kl_coefficient, steps, steps_done, reason`, by id."""
+    """Optimisations that went wrong: `ppo_id, reward_model_id, kl_coefficient, steps, steps_done, reason`, by id."""
     return connection.execute(
         """
         SELECT ppo_id, reward_model_id, kl_coefficient, steps, steps_done, reason FROM ppo_run
-        WHERE run_id = ? AND state = 'diverged' ORDER BY ppo_id
+        WHERE run_id = ? AND state <> 'finished' ORDER BY ppo_id
         """,
         [run_id],
     ).pl()
 
 
 def ppo_curves(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
-    """Figures recorded while policies were optimised by PPO: `model_id, metric, step, value`, by all three.
+    """Figures recorded while policies were optimised step by step: `model_id, metric, step, value`, by all three.
 
     A `model_id` ends with the reward model that the policy was optimised against, behind a `/`.
     """
     return connection.execute(
         """
         SELECT model_id, metric, step, value FROM training_curve
-        WHERE run_id = ? AND starts_with(model_id, 'ppo') AND contains(model_id, '/') ORDER BY model_id, metric, step
+        WHERE run_id = ? AND list_contains(?, regexp_extract(model_id, '^(.*?)(-kl[^/]*)?/', 1))
+        ORDER BY model_id, metric, step
         """,
-        [run_id],
+        [run_id, list(RL_ALGORITHMS)],
     ).pl()

@@ -29,6 +29,9 @@ SPLITS = ("rm_train", "rm_test", "rl_test")
 ORIGINAL, PARAPHRASE = PROMPT_FORMS = ("original", "paraphrase")
 """Which words of a prompt a response answers."""
 
+RL_ALGORITHMS = ("ppo", "reinforce++", "rloo", "grpo")
+"""How a policy is optimised step by step: PPO here, the others, and PPO too, by OpenRLHF."""
+
 KINDS = ("flip", "size", "depth", "seed", "length", "model", "server", "import")
 """What sets a reward model apart: label noise, training pairs, trained depth, seed, length-biased labels; made
 elsewhere and scoring here, as a Hugging Face model or through a server; its scores imported."""
@@ -134,11 +137,11 @@ _TABLES = (
     _table(
         "policy",
         "Everything that produces responses or has a value: the initial policy under each sampling setting, "
-        "best-of-n against each reward model, every PPO checkpoint.",
+        "best-of-n against each reward model, every checkpoint of PPO or another algorithm.",
         Column("policy_id", TEXT, "readable id, e.g. `initial`, `initial-t0.50`, `bon-8/flip-0.20`", key=True),
-        Column("optimizer", TEXT, "how it was optimised", allowed=("none", "bon", "ppo")),
+        Column("optimizer", TEXT, "how it was optimised", allowed=("none", "bon", *RL_ALGORITHMS)),
         Column("reward_model_id", TEXT, "the reward model it was optimised against", nullable=True),
-        Column("strength", FLOAT64, "n of best-of-n, or the PPO step", nullable=True),
+        Column("strength", FLOAT64, "n of best-of-n, or the step of PPO or another algorithm", nullable=True),
         Column("kl", FLOAT64, "KL divergence from the initial policy, nats", nullable=True),
         Column("kl_estimator", TEXT, "`bound` (best-of-n, an upper bound), `k1` or `k3`", nullable=True),
         Column("kl_coefficient", FLOAT64, "PPO: coefficient of the KL penalty", nullable=True),
@@ -186,18 +189,28 @@ _TABLES = (
     ),
     _table(
         "ppo_run",
-        "Every optimisation of the policy by PPO: against which reward model, and how it ended.",
-        Column("ppo_id", TEXT, "readable id, e.g. `ppo/flip-0.20`, `ppo-kl0.05/flip-0.20`", key=True),
+        "Every optimisation of the policy by PPO or another algorithm: against which reward model, and how it ended.",
+        Column("ppo_id", TEXT, "readable id, e.g. `ppo/flip-0.20`, `ppo-kl0.05/flip-0.20`, `rloo/flip-0.20`", key=True),
         Column("reward_model_id", TEXT, "the reward model it was optimised against"),
         Column("kl_coefficient", FLOAT64, "coefficient of the KL penalty"),
         Column("trainable_layers", INT, "top layers of the policy that were trained; -1 = all"),
         Column("seed", INT, "seed of its rollouts and minibatches"),
         Column("steps", INT, "PPO steps asked for; a step is one batch of rollouts and the updates on it"),
         Column("steps_done", INT, "PPO steps taken"),
-        Column("state", TEXT, "how it ended", allowed=("finished", "diverged")),
-        Column("reason", TEXT, "what was noticed when it diverged", nullable=True),
-        Column("reward_mean", FLOAT64, "mean score of π_0's first rollouts: the zero of its reward, in score units"),
-        Column("reward_std", FLOAT64, "their standard deviation: the unit of its reward, in score units"),
+        Column("state", TEXT, "how it ended; failed: its process did", allowed=("finished", "diverged", "failed")),
+        Column("reason", TEXT, "what was noticed when it diverged or failed", nullable=True),
+        Column(
+            "reward_mean",
+            FLOAT64,
+            "mean score of π_0's first rollouts: in-process the zero of its reward, in score units",
+            nullable=True,
+        ),
+        Column(
+            "reward_std",
+            FLOAT64,
+            "their standard deviation: in-process the unit of its reward, in score units",
+            nullable=True,
+        ),
         Column(
             "weights", TEXT, "folder of the last policy's safetensors, relative to the run directory", nullable=True
         ),

@@ -11,7 +11,7 @@ HEIGHT = 180
 def live(points: pl.DataFrame, title: str) -> alt.LayerChart:
     """`points`: columns `model, newest, step, value`, of one metric whose name with its unit is `title`."""
     base = alt.Chart(points).encode(
-        x=alt.X("step:Q", title="PPO steps", axis=alt.Axis(tickCount=5, format="d", tickMinStep=1, grid=False)),
+        x=alt.X("step:Q", title="Steps", axis=alt.Axis(tickCount=5, format="d", tickMinStep=1, grid=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
         detail=alt.Detail("model:N"),
         opacity=alt.Opacity("newest:N", scale=alt.Scale(domain=[False, True], range=[0.35, 1.0]), legend=None),

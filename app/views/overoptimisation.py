@@ -29,7 +29,7 @@ def show() -> None:
         if missing:
             st.info(missing)
             return
-        if "ppo" not in offered.optimizers:
+        if offered.optimizers == ("bon",):
             st.caption(curve_wording.NO_PPO)
         stopped = curve_wording.stopped(access_curves.stopped_ppo(snapshot, run_id))
         if stopped:

@@ -29,17 +29,19 @@ def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: st
     """Hold the choice against the run."""
     names = tuple(access.reward_models(snapshot, run_id)["reward_model_id"])
     categories = tuple(sorted(set(access.rl_scores(snapshot, run_id).categories)))
-    penalties = access_curves.kl_coefficients(snapshot, run_id, "ppo")
+    optimizers = access_curves.optimizers(snapshot, run_id)
+    each = [access_curves.kl_coefficients(snapshot, run_id, optimizer) for optimizer in optimizers]
+    penalties = tuple(dict.fromkeys(penalty for of_one in each for penalty in of_one))
     fitting.one("golden", names, "no such reward model")
     fitting.one(
         "proxy", tuple(n for n in names if n != fitting.chosen.golden), "no such reward model beside the golden"
     )
     fitting.many("rl_category", categories, "not among the RL-test prompts")
-    fitting.one("penalty", penalties, "PPO was not run with it")
+    fitting.one("penalty", penalties, "no policy was trained with it")
     metrics = access_curves.ppo_curves(snapshot, run_id)["metric"].unique().to_list()
     fitting.one("metric", metrics, "not recorded of this run's PPO")
     fitting.one("shown", SHOWN, f"offered are {', '.join(map(str, SHOWN))}")
-    return Offered(access_curves.optimizers(snapshot, run_id), names, categories, penalties)
+    return Offered(optimizers, names, categories, penalties)
 
 
 def show(chosen: OveroptimisationChoice, offered: Offered) -> None:
@@ -67,10 +69,10 @@ def show(chosen: OveroptimisationChoice, offered: Offered) -> None:
     if len(offered.penalties) > 1:
         current = offered.penalties[0] if chosen.penalty is None else chosen.penalty
         st.segmented_control(
-            "PPO: KL penalty",
+            "KL penalty",
             offered.penalties,
             required=True,
             format_func=lambda value: f"{value:g}",
-            help="Coefficient of the KL penalty in PPO's reward; the paper's is 0.",
+            help="Coefficient of the KL penalty that policies are trained with; the paper's is 0.",
             **page_state.bound(chosen, "penalty", current),
         )

@@ -183,7 +183,8 @@ class CurveFigures:
 
     def _each(self) -> Iterator[tuple[str, Arguments]]:
         for optimizer in self._optimizers:
-            penalty = self._chosen.penalty if optimizer == "ppo" else None
+            there = access_curves.kl_coefficients(self._snapshot, self._run_id, optimizer)
+            penalty = self._chosen.penalty if self._chosen.penalty in there else None
             yield optimizer, (self._snapshot, self._run_id, optimizer, penalty)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""How PPO went: one figure of its training against its steps, a line a policy."""
+"""How PPO, or another algorithm, went: one figure of the training against its steps, a line a policy."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def show(snapshot: Snapshot, run_id: str, chosen: OveroptimisationChoice) -> Non
     title = curve_wording.metric(metric)
     figure.show(
         "ppo-training",
-        training(frame, title, x_title="PPO steps"),
+        training(frame, title, x_title="Steps"),
         frame,
-        title="How PPO went",
+        title="How the policies were trained",
         note="One line a policy, as recorded on its own rollouts while it was trained.",
-        alt=f"{title} against PPO steps, one line a policy",
+        alt=f"{title} against steps of training, one line a policy",
         file_name=f"{run_id}-ppo-{metric}",
         facts={"run_id": run_id, "metric": metric},
     )
@@ -34,6 +34,6 @@ def show(snapshot: Snapshot, run_id: str, chosen: OveroptimisationChoice) -> Non
         "Figure of the training",
         metrics,
         format_func=curve_wording.metric,
-        help="What was recorded at each PPO step.",
+        help="What was recorded at each step.",
         **page_state.bound(chosen, "metric", metric),
     )

@@ -31,11 +31,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sampled response: its text, the tokens sampled (the end token counted) and whether it ended by itself."""
+    """A sampled response: its text, the tokens sampled (the end token counted), whether it ended by itself, and `ids`,
+    the tokens."""
 
     text: str
     tokens: int
     finished: bool
+    ids: tuple[int, ...]
 
 
 @torch.inference_mode()
@@ -54,7 +56,7 @@ def sample(policy: LanguageModel, requests: Sequence[Request], max_new_tokens: i
     uniform_BT = torch.rand(len(requests), max_new_tokens, generator=torch.Generator().manual_seed(seed))
     drawn = decode(policy, policy.base, prefix, hidden_BD, temperatures_B, uniform_BT.to(policy.device))
     return [
-        Sample(policy.decode(row[:length]), length, finished)
+        Sample(policy.decode(row[:length]), length, finished, tuple(row[:length]))
         for row, length, finished in zip(
             drawn.tokens_BT.tolist(), drawn.lengths_B.tolist(), drawn.finished_B.tolist(), strict=True
         )

@@ -62,7 +62,7 @@ class VllmSampler:
         Raises ModelUnavailable if a prompt with its response is longer than the engine's context.
         """
         made = self.tokens(requests, max_new_tokens, seed)
-        return [Sample(self.policy.decode(ids), len(ids), finished) for ids, finished in made]
+        return [Sample(self.policy.decode(ids), len(ids), finished, tuple(ids)) for ids, finished in made]
 
     def tokens(self, requests: Sequence[Request], max_new_tokens: int, seed: int) -> list[tuple[list[int], bool]]:
         """As `sample`, but the tokens sampled (the end token is the last) and whether the response ended by itself."""

@@ -59,4 +59,6 @@ def longest_pair_tokens(config: Config) -> int:
 
 def longest_prompt_tokens(config: Config) -> int:
     """As many as OpenRLHF is told to take; of the project's own prompts, as many as they have."""
-    return _LONGEST_PROMPT_TOKENS if config.prompts.files else _OWN_PROMPT_TOKENS
+    if not config.prompts.files:
+        return _OWN_PROMPT_TOKENS
+    return config.ppo.openrlhf.max_prompt_tokens if config.ppo else _LONGEST_PROMPT_TOKENS

@@ -12,6 +12,8 @@ from pipeline import estimate
 from pipeline.config import Config
 from pipeline.errors import InvalidSetting
 from pipeline.flow import STAGES
+from pipeline.openrlhf import MODULE, train_ppo_arguments
+from pipeline.openrlhf_launch import PYTHON, some_places
 from pipeline.plan.assumptions import GPUS, Assumptions, Gpu, longest_pair_tokens, longest_prompt_tokens
 from pipeline.plan.compute import Stage, hours, stages
 from pipeline.plan.counts import Counts, counts
@@ -21,6 +23,7 @@ from pipeline.plan.memory import memory
 from pipeline.plan.model_size import ModelSize, model_size
 from pipeline.plan.needs import needs
 
+_GPUS = 8
 _SHARES = {"training": 0.4, "reading": 0.4, "sampling": 0.1}
 
 
@@ -38,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "lacks; start nothing",
     )
     group.add_argument("--gpu", choices=[*GPUS], default="h100", help="the GPU that is planned for (default: h100)")
-    number("--gpus", int, "how many of them work side by side (default: 8)")
+    number("--gpus", int, "how many of them work side by side (default: the profile's, 8)")
     number("--gpu-tflops", float, "its peak in dense bfloat16 products, TFLOP/s (default: its data sheet's)")
     number("--gpu-memory", float, "its memory in GB (default: its data sheet's)")
     for name, share in _SHARES.items():
@@ -88,7 +91,7 @@ def planned(config: Config, chosen: argparse.Namespace) -> Plan:
             raise InvalidSetting(f"--{name}-share is {share}; give a share of the peak, at most 1", name)
     assumed = Assumptions(
         gpu=Gpu(known.name, chosen.gpu_tflops or known.tflops, chosen.gpu_memory or known.memory_gb),
-        gpus=chosen.gpus or 8,
+        gpus=chosen.gpus or (config.ppo.openrlhf.gpus if config.ppo else _GPUS),
         training_share=shares["training"],
         reading_share=shares["reading"],
         sampling_share=shares["sampling"],
@@ -124,6 +127,10 @@ def _head(plan: Plan, command: str) -> Iterator[str]:
     yield f"plan of profile {config.profile}; nothing is started"
     yield f"  command: {command}"
     yield f"  stages:  {', '.join(STAGES)}"
+    if config.ppo is not None and config.ppo.engine == "openrlhf":
+        for algorithm in config.ppo.algorithms:
+            arguments = train_ppo_arguments(config, some_places(algorithm), algorithm=algorithm)
+            yield f"  ppo, a command a policy, {algorithm}: {shlex.join([f'${PYTHON}', '-m', MODULE, *arguments])}"
     yield (
         f"  model:   {config.policy.model}: {shown(size.parameters)} weights, {size.layers} blocks, width {size.hidden}"
         f"; sampler {config.policy.sampler}"

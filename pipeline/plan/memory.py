@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.config import Config
+from pipeline.config import Config, PPOSettings
 from pipeline.plan.assumptions import Assumptions
 from pipeline.plan.figures import Product, Sum, product
 from pipeline.plan.model_size import ModelSize
@@ -60,6 +60,9 @@ def _scoring(config: Config, size: ModelSize) -> _Terms:
 
 def _ppo(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:
     assert config.ppo is not None
+    if config.ppo.engine == "openrlhf":
+        yield from _openrlhf(config, config.ppo, size, assumed)
+        return
     layers = config.ppo.trainable_layers
     trained = (size.trained(layers), "weights")
     yield _frozen(size)
@@ -67,6 +70,21 @@ def _ppo(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:
     yield "reference", product(trained, (_FLOAT32, "bytes"))
     texts = (-(-config.ppo.batch_responses // config.ppo.minibatches), "texts")
     yield "activations", _activations(size, texts, assumed.prompt_tokens + assumed.response_tokens, layers)
+
+
+def _openrlhf(config: Config, ppo: PPOSettings, size: ModelSize, assumed: Assumptions) -> _Terms:
+    """While it trains, ZeRO's second stage: every GPU has all weights, and its share of gradients and Adam's state.
+
+    Policy and critic take turns on the GPU, and vLLM's engine sleeps.
+    """
+    weights, gpus = (size.parameters, "weights"), ppo.openrlhf.gpus
+    yield "policy, or critic", product(weights, (_BF16, "bytes"))
+    yield f"its gradients and Adam's state on one of {gpus}", product(weights, ((_ADAM - _BF16) / gpus, "bytes"))
+    penalised = ppo.kl_coefficient > 0 or any(ppo.sweep)
+    frozen = (2, "frozen models") if penalised else (1, "")
+    yield "reward model, and π_0 under a KL penalty", product(frozen, weights, (_BF16, "bytes"))
+    tokens = assumed.prompt_tokens + assumed.response_tokens
+    yield "activations of a text", _activations(size, (1, "text"), tokens, -1)
 
 
 def _activations(size: ModelSize, texts: tuple[float, str], tokens: int, layers: int) -> Product:

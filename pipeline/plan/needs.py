@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 from pipeline import doctor
 from pipeline.config import EMBEDDED_MODEL, Config
 from pipeline.doctor import Finding
+from pipeline.errors import ModelUnavailable
+from pipeline.openrlhf import VERSION
+from pipeline.openrlhf_launch import launch
 from pipeline.plan.assumptions import Assumptions
 from pipeline.plan.model_size import cached
 
@@ -27,6 +30,7 @@ def needs(data: Path, config: Config, assumed: Assumptions, disk_bytes: float) -
         _gpus(assumed),
         *doctor.packages(),
         *([doctor.vllm(needed=True)] if config.policy.sampler == "vllm" else []),
+        *_openrlhf(config),
         _model(config.policy.model),
         *_files((*config.prompts.files, *config.preferences.files)),
         _room(data, disk_bytes),
@@ -51,6 +55,17 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
+
+
+def _openrlhf(config: Config) -> Iterator[Finding]:
+    if config.ppo is None or config.ppo.engine != "openrlhf":
+        return
+    try:
+        found = launch()
+        yield Finding("openrlhf", True, f"{VERSION} in {found.python}")
+    except ModelUnavailable as error:
+        said, _, remedy = str(error).rpartition("; ")
+        yield Finding("openrlhf", False, said, remedy)
 
 
 def _model(name: str) -> Finding:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from pipeline import openrlhf_run
 from pipeline.checkpoints import STAGE, Job, checkpoint, complete
 from pipeline.config import PPOSettings
 from pipeline.context import Context, Work
 from pipeline.live_curve import LiveCurve
+from pipeline.rollout_prompts import rollout_prompts
 from pipeline.scoring import Scorer
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ def run(context: Context) -> Work:
     settings = context.config.ppo
     if settings is None:
         return Work(0, "PPO steps")
+    if settings.engine == "openrlhf":
+        return openrlhf_run.run(context, settings, jobs(settings, context.config.reward_models.trained_ids))
     todo = jobs(settings, context.config.reward_models.trained_ids)
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
     total = len(todo) * settings.steps
@@ -44,10 +48,15 @@ def run(context: Context) -> Work:
 
 
 def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
-    """Every trained reward model at the profile's own KL coefficient, then those of the sweep at its others."""
+    """By each algorithm every trained reward model at the profile's own KL coefficient, then the sweep's at others."""
     swept = settings.sweep_reward_models or reward_models
-    return [Job(name, settings.kl_coefficient, "") for name in reward_models] + [
-        Job(name, coefficient, f"-kl{coefficient:g}") for coefficient in settings.sweep for name in swept
+    return [
+        job
+        for algorithm in settings.algorithms
+        for job in (
+            *(Job(name, settings.kl_coefficient, "", algorithm) for name in reward_models),
+            *(Job(name, c, f"-kl{c:g}", algorithm) for c in settings.sweep for name in swept),
+        )
     ]
 
 
@@ -134,11 +143,7 @@ def _optimise(
 
 
 def _prompts(context: Context, settings: PPOSettings, step: int) -> list[str]:
-    """The prompts of a step: the training prompts over and over, in another order each time, several samples each."""
+    """The prompts of a step, several times each."""
     texts = context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
-    count = settings.batch_responses // settings.samples_per_prompt
-    chosen = []
-    for place in range(step * count, (step + 1) * count):
-        turn, number = divmod(place, len(texts))
-        chosen.append(texts[context.rng(STAGE, "prompts", turn).permutation(len(texts))[number]])
-    return [text for text in chosen for _ in range(settings.samples_per_prompt)]
+    distinct = rollout_prompts(context, texts, settings, step)
+    return [text for text in distinct for _ in range(settings.samples_per_prompt)]

@@ -29,7 +29,8 @@ class Study:
     """What is simulated; `prompts` are RM-test prompts a category, `rl_prompts` RL-test ones, as many if not given.
 
     `ppo_steps` empty leaves PPO out, `stops` maps a reward model to its last PPO step; `penalties` are KL coefficients
-    that PPO was run with besides 0, against the first `swept` reward models. `offset` is the standard deviation of
+    that PPO was run with besides 0, against the first `swept` reward models; `algorithms` are what else, or instead of
+    it, went the same steps. `offset` is the standard deviation of
     what a prompt adds to all scores of its responses. `sources` are further policies that answer the RM-test prompts;
     with `paraphrases` the initial policy answers them in other words too.
     """
@@ -45,6 +46,7 @@ class Study:
     stops: tuple[tuple[str, int], ...] = ()
     penalties: tuple[float, ...] = ()
     swept: int = 3
+    algorithms: tuple[str, ...] = ("ppo",)
     sources: tuple[str, ...] = ()
     paraphrases: bool = False
     offset: float = 0.0
@@ -108,12 +110,17 @@ def rows(study: Study) -> dict[str, pl.DataFrame]:
     for m, name in enumerate(study.names):
         _reward_model(made, rng, name, float(study.flip_rates[m]))
         last = dict(study.stops).get(name, max(study.ppo_steps, default=0))
-        for penalty in (0.0, *(study.penalties if m < study.swept else ())):
-            for step in (step for step in study.ppo_steps if step <= last):
-                _checkpoint(made, study, rng, m, step, penalty)
-        if study.ppo_steps:
+        for algorithm in study.algorithms if study.ppo_steps else ():
+            for penalty in (0.0, *(study.penalties if m < study.swept else ())):
+                for step in (step for step in study.ppo_steps if step <= last):
+                    _checkpoint(made, study, rng, m, step, penalty, algorithm)
             stopped = last < max(study.ppo_steps)
-            run = {"ppo_id": f"ppo/{name}", "reward_model_id": name, "steps_done": last, "steps": max(study.ppo_steps)}
+            run = {
+                "ppo_id": f"{algorithm}/{name}",
+                "reward_model_id": name,
+                "steps_done": last,
+                "steps": max(study.ppo_steps),
+            }
             run |= {"state": "diverged", "reason": "the loss is nan"} if stopped else {"state": "finished"}
             made["ppo_run"].append(pl.DataFrame([run]))
     return {
@@ -224,12 +231,15 @@ def _reward_model(made: Made, rng: np.random.Generator, name: str, flip_rate: fl
             _curve(made, name, metric, 10 * step, value)
 
 
-def _checkpoint(made: Made, study: Study, rng: np.random.Generator, m: int, step: int, penalty: float) -> None:
+def _checkpoint(
+    made: Made, study: Study, rng: np.random.Generator, m: int, step: int, penalty: float, algorithm: str
+) -> None:
     """PPO at a step: KL grows with it, quality rises and then falls, the sooner the noisier the reward model."""
     kl = step / 10.0 / (1.0 + 20.0 * penalty)
     quality = np.sqrt(kl) * (1.0 - (0.2 + study.flip_rates[m]) * np.sqrt(kl))
-    prefix, name = f"ppo-kl{penalty:g}" if penalty else "ppo", study.names[m]
-    policy = {"policy_id": f"{prefix}-{step}/{name}", "optimizer": "ppo", "reward_model_id": name, "kl_estimator": "k3"}
+    prefix, name = f"{algorithm}-kl{penalty:g}" if penalty else algorithm, study.names[m]
+    policy = {"policy_id": f"{prefix}-{step}/{name}", "optimizer": algorithm, "reward_model_id": name}
+    policy["kl_estimator"] = "k3"
     numbers = {"strength": float(step), "kl": kl, "kl_coefficient": penalty if study.penalties else None}
     made["policy"].append(pl.DataFrame([policy | numbers]))
     learnt_M = 0.5 * np.sqrt(kl) * (np.arange(study.reward_models) == m)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Config, PPOSettings
+from pipeline.config import Algorithm, Config, PPOSettings
 from pipeline.errors import InvalidConfig
-from pipeline.openrlhf import CLIP_RANGE, MODULE, Algorithm, Places, train_ppo_arguments
-from tests.pipeline.openrlhf_wheel import openrlhf_wheel, source_of
+from pipeline.openrlhf import CLIP_RANGE, MODULE, Places, train_ppo_arguments
+from tests.pipeline.openrlhf_site import main_block, up_to
 
 HERE = Path("/data")
 PPO: dict[str, Any] = {
@@ -33,6 +32,7 @@ PPO: dict[str, Any] = {
     "value_clip_range": 0.25,
     "clip_norm": 0.7,
     "truncation_score": -1e-5,
+    "openrlhf": {"gpus": 2, "max_prompt_tokens": 500},
 }
 EXPECTED: dict[str, Any] = {
     "actor.model_name_or_path": "/models/policy",
@@ -71,7 +71,8 @@ EXPECTED: dict[str, Any] = {
     "ckpt.output_dir": "/data/checkpoints/final",
     "ckpt.save_steps": 10,
     "ckpt.save_hf": True,
-    "ckpt.max_num": 1,
+    "ckpt.max_num": 2,
+    "ckpt.load_enable": True,
 }
 DISCOUNTS = {"ppo": 0.97, "reinforce++": 0.98, "rloo": 1.0, "grpo": 1.0}
 CRITIC = {
@@ -88,22 +89,14 @@ CRITIC = {
 
 
 @pytest.fixture(scope="module")
-def parser(tmp_path_factory: pytest.TempPathFactory) -> argparse.ArgumentParser:
+def parser(wheel: Path) -> argparse.ArgumentParser:
     """OpenRLHF's parser: what its module does as a program up to `parse_args`, with the standard library alone."""
-    source = source_of(openrlhf_wheel(tmp_path_factory.mktemp("openrlhf")), MODULE)
     made: dict[str, Any] = {"argparse": argparse, "datetime": datetime}
-    exec(compile(_up_to_parse_args(source), MODULE, "exec"), made)
+    exec(compile(up_to(main_block(wheel), "args = parser.parse_args()"), MODULE, "exec"), made)
     found = made["parser"]
     assert isinstance(found, argparse.ArgumentParser)
     found.allow_abbrev = False  # so that no flag of ours is only the beginning of one
     return found
-
-
-def _up_to_parse_args(source: str) -> ast.Module:
-    tests = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
-    (main,) = (node for node in tests if ast.unparse(node.test) == "__name__ == '__main__'")
-    (end,) = (i for i, node in enumerate(main.body) if ast.unparse(node) == "args = parser.parse_args()")
-    return ast.Module(main.body[:end], type_ignores=[])
 
 
 def profile(**changed: Any) -> Config:
@@ -117,13 +110,7 @@ def places(algorithm: str = "ppo", reward: str = "/models/reward", prompts: Path
 
 
 def arguments(algorithm: Algorithm, reward: str = "/models/reward") -> list[str]:
-    return train_ppo_arguments(
-        profile(discount=DISCOUNTS[algorithm]),
-        places(algorithm, reward),
-        algorithm=algorithm,
-        max_prompt_tokens=500,
-        gpus=2,
-    )
+    return train_ppo_arguments(profile(discount=DISCOUNTS[algorithm]), places(algorithm, reward), algorithm=algorithm)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +168,7 @@ def test_flags_without_dots_are_refused(
             "grpo",
             "grpo needs a discount of 1 and samples_per_prompt of 2 or more, got 1.0 and 1",
         ),
-        ({"minibatches": 5}, "ppo", "multiple of minibatches × GPUs, got 96, 5 and 8"),
+        ({"minibatches": 5}, "ppo", "multiple of minibatches × GPUs, got 96, 5 and 2"),
         ({}, "dpo", "algorithm has to be one of"),
     ],
 )

@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.evaluate import Evaluation
 from warehouse.measures.value_curves import ValueCurves
+from warehouse.schema import RL_ALGORITHMS
 
-_CALLED: Mapping[str, tuple[str, str]] = {"bon": ("best-of-n", "best-of-{:g}"), "ppo": ("PPO", "PPO at step {:g}")}
+_CALLED: Mapping[str, tuple[str, str]] = {
+    "bon": ("best-of-n", "best-of-{:g}"),
+    **{name: (name.upper(), f"{name.upper()} at step {{:g}}") for name in RL_ALGORITHMS},
+}
 
 
 @dataclass(frozen=True)

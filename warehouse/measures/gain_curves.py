@@ -31,7 +31,15 @@ CURVES: Mapping[str, str] = {
 }
 """The three curves of a pair and what they are of."""
 
-LAWS: Mapping[str, Optimizer] = {"bon": "best-of-n", "ppo": "rl"}
+LAWS: Mapping[str, Optimizer] = {
+    "bon": "best-of-n",
+    "ppo": "rl",
+    "reinforce++": "rl",
+    "rloo": "rl",
+    "grpo": "rl",
+}
+"""By which law the gain of an optimizer's policies grows and falls."""
+
 _FARTHEST = 700.0  # beyond it, e to that power is beyond every distance there is
 
 

@@ -18,6 +18,7 @@ from warehouse.outside.benchmarks import is_benchmark, is_scored, read_benchmark
 from warehouse.outside.formats import read_sheet
 from warehouse.outside.pieces import LONG, PREFERENCES, VALUES, Pieces, joined, of_columns
 from warehouse.outside.sheet import Sheet, invalid
+from warehouse.schema import RL_ALGORITHMS
 
 LAYOUTS = ("auto", "long", "wide", "rewardbench", "rm-bench")
 """What the files with scores look like; `auto` tells by the columns."""
@@ -26,7 +27,7 @@ _IDS = ("prompt_id", "response_id")
 _DESCRIBED = ("category", "subset", "prompt", "response", "split")
 _PREFERENCE = ("preference_id", "source", "split", "category", "prompt_id")
 _VALUE = ("optimizer", "strength", "reward_model", "golden", "prompt_id", "value")
-_OPTIMIZERS = ("bon", "ppo", "none")
+_OPTIMIZERS = ("bon", *RL_ALGORITHMS, "none")
 
 
 def read_files(files: Sequence[Path], layout: str = "auto") -> tuple[list[Sheet], Pieces]:

@@ -1,0 +1,57 @@
+"""How far a policy that was trained elsewhere is from π_0, by the responses sampled from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.models.head import with_entropies
+from pipeline.models.language_model import LanguageModel
+from pipeline.models.ppo_losses import sampled_kl
+
+_PASS_ROWS = 16
+
+
+@torch.inference_mode()
+def divergence(
+    policy: LanguageModel,
+    reference: LanguageModel,
+    prompts: Sequence[str],
+    responses: Sequence[Sequence[int]],
+    temperature: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """KL(π‖π_0) of each response in two estimates, k1 and k3, nats `[N]` each (`ppo_losses.sampled_kl`).
+
+    `responses` are the tokens as they were sampled from the policy at this temperature. Both models read them in the
+    same batches, so that equal models have a divergence of exactly 0. They share the reference's tokenizer.
+    """
+    k1_N, k3_N = np.zeros(len(responses)), np.zeros(len(responses))
+    order = np.argsort([len(prompt) for prompt in prompts], kind="stable")
+    for rows in np.split(order, range(_PASS_ROWS, len(order), _PASS_ROWS)):
+        chosen = [list(responses[row]) for row in rows]
+        ids = [reference.prompt_ids(prompts[row]) for row in rows]
+        own, other = (_log_p(model, ids, chosen, temperature) for model in (policy, reference))
+        mask_BT = torch.arange(own.shape[1]) < torch.tensor([len(tokens) for tokens in chosen])[:, None]
+        k1_B, k3_B = sampled_kl(own, other, mask_BT)
+        k1_N[rows], k3_N[rows] = k1_B.double().numpy(), k3_B.double().numpy()
+    return k1_N, k3_N
+
+
+def _log_p(
+    model: LanguageModel, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], temperature: float
+) -> Tensor:
+    """log p of the responses' tokens, `[B, T]`, 0 beyond their ends; on the CPU."""
+    batch = model.text_batch(prompts, responses, range(len(prompts)))
+    outputs = model.base(**batch.inputs).last_hidden_state.flatten(0, 1)
+    found = torch.zeros(len(prompts), max(len(tokens) for tokens in responses))
+    for row, (start, tokens) in enumerate(zip(batch.offsets[:-1].tolist(), responses, strict=True)):
+        first = start + len(prompts[row]) - 1
+        predicting = batch.index[torch.arange(first, first + len(tokens))]
+        drawn = torch.tensor(tokens, device=outputs.device)
+        log_p, _ = with_entropies(outputs[predicting], model.model.lm_head.weight, drawn, temperature)
+        found[row, : len(tokens)] = log_p.cpu()
+    return found
