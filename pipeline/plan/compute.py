@@ -1,8 +1,8 @@
 """Floating-point operations of every stage, and the GPU hours that they take at a stated share of a GPU's peak.
 
 A token costs 2 operations a weight to read and 4 more to learn from, 6·N·tokens in all (Kaplan et al., arXiv
-2001.08361, section 2.1); attention over the text is left out. Some blocks' share of the weights is taken as their share
-of the blocks.
+2001.08361, section 2.1), and 2 again with checkpointed gradients; attention over the text is left out. Some blocks'
+share of the weights is taken as their share of the blocks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.config import Config, PPOSettings
+from pipeline.config import ALL_LAYERS, Config, PPOSettings
 from pipeline.plan.assumptions import Assumptions
 from pipeline.plan.counts import Counts
 from pipeline.plan.figures import Product, Sum, product
@@ -66,15 +66,17 @@ _Term = tuple[str, Product, float]
 
 
 def _features(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[_Term]:
-    """The trunk below the shallowest reward model reads every text once."""
-    shallowest = min(size.blocks(layers) for layers in config.reward_models.depths)
-    trunk = size.parameters * (1 - shallowest / size.layers)
+    """The trunk below the shallowest reward model reads every text once; one that trains all layers has none."""
+    if set(config.reward_models.depths) == {ALL_LAYERS}:
+        return
+    trunk = _trunk(config, size)
     texts = there.train_texts or 2 * there.pairs
     tokens = (assumed.pair_tokens, "tokens")
     yield "read", product((texts, "texts"), tokens, (_READ, "operations"), (trunk, "weights")), assumed.reading_share
 
 
 def _reward_models(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[_Term]:
+    again = config.reward_models.gradient_checkpointing
     alike = Counter((plan.trainable_layers, plan.epochs, plan.train_share) for plan in config.reward_models.plans)
     for (layers, epochs, share), number in alike.items():
         pairs = round(share * there.pairs)
@@ -86,7 +88,7 @@ def _reward_models(config: Config, size: ModelSize, there: Counts, assumed: Assu
                 (pairs, "pairs"),
                 (2, "texts"),
                 (assumed.pair_tokens if layers else 1, "tokens"),
-                (_LEARN, "operations"),
+                (_LEARN + (_READ if again and layers else 0), "operations"),
                 (size.trained(layers), "weights"),
             ),
             assumed.training_share,
@@ -114,9 +116,12 @@ def _ppo(config: Config, ppo: PPOSettings, size: ModelSize, there: Counts, assum
 def _judges(config: Config, size: ModelSize) -> tuple[float, str]:
     """The trunk once, and of every reward model the blocks of its own."""
     own = [size.trained(plan.trainable_layers) for plan in config.reward_models.plans]
+    return _trunk(config, size) + sum(own), f"weights of the trunk and {len(own)} reward models"
+
+
+def _trunk(config: Config, size: ModelSize) -> float:
     shallowest = min(size.blocks(layers) for layers in config.reward_models.depths)
-    trunk = size.parameters * (1 - shallowest / size.layers)
-    return trunk + sum(own), f"weights of the trunk and {len(own)} reward models"
+    return size.parameters * (1 - shallowest / size.layers)
 
 
 def _depth(layers: int) -> str:

@@ -1,21 +1,22 @@
 """Memory of one GPU at the stages that need most of it, in bytes.
 
 What is trained takes 16 bytes a weight with Adam: the weight, its gradient and two moments, 4 each (Rajbhandari et al.,
-arXiv 1910.02054, count as many in mixed precision). Activations of a block are 34 bytes a token and unit of width
-(Korthikanti et al., arXiv 2205.05198, without attention's scores, which are not kept).
+arXiv 1910.02054, count as many in mixed precision), shared by the processes that train it. Activations of a block are
+34 bytes a token and unit of width, 2 where the rest is computed again (Korthikanti et al., arXiv 2205.05198, without
+attention's scores, which are not kept).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.config import Config, PPOSettings
+from pipeline.config import ALL_LAYERS, Config, PPOSettings
 from pipeline.plan.assumptions import Assumptions
 from pipeline.plan.figures import Product, Sum, product
 from pipeline.plan.model_size import ModelSize
 
 _BF16, _FLOAT32, _ADAM = 2, 4, 16
-_ACTIVATIONS = 34
+_ACTIVATIONS, _CHECKPOINTED = 34, 2
 
 
 def memory(config: Config, size: ModelSize, assumed: Assumptions) -> dict[str, Sum]:
@@ -45,11 +46,15 @@ def _sampling(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:
 
 
 def _training(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:
-    deepest = max(config.reward_models.depths, key=size.blocks)
+    models = config.reward_models
+    deepest = max(models.depths, key=size.blocks)
+    shared = models.processes if deepest == ALL_LAYERS else 1
     yield _frozen(size)
-    yield "one reward model with Adam", product((size.trained(deepest), "weights"), (_ADAM, "bytes"))
-    texts = (2 * config.reward_models.batch_pairs, "texts")
-    yield "activations", _activations(size, texts, assumed.pair_tokens, deepest)
+    adam = (_ADAM / shared, "bytes" if shared == 1 else f"bytes, 16 shared by {shared} processes")
+    yield "one reward model with Adam", product((size.trained(deepest), "weights"), adam)
+    texts = (models.texts_at_once, "texts at once")
+    kept = _CHECKPOINTED if models.gradient_checkpointing else _ACTIVATIONS
+    yield "activations", _activations(size, texts, assumed.pair_tokens, deepest, kept)
 
 
 def _scoring(config: Config, size: ModelSize) -> _Terms:
@@ -87,6 +92,8 @@ def _openrlhf(config: Config, ppo: PPOSettings, size: ModelSize, assumed: Assump
     yield "activations of a text", _activations(size, (1, "text"), tokens, -1)
 
 
-def _activations(size: ModelSize, texts: tuple[float, str], tokens: int, layers: int) -> Product:
+def _activations(
+    size: ModelSize, texts: tuple[float, str], tokens: int, layers: int, kept_bytes: int = _ACTIVATIONS
+) -> Product:
     blocks = (size.blocks(layers), "blocks")
-    return product(texts, (tokens, "tokens"), blocks, (size.hidden, "width"), (_ACTIVATIONS, "bytes"))
+    return product(texts, (tokens, "tokens"), blocks, (size.hidden, "width"), (kept_bytes, "bytes"))
