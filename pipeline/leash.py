@@ -45,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     _end_all(_PATIENCE_S if before_its_time else 0.0)
     if before_its_time:
         if at_end is not None:
-            subprocess.run(at_end, stdin=subprocess.DEVNULL, timeout=_AT_END_S, check=False)
+            none = subprocess.DEVNULL  # nobody reads what this prints any more
+            subprocess.run(at_end, stdin=none, stdout=none, stderr=none, timeout=_AT_END_S, check=False)
         return 128 + signal.SIGTERM
     code = process.returncode
     return code if code >= 0 else 128 - code

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pipeline.writing import told
 
-_END_S = 30.0
+_END_S = 90.0  # longer than the leash takes: ten seconds of patience, a minute to stop what works elsewhere
 _LOOK_S = 0.5
 _READ_BYTES = 65_536
 _LINE_END = re.compile(rb"[\r\n]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pipeline.config import Config, PPOSettings
+from pipeline.config import ALL_LAYERS, Config, PPOSettings
 from pipeline.plan.assumptions import Assumptions
 from pipeline.plan.counts import Counts
 from pipeline.plan.figures import Product, Sum, product
@@ -24,7 +24,7 @@ def disk(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -
 def _terms(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[tuple[str, Product]]:
     yield "π_0", product((size.parameters, "weights"), (_BF16, "bytes"))
     texts, width = (there.train_texts or 2 * there.pairs, "texts"), (size.hidden, "width")
-    for layers in config.reward_models.depths:
+    for layers in set(config.reward_models.depths) - {ALL_LAYERS}:
         tokens = (assumed.pair_tokens if layers else 1, "tokens")
         yield f"features, trainable_layers {layers}", product(texts, tokens, width, (_BF16, "bytes"))
     own = sum(size.trained(plan.trainable_layers) for plan in config.reward_models.plans)
