@@ -22,6 +22,8 @@ from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
 from pipeline.estimate import Estimate
 from pipeline.flow import STAGES
 from pipeline.live_curve import FOLDER, read_points
+from pipeline.models.installed import require_sampler
+from pipeline.openrlhf_launch import require_engine
 from pipeline.outside import Imported
 from pipeline.settings import Settings
 from pipeline.uploads import MOST_BYTES
@@ -187,9 +189,12 @@ def configured(profile: str, changes: Mapping[str, Any]) -> Config:
 def start(data: Path, config: Config) -> str:
     """Make a run and work on it in a process of its own, which outlives this one. Returns the run's id.
 
-    One run at a time works in a data folder: the process waits for the one at work, if there is one. Raises ReadOnly.
+    One run at a time works in a data folder: the process waits for the one at work, if there is one. Raises ReadOnly,
+    and ModelUnavailable where the settings' sampler or OpenRLHF is not here.
     """
     _check_allowed("a run cannot be started")
+    require_sampler(config.policy.sampler)
+    require_engine(config)
     run = runs.create(data, config)
     workers.start(data, run)
     return run.run_id

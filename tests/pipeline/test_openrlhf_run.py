@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from pipeline import extend, flow, runs
+from pipeline import extend, flow, jobs, runs
 from pipeline.added import described
 from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidConfig, ModelUnavailable
@@ -230,6 +230,15 @@ def test_before_a_run_is_started_it_is_seen_whether_openrlhf_is_there(
     with pytest.raises(InvalidConfig, match="trainable_layers has to be -1"):
         require_engine(config(model, trainable_layers=2))
     assert launch() == Launch(str(python))
+
+
+def test_no_run_is_made_where_openrlhf_is_not_here(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PYTHON, raising=False)
+    with pytest.raises(ModelUnavailable, match="is not set"):
+        jobs.start(tmp_path, config(model))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_job_of_ray_gets_a_list_of_arguments_and_what_stops_it() -> None:
