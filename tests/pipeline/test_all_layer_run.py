@@ -14,8 +14,10 @@ from safetensors.numpy import load_file
 
 from pipeline import runs
 from pipeline.models.trunk import depths_in
+from pipeline.runs import RunDirectory
 from tests.conftest import righttree
 from tests.pipeline.models.tiny import tiny_folder
+from tests.pipeline.test_reward_model_kinds import stage
 from warehouse import reads, store
 
 PROFILE = """
@@ -102,6 +104,24 @@ def test_all_blocks_are_the_reward_model_s_own_and_no_features_of_them_are_kept(
     assert files
     assert all(depths_in(path) == {1} for path in files)
     assert [path.name for path in run.work("reward_models").iterdir() if path.name.startswith(".")] == []
+
+
+def test_one_process_learns_what_the_two_have_learnt(home: Path, tmp_path: Path) -> None:
+    together = runs.open_run(home, RUN)
+    shutil.copytree(together.path, tmp_path / RUN)
+    models = together.config.reward_models.model_copy(update={"processes": 1})
+    alone = RunDirectory(tmp_path / RUN, together.config.model_copy(update={"reward_models": models}))
+    (alone.path / "reward_model" / "reward_models-flip-0.00.parquet").unlink()
+    stage(alone)
+    losses = [
+        run.read("training_curve")
+        .filter(pl.col("metric").str.ends_with("loss"), model_id="flip-0.00")
+        .sort("metric", "step")["value"]
+        for run in (together, alone)
+    ]
+    assert len(losses[0]) == 3
+    # to the rounding of bfloat16; an accuracy moves by a whole pair where two scores are nearly equal
+    np.testing.assert_allclose(losses[0], losses[1], atol=1e-3)
 
 
 def test_the_memory_of_the_processes_is_counted(home: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -70,7 +72,7 @@ def test_a_process_that_is_killed_ends_the_others(tiny: Path, tmp_path: Path) ->
     killed: list[int] = []
 
     def kill_one() -> None:
-        while not (found := _children()) or len(found) < 2:
+        while not (found := _children(os.getpid())) or len(found) < 2:
             time.sleep(0.05)
         time.sleep(2.0)
         os.kill(max(found), signal.SIGKILL)
@@ -85,8 +87,38 @@ def test_a_process_that_is_killed_ends_the_others(tiny: Path, tmp_path: Path) ->
     assert list((tmp_path / "weights").iterdir()) == []
 
 
-def _children() -> list[int]:
-    """The processes of training that this one started."""
+STARTING = """
+import sys
+from pathlib import Path
+
+import tests.pipeline.test_training_processes as here
+from pipeline import training_processes
+
+job = here.job(Path(sys.argv[1]), epochs=100_000)
+training_processes.train(Path(sys.argv[2]), job, here.TEXTS, here.PAIRS[:30], here.PAIRS[30:])
+"""
+
+
+def test_they_end_with_the_process_that_started_them_however_it_ends(tiny: Path, tmp_path: Path) -> None:
+    starting = subprocess.Popen([sys.executable, "-c", STARTING, str(tiny), str(tmp_path)])
+    try:
+        deadline = time.monotonic() + 120
+        while len(started := _children(starting.pid)) < 2:
+            assert starting.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(2.0)
+    finally:
+        starting.kill()
+        starting.wait()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{process}").exists() for process in started):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _children(of: int) -> list[int]:
+    """The processes of training that a process started."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -94,6 +126,6 @@ def _children() -> list[int]:
             command = (folder / "cmdline").read_text()
         except OSError:
             continue
-        if parent == os.getpid() and "training_process" in command:
+        if parent == of and "training_process" in command:
             found.append(int(folder.name))
     return found
