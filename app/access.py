@@ -8,6 +8,7 @@ arrays and frozen results. Nothing else in `app` opens the warehouse.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,13 @@ def policy_values(snapshot: Snapshot, run_id: str, policies: Policies) -> Policy
     """Values of the policies of one optimizer at one strength or KL."""
     with cursor(snapshot) as connection:
         if policies.kl is not None:
-            return reads_policies.policy_values_at_kl(connection, run_id, policies.optimizer, policies.kl)
+            return reads_policies.policy_values_at_kl(
+                connection, run_id, policies.optimizer, policies.kl, samples=partial(rl_scores, snapshot, run_id)
+            )
         assert policies.strength is not None
-        return reads.policy_values(connection, run_id, policies.optimizer, policies.strength)
+        return reads.policy_values(
+            connection, run_id, policies.optimizer, policies.strength, samples=partial(rl_scores, snapshot, run_id)
+        )
 
 
 @st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)

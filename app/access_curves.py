@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import polars as pl
 import streamlit as st
@@ -44,7 +46,8 @@ def kl_coefficients(snapshot: Snapshot, run_id: str, optimizer: str) -> tuple[fl
 def value_curves(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None) -> ValueCurves:
     """Values of an optimizer's policies at all strengths. Raises InvalidChoice where there are none to compare."""
     with access.cursor(snapshot) as connection:
-        return reads_policies.value_curves(connection, run_id, optimizer, penalty)
+        samples = partial(access.rl_scores, snapshot, run_id)
+        return reads_policies.value_curves(connection, run_id, optimizer, penalty, samples)
 
 
 def cube(snapshot: Snapshot, run_id: str, curves: ValueCurves) -> ScoreCube:

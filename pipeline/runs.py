@@ -78,6 +78,12 @@ class RunDirectory:
         pattern = f"{stage}-*.parquet" if stage else "*.parquet"
         return self._read(table, sorted((self.path / table).glob(pattern)))
 
+    def each_part(self, table: str) -> Iterator[pl.DataFrame]:
+        """All rows of a table as `read` gives them but with `run_id`, a part at a time. Raises DamagedRun."""
+        sums = checksums.kept(self.path)
+        for part in sorted((self.path / table).glob("*.parquet")):
+            yield self._read_part(part, sums)
+
     def read_part(self, table: str, stage: str, unit: int | str) -> pl.DataFrame:
         """The rows of one part, without `run_id`."""
         return self._read(table, [self._part(table, stage, unit)])

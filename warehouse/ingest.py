@@ -1,17 +1,21 @@
-"""Rows into the warehouse: checked against `schema.py` first, then written all together or not at all."""
+"""Rows into the warehouse: checked against `schema.py` in a draft, then published all together or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from warehouse import store
 from warehouse.errors import InvalidRows
 from warehouse.schema import TABLES, Table
 
-Rows = Mapping[str, pl.DataFrame]
+Rows = Mapping[str, pl.DataFrame | Iterable[pl.DataFrame]]
+"""Rows of tables by name, each table as one frame or as frames one after the other; table `run` is one frame."""
+
+_BATCH_ROWS = 1_000_000
 
 
 def conform(table: Table, frame: pl.DataFrame, origin: str) -> pl.DataFrame:
@@ -47,34 +51,6 @@ def conform(table: Table, frame: pl.DataFrame, origin: str) -> pl.DataFrame:
     return frame
 
 
-def validate(rows: Rows, origin: str) -> dict[str, pl.DataFrame]:
-    """All tables conformed, keys unique, references met; tables that are left out come back empty.
-
-    Raises InvalidRows at the first thing that is wrong.
-    """
-    unknown = sorted(set(rows) - set(TABLES))
-    if unknown:
-        raise InvalidRows(f"{origin}: unknown tables {unknown}; there are {list(TABLES)}")
-    frames = {
-        name: conform(table, rows.get(name, pl.DataFrame(schema=table.polars_schema)), origin)
-        for name, table in TABLES.items()
-    }
-    for name, table in TABLES.items():
-        frame = frames[name]
-        twice = repeated(frame, table.keys)
-        if twice.height:
-            raise InvalidRows(f"{origin}: table {name}: {twice.row(0, named=True)} is there twice by {table.keys}")
-        for column, (target, target_column) in table.references.items():
-            orphans = frame.filter(pl.col(column).is_not_null()).join(
-                frames[target], left_on=["run_id", column], right_on=["run_id", target_column], how="anti"
-            )
-            if orphans.height:
-                raise InvalidRows(
-                    f"{origin}: table {name}: {column} {orphans[column][0]!r} is not in {target}.{target_column}"
-                )
-    return frames
-
-
 def repeated(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """The rows whose keys are there more than once, in their order."""
     found = frame.select(keys)
@@ -86,29 +62,92 @@ def repeated(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
 def publish(data: Path, rows: Rows, origin: str) -> dict[str, int]:
     """Check the rows of one or more runs and publish a new build that holds them beside all other runs.
 
-    Rows of the same runs that are there already are replaced, so publishing twice changes nothing.
+    Rows of the same runs that are there already are replaced, so publishing twice changes nothing. A table may come as
+    frames one after the other; no more of it is in memory than a million rows and what DuckDB is allowed.
 
-    Returns the number of rows written per table. Raises InvalidRows before anything is written.
+    Returns the number of rows written per table. Raises InvalidRows at the first thing that is wrong; then what was
+    published before stays.
     """
-    frames = validate(rows, origin)
-    run_ids = frames["run"]["run_id"].unique().to_list()
-    if not run_ids:
+    unknown = sorted(set(rows) - set(TABLES))
+    if unknown:
+        raise InvalidRows(f"{origin}: unknown tables {unknown}; there are {list(TABLES)}")
+    run = rows.get("run")
+    if not isinstance(run, pl.DataFrame) or run.is_empty():
         raise InvalidRows(f"{origin}: table run is empty; it has to have a row for each run")
-    for name, frame in frames.items():
-        stray = frame.filter(~pl.col("run_id").is_in(run_ids))
-        if stray.height:
-            raise InvalidRows(f"{origin}: table {name}: run {stray['run_id'][0]!r} is not in table run")
-    with store.building(data) as connection:
-        for name, frame in frames.items():
-            connection.execute(f'DELETE FROM "{name}" WHERE run_id IN (SELECT unnest(?))', [run_ids])
+    run_ids = conform(TABLES["run"], run, origin)["run_id"].unique().to_list()
+    with store.building(data, without=run_ids) as connection:
+        return insert(connection, rows, run_ids, origin)
+
+
+def insert(connection: duckdb.DuckDBPyConnection, rows: Rows, run_ids: Sequence[str], origin: str) -> dict[str, int]:
+    """Put the rows of these runs into tables that have none of them yet, and check them there.
+
+    Types and values are checked as rows come, keys and references when all are in. Returns the number of rows per
+    table. Raises InvalidRows at the first thing that is wrong; then some rows are in.
+    """
+    written = dict.fromkeys(TABLES, 0)
+    for name, table in TABLES.items():
+        given = rows.get(name, ())
+        for batch in _batches([given] if isinstance(given, pl.DataFrame) else given):
+            frame = conform(table, batch, origin)
+            stray = frame.filter(~pl.col("run_id").is_in(run_ids))
+            if stray.height:
+                raise InvalidRows(f"{origin}: table {name}: run {stray['run_id'][0]!r} is not in table run")
             connection.register("incoming", frame.to_arrow())
             connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')
             connection.unregister("incoming")
-    return {name: frame.height for name, frame in frames.items()}
+            written[name] += frame.height
+    for name, table in TABLES.items():
+        if written[name]:
+            _check_keys(connection, table, run_ids, origin)
+            _check_references(connection, table, run_ids, origin)
+    return written
+
+
+def _batches(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of about a million at least: a run's parts may be many and small."""
+    gathered: list[pl.DataFrame] = []
+    rows = 0
+    for frame in frames:
+        gathered.append(frame)
+        rows += frame.height
+        if rows >= _BATCH_ROWS:
+            yield pl.concat(gathered)
+            gathered, rows = [], 0
+    if gathered:
+        yield pl.concat(gathered)
+
+
+def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table, run_ids: Sequence[str], origin: str) -> None:
+    keys = ", ".join(f'"{name}"' for name in table.keys)
+    of_runs = f'FROM "{table.name}" WHERE run_id IN (SELECT unnest(?))'
+    (alike,) = connection.execute(f"SELECT count(*) > count(DISTINCT hash({keys})) {of_runs}", [run_ids]).fetchall()[0]
+    if not alike:  # hashes take a fraction of the memory that millions of keys do
+        return
+    there_twice = f"SELECT {keys} {of_runs} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
+    if twice := connection.execute(there_twice, [run_ids]).fetchone():
+        named = dict(zip(table.keys, twice, strict=True))
+        raise InvalidRows(f"{origin}: table {table.name}: {named} is there twice by {table.keys}")
+
+
+def _check_references(connection: duckdb.DuckDBPyConnection, table: Table, run_ids: Sequence[str], origin: str) -> None:
+    for column, (target, target_column) in table.references.items():
+        orphan = connection.execute(
+            f"""
+            SELECT "{column}" FROM "{table.name}" AS pointing
+            WHERE run_id IN (SELECT unnest(?)) AND "{column}" IS NOT NULL AND NOT EXISTS (
+                FROM "{target}" AS target
+                WHERE target.run_id = pointing.run_id AND target."{target_column}" = pointing."{column}"
+            ) LIMIT 1
+            """,
+            [run_ids],
+        ).fetchone()
+        if orphan:
+            where = f"{origin}: table {table.name}"
+            raise InvalidRows(f"{where}: {column} {orphan[0]!r} is not in {target}.{target_column}")
 
 
 def remove(data: Path, run_id: str) -> None:
     """Publish a new build without the rows of a run, beside all other runs."""
-    with store.building(data) as connection:
-        for name in TABLES:
-            connection.execute(f'DELETE FROM "{name}" WHERE run_id = ?', [run_id])
+    with store.building(data, without=[run_id]):
+        pass

@@ -6,7 +6,7 @@ by id everywhere, so that axes of different reads fit each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import duckdb
@@ -18,12 +18,16 @@ from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.test_set import with_paraphrases, with_responses
+from warehouse.scores_in_place import scores_in_place
 
 INITIAL = "initial"
 """`policy_id` of the initial policy π_0 as it is evaluated: the study's own temperature and system prompt."""
 
 PPO = "ppo"
 """The source that stands for all PPO policies of the last step together."""
+
+Samples = Callable[[], ScoreCube]
+"""Gives the `initial_scores` of the RL-test prompts to a read that turns out to need them, from where they are kept."""
 
 
 def runs(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -157,10 +161,12 @@ def policy_values(
     optimizer: str,
     strength: float,
     kl_coefficient: float | None = None,
+    samples: Samples | None = None,
 ) -> PolicyValues:
     """Per-prompt values of the initial policy and of all policies of one optimizer at one strength.
 
-    Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses.
+    Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses:
+    `samples` gives them, or they are read here.
     Of several KL penalties one is read: `kl_coefficient`, or that of most policies. A reward model whose policy did not
     get so far (PPO that diverged) is marked in `optimised_M`.
 
@@ -197,7 +203,7 @@ def policy_values(
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} at {strength:g}; it has {known}")
     optimised_M = np.isin(models, optimised["reward_model_id"].unique().to_list())
     if optimised.is_empty() and optimizer == "bon":
-        scores_MPN = initial_scores(connection, run_id, "rl_test")[0]
+        scores_MPN = samples().scores_MPR if samples else initial_scores(connection, run_id, "rl_test")[0]
         optimised_values, optimised_M = best_of_n_values(scores_MPN, [int(strength)])[0], np.ones(M, dtype=bool)
     else:
         optimised_values = optimised["value"].to_numpy()
@@ -321,34 +327,20 @@ def policy_scores(
     prompt.
     """
     models = tuple(reward_models(connection, run_id)["reward_model_id"])
-    rows = _frame(  # prompts by number: a name beside every score would take longer than the scores
-        connection,
-        """
-        WITH numbered AS (
-            SELECT run_id, prompt_id, row_number() OVER (ORDER BY prompt_id) - 1 AS number FROM prompt
-            WHERE run_id = ? AND split = ?
-        )
-        SELECT score.score, numbered.number
-        FROM score JOIN response USING (run_id, response_id) JOIN numbered USING (run_id, prompt_id)
-        WHERE score.run_id = ? AND response.policy_id = ? AND response.prompt_form = ?
-        ORDER BY score.reward_model_id, numbered.number, response.sample
-        """,
-        run_id,
-        split,
-        run_id,
-        policy_id,
-        prompt_form,
-    )
-    scored_P = np.bincount(rows["number"].to_numpy())
-    described = prompts(connection, run_id, split)[np.flatnonzero(scored_P)]
-    M, P = len(models), described.height
-    if P == 0 or len(np.unique(scored_P[scored_P > 0])) > 1 or rows.height % (M * P):
+    M = len(models)
+    scores_MK, there_MK, number_K = scores_in_place(connection, run_id, policy_id, split, prompt_form, models)
+    scored_K = there_MK.any(axis=0)
+    number_K = number_K[scored_K]
+    responses_P = np.bincount(number_K)
+    described = prompts(connection, run_id, split)[np.flatnonzero(responses_P)]
+    P = described.height
+    if P == 0 or len(np.unique(responses_P[responses_P > 0])) > 1 or not there_MK[:, scored_K].all():
         raise InvalidChoice(
             f"run {run_id!r}: the {split} responses of {policy_id!r} do not all have scores of all {M} reward models"
         )
-    scores_MPR = rows["score"].to_numpy().astype(np.float32).reshape(M, P, rows.height // (M * P))
+    dense_MK = scores_MK if scored_K.all() else scores_MK[:, scored_K]
     return (
-        scores_MPR,
+        dense_MK.reshape(M, P, -1),
         models,
         tuple(described["prompt_id"]),
         tuple(described["category"]),

@@ -11,7 +11,7 @@ from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.cube import PolicyValues
 from warehouse.measures.matched_kl import values_at_kl
 from warehouse.measures.value_curves import ValueCurves
-from warehouse.reads import INITIAL, initial_scores, policy_values, prompts, reward_models
+from warehouse.reads import INITIAL, Samples, initial_scores, policy_values, prompts, reward_models
 from warehouse.schema import RL_ALGORITHMS
 
 
@@ -48,7 +48,11 @@ def kl_coefficients(policies: pl.DataFrame) -> list[float]:
 
 
 def value_curves(
-    connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, kl_coefficient: float | None = None
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    optimizer: str,
+    kl_coefficient: float | None = None,
+    samples: Samples | None = None,
 ) -> ValueCurves:
     """Values of an optimizer's policies at all strengths that enough reward models have.
 
@@ -79,7 +83,8 @@ def value_curves(
     initial, optimised = values.filter(place=0), values.filter(pl.col("place") > 0)
     S, M = len(strengths), len(kept)
     if optimised.is_empty() and optimizer == "bon":  # of an imported run, whose values follow from the scores
-        values_SMMQ = best_of_n_values(initial_scores(connection, run_id, "rl_test")[0], [int(n) for n in strengths])
+        scores_MPN = samples().scores_MPR if samples else initial_scores(connection, run_id, "rl_test")[0]
+        values_SMMQ = best_of_n_values(scores_MPN, [int(n) for n in strengths])
     else:
         initial = initial.filter(pl.col("number").is_in(optimised["number"].unique().implode()))
         values_SMMQ = optimised["value"].to_numpy()
@@ -115,6 +120,7 @@ def policy_values_at_kl(
     optimizer: str,
     kl: float,
     kl_coefficient: float | None = None,
+    samples: Samples | None = None,
 ) -> PolicyValues:
     """Values of an optimizer's policies where each has diverged from the initial policy by `kl` nats.
 
@@ -130,7 +136,7 @@ def policy_values_at_kl(
     for strength, name, nats in frame.select("strength", "reward_model_id", "kl").iter_rows():
         kl_SM[strengths.index(strength), models.index(name)] = nats
     penalty = frame["kl_coefficient"][0]
-    values = [policy_values(connection, run_id, optimizer, strength, penalty) for strength in strengths]
+    values = [policy_values(connection, run_id, optimizer, strength, penalty, samples) for strength in strengths]
     return values_at_kl(values, kl_SM, kl)
 
 

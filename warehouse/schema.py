@@ -237,7 +237,8 @@ _TABLES = (
     ),
     _table(
         "policy_value",
-        "The value of every policy to every golden reward model, prompt by prompt; its mean over prompts is J.",
+        "The value of every policy to every golden reward model, prompt by prompt; its mean over prompts is J. "
+        "Of best-of-n it may be left out: it follows from the scores.",
         Column("policy_id", TEXT, "the policy", key=True),
         Column("golden_id", TEXT, "the reward model that plays golden", key=True),
         Column("prompt_id", TEXT, "an RL-test prompt", key=True),

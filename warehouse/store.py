@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -24,6 +26,7 @@ LINK = "warehouse.duckdb"
 Damaged = duckdb.IOException
 """What a query raises where the file is damaged: DuckDB holds every block that it reads against a checksum."""
 
+_MOST_MEMORY_BYTES = 4 * 2**30
 _BUILDS_KEPT = 2  # today's and the one before it: a reader may have resolved the link just before the swap
 
 
@@ -110,8 +113,10 @@ def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, 
 
 
 @contextmanager
-def building(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def building(data: Path, without: Sequence[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
     """A writable connection to a new build that holds all tables and the published rows; published on success.
+
+    `without` names runs whose published rows are left out.
 
     One build at a time per data folder: another one waits. When the body raises, the published build stays as it was.
 
@@ -126,7 +131,7 @@ def building(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             target = data / f"warehouse-{stamp}-{uuid.uuid4().hex[:8]}.duckdb"
             draft = target.with_name(f".{target.name}.draft")
             with _written(draft) as connection:
-                _create_from_published(connection, data)
+                _create_from_published(connection, data, without)
                 yield connection
             draft.rename(target)
             _point_link(data, target)
@@ -142,17 +147,26 @@ def building(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def _written(draft: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A new database file, whole on the disk in the end, or gone."""
     try:
-        with duckdb.connect(str(draft), config={"storage_compatibility_version": "v1.5.0"}) as connection:
+        config: dict[str, Any] = {
+            "storage_compatibility_version": "v1.5.0",
+            "memory_limit": f"{_memory_bytes() // 2**20}MiB",
+        }
+        with duckdb.connect(str(draft), config=config) as connection:
             yield connection
             connection.execute("CHECKPOINT")  # to close does so too, but keeps silent when the disk is full
         _sync(draft)
     except BaseException:
-        for leftover in (draft, draft.with_name(draft.name + ".wal")):
-            leftover.unlink(missing_ok=True)
+        for leftover in draft.parent.glob(f"{draft.name}*"):
+            _remove(leftover)
         raise
 
 
-def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
+def _memory_bytes() -> int:
+    """What DuckDB may hold in memory while a build is made; what it needs beyond that, it keeps beside the draft."""
+    return min(_MOST_MEMORY_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+
+
+def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path, without: Sequence[str]) -> None:
     for table in TABLES.values():
         connection.execute(table.ddl)
     published = build_id(data)
@@ -168,7 +182,9 @@ def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path) ->
                 continue
             columns = ", ".join(f'"{name}"' for name in shared)
             connection.execute(
-                f'INSERT INTO main."{table.name}" ({columns}) SELECT {columns} FROM published.main."{table.name}"'
+                f'INSERT INTO main."{table.name}" ({columns}) SELECT {columns} FROM published.main."{table.name}" '
+                "WHERE NOT list_contains(?, run_id)",
+                [list(without)],
             )
         connection.execute("DETACH published")
     except duckdb.Error as error:
@@ -196,6 +212,14 @@ def _remove_old_builds(data: Path) -> None:
 def _remove_leftovers(data: Path) -> None:
     """What a killed build left behind; safe, as the caller holds the publish lock."""
     for leftover in [*data.glob(".warehouse-*.draft*"), *data.glob(f".{LINK}.*")]:
+        _remove(leftover)
+
+
+def _remove(leftover: Path) -> None:
+    """A file, or the folder of what DuckDB had no memory for."""
+    if leftover.is_dir() and not leftover.is_symlink():
+        shutil.rmtree(leftover)
+    else:
         leftover.unlink(missing_ok=True)
 
 

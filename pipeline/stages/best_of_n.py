@@ -1,7 +1,8 @@
 """Stage 8: what best-of-n against each reward model is worth to each golden one, prompt by prompt, exactly.
 
 METHOD: expected golden score of the proxy's best among n of the N samples; no Monte Carlo. The divergence from the
-initial policy is the known upper bound log n − (n − 1)/n.
+initial policy is the known upper bound log n − (n − 1)/n. Values are strengths × reward models² × prompts: of very many
+reward models they are not kept, the reads compute them from the scores.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from warehouse.measures import best_of_n_kl_bound, best_of_n_values
 from warehouse.reads import INITIAL
 
 STAGE = "best_of_n"
+MOST_VALUES = 20_000_000
+"""Values of best-of-n that a run keeps at most; of more, all are left to the reads."""
 
 
 def run(context: Context) -> Work:
@@ -38,10 +41,11 @@ def run(context: Context) -> Work:
         for model, n in product(models, strengths)
     ]
     context.progress.plan(len(policies), "policies")
-    values_SMMP = best_of_n_values(scores_MPN, strengths)
     parts = [value_rows(INITIAL, models, prompts, scores_MPN.mean(axis=2, dtype=np.float64))]
-    for (m, model), (s, n) in product(enumerate(models), enumerate(strengths)):
-        parts.append(value_rows(f"bon-{n}/{model}", models, prompts, values_SMMP[s, :, m]))
+    if len(strengths) * len(models) ** 2 * len(prompts) <= MOST_VALUES:
+        values_SMMP = best_of_n_values(scores_MPN, strengths)
+        for (m, model), (s, n) in product(enumerate(models), enumerate(strengths)):
+            parts.append(value_rows(f"bon-{n}/{model}", models, prompts, values_SMMP[s, :, m]))
     context.run.write_part("policy_value", STAGE, 0, pl.concat(parts))
     context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
     context.progress.advance(len(policies))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -45,9 +46,15 @@ def publish_run(run: RunDirectory) -> dict[str, int]:
     manifest = run.manifest()
     if manifest is None:
         raise PipelineError(f"run {run.run_id} is not finished; `righttree resume {run.run_id}` takes it up")
-    rows = {name: run.read(name).with_columns(run_id=pl.lit(run.run_id)) for name in TABLES if name != "run"}
+    rows: dict[str, pl.DataFrame | Iterator[pl.DataFrame]] = {name: _rows(run, name) for name in TABLES}
     rows["run"] = pl.DataFrame([_run_row(manifest)])
     return ingest.publish(run.path.parent.parent, rows, f"run {run.run_id}")
+
+
+def _rows(run: RunDirectory, table: str) -> Iterator[pl.DataFrame]:
+    """The run's rows of a table, part by part; parts that were taken over from another run become its own."""
+    for part in run.each_part(table):
+        yield part.with_columns(run_id=pl.lit(run.run_id))
 
 
 def _run_row(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _DOCS = Path(__file__).parent.parent.parent / "docs"
-BENCHMARKS, RELIABILITY = _DOCS / "benchmarks.md", _DOCS / "reliability.md"
+BENCHMARKS, RELIABILITY, SCALE = (_DOCS / name for name in ("benchmarks.md", "reliability.md", "scale.md"))
 
 
 def insert(name: str, section: str, document: Path = BENCHMARKS) -> None:

@@ -1,8 +1,12 @@
-"""A tiny valid run, written by hand: two reward models, two prompts."""
+"""A tiny valid run, written by hand: two reward models, two prompts. And a database in memory for rows."""
 
 from __future__ import annotations
 
+import duckdb
 import polars as pl
+
+from warehouse import ingest
+from warehouse.schema import TABLES
 
 
 def tiny_run(run_id: str = "tiny", score: float = 1.0, samples: int = 3) -> dict[str, pl.DataFrame]:
@@ -52,3 +56,12 @@ def tiny_run(run_id: str = "tiny", score: float = 1.0, samples: int = 3) -> dict
         name: pl.DataFrame(content, infer_schema_length=None).with_columns(run_id=pl.lit(run_id))
         for name, content in rows.items()
     }
+
+
+def inserted(rows: ingest.Rows) -> duckdb.DuckDBPyConnection:
+    """A database in memory with these rows of a run, or runs. Raises InvalidRows."""
+    connection = duckdb.connect()
+    for table in TABLES.values():
+        connection.execute(table.ddl)
+    ingest.insert(connection, rows, rows["run"]["run_id"].to_list(), "rows")  # type: ignore[index]
+    return connection

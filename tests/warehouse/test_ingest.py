@@ -61,4 +61,20 @@ def broken(table: str, change: pl.Expr | list[pl.Expr]) -> dict[str, pl.DataFram
 def test_invalid_rows_are_named_and_nothing_is_written(tmp_path: Path, rows: dict, message: str) -> None:
     with pytest.raises(InvalidRows, match=message):
         ingest.publish(tmp_path, rows, "some file")
-    assert list(tmp_path.iterdir()) == []
+    assert store.build_id(tmp_path) is None
+    assert not list(tmp_path.glob("*warehouse*"))
+
+
+def test_a_table_may_come_in_parts(tmp_path: Path) -> None:
+    ingest.publish(tmp_path / "whole", tiny_run(), "test")
+    rows = tiny_run()
+    parts = (rows["score"][start : start + 5] for start in range(0, 12, 5))
+    assert ingest.publish(tmp_path / "parts", {**rows, "score": parts}, "test")["score"] == 12
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+
+
+def test_a_row_that_two_parts_have_is_named(tmp_path: Path) -> None:
+    rows = tiny_run()
+    with pytest.raises(InvalidRows, match=r"table score: .*initial\|chat/1\|0.* is there twice"):
+        ingest.publish(tmp_path, {**rows, "score": iter([rows["score"], rows["score"][:1]])}, "test")
+    assert store.build_id(tmp_path) is None

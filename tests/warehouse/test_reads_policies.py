@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.app.study import Study, publish
 from tests.app.study import rows as study_rows
 from warehouse import ingest, reads, reads_policies, store
 from warehouse.errors import InvalidChoice
+from warehouse.measures.cube import ScoreCube
 
 RUN = "simulated"
 STEPS = (5, 10, 20, 40)
@@ -94,6 +96,12 @@ def test_best_of_n_that_is_not_stored_is_computed_from_the_scores(tmp_path: Path
     ingest.publish(tmp_path / "scores", rows, RUN)
     with store.open_read_only(tmp_path / "scores") as connection:
         computed = reads_policies.value_curves(connection, RUN, "bon")
+        samples = ScoreCube(*reads.initial_scores(connection, RUN, "rl_test"))
+        one = reads.policy_values(connection, RUN, "bon", 4, samples=lambda: samples)
+        half = replace(samples, scores_MPR=samples.scores_MPR / 2)
+        other = reads.policy_values(connection, RUN, "bon", 4, samples=lambda: half)
+    assert one.optimised_MMQ == pytest.approx(stored.values[stored.strengths.index(4)].optimised_MMQ)
+    assert other.optimised_MMQ == pytest.approx(one.optimised_MMQ / 2)
     assert computed.strengths == stored.strengths
     for one, other in zip(computed.values, stored.values, strict=True):
         assert one.optimised_MMQ == pytest.approx(other.optimised_MMQ)

@@ -42,6 +42,14 @@ def test_old_builds_are_removed_but_for_one(tmp_path: Path) -> None:
     assert len(run_ids(tmp_path)) == 4
 
 
+def test_what_a_killed_build_left_is_removed_with_what_it_had_no_memory_for(tmp_path: Path) -> None:
+    (tmp_path / ".warehouse-1.duckdb.draft").write_text("half")
+    (tmp_path / ".warehouse-1.duckdb.draft.tmp").mkdir()
+    (tmp_path / ".warehouse-1.duckdb.draft.tmp" / "duckdb_temp_storage-0.tmp").write_text("spilt")
+    ingest.publish(tmp_path, tiny_run("first"), "test")
+    assert not list(tmp_path.glob(".warehouse-*"))
+
+
 def test_a_build_that_fails_leaves_the_published_one(tmp_path: Path) -> None:
     ingest.publish(tmp_path, tiny_run("first"), "test")
     before = store.build_id(tmp_path)

@@ -16,6 +16,8 @@ from warehouse.errors import InvalidChoice
 
 Floats = NDArray[np.float64]
 
+_CHUNK_ENTRIES = 2_000_000
+
 
 def best_of_n_values(scores_MPN: ArrayLike, strengths: Sequence[int]) -> Floats:
     """Values `[S, M golden, M proxy, P]` of best-of-n for each n in `strengths`, in each golden's own units.
@@ -23,39 +25,46 @@ def best_of_n_values(scores_MPN: ArrayLike, strengths: Sequence[int]) -> Floats:
     `scores_MPN` are the scores of M reward models for N samples of each of P prompts.
     Raises InvalidChoice for an n outside 1…N.
     """
-    scores = np.asarray(scores_MPN, dtype=np.float64)
+    scores = np.asarray(scores_MPN)
     if scores.ndim != 3:
         raise InvalidChoice(f"scores have {scores.ndim} axes; best-of-n takes reward models × prompts × samples")
     M, P, N = scores.shape
     for n in strengths:
         if not 1 <= n <= N:
             raise InvalidChoice(f"n is {n}; there are {N} samples per prompt, so n has to be from 1 to {N}")
+    S = len(strengths)
     pick_NS = np.stack([pick_probabilities(N, n) for n in strengths], axis=1)
-    values = np.empty((len(strengths), M, M, P))
-    row_PN = np.arange(P)[:, None] * N
-    for proxy in range(M):
-        order_PN = np.argsort(scores[proxy], axis=-1)
-        ordered_PN = np.take_along_axis(scores[proxy], order_PN, axis=-1)
-        golden_MPN = scores.reshape(M, P * N).take((order_PN + row_PN).ravel(), axis=1).reshape(M, P, N)
-        _share_ties(golden_MPN, ordered_PN)
-        for golden in range(M):
-            values[:, golden, proxy] = (golden_MPN[golden] @ pick_NS).T
+    values = np.empty((S, M, M, P))
+    step = max(1, _CHUNK_ENTRIES // (M * N * S))
+    for start in range(0, P, step):
+        part = slice(start, start + step)
+        scores_PMN = scores[:, part].transpose(1, 0, 2).astype(np.float64)
+        picked_PNMS = np.empty((len(scores_PMN), N, M, S))
+        for proxy in range(M):
+            picked_PNMS[:, :, proxy] = _picked(scores_PMN[:, proxy], pick_NS)
+        values_PMMS = (scores_PMN @ picked_PNMS.reshape(-1, N, M * S)).reshape(-1, M, M, S)
+        values[..., part] = values_PMMS.transpose(3, 1, 2, 0)
     return values
 
 
-def _share_ties(golden_MPN: Floats, ordered_PN: Floats) -> None:
-    """Give samples that the proxy ties their mean golden score, in place: then it does not matter which comes first."""
+def _picked(proxy_PN: Floats, pick_NS: Floats) -> Floats:
+    """Probability `[P, N, S]` that each sample is the proxy's best of n; samples that it ties have their mean."""
+    order_PN = np.argsort(proxy_PN, axis=1)
+    ordered_PN = np.take_along_axis(proxy_PN, order_PN, axis=1)
+    rank_PN = np.empty_like(order_PN)
+    np.put_along_axis(rank_PN, order_PN, np.arange(order_PN.shape[1])[None], axis=1)
+    picked: Floats = pick_NS.take(rank_PN, axis=0)
     tied = ordered_PN[:, 1:] == ordered_PN[:, :-1]
     rows = np.flatnonzero(tied.any(axis=1))
-    if len(rows) == 0:
-        return
-    starts = np.ones((len(rows), ordered_PN.shape[1]), dtype=bool)
-    starts[:, 1:] = ~tied[rows]
-    first = np.flatnonzero(starts)
-    sizes = np.diff(np.append(first, starts.size))
-    some = golden_MPN[:, rows].reshape(len(golden_MPN), -1)
-    means = np.add.reduceat(some, first, axis=1) / sizes
-    golden_MPN[:, rows] = np.repeat(means, sizes, axis=1).reshape(len(golden_MPN), len(rows), -1)
+    if len(rows):
+        starts = np.ones((len(rows), len(pick_NS)), dtype=bool)
+        starts[:, 1:] = ~tied[rows]
+        first = np.flatnonzero(starts)
+        means = np.add.reduceat(np.tile(pick_NS, (len(rows), 1)), first, axis=0)
+        sizes = np.diff(np.append(first, starts.size))
+        shared = np.repeat(means / sizes[:, None], sizes, axis=0).reshape(len(rows), *pick_NS.shape)
+        picked[rows[:, None], order_PN[rows]] = shared
+    return picked
 
 
 def pick_probabilities(N: int, n: int) -> Floats:

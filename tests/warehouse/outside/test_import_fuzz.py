@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from pipeline.outside import import_files
 from tests.warehouse.outside import files
-from warehouse import ingest, outside
+from tests.warehouse.rows import inserted
+from warehouse import outside
 from warehouse.errors import WarehouseError
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
@@ -97,7 +98,7 @@ def attempt(folder: Path, contents: dict[str, bytes]) -> bool:
     except WarehouseError as error:
         message = str(error)
     else:
-        ingest.validate(rows, "rows")
+        inserted(rows).close()
         return True
     assert "\n" not in message
     assert message.startswith(tuple(contents)), message
@@ -202,9 +203,10 @@ def test_any_study_is_taken_as_it_is(
     frame = files.wide_frame(frame) if form == "wide" else frame
     with tempfile.TemporaryDirectory() as folder:
         path = files.write(frame, Path(folder) / f"a{suffix}")
-        tables = ingest.validate(outside.build(*outside.read_files([path], form), FACTS), "rows")
-    keys = ("reward_model_id", "response_id", "score")
-    stored = tables["score"].select(keys).rows()
+        rows_of_tables = outside.build(*outside.read_files([path], form), FACTS)
+    with inserted(rows_of_tables) as connection:
+        stored = connection.execute("SELECT reward_model_id, response_id, score FROM score").fetchall()
+        prompt_rows = connection.execute("SELECT prompt_id, split FROM prompt").fetchall()
     expected = {
         (row["reward_model"], f"initial|{row['prompt_id']}{mark}|{row['response_id']}", row["score"])
         for row in rows
@@ -212,5 +214,4 @@ def test_any_study_is_taken_as_it_is(
     }
     assert len(stored) == len(expected)
     assert set(stored) == expected
-    prompt_rows = tables["prompt"].select("prompt_id", "split").rows()
     assert all(prompt_id.endswith("#rm") == (split == "rm_test") for prompt_id, split in prompt_rows)
