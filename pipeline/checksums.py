@@ -1,7 +1,7 @@
-"""SHA-256 of a run's parts, in `parts.sha256` of its directory, a line each; `sha256sum --check` reads it too.
+"""SHA-256 of a run's parts, and of what its stages keep, in `parts.sha256` of its directory, a line each.
 
-A line is on the disk before its part has its name, so a part without one is of an older version and is not checked. A
-part that is written again has a line again: the last one counts.
+`sha256sum --check` reads it too. A line is on the disk before its part has its name, so a part without one is of an
+older version and is not checked. A part that is written again has a line again: the last one counts.
 """
 
 from __future__ import annotations
@@ -15,9 +15,17 @@ FILE = "parts.sha256"
 
 
 def keep(run: Path, part: Path, written: Path) -> None:
-    """Note the checksum of a part, which is `written` under another name yet."""
-    with (run / FILE).open("a", encoding="utf-8") as sums:
-        sums.write(f"{_of(written)}  {part.relative_to(run)}\n")
+    """Note the checksum of a part, or of each file of a folder, which is `written` under another name yet."""
+    files = sorted(written.iterdir()) if written.is_dir() else [written]
+    place = part.relative_to(run)
+    names = [place / file.relative_to(written) for file in files]  # a file is the empty path from itself
+    lines = "".join(f"{_of(file)}  {name}\n" for file, name in zip(files, names, strict=True)).encode()
+    with (run / FILE).open("a+b") as sums:
+        if sums.tell():
+            sums.seek(-1, os.SEEK_END)
+            if sums.read(1) != b"\n":  # a full disk or a kill broke the last line off
+                lines = b"\n" + lines
+        sums.write(lines)
         sums.flush()
         os.fsync(sums.fileno())
 

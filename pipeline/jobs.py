@@ -142,7 +142,7 @@ def log_tail(data: Path, run_id: str, lines: int = 40) -> str:
 def live_curves(data: Path, run_id: str) -> pl.DataFrame:
     """Training curves that are growing: `model_id, metric, step, value`, in the order in which they were begun."""
     folder = runs.open_run(data, run_id).work(FOLDER)
-    files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime) if folder.is_dir() else []
+    files = sorted(folder.glob("[!.]*.jsonl"), key=lambda path: path.stat().st_mtime) if folder.is_dir() else []
     return pl.concat([read_points(""), *(read_points(path.read_text()) for path in files)])
 
 

@@ -24,21 +24,22 @@ class LiveCurve:
 
     def __init__(self, run: RunDirectory, model_id: str, unit: str) -> None:
         self._model_id = model_id
+        self._run = run
         self._path = run.work(FOLDER, f"{unit}.jsonl")
 
     def begin(self, step: int) -> None:
         """Keep the points of the steps before this one, and of the checkpoint at it; what came after is made again."""
         at_checkpoint = (pl.col("step") == step) & pl.col("metric").str.starts_with(AT_CHECKPOINT)
         kept = self.frame().filter((pl.col("step") < step) | at_checkpoint)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text("".join(json.dumps(row) + "\n" for row in kept.iter_rows(named=True)))
+        lines = "".join(json.dumps(row) + "\n" for row in kept.iter_rows(named=True))
+        self._run.write_atomically(self._path, lambda path: path.write_text(lines))
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         rows = [
             {"model_id": self._model_id, "metric": metric, "step": step, "value": value}
             for metric, value in figures.items()
         ]
-        with self._path.open("a") as file:
+        with self._run.told(self._path), self._path.open("a") as file:
             file.write("".join(json.dumps(row) + "\n" for row in rows))
 
     def frame(self) -> pl.DataFrame:

@@ -20,10 +20,11 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -33,13 +34,15 @@ import polars as pl
 
 from pipeline import checksums
 from pipeline.config import Config, validated
-from pipeline.errors import DamagedRun, InvalidConfig, RunBusy, UnknownRun
+from pipeline.errors import DamagedRun, InvalidConfig, PipelineError, RunBusy, UnknownRun
 from pipeline.turns import turn, whose
 from pipeline.writing import told
 from warehouse.ingest import conform
 from warehouse.schema import TABLES
 
 _TEMPORARY = ".partial-"
+_ROOM, _ROOM_BYTES = ".room", 4096
+_NO_ROOM = "the disk is full, and had no room for the reason why the run stopped: make room, then resume it"
 _PLAIN = re.compile(r"[a-zA-Z0-9][\w.-]{0,99}", re.ASCII)
 
 
@@ -62,13 +65,7 @@ class RunDirectory:
     def write_part(self, table: str, stage: str, unit: int | str, frame: pl.DataFrame) -> None:
         """Write rows of a table (without `run_id`, which is added) as one part, whole or not at all."""
         rows = conform(TABLES[table], frame.with_columns(run_id=pl.lit(self.run_id)), f"run {self.run_id}")
-        part = self._part(table, stage, unit)
-
-        def write(path: Path) -> None:
-            rows.write_parquet(path, compression="zstd")
-            checksums.keep(self.path, part, path)
-
-        self.write_atomically(part, write)
+        self.write_summed(self._part(table, stage, unit), lambda path: rows.write_parquet(path, compression="zstd"))
 
     def read(self, table: str, stage: str | None = None) -> pl.DataFrame:
         """All rows of a table, or those that one stage wrote, in the order of their parts; without `run_id`.
@@ -95,36 +92,65 @@ class RunDirectory:
         return pl.concat([self._read_part(part, sums) for part in parts]).drop("run_id")
 
     def _read_part(self, part: Path, sums: Mapping[str, str]) -> pl.DataFrame:
-        cause: BaseException | None = None
-        why = "its checksum is another one"
+        stage = part.name.partition("-")[0]
+        remade = (f"*/{stage}-*.parquet", f"stages/{stage}.json", "stages/publish.json")
         try:
             if checksums.is_whole(self.path, part, sums):
                 return pl.read_parquet(part)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            cause, why = error, str(error).splitlines()[0]
-        stage = part.name.partition("-")[0]
-        markers = f"{self.path}/stages/{stage}.json {self.path}/stages/publish.json"
-        raise DamagedRun(
-            f"run {self.run_id}: {part} is cut off or changed ({why}): remove all of its stage, "
-            f"`rm -f {self.path}/*/{stage}-*.parquet {markers}`, and `righttree resume {self.run_id}` makes it anew"
-        ) from cause
+            raise self._damaged(part, str(error).splitlines()[0], remade) from error
+        raise self._damaged(part, "its checksum is another one", remade)
+
+    def check(self, path: Path, *remade: str) -> None:
+        """Hold a file, or those of a folder, that `write_summed` wrote against its checksum.
+
+        Raises DamagedRun, which names the files of the run, `remade`, without which `resume` makes it anew.
+        """
+        sums = checksums.kept(self.path)
+        for file in sorted(path.iterdir()) if path.is_dir() else (path,):
+            if not checksums.is_whole(self.path, file, sums):
+                raise self._damaged(file, "its checksum is another one", remade)
+
+    def _damaged(self, path: Path, why: str, remade: Iterable[str]) -> DamagedRun:
+        folder = shlex.quote(str(self.path))
+        return DamagedRun(
+            f"run {self.run_id}: {path} is cut off or changed ({why}): remove it and what goes with it, "
+            f"`rm -f {' '.join(f'{folder}/{name}' for name in remade)}`, "
+            f"and `righttree resume {self.run_id}` makes it anew"
+        )
+
+    def write_summed(self, path: Path, write: Callable[[Path], object]) -> None:
+        """As `write_atomically`, keeping the checksum of the file, or of each file of the folder."""
+
+        def summed(temporary: Path) -> None:
+            write(temporary)
+            checksums.keep(self.path, path, temporary)
+
+        self.write_atomically(path, summed)
 
     def write_atomically(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Call `write` with a temporary name beside `path`, sync, then rename it to `path`.
+        """Call `write` with a temporary name beside `path`, for a file or a folder; sync, then rename it to `path`.
 
-        Raises NotWritten, with nothing left under either name, where the disk is full or may not be written.
+        Raises NotWritten, with nothing left under the temporary name, where the disk is full or may not be written.
         """
         temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-        with told(path, f"make room, then `righttree resume {self.run_id}` goes on"):
+        with self.told(path):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write(temporary)
-                with temporary.open("rb") as handle:
-                    os.fsync(handle.fileno())
+                for file in temporary.iterdir() if temporary.is_dir() else (temporary,):
+                    with file.open("rb") as handle:
+                        os.fsync(handle.fileno())
+                if path.is_dir():
+                    shutil.rmtree(path)  # nothing can be renamed to a folder that is not empty
                 temporary.replace(path)
             except Exception:
                 _remove(temporary)
                 raise
+
+    def told(self, path: Path) -> AbstractContextManager[None]:
+        """Turns a disk that refuses a file of the run into NotWritten, which says how the run goes on."""
+        return told(path, f"make room, then `righttree resume {self.run_id}` goes on")
 
     def work(self, *parts: str) -> Path:
         """A path under the run's own work folder."""
@@ -137,7 +163,8 @@ class RunDirectory:
     # Markers ----------------------------------------------------------------------------------------------------------
 
     def is_done(self, stage: str) -> bool:
-        return (self.path / "stages" / f"{stage}.json").exists()
+        """Whether the stage has its marker; one that cannot be read is none."""
+        return _read_json(self.path / "stages" / f"{stage}.json") is not None
 
     def mark_done(self, stage: str, facts: dict[str, Any]) -> None:
         self._write_json(self.path / "stages" / f"{stage}.json", facts)
@@ -148,13 +175,29 @@ class RunDirectory:
 
     @property
     def is_finished(self) -> bool:
-        return (self.path / "manifest.json").exists()
+        return self._manifest.exists()
 
     def finish(self, manifest: dict[str, Any]) -> None:
-        self._write_json(self.path / "manifest.json", manifest)
+        self.write_summed(self._manifest, lambda path: path.write_text(json.dumps(manifest, indent=2) + "\n"))
 
     def manifest(self) -> dict[str, Any] | None:
-        return _read_json(self.path / "manifest.json")
+        """What the finished run says of itself; None if there is nothing that can be read."""
+        return _read_json(self._manifest)
+
+    def whole_manifest(self) -> dict[str, Any]:
+        """The same, as it was written. Raises PipelineError for a run that is not finished, DamagedRun."""
+        if not self.is_finished:
+            raise PipelineError(f"run {self.run_id} is not finished; `righttree resume {self.run_id}` takes it up")
+        remade = (self._manifest.name, "stages/publish.json")
+        self.check(self._manifest, *remade)
+        found = self.manifest()
+        if found is None:  # of an older version, which kept no checksum of it
+            raise self._damaged(self._manifest, "it is no JSON", remade)
+        return found
+
+    @property
+    def _manifest(self) -> Path:
+        return self.path / "manifest.json"
 
     # Progress ---------------------------------------------------------------------------------------------------------
 
@@ -162,9 +205,11 @@ class RunDirectory:
         """Replace `progress.json`; not synced: it may be lost with the machine, or where the disk is full."""
         path = self.path / "progress.json"
         temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-        with suppress(OSError):
+        try:
             temporary.write_text(json.dumps(progress))
             temporary.replace(path)
+        except OSError:
+            _remove(temporary)
 
     def progress(self) -> dict[str, Any]:
         return _read_json(self.path / "progress.json") or {}
@@ -175,11 +220,13 @@ class RunDirectory:
             (self.path / "error.txt").unlink(missing_ok=True)
         else:
             with suppress(OSError):
+                (self.path / _ROOM).unlink(missing_ok=True)
                 (self.path / "error.txt").write_text(message)
 
     def error(self) -> str | None:
+        """Why the run stopped; None where it did not, or was stopped by hand."""
         try:
-            return (self.path / "error.txt").read_text()
+            return (self.path / "error.txt").read_text() or _NO_ROOM
         except OSError:
             return None
 
@@ -195,8 +242,19 @@ class RunDirectory:
         with self.held():
             for leftover in self.path.rglob(f"{_TEMPORARY}*"):
                 _remove(leftover)
-            with turn(self.path.parent, self.run_id, waits):
+            with turn(self.path.parent, self.run_id, waits), self._room():
                 yield
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Keep room for the reason of a stop: where the disk fills up, nothing else may be left of it."""
+        kept = self.path / _ROOM
+        try:
+            with told(self.path):
+                kept.write_bytes(bytes(_ROOM_BYTES))
+            yield
+        finally:
+            kept.unlink(missing_ok=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:

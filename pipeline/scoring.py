@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Scorer:
     """Reward models of a run, trained or added, all or those named, loaded once.
 
-    Raises ModelUnavailable if the weights of one are gone.
+    Raises ModelUnavailable if the weights of one are gone, DamagedRun if they are not as they were written.
     """
 
     def __init__(self, context: Context, names: Collection[str] | None = None) -> None:
@@ -37,11 +37,12 @@ class Scorer:
         saved = there.drop_nulls("weights")
         added = there.filter(pl.col("weights").is_null())["reward_model_id"]
         self._language_model = context.base_model
-        self._models = {
-            name: load_reward_model(run.path / weights, self._language_model)
-            for name, weights in saved.iter_rows()
-            if names is None or name in names
-        }
+        self._models = {}
+        for name, weights in saved.iter_rows():
+            if names is None or name in names:
+                remade = (f"reward_model/reward_models-{name}.parquet", "stages/reward_models.json")
+                run.check(run.path / weights, *remade, "stages/features.json")
+                self._models[name] = load_reward_model(run.path / weights, self._language_model)
         self._added = {name: context.added(name) for name in added if names is None or name in names}
 
     @property

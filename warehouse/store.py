@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -81,11 +82,10 @@ def _remedy(path: Path) -> str:
     """What to do about a published build that cannot be read: the one before it is kept, runs have their folders."""
     data, published = path.parent, build_id(path.parent)
     others = sorted(build.name for build in data.glob("warehouse-*.duckdb") if build.name != published)
+    link = shlex.quote(str(data / LINK))
     if not others:
-        return f"move {data / LINK} away, then `righttree publish` builds the warehouse from the run directories"
-    return (
-        f"`ln -sfn {others[-1]} {data / LINK}` goes back to the build before it, `righttree publish` adds what it lacks"
-    )
+        return f"`rm {link}`, then `righttree publish` builds the warehouse from the run directories"
+    return f"`ln -sfn {others[-1]} {link}` goes back to the build before it, `righttree publish` adds what it lacks"
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -35,7 +35,7 @@ def run(context: Context) -> Work:
     for unit in missing:
         features = trunk_features(context.base_model, depths, planned[unit])
         path = feature_file(context.run, unit)
-        context.run.write_atomically(path, partial(save_features, features))
+        context.run.write_summed(path, partial(save_features, features))
         context.progress.advance(len(planned[unit]))
     return Work(total, "texts")
 

@@ -101,8 +101,9 @@ def _optimise(
     )
     curve = LiveCurve(run, job.ppo_id, job.unit)
     kept = folder / "state.safetensors"
-    if kept.exists():
-        ppo.restore(load_tensors(kept))
+    state = load_tensors(kept)
+    if state is not None:
+        ppo.restore(state)
     curve.begin(ppo.steps_done)
     context.progress.advance(ppo.steps_done)
     reason = None

@@ -10,7 +10,6 @@ import polars as pl
 
 from pipeline import runs
 from pipeline.context import Context, Work
-from pipeline.errors import PipelineError
 from pipeline.provenance import code_version, host, package_versions
 from pipeline.runs import RunDirectory
 from warehouse import ingest
@@ -42,10 +41,8 @@ def run(context: Context) -> Work:
 
 
 def publish_run(run: RunDirectory) -> dict[str, int]:
-    """Publish a finished run (again); returns rows per table. Raises PipelineError if it is not finished."""
-    manifest = run.manifest()
-    if manifest is None:
-        raise PipelineError(f"run {run.run_id} is not finished; `righttree resume {run.run_id}` takes it up")
+    """Publish a finished run (again); returns rows per table. Raises PipelineError if it is not finished or damaged."""
+    manifest = run.whole_manifest()
     rows: dict[str, pl.DataFrame | Iterator[pl.DataFrame]] = {name: _rows(run, name) for name in TABLES}
     rows["run"] = pl.DataFrame([_run_row(manifest)])
     return ingest.publish(run.path.parent.parent, rows, f"run {run.run_id}")

@@ -7,7 +7,6 @@ elsewhere, which are added to a run, are not trained: they order the validation 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 from pipeline.config import AddedRewardModel, RewardModelPlan
 from pipeline.context import Context, Work
 from pipeline.learning import Learn, Lesson, learning
-from pipeline.runs import RunDirectory
 from pipeline.stages.features import feature_file, text_batches
 from pipeline.texts import Text
 
@@ -41,6 +39,8 @@ def run(context: Context) -> Work:
     texts = [text for batch in batches for text in batch]
     numbers = {text: number for number, text in enumerate(texts)}
     files = [feature_file(context.run, unit) for unit in range(len(batches))]
+    for file in filter(Path.exists, files):  # all layers are trained without them
+        context.run.check(file, str(file.relative_to(context.run.path)), "stages/features.json")
     for layers in sorted({plan.trainable_layers for plan in missing}):
         learn = learning(context, layers, texts, files)
         for plan in missing:
@@ -86,7 +86,8 @@ def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, i
     validation_pairs = _text_numbers(pairs.filter(split="validation"), numbers)
     changed = settings.model_copy(update={"learning_rate": plan.learning_rate, "epochs": plan.epochs})
     learnt = learn(Lesson(plan, changed, seed, labelled, validation_pairs))
-    weights = _save(context.run, name, learnt.save)
+    weights = context.run.work(STAGE, name)
+    context.run.write_summed(weights, partial(_into_new, learnt.save))
     rows = labels.select(pl.lit(name).alias("reward_model_id"), "preference_id", "flipped")
     context.run.write_part("label", STAGE, name, rows)
     points = [{"model_id": name, **point} for point in learnt.curve]
@@ -102,7 +103,7 @@ def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, i
         "seed": seed,
         "train_pairs": len(labelled),
         "validation_accuracy": accuracy,
-        "weights": weights,
+        "weights": str(weights.relative_to(context.run.path)),
     }
     context.run.write_part("reward_model", STAGE, name, pl.DataFrame([row]))
     context.progress.say(f"{name}: validation accuracy {accuracy:.3f} on {len(validation_pairs)} pairs")
@@ -136,13 +137,6 @@ def _text_numbers(pairs: pl.DataFrame, numbers: Mapping[Text, int]) -> NDArray[n
     return np.array(sides, dtype=np.int64).T
 
 
-def _save(run: RunDirectory, name: str, save: Callable[[Path], object]) -> str:
-    """Write the weights' folder under a temporary name, then rename it; returns its path within the run."""
-    target = run.work("reward_models", name)
-    draft = target.with_name(f".partial-{name}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    save(draft)
-    shutil.rmtree(target, ignore_errors=True)  # what a kill between the rename and the part left behind
-    draft.rename(target)
-    return str(target.relative_to(run.path))
+def _into_new(save: Callable[[Path], object], folder: Path) -> None:
+    folder.mkdir()
+    save(folder)

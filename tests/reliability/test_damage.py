@@ -46,6 +46,20 @@ def test_a_part_with_any_bit_flipped_or_any_end_cut_off_is_noticed(tmp_path: Pat
     assert run.read("response").height == rows.height
 
 
+def test_a_checksum_that_was_broken_off_spoils_no_other(tmp_path: Path) -> None:
+    run = runs.create(tmp_path, load_profile("smoke"), "one")
+    rows = tiny_run("one")["response"].drop("run_id")
+    for number in range(3):
+        run.write_part("response", "test_responses", number, rows.slice(number, 1))
+        sums = run.path / "parts.sha256"
+        sums.write_bytes(sums.read_bytes() + b"0123abc")  # as a full disk or a kill leaves it
+    assert run.read("response").height == 3
+    part = run.path / "response" / "test_responses-00001.parquet"
+    part.write_bytes(flipped(Random(1), part.read_bytes()))
+    with pytest.raises(DamagedRun, match="test_responses-00001"):
+        run.read("response")
+
+
 def read_all(home: Path) -> None:
     with store.open_read_only(home) as connection:
         for table in TABLES:

@@ -84,8 +84,13 @@ def test_a_part_that_does_not_fit_is_not_there_and_is_written_once_there_is_room
     is_refused(lambda: run.mark_done("reward_models", {}), "No space left")
     run.write_progress({"stages": []})  # lost, and no reason to stop
     run.write_error("the disk is full")
+    status = jobs.status(disk.home, "one")
+    assert status.state == "failed"
+    assert status.error
+    assert "the disk is full, and had no room for the reason" in status.error
     assert not run.has_part("label", "reward_models", "b")
-    assert list(run.path.rglob(".partial-*")) == [] or not run.is_done("reward_models")
+    assert list(run.path.rglob(".partial-*")) == []
+    assert not run.is_done("reward_models")
     assert run.read("label").equals(LABELS)
     disk.make_room()
     run.write_part("label", "reward_models", "b", LABELS.with_columns(preference_id=pl.lit("q")))

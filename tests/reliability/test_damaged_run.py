@@ -1,0 +1,118 @@
+"""A real run with a file cut off or a bit of it turned over: the line names the file, and to do what it says helps."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pipeline.__main__ import main
+from pipeline.runs import RunDirectory
+from tests.conftest import SMOKE_RUN
+from tests.reliability.conftest import Resume
+from tests.reliability.test_damage import flipped
+from tests.reliability.undone import assert_like_the_uninterrupted, copied, undo
+
+pytestmark = pytest.mark.reliability
+
+
+@pytest.fixture
+def run(smoke_home: Path, tmp_path: Path) -> RunDirectory:
+    """A copy of the finished run, in a folder whose name a shell would take apart."""
+    return copied(smoke_home, tmp_path / "a folder; with $words")
+
+
+def damage(path: Path, how: str) -> None:
+    content, rng = path.read_bytes(), Random(1)
+    path.write_bytes(flipped(rng, content) if how == "a bit" else content[: rng.randrange(len(content))])
+
+
+def refused(command: list[str], path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that meets the damaged file; returns what the line says should be removed."""
+    capsys.readouterr()
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    line = said.splitlines()[-1]
+    assert line.startswith(f"righttree: run {SMOKE_RUN}: {path} is cut off or changed")
+    remove, again = re.findall("`([^`]*)`", line)
+    assert again == f"righttree resume {SMOKE_RUN}"
+    return str(remove)
+
+
+def is_repaired(run: RunDirectory, remove: str, resume: Resume, smoke_home: Path) -> None:
+    """Do what the line says, in a shell, and hold the run against the one that was never damaged."""
+    subprocess.run(remove, shell=True, check=True)
+    home = run.path.parent.parent
+    assert resume(home) == 0
+    assert_like_the_uninterrupted(home, smoke_home)
+
+
+@pytest.mark.parametrize(
+    ("part", "how"),
+    [
+        ("prompt/prompts-00000.parquet", "a bit"),
+        ("response/train_responses-00001.parquet", "the end"),
+        ("preference/preferences-00000.parquet", "a bit"),
+        ("label/reward_models-flip-0.20.parquet", "the end"),
+        ("response/test_responses-00001.parquet", "a bit"),
+        ("score/scores-00000.parquet", "the end"),
+        ("policy_value/best_of_n-00000.parquet", "a bit"),
+        ("score/ppo-flip-0.40-00002.parquet", "the end"),
+        ("manifest.json", "a bit"),
+        ("manifest.json", "the end"),
+    ],
+)
+def test_what_publish_finds_damaged_is_made_anew_by_what_the_line_says(
+    run: RunDirectory,
+    part: str,
+    how: str,
+    resume: Resume,
+    smoke_home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(run.path.parent.parent))
+    damage(run.path / part, how)
+    is_repaired(run, refused(["publish", SMOKE_RUN], run.path / part, capsys), resume, smoke_home)
+
+
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("preference/preferences-00000.parquet", "reward_models"),
+        ("work/features/00000.safetensors", "reward_models"),
+        ("work/reward_models/flip-0.20/model.safetensors", "scores"),
+        ("work/reward_models/flip-0.20/reward_model.json", "scores"),
+    ],
+)
+def test_what_a_stopped_run_meets_damaged_is_made_anew_by_what_the_line_says(
+    run: RunDirectory,
+    file: str,
+    stage: str,
+    resume: Resume,
+    smoke_home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(run.path.parent.parent))
+    undo(run, stage)
+    damage(run.path / file, "a bit")
+    remove = refused(["resume", SMOKE_RUN], run.path / file, capsys)
+    assert run.error() is not None
+    is_repaired(run, remove, resume, smoke_home)
+    assert run.error() is None
+
+
+@pytest.mark.parametrize("stage", ["scores", "ppo"])
+def test_a_marker_that_is_cut_off_is_none_and_no_part_is_made_again(
+    run: RunDirectory, stage: str, resume: Resume, smoke_home: Path
+) -> None:
+    parts = {path: path.stat().st_mtime_ns for path in run.path.glob("*/*.parquet")}
+    damage(run.path / "stages" / f"{stage}.json", "the end")
+    (run.path / "stages" / "publish.json").unlink(missing_ok=True)
+    is_repaired(run, "true", resume, smoke_home)
+    assert {path: path.stat().st_mtime_ns for path in run.path.glob("*/*.parquet")} == parts
