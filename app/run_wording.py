@@ -47,7 +47,25 @@ SETTINGS: Mapping[str, SettingWords] = {
     "more_flip_rates": SettingWords(
         "More flip rates", "A reward model more for each, beside those that the run has. Separated by commas."
     ),
-    "more_ppo_steps": SettingWords("PPO steps", "The run has PPO already; more steps are another run."),
+    "size": SettingWords(
+        "Training shares", "A reward model more for each, trained on this share of the pairs: 0.25, 0.5."
+    ),
+    "depth": SettingWords(
+        "Trained blocks", "A reward model more for each, with so many top blocks trained; 0 is the head alone: 2, all."
+    ),
+    "seed_number": SettingWords("Seeds", "A reward model more for each number, different in its draws alone: 1, 2."),
+    "length": SettingWords(
+        "Length biases",
+        "A reward model more for each, with this share of its labels replaced by “the longer one is chosen”: 0.5.",
+    ),
+    "learning_rate": SettingWords(
+        "Their learning rate",
+        "Of the reward models of these four kinds; empty: the run's own. Trained blocks want less.",
+    ),
+    "epochs": SettingWords("Their epochs", "Of the reward models of these four kinds; empty: the run's own."),
+    "more_ppo_steps": SettingWords(
+        "PPO steps", "The run has PPO already, which cannot go on: more steps are another run."
+    ),
     "categories": SettingWords("Categories", "Prompts of these are trained, tested and optimised on."),
 }
 

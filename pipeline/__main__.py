@@ -320,7 +320,6 @@ def _run(arguments: argparse.Namespace) -> int:
 def _extend(arguments: argparse.Namespace) -> int:
     data = store.home()
     additions = {name: vars(arguments).get(name) for name in extend.ADDITIONS}
-    additions["others"] = [extend.reward_model(text) for text in arguments.others or ()]
     if arguments.estimate:
         config = extend.extended(data, arguments.run, additions)
         return _say(estimate.of_extension(data, arguments.run, config))

@@ -31,7 +31,8 @@ from pipeline.settings import NO_PPO, checked, with_steps
 from warehouse.schema import TABLES
 
 ADDITIONS = ("flip_rates", "others", "added", "rl_test_samples", "ppo_steps")
-"""What can be added: flip rates, reward models of other kinds, those made elsewhere, a greater N, PPO."""
+"""What can be added: flip rates, reward models of other kinds (settings, or a line of them as `reward_model` reads),
+those made elsewhere, a greater N, PPO."""
 
 _UNCHANGED = ("prompts", "train_responses", "preferences")
 """Stages that nothing can be added to: their markers are taken over, so that they are not done again."""
@@ -97,7 +98,8 @@ def reward_model(text: str) -> dict[str, Any]:
 
 def _add_reward_models(settings: dict[str, Any], old: RunDirectory, additions: Mapping[str, Any]) -> None:
     there = old.config.reward_models.ids
-    rates, others = list(additions.get("flip_rates") or ()), list(additions.get("others") or ())
+    rates = list(additions.get("flip_rates") or ())
+    others = [reward_model(other) if isinstance(other, str) else other for other in additions.get("others") or ()]
     for rate in rates:
         name = f"flip-{_valid(rate, Share, 'flip_rates'):.2f}"
         if name in there:

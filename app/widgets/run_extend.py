@@ -11,6 +11,14 @@ from app.formats import escape
 from app.widgets import trouble
 from pipeline.jobs import InvalidSetting
 
+_KINDS = {
+    "size": ("size", "0.25, 0.5"),
+    "depth": ("depth", "2, all"),
+    "seed": ("seed_number", "1, 2"),
+    "length": ("length", "0.5"),
+}
+_OF_ALL = {"learning_rate": "1e-4", "epochs": "4"}
+
 
 def show(run_id: str) -> None:
     """Draw the form for one run, folded up; nothing where one may only read."""
@@ -69,8 +77,24 @@ def _additions(run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
             **_about(run_id, "more_ppo_steps" if own.ppo_steps else "ppo_steps"),
         )
         notes["ppo_steps"] = st.empty()
-    there = {"flip_rates": [], "rl_test_samples": own.rl_test_samples, "ppo_steps": own.ppo_steps}
+    found["others"], notes["others"] = _others(run_id)
+    there = {"flip_rates": [], "others": [], "rl_test_samples": own.rl_test_samples, "ppo_steps": own.ppo_steps}
     return {name: value for name, value in found.items() if value != there[name]}, notes
+
+
+def _others(run_id: str) -> tuple[list[str], Any]:
+    """Reward models of other kinds, each as the command line has it, and the place for what is wrong with them."""
+    values = {}
+    for column, (kind, (name, example)) in zip(st.columns(len(_KINDS)), _KINDS.items(), strict=True):
+        values[kind] = column.text_input(run_wording.setting(name), placeholder=example, **_about(run_id, name))
+    changes = {}
+    for column, (name, example) in zip(st.columns(len(_KINDS)), _OF_ALL.items(), strict=False):
+        changes[name] = column.text_input(run_wording.setting(name), placeholder=example, **_about(run_id, name))
+    more = "".join(f",{name}={value.strip()}" for name, value in changes.items() if value.strip())
+    others = [
+        f"{kind}={value.strip()}{more}" for kind, text in values.items() for value in text.split(",") if value.strip()
+    ]
+    return others, st.empty()
 
 
 def _about(run_id: str, name: str) -> dict[str, Any]:

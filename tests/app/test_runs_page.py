@@ -159,6 +159,9 @@ def test_a_run_is_extended_from_the_page(home: Path, runs_page: OpenPage) -> Non
     assert page.number_input(key="extend-stopped.more_ppo_steps").disabled  # it has PPO
     page = page.text_input(key="extend-stopped.more_flip_rates").set_value("0.1, 0.3").run()
     page = page.number_input(key="extend-stopped.rl_test_samples").set_value(12).run()
+    for kind, value in (("size", "0.25, 0.5"), ("depth", "2"), ("seed_number", "1"), ("length", "0.5")):
+        page = page.text_input(key=f"extend-stopped.{kind}").set_value(value).run()
+    page = page.text_input(key="extend-stopped.learning_rate").set_value("1e-4").run()
     assert not page.exception
     assert not page.error
     assert "judged by" in said(page)
@@ -168,6 +171,8 @@ def test_a_run_is_extended_from_the_page(home: Path, runs_page: OpenPage) -> Non
     assert jobs.status(home, new).state == "running"
     config = runs.open_run(home, new).config
     assert config.reward_models.flip_rates == (0.0, 0.2, 0.4, 0.1, 0.3)
+    added = [other for other in config.reward_models.others if other.learning_rate == 1e-4]
+    assert [other.reward_model_id for other in added] == ["size-0.25", "size-0.50", "depth-2", "seed-1", "length-0.50"]
     assert [run.run_id for run in config.extends] == ["stopped"]
     assert config.test.rl_test_samples == 12
     assert "extends stopped" in said(page)
@@ -180,6 +185,11 @@ def test_a_run_is_extended_from_the_page(home: Path, runs_page: OpenPage) -> Non
         ("more_flip_rates", "0.2", "run stopped has flip"),
         ("more_flip_rates", "half", "valid number"),
         ("rl_test_samples", 4, "run stopped has 8 already"),
+        ("size", "2", "Input should be less than 1; got '2'"),
+        ("depth", "0", "run stopped has the reward model depth\\-0 already"),
+        ("depth", "1", "a depth of 1, which is the family's"),
+        ("length", "much", "valid number"),
+        ("seed_number", "1, 1", "more than once"),
     ],
 )
 def test_what_cannot_be_added_is_one_line_and_cannot_be_started(
