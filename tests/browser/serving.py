@@ -43,12 +43,17 @@ def served(home: Path, folder: Path) -> Iterator[str]:
         yield address
 
 
-@contextmanager
-def served_by(home: Path, folder: Path, **environment: str) -> Iterator[tuple[str, int]]:
-    """The same with the id of its process, and with more in its environment."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def served_by(home: Path, folder: Path, port: int | None = None, **environment: str) -> Iterator[tuple[str, int]]:
+    """The same with the id of its process, at a port of its own choice, and with more in its environment."""
+    port = port or free_port()
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "pipeline", "app", "--port", str(port)],
