@@ -1,4 +1,4 @@
-# Two images of one environment: `dashboard` (the default) serves a data folder and changes nothing in it, `pipeline` runs.
+# Two images of one environment: `dashboard` (the default) serves a data folder and changes no run in it, `pipeline` runs.
 #
 #   docker build --tag righttree .                            docker run -p 8501:8501 -v DATA:/data righttree
 #   docker build --target pipeline --tag righttree-pipeline . docker run -v DATA:/data righttree-pipeline run --profile quick

@@ -55,10 +55,8 @@ def is_repaired(run: RunDirectory, remove: str, resume: Resume, smoke_home: Path
     ("part", "how"),
     [
         ("prompt/prompts-00000.parquet", "a bit"),
-        ("response/train_responses-00001.parquet", "the end"),
         ("preference/preferences-00000.parquet", "a bit"),
         ("label/reward_models-flip-0.20.parquet", "the end"),
-        ("response/test_responses-00001.parquet", "a bit"),
         ("score/scores-00000.parquet", "the end"),
         ("policy_value/best_of_n-00000.parquet", "a bit"),
         ("score/ppo-flip-0.40-00002.parquet", "the end"),
@@ -83,10 +81,8 @@ def test_what_publish_finds_damaged_is_made_anew_by_what_the_line_says(
 @pytest.mark.parametrize(
     ("file", "stage"),
     [
-        ("preference/preferences-00000.parquet", "reward_models"),
         ("work/features/00000.safetensors", "reward_models"),
         ("work/reward_models/flip-0.20/model.safetensors", "scores"),
-        ("work/reward_models/flip-0.20/reward_model.json", "scores"),
     ],
 )
 def test_what_a_stopped_run_meets_damaged_is_made_anew_by_what_the_line_says(

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.reliability
 
 
 @pytest.mark.parametrize("disk", ["512m"], indirect=True)
-@pytest.mark.parametrize("stage", ["features", "reward_models", "test_responses", "ppo", "publish"])
+@pytest.mark.parametrize("stage", ["reward_models", "test_responses", "ppo", "publish"])
 def test_a_run_whose_disk_fills_up_in_a_stage_says_so_and_goes_on_once_there_is_room(
     disk: Disk,
     smoke_home: Path,
@@ -36,8 +36,6 @@ def test_a_run_whose_disk_fills_up_in_a_stage_says_so_and_goes_on_once_there_is_
     writes = undo(run, stage)
     if stage == "publish":
         writes = (smoke_home / str(store.build_id(smoke_home))).stat().st_size
-    if stage == "features":  # nobody needs them where all reward models are trained
-        undo(run, "reward_models")
     disk.fill(leave_bytes=writes // 2)
 
     assert resume(disk.home) == 2
