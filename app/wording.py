@@ -13,6 +13,7 @@ from app import formats
 from app.formats import count, escape, number
 from app.selection import Options, Policies, Selection
 from warehouse.measures import MEASURES, Estimate, Evaluation
+from warehouse.schema import RL_ALGORITHMS
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,10 @@ class OptimizerWords:
 _OPTIMIZERS: Mapping[str, OptimizerWords] = {
     "bon": OptimizerWords("Best-of-n", "n", "best-of-{}", "best-of-n at a KL of {} nats"),
     **{
-        name: OptimizerWords(title, "Step", f"{title} at step {{}}", f"{title} at a KL of {{}} nats")
-        for name, title in (("ppo", "PPO"), ("reinforce++", "REINFORCE++"), ("rloo", "RLOO"), ("grpo", "GRPO"))
+        name: OptimizerWords(
+            name.upper(), "Step", f"{name.upper()} at step {{}}", f"{name.upper()} at a KL of {{}} nats"
+        )
+        for name in RL_ALGORITHMS
     },
 }
 

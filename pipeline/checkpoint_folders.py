@@ -31,25 +31,13 @@ def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: S
         requests = [Request(want.prompt, want.temperature) for want, _ in batch]
         samples = context.sample(policy, requests, context.seed(STAGE, job.policy_id(step), number))
         for (want, sample), made in zip(batch, samples, strict=True):
-            rows.append(
-                {
-                    "response_id": want.response_id(sample),
-                    "prompt_id": want.prompt_id,
-                    "prompt_form": want.prompt_form,
-                    "policy_id": want.policy_id,
-                    "sample": sample,
-                    "text": made.text,
-                    "tokens": made.tokens,
-                    "finished": made.finished,
-                    "prompt": want.prompt,
-                }
-            )
+            rows.append({**want.row(sample, made), "prompt": want.prompt})
             ids.append(made.ids)
     context.close()  # of a sampler that holds the checkpoint's weights
     responses = pl.DataFrame(rows)
     of_test = set(context.run.read("prompt").filter(split="rl_test")["prompt_id"])
     measured = [number for number, row in enumerate(rows) if row["prompt_id"] in of_test]
-    prompts, sampled = [str(rows[number]["prompt"]) for number in measured], [ids[number] for number in measured]
+    prompts, sampled = [rows[number]["prompt"] for number in measured], [ids[number] for number in measured]
     k1_N, k3_N = divergence(policy, reference, prompts, sampled, context.config.policy.temperature)
     seen = {
         "test_kl_k1": float(k1_N.mean()),

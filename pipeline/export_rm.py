@@ -6,10 +6,9 @@ import secrets
 import shutil
 from pathlib import Path
 
-import polars as pl
-
 from pipeline import runs
 from pipeline.errors import InvalidConfig
+from pipeline.texts import of_pairs
 from pipeline.writing import told
 
 DTYPES = ("float32", "bfloat16")
@@ -41,13 +40,12 @@ def export_rm(data: Path, run_id: str, reward_model_id: str, target: Path, dtype
 
     language_model = load(run.config.policy.model, run.config.threads)
     reward_model = load_reward_model(run.path / there[reward_model_id], language_model)
-    pairs = run.read("preference").head(_TRIED_PAIRS)
-    texts = pl.concat([pairs.select("prompt", pl.col(side).alias("response")) for side in ("chosen", "rejected")])
+    texts = [*_TRIED, *of_pairs(run.read("preference").head(_TRIED_PAIRS))]
     draft = target.with_name(f".partial-{secrets.token_hex(4)}-{target.name}")
     with told(target, "export to another folder"):
         try:
             draft.mkdir(parents=True)
-            save(language_model, reward_model, draft, dtype, [*_TRIED, *texts.iter_rows()])
+            save(language_model, reward_model, draft, dtype, texts)
             draft.rename(target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import struct
 from pathlib import Path
 
+from pipeline.safetensors_header import header
+
 FINAL = "final"
-_LENGTH = struct.Struct("<Q")
 
 
 def drop_broken_states(checkpoints: Path) -> None:
@@ -47,13 +47,10 @@ def is_whole(folder: Path) -> bool:
         else:
             names = {"model.safetensors"}
         return all(_is_whole_file(folder / name) for name in names)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
 def _is_whole_file(path: Path) -> bool:
-    with path.open("rb") as file:
-        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
-        header = json.loads(file.read(length))
-    ends = [facts["data_offsets"][1] for name, facts in header.items() if name != "__metadata__"]
-    return path.stat().st_size == _LENGTH.size + length + max(ends, default=0)
+    tensors, begin = header(path)
+    return path.stat().st_size == begin + max((facts["data_offsets"][1] for facts in tensors.values()), default=0)

@@ -42,10 +42,10 @@ def run(context: Context, settings: PPOSettings, todo: list[Job]) -> Work:
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
     total = len(todo) * settings.steps
     context.progress.plan(total, "steps of OpenRLHF", total - len(missing) * settings.steps)
-    openrlhf = launch() if missing else None
-    for job in missing:
-        assert openrlhf is not None
-        _make(context, settings, job, openrlhf)
+    if missing:
+        openrlhf = launch()
+        for job in missing:
+            _make(context, settings, job, openrlhf)
     shutil.rmtree(context.run.work(STAGE, _TRAINING), ignore_errors=True)
     complete(context, todo)
     return Work(total, "steps of OpenRLHF")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
-
-import polars as pl
 
 from pipeline.config import PPOSettings
 from pipeline.context import Context
 from pipeline.errors import InvalidConfig
 from pipeline.rollout_prompts import rollout_prompts
 from pipeline.scoring import Scorer
+from pipeline.texts import of_pairs
 
 _TRIED_PAIRS = 50
 
@@ -23,14 +21,14 @@ def reward_folder(context: Context, reward_model_id: str, folder: Path) -> Path:
         return folder
     from pipeline.models.sequence_classification import save
 
-    pairs = context.run.read("preference").head(_TRIED_PAIRS)
-    texts = pl.concat([pairs.select("prompt", pl.col(side).alias("response")) for side in ("chosen", "rejected")])
+    texts = of_pairs(context.run.read("preference").head(_TRIED_PAIRS))
     reward_model = Scorer(context, {reward_model_id}).reward_model(reward_model_id)
-    draft = folder.with_name(f".partial-{folder.name}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    save(context.base_model, reward_model, draft, "bfloat16", list(texts.iter_rows()))
-    draft.rename(folder)
+
+    def write(draft: Path) -> None:
+        draft.mkdir()
+        save(context.base_model, reward_model, draft, "bfloat16", texts)
+
+    context.run.write_atomically(folder, write)
     return folder
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from pipeline.context import Context, Work
 from warehouse.schema import ORIGINAL
+
+if TYPE_CHECKING:
+    from pipeline.models.sampler import Sample
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,19 @@ class Wanted:
         form = [] if self.prompt_form == ORIGINAL else [self.prompt_form]
         return "|".join([self.policy_id, self.prompt_id, *form, str(number)])
 
+    def row(self, number: int, made: Sample) -> dict[str, Any]:
+        """The row of table `response` of one that was sampled."""
+        return {
+            "response_id": self.response_id(number),
+            "prompt_id": self.prompt_id,
+            "prompt_form": self.prompt_form,
+            "policy_id": self.policy_id,
+            "sample": number,
+            "text": made.text,
+            "tokens": made.tokens,
+            "finished": made.finished,
+        }
+
 
 def sample_responses(context: Context, stage: str, *groups: Sequence[Wanted]) -> Work:
     """Sample everything wanted and write it to table `response`, a part a batch.
@@ -55,19 +72,7 @@ def sample_responses(context: Context, stage: str, *groups: Sequence[Wanted]) ->
         requests = [Request(want.prompt, want.temperature, want.system_prompt) for want, _ in batches[unit]]
         samples = context.sample(policy, requests, context.seed(stage, unit))
         part = pl.DataFrame(
-            [
-                {
-                    "response_id": want.response_id(number),
-                    "prompt_id": want.prompt_id,
-                    "prompt_form": want.prompt_form,
-                    "policy_id": want.policy_id,
-                    "sample": number,
-                    "text": made.text,
-                    "tokens": made.tokens,
-                    "finished": made.finished,
-                }
-                for (want, number), made in zip(batches[unit], samples, strict=True)
-            ]
+            [want.row(number, made) for (want, number), made in zip(batches[unit], samples, strict=True)]
         )
         run.write_part("response", stage, unit, part)
         progress.advance(part.height)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+import polars as pl
+
 Text = tuple[str, str]
 """(prompt, response)."""
 
 BATCH_TEXTS = 48  # larger ones are no faster and hold more activations
+
+
+def of_pairs(pairs: pl.DataFrame) -> list[Text]:
+    """The texts of rows of table `preference`: all that were chosen, then all that were rejected."""
+    return [text for side in ("chosen", "rejected") for text in pairs.select("prompt", side).iter_rows()]
 
 
 def batches(texts: Iterable[Text], size: int = BATCH_TEXTS) -> list[list[Text]]:

@@ -155,6 +155,14 @@ def _last_ppo_policies(connection: duckdb.DuckDBPyConnection, run_id: str, among
     return steps.filter(pl.col("strength") == pl.col("strength").max())["policy_id"].to_list()
 
 
+def best_of_n(
+    connection: duckdb.DuckDBPyConnection, run_id: str, strengths: Sequence[float], samples: Samples | None = None
+) -> NDArray[np.float64]:
+    """Values `[S, M golden, M optimised, Q]` of best-of-n where they are not stored, from the RL-test scores."""
+    scores_MPN = samples().scores_MPR if samples else initial_scores(connection, run_id, "rl_test")[0]
+    return best_of_n_values(scores_MPN, [int(n) for n in strengths])
+
+
 def policy_values(
     connection: duckdb.DuckDBPyConnection,
     run_id: str,
@@ -203,8 +211,8 @@ def policy_values(
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} at {strength:g}; it has {known}")
     optimised_M = np.isin(models, optimised["reward_model_id"].unique().to_list())
     if optimised.is_empty() and optimizer == "bon":
-        scores_MPN = samples().scores_MPR if samples else initial_scores(connection, run_id, "rl_test")[0]
-        optimised_values, optimised_M = best_of_n_values(scores_MPN, [int(strength)])[0], np.ones(M, dtype=bool)
+        optimised_values = best_of_n(connection, run_id, [strength], samples)[0]
+        optimised_M = np.ones(M, dtype=bool)
     else:
         optimised_values = optimised["value"].to_numpy()
     if initial.height != M * Q or optimised_values.size != M * optimised_M.sum() * Q:

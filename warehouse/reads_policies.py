@@ -7,11 +7,10 @@ import numpy as np
 import polars as pl
 
 from warehouse.errors import InvalidChoice
-from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.cube import PolicyValues
 from warehouse.measures.matched_kl import values_at_kl
 from warehouse.measures.value_curves import ValueCurves
-from warehouse.reads import INITIAL, Samples, initial_scores, policy_values, prompts, reward_models
+from warehouse.reads import INITIAL, Samples, best_of_n, policy_values, prompts, reward_models
 from warehouse.schema import RL_ALGORITHMS
 
 
@@ -83,8 +82,7 @@ def value_curves(
     initial, optimised = values.filter(place=0), values.filter(pl.col("place") > 0)
     S, M = len(strengths), len(kept)
     if optimised.is_empty() and optimizer == "bon":  # of an imported run, whose values follow from the scores
-        scores_MPN = samples().scores_MPR if samples else initial_scores(connection, run_id, "rl_test")[0]
-        values_SMMQ = best_of_n_values(scores_MPN, [int(n) for n in strengths])
+        values_SMMQ = best_of_n(connection, run_id, strengths, samples)
     else:
         initial = initial.filter(pl.col("number").is_in(optimised["number"].unique().implode()))
         values_SMMQ = optimised["value"].to_numpy()

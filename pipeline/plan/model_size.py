@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import struct
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.config import EMBEDDED_MODEL
 from pipeline.errors import InvalidSetting
-
-_LENGTH = struct.Struct("<Q")
+from pipeline.safetensors_header import header
 
 
 @dataclass(frozen=True)
@@ -88,20 +87,11 @@ def _of_folder(folder: Path) -> ModelSize | None:
             key_value_heads=facts.get("num_key_value_heads") or heads,
             head_size=facts.get("head_dim") or facts["hidden_size"] // heads,
         )
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _weights(path: Path) -> int:
-    """How many weights a safetensors file has, by its header: a length, then JSON with the shape of every tensor."""
-    with path.open("rb") as file:
-        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
-        header = json.loads(file.read(length))
-    total = 0
-    for name, facts in header.items():
-        if name != "__metadata__":
-            size = 1
-            for side in facts["shape"]:
-                size *= side
-            total += size
-    return total
+    """How many weights a safetensors file has."""
+    tensors, _ = header(path)
+    return sum(math.prod(facts["shape"]) for facts in tensors.values())

@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import polars as pl
-
 from pipeline import texts
 from pipeline.config import ALL_LAYERS
 from pipeline.context import Context, Work
@@ -42,9 +40,7 @@ def run(context: Context) -> Work:
 
 def text_batches(run: RunDirectory) -> list[list[texts.Text]]:
     """The texts of all pairs, in the batches whose features have a file each."""
-    pairs = run.read("preference")
-    both = pl.concat([pairs.select("prompt", pl.col(side).alias("response")) for side in ("chosen", "rejected")])
-    return texts.batches(both.iter_rows())
+    return texts.batches(texts.of_pairs(run.read("preference")))
 
 
 def feature_file(run: RunDirectory, unit: int) -> Path:

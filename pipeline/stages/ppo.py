@@ -32,9 +32,9 @@ def run(context: Context) -> Work:
     settings = context.config.ppo
     if settings is None:
         return Work(0, "PPO steps")
-    if settings.engine == "openrlhf":
-        return openrlhf_run.run(context, settings, jobs(settings, context.config.reward_models.trained_ids))
     todo = jobs(settings, context.config.reward_models.trained_ids)
+    if settings.engine == "openrlhf":
+        return openrlhf_run.run(context, settings, todo)
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
     total = len(todo) * settings.steps
     context.progress.plan(total, "PPO steps", total - len(missing) * settings.steps)

@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipeline import runs
+from pipeline.config import load_profile
 from tests.warehouse.measures.simulate import normal_scores
 from warehouse import ingest
 from warehouse.measures import best_of_n_kl_bound, best_of_n_values
@@ -67,6 +69,13 @@ def _complete(table: str, frame: pl.DataFrame, run_id: str) -> pl.DataFrame:
     frame = frame.with_columns(run_id=pl.lit(run_id))
     absent = [column.name for column in TABLES[table].columns if column.nullable and column.name not in frame.columns]
     return frame.with_columns(pl.lit(None).alias(name) for name in absent)
+
+
+def publish_beside_a_stopped_run(home: Path) -> Path:
+    """A data folder with a small published run and one, `stopped`, that can be resumed. Returns `home`."""
+    publish(home, P=8, Q=8, M=3)
+    runs.create(home, load_profile("smoke"), "stopped")
+    return home
 
 
 def _run() -> pl.DataFrame:

@@ -10,8 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import access_runs, sign_in
-from pipeline import jobs, runs
-from pipeline.config import load_profile
+from pipeline import jobs
 from tests.app import simulated
 from tests.app.conftest import OpenPage
 from tests.app.reading import said
@@ -25,9 +24,7 @@ TWO = PROVIDER + '[auth.one]\nclient_id = "c"\n[auth.two]\nclient_id = "d"\n'
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A data folder with a published and a stopped run."""
-    folder = simulated.publish(tmp_path / "home", P=8, Q=8, M=3)
-    runs.create(folder, load_profile("smoke"), "stopped")
-    return folder
+    return simulated.publish_beside_a_stopped_run(tmp_path / "home")
 
 
 @pytest.fixture

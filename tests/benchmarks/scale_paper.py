@@ -100,8 +100,8 @@ def reference_sizes() -> Sizes:
 
 def seconds(stage: str, sizes: Sizes) -> float:
     """Seconds of a stage on the reference's machine with its model."""
-    made = of(WORK[stage], reference_sizes())
-    return float(estimate.reference().stages[stage]["work_s"]) / made * of(WORK[stage], sizes)
+    times = of(WORK[stage], sizes) / of(WORK[stage], reference_sizes())
+    return float(estimate.reference().stages[stage]["work_s"]) * times
 
 
 def section(tables: Mapping[str, tuple[int, int]]) -> str:

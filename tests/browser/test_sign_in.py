@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from pipeline import jobs, runs
-from pipeline.config import load_profile
+from pipeline import jobs
 from tests.app import simulated
 from tests.browser.conftest import OpenAddress
 from tests.browser.serving import free_port, served, served_by
@@ -28,9 +27,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A data folder with a published and a stopped run."""
-    folder = simulated.publish(tmp_path / "home", P=8, Q=8, M=3)
-    runs.create(folder, load_profile("smoke"), "stopped")
-    return folder
+    return simulated.publish_beside_a_stopped_run(tmp_path / "home")
 
 
 @pytest.fixture

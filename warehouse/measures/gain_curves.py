@@ -20,6 +20,7 @@ from warehouse.measures import bootstrap
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.overoptimisation import Optimizer, OveroptimisationFit, basis, fit_overoptimisation
 from warehouse.measures.value_curves import ValueCurves, drawn, gains
+from warehouse.schema import RL_ALGORITHMS
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -31,13 +32,7 @@ CURVES: Mapping[str, str] = {
 }
 """The three curves of a pair and what they are of."""
 
-LAWS: Mapping[str, Optimizer] = {
-    "bon": "best-of-n",
-    "ppo": "rl",
-    "reinforce++": "rl",
-    "rloo": "rl",
-    "grpo": "rl",
-}
+LAWS: Mapping[str, Optimizer] = {"bon": "best-of-n", **dict.fromkeys(RL_ALGORITHMS, "rl")}
 """By which law the gain of an optimizer's policies grows and falls."""
 
 _FARTHEST = 700.0  # beyond it, e to that power is beyond every distance there is
