@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 SMOKE_RUN = "smoke-test"
 QUICK_RUN = "quick-test"
+_MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def main_stays() -> Iterator[None]:
+    """Streamlit's AppTest leaves its script as `__main__`, which a process spawned later would run first."""
+    yield
+    sys.modules["__main__"] = _MAIN
 
 
 def righttree(*arguments: str, home: Path, **options: object) -> subprocess.CompletedProcess[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pipeline import jobs
+from pipeline.delete import delete
 from tests.app.publishing import copy_of, publish_again
 from tests.browser.conftest import OpenAddress, Serve
+from tests.conftest import righttree
 from warehouse.measures import MEASURES
 
 pytestmark = pytest.mark.browser
@@ -123,15 +126,17 @@ def test_nonsense_in_a_link_gives_a_note_and_the_default(
     expect(page.get_by_role("heading", level=1)).to_contain_text("Accuracy")
 
 
-def test_an_empty_data_folder_says_what_to_do_until_a_run_is_published(
+def test_an_emptied_warehouse_says_what_to_do_until_a_run_is_published(
     smoke_home: Path, tmp_path: Path, serve: Serve, open_address: OpenAddress
 ) -> None:
     home = tmp_path / "home"
-    home.mkdir()
     page = open_address(serve(home) + "/explore")
+    expect(page.get_by_text("Run recorded")).to_be_visible()
+    delete(home, "recorded")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to explore yet")
     expect(page.get_by_text("righttree run --profile quick")).to_be_visible()
-    copy_of(smoke_home, home)
+    shutil.copytree(smoke_home / "runs", home / "runs", dirs_exist_ok=True)
+    assert righttree("publish", home=home).returncode == 0
     settled(page)
     expect(page.get_by_role("heading", level=1)).to_contain_text("does it predict the policy?")
 
@@ -192,6 +197,7 @@ def test_a_chosen_run_stays_chosen_through_the_navigation_bar(
 def test_a_run_is_started_and_cancelled_on_the_page(tmp_path: Path, serve: Serve, open_address: OpenAddress) -> None:
     home = tmp_path / "home"
     page = open_address(serve(home) + "/runs")
+    page.get_by_text("Start a run").click()
     page.get_by_role("radio", name="smoke").click()
     expect(page.get_by_text("Every stage on real code")).to_be_visible()
     expect(page.get_by_role("textbox", name="Flip rates")).to_have_value("0, 0.2, 0.4")
