@@ -162,7 +162,7 @@ def test_a_stored_score_can_be_had_again_from_the_text_and_the_saved_weights(
         SELECT prompt.{words} AS prompt, response.text AS response, score, weights
         FROM score JOIN response USING (run_id, response_id) JOIN prompt USING (run_id, prompt_id)
         JOIN reward_model USING (run_id, reward_model_id)
-        WHERE prompt_form = ? ORDER BY response_id, reward_model_id LIMIT 32
+        WHERE prompt_form = ? ORDER BY response_id, reward_model_id LIMIT 160
         """,
         [prompt_form],
     ).pl()
@@ -171,8 +171,10 @@ def test_a_stored_score_can_be_had_again_from_the_text_and_the_saved_weights(
     for (weights,), group in stored.group_by("weights", maintain_order=True):
         reward_model = load_reward_model(run.path / str(weights), language_model)
         texts = list(group.select("prompt", "response").iter_rows())
-        again = score_texts(language_model, reward_model, texts)
-        np.testing.assert_allclose(again, group["score"].to_numpy(), atol=0.1)  # bfloat16, another batch
+        scores = group["score"].to_numpy()
+        error = np.sqrt(np.mean((score_texts(language_model, reward_model, texts) - scores) ** 2))
+        # Another batch rounds bfloat16 otherwise, by 3 to 13 % of the scores' spread; another text's is 141 % off.
+        assert error < 0.3 * scores.std()
 
 
 def test_state_and_progress_can_be_read_by_another_process(smoke_home: Path) -> None:
