@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import added, estimate, extend, flow, jobs, runs
+from pipeline.cluster.options import EngineOptions, add_options, opened
 from pipeline.config import load_profile, profile_names
 from pipeline.errors import PipelineError
 from pipeline.models.installed import require_sampler
@@ -74,11 +75,13 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--estimate", action="store_true", help="say what it will take, and start nothing")
     run.add_argument("--detach", action="store_true", help="work in the background and return at once")
     plan_command.add_options(run)
+    add_options(run)
 
     resume = command("resume", "go on with a stopped run", _resume)
     resume.add_argument(
         "run", nargs="?", metavar="RUN", help="id of the run (default: the newest that is not finished)"
     )
+    add_options(resume)
 
     extended = command(
         "extend",
@@ -197,6 +200,7 @@ def _add_extend_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run-id", metavar="ID", help="name of the new run (default: made from profile and time)")
     parser.add_argument("--estimate", action="store_true", help="say what it will take, and start nothing")
     parser.add_argument("--detach", action="store_true", help="work in the background and return at once")
+    add_options(parser)
 
 
 def _add_rm_options(parser: argparse.ArgumentParser) -> None:
@@ -221,6 +225,7 @@ def _add_rm_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tries", type=int, metavar="N", help="tries of a request to a server (default: 5)")
     parser.add_argument("--run-id", metavar="ID", help="name of the new run (default: made from profile and time)")
     parser.add_argument("--detach", action="store_true", help="work in the background and return at once")
+    add_options(parser)
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -303,6 +308,7 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     data, config = store.home(), load_profile(arguments.profile, arguments.seed, arguments.sampler)
+    engine = EngineOptions.of(arguments)
     if arguments.estimate:
         return _say(estimate.estimate(data, config))
     if arguments.plan:
@@ -314,7 +320,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if stopped:
         print(f"going on with {stopped}, which was stopped; --new starts another", file=sys.stderr)
     run = runs.open_run(data, stopped) if stopped else runs.create(data, config, arguments.run_id)
-    return _start(run, arguments.detach)
+    return _start(run, arguments.detach, engine)
 
 
 def _extend(arguments: argparse.Namespace) -> int:
@@ -323,12 +329,13 @@ def _extend(arguments: argparse.Namespace) -> int:
     if arguments.estimate:
         config = extend.extended(data, arguments.run, additions)
         return _say(estimate.of_extension(data, arguments.run, config))
+    engine = EngineOptions.of(arguments)
     run = extend.create(data, arguments.run, additions, arguments.run_id)
-    return _start(run, arguments.detach)
+    return _start(run, arguments.detach, engine)
 
 
 def _add_rm(arguments: argparse.Namespace) -> int:
-    data = store.home()
+    data, engine = store.home(), EngineOptions.of(arguments)
     options = {
         "dtype": arguments.dtype,
         "batch_texts": arguments.batch_texts,
@@ -346,11 +353,11 @@ def _add_rm(arguments: argparse.Namespace) -> int:
             f"{without} of {len(config.reward_models.ids)} reward models are without",
             file=sys.stderr,
         )
-    return _start(extend.create(data, arguments.run, additions, arguments.run_id), arguments.detach)
+    return _start(extend.create(data, arguments.run, additions, arguments.run_id), arguments.detach, engine)
 
 
 def _resume(arguments: argparse.Namespace) -> int:
-    data = store.home()
+    data, engine = store.home(), EngineOptions.of(arguments)
     run_id = arguments.run
     if run_id is None:
         stopped = [found.run_id for found in jobs.list_runs(data) if found.state in ("interrupted", "failed")]
@@ -358,7 +365,7 @@ def _resume(arguments: argparse.Namespace) -> int:
             print("nothing to resume: no run is stopped")
             return 0
         run_id = stopped[0]
-    return _work_on(runs.open_run(data, run_id))
+    return _work_on(runs.open_run(data, run_id), engine)
 
 
 def _cancel(arguments: argparse.Namespace) -> int:
@@ -390,17 +397,18 @@ def _say(found: estimate.Estimate) -> int:
     return 0
 
 
-def _start(run: runs.RunDirectory, detach: bool) -> int:
+def _start(run: runs.RunDirectory, detach: bool, engine: EngineOptions) -> int:
     if not detach:
-        return _work_on(run)
-    jobs.resume(store.home(), run.run_id)
+        return _work_on(run, engine)
+    jobs.resume(store.home(), run.run_id, engine)
     print(run.run_id)
     return 0
 
 
-def _work_on(run: runs.RunDirectory) -> int:
+def _work_on(run: runs.RunDirectory, options: EngineOptions) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be cancelled is to be stopped by hand
-    flow.execute(run)
+    with opened(options) as engine:
+        flow.execute(run, engine=engine)
     print(f"{run.run_id} is published; explore it with `righttree app`")
     return 0
 

@@ -6,6 +6,7 @@ older version and is not checked. A part that is written again has a line again:
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ def keep(run: Path, part: Path, written: Path) -> None:
     names = [place / file.relative_to(written) for file in files]  # a file is the empty path from itself
     lines = "".join(f"{_of(file)}  {name}\n" for file, name in zip(files, names, strict=True)).encode()
     with (run / FILE).open("a+b") as sums:
+        fcntl.flock(sums, fcntl.LOCK_EX)  # nodes of a cluster write here at once, and NFS appends by itself only so
         if sums.tell():
             sums.seek(-1, os.SEEK_END)
             if sums.read(1) != b"\n":  # a full disk or a kill broke the last line off

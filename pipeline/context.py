@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ import numpy as np
 
 from pipeline.added import Scoring, opened
 from pipeline.config import Config
-from pipeline.progress import Progress
+from pipeline.parts import Engine, Plan, Work, here
+from pipeline.progress import Told
 from pipeline.runs import RunDirectory
 
 if TYPE_CHECKING:
@@ -21,20 +21,16 @@ if TYPE_CHECKING:
     from pipeline.models.vllm_sampler import VllmSampler
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a stage says it has done, for its marker: so many units of something."""
-
-    units: int
-    unit: str
+__all__ = ["Context", "Work"]
 
 
 class Context:
     """Shared by the stages of one run in one process."""
 
-    def __init__(self, run: RunDirectory, progress: Progress) -> None:
+    def __init__(self, run: RunDirectory, progress: Told, engine: Engine = here) -> None:
         self.run = run
         self.progress = progress
+        self._engine = engine
         self._vllm: VllmSampler | None = None
         self._added: dict[str, Scoring] = {}
 
@@ -49,6 +45,10 @@ class Context:
 
     def rng(self, *names: str | int) -> np.random.Generator:
         return np.random.default_rng(self.seed(*names))
+
+    def make(self, plan: Plan) -> Work:
+        """Make the missing parts of a stage, by the run's engine."""
+        return self._engine(self, plan)
 
     @cached_property
     def base_model(self) -> LanguageModel:

@@ -120,8 +120,10 @@ def _scaled(work: Mapping[str, float], disk: Mapping[str, float], config: Config
 
 
 def _rate(run: Finished, stage: str) -> float:
-    """Seconds per work of a stage; 0 where the run did not do it."""
+    """Seconds per work of a stage; 0 where the run did not do it, or not on one machine."""
     facts = run.stages.get(stage)
+    if facts and facts.get("engine", "local") != "local":
+        return 0.0
     units = facts.get("units", 0) if facts else 0
     share = facts.get("made", units) / units if facts and units else 0.0
     whole = workload.work(run.config)[stage]

@@ -16,6 +16,7 @@ from typing import TextIO
 from pipeline.context import Context, Work
 from pipeline.errors import PipelineError
 from pipeline.memory import peak_resident_bytes
+from pipeline.parts import Engine, here
 from pipeline.progress import Progress
 from pipeline.provenance import code_version
 from pipeline.runs import RunDirectory
@@ -36,9 +37,10 @@ STAGES = (
 )
 
 
-def execute(run: RunDirectory, out: TextIO = sys.stderr) -> None:
+def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = here) -> None:
     """Bring a run to its end, from wherever it stands; returns at once for a finished one.
 
+    `engine` makes the parts of the heavy stages: this process, or another one that `pipeline/cluster` opens.
     While another run is at work in the data folder it waits and says so.
 
     Raises RunBusy if another process works on it, and what stopped it otherwise (kept in the run's `error.txt` too).
@@ -53,10 +55,10 @@ def execute(run: RunDirectory, out: TextIO = sys.stderr) -> None:
         run.write_error(None)
         sleep_while_waiting()
         progress = Progress(run, list(STAGES), out)
-        context = Context(run, progress)
+        context = Context(run, progress, engine)
         try:
             for stage in STAGES:
-                _advance(stage, context)
+                _advance(stage, context, progress)
         except (PipelineError, WarehouseError) as error:
             run.write_error(str(error))
             progress.say(f"stopped: {error}")
@@ -73,8 +75,8 @@ def execute(run: RunDirectory, out: TextIO = sys.stderr) -> None:
             progress.close()
 
 
-def _advance(stage: str, context: Context) -> None:
-    run, progress = context.run, context.progress
+def _advance(stage: str, context: Context, progress: Progress) -> None:
+    run = context.run
     if run.is_done(stage):
         progress.already_done(stage, run.stage_facts(stage))
         return
@@ -90,6 +92,7 @@ def _advance(stage: str, context: Context) -> None:
             "units": work.units,
             "made": attempt.made,
             "unit": work.unit,
+            "engine": work.engine,
             "peak_resident_bytes": peak_resident_bytes(),
             "code_version": code_version(),
         },

@@ -16,6 +16,7 @@ import polars as pl
 from pipeline import estimate as estimates
 from pipeline import extend as extend_run
 from pipeline import runs, settings, turns, uploads, workers
+from pipeline.cluster.options import HERE, EngineOptions
 from pipeline.config import Config, profile_names
 from pipeline.delete import delete as delete_run
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
@@ -216,10 +217,10 @@ def extend(data: Path, run_id: str, additions: Mapping[str, Any]) -> str:
     return run.run_id
 
 
-def resume(data: Path, run_id: str) -> None:
+def resume(data: Path, run_id: str, engine: EngineOptions = HERE) -> None:
     """Take up a stopped run as `start` does. Raises UnknownRun, RunBusy, ReadOnly."""
     _check_allowed("a run cannot be resumed")
-    workers.start(data, runs.open_run(data, run_id))
+    workers.start(data, runs.open_run(data, run_id), engine)
 
 
 def cancel(data: Path, run_id: str, patience_s: float = 10.0) -> None:

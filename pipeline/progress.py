@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
@@ -42,6 +42,16 @@ class Attempt:
     work_s: float
     made: int
     earlier_s: float
+
+
+class Told(Protocol):
+    """What a stage says while it works: how much there is to do, how much more is done, and lines for the log."""
+
+    def plan(self, total: int, unit: str, done: int = 0) -> None: ...
+
+    def advance(self, count: int = 1) -> None: ...
+
+    def say(self, message: str) -> None: ...
 
 
 class Progress:

@@ -133,7 +133,8 @@ class RunDirectory:
 
         Raises NotWritten, with nothing left under the temporary name, where the disk is full or may not be written.
         """
-        temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+        draft = f"{_TEMPORARY}{secrets.token_hex(4)}-{path.name}"  # nobody else's: a task that seemed lost may go on
+        temporary = path.with_name(draft)
         with self.told(path):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

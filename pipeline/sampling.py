@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from pipeline.context import Context, Work
+from pipeline.context import Context
+from pipeline.parts import Parts
 from warehouse.schema import ORIGINAL
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Wanted:
         }
 
 
-def sample_responses(context: Context, stage: str, *groups: Sequence[Wanted]) -> Work:
+def sampling(context: Context, stage: str, *groups: Sequence[Wanted]) -> Parts:
     """Sample everything wanted and write it to table `response`, a part a batch.
 
     Groups share no batch: what a later one wants does not change the responses of an earlier one.
@@ -62,21 +63,20 @@ def sample_responses(context: Context, stage: str, *groups: Sequence[Wanted]) ->
     run, progress = context.run, context.progress
     batches = [batch for group in groups for batch in _batches(group, context.config.policy.batch_responses)]
     total = sum(len(batch) for batch in batches)
-    missing = [unit for unit in range(len(batches)) if not run.has_part("response", stage, unit)]
-    if missing:
+    missing = {unit: len(batch) for unit, batch in enumerate(batches) if not run.has_part("response", stage, unit)}
+
+    def make(unit: int) -> None:
         from pipeline.models.sampler import Request
 
-        policy = context.base_model
-    progress.plan(total, "responses", total - sum(len(batches[unit]) for unit in missing))
-    for unit in missing:
         requests = [Request(want.prompt, want.temperature, want.system_prompt) for want, _ in batches[unit]]
-        samples = context.sample(policy, requests, context.seed(stage, unit))
+        samples = context.sample(context.base_model, requests, context.seed(stage, unit))
         part = pl.DataFrame(
             [want.row(number, made) for (want, number), made in zip(batches[unit], samples, strict=True)]
         )
         run.write_part("response", stage, unit, part)
         progress.advance(part.height)
-    return Work(total, "responses")
+
+    return Parts(total, "responses", missing, make, lambda: context.base_model)
 
 
 def _batches(wanted: Sequence[Wanted], size: int) -> list[list[tuple[Wanted, int]]]:

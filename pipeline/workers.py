@@ -1,5 +1,7 @@
 """The process that works on a run in the background: started in a session of its own, stopped by a signal.
 
+Or a job of a cluster, where the environment names one: `pipeline/cluster/submitted.py`.
+
 What is known of it later, by any other process, is its id in the run's lock, which is held as long as it lives.
 """
 
@@ -13,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.cluster import submitted
+from pipeline.cluster.options import HERE, EngineOptions
 from pipeline.errors import PipelineError, RunBusy
 from pipeline.runs import RunDirectory
 from pipeline.writing import told
@@ -24,19 +28,23 @@ CONSOLE = "console.txt"
 """What the process printed, in the run's directory: the only word of one that ended before it could keep a log."""
 
 
-def start(data: Path, run: RunDirectory) -> None:
+def start(data: Path, run: RunDirectory, engine: EngineOptions = HERE) -> None:
     """Work on a run in a process that outlives this one; returns once it holds the run, or has ended.
 
     Raises RunBusy if a process works on it already.
     """
     if run.is_running:
         raise RunBusy(f"run {run.run_id} is being worked on already; `righttree cancel {run.run_id}` stops it")
+    address = submitted.cluster()
+    if address is not None:
+        _start_there(address, data, run, engine)
+        return
     with told(run.path):
         run.write_error(None)
         console = (run.path / CONSOLE).open("ab")
     with console:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline", "resume", run.run_id],
+            [sys.executable, "-P", "-m", "pipeline", "resume", run.run_id, *engine.arguments()],
             env={**os.environ, "RIGHTTREE_HOME": str(data)},
             stdin=subprocess.DEVNULL,
             stdout=console,
@@ -48,6 +56,20 @@ def start(data: Path, run: RunDirectory) -> None:
         run.write_error(_last_line(run.path / CONSOLE) or f"its process ended with exit code {process.returncode}")
 
 
+def _start_there(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -> None:
+    """A cluster that is busy, or slow to see the run, may hold it later than this waits."""
+    with told(run.path):
+        run.write_error(None)
+    submitted.submit(address, data, run, engine)
+    deadline = time.monotonic() + _START_S
+    while not run.is_running and not run.is_finished and time.monotonic() < deadline:
+        why = submitted.why_ended(run)
+        if why is not None:
+            if run.error() is None:
+                run.write_error(why)
+            return
+
+
 def stop(run: RunDirectory, patience_s: float) -> None:
     """End the process that works on a run, by force if it has not ended by itself after `patience_s` seconds.
 
@@ -56,6 +78,8 @@ def stop(run: RunDirectory, patience_s: float) -> None:
     _wait(lambda: run.worker() is not None or not run.is_running, _KNOWN_S)
     worker = run.worker()
     if worker is None:
+        if run.is_running and submitted.stop(run) and _wait(lambda: not run.is_running, patience_s + _END_S):
+            return
         if run.is_running:
             raise PipelineError(
                 f"run {run.run_id} is worked on by a process that is not seen from here: cancel it on the machine, or "

@@ -43,6 +43,8 @@ def test_imports_follow_the_direction(path: Path) -> None:
         assert [name for name in of_package(names, "pipeline") if not name.startswith("pipeline.jobs")] == []
     if parts[0] != "app" or "charts" in parts:
         assert not of_package(names, "streamlit")
+    if parts[:2] != ("pipeline", "cluster"):
+        assert not of_package(names, "ray", "fsspec")
     if parts[:2] != ("pipeline", "models"):
         assert not of_package(names, "torch", "transformers", "vllm")
 

@@ -12,14 +12,18 @@ from pathlib import Path
 from pipeline import texts
 from pipeline.config import ALL_LAYERS
 from pipeline.context import Context, Work
+from pipeline.parts import Parts
 from pipeline.runs import RunDirectory
 
 STAGE = "features"
 
 
 def run(context: Context) -> Work:
-    from pipeline.models.trunk import depths_in, save_features, trunk_features
+    return context.make(parts)
 
+
+def parts(context: Context) -> Parts:
+    """A batch of texts each."""
     untrained = [
         plan
         for plan in context.config.reward_models.plans
@@ -27,15 +31,26 @@ def run(context: Context) -> Work:
     ]
     depths = {plan.trainable_layers for plan in untrained} - {ALL_LAYERS}
     planned = text_batches(context.run)
-    missing = [unit for unit in range(len(planned)) if depths - depths_in(feature_file(context.run, unit))]
-    total = sum(len(batch) for batch in planned)
-    context.progress.plan(total, "texts", total - sum(len(planned[unit]) for unit in missing))
-    for unit in missing:
+    missing = {unit: len(batch) for unit, batch in enumerate(planned) if depths - _depths(context.run, unit)}
+
+    def make(unit: int) -> None:
+        from pipeline.models.trunk import save_features, trunk_features
+
         features = trunk_features(context.base_model, depths, planned[unit])
-        path = feature_file(context.run, unit)
-        context.run.write_summed(path, partial(save_features, features))
+        context.run.write_summed(feature_file(context.run, unit), partial(save_features, features))
         context.progress.advance(len(planned[unit]))
-    return Work(total, "texts")
+
+    return Parts(sum(len(batch) for batch in planned), "texts", missing, make)
+
+
+def _depths(run: RunDirectory, unit: int) -> set[int]:
+    """Those that a file of features has."""
+    path = feature_file(run, unit)
+    if not path.exists():
+        return set()
+    from pipeline.models.trunk import depths_in
+
+    return depths_in(path)
 
 
 def text_batches(run: RunDirectory) -> list[list[texts.Text]]:

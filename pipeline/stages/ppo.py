@@ -9,7 +9,7 @@ stop the others; its checkpoints up to then stay.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,6 +19,7 @@ from pipeline.checkpoints import STAGE, Job, checkpoint, complete
 from pipeline.config import PPOSettings
 from pipeline.context import Context, Work
 from pipeline.live_curve import LiveCurve
+from pipeline.parts import Parts
 from pipeline.rollout_prompts import rollout_prompts
 from pipeline.scoring import Scorer
 
@@ -35,16 +36,27 @@ def run(context: Context) -> Work:
     todo = jobs(settings, context.config.reward_models.trained_ids)
     if settings.engine == "openrlhf":
         return openrlhf_run.run(context, settings, todo)
-    missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
-    total = len(todo) * settings.steps
-    context.progress.plan(total, "PPO steps", total - len(missing) * settings.steps)
-    if missing:
-        scorer = Scorer(context)
-        shared: dict[int, _Shared] = {}
-        for job in missing:
-            _optimise(context, settings, job, scorer, shared)
+    done = context.make(parts)
     complete(context, todo)
-    return Work(total, "PPO steps")
+    return done
+
+
+def parts(context: Context) -> Parts:
+    """A policy each."""
+    settings = context.config.ppo
+    assert settings is not None
+    todo = {job.unit: job for job in jobs(settings, context.config.reward_models.trained_ids)}
+    missing = [unit for unit in todo if not context.run.has_part("ppo_run", STAGE, unit)]
+    shared: dict[int, _Shared] = {}
+
+    @cache
+    def scorer() -> Scorer:
+        return Scorer(context)
+
+    def make(unit: str) -> None:
+        _optimise(context, settings, todo[unit], scorer(), shared)
+
+    return Parts(len(todo) * settings.steps, "PPO steps", dict.fromkeys(missing, settings.steps), make)
 
 
 def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:

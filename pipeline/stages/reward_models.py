@@ -8,7 +8,7 @@ elsewhere, which are added to a run, are not trained: they order the validation 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from pipeline.config import AddedRewardModel, RewardModelPlan
 from pipeline.context import Context, Work
 from pipeline.learning import Learn, Lesson, learning
+from pipeline.parts import Parts
+from pipeline.runs import RunDirectory
 from pipeline.stages.features import feature_file, text_batches
 from pipeline.texts import Text
 
@@ -26,31 +28,38 @@ STAGE = "reward_models"
 
 
 def run(context: Context) -> Work:
-    plans = context.config.reward_models.plans
-    missing = [plan for plan in plans if not context.run.has_part("reward_model", STAGE, plan.reward_model_id)]
-    everyone = context.config.reward_models.ids
-    added = [
-        entry
-        for entry in context.config.reward_models.added
-        if not context.run.has_part("reward_model", STAGE, entry.name)
-    ]
-    context.progress.plan(len(everyone), "reward models", len(everyone) - len(missing) - len(added))
-    batches = text_batches(context.run) if missing else []
+    return context.make(parts)
+
+
+def parts(context: Context) -> Parts:
+    """A reward model each: those that are trained, in the order of their depths, then the added ones."""
+    settings = context.config.reward_models
+    plans = {plan.reward_model_id: plan for plan in sorted(settings.plans, key=lambda plan: plan.trainable_layers)}
+    added = {entry.name: entry for entry in settings.added}
+    missing = [name for name in (*plans, *added) if not context.run.has_part("reward_model", STAGE, name)]
+    batches = text_batches(context.run) if plans.keys() & set(missing) else []
     texts = [text for batch in batches for text in batch]
     numbers = {text: number for number, text in enumerate(texts)}
-    files = [feature_file(context.run, unit) for unit in range(len(batches))]
-    for file in filter(Path.exists, files):  # all layers are trained without them
-        context.run.check(file, str(file.relative_to(context.run.path)), "stages/features.json")
-    for layers in sorted({plan.trainable_layers for plan in missing}):
-        learn = learning(context, layers, texts, files)
-        for plan in missing:
-            if plan.trainable_layers == layers:
-                _train_one(context, plan, numbers, learn)
-                context.progress.advance()
-    for entry in added:
-        _add_one(context, entry)
+
+    @cache
+    def files() -> list[Path]:
+        found = [feature_file(context.run, unit) for unit in range(len(batches))]
+        for file in filter(Path.exists, found):  # all layers are trained without them
+            context.run.check(file, str(file.relative_to(context.run.path)), "stages/features.json")
+        return found
+
+    @lru_cache(maxsize=1)  # the features of one depth at a time are held
+    def learner(layers: int) -> Learn:
+        return learning(context, layers, texts, files())
+
+    def make(name: str) -> None:
+        if name in plans:
+            _train_one(context, plans[name], numbers, learner(plans[name].trainable_layers))
+        else:
+            _add_one(context, added[name])
         context.progress.advance()
-    return Work(len(everyone), "reward models")
+
+    return Parts(len(settings.ids), "reward models", dict.fromkeys(missing, 1), make)
 
 
 def _add_one(context: Context, added: AddedRewardModel) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
 from pipeline import texts
 from pipeline.context import Context, Work
+from pipeline.parts import Parts
 from pipeline.scoring import Scorer, parts_of, unscored
 from warehouse.reads import INITIAL
 from warehouse.schema import ORIGINAL, PARAPHRASE
@@ -14,19 +17,27 @@ STAGE = "scores"
 
 
 def run(context: Context) -> Work:
-    run, progress = context.run, context.progress
+    return context.make(parts)
+
+
+def parts(context: Context) -> Parts:
+    """A batch of texts each."""
+    run = context.run
     planned = [(rows, batch) for rows in _groups(context) for batch in texts.batches(_texts(rows))]
     missing = {unit: names for unit in range(len(planned)) if (names := unscored(context, STAGE, unit))}
-    total = sum(len(batch) for _, batch in planned)
-    progress.plan(total, "texts", total - sum(len(planned[unit][1]) for unit in missing))
-    if missing:
-        scorer = Scorer(context, set().union(*missing.values()))
-    for unit, names in missing.items():
+
+    @cache
+    def scorer() -> Scorer:
+        return Scorer(context, set().union(*missing.values()))
+
+    def make(unit: int) -> None:
         responses, batch = planned[unit]
         _, part = parts_of(run, STAGE, unit)
-        run.write_part("score", STAGE, part, scorer.only(names).rows(responses, batch))
-        progress.advance(len(batch))
-    return Work(total, "texts")
+        run.write_part("score", STAGE, part, scorer().only(missing[unit]).rows(responses, batch))
+        context.progress.advance(len(batch))
+
+    sizes = {unit: len(planned[unit][1]) for unit in missing}
+    return Parts(sum(len(batch) for _, batch in planned), "texts", sizes, make)
 
 
 def _groups(context: Context) -> list[pl.DataFrame]:

@@ -12,7 +12,8 @@ from dataclasses import replace
 import polars as pl
 
 from pipeline.context import Context, Work
-from pipeline.sampling import Wanted, policy_row, sample_responses
+from pipeline.parts import Parts
+from pipeline.sampling import Wanted, policy_row, sampling
 from warehouse.reads import INITIAL
 from warehouse.schema import PARAPHRASE
 
@@ -20,11 +21,14 @@ STAGE = "test_responses"
 
 
 def run(context: Context) -> Work:
-    settings = context.config.test
-    temperatures = {INITIAL: context.config.policy.temperature}
-    temperatures |= {source_id(temperature): temperature for temperature in settings.source_temperatures}
-    policies = [policy_row(context, name, temperature) for name, temperature in temperatures.items()]
+    policies = [policy_row(context, name, temperature) for name, temperature in _temperatures(context).items()]
     context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
+    return context.make(parts)
+
+
+def parts(context: Context) -> Parts:
+    """A batch of responses each."""
+    settings, temperatures = context.config.test, _temperatures(context)
     first, *later = context.config.rl_test_rounds
     samples = {"rm_test": settings.rm_test_responses, "rl_test": len(first)}
     initial, paraphrased, elsewhere = [], [], []
@@ -41,7 +45,13 @@ def run(context: Context) -> Work:
         for name, temperature in list(temperatures.items())[1:]:
             there = replace(to_prompt, policy_id=name, temperature=temperature, samples=settings.source_responses)
             elsewhere.append(there)
-    return sample_responses(context, STAGE, initial, paraphrased, elsewhere, *more)
+    return sampling(context, STAGE, initial, paraphrased, elsewhere, *more)
+
+
+def _temperatures(context: Context) -> dict[str, float]:
+    """The temperature at which each source of responses is sampled, by its `policy_id`."""
+    further = {source_id(temperature): temperature for temperature in context.config.test.source_temperatures}
+    return {INITIAL: context.config.policy.temperature, **further}
 
 
 def source_id(temperature: float) -> str:

@@ -11,7 +11,8 @@ import polars as pl
 
 from pipeline.config import PreferenceSettings
 from pipeline.context import Context, Work
-from pipeline.sampling import Wanted, policy_row, sample_responses
+from pipeline.parts import Parts
+from pipeline.sampling import Wanted, policy_row, sampling
 
 STAGE = "train_responses"
 
@@ -68,13 +69,18 @@ def ways(settings: PreferenceSettings) -> list[Way]:
 def run(context: Context) -> Work:
     if context.config.preferences.files:
         return Work(0, "responses")
-    prompts = context.run.read("prompt").filter(split="rm_train")
     chosen = ways(context.config.preferences)
     policies = [policy_row(context, way.policy_id, way.temperature, way.system_prompt) for way in chosen]
     context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
+    return context.make(parts)
+
+
+def parts(context: Context) -> Parts:
+    """A batch of responses each."""
+    prompts = context.run.read("prompt").filter(split="rm_train")
     wanted = [
         Wanted(way.policy_id, row["prompt_id"], row["text"], way.temperature, way.samples, way.system_prompt)
-        for way in chosen
+        for way in ways(context.config.preferences)
         for row in prompts.filter(way.prompts).iter_rows(named=True)
     ]
-    return sample_responses(context, STAGE, wanted)
+    return sampling(context, STAGE, wanted)
