@@ -20,7 +20,6 @@ from pipeline.config import AddedRewardModel, RewardModelPlan
 from pipeline.context import Context, Work
 from pipeline.learning import Learn, Lesson, learning
 from pipeline.parts import Parts
-from pipeline.runs import RunDirectory
 from pipeline.stages.features import feature_file, text_batches
 from pipeline.texts import Text
 
