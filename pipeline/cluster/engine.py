@@ -115,8 +115,9 @@ class RayEngine:
         import ray
 
         most = max((node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]), default=1.0)
-        cpus = min(context.config.threads or 1, most)
-        default = Resources(cpus=cpus, gpus=float("GPU" in ray.cluster_resources()))
+        processes = context.config.reward_models.processes if stage == "reward_models" else 1
+        cpus = min((context.config.threads or 1) * processes, most)
+        default = Resources(cpus=cpus, gpus=float(processes if "GPU" in ray.cluster_resources() else 0))
         wanted = self._options.resources(stage).over(default)
         found = {"CPU": wanted.cpus, "GPU": wanted.gpus, "memory": wanted.memory_bytes}
         return {name: amount for name, amount in found.items() if amount}
