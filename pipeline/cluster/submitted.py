@@ -60,7 +60,7 @@ def why_ended(run: RunDirectory) -> str | None:
     if last is None:
         return None
     said = _ray(last["address"], "status", last["job"])
-    if "failed" not in said and "stopped" not in said:
+    if not any(f"Job '{last['job']}' {ended}" in said for ended in ("failed", "was stopped")):
         return None
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return f"Ray job {last['job']}: {lines[-1]}"
