@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.cluster.options import EngineOptions
-from pipeline.errors import PipelineError
+from pipeline.errors import InvalidConfig, PipelineError
 from pipeline.runs import RunDirectory
 from pipeline.writing import told
 
@@ -25,6 +26,7 @@ CLUSTER = "RIGHTTREE_RAY_JOBS"
 
 _LAST = "ray-job.json"
 _LIMIT_S = 60.0
+_PLAIN = re.compile(r"[\w.,:=/@+-]+", re.ASCII)
 _PASSED_ON = ("RIGHTTREE_CACHE", "HF_HOME", "HF_HUB_OFFLINE")
 
 
@@ -38,9 +40,15 @@ def submit(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -
     job = f"righttree-{run.run_id}-{secrets.token_hex(4)}"
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment = {"env_vars": {**passed_on, "RIGHTTREE_HOME": str(data.absolute())}}
-    tasks = replace(engine, name="ray", address=None).arguments()
+    words = ["python", "-P", "-m", "pipeline", "resume", run.run_id]
+    words += replace(engine, name="ray", address=None).arguments()
+    odd = [word for word in words if _PLAIN.fullmatch(word) is None]
+    if odd:
+        raise InvalidConfig(
+            f"{odd[0]!r:.200} cannot be passed on to a job, whose command a shell reads: use plain words"
+        )
     options = ["--submission-id", job, "--no-wait", "--runtime-env-json", json.dumps(environment)]
-    _ray(address, "submit", *options, "--", "python", "-P", "-m", "pipeline", "resume", run.run_id, *tasks)
+    _ray(address, "submit", *options, "--", *words)
     with told(run.path):
         (run.path / _LAST).write_text(json.dumps({"address": address, "job": job}))
 
