@@ -44,9 +44,7 @@ def submit(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -
     words += replace(engine, name="ray", address=None).arguments()
     odd = [word for word in words if _PLAIN.fullmatch(word) is None]
     if odd:
-        raise InvalidConfig(
-            f"{odd[0]!r:.200} cannot be passed on to a job, whose command a shell reads: use plain words"
-        )
+        raise InvalidConfig(f"{odd[0]!r:.200} cannot be passed on to a job, which a shell starts: use plain words")
     options = ["--submission-id", job, "--no-wait", "--runtime-env-json", json.dumps(environment)]
     _ray(address, "submit", *options, "--", *words)
     with told(run.path):
