@@ -17,7 +17,7 @@ import polars as pl
 from pipeline.config import Algorithm
 from pipeline.context import Context
 from pipeline.sampling import Wanted
-from pipeline.scoring import Scorer, parts_of, unscored
+from pipeline.scoring import Scorer, part_of, unscored
 
 if TYPE_CHECKING:
     from pipeline.models.ppo import PPO
@@ -108,39 +108,46 @@ def complete(context: Context, todo: Iterable[Job]) -> None:
     assert settings is not None
     units = [(job, step, job.unit_at(step)) for job in todo for step in settings.checkpoints]
     there = [(job.policy_id(step), unit) for job, step, unit in units if run.has_part("policy", STAGE, unit)]
-    missing = {unit: (policy_id, names) for policy_id, unit in there if (names := unscored(context, STAGE, unit))}
+    missing: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for policy_id, unit in there:
+        for group in unscored(context, STAGE, unit):
+            missing.setdefault(group, []).append((policy_id, unit))
     if not missing:
         return
-    context.progress.say(f"{len(missing)} checkpoints are scored by the reward models that were added")
-    scorer = Scorer(context, set().union(*(names for _, names in missing.values())))
-    prompts = run.read("prompt")
-    for unit, (policy_id, names) in missing.items():
-        responses = run.read_part("response", STAGE, unit).join(
-            prompts.select("prompt_id", prompt="text"), on="prompt_id", maintain_order="left"
-        )
-        scores = scorer.only(names).rows(responses)
-        _, part = parts_of(run, STAGE, unit)
-        run.write_part("policy_value", STAGE, part, _values(policy_id, scores, responses, prompts))
-        run.write_part("score", STAGE, part, scores)  # last: it is what says that the unit is complete
+    lacking = {unit for checkpoints in missing.values() for _, unit in checkpoints}
+    context.progress.say(f"{len(lacking)} checkpoints are scored by the reward models that were added")
+    scorer, prompts = Scorer(context), run.read("prompt")
+    for group, checkpoints in missing.items():
+        for policy_id, unit in checkpoints:
+            responses = run.read_part("response", STAGE, unit).join(
+                prompts.select("prompt_id", prompt="text"), on="prompt_id", maintain_order="left"
+            )
+            scores = scorer.only(group).rows(responses)
+            part = part_of(context, STAGE, unit, group)
+            run.write_part("policy_value", STAGE, part, _values(policy_id, scores, responses, prompts))
+            run.write_part("score", STAGE, part, scores)  # last: it is what says that the group is done with the unit
 
 
 def _scores(ppo: PPO, scorer: Scorer, sampled: list[_Sampled], responses: pl.DataFrame) -> pl.DataFrame:
     """Rows of table `score`: from what the trunk saw while sampling where it saw the text, else the text is read."""
-    judges = scorer.judges(ppo.layers)
-    others = set(scorer.ids).difference(judges)  # added ones, which have a way of their own to read a text
-    parts = [scorer.only(others).rows(responses)] if others else []
-    if judges:
-        saw_text = pl.Series([saw for _, rollout in sampled for saw in rollout.is_of_text(ppo.language_model)])
-        seen = [ppo.scores(rollout, judges) for _, rollout in sampled]
-        judged = responses.select("response_id").with_columns(
-            pl.Series(name, np.concatenate([of_rollout[name] for of_rollout in seen])) for name in judges
-        )
-        parts += [
-            judged.filter(saw_text).unpivot(
-                list(judges), index="response_id", variable_name="reward_model_id", value_name="score"
-            ),
-            scorer.only(judges).rows(responses.filter(~saw_text)),
-        ]
+    saw_text = pl.Series([saw for _, rollout in sampled for saw in rollout.is_of_text(ppo.language_model)])
+    parts = []
+    for group in scorer.groups:
+        judges = scorer.only(group).judges(ppo.layers)
+        others = set(group).difference(judges)  # added ones, which have a way of their own to read a text
+        if others:
+            parts.append(scorer.only(others).rows(responses))
+        if judges:
+            seen = [ppo.scores(rollout, judges) for _, rollout in sampled]
+            judged = responses.select("response_id").with_columns(
+                pl.Series(name, np.concatenate([of_rollout[name] for of_rollout in seen])) for name in judges
+            )
+            parts += [
+                judged.filter(saw_text).unpivot(
+                    list(judges), index="response_id", variable_name="reward_model_id", value_name="score"
+                ),
+                scorer.only(judges).rows(responses.filter(~saw_text)),
+            ]
     return pl.concat(parts).sort("reward_model_id", "response_id")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "Work"]
 
+T = TypeVar("T")
+
 
 class Context:
     """Shared by the stages of one run in one process."""
@@ -32,7 +34,8 @@ class Context:
         self.progress = progress
         self._engine = engine
         self._vllm: VllmSampler | None = None
-        self._added: dict[str, Scoring] = {}
+        self._servers: dict[str, Scoring] = {}
+        self._held: tuple[str, Any] | None = None
 
     @property
     def config(self) -> Config:
@@ -58,13 +61,33 @@ class Context:
         self.progress.say(f"loading {self.config.policy.model}")
         return load(self.config.policy.model, self.config.threads)
 
+    def hold(self, name: str, load: Callable[[], T]) -> T:
+        """A reward model with all weights of a model, by its id: the one that was held before is let go of first."""
+        if self._held is None or self._held[0] != name:
+            self._let_go()
+            self._held = name, load()
+        return cast("T", self._held[1])
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            from pipeline.models.fine_tuned import free_memory
+
+            self._held = None
+            free_memory()
+
     def added(self, name: str) -> Scoring:
-        """A reward model of the run that was made elsewhere, opened once."""
-        if name not in self._added:
-            settings = next(added for added in self.config.reward_models.added if added.name == name)
+        """A reward model of the run that was made elsewhere: a server, opened once, or a model to hold."""
+        settings = next(added for added in self.config.reward_models.added if added.name == name)
+
+        def load() -> Scoring:
             self.progress.say(f"opening {name}: {settings.origin}")
-            self._added[name] = opened(settings, self.base_model)
-        return self._added[name]
+            return opened(settings, self.base_model)
+
+        if settings.url is None:
+            return self.hold(name, load)
+        if name not in self._servers:
+            self._servers[name] = load()
+        return self._servers[name]
 
     def sample(self, policy: LanguageModel, requests: Sequence[Request], seed: int) -> list[Sample]:
         """One response per request by the profile's sampler; vLLM's engine, once started, is kept until `close`."""
@@ -86,7 +109,8 @@ class Context:
         from pipeline.models.fine_tuned import free_memory
 
         self.close()
-        self._added.clear()
+        self._servers.clear()
+        self._held = None
         self.__dict__.pop("base_model", None)
         free_memory()
 

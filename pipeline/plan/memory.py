@@ -58,9 +58,14 @@ def _training(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:
 
 
 def _scoring(config: Config, size: ModelSize) -> _Terms:
+    """Those that share the trunk are in memory together, of those that train all layers one at a time."""
     yield _frozen(size)
-    own = sum(size.trained(plan.trainable_layers) for plan in config.reward_models.plans)
-    yield "all reward models in float32", product((own, "weights of their own"), (_FLOAT32, "bytes"))
+    plans = config.reward_models.plans
+    together = sum(size.trained(plan.trainable_layers) for plan in plans if plan.trainable_layers != ALL_LAYERS)
+    if together:
+        yield "reward models on one trunk, float32", product((together, "weights of their own"), (_FLOAT32, "bytes"))
+    if ALL_LAYERS in config.reward_models.depths:
+        yield "a reward model of all layers, float32", product((size.trained(-1), "weights"), (_FLOAT32, "bytes"))
 
 
 def _ppo(config: Config, size: ModelSize, assumed: Assumptions) -> _Terms:

@@ -1,4 +1,4 @@
-"""Stage 7: every reward model scores every test response; the trunk reads each text once for all of them."""
+"""Stage 7: every reward model scores every test response; the trunk reads each text once for all that share it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 from pipeline import texts
 from pipeline.context import Context, Work
 from pipeline.parts import Parts
-from pipeline.scoring import Scorer, parts_of, unscored
+from pipeline.scoring import Scorer, groups, part_of, unscored
 from warehouse.reads import INITIAL
 from warehouse.schema import ORIGINAL, PARAPHRASE
 
@@ -21,29 +21,34 @@ def run(context: Context) -> Work:
 
 
 def parts(context: Context) -> Parts:
-    """A batch of texts each."""
-    run = context.run
-    planned = [(rows, batch) for rows in _groups(context) for batch in texts.batches(_texts(rows))]
-    missing = {unit: names for unit in range(len(planned)) if (names := unscored(context, STAGE, unit))}
+    """A batch of texts by a group of reward models each: all batches by one group, then by the next."""
+    run, settings = context.run, context.config.reward_models
+    planned = [(rows, batch) for rows in rounds(context) for batch in texts.batches(_texts(rows))]
+    lacking: dict[tuple[str, ...], list[int]] = {}
+    for unit in range(len(planned)):
+        for group in unscored(context, STAGE, unit):
+            lacking.setdefault(group, []).append(unit)
+    parts = {part_of(context, STAGE, unit, group): (unit, group) for group, units in lacking.items() for unit in units}
 
     @cache
     def scorer() -> Scorer:
-        return Scorer(context, set().union(*missing.values()))
+        return Scorer(context)
 
-    def make(unit: int) -> None:
+    def make(part: str) -> None:
+        unit, group = parts[part]
         responses, batch = planned[unit]
-        _, part = parts_of(run, STAGE, unit)
-        run.write_part("score", STAGE, part, scorer().only(missing[unit]).rows(responses, batch))
+        run.write_part("score", STAGE, part, scorer().only(group).rows(responses, batch))
         context.progress.advance(len(batch))
 
-    sizes = {unit: len(planned[unit][1]) for unit in missing}
-    return Parts(sum(len(batch) for _, batch in planned), "texts", sizes, make)
+    missing = {part: len(planned[unit][1]) for part, (unit, _) in parts.items()}
+    readings = len(groups(settings, settings.ids))
+    return Parts(readings * sum(len(batch) for _, batch in planned), "texts", missing, make)
 
 
-def _groups(context: Context) -> list[pl.DataFrame]:
+def rounds(context: Context) -> list[pl.DataFrame]:
     """Test responses with the `prompt` that was answered: the initial policy's to the prompts, then all the others.
 
-    Last those of further rounds of samples. The groups share no batch, so that what else is scored changes no bit of
+    Last those of further rounds of samples. They share no batch, so that what else is scored changes no bit of
     the scores that the study rests on.
     """
     prompts = context.run.read("prompt").select("prompt_id", "split", "paraphrase", original="text")
@@ -54,12 +59,12 @@ def _groups(context: Context) -> list[pl.DataFrame]:
     initial = (pl.col("policy_id") == INITIAL) & (pl.col("prompt_form") == ORIGINAL)
     sampled, *later = context.config.rl_test_rounds
     further = initial & (pl.col("split") == "rl_test") & (pl.col("sample") >= sampled.stop)
-    groups = [
+    found = [
         initial & ~further,
         ~initial,
         *(further & pl.col("sample").is_in(list(numbers)) for numbers in later),
     ]
-    return [responses.filter(group) for group in groups]
+    return [responses.filter(rows) for rows in found]
 
 
 def _texts(responses: pl.DataFrame) -> list[texts.Text]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import json
 import re
 import shutil
@@ -10,11 +12,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
+from polars.testing import assert_frame_equal
 from safetensors.numpy import load_file
 
-from pipeline import runs
-from pipeline.models.trunk import depths_in
+from pipeline import runs, texts
+from pipeline.context import Context
+from pipeline.flow import STAGES
+from pipeline.models.reward_model import RewardModel, load_reward_model
+from pipeline.models.trunk import Features, depths_in, trunk_features
+from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
+from pipeline.scoring import Scorer
+from pipeline.stages import scores
 from tests.conftest import righttree
 from tests.pipeline.models.tiny import tiny_folder
 from tests.pipeline.test_reward_model_kinds import stage
@@ -104,6 +114,37 @@ def test_all_blocks_are_the_reward_model_s_own_and_no_features_of_them_are_kept(
     assert files
     assert all(depths_in(path) == {1} for path in files)
     assert [path.name for path in run.work("reward_models").iterdir() if path.name.startswith(".")] == []
+
+
+def test_scoring_holds_one_of_them_at_a_time_and_gives_the_scores_of_its_weights(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(home / "runs" / RUN, tmp_path / RUN)
+    run = RunDirectory(tmp_path / RUN, runs.open_run(home, RUN).config)
+    stored = sorted((run.path / "score").glob("scores-*.parquet"))
+    before = run.read("score", "scores").sort("reward_model_id", "response_id")
+    assert {path.stem.partition("+")[2] for path in stored} == {"", "flip-0.00", "flip-0.30"}
+    for path in stored:
+        path.unlink()
+    alive: list[list[str]] = []
+    score = RewardModel.score
+
+    def counted(model: RewardModel, features: Features) -> NDArray[np.float32]:
+        gc.collect()
+        alive.append([str(one.trainable_layers) for one in gc.get_objects() if type(one) is RewardModel])
+        return score(model, features)
+
+    monkeypatch.setattr(RewardModel, "score", counted)
+    context = Context(run, Progress(run, list(STAGES), io.StringIO()))
+    context.progress.begin("scores")
+    scores.run(context)
+    assert len(alive) == len(stored)
+    assert {tuple(sorted(layers)) for layers in alive} == {("1",), ("-1", "1")}
+    assert_frame_equal(run.read("score", "scores").sort("reward_model_id", "response_id"), before)
+    batch = texts.batches(scores.rounds(context)[0].select("prompt", "text").iter_rows())[0]
+    own = load_reward_model(run.work("reward_models", "flip-0.30"), context.base_model)
+    again = score(own, trunk_features(context.base_model, [-1], batch)[-1])
+    assert Scorer(context, {"flip-0.30"}).score(batch)["flip-0.30"].to_list() == again.tolist()
 
 
 def test_one_process_learns_what_the_two_have_learnt(home: Path, tmp_path: Path) -> None:
