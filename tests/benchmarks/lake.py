@@ -4,8 +4,8 @@
 
 The rows of a simulated run (of `--home`, a folder that `tests.benchmarks.scale --keep` left, or one made here) are
 written as Parquet partitioned by run and reward model, and into DuckLake by two processes at once, each a run, a
-transaction a part, while a third one reads. The same read of the scores is timed on all three. Wants
-`pip install duckdb-extension-ducklake duckdb-extension-postgres-scanner` of DuckDB's own version, and PostgreSQL.
+transaction a part, while a third one reads. The same read of the scores is timed on all three. `make install-dev` brings
+DuckDB's extensions and a PostgreSQL; one that the system has is used first.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def section(home: Path, folder: Path, scale: Scale) -> str:
         partitioned = apart(partition, home, hive)
         apart(create, catalogue, data)
         part_rows = scale.prompts * scale.samples
-        parts = _without_rm_test(home / "runs" / scale.run_id, folder / "parts")
+        parts = without_rm_test(home / "runs" / scale.run_id, folder / "parts")
         begun = time.perf_counter()
         written, (counts, broken) = two_writers(catalogue, data, parts, part_rows)
         lake_s = time.perf_counter() - begun
@@ -214,7 +214,7 @@ def section(home: Path, folder: Path, scale: Scale) -> str:
     return "\n".join(lines)
 
 
-def _without_rm_test(run: Path, target: Path) -> Path:
+def without_rm_test(run: Path, target: Path) -> Path:
     """The run's parts by links, of scores those of the RL-test samples alone, which have one size."""
     for name in _TABLES:
         (target / name).mkdir(parents=True)
