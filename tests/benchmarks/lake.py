@@ -4,8 +4,8 @@
 
 The rows of a simulated run (of `--home`, a folder that `tests.benchmarks.scale --keep` left, or one made here) are
 written as Parquet partitioned by run and reward model, and into DuckLake by two processes at once, each a run, a
-transaction a part, while a third one reads. The same read of the scores is timed on all three. `make install-dev` brings
-DuckDB's extensions and a PostgreSQL; one that the system has is used first.
+transaction a part, while a third one reads. The same reads are timed on all three. `make install-dev` brings the
+extensions of DuckDB and a PostgreSQL; one that the system has is used first.
 """
 
 from __future__ import annotations
