@@ -196,7 +196,7 @@ def section(home: Path, folder: Path, scale: Scale) -> str:
     sizes = {name: _size(path) for name, path in (("hive", hive), ("lake", data))}
     lines = [
         f"{scale.reward_models} reward models × {scale.prompts:,} prompts × {scale.samples} samples. {described()}.",
-        others.line(),
+        f"Other work, PostgreSQL's server among it, took {others.share():.0%} of the cores meanwhile.",
         "",
         "| | asked | seconds | peak memory, GiB |",
         "| --- | --- | ---: | ---: |",
