@@ -28,6 +28,10 @@ _METRICS = {
     "value_loss": "Value loss",
     "policy_loss": "Policy loss",
     "response_tokens": "Response length (tokens)",
+    "test_kl_k1": "KL of the test responses, k1 (nats)",
+    "test_kl_k3": "KL of the test responses, k3 (nats)",
+    "test_response_tokens": "Length of the test responses (tokens)",
+    "test_sampler_kl_k3": "Sampler against the weights it ran, k3 (nats)",
 }
 
 

@@ -89,8 +89,13 @@ class Context:
             self._servers[name] = load()
         return self._servers[name]
 
-    def sample(self, policy: LanguageModel, requests: Sequence[Request], seed: int) -> list[Sample]:
-        """One response per request by the profile's sampler; vLLM's engine, once started, is kept until `close`."""
+    def sample(
+        self, policy: LanguageModel, requests: Sequence[Request], seed: int, with_log_p: bool = False
+    ) -> list[Sample]:
+        """One response per request by the profile's sampler; vLLM's engine, once started, is kept until `close`.
+
+        `with_log_p`: with the tokens' log-probabilities, from a sampler whose model is not the one that is read here.
+        """
         settings = self.config.policy
         if settings.sampler == "transformers":
             from pipeline.models.sampler import sample
@@ -102,7 +107,7 @@ class Context:
             self.close()
             self.progress.say(f"starting vLLM with {policy.name}")
             self._vllm = VllmSampler(policy, settings.batch_responses, settings.max_new_tokens)
-        return self._vllm.sample(requests, settings.max_new_tokens, seed)
+        return self._vllm.sample(requests, settings.max_new_tokens, seed, with_log_p)
 
     def release(self) -> None:
         """Let go of the base model and all that was started, so that others have the GPU; asked, it is loaded again."""

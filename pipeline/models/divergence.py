@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from pipeline.models.head import with_entropies
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.ppo_losses import sampled_kl
+from pipeline.models.sampler import Sample
 
 _PASS_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """KL(π‖π_0) of each response in two estimates, k1 and k3, nats `[N]` each (`ppo_losses.sampled_kl`).
+
+    `sampler_N`, where the sampler gave its own log-probabilities, is by k3 how far what it sampled from is from π as it
+    is read here: 0 but for rounding, unless the sampler ran other weights.
+    """
+
+    k1_N: NDArray[np.float64]
+    k3_N: NDArray[np.float64]
+    sampler_N: NDArray[np.float64] | None
 
 
 @torch.inference_mode()
@@ -21,24 +37,28 @@ def divergence(
     policy: LanguageModel,
     reference: LanguageModel,
     prompts: Sequence[str],
-    responses: Sequence[Sequence[int]],
+    samples: Sequence[Sample],
     temperature: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """KL(π‖π_0) of each response in two estimates, k1 and k3, nats `[N]` each (`ppo_losses.sampled_kl`).
+) -> Divergence:
+    """Read responses that were sampled from the policy at this temperature by both models.
 
-    `responses` are the tokens as they were sampled from the policy at this temperature. Both models read them in the
-    same batches, so that equal models have a divergence of exactly 0. They share the reference's tokenizer.
+    Both read them in the same batches, so that equal models have a divergence of exactly 0. They share the reference's
+    tokenizer.
     """
-    k1_N, k3_N = np.zeros(len(responses)), np.zeros(len(responses))
+    k1_N, k3_N, sampler_N = (np.zeros(len(samples)) for _ in range(3))
+    told = all(sample.log_p is not None for sample in samples)
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")
     for rows in np.split(order, range(_PASS_ROWS, len(order), _PASS_ROWS)):
-        chosen = [list(responses[row]) for row in rows]
+        drawn = [list(samples[row].ids) for row in rows]
         ids = [reference.prompt_ids(prompts[row]) for row in rows]
-        own, other = (_log_p(model, ids, chosen, temperature) for model in (policy, reference))
-        mask_BT = torch.arange(own.shape[1]) < torch.tensor([len(tokens) for tokens in chosen])[:, None]
+        own, other = (_log_p(model, ids, drawn, temperature) for model in (policy, reference))
+        mask_BT = torch.arange(own.shape[1]) < torch.tensor([len(tokens) for tokens in drawn])[:, None]
         k1_B, k3_B = sampled_kl(own, other, mask_BT)
         k1_N[rows], k3_N[rows] = k1_B.double().numpy(), k3_B.double().numpy()
-    return k1_N, k3_N
+        if told:
+            sampled = pad_sequence([torch.tensor(samples[row].log_p) for row in rows], batch_first=True)
+            sampler_N[rows] = sampled_kl(sampled, own, mask_BT)[1].double().numpy()
+    return Divergence(k1_N, k3_N, sampler_N if told else None)
 
 
 def _log_p(

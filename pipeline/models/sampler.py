@@ -32,12 +32,14 @@ class Request:
 @dataclass(frozen=True)
 class Sample:
     """A sampled response: its text, the tokens sampled (the end token counted), whether it ended by itself, and `ids`,
-    the tokens."""
+    the tokens. `log_p`: of each token, as it was sampled at the request's temperature, nats; where that was asked for.
+    """
 
     text: str
     tokens: int
     finished: bool
     ids: tuple[int, ...]
+    log_p: tuple[float, ...] | None = None
 
 
 @torch.inference_mode()

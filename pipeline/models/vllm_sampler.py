@@ -43,6 +43,7 @@ class VllmSampler:
                     skip_tokenizer_init=True,
                     generation_config="vllm",  # none of the model's own defaults such as top_p
                     dtype="bfloat16",
+                    logprobs_mode="processed_logprobs",  # at the request's temperature
                     seed=0,
                     max_model_len=self.context_tokens,
                     max_num_seqs=batch_responses,
@@ -56,16 +57,14 @@ class VllmSampler:
                     f"vLLM cannot run model {policy.name!r} ({str(error).splitlines()[0]}); use sampler 'transformers'"
                 ) from error
 
-    def sample(self, requests: Sequence[Request], max_new_tokens: int, seed: int) -> list[Sample]:
+    def sample(
+        self, requests: Sequence[Request], max_new_tokens: int, seed: int, with_log_p: bool = False
+    ) -> list[Sample]:
         """One response per request. The same requests, seed, model and machine give the same responses.
 
-        Raises ModelUnavailable if a prompt with its response is longer than the engine's context.
+        With `with_log_p`, their tokens' log-probabilities too. Raises ModelUnavailable if a prompt with its response is
+        longer than the engine's context.
         """
-        made = self.tokens(requests, max_new_tokens, seed)
-        return [Sample(self.policy.decode(ids), len(ids), finished, tuple(ids)) for ids, finished in made]
-
-    def tokens(self, requests: Sequence[Request], max_new_tokens: int, seed: int) -> list[tuple[list[int], bool]]:
-        """As `sample`, but the tokens sampled (the end token is the last) and whether the response ended by itself."""
         from vllm import SamplingParams
 
         prompts = [self.policy.prompt_ids(request.prompt, request.system_prompt) for request in requests]
@@ -81,14 +80,20 @@ class VllmSampler:
                 seed=int(own),
                 stop_token_ids=list(self.policy.stop_ids),
                 ignore_eos=True,  # the policy's stop tokens hold the end token already
+                logprobs=0 if with_log_p else None,  # of the sampled token, and of none beside it
                 detokenize=False,
             )
             for request, own in zip(requests, seeds, strict=True)
         ]
         self._engine.reset_prefix_cache()
         made = self._engine.generate([{"prompt_token_ids": ids} for ids in prompts], settings, use_tqdm=False)
-        outputs = [one.outputs[0] for one in made]
-        return [(list(output.token_ids), output.finish_reason == "stop") for output in outputs]
+        return [self._sample(one.outputs[0]) for one in made]
+
+    def _sample(self, output: Any) -> Sample:
+        ids, log_p = tuple(output.token_ids), None
+        if output.logprobs is not None:
+            log_p = tuple(of_token[token].logprob for token, of_token in zip(ids, output.logprobs, strict=True))
+        return Sample(self.policy.decode(ids), len(ids), output.finish_reason == "stop", ids, log_p)
 
     def _check_room(self, prompt_tokens: int, max_new_tokens: int) -> None:
         if prompt_tokens + max_new_tokens > self.context_tokens:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,15 @@ from polars.testing import assert_frame_equal
 from scipy.stats import chisquare
 
 from pipeline import runs
+from pipeline.checkpoint_folders import checkpoint_of
+from pipeline.checkpoints import STAGE, Job, wanted_of
 from pipeline.config import load_profile
 from pipeline.context import Context
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.sampler import Request
 from pipeline.progress import Progress
+from pipeline.scoring import Scorer
 from pipeline.stages import prompts, test_responses
 
 pytest.importorskip(
@@ -44,7 +49,7 @@ def test_first_tokens_follow_the_policy_s_whole_softmax_at_each_request_s_temper
 ) -> None:
     prompt, temperatures, draws = "Say any word.", (0.7, 1.0), 300
     requests = [Request(prompt, temperature) for _ in range(draws) for temperature in temperatures]
-    made = engine.tokens(requests, 1, seed=0)
+    made = [one.ids for one in engine.sample(requests, 1, seed=0)]
     with torch.no_grad():
         logits = language_model.model(torch.tensor([language_model.prompt_ids(prompt)])).logits[0, -1].double()
     order = logits.argsort(descending=True)
@@ -53,7 +58,7 @@ def test_first_tokens_follow_the_policy_s_whole_softmax_at_each_request_s_temper
     # the likeliest tokens each, then ranks that truncation to the top 50 or to 0.95 of the mass would leave empty
     edges = np.array([*range(11), 20, 50, 200, 1000, len(order)])
     for index, temperature in enumerate(temperatures):
-        drawn = [int(rank[ids[0]]) for ids, _ in made[index :: len(temperatures)]]
+        drawn = [int(rank[ids[0]]) for ids in made[index :: len(temperatures)]]
         probabilities = torch.softmax(logits / temperature, 0)[order].numpy()
         expected = draws * np.add.reduceat(probabilities, edges[:-1])
         observed = np.histogram(drawn, edges)[0]
@@ -66,7 +71,8 @@ def test_nearly_no_temperature_gives_the_likeliest_token_of_the_transformers_mod
     requests = [Request(question, GREEDY) for question in QUESTIONS]
     requests += [Request(QUESTIONS[0], GREEDY, "Answer with one word.")]
     likeliest = []
-    for request, (ids, _) in zip(requests, engine.tokens(requests, 16, seed=0), strict=True):
+    for request, made in zip(requests, engine.sample(requests, 16, seed=0), strict=True):
+        ids = list(made.ids)
         prompt = language_model.prompt_ids(request.prompt, request.system_prompt)
         with torch.no_grad():
             logits = language_model.model(torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1].float()
@@ -80,14 +86,14 @@ def test_a_response_ends_with_its_stop_token_which_counts_but_is_not_shown(
     engine: VllmSampler, language_model: LanguageModel
 ) -> None:
     requests = [Request(QUESTIONS[0], 0.7)] * 24
-    tokens = engine.tokens(requests, 12, seed=3)
-    for (ids, finished), response in zip(tokens, engine.sample(requests, 12, seed=3), strict=True):
-        stops = [token in language_model.stop_ids for token in ids]
-        assert (finished, sum(stops)) == (stops[-1], int(finished))
-        assert finished or len(ids) == 12
-        assert (response.tokens, response.finished) == (len(ids), finished)
+    responses = engine.sample(requests, 12, seed=3)
+    for response in responses:
+        stops = [token in language_model.stop_ids for token in response.ids]
+        assert (response.finished, sum(stops)) == (stops[-1], int(response.finished))
+        assert response.finished or len(response.ids) == 12
+        assert response.tokens == len(response.ids)
         assert "<|im_end|>" not in response.text
-    assert {finished for _, finished in tokens} == {True, False}
+    assert {response.finished for response in responses} == {True, False}
 
 
 def test_the_same_seed_gives_the_same_responses_and_another_does_not(engine: VllmSampler) -> None:
@@ -96,6 +102,27 @@ def test_the_same_seed_gives_the_same_responses_and_another_does_not(engine: Vll
     assert engine.sample(requests, 16, seed=2) != first
     assert engine.sample(requests, 16, seed=1) == first
     assert len({response.text for response in first[:4]}) > 1
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.3])
+def test_log_probabilities_are_those_of_what_was_sampled_from(
+    engine: VllmSampler, language_model: LanguageModel, temperature: float
+) -> None:
+    requests = [Request(question, temperature) for question in QUESTIONS for _ in range(4)]
+    made = engine.sample(requests, 16, seed=4, with_log_p=True)
+    assert [replace(one, log_p=None) for one in made] == engine.sample(requests, 16, seed=4)
+    errors = []
+    for request, one in zip(requests, made, strict=True):
+        prompt = language_model.prompt_ids(request.prompt)
+        with torch.no_grad():
+            logits = language_model.model(torch.tensor([prompt + list(one.ids)])).logits[0, len(prompt) - 1 : -1]
+        for at in (temperature, 1.0):
+            read = (logits.float() / at).log_softmax(-1)[range(one.tokens), list(one.ids)]
+            assert one.log_p is not None
+            errors.append((at, (read - torch.tensor(one.log_p)).numpy()))
+    right, wrong = (np.concatenate([error for at, error in errors if at == one]) for one in (temperature, 1.0))
+    assert np.sqrt(np.mean(right**2)) < 0.15  # bfloat16's rounding of logits
+    assert np.sqrt(np.mean(wrong**2)) > 3 * np.sqrt(np.mean(right**2))
 
 
 def test_a_prompt_beyond_the_context_is_refused_in_one_line(engine: VllmSampler) -> None:
@@ -127,3 +154,38 @@ def test_a_stage_samples_with_it_and_makes_a_lost_part_again(tmp_path: Path) -> 
     test_responses.run(again)
     again.close()
     assert_frame_equal(run.read("response", test_responses.STAGE), made)
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(language_model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint as OpenRLHF saves one, whose policy likes one word, far from π_0."""
+    folder = tmp_path_factory.mktemp("global_step4_hf")
+    moved = copy.deepcopy(language_model.model)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in moved.model.layers[-1].mlp.parameters():
+            weight += 0.3 * weight.std() * torch.randn(weight.shape, generator=generator).to(weight.dtype)
+    moved.save_pretrained(folder)
+    language_model.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_checkpoint_of_ppo_is_sampled_by_the_engine_with_its_own_weights(fine_tuned: Path, tmp_path: Path) -> None:
+    run = runs.create(tmp_path, load_profile("smoke", sampler="vllm"), "vllm")
+    context = Context(run, Progress(run, ["prompts", "ppo"], (tmp_path / "log").open("w")))
+    context.progress.begin("prompts")
+    prompts.run(context)
+    context.progress.end()
+    context.progress.begin("ppo")
+    assert run.config.ppo is not None
+    job, step = Job("flip-0.00", 0.0, ""), run.config.ppo.steps
+    nobody = pl.DataFrame(schema={"reward_model_id": pl.String, "trainable_layers": pl.Int64, "weights": pl.String})
+    run.write_part("reward_model", "reward_models", "none", nobody)
+    seen = checkpoint_of(context, job, step, fine_tuned, Scorer(context))
+    context.close()
+    assert seen["test_kl_k3"] > 1
+    assert seen["test_sampler_kl_k3"] < 0.01 * seen["test_response_tokens"]
+    assert "may be of other weights" not in (run.path / "log.txt").read_text()
+    made = run.read("response", STAGE)
+    assert made.height == len(wanted_of(context, job, step))
+    assert set(made["policy_id"]) == {job.policy_id(step)}
