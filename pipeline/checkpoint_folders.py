@@ -17,7 +17,7 @@ from pipeline.context import Context
 from pipeline.scoring import Scorer
 
 _ROUNDING_NATS = 0.05
-"""A token, between two engines' bfloat16: ten times what vLLM and transformers differ by."""
+"""A token, between two engines' bfloat16: five times what tests allow vLLM and transformers to differ by."""
 
 
 def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: Scorer) -> dict[str, float]:

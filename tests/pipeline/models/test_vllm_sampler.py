@@ -22,8 +22,10 @@ from pipeline.config import load_profile
 from pipeline.context import Context
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.reward_model import RewardModel
 from pipeline.models.sampler import Request
 from pipeline.progress import Progress
+from pipeline.runs import RunDirectory
 from pipeline.scoring import Scorer
 from pipeline.stages import prompts, test_responses
 
@@ -170,6 +172,21 @@ def fine_tuned(language_model: LanguageModel, tmp_path_factory: pytest.TempPathF
     return folder
 
 
+def write_reward_model(run: RunDirectory, language_model: LanguageModel, name: str) -> None:
+    """A head as it is before any training."""
+
+    def write(draft: Path) -> None:
+        draft.mkdir()
+        RewardModel(language_model, 0).save(draft)
+
+    folder = run.work("reward_models", name)
+    run.write_summed(folder, write)
+    card = {"reward_model_id": name, "kind": "flip", "flip_rate": 0.0, "length_bias": 0.0, "trainable_layers": 0}
+    card |= {"base_model": language_model.name, "seed": 0, "train_pairs": 0, "validation_accuracy": 0.5}
+    row = pl.DataFrame([card | {"weights": str(folder.relative_to(run.path))}])
+    run.write_part("reward_model", "reward_models", name, row)
+
+
 def test_a_checkpoint_of_ppo_is_sampled_by_the_engine_with_its_own_weights(fine_tuned: Path, tmp_path: Path) -> None:
     run = runs.create(tmp_path, load_profile("smoke", sampler="vllm"), "vllm")
     context = Context(run, Progress(run, ["prompts", "ppo"], (tmp_path / "log").open("w")))
@@ -179,8 +196,7 @@ def test_a_checkpoint_of_ppo_is_sampled_by_the_engine_with_its_own_weights(fine_
     context.progress.begin("ppo")
     assert run.config.ppo is not None
     job, step = Job("flip-0.00", 0.0, ""), run.config.ppo.steps
-    nobody = pl.DataFrame(schema={"reward_model_id": pl.String, "trainable_layers": pl.Int64, "weights": pl.String})
-    run.write_part("reward_model", "reward_models", "none", nobody)
+    write_reward_model(run, context.base_model, job.reward_model_id)
     seen = checkpoint_of(context, job, step, fine_tuned, Scorer(context))
     context.close()
     assert seen["test_kl_k3"] > 1
@@ -189,3 +205,4 @@ def test_a_checkpoint_of_ppo_is_sampled_by_the_engine_with_its_own_weights(fine_
     made = run.read("response", STAGE)
     assert made.height == len(wanted_of(context, job, step))
     assert set(made["policy_id"]) == {job.policy_id(step)}
+    assert run.read("score", STAGE).height == made.height
