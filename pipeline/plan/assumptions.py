@@ -37,11 +37,13 @@ GPUS: Mapping[str, Gpu] = {
 class Assumptions:
     """`…_share` is the share of the GPU's peak that is reached: in training, in reading texts, in sampling.
 
-    Lengths are in tokens: a prompt, a response, and a text of a preference pair with its prompt.
+    Lengths are in tokens: a prompt, a response, and a text of a preference pair with its prompt. `ray`: whether parts
+    of a stage are made side by side by Ray's tasks, a GPU each; otherwise one process makes them one after the other.
     """
 
     gpu: Gpu
     gpus: int
+    ray: bool
     training_share: float
     reading_share: float
     sampling_share: float

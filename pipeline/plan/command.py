@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import estimate
+from pipeline.cluster.options import HERE, EngineOptions
 from pipeline.config import Config
 from pipeline.errors import InvalidSetting
 from pipeline.flow import STAGES
 from pipeline.openrlhf import MODULE, train_ppo_arguments
 from pipeline.openrlhf_launch import PYTHON, some_places
 from pipeline.plan.assumptions import GPUS, Assumptions, Gpu, longest_pair_tokens, longest_prompt_tokens
-from pipeline.plan.compute import Stage, hours, stages
+from pipeline.plan.compute import Stage, stages
 from pipeline.plan.counts import Counts, counts
 from pipeline.plan.disk import disk
 from pipeline.plan.figures import Sum, gigabytes, shown
@@ -71,6 +72,11 @@ class Plan:
         return sum(stage.gpu_hours(self.assumed.gpu.tflops) for stage in self.stages)
 
     @property
+    def hours(self) -> float:
+        """From the beginning to the end, at best."""
+        return sum(stage.hours(self.assumed.gpu.tflops) for stage in self.stages)
+
+    @property
     def memory(self) -> dict[str, Sum]:
         return memory(self.config, self.size, self.assumed)
 
@@ -92,6 +98,7 @@ def planned(config: Config, chosen: argparse.Namespace) -> Plan:
     assumed = Assumptions(
         gpu=Gpu(known.name, chosen.gpu_tflops or known.tflops, chosen.gpu_memory or known.memory_gb),
         gpus=chosen.gpus or (config.ppo.openrlhf.gpus if config.ppo else _GPUS),
+        ray=chosen.engine == "ray",
         training_share=shares["training"],
         reading_share=shares["reading"],
         sampling_share=shares["sampling"],
@@ -119,7 +126,8 @@ def _command(chosen: argparse.Namespace) -> str:
     """What starts the run."""
     given = {"--profile": chosen.profile, "--seed": chosen.seed, "--sampler": chosen.sampler, "--run-id": chosen.run_id}
     options = [str(part) for name, value in given.items() if value is not None for part in (name, value)]
-    return shlex.join(["righttree", "run", *options])
+    engine = EngineOptions.given(chosen)
+    return shlex.join(["righttree", "run", *options, *(engine.arguments() if engine != HERE else [])])
 
 
 def _head(plan: Plan, command: str) -> Iterator[str]:
@@ -148,12 +156,17 @@ def _compute(plan: Plan) -> Iterator[str]:
     yield f"GPU hours = operations ÷ ({gpu.tflops:g} TFLOP/s of one {gpu.name} × share of it reached × 3600 s)"
     for stage in plan.stages:
         yield f"  {stage.name:<16} {_hours(stage.gpu_hours(gpu.tflops)):>12}"
-        for what, operations, share in stage.terms:
-            if operations.value:
-                yield f"    {what}: {operations.text} = {shown(operations.value)}"
-                yield f"      ÷ ({gpu.tflops:g}e12 × {share:g} × 3600) = {_hours(hours(operations, gpu.tflops, share))}"
+        for term in stage.terms:
+            if term.operations.value:
+                yield f"    {term.what}: {term.operations.text} = {shown(term.operations.value)}"
+                needed = term.gpu_hours(gpu.tflops)
+                beside = f"; {_hours(needed / term.gpus)} on {term.gpus} GPUs" if term.gpus > 1 else ""
+                yield f"      ÷ ({gpu.tflops:g}e12 × {term.share:g} × 3600) = {_hours(needed)}{beside}"
     total, gpus = plan.gpu_hours, plan.assumed.gpus
-    yield f"  {'in all':<16} {_hours(total):>12}; ÷ {gpus} GPUs = {_hours(total / gpus)} at best"
+    yield f"  {'in all':<16} {_hours(total):>12}; {_hours(plan.hours)} from beginning to end, at best"
+    beside = replace(plan, assumed=replace(plan.assumed, ray=True)).hours
+    if gpus > 1 and not plan.assumed.ray:
+        yield f"  --engine ray on {gpus} GPUs makes the parts of a stage side by side: {_hours(beside)}, at best"
 
 
 def _hours(number: float) -> str:

@@ -22,65 +22,78 @@ _TERA = 1e12
 
 
 @dataclass(frozen=True)
+class Term:
+    """Operations of one kind, at a share of the GPU's peak, and how many GPUs work at them side by side."""
+
+    what: str
+    operations: Product
+    share: float
+    gpus: int
+
+    def gpu_hours(self, tflops: float) -> float:
+        """Hours of one GPU."""
+        return self.operations.value / (tflops * _TERA * self.share) / 3600
+
+
+@dataclass(frozen=True)
 class Stage:
-    """What a stage computes: terms in operations, each at its share of the GPU's peak."""
+    """What a stage computes, one term after the other."""
 
     name: str
-    terms: tuple[tuple[str, Product, float], ...]
+    terms: tuple[Term, ...]
 
     @property
     def operations(self) -> float:
-        return Sum(tuple((what, operations) for what, operations, _ in self.terms)).value
+        return Sum(tuple((term.what, term.operations) for term in self.terms)).value
 
     def gpu_hours(self, tflops: float) -> float:
-        return sum(hours(operations, tflops, share) for _, operations, share in self.terms)
+        return sum(term.gpu_hours(tflops) for term in self.terms)
 
-
-def hours(operations: Product, tflops: float, share: float) -> float:
-    """Hours of one GPU."""
-    return operations.value / (tflops * _TERA * share) / 3600
+    def hours(self, tflops: float) -> float:
+        """From its beginning to its end, if the GPUs that work side by side have equal shares."""
+        return sum(term.gpu_hours(tflops) / term.gpus for term in self.terms)
 
 
 def stages(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> list[Stage]:
     """The stages that use a GPU, in their order."""
     text, read = (assumed.prompt_tokens + assumed.response_tokens, "tokens"), (_READ, "operations")
+    tasks = assumed.gpus if assumed.ray else 1
 
     def sampled(stage: str, responses: int) -> Stage:
         operations = product((responses, "responses"), text, read, (size.parameters, "weights"))
-        return Stage(stage, (("sampled", operations, assumed.sampling_share),))
+        return Stage(stage, (Term("sampled", operations, assumed.sampling_share, tasks),))
 
     scored = product((there.test_texts, "texts"), text, read, _judges(config, size))
     found = [
         sampled("train_responses", there.train_texts),
-        Stage("features", tuple(_features(config, size, there, assumed))),
+        Stage("features", tuple(_features(config, size, there, assumed, tasks))),
         Stage("reward_models", tuple(_reward_models(config, size, there, assumed))),
         sampled("test_responses", there.test_texts),
-        Stage("scores", (("read", scored, assumed.reading_share),)),
+        Stage("scores", (Term("read", scored, assumed.reading_share, tasks),)),
     ]
     if config.ppo is not None:
         found.append(Stage("ppo", tuple(_ppo(config, config.ppo, size, there, assumed))))
     return [stage for stage in found if stage.operations]
 
 
-_Term = tuple[str, Product, float]
-
-
-def _features(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[_Term]:
+def _features(config: Config, size: ModelSize, there: Counts, assumed: Assumptions, tasks: int) -> Iterator[Term]:
     """The trunk below the shallowest reward model reads every text once; one that trains all layers has none."""
     if set(config.reward_models.depths) == {ALL_LAYERS}:
         return
     trunk = _trunk(config, size)
     texts = there.train_texts or 2 * there.pairs
     tokens = (assumed.pair_tokens, "tokens")
-    yield "read", product((texts, "texts"), tokens, (_READ, "operations"), (trunk, "weights")), assumed.reading_share
+    read = product((texts, "texts"), tokens, (_READ, "operations"), (trunk, "weights"))
+    yield Term("read", read, assumed.reading_share, tasks)
 
 
-def _reward_models(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[_Term]:
+def _reward_models(config: Config, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[Term]:
     again = config.reward_models.gradient_checkpointing
     alike = Counter((plan.trainable_layers, plan.epochs, plan.train_share) for plan in config.reward_models.plans)
     for (layers, epochs, share), number in alike.items():
         pairs = round(share * there.pairs)
-        yield (
+        together = min(config.reward_models.processes, assumed.gpus) if layers == ALL_LAYERS else 1
+        yield Term(
             f"trained, {_depth(layers)}",
             product(
                 (number, "reward models"),
@@ -92,25 +105,33 @@ def _reward_models(config: Config, size: ModelSize, there: Counts, assumed: Assu
                 (size.trained(layers), "weights"),
             ),
             assumed.training_share,
+            together * (min(number, assumed.gpus // together) if assumed.ray else 1),
         )
 
 
-def _ppo(config: Config, ppo: PPOSettings, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[_Term]:
+def _ppo(config: Config, ppo: PPOSettings, size: ModelSize, there: Counts, assumed: Assumptions) -> Iterator[Term]:
     """Of every policy: rollouts, their judging by policy, π_0, critic and reward model, epochs of both networks."""
     policies, text = (there.policies, "policies"), (assumed.prompt_tokens + assumed.response_tokens, "tokens")
     rollouts = (policies, (ppo.steps, "steps"), (ppo.batch_responses, "responses"), text)
     trained = size.trained(ppo.trainable_layers)
     read = (_READ, "operations")
-    yield "rollouts sampled", product(*rollouts, read, (size.parameters, "weights")), assumed.sampling_share
+    # OpenRLHF trains a policy on all its GPUs; its checkpoints are sampled and scored where the run was started
+    policy, checkpoint = min(there.policies, assumed.gpus) if assumed.ray else 1, 1
+    if ppo.engine == "openrlhf":
+        policy = min(ppo.openrlhf.gpus, assumed.gpus)
+    else:
+        checkpoint = policy
+    sampling = product(*rollouts, read, (size.parameters, "weights"))
+    yield Term("rollouts sampled", sampling, assumed.sampling_share, policy)
     judging = product(*rollouts, (4, "networks"), read, (trained, "weights"))
-    yield "rollouts judged", judging, assumed.reading_share
+    yield Term("rollouts judged", judging, assumed.reading_share, policy)
     learning = product(*rollouts, (ppo.epochs, "epochs"), (2, "networks"), (_LEARN, "operations"), (trained, "weights"))
-    yield "policy and critic trained", learning, assumed.training_share
+    yield Term("policy and critic trained", learning, assumed.training_share, policy)
     texts = (policies, (there.checkpoint_texts, "responses at checkpoints"), text)
-    yield "checkpoints sampled", product(*texts, read, (size.parameters, "weights")), assumed.sampling_share
+    answers = product(*texts, read, (size.parameters, "weights"))
+    yield Term("checkpoints sampled", answers, assumed.sampling_share, checkpoint)
     readers = (2 * size.parameters + _judges(config, size)[0], "weights of π, π_0 and reward models")
-    scored = product(*texts, read, readers)
-    yield "checkpoints scored", scored, assumed.reading_share
+    yield Term("checkpoints scored", product(*texts, read, readers), assumed.reading_share, checkpoint)
 
 
 def _judges(config: Config, size: ModelSize) -> tuple[float, str]:

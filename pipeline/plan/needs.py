@@ -31,6 +31,7 @@ def needs(data: Path, config: Config, assumed: Assumptions, disk_bytes: float) -
         *doctor.packages(),
         *([doctor.vllm(needed=True)] if config.policy.sampler == "vllm" else []),
         *_openrlhf(config),
+        *([doctor.package("ray", "`pip install 'righttree[ray]'`")] if assumed.ray else []),
         _model(config.policy.model),
         *_files((*config.prompts.files, *config.preferences.files)),
         _room(data, disk_bytes),

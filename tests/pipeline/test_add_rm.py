@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipeline import runs
+from pipeline import runs, texts
 from pipeline.__main__ import main
 from pipeline.config import Config
 from pipeline.models.language_model import load
@@ -81,6 +82,22 @@ def test_a_model_scores_every_response_as_transformers_does(joined: Added) -> No
     assert scores["response_id"].to_list() == texts["response_id"].to_list()
     plain = plain_scores(joined.folder, list(texts.select("prompt", "text").iter_rows()))
     np.testing.assert_allclose(scores["score"], plain, atol=1e-4)
+
+
+def test_an_estimate_counts_the_texts_that_are_scored_and_starts_nothing(
+    joined: Added, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(joined.home))
+    there = runs.run_ids(joined.home)
+    assert main(["add-rm", "--run", "base", "--model", str(joined.folder), "--name", "other", "--estimate"]) == 0
+    said = capsys.readouterr().out
+    near = runs.open_run(joined.home, "with-near")
+    pairs = texts.of_pairs(near.read("preference").filter(split="validation"))
+    scored = {*joined.texts().select("prompt", "text").iter_rows(), *pairs}
+    assert f"other scores {len(scored):,} texts of base" in said
+    assert re.search(r"^about [\d.]+ s, up to [\d.]+ GB of memory", said)
+    assert runs.run_ids(joined.home) == there
+    assert main(["add-rm", "--run", "base", "--model", str(joined.home), "--estimate"]) == 2
 
 
 def test_a_server_is_asked_for_every_response_in_the_policys_own_template(joined: Added) -> None:

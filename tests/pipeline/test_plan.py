@@ -62,7 +62,7 @@ def test_every_profile_has_a_plan_and_nothing_is_started(
 def test_what_is_printed_is_what_was_multiplied(profile: str, tmp_path: Path) -> None:
     chosen = build_parser().parse_args(["run", "--profile", profile, "--gpu", "a100", "--gpus", "4"])
     page = text(tmp_path, planned(load_profile(profile), chosen), chosen).splitlines()
-    hours = []
+    hours, side_by_side = [], 0.0
     for line, following in pairwise(page):
         if re.match(r"    \S.*: .* × .* = ", line):
             factors, result = line.split(": ", 1)[1].rsplit(" = ", 1)
@@ -71,14 +71,54 @@ def test_what_is_printed_is_what_was_multiplied(profile: str, tmp_path: Path) ->
                 assert number(result) == pytest.approx(made / 1e9, rel=0.01, abs=0.051)
                 continue
             assert number(result) == pytest.approx(made, rel=0.01)
-            found = re.fullmatch(r"      ÷ \(312e12 × ([\d.]+) × 3600\) = (\S+) h", following)
+            beside = r"(?:; (?P<share>\S+) h on (?P<gpus>\d) GPUs)?"
+            found = re.fullmatch(rf"      ÷ \(312e12 × ([\d.]+) × 3600\) = (\S+) h{beside}", following)
             assert found, following
             hours.append(number(found[2]))
             assert hours[-1] == pytest.approx(made / (312e12 * float(found[1]) * 3600), rel=0.02)
+            side_by_side += number(found["share"] or found[2])
+            if found["share"]:
+                assert number(found["share"]) == pytest.approx(hours[-1] / int(found["gpus"]), rel=0.02)
     (total,) = (line for line in page if line.startswith("  in all"))
-    whole, shared = total.removeprefix("  in all").split("; ÷ 4 GPUs = ")
+    whole, from_beginning_to_end = total.removeprefix("  in all").split("; ")
     assert number(whole) == pytest.approx(sum(hours), rel=0.02)
-    assert number(shared) == pytest.approx(sum(hours) / 4, rel=0.02)
+    assert number(from_beginning_to_end) == pytest.approx(side_by_side, rel=0.02)
+
+
+def gpus_of(plan: Plan) -> dict[str, int]:
+    return {f"{stage.name}: {term.what}": term.gpus for stage in plan.stages for term in stage.terms}
+
+
+def test_gpus_that_the_engine_leaves_idle_are_not_counted_on() -> None:
+    here, ray = plan(), plan("--engine", "ray")
+    own, tasks = gpus_of(here), gpus_of(ray)
+    for what in ("test_responses: sampled", "scores: read"):
+        assert (own[what], tasks[what]) == (1, 8)
+    # eight processes train a reward model, OpenRLHF has all GPUs of its machine; then its checkpoints wait for one
+    for what, gpus in {
+        "reward_models: trained, all blocks": 8,
+        "ppo: policy and critic trained": 8,
+        "ppo: checkpoints scored": 1,
+    }.items():
+        assert own[what] == tasks[what] == gpus
+    more = gpus_of(plan("--engine", "ray", "--gpus", "24"))
+    assert (more["reward_models: trained, all blocks"], more["ppo: policy and critic trained"]) == (24, 8)
+    assert here.gpu_hours == ray.gpu_hours
+    assert ray.hours < here.hours < here.gpu_hours
+
+
+def test_the_command_of_a_plan_for_a_cluster_starts_it_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    cluster = ["--engine", "ray", "--ray-address", "10.0.0.1:6379", "--ray-task", "ppo:gpus=1"]
+    assert main(["run", "--profile", "paper", "--plan", *cluster]) == 0
+    page = capsys.readouterr().out
+    assert f"  command: righttree run --profile paper {' '.join(cluster)}\n" in page
+    assert re.search(r"^  (ok     |MISSING) ray: ", page, re.MULTILINE)
+    assert "--engine ray on" not in page
+    assert main(["run", "--profile", "paper", "--plan", "--ray-address", "10.0.0.1:6379"]) == 2
 
 
 def test_a_token_costs_two_operations_a_weight_to_read_and_six_to_learn_from(model: LanguageModel) -> None:
