@@ -86,6 +86,19 @@ def resume(run_id: str) -> None:
     jobs.resume(_changed("a run cannot be resumed"), run_id)
 
 
+def failed_policies(run_id: str) -> list[str]:
+    """Ids of the policies of a run that could not be trained; none where its files are damaged."""
+    try:
+        return jobs.failed_policies(access.home(), run_id)
+    except jobs.PipelineError:
+        return []
+
+
+def retry(run_id: str) -> None:
+    """Have the policies made again that could not be trained."""
+    jobs.retry(_changed("policies cannot be made again"), run_id)
+
+
 def cancel(run_id: str) -> None:
     """Stop a run that is at work or waits."""
     jobs.cancel(_changed("a run cannot be cancelled"), run_id)

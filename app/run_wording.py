@@ -12,6 +12,8 @@ from app import formats
 from app.formats import escape, number
 from pipeline.jobs import Estimate, RunStatus, StageProgress
 
+_NAMED = 4
+
 STAGE_TITLES: Mapping[str, str] = {
     "prompts": "Prompts",
     "train_responses": "Training responses",
@@ -235,3 +237,10 @@ def _short(code_version: str) -> str:
     """A git commit by its first letters, whatever follows it kept; a package version as it is."""
     commit, plus, rest = code_version.partition("+")
     return (commit[:10] if len(commit) == _COMMIT_LETTERS else commit) + plus + rest
+
+
+def retried(failed: Sequence[str]) -> str:
+    """What making the policies again that could not be trained does."""
+    named = ", ".join(escape(name) for name in failed[:_NAMED])
+    more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return f"Trains again what could not be trained, {named}{more}; all else stays as it is."

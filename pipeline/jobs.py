@@ -15,6 +15,7 @@ import polars as pl
 
 from pipeline import estimate as estimates
 from pipeline import extend as extend_run
+from pipeline import retry as retries
 from pipeline import runs, settings, turns, uploads, workers
 from pipeline.cluster.options import HERE, EngineOptions
 from pipeline.config import Config, profile_names
@@ -221,6 +222,24 @@ def resume(data: Path, run_id: str, engine: EngineOptions = HERE) -> None:
     """Take up a stopped run as `start` does. Raises UnknownRun, RunBusy, ReadOnly."""
     _check_allowed("a run cannot be resumed")
     workers.start(data, runs.open_run(data, run_id), engine)
+
+
+def retry(data: Path, run_id: str, engine: EngineOptions = HERE) -> list[str]:
+    """Have the policies of a run that could not be trained made again, as `resume` does. Returns their ids.
+
+    Raises UnknownRun, RunBusy, ReadOnly, and PipelineError for a run of which none has failed.
+    """
+    _check_allowed("policies cannot be made again")
+    run = runs.open_run(data, run_id)
+    require_engine(run.config)
+    asked = retries.ask(run)
+    workers.start(data, run, engine)
+    return asked
+
+
+def failed_policies(data: Path, run_id: str) -> list[str]:
+    """Ids of the policies that could not be trained, which `retry` makes again. Raises UnknownRun, DamagedRun."""
+    return retries.failed(runs.open_run(data, run_id))
 
 
 def cancel(data: Path, run_id: str, patience_s: float = 10.0) -> None:

@@ -2,8 +2,9 @@
 
 A policy is made in three steps: its process trains it, which says in the curve how far it is; every checkpoint that it
 left whole is sampled and scored; the last one is kept and the rest removed. A process that fails, hangs or leaves no
-checkpoint ends that policy alone, and its row in `ppo_run` says why. A stopped run goes on with the policy that it was
-at, from OpenRLHF's own last checkpoint; what trained to its end is not trained again.
+checkpoint ends that policy alone: its row in `ppo_run` says why, and `righttree resume --retry` makes it again. A
+stopped run goes on with the policy that it was at, from OpenRLHF's own last checkpoint; what trained to its end is not
+trained again.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pipeline.openrlhf import Places, train_ppo_arguments
 from pipeline.openrlhf_files import checkpoint_folder, drop_broken_states
 from pipeline.openrlhf_launch import Launch, launch
 from pipeline.openrlhf_log import Step, error_in, plain, step_in
+from pipeline.retry import forget
 from pipeline.rewards_elsewhere import prompts_file, reward_folder
 from pipeline.runs import RunDirectory
 from pipeline.scoring import Scorer
@@ -39,6 +41,7 @@ _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "true"
 
 def run(context: Context, settings: PPOSettings, todo: list[Job]) -> Work:
     """Make the policies that are missing, one after the other: each has all GPUs."""
+    forget(context.run, todo, settings.checkpoints)
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
     total = len(todo) * settings.steps
     context.progress.plan(total, "steps of OpenRLHF", total - len(missing) * settings.steps)

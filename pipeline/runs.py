@@ -62,6 +62,14 @@ class RunDirectory:
     def has_part(self, table: str, stage: str, unit: int | str) -> bool:
         return self._part(table, stage, unit).exists()
 
+    def parts(self, table: str, stage: str, unit: int | str, further: bool = True) -> list[Path]:
+        """Files of a unit's part and, if wanted, of those beside it, whose names go on with `-` or `+`."""
+        first = self._part(table, stage, unit)
+        beside = (
+            [path for mark in "-+" for path in first.parent.glob(f"{first.stem}{mark}*.parquet")] if further else []
+        )
+        return [path for path in (first, *beside) if path.exists()]
+
     def write_part(self, table: str, stage: str, unit: int | str, frame: pl.DataFrame) -> None:
         """Write rows of a table (without `run_id`, which is added) as one part, whole or not at all."""
         rows = conform(TABLES[table], frame.with_columns(run_id=pl.lit(self.run_id)), f"run {self.run_id}")
@@ -165,14 +173,22 @@ class RunDirectory:
 
     def is_done(self, stage: str) -> bool:
         """Whether the stage has its marker; one that cannot be read is none."""
-        return _read_json(self.path / "stages" / f"{stage}.json") is not None
+        return _read_json(self._marker(stage)) is not None
 
     def mark_done(self, stage: str, facts: dict[str, Any]) -> None:
-        self._write_json(self.path / "stages" / f"{stage}.json", facts)
+        self._write_json(self._marker(stage), facts)
+
+    def reopen(self, stage: str) -> None:
+        """Have a stage looked at again, and the run published again. Killed on the way, the run is not lost."""
+        for path in (self._marker("publish"), self._manifest, self._marker(stage)):
+            path.unlink(missing_ok=True)
 
     def stage_facts(self, stage: str) -> dict[str, Any]:
         """What the stage's marker says; empty if it is not done."""
-        return _read_json(self.path / "stages" / f"{stage}.json") or {}
+        return _read_json(self._marker(stage)) or {}
+
+    def _marker(self, stage: str) -> Path:
+        return self.path / "stages" / f"{stage}.json"
 
     @property
     def is_finished(self) -> bool:

@@ -99,6 +99,8 @@ def _head(run_id: str, badge: str, colour: Colour, state: str | None, published:
             )
         if state in ("interrupted", "failed"):
             _action("Resume", run_id, access_runs.resume, "Starting …", "Goes on where it stopped.")
+        if state == "finished" and (failed := access_runs.failed_policies(run_id)):
+            _action("Retry", run_id, access_runs.retry, "Starting …", run_wording.retried(failed))
         if state not in ("running", "waiting"):
             _delete(run_id)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from pathlib import Path
 
-from pipeline import added, added_estimate, estimate, extend, flow, jobs, runs
+from pipeline import added, added_estimate, estimate, extend, flow, jobs, retry, runs
 from pipeline.cluster.options import EngineOptions, add_options, opened
 from pipeline.commands import Command
 from pipeline.config import load_profile, profile_names
@@ -39,6 +40,11 @@ def add(command: Command) -> None:
     resume = command("resume", "go on with a stopped run", _resume)
     resume.add_argument(
         "run", nargs="?", metavar="RUN", help="id of the run (default: the newest that is not finished)"
+    )
+    resume.add_argument(
+        "--retry",
+        action="store_true",
+        help="make those policies again, of a finished run too, that OpenRLHF could not train; what diverged stays",
     )
     add_options(resume)
 
@@ -172,6 +178,8 @@ def _add_rm(arguments: argparse.Namespace) -> int:
 def _resume(arguments: argparse.Namespace) -> int:
     data, engine = store.home(), EngineOptions.of(arguments)
     run_id = arguments.run
+    if arguments.retry:
+        return _retry(data, run_id, engine)
     if run_id is None:
         stopped = [found.run_id for found in jobs.list_runs(data) if found.state in ("interrupted", "failed")]
         if not stopped:
@@ -179,6 +187,19 @@ def _resume(arguments: argparse.Namespace) -> int:
             return 0
         run_id = stopped[0]
     return _work_on(runs.open_run(data, run_id), engine)
+
+
+def _retry(data: Path, run_id: str | None, engine: EngineOptions) -> int:
+    if run_id is None:
+        some = [found.run_id for found in jobs.list_runs(data) if jobs.failed_policies(data, found.run_id)]
+        if not some:
+            print("nothing to retry: no run has a policy that could not be trained")
+            return 0
+        run_id = some[0]
+    run = runs.open_run(data, run_id)
+    require_engine(run.config)
+    print(f"{run_id}: made again are {', '.join(retry.ask(run))}", file=sys.stderr)
+    return _work_on(run, engine)
 
 
 def _cancel(arguments: argparse.Namespace) -> int:

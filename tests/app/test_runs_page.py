@@ -7,19 +7,22 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pipeline import jobs, runs
-from pipeline.config import load_profile
+from pipeline.config import Config, load_profile
 from pipeline.flow import STAGES
 from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
 from tests.app import simulated
 from tests.app.conftest import OpenPage
 from tests.app.reading import address, said
+from tests.app.study import filled
 from tests.warehouse.outside import files
 from warehouse import reads, store
+from warehouse.schema import TABLES
 
 
 def begun(home: Path, run_id: str) -> tuple[RunDirectory, Progress]:
@@ -271,6 +274,37 @@ def test_a_read_only_page_shows_and_changes_nothing(
     assert labels(page) == []
     assert [box.label for box in page.expander if "run" in box.label] == []
     assert "righttree resume stopped" in [code.value for code in page.code]
+
+
+def test_policies_that_could_not_be_trained_can_be_retried(
+    home: Path, runs_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RIGHTTREE_OPENRLHF_PYTHON", raising=False)
+    settings = load_profile("smoke").model_dump(mode="json")
+    settings["ppo"] |= {"engine": "openrlhf", "trainable_layers": -1, "openrlhf": {"gpus": 2}}
+    run = runs.create(home, Config.model_validate(settings), "failed-once")
+    rows = [
+        {"ppo_id": f"ppo/{name}", "reward_model_id": name, "state": state, "steps": 2, "steps_done": 0, "seed": 0}
+        | {"kl_coefficient": 0.0, "trainable_layers": -1, "reason": reason}
+        for name, state, reason in (("a_b", "failed", "no memory"), ("c", "diverged", "nan"), ("d", "finished", None))
+    ]
+    for row in rows:
+        part = filled(TABLES["ppo_run"], run.run_id, pl.DataFrame([row])).drop("run_id")
+        run.write_part("ppo_run", "ppo", row["reward_model_id"], part)
+    for stage in STAGES:
+        run.mark_done(stage, {})
+    run.finish({"run_id": run.run_id})
+    page = runs_page(home)
+    button = page.button(key="retry-failed-once")
+    assert r"what could not be trained, ppo/a\_b; all else stays" in button.help
+    page = button.click().run()
+    assert not page.exception
+    assert "RIGHTTREE_OPENRLHF_PYTHON is not set" in said(page)  # before anything is removed
+    assert jobs.status(home, run.run_id).state == "finished"
+    monkeypatch.setenv(jobs.READ_ONLY, "1")
+    assert "retry-failed-once" not in {button.key for button in runs_page(home).button}
+    with pytest.raises(jobs.ReadOnly, match="policies cannot be made again"):
+        jobs.retry(home, run.run_id)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ checks, logs through OpenRLHF's own logger, and leaves what OpenRLHF leaves. Bet
 the mean of the batch as the baseline, on one CPU, for models of a few thousand weights: no part of OpenRLHF's training.
 
 `STANDIN_TROUBLE`, JSON, maps what the advantage estimator and the reward model's path begin and end with, as
-`rloo:flip-0.40`, to what goes wrong before it trains; `STANDIN_PAUSE_S` is how long it rests after every step.
+`rloo:flip-0.40`, to what goes wrong before it trains, or `late`, after its first checkpoint; `STANDIN_PAUSE_S` is how
+long it rests after every step.
 """
 
 import json
@@ -143,6 +144,8 @@ def main():
             torch.save(kept, states / tag / "state.pt")
             (states / "latest").write_text(tag)
             save(policy, tokenizer, Path(args.ckpt.path) / f"global_step{step}_hf")
+            if trouble() == "late":
+                raise RuntimeError("CUDA out of memory")
         time.sleep(float(os.environ.get("STANDIN_PAUSE_S", "0")))
     save(policy, tokenizer, Path(args.ckpt.output_dir))
 
