@@ -164,9 +164,9 @@ def _compute(plan: Plan) -> Iterator[str]:
                 yield f"      ÷ ({gpu.tflops:g}e12 × {term.share:g} × 3600) = {_hours(needed)}{beside}"
     total, gpus = plan.gpu_hours, plan.assumed.gpus
     yield f"  {'in all':<16} {_hours(total):>12}; {_hours(plan.hours)} from beginning to end, at best"
-    beside = replace(plan, assumed=replace(plan.assumed, ray=True)).hours
     if gpus > 1 and not plan.assumed.ray:
-        yield f"  --engine ray on {gpus} GPUs makes the parts of a stage side by side: {_hours(beside)}, at best"
+        by_ray = replace(plan, assumed=replace(plan.assumed, ray=True))
+        yield f"  --engine ray on {gpus} GPUs makes parts of a stage side by side: {_hours(by_ray.hours)}, at best"
 
 
 def _hours(number: float) -> str:
