@@ -219,8 +219,10 @@ def policy_values(
         raise InvalidChoice(f"run {run_id!r} lacks values of {optimizer!r} at {strength:g} for some reward models")
     described = initial.head(Q)
     initial_MQ = initial["value"].to_numpy().reshape(M, Q)
-    optimised_MMQ = np.repeat(initial_MQ[:, None], M, axis=1)
-    optimised_MMQ[:, optimised_M] = optimised_values.reshape(M, -1, Q)
+    optimised_MMQ = optimised_values.reshape(M, -1, Q)
+    if not optimised_M.all():
+        there_MMQ, optimised_MMQ = optimised_MMQ, np.repeat(initial_MQ[:, None], M, axis=1)
+        optimised_MMQ[:, optimised_M] = there_MMQ
     return PolicyValues(
         initial_MQ=initial_MQ,
         optimised_MMQ=optimised_MMQ,

@@ -16,7 +16,7 @@ from warehouse.errors import InvalidChoice
 
 Floats = NDArray[np.float64]
 
-_CHUNK_ENTRIES = 2_000_000
+_CHUNK_ENTRIES = 1_000_000
 
 
 def best_of_n_values(scores_MPN: ArrayLike, strengths: Sequence[int]) -> Floats:

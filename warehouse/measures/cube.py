@@ -6,7 +6,8 @@ Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt, `Q` RL
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class PolicyValues:
     `initial_MQ[g, q]` is golden `g`'s mean score of the initial policy on RL-test prompt `q`;
     `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`. Both float64, finite.
     `optimised_M` says against which reward models there is such a policy, None: all; without one the values are the
-    initial policy's, and every pair that needs it is undefined.
+    initial policy's, and every pair that needs it is undefined. `drawn` keeps the last replicates (`regret`).
     """
 
     initial_MQ: NDArray[np.float64]
@@ -58,6 +59,7 @@ class PolicyValues:
     categories: tuple[str, ...]
     subsets: tuple[str, ...]
     optimised_M: NDArray[np.bool_] | None = None
+    drawn: dict[tuple[int, int, bytes], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of_reward_models(self, names: Sequence[str]) -> PolicyValues:
         """The values of some reward models only, in the order of these names. Raises UnknownName."""

@@ -24,7 +24,7 @@ from warehouse.measures.catalogue import MEASURES, measure_named
 from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.preparation import prepare_all
 from warehouse.measures.prompt_values import PromptValues
-from warehouse.measures.regret import Regret, regret_of
+from warehouse.measures.regret import Regret, drawn_regret
 from warehouse.measures.test_set import TestSet, check, chosen_prompts, prompts_in
 
 Floats = NDArray[np.float64]
@@ -162,7 +162,7 @@ def replicated(
     plans = _planned(cube, jobs, prepared or [None] * len(jobs))
     kept_M = np.ones(M, dtype=bool) if among is None else among
     models_BM = bootstrap.counts(M, replicates, seed, bootstrap.REWARD_MODELS) * kept_M
-    found = regret_of(values, rl_chosen, bootstrap.counts(len(rl_chosen), replicates, seed, bootstrap.RL_PROMPTS))
+    found = drawn_regret(values, rl_chosen, replicates, seed)
 
     sample = [plan.errors(np.ones((1, len(plan.chosen)))) for plan in plans]
     drawn = _drawn(plans, replicates, seed)

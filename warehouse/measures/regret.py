@@ -32,6 +32,20 @@ class Regret:
     defined_BMM: Bools
 
 
+def drawn_regret(values: PolicyValues, prompts: NDArray[np.int64], replicates: int, seed: int) -> Regret:
+    """`regret_of` in bootstrap replicates of these prompts; the last is kept with the values, not to be written to.
+
+    It does not hang on what measures the reward models, so that another measure or test set has it at hand.
+    """
+    key = (replicates, seed, prompts.tobytes())
+    found: Regret | None = values.drawn.get(key)
+    if found is None:
+        found = regret_of(values, prompts, bootstrap.counts(len(prompts), replicates, seed, bootstrap.RL_PROMPTS))
+        values.drawn.clear()
+        values.drawn[key] = found
+    return found
+
+
 def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating]) -> Regret:
     """NDR of every pair over these RL-test prompts, and over each bootstrap replicate of them."""
     M, Q = values.initial_MQ.shape

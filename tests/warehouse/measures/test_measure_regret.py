@@ -10,7 +10,7 @@ import pytest
 from tests.warehouse.measures.simulate import study
 from warehouse.measures import evaluate
 from warehouse.measures.bootstrap import RL_PROMPTS, counts
-from warehouse.measures.regret import regret_of
+from warehouse.measures.regret import drawn_regret, regret_of
 
 
 def test_ndr_is_the_share_of_the_golden_gain() -> None:
@@ -61,3 +61,15 @@ def test_the_interval_is_of_the_replicates_in_which_the_golden_gains() -> None:
     low, high = np.percentile(replicated, [2.5, 97.5])
     assert found.low_MM[1, 4] == pytest.approx(low, abs=1e-9)
     assert found.high_MM[1, 4] == pytest.approx(high, abs=1e-9)
+
+
+def test_replicates_at_hand_are_those_of_the_same_prompts_and_seed() -> None:
+    _, values = study()
+    for prompts, seed in ((np.arange(50), 0), (np.arange(30), 0), (np.arange(20, 50), 0), (np.arange(20, 50), 1)):
+        found = drawn_regret(values, prompts, 100, seed)
+        assert drawn_regret(values, prompts, 100, seed) is found
+        fresh = regret_of(values, prompts, counts(len(prompts), 100, seed, RL_PROMPTS))
+        np.testing.assert_array_equal(found.ndr_BMM, fresh.ndr_BMM)
+        np.testing.assert_array_equal(found.low_MM, fresh.low_MM)
+    assert len(values.drawn) == 1
+    assert not replace(values, optimised_M=np.ones(6, dtype=bool)).drawn
