@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 MISSING = "no PostgreSQL found: `apt-get install postgresql`, or `pip install pgserver`"
+_START_S = 60
 
 
 def binaries() -> Path | None:
-    """The folder of `initdb` and `pg_ctl`: on the path, as Debian has it, or of the package pgserver."""
+    """The folder of `initdb` and `postgres`: on the path, as Debian has it, or of the package pgserver."""
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -28,7 +31,10 @@ def binaries() -> Path | None:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """A running server; gives what a client connects with. Ends with SystemExit where there is no PostgreSQL."""
+    """A running server; gives what a client connects with. Ends with SystemExit where there is no PostgreSQL.
+
+    It is a child of this process, so that what it works is counted as this process's work.
+    """
     programs = binaries()
     if programs is None:
         raise SystemExit(MISSING)
@@ -36,23 +42,31 @@ def server() -> Iterator[str]:
     user = _user()
     if user:  # PostgreSQL refuses to run as root
         shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
-
-    def command(*words: str) -> None:
-        done = subprocess.run(words, user=user, cwd=folder, stdout=subprocess.DEVNULL, check=False)
-        if done.returncode:
-            raise SystemExit(f"{words[0]} failed with exit code {done.returncode}; what it said is above")
-
-    data, control = str(folder / "data"), str(programs / "pg_ctl")
+    data = folder / "data"
     try:
-        command(str(programs / "initdb"), "-D", data, "-U", "lake", "-A", "trust", "-E", "UTF8")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder}"
-        command(control, "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
+        made = [str(programs / "initdb"), "-D", str(data), "-U", "lake", "-A", "trust", "-E", "UTF8"]
+        if code := subprocess.run(made, user=user, cwd=folder, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise SystemExit(f"{made[0]} failed with exit code {code}; what it said is above")
+        options = ["-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
+        with (folder / "log").open("w") as log:
+            running = subprocess.Popen([str(programs / "postgres"), *options], user=user, cwd=folder, stderr=log)
         try:
+            _wait(running, data / "postmaster.pid", folder / "log")
             yield f"host={folder} user=lake dbname=postgres"
         finally:
-            command(control, "-D", data, "-w", "-m", "fast", "stop")
+            running.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown: clients are sent away
+            running.wait()
     finally:
         shutil.rmtree(folder)
+
+
+def _wait(running: subprocess.Popen[bytes], state: Path, log: Path) -> None:
+    """Until the server takes connections, which it says in the last line of its state."""
+    until = time.monotonic() + _START_S
+    while not (state.exists() and state.read_text().rstrip().endswith("ready")):
+        if running.poll() is not None or time.monotonic() > until:
+            raise SystemExit(f"PostgreSQL did not start: {(log.read_text().splitlines() or ['it said nothing'])[-1]}")
+        time.sleep(0.05)
 
 
 def _user() -> str | None:

@@ -89,8 +89,8 @@ class Explorer:
             del found
             try:
                 measured = here(action, number)
-            except (MemoryError, duckdb.OutOfMemoryException) as error:
-                timed.refused = type(error).__name__
+            except (MemoryError, duckdb.OutOfMemoryException):
+                timed.refused = "more memory than a step may hold"
                 return None
             timed.seconds.append(measured.seconds)
             timed.peak_bytes = max(timed.peak_bytes, measured.peak_bytes)
