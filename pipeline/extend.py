@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline import checksums, runs
+from pipeline import checksums, retry, runs
 from pipeline.config import AddedRewardModel, Config, OtherRewardModel, Share, Wrong
 from pipeline.errors import InvalidSetting, RunBusy
 from pipeline.runs import RunDirectory
@@ -50,6 +50,8 @@ def create(data: Path, run_id: str, additions: Mapping[str, Any], new_id: str | 
         raise RunBusy(
             f"run {run_id} is at work: extend it when it has ended, or stop it by `righttree cancel {run_id}`"
         )
+    if retry.is_asked(old):
+        raise RunBusy(f"run {run_id} is to make failed policies again: `righttree resume {run_id}` first")
     return runs.create(data, config, new_id, partial(_take_over, old))
 
 

@@ -13,6 +13,7 @@ import sys
 import traceback
 from typing import TextIO
 
+from pipeline import retry
 from pipeline.context import Context, Work
 from pipeline.errors import PipelineError
 from pipeline.memory import peak_resident_bytes
@@ -45,7 +46,7 @@ def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = here) 
 
     Raises RunBusy if another process works on it, and what stopped it otherwise (kept in the run's `error.txt` too).
     """
-    if all(run.is_done(stage) for stage in STAGES):
+    if all(run.is_done(stage) for stage in STAGES) and not retry.is_asked(run):
         return
 
     def waits(other: str) -> None:
@@ -53,9 +54,12 @@ def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = here) 
 
     with run.working(waits):
         run.write_error(None)
+        again = retry.begin(run)
         sleep_while_waiting()
         progress = Progress(run, list(STAGES), out)
         context = Context(run, progress, engine)
+        if again:
+            progress.say(f"tried again: {', '.join(again)}")
         try:
             for stage in STAGES:
                 _advance(stage, context, progress)

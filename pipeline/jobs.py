@@ -106,7 +106,7 @@ def status(data: Path, run_id: str) -> RunStatus:
         stage = StageProgress(**{**_BLANK, "name": name, **shown.get(name, {})})
         stages.append(stage if running or stage.state != "running" else _stopped(stage))
     error = run.error()
-    published = run.is_done("publish")
+    published = run.is_done("publish") and not retries.is_asked(run)
     state: State = "finished" if published else "failed" if error else "interrupted"
     if running or waits_for:
         state = "waiting" if waits_for else "running"
@@ -159,7 +159,7 @@ def at_work(data: Path) -> str | None:
 
 
 def is_read_only() -> bool:
-    """Whether this process refuses to start, extend, resume, cancel, delete and import."""
+    """Whether this process refuses to start, extend, resume, retry, cancel, delete and import."""
     return os.environ.get(READ_ONLY, "0") not in ("", "0")
 
 
@@ -227,14 +227,15 @@ def resume(data: Path, run_id: str, engine: EngineOptions = HERE) -> None:
 def retry(data: Path, run_id: str, engine: EngineOptions = HERE) -> list[str]:
     """Have the policies of a run that could not be trained made again, as `resume` does. Returns their ids.
 
-    Raises UnknownRun, RunBusy, ReadOnly, and PipelineError for a run of which none has failed.
+    Raises UnknownRun, RunBusy, ReadOnly, ModelUnavailable, and PipelineError for a run of which none has failed.
     """
     _check_allowed("policies cannot be made again")
     run = runs.open_run(data, run_id)
-    require_engine(run.config)
-    asked = retries.ask(run)
+    again = retries.ask(run)
+    if not again:
+        raise PipelineError(retries.nothing(run))
     workers.start(data, run, engine)
-    return asked
+    return again
 
 
 def failed_policies(data: Path, run_id: str) -> list[str]:

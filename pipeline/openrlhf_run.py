@@ -27,13 +27,13 @@ from pipeline.openrlhf import Places, train_ppo_arguments
 from pipeline.openrlhf_files import checkpoint_folder, drop_broken_states
 from pipeline.openrlhf_launch import Launch, launch
 from pipeline.openrlhf_log import Step, error_in, plain, step_in
-from pipeline.retry import forget
 from pipeline.rewards_elsewhere import prompts_file, reward_folder
 from pipeline.runs import RunDirectory
 from pipeline.scoring import Scorer
 from pipeline.trainer import Hung, train
 
-_TRAINING = ".training"
+TRAINING = ".training"
+"""Folder of what is being trained, in the stage's own."""
 _ENDED = "ended.json"
 _WATCHED = ("reward", "policy_loss", "value_loss")
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "true"}
@@ -41,7 +41,6 @@ _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "true"
 
 def run(context: Context, settings: PPOSettings, todo: list[Job]) -> Work:
     """Make the policies that are missing, one after the other: each has all GPUs."""
-    forget(context.run, todo, settings.checkpoints)
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
     total = len(todo) * settings.steps
     context.progress.plan(total, "steps of OpenRLHF", total - len(missing) * settings.steps)
@@ -49,7 +48,7 @@ def run(context: Context, settings: PPOSettings, todo: list[Job]) -> Work:
         openrlhf = launch()
         for job in missing:
             _make(context, settings, job, openrlhf)
-    shutil.rmtree(context.run.work(STAGE, _TRAINING), ignore_errors=True)
+    shutil.rmtree(context.run.work(STAGE, TRAINING), ignore_errors=True)
     complete(context, todo)
     return Work(total, "steps of OpenRLHF")
 
@@ -64,7 +63,7 @@ class Ended:
 
 
 def _make(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch) -> None:
-    run, folder = context.run, context.run.work(STAGE, _TRAINING, job.unit)
+    run, folder = context.run, context.run.work(STAGE, TRAINING, job.unit)
     curve = LiveCurve(run, job.ppo_id, job.unit)
     ended = _ended(folder)
     if ended is None:
@@ -108,8 +107,8 @@ def _trained(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch
     """Train a policy in OpenRLHF's process, from its last checkpoint if it was stopped."""
     from pipeline.models.language_model import model_source
 
-    run, folder = context.run, context.run.work(STAGE, _TRAINING, job.unit)
-    reward = reward_folder(context, job.reward_model_id, run.work(STAGE, _TRAINING, "rewards", job.reward_model_id))
+    run, folder = context.run, context.run.work(STAGE, TRAINING, job.unit)
+    reward = reward_folder(context, job.reward_model_id, run.work(STAGE, TRAINING, "rewards", job.reward_model_id))
     places = Places(
         actor=model_source(context.config.policy.model),
         reward=str(reward.absolute()),
@@ -194,7 +193,7 @@ class _Heard:
 
 def _judged(context: Context, settings: PPOSettings, job: Job, ended: Ended, curve: LiveCurve) -> Ended:
     """Sample and score the checkpoints that are whole and not judged yet; of one that should be there, say so."""
-    checkpoints = context.run.work(STAGE, _TRAINING, job.unit, "checkpoints")
+    checkpoints = context.run.work(STAGE, TRAINING, job.unit, "checkpoints")
     scorer: Scorer | None = None
     for step in settings.checkpoints:
         folder = checkpoint_folder(checkpoints, step, settings.steps)
@@ -214,7 +213,7 @@ def _judged(context: Context, settings: PPOSettings, job: Job, ended: Ended, cur
 def _kept(run: RunDirectory, settings: PPOSettings, job: Job) -> Path:
     """Move the last policy to where it stays."""
     target = run.work(STAGE, job.unit)
-    last = checkpoint_folder(run.work(STAGE, _TRAINING, job.unit, "checkpoints"), settings.steps, settings.steps)
+    last = checkpoint_folder(run.work(STAGE, TRAINING, job.unit, "checkpoints"), settings.steps, settings.steps)
     if last is not None:
         shutil.rmtree(target, ignore_errors=True)
         last.rename(target)

@@ -1,64 +1,105 @@
-"""Policies that a trainer outside failed to make, made again: their run takes up its stage `ppo` and is published anew.
+"""Trying failed policies again: what is left of them is removed, and the run is an unfinished one, which `flow` ends.
 
-Which ones is noted in the run's work folder before anything is removed, and the stage removes what they left before it
-trains them: wherever a process is killed on the way, `resume` goes on. Those that diverged would diverge again, by the
-same seed.
+Which they are is written down first, in one step, and forgotten last. So a run that is killed on the way is one that
+was asked to try them again, whoever resumes it. The checkpoints of the earlier attempt go too: OpenRLHF begins at the
+first step again, and the rows of a policy are those of one training. Its log is kept.
+
+A policy that diverged is not tried again: with the same seed it would go the same way.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from pathlib import Path
-
-import polars as pl
 
 from pipeline.checkpoints import STAGE, Job
-from pipeline.errors import PipelineError
+from pipeline.openrlhf_launch import require_engine
+from pipeline.openrlhf_run import TRAINING
 from pipeline.runs import RunDirectory
+from pipeline.stages.ppo import jobs
 
 _ASKED = "retry.json"
-_OF_CHECKPOINTS = ("policy", "policy_value", "score", "response")
-_OF_POLICIES = ("training_curve", "ppo_run")
-
-
-def failed(run: RunDirectory) -> list[str]:
-    """Ids of the policies that could not be trained, in table `ppo_run`; not of those that diverged."""
-    if run.config.ppo is None or run.config.ppo.engine != "openrlhf":
-        return []
-    rows = run.read("ppo_run", STAGE).filter(pl.col("state") == "failed")
-    return sorted(rows["ppo_id"].to_list())
+_AT_CHECKPOINTS = ("policy", "policy_value", "score", "response")
 
 
 def ask(run: RunDirectory) -> list[str]:
-    """Have the policies that failed made again when the run is worked on next; returns their ids.
+    """Have the policies that failed made again by whoever works on the run next; returns their ids, empty if none did.
 
-    Raises PipelineError if none has failed, RunBusy if the run is at work.
+    Raises ModelUnavailable where OpenRLHF is not here still, RunBusy for a run that is at work, DamagedRun.
     """
-    with run.held():
-        asked = failed(run)
-        if not asked:
-            raise PipelineError(f"run {run.run_id} has no policy that could not be trained: there is nothing to retry")
-        note = json.dumps(asked)
-        run.write_atomically(run.work(STAGE, _ASKED), lambda path: path.write_text(note))
-        run.reopen(STAGE)
-    return asked
+    wanted = sorted({*_asked(run), *failed(run)})
+    if wanted:
+        require_engine(run.config)
+        with run.held():
+            run.write_atomically(run.path / _ASKED, lambda path: path.write_text(json.dumps(wanted)))
+    return wanted
 
 
-def forget(run: RunDirectory, jobs: Iterable[Job], checkpoints: Iterable[int]) -> None:
-    """Remove what the policies left that are asked for, so that they are missing."""
-    note = run.work(STAGE, _ASKED)
-    if not note.exists():
-        return
-    asked = set(json.loads(note.read_text()))
-    for job in jobs:
-        if job.ppo_id in asked:
-            for unit in (job.unit_at(step) for step in checkpoints):
-                _remove(run.parts(table, STAGE, unit) for table in _OF_CHECKPOINTS)
-            _remove(run.parts(table, STAGE, job.unit, further=False) for table in _OF_POLICIES)
-    note.unlink()
+def is_asked(run: RunDirectory) -> bool:
+    """Whether policies are to be made again, and are not begun yet."""
+    return (run.path / _ASKED).exists()
 
 
-def _remove(parts: Iterable[list[Path]]) -> None:
-    for part in (part for found in parts for part in found):
-        part.unlink(missing_ok=True)
+def nothing(run: RunDirectory) -> str:
+    """Why there is nothing to try again, in a line."""
+    diverged = _ended(run, "diverged")
+    kept = f"; {', '.join(diverged)} diverged, which the same seed would do again" if diverged else ""
+    return f"nothing to retry in {run.run_id}: no policy of it has failed{kept}"
+
+
+def begin(run: RunDirectory) -> list[str]:
+    """Remove what is left of the policies that are to be made again, if any are; returns their ids.
+
+    For who holds the run. The seconds that the stage took before stay part of what it took.
+    """
+    wanted = _asked(run)
+    if not wanted:
+        return []
+    with run.told(run.path):
+        facts = run.stage_facts(STAGE)
+        if facts:
+            earlier = {"name": STAGE, "state": "running", "wall_s": facts["wall_s"]}
+            run.write_progress({**run.progress(), "stages": [earlier]})
+        run.discard("stages/publish.json", "manifest.json", f"stages/{STAGE}.json")
+        for job in _jobs(run):
+            if job.ppo_id in wanted:
+                run.discard(*_left_of(run, job))
+        run.discard(_ASKED)
+    return wanted
+
+
+def _left_of(run: RunDirectory, job: Job) -> list[str]:
+    """Patterns of a policy's files: of scores by others too, parts with more behind the name."""
+    assert run.config.ppo is not None
+    units = [job.unit_at(step) for step in run.config.ppo.checkpoints]
+    return [
+        *(
+            f"{table}/{STAGE}-{unit}{more}.parquet"
+            for table in _AT_CHECKPOINTS
+            for unit in units
+            for more in ("", "[-+]*")
+        ),
+        f"training_curve/{STAGE}-{job.unit}.parquet",
+        f"ppo_run/{STAGE}-{job.unit}.parquet",
+        f"work/curves/{job.unit}.jsonl",
+        f"work/{STAGE}/{TRAINING}/{job.unit}",
+    ]
+
+
+def _asked(run: RunDirectory) -> list[str]:
+    return list(json.loads((run.path / _ASKED).read_text())) if is_asked(run) else []
+
+
+def failed(run: RunDirectory) -> list[str]:
+    """Ids of the policies that could not be trained. Raises DamagedRun."""
+    by_openrlhf = run.config.ppo is not None and run.config.ppo.engine == "openrlhf"
+    return _ended(run, "failed") if by_openrlhf else []
+
+
+def _ended(run: RunDirectory, state: str) -> list[str]:
+    rows = run.read("ppo_run")
+    return rows.filter(state=state)["ppo_id"].sort().to_list()
+
+
+def _jobs(run: RunDirectory) -> list[Job]:
+    config = run.config
+    return jobs(config.ppo, config.reward_models.trained_ids) if config.ppo else []

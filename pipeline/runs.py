@@ -7,6 +7,7 @@ runs/<run_id>/config.json            the validated profile, written when the run
              /work/…                 what stages keep for later ones: features, weights
              /stages/<stage>.json    a stage's marker: it is done
              /manifest.json          the run is finished
+             /retry.json             policies that are to be made again
              /progress.json, log.txt, error.txt, console.txt   for people and for the dashboard
      /.turn                          the lock of the run that is at work, held by its process
 ```
@@ -61,14 +62,6 @@ class RunDirectory:
 
     def has_part(self, table: str, stage: str, unit: int | str) -> bool:
         return self._part(table, stage, unit).exists()
-
-    def parts(self, table: str, stage: str, unit: int | str, further: bool = True) -> list[Path]:
-        """Files of a unit's part and, if wanted, of those beside it, whose names go on with `-` or `+`."""
-        first = self._part(table, stage, unit)
-        beside = (
-            [path for mark in "-+" for path in first.parent.glob(f"{first.stem}{mark}*.parquet")] if further else []
-        )
-        return [path for path in (first, *beside) if path.exists()]
 
     def write_part(self, table: str, stage: str, unit: int | str, frame: pl.DataFrame) -> None:
         """Write rows of a table (without `run_id`, which is added) as one part, whole or not at all."""
@@ -157,6 +150,12 @@ class RunDirectory:
                 _remove(temporary)
                 raise
 
+    def discard(self, *patterns: str) -> None:
+        """Remove the files and folders of the run that have such names, one pattern after the other."""
+        for pattern in patterns:
+            for found in sorted(self.path.glob(pattern)):
+                _remove(found)
+
     def told(self, path: Path) -> AbstractContextManager[None]:
         """Turns a disk that refuses a file of the run into NotWritten, which says how the run goes on."""
         return told(path, f"make room, then `righttree resume {self.run_id}` goes on")
@@ -177,11 +176,6 @@ class RunDirectory:
 
     def mark_done(self, stage: str, facts: dict[str, Any]) -> None:
         self._write_json(self._marker(stage), facts)
-
-    def reopen(self, stage: str) -> None:
-        """Have a stage looked at again, and the run published again. Killed on the way, the run is not lost."""
-        for path in (self._marker("publish"), self._manifest, self._marker(stage)):
-            path.unlink(missing_ok=True)
 
     def stage_facts(self, stage: str) -> dict[str, Any]:
         """What the stage's marker says; empty if it is not done."""

@@ -197,8 +197,9 @@ def _retry(data: Path, run_id: str | None, engine: EngineOptions) -> int:
             return 0
         run_id = some[0]
     run = runs.open_run(data, run_id)
-    require_engine(run.config)
-    print(f"{run_id}: made again are {', '.join(retry.ask(run))}", file=sys.stderr)
+    if not retry.ask(run):
+        print(retry.nothing(run))
+        return 0
     return _work_on(run, engine)
 
 

@@ -89,6 +89,7 @@ def test_every_change_is_refused_in_one_line_before_a_job_is_asked(
     for change in (
         lambda: access_runs.start("smoke", {}),
         lambda: access_runs.resume("stopped"),
+        lambda: access_runs.retry("stopped"),
         lambda: access_runs.cancel("stopped"),
         lambda: access_runs.extend("stopped", {"flip_rates": [0.1]}),
         lambda: access_runs.delete("stopped"),
@@ -101,7 +102,7 @@ def test_every_change_is_refused_in_one_line_before_a_job_is_asked(
 
 def test_nothing_in_app_asks_for_a_change_by_another_way() -> None:
     root = Path(sign_in.__file__).parent
-    changes = ("start", "resume", "cancel", "extend", "delete", "import_uploads", "ensure")
+    changes = ("start", "resume", "retry", "cancel", "extend", "delete", "import_uploads", "ensure")
     asking = [
         f"{path.relative_to(root)}: {line.strip()}"
         for path in root.rglob("*.py")

@@ -166,6 +166,7 @@ def test_read_only_every_change_is_refused_in_one_line(data: Path, monkeypatch: 
     for change in (
         lambda: jobs.start(data, SMOKE),
         lambda: jobs.resume(data, "one"),
+        lambda: jobs.retry(data, "one"),
         lambda: jobs.cancel(data, "one"),
         lambda: jobs.extend(data, "one", {"flip_rates": [0.1]}),
         lambda: jobs.delete(data, "one"),

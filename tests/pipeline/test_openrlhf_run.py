@@ -14,17 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
-from pipeline import extend, flow, jobs, retry, runs
-from pipeline.__main__ import main
+from pipeline import extend, flow, jobs, runs
 from pipeline.added import described
 from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidConfig, ModelUnavailable
@@ -193,64 +189,6 @@ def test_a_process_that_goes_wrong_ends_its_policy_alone(
     with store.open_read_only(tmp_path) as connection:
         assert reads_policies.stopped_ppo(connection, RUN).height == 4
         assert set(reads.strengths(connection, RUN)["optimizer"]) == {"bon"}
-
-
-def test_what_could_not_be_trained_is_made_again_and_nothing_else(
-    home: Path,
-    model: Path,
-    python: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    run = begun(home, tmp_path, model, algorithms=["rloo"])
-    good, bad = (f"rloo/{name}" for name in MODELS)
-    monkeypatch.setenv(PYTHON, str(python))
-    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path))
-    monkeypatch.setenv("STANDIN_TROUBLE", json.dumps({f"rloo:{MODELS[1]}": "late"}))
-    flow.execute(run, io.StringIO())
-    ended = jobs_of(run)
-    assert [(ended[name]["state"], ended[name]["steps_done"]) for name in (good, bad)] == [
-        ("finished", 4),
-        ("failed", 2),
-    ]
-    assert set(run.read("policy", "ppo")["policy_id"]) == {
-        f"rloo-2/{MODELS[0]}",
-        f"rloo-4/{MODELS[0]}",
-        f"rloo-2/{MODELS[1]}",
-    }
-    others = {part: part.read_bytes() for part in run.path.glob("*/*.parquet") if MODELS[1] not in part.name}
-    weights = load_file(run.work("ppo", f"rloo-{MODELS[0]}", "model.safetensors"))
-
-    monkeypatch.delenv("STANDIN_TROUBLE")
-    assert jobs.failed_policies(tmp_path, RUN) == [bad]
-    assert retry.ask(run) == [bad]
-    assert jobs.status(tmp_path, RUN).state == "interrupted"
-    remove = retry._remove
-    with monkeypatch.context() as patch:
-
-        def killed(parts: Iterable[list[Path]]) -> None:
-            remove(islice(parts, 2))
-            raise KeyboardInterrupt
-
-        patch.setattr(retry, "_remove", killed)
-        with pytest.raises(KeyboardInterrupt):
-            flow.execute(run, io.StringIO())
-    assert main(["resume"]) == 0
-    ended = jobs_of(run)
-    assert [(ended[name]["state"], ended[name]["steps_done"]) for name in (good, bad)] == [("finished", 4)] * 2
-    assert {part: part.read_bytes() for part in others} == others
-    after = load_file(run.work("ppo", f"rloo-{MODELS[0]}", "model.safetensors"))
-    assert all(torch.equal(weights[name], after[name]) for name in weights)
-    with store.open_read_only(tmp_path) as connection:
-        assert reads_policies.stopped_ppo(connection, RUN).is_empty()
-        assert reads_policies.policies(connection, RUN, "rloo").height == 4
-        assert reads.policy_values(connection, RUN, "rloo", 4.0).optimised_MMQ.shape[:2] == (2, 2)
-    capsys.readouterr()
-    assert main(["resume", RUN, "--retry"]) == 2
-    assert "no policy that could not be trained: there is nothing to retry" in capsys.readouterr().err
-    assert main(["resume", "--retry"]) == 0
-    assert capsys.readouterr().out.startswith("nothing to retry")
 
 
 def test_killed_it_left_no_process_and_went_on_where_it_was(home: Path) -> None:

@@ -155,7 +155,7 @@ def test_no_job_is_started_through_the_session_of_a_read_only_server(writable: s
     before = contents(home)
     clicked = WidgetState(id=button.id, trigger_value=True)  # as if the page showed the button
     assert attacker.send(clicked).exceptions == []
-    for key in ("start", "import", "start.go", "import.go", "cancel-stopped", "resume-stopped"):
+    for key in ("start", "import", "start.go", "import.go", "cancel-stopped", "resume-stopped", "retry-stopped"):
         for name in (key, f"$$ID-0-{key}", f"$$ID-{'0' * 32}-{key}"):
             for state in (WidgetState(id=name, trigger_value=True), WidgetState(id=name, bool_value=True)):
                 attacker.send(state)  # Streamlit may stumble over a made-up one, for the attacker alone
