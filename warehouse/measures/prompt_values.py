@@ -18,6 +18,9 @@ from warehouse.measures.responses import Bools, Floats
 from warehouse.measures.rm_error import Measure
 from warehouse.measures.test_set import TestSet
 
+BLOCK_ENTRIES = 4_000_000
+"""As many values are copied at once where not all can be."""
+
 _SINGLE_FROM = 200_000_000
 _DRAWN_ENTRIES = 400_000
 _DECIMALS = {np.dtype(np.float64): 12, np.dtype(np.float32): 6}
@@ -28,14 +31,27 @@ def precision(B: int, entries: int) -> type[np.float32] | type[np.float64]:
     return np.float32 if B > 1 and B * entries > _SINGLE_FROM else np.float64
 
 
-def weighted_sums(counts_BP: NDArray[np.floating], values_PC: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Sums over prompts for each row of counts, `[B, C]`.
+def weighted_sums(
+    counts_BP: NDArray[np.floating],
+    values_PC: NDArray[np.floating],
+    prompts: NDArray[np.int64] | None = None,
+    kind: type[np.float32] | type[np.float64] | None = None,
+) -> NDArray[np.floating]:
+    """Sums over prompts for each row of counts, `[B, C]`; `prompts` are the rows of the values that are counted.
 
     In double precision up to 2·10⁸ products, beyond that in single (7 digits; counts are exact in both): that is for
-    the replicates of large studies, whose intervals hang on the third digit. One row is always in double.
+    the replicates of large studies, whose intervals hang on the third digit. One row is always in double. `kind` says
+    otherwise. Some columns at a time, so that no second copy of all values is made.
     """
-    kind = precision(len(counts_BP), values_PC.size)
-    sums: NDArray[np.floating] = counts_BP.astype(kind, copy=False) @ values_PC.astype(kind, copy=False)
+    P, C = len(values_PC) if prompts is None else len(prompts), values_PC.shape[1]
+    kind = kind or precision(len(counts_BP), P * C)
+    counts = counts_BP.astype(kind, copy=False)
+    sums: NDArray[np.floating] = np.empty((len(counts), C), dtype=kind)
+    step = max(1, BLOCK_ENTRIES // max(1, P))
+    for start in range(0, C, step):
+        some_PC = values_PC[:, start : start + step]
+        taken_PC = some_PC if prompts is None else some_PC[prompts]
+        sums[:, start : start + step] = counts @ taken_PC.astype(kind, copy=False)
     return sums
 
 
@@ -88,7 +104,7 @@ class PromptValues:
         """Errors `[B, C]` and where they are defined, for each row of counts of `prompts` (all, if not given)."""
         P = self.values_TPC.shape[1]
         some = prompts is not None and len(prompts) < P
-        sums = [weighted_sums(counts_BP, values[prompts] if some else values) for values in self.values_TPC]
+        sums = [weighted_sums(counts_BP, values, prompts if some else None) for values in self.values_TPC]
         weight = np.repeat(counts_BP.sum(axis=1, dtype=np.float64)[:, None], self.values_TPC.shape[2], axis=1)
         place = np.full(P, -1)
         place[prompts if some else slice(None)] = np.arange(counts_BP.shape[1])

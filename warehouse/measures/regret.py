@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from warehouse.measures import bootstrap
 from warehouse.measures.cube import PolicyValues
-from warehouse.measures.prompt_values import precision, settled, weighted_sums
+from warehouse.measures.prompt_values import BLOCK_ENTRIES, precision, settled, weighted_sums
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -50,14 +50,15 @@ def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArr
     """NDR of every pair over these RL-test prompts, and over each bootstrap replicate of them."""
     M, Q = values.initial_MQ.shape
     taken = slice(None) if len(prompts) == Q else prompts
-    gains_MM = np.empty((M, M))
-    gains_MMQ = np.empty((M, M, len(prompts)), dtype=precision(len(counts_BQ), M * M * len(prompts)))
-    for golden in range(M):  # one golden fits the cache, all of them may not fit the memory twice
-        gains = values.optimised_MMQ[golden][:, taken] - values.initial_MQ[golden][taken]
-        gains_MM[golden] = gains.mean(axis=1)
-        gains_MMQ[golden] = gains
-    gains_BC = weighted_sums(counts_BQ, gains_MMQ.reshape(M * M, len(prompts)).T)
-    gains_BMM = (gains_BC / len(prompts)).reshape(-1, M, M)
+    kind = precision(len(counts_BQ), M * M * len(prompts))
+    gains_MM, gains_BMM = np.empty((M, M)), np.empty((len(counts_BQ), M, M), dtype=kind)
+    step = max(1, BLOCK_ENTRIES // (M * len(prompts)))
+    for start in range(0, M, step):  # some goldens fit the cache, all of them may not fit the memory twice
+        some = slice(start, start + step)
+        gains_gMQ = values.optimised_MMQ[some, :, taken] - values.initial_MQ[some, None, taken]
+        gains_MM[some] = gains_gMQ.mean(axis=2)
+        sums_BC = weighted_sums(counts_BQ, gains_gMQ.reshape(-1, len(prompts)).T, kind=kind)
+        gains_BMM[:, some] = (sums_BC / len(prompts)).reshape(len(counts_BQ), -1, M)
 
     own_BM = np.diagonal(gains_BMM, axis1=1, axis2=2)
     there_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.warehouse.measures.simulate import study
-from warehouse.measures import evaluate
+from warehouse.measures import evaluate, prompt_values, regret
 from warehouse.measures.bootstrap import RL_PROMPTS, counts
 from warehouse.measures.regret import drawn_regret, regret_of
 
@@ -73,3 +73,21 @@ def test_replicates_at_hand_are_those_of_the_same_prompts_and_seed() -> None:
         np.testing.assert_array_equal(found.low_MM, fresh.low_MM)
     assert len(values.drawn) == 1
     assert not replace(values, optimised_M=np.ones(6, dtype=bool)).drawn
+
+
+@pytest.mark.parametrize("prompts", [50, 30])
+def test_goldens_and_columns_taken_some_at_a_time_give_what_all_at_once_do(
+    monkeypatch: pytest.MonkeyPatch, prompts: int
+) -> None:
+    _, values = study()
+    chosen = np.arange(50)[-prompts:]
+    drawn = counts(prompts, 200, 0, RL_PROMPTS)
+    at_once = regret_of(values, chosen, drawn)
+    columns = np.random.default_rng(0).standard_normal((50, 37))
+    monkeypatch.setattr(prompt_values, "BLOCK_ENTRIES", 8 * prompts)
+    monkeypatch.setattr(regret, "BLOCK_ENTRIES", 2 * 6 * prompts)
+    in_parts = regret_of(values, chosen, drawn)
+    for name in ("ndr_MM", "low_MM", "high_MM", "defined_MM", "ndr_BMM", "defined_BMM"):
+        np.testing.assert_allclose(getattr(in_parts, name), getattr(at_once, name), atol=1e-11)
+    sums = prompt_values.weighted_sums(drawn, columns, chosen)
+    np.testing.assert_allclose(sums, np.einsum("bp,pc->bc", drawn.astype(float), columns[chosen]), atol=1e-11)
