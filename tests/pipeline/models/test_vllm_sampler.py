@@ -160,7 +160,7 @@ def test_a_stage_samples_with_it_and_makes_a_lost_part_again(tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def fine_tuned(language_model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint as OpenRLHF saves one, whose policy likes one word, far from π_0."""
+    """A checkpoint as OpenRLHF saves one, whose policy is far from π_0: its last block's MLP is moved."""
     folder = tmp_path_factory.mktemp("global_step4_hf")
     moved = copy.deepcopy(language_model.model)
     generator = torch.Generator().manual_seed(0)
@@ -197,6 +197,7 @@ def test_a_checkpoint_of_ppo_is_sampled_by_the_engine_with_its_own_weights(fine_
     assert run.config.ppo is not None
     job, step = Job("flip-0.00", 0.0, ""), run.config.ppo.steps
     write_reward_model(run, context.base_model, job.reward_model_id)
+    context.sample(context.base_model, [Request(QUESTIONS[0], 1.0)], seed=0)  # π_0's engine makes room
     seen = checkpoint_of(context, job, step, fine_tuned, Scorer(context))
     context.close()
     assert seen["test_kl_k3"] > 1
