@@ -12,7 +12,6 @@ from pipeline.config import AddedRewardModel
 from pipeline.estimate import duration
 from pipeline.memory import peak_resident_bytes
 from pipeline.runs import RunDirectory
-from warehouse.schema import PARAPHRASE
 
 _TRIED = 32
 
@@ -41,8 +40,5 @@ def text(data: Path, run_id: str, settings: AddedRewardModel) -> str:
 
 def texts_of(run: RunDirectory) -> set[texts.Text]:
     """All that a reward model which joins the run scores: validation pairs, test responses, PPO's checkpoints."""
-    said = pl.when(prompt_form=PARAPHRASE).then("paraphrase").otherwise("original")
-    prompts = run.read("prompt").select("prompt_id", "paraphrase", original="text")
-    answers = pl.concat([run.read("response", stage) for stage in ("test_responses", "ppo")])
-    responses = answers.join(prompts, on="prompt_id").select(said.alias("prompt"), "text")
-    return {*responses.iter_rows(), *texts.of_pairs(run.read("preference").filter(split="validation"))}
+    answers = (texts.answered(run, stage).select("prompt", "text") for stage in ("test_responses", "ppo"))
+    return {*pl.concat(answers).iter_rows(), *texts.of_pairs(run.read("preference").filter(split="validation"))}

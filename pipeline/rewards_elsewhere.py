@@ -22,7 +22,7 @@ def reward_folder(context: Context, reward_model_id: str, folder: Path) -> Path:
     from pipeline.models.sequence_classification import save
 
     texts = of_pairs(context.run.read("preference").head(_TRIED_PAIRS))
-    reward_model = Scorer(context, {reward_model_id}).reward_model(reward_model_id)
+    reward_model = Scorer(context).reward_model(reward_model_id)
 
     def write(draft: Path) -> None:
         draft.mkdir()

@@ -27,16 +27,14 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """Reward models of a run, trained or added, all or those named. Each is loaded when it is first asked.
+    """Reward models of a run, trained or added. Each is loaded when it is first asked.
 
     All but `ids`, `groups` and `only` raise ModelUnavailable if the weights of one are gone, DamagedRun if they are not
     as they were written.
     """
 
-    def __init__(self, context: Context, names: Collection[str] | None = None) -> None:
+    def __init__(self, context: Context) -> None:
         there = context.run.read("reward_model").sort("reward_model_id")
-        if names is not None:
-            there = there.filter(pl.col("reward_model_id").is_in(list(names)))
         trained = there.drop_nulls("weights")
         self._context = context
         self._layers = dict(trained.select("reward_model_id", "trainable_layers").iter_rows())

@@ -7,6 +7,9 @@ from itertools import groupby
 
 import polars as pl
 
+from pipeline.runs import RunDirectory
+from warehouse.schema import PARAPHRASE
+
 Text = tuple[str, str]
 """(prompt, response)."""
 
@@ -16,6 +19,13 @@ BATCH_TEXTS = 48  # larger ones are no faster and hold more activations
 def of_pairs(pairs: pl.DataFrame) -> list[Text]:
     """The texts of rows of table `preference`: all that were chosen, then all that were rejected."""
     return [text for side in ("chosen", "rejected") for text in pairs.select("prompt", side).iter_rows()]
+
+
+def answered(run: RunDirectory, stage: str) -> pl.DataFrame:
+    """The responses that a stage sampled, with `prompt`, the text that was answered, and the prompt's `split`."""
+    said = pl.when(prompt_form=PARAPHRASE).then("paraphrase").otherwise("original")
+    prompts = run.read("prompt").select("prompt_id", "split", "paraphrase", original="text")
+    return run.read("response", stage).join(prompts, on="prompt_id").with_columns(prompt=said)
 
 
 def batches(texts: Iterable[Text], size: int = BATCH_TEXTS) -> list[list[Text]]:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.cluster.options import EngineOptions, Resources
+from pipeline.cluster.options import EngineOptions, Resources, passed_on
 from pipeline.cluster.storage import Store, files_of
 from pipeline.cluster.task import Job, Relay
 from pipeline.cluster.tasks import Tasks
@@ -31,7 +31,6 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyo
 
 _ANSWER_S = 10.0
 _STORE_BYTES = 100 * 2**20  # tasks give back nothing but a line
-_PASSED_ON = ("RIGHTTREE_CACHE", "HF_HOME", "HF_HUB_OFFLINE")
 
 
 class RayEngine:
@@ -91,7 +90,6 @@ class RayEngine:
         self._relay = ray.remote(Relay).options(num_cpus=0, scheduling_strategy=here).remote()
 
     def _job(self, context: Context, plan: Plan) -> Job:
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         run = context.run
         files = {name: changed for name, changed in files_of(run).items() if not name.startswith("work/ppo/")}
         if self._options.storage is not None:
@@ -105,7 +103,7 @@ class RayEngine:
             files=files,
             store=self._store.url if self._store else None,
             version=self._version,
-            environment=environment,
+            environment=passed_on(),
             relay=self._relay,
             key=secrets.token_hex(8),
         )

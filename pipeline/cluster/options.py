@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,6 +96,14 @@ class EngineOptions:
             elif name == stage:
                 own = _resources(task, wanted).over(own)
         return own.over(every)
+
+
+_PASSED_ON = ("RIGHTTREE_CACHE", "HF_HOME", "HF_HUB_OFFLINE")
+
+
+def passed_on() -> dict[str, str]:
+    """Of this process's environment, what the processes of a cluster get too: where models are."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 HERE = EngineOptions()

@@ -16,7 +16,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.cluster.options import EngineOptions
+from pipeline.cluster.options import EngineOptions, passed_on
 from pipeline.errors import InvalidConfig, PipelineError
 from pipeline.runs import RunDirectory
 from pipeline.writing import told
@@ -27,7 +27,6 @@ CLUSTER = "RIGHTTREE_RAY_JOBS"
 _LAST = "ray-job.json"
 _LIMIT_S = 60.0
 _PLAIN = re.compile(r"[\w.,:=/@+-]+", re.ASCII)
-_PASSED_ON = ("RIGHTTREE_CACHE", "HF_HOME", "HF_HUB_OFFLINE")
 
 
 def cluster() -> str | None:
@@ -38,8 +37,7 @@ def cluster() -> str | None:
 def submit(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -> None:
     """Submit the work on a run as a job. Raises PipelineError where the cluster does not take it."""
     job = f"righttree-{run.run_id}-{secrets.token_hex(4)}"
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment = {"env_vars": {**passed_on, "RIGHTTREE_HOME": str(data.absolute())}}
+    environment = {"env_vars": {**passed_on(), "RIGHTTREE_HOME": str(data.absolute())}}
     words = ["python", "-P", "-m", "pipeline", "resume", run.run_id]
     words += replace(engine, name="ray", address=None).arguments()
     odd = [word for word in words if _PLAIN.fullmatch(word) is None]

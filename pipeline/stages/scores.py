@@ -11,7 +11,7 @@ from pipeline.context import Context, Work
 from pipeline.parts import Parts
 from pipeline.scoring import Scorer, groups, part_of, unscored
 from warehouse.reads import INITIAL
-from warehouse.schema import ORIGINAL, PARAPHRASE
+from warehouse.schema import ORIGINAL
 
 STAGE = "scores"
 
@@ -51,11 +51,7 @@ def rounds(context: Context) -> list[pl.DataFrame]:
     Last those of further rounds of samples. They share no batch, so that what else is scored changes no bit of
     the scores that the study rests on.
     """
-    prompts = context.run.read("prompt").select("prompt_id", "split", "paraphrase", original="text")
-    answered = pl.when(prompt_form=PARAPHRASE).then("paraphrase").otherwise("original")
-    responses = (
-        context.run.read("response", "test_responses").join(prompts, on="prompt_id").with_columns(prompt=answered)
-    )
+    responses = texts.answered(context.run, "test_responses")
     initial = (pl.col("policy_id") == INITIAL) & (pl.col("prompt_form") == ORIGINAL)
     sampled, *later = context.config.rl_test_rounds
     further = initial & (pl.col("split") == "rl_test") & (pl.col("sample") >= sampled.stop)

@@ -144,7 +144,7 @@ def test_scoring_holds_one_of_them_at_a_time_and_gives_the_scores_of_its_weights
     batch = texts.batches(scores.rounds(context)[0].select("prompt", "text").iter_rows())[0]
     own = load_reward_model(run.work("reward_models", "flip-0.30"), context.base_model)
     again = score(own, trunk_features(context.base_model, [-1], batch)[-1])
-    assert Scorer(context, {"flip-0.30"}).score(batch)["flip-0.30"].to_list() == again.tolist()
+    assert Scorer(context).only({"flip-0.30"}).score(batch)["flip-0.30"].to_list() == again.tolist()
 
 
 def test_one_process_learns_what_the_two_have_learnt(home: Path, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import json
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -28,7 +27,7 @@ from tests.pipeline.openrlhf_site import site
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from tests.pipeline.test_extend import content, tiny
 from tests.pipeline.test_openrlhf_run import config, jobs_of
-from tests.pipeline.test_resume import rows
+from tests.pipeline.test_resume import rows, wait_until
 from warehouse.schema import TABLES
 
 RUN, FAILED, DIVERGED, FINISHED = "retried", "rloo/flip-0.00", "rloo/flip-0.20", "rloo/flip-0.40"
@@ -143,21 +142,14 @@ def test_killed_while_it_tries_again_it_is_resumed(failed: Path, home: Path, mon
         patch.setenv("STANDIN_PAUSE_S", "1")
         assert jobs.retry(home, RUN) == [FAILED]  # a process of its own, in the background
     half = run.work("ppo", ".training", "rloo-flip-0.00", "checkpoints", "global_step2_hf", "tokenizer.json")
-    wait_until(lambda: half.exists() or not run.is_running)
+    wait_until(lambda: half.exists() or not run.is_running, 90)
     worker = run.worker()
     assert worker is not None
     os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: not run.is_running)
+    wait_until(lambda: not run.is_running, 90)
     assert jobs.status(home, RUN).state == "interrupted"
     flow.execute(run, io.StringIO())
     assert_retried(failed, home)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class KilledAfter:

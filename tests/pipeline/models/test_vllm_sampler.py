@@ -133,13 +133,20 @@ def test_a_prompt_beyond_the_context_is_refused_in_one_line(engine: VllmSampler)
     assert "\n" not in str(caught.value)
 
 
-def test_a_stage_samples_with_it_and_makes_a_lost_part_again(tmp_path: Path) -> None:
-    run = runs.create(tmp_path, load_profile("smoke", sampler="vllm"), "vllm")
-    context = Context(run, Progress(run, ["prompts", "test_responses"], (tmp_path / "log").open("w")))
-    context.progress.begin("prompts")
+def begun(home: Path, stage: str) -> tuple[RunDirectory, Context]:
+    """A run that samples by vLLM, with its prompts, at the beginning of a stage."""
+    run = runs.create(home, load_profile("smoke", sampler="vllm"), "vllm")
+    progress = Progress(run, ["prompts", stage], (home / "log").open("w"))
+    context = Context(run, progress)
+    progress.begin("prompts")
     prompts.run(context)
-    context.progress.end()
-    context.progress.begin("test_responses")
+    progress.end()
+    progress.begin(stage)
+    return run, context
+
+
+def test_a_stage_samples_with_it_and_makes_a_lost_part_again(tmp_path: Path) -> None:
+    run, context = begun(tmp_path, "test_responses")
     done = test_responses.run(context)
     made = run.read("response", test_responses.STAGE)
     assert made.height == done.units
@@ -188,12 +195,7 @@ def write_reward_model(run: RunDirectory, language_model: LanguageModel, name: s
 
 
 def test_a_checkpoint_of_ppo_is_sampled_by_the_engine_with_its_own_weights(fine_tuned: Path, tmp_path: Path) -> None:
-    run = runs.create(tmp_path, load_profile("smoke", sampler="vllm"), "vllm")
-    context = Context(run, Progress(run, ["prompts", "ppo"], (tmp_path / "log").open("w")))
-    context.progress.begin("prompts")
-    prompts.run(context)
-    context.progress.end()
-    context.progress.begin("ppo")
+    run, context = begun(tmp_path, STAGE)
     assert run.config.ppo is not None
     job, step = Job("flip-0.00", 0.0, ""), run.config.ppo.steps
     write_reward_model(run, context.base_model, job.reward_model_id)
