@@ -8,8 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from polars.testing import assert_frame_equal
 from ray.cluster_utils import Cluster
@@ -19,6 +22,7 @@ from pipeline.cluster import submitted
 from pipeline.cluster.options import EngineOptions
 from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidConfig, PipelineError
+from pipeline.runs import RunDirectory
 from tests.conftest import righttree
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from tests.pipeline.test_resume import rows, wait_until
@@ -122,6 +126,21 @@ def done_of(data: Path, run_id: str, stage: str) -> Callable[[], int]:
     return lambda: next((line["done"] for line in run.progress().get("stages", []) if line["name"] == stage), 0)
 
 
+def made(run: RunDirectory) -> set[str]:
+    """The parts of a run's policies that are there."""
+    return {path.stem for path in run.path.glob("ppo_run/ppo-*.parquet")}
+
+
+def workers(node: Any, task: str) -> list[psutil.Process]:
+    """The processes of a node that are at a task of this name."""
+    found = []
+    for child in psutil.Process(node.all_processes["raylet"][0].process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # ended in between
+            if f"ray::{task}" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
 def assert_same_rows(data: Path, run_id: str) -> None:
     for table in TABLES:
         assert_frame_equal(rows(data, run_id, table), rows(data, LOCAL, table))
@@ -133,13 +152,24 @@ def test_a_run_that_loses_a_node_ends_with_the_rows_of_the_local_engine(
     node = cluster.add_node(num_cpus=1)
     run = runs.create(home, config, "loses-a-node")
     process = on_cluster(home, "loses-a-node", cluster)
-    ppo = done_of(home, "loses-a-node", "ppo")
-    wait_until(lambda: ppo() >= 4 or process.poll() is not None, 120)  # both nodes are at a policy, neither is done
+    wait_until(lambda: bool(workers(node, "ppo loses-a-node")) or process.poll() is not None, 120)
+    (worker,) = workers(node, "ppo loses-a-node")
+    worker.suspend()  # the other node goes on, and leaves over what this one is at
+    policies = made(runs.open_run(home, LOCAL))
+    wait_until(lambda: len(made(run)) == len(policies) - 1, 120)
+    (held,) = policies - made(run)
+    policy = held.removeprefix("ppo-")
+    curve = run.work("curves", f"{policy}.jsonl")
+    worker.resume()
+    wait_until(lambda: curve.exists() and curve.stat().st_size > 0, 60)  # a policy is begun there
+    worker.suspend()
+    assert held not in made(run)
     cluster.remove_node(node, allow_graceful=False)
+    worker.kill()
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     log = (run.path / "log.txt").read_text()
-    assert re.search(r"ppo \S+: lost with its worker, begun again", log), log
+    assert f"ppo {policy}: lost with its worker, begun again" in log, log
     assert_same_rows(home, "loses-a-node")
     assert list(run.path.rglob(".partial-*")) == []
     assert jobs.status(home, "loses-a-node").stages[-2].done == jobs.status(home, LOCAL).stages[-2].done
