@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from warehouse.measures import correlation
 from warehouse.measures.correlation import Figure
+from warehouse.measures.kendall import Against, pays
 from warehouse.measures.ranks import Ranked, rank
 
 CORRELATIONS = ("kendall", "spearman", "pearson", "mrr")
@@ -116,7 +117,7 @@ def _chunk_figures(
     names: Mapping[str, Sequence[str]],
     rows: Ints,
     models: Ints,
-) -> Iterator[tuple[Figures, Figures]]:
+) -> list[tuple[Figures, Figures]]:
     d = models.shape[1]
     M = counts_BM.shape[1]
     one, other = np.nonzero(~np.eye(d, dtype=bool))
@@ -126,13 +127,22 @@ def _chunk_figures(
     weight = drawn[:, one] * drawn[:, other]
     weight *= ndr_defined_BMM.ravel().take(place)
     ndr = ndr_BMM.ravel().take(place)
-    shared = _Sides.make(ndr, weight, drawn)
-    for measure in errors:
+
+    found: dict[int, tuple[Figures, Figures]] = {}
+    together: list[int] = []
+    taken = np.empty((len(errors), *pair.shape))
+    for k, measure in enumerate(errors):
         column = measure.column_MM.ravel().take(pair) + rows[:, None] * measure.errors_BC.shape[1]
-        error = measure.errors_BC.ravel().take(column)
+        taken[k] = measure.errors_BC.ravel().take(column)
         defined = measure.defined_BC.ravel().take(column)
-        sides = shared if defined.all() else _Sides.make(ndr, weight * defined, drawn)
-        yield sides.figures(error, names)
+        if defined.all():
+            together.append(k)
+        else:
+            (found[k],) = _Sides.make(ndr, weight * defined, drawn).figures(taken[k, None], names)
+    if together:
+        figures = _Sides.make(ndr, weight, drawn).figures(taken[together], names)
+        found.update(zip(together, figures, strict=True))
+    return [found[k] for k in range(len(errors))]
 
 
 @dataclass(frozen=True)
@@ -160,20 +170,19 @@ class _Sides:
     def proxy_ranks(self) -> Ranked:
         return rank(self.proxy_ndr, self.proxy_weight)
 
-    def figures(self, error: NDArray[np.floating], names: Mapping[str, Sequence[str]]) -> tuple[Figures, Figures]:
-        pooled, within = {}, {}
-        proxy_error = error.reshape(self.proxy_ndr.shape)
-        if moments := [name for name in names["pooled"] if name != "mrr"]:
-            pooled = _some(moments, error, self.ndr, self.weight, self.ranks)
-        if moments := [name for name in names["within"] if name != "mrr"]:
-            per_golden = _some(moments, proxy_error, self.proxy_ndr, self.proxy_weight, self.proxy_ranks)
-            within = {name: self._mean_over_goldens(figure) for name, figure in per_golden.items()}
+    def figures(self, errors: Floats, names: Mapping[str, Sequence[str]]) -> list[tuple[Figures, Figures]]:
+        """Of each of K measures, whose errors are `[K, b, d(d − 1)]`."""
+        by_golden = errors.reshape(len(errors), *self.proxy_ndr.shape)
+        pooled = _moments(names["pooled"], errors, self.ndr, self.weight, lambda: self.ranks)
+        per_golden = _moments(names["within"], by_golden, self.proxy_ndr, self.proxy_weight, lambda: self.proxy_ranks)
+        within = [{name: self._mean_over_goldens(figure) for name, figure in one.items()} for one in per_golden]
         if "mrr" in names["pooled"] or "mrr" in names["within"]:
-            favoured = self._mean_over_goldens(self._favourites(proxy_error))
-            for level, into in (("pooled", pooled), ("within", within)):
-                if "mrr" in names[level]:
-                    into["mrr"] = favoured
-        return pooled, within
+            for k, proxy_error in enumerate(by_golden):
+                favoured = self._mean_over_goldens(self._favourites(proxy_error))
+                for level, into in (("pooled", pooled[k]), ("within", within[k])):
+                    if "mrr" in names[level]:
+                        into["mrr"] = favoured
+        return list(zip(pooled, within, strict=True))
 
     def _favourites(self, error: NDArray[np.floating]) -> Figure:
         """Per golden, 1 over the NDR rank of the proxy that the measure likes best; its favourites share it if tied.
@@ -197,8 +206,24 @@ class _Sides:
         return mean, total > 0
 
 
-def _some(
-    names: Sequence[str], error: NDArray[np.floating], ndr: NDArray[np.floating], weight: Floats, ndr_ranks: Ranked
+def _moments(
+    names: Sequence[str], errors: Floats, ndr: NDArray[np.floating], weight: Floats, ndr_ranks: Callable[[], Ranked]
+) -> list[Figures]:
+    """All figures but MRR, of each of `[K, rows, n]`; NDR's ranks are made where one of them asks for them."""
+    found: list[Figures] = [{} for _ in errors]
+    ranked = [name for name in names if name != "mrr"]
+    if "kendall" in ranked and pays(weight, len(errors)):
+        for into, value, defined in zip(found, *Against(ndr, weight).tau(errors), strict=True):
+            into["kendall"] = value, defined
+        ranked.remove("kendall")
+    if ranked:
+        for into, error in zip(found, errors, strict=True):
+            into.update(_of_ranks(ranked, error, ndr, weight, ndr_ranks()))
+    return found
+
+
+def _of_ranks(
+    names: Sequence[str], error: Floats, ndr: NDArray[np.floating], weight: Floats, ndr_ranks: Ranked
 ) -> Figures:
     error_ranks = rank(error, weight)
     figures: dict[str, Callable[[], Figure]] = {

@@ -11,10 +11,22 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from warehouse.measures import correlation
+from warehouse.measures.correlation import Figure
+from warehouse.measures.kendall import MOST_ENTRIES, Against, pays
 from warehouse.measures.ranks import rank
+
+
+def compared(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> Figure:
+    """The second of three sides, the others being its negative and constant."""
+    values, defined = Against(y, w).tau(np.array([-x, x, np.ones_like(x)]))
+    np.testing.assert_array_equal(values[0], -values[1])
+    assert not defined[2].any()
+    return values[1], defined[1]
+
 
 FUNCTIONS = [
     (correlation.kendall, stats.kendalltau),
+    (compared, stats.kendalltau),
     (correlation.spearman, stats.spearmanr),
     (correlation.pearson, stats.pearsonr),
 ]
@@ -31,8 +43,15 @@ def check(ours: Callable, theirs: Callable, x: np.ndarray, y: np.ndarray, w: np.
 
 
 @pytest.mark.parametrize("ties", [True, False])
-@pytest.mark.parametrize("n", [1, 2, 3, 6, 12, 13, 24, 25, 48, 49, 90, 97, 600])
-@pytest.mark.parametrize(("ours", "theirs"), FUNCTIONS)
+@pytest.mark.parametrize(
+    ("ours", "theirs", "n"),
+    [
+        (ours, theirs, n)
+        for ours, theirs in FUNCTIONS
+        for n in (1, 2, 3, 6, 12, 13, 24, 40, 41, 48, 49, 90, 97, 200, 256, 600)
+        if ours is not compared or n <= MOST_ENTRIES
+    ],
+)
 def test_each_equals_scipy_on_the_expanded_sample(ours: Callable, theirs: Callable, n: int, ties: bool) -> None:
     rng = np.random.default_rng(n)
     x = rng.integers(0, max(2, n // 3), (12, n)).astype(float) if ties else rng.random((12, n))
@@ -73,3 +92,19 @@ def test_kendall_of_weights_beyond_32_bits() -> None:
     x, y = rng.integers(0, 40, (2, 5, 90)).astype(float)
     w = rng.integers(1, 4, (5, 90)).astype(float)
     np.testing.assert_allclose(correlation.kendall(x, y, 10_000 * w)[0], correlation.kendall(x, y, w)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("heaviest", [3, 255])
+def test_what_is_compared_holds_its_greatest_weights(heaviest: int) -> None:
+    rng = np.random.default_rng(heaviest)
+    x, y = rng.integers(0, 400, (2, 3, MOST_ENTRIES)).astype(float)
+    w = rng.integers(heaviest - 2, heaviest + 1, (3, MOST_ENTRIES)).astype(float)
+    np.testing.assert_allclose(compared(x, y, w)[0], correlation.kendall(x, y, w)[0], atol=1e-12)
+
+
+def test_what_does_not_fit_or_would_take_longer_is_counted_by_merging() -> None:
+    assert pays(np.full((256, 256), 255.0), 1)
+    assert not pays(np.full((255, 256), 255.0), 1)
+    assert pays(np.full((128, 256), 255.0), 2)
+    assert not pays(np.full((300, 257), 1.0), 1)
+    assert not pays(np.full((300, 20), 256.0), 1)
