@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 
 HEIGHT = 300
 
@@ -24,8 +25,8 @@ def ndr(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.LayerC
     )
     y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=alt.Axis(tickCount=6, format=".1f"))
     lines = alt.Chart(alt.InlineData(values=[{"ndr": 0}, {"ndr": 1}])).mark_rule(opacity=SOFT, aria=False)
-    return alt.LayerChart(
-        layer=[
+    return layered(
+        [
             lines.encode(y=y, color=alt.ColorValue(INK)),
             base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
             base.mark_line(strokeWidth=2).encode(y=y),
@@ -51,8 +52,8 @@ def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: st
     y = alt.Y("tokens:Q", title="Mean length (tokens)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6))
     bold = base.transform_filter(alt.FieldEqualPredicate(equal=whole, field="policies"))
     each = base.transform_filter(f"datum.policies != '{whole}'")
-    return alt.LayerChart(
-        layer=[
+    return layered(
+        [
             each.mark_line(strokeWidth=1, opacity=0.35).encode(
                 y=y, detail=alt.Detail("policies:N"), color=alt.ColorValue(INK)
             ),

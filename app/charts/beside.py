@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK
+from app.charts.layers import layered
 
 HEIGHT = 260
 
@@ -32,8 +33,8 @@ def beside(correlations: pl.DataFrame) -> alt.LayerChart:
     x = alt.X("ours:Q", title="Correlation of accuracy with NDR", scale=scale, axis=alt.Axis(tickCount=5, format=".1f"))
     ours = alt.Color("whose:N", legend=alt.Legend(title=None, orient="top"), scale=alt.Scale(domain=["this run"]))
     there = base.transform_filter("isValid(datum.ours)").transform_calculate(whose="'this run'")
-    return alt.LayerChart(
-        layer=[
+    return layered(
+        [
             there.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=ours),
             there.mark_circle(size=110, opacity=1).encode(x=x, color=ours),
             base.mark_point(shape="diamond", size=90, strokeWidth=1.5, filled=False, opacity=1).encode(

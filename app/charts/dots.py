@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 from app.charts.models import colour, height, rows, trained_tooltips
 
 
@@ -37,4 +38,4 @@ def dots(
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q")),
         base.mark_circle(size=90, opacity=1).encode(x=x),
     ]
-    return alt.LayerChart(layer=layers, height=height(names), padding={"bottom": 4})
+    return layered(layers, height=height(names), padding={"bottom": 4})

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 
 HEIGHT = 380
 
@@ -40,4 +41,4 @@ def gains(points: pl.DataFrame, lines: pl.DataFrame, x_title: str) -> alt.LayerC
     if not lines.is_empty():
         fit = alt.Chart(lines).mark_line(strokeWidth=2, strokeDash=[6, 3], opacity=0.8, aria=False)
         layers.insert(1, fit.encode(x=x, y=y, color=colour))
-    return alt.LayerChart(layer=layers, height=HEIGHT, padding={"bottom": 4})
+    return layered(layers, height=HEIGHT, padding={"bottom": 4})

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 
 HEIGHT = 380
 
@@ -46,8 +47,8 @@ def goodhart(pairs: pl.DataFrame, bins: pl.DataFrame, line: pl.DataFrame) -> alt
             alt.Tooltip("pairs:Q", title="Pairs"),
         ],
     )
-    return alt.LayerChart(
-        layer=[
+    return layered(
+        [
             curve.encode(x=x, y=y, color=alt.ColorValue(INK)),
             points,
             means.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=alt.ColorValue(INK)),

@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK
+from app.charts.layers import layered
 
 _ROW = 62
 _FIT = alt.ExprRef("bandwidth('x') < 72 ? 8.5 : 11")
@@ -55,4 +56,4 @@ def grid(
         texts.mark_text(fontSize=15, dy=-8, aria=False).encode(text=alt.Text("figure:N")),
         texts.mark_text(fontSize=_FIT, dy=10, aria=False).encode(text=alt.Text("interval:N")),
     ]
-    return alt.LayerChart(layer=layers, height=_ROW * len(down[2]) + 20, padding={"bottom": 4})
+    return layered(layers, height=_ROW * len(down[2]) + 20, padding={"bottom": 4})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import altair as alt
 
+from app.charts.layers import layered
+
 HEIGHT = 44
 
 
@@ -22,4 +24,4 @@ def interval(value: float | None, low: float | None, high: float | None, least: 
     )
     band = base.mark_bar(height=8, opacity=0.35, cornerRadius=2).encode(x=x, x2=alt.X2("high:Q"))
     tick = base.mark_tick(thickness=3, size=18, opacity=1).encode(x=alt.X("value:Q"))
-    return alt.LayerChart(layer=[band, tick], height=HEIGHT, padding={"left": 2, "right": 6, "top": 2, "bottom": 2})
+    return layered([band, tick], height=HEIGHT, padding={"left": 2, "right": 6, "top": 2, "bottom": 2})

@@ -9,6 +9,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 from app.charts.panels import panel_title
 
 _ROW = 26
@@ -72,9 +73,9 @@ def _dots(
     )
     at = alt.Chart(alt.InlineData(values=[{"at": 0}])).encode(x=alt.X("at:Q"), color=alt.ColorValue(INK))
     layers = [
-        told.mark_bar(height=2).encode(x=alt.X(f"{low}:Q", scale=scale, title=x_title), x2=f"{high}:Q"),
+        told.mark_bar(height=2).encode(x=alt.X(f"{low}:Q", scale=scale, title=x_title), x2=alt.X2(f"{high}:Q")),
         told.mark_circle(size=80, opacity=1).encode(x=x),
     ]
     if column != "value":
         layers.insert(0, at.mark_rule(strokeDash=[5, 4], opacity=SOFT, aria=False))
-    return alt.LayerChart(layer=layers, padding={"bottom": 4}, **frame)
+    return layered(layers, padding={"bottom": 4}, **frame)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from app.charts.layers import layered
+
 HEIGHT = 180
 
 
@@ -21,6 +23,4 @@ def live(points: pl.DataFrame, title: str) -> alt.LayerChart:
             alt.Tooltip("value:Q", title=title, format=".3f"),
         ],
     )
-    return alt.LayerChart(
-        layer=[base.mark_line(strokeWidth=2), base.mark_circle(size=30)], height=HEIGHT, padding={"bottom": 4}
-    )
+    return layered([base.mark_line(strokeWidth=2), base.mark_circle(size=30)], height=HEIGHT, padding={"bottom": 4})

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK
+from app.charts.layers import layered
 from app.charts.pair import HEIGHT, click, described, tooltip
 
 _CELLS_WITH_FIGURES = 10
@@ -34,7 +35,7 @@ def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerCha
         .encode(
             color=alt.Color(f"{column}:Q", scale=scale, legend=legend),
             tooltip=tooltip(pairs, measure_title),
-            description="description:N",
+            description=alt.Description("description:N"),
         )
         .add_params(click())
     )
@@ -45,7 +46,7 @@ def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerCha
         label = f"isValid(datum.{column}) ? format(datum.{column}, '.2f') : '–'"
         figures = base.transform_calculate(label=label).mark_text(fontSize=13, aria=False)
         layers.append(figures.encode(text=alt.Text("label:N"), color=alt.ColorValue(INK)))
-    return alt.LayerChart(layer=layers, height=HEIGHT, padding={"bottom": 4})
+    return layered(layers, height=HEIGHT, padding={"bottom": 4})
 
 
 def _angle(names: list[str]) -> int:

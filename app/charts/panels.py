@@ -10,6 +10,7 @@ import polars as pl
 
 from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 from app.charts.pair import golden_colour, tooltip
 
 HEIGHT = 230
@@ -39,7 +40,7 @@ def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y, title: a
     if pairs.height > MANY:
         cells = density(pairs, "error", "ndr", measure_title, "NDR", "pairs")
         cells.encoding.color.legend = None
-        return alt.LayerChart(layer=[cells], **frame)
+        return layered([cells], **frame)
     points = base.mark_circle(size=28, opacity=0.7).encode(
         color=golden_colour(pairs, legend=None),
         tooltip=tooltip(pairs, measure_title),
@@ -48,7 +49,7 @@ def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y, title: a
     if pairs["error"].n_unique() > 2:
         fit = base.transform_regression("error", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, clip=True, aria=False)
         layers.append(fit.encode(x=x, y=y, color=alt.ColorValue(INK)))
-    return alt.LayerChart(layer=layers, **frame)
+    return layered(layers, **frame)
 
 
 def _scale(pairs: pl.DataFrame, column: str) -> alt.Scale:

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 
 HEIGHT = 300
 
@@ -36,8 +37,8 @@ def reliability(bins: pl.DataFrame) -> alt.LayerChart:
             alt.Tooltip("pairs:Q", title="Golden-ordered pairs", format=","),
         ],
     )
-    return alt.LayerChart(
-        layer=[
+    return layered(
+        [
             ideal.encode(x=x, y=y, color=alt.ColorValue(INK)),
             base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=alt.ColorValue(INK)),
             base.mark_line(strokeWidth=1.5, opacity=0.6).encode(y=y),

@@ -12,6 +12,7 @@ import polars as pl
 
 from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 from app.charts.pair import HEIGHT, click, described, golden_colour, tooltip
 
 _LEGEND_ENTRIES = 6
@@ -38,7 +39,11 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
     points = (
         base.mark_circle(size=110 if pairs.height <= _LARGE_POINTS else 45, opacity=0.85, cursor="pointer")
         .encode(
-            x=x, y=y, color=_golden_colour(pairs), tooltip=tooltip(pairs, measure_title), description="description:N"
+            x=x,
+            y=y,
+            color=_golden_colour(pairs),
+            tooltip=tooltip(pairs, measure_title),
+            description=alt.Description("description:N"),
         )
         .add_params(click())
     )
@@ -61,7 +66,7 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
         )
         layers.append(fit.encode(x=x, y=y, color=alt.ColorValue(INK)))
     margins = [] if pairs.height > MANY else _margins(base, x, y)
-    return alt.LayerChart(layer=[*layers, *margins, points, spread, ring], height=HEIGHT, padding={"bottom": 4})
+    return layered([*layers, *margins, points, spread, ring], height=HEIGHT, padding={"bottom": 4})
 
 
 def _margins(base: alt.Chart, x: alt.X, y: alt.Y) -> list[alt.Chart]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 
 HEIGHT = 340
 
@@ -35,6 +36,6 @@ def scores(responses: pl.DataFrame, golden: str, proxy: str) -> alt.LayerChart:
     same = alt.Chart(alt.InlineData(values=[{"at": -3}, {"at": 3}])).mark_line(
         strokeDash=[5, 4], strokeWidth=1, opacity=SOFT, aria=False, clip=True
     )
-    return alt.LayerChart(
-        layer=[marks, same.encode(x=alt.X("at:Q"), y=alt.Y("at:Q"), color=alt.ColorValue(INK))]
-    ).properties(height=HEIGHT, padding={"bottom": 4})
+    return layered([marks, same.encode(x=alt.X("at:Q"), y=alt.Y("at:Q"), color=alt.ColorValue(INK))]).properties(
+        height=HEIGHT, padding={"bottom": 4}
+    )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
+from app.charts.layers import layered
+
 HEIGHT = 320
 _ROW = 26
 _TICKS = 12
@@ -27,8 +29,8 @@ def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) ->
         tooltip=[alt.Tooltip("series:N", title="Series"), *_tooltips(y_title)],
     )
     y = alt.Y("value:Q", title=y_title, axis=alt.Axis(tickCount=6, format=".1f"))
-    return alt.LayerChart(
-        layer=[
+    return layered(
+        [
             base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title=y_title), y2=alt.Y2("high:Q")),
             base.mark_line(strokeWidth=2).encode(y=y),
             base.mark_circle(size=60, opacity=1).encode(y=y),
@@ -51,8 +53,8 @@ def best_splits(rows: pl.DataFrame, x_title: str) -> alt.LayerChart:
     )
     scale = alt.Scale(zero=False, padding=8)
     x = alt.X("value:Q", title=x_title, scale=scale, axis=alt.Axis(tickCount=5, format=".1f"))
-    return alt.LayerChart(
-        layer=[
+    return layered(
+        [
             base.mark_bar(height=2).encode(x=alt.X("low:Q", title=x_title, scale=scale), x2=alt.X2("high:Q")),
             base.mark_circle(size=80, opacity=1).encode(x=x),
         ],

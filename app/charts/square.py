@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK
+from app.charts.layers import layered
 
 _CELLS_WITH_FIGURES = 12
 _WITH_NAMES = 40
@@ -58,4 +59,4 @@ def square(
         label = "isValid(datum.value) ? format(datum.value, '.2f') : '–'"
         figures = base.transform_calculate(label=label).mark_text(fontSize=13, aria=False)
         layers.append(figures.encode(text=alt.Text("label:N"), color=alt.ColorValue(INK)))
-    return alt.LayerChart(layer=layers, height=HEIGHT, padding={"bottom": 4})
+    return layered(layers, height=HEIGHT, padding={"bottom": 4})

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK
+from app.charts.layers import layered
 from app.charts.models import height
 
 _NUMBERED = 40
@@ -41,6 +42,4 @@ def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
     ring = base.transform_filter("datum.pick").mark_point(
         shape="circle", size=110, strokeWidth=2, filled=False, opacity=1, aria=False
     )
-    return alt.LayerChart(
-        layer=[cell, ring.encode(color=alt.ColorValue(INK))], height=height(names), padding={"bottom": 4}
-    )
+    return layered([cell, ring.encode(color=alt.ColorValue(INK))], height=height(names), padding={"bottom": 4})

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK
+from app.charts.layers import layered
 
 
 def timings(stages: pl.DataFrame) -> alt.LayerChart:
@@ -18,4 +19,4 @@ def timings(stages: pl.DataFrame) -> alt.LayerChart:
     )
     bars = base.mark_bar(height=12, cornerRadius=2, opacity=0.85)
     text = base.mark_text(align="left", dx=6, fontSize=12).encode(text=alt.Text("label:N"), color=alt.ColorValue(INK))
-    return alt.LayerChart(layer=[bars, text], height=26 * max(1, len(order)), padding={"bottom": 2, "right": 70})
+    return layered([bars, text], height=26 * max(1, len(order)), padding={"bottom": 2, "right": 70})

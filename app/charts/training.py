@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from app.charts.layers import layered
 from app.charts.models import colour, trained_tooltips
 
 HEIGHT = 280
@@ -31,7 +32,7 @@ def training(
         bold.mark_line(strokeWidth=3.5),
         base.mark_circle(size=28, opacity=0.8),
     ]
-    return alt.LayerChart(layer=layers, height=HEIGHT, padding={"bottom": 4})
+    return layered(layers, height=HEIGHT, padding={"bottom": 4})
 
 
 def losses(curves: pl.DataFrame) -> alt.LayerChart:
@@ -47,8 +48,8 @@ def losses(curves: pl.DataFrame) -> alt.LayerChart:
         ],
     )
     dashed = alt.StrokeDash("pairs:N", legend=None)
-    return alt.LayerChart(
-        layer=[base.mark_line(strokeWidth=2.5).encode(strokeDash=dashed), base.mark_circle(size=40, opacity=1)],
+    return layered(
+        [base.mark_line(strokeWidth=2.5).encode(strokeDash=dashed), base.mark_circle(size=40, opacity=1)],
         height=HEIGHT,
         padding={"bottom": 4},
     )

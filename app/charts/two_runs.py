@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.ink import INK, SOFT
+from app.charts.layers import layered
 
 _FRAME = 90
 """Height of legend and axis, which Streamlit takes from a chart's own."""
@@ -40,8 +41,8 @@ def correlations(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> al
     scale = alt.Scale(domain=[-1, 1])
     zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).encode(x=alt.X("at:Q"), color=alt.ColorValue(INK))
     x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=".1f"))
-    return alt.LayerChart(
-        layer=[
+    return layered(
+        [
             zero.mark_rule(strokeDash=[5, 4], opacity=SOFT, aria=False),
             base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q")),
             base.mark_circle(size=110, opacity=1).encode(x=x),
@@ -66,9 +67,7 @@ def times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
     )
     bars = base.mark_bar(cornerRadius=2, opacity=0.9).encode(color=_run(runs))
     text = base.mark_text(align="left", dx=5, fontSize=11).encode(text=alt.Text("label:N"), color=alt.ColorValue(INK))
-    return alt.LayerChart(
-        layer=[bars, text], height=_FRAME + 34 * max(1, len(order)), padding={"bottom": 4, "right": 60}
-    )
+    return layered([bars, text], height=_FRAME + 34 * max(1, len(order)), padding={"bottom": 4, "right": 60})
 
 
 def _run(runs: Sequence[str]) -> alt.Color:

@@ -20,15 +20,19 @@ Bytes = NDArray[np.uint8]
 MOST_ENTRIES = 256
 _HEAVIEST_ROW = 2**16 - 1
 _HEAVIEST = 2**8 - 1
+_STEPS = 25
 _AS_THEY_ARE = 40
 """Up to so many entries, values are compared as they are; the bytes of their ranks would cost more than they save."""
 
 
 def pays(w: Floats, sides: int) -> bool:
-    """Whether to compare so many sides here with one of these weights `[rows, n]`: all fits, and the rows are many."""
+    """Whether to compare so many sides here with one of these weights `[rows, n]`: all fits, and there is enough of it.
+
+    Comparing takes as many steps as there are entries, merging as many as there are sides, however few the rows.
+    """
     rows, n = w.shape
     return bool(
-        n <= min(MOST_ENTRIES, sides * rows)
+        n <= min(MOST_ENTRIES, sides * max(rows, _STEPS))
         and w.max(initial=0.0) <= _HEAVIEST
         and w.sum(axis=1).max(initial=0.0) <= _HEAVIEST_ROW
     )
