@@ -8,7 +8,7 @@ import polars as pl
 
 from warehouse.errors import InvalidChoice
 from warehouse.measures.cube import PolicyValues
-from warehouse.measures.matched_kl import values_at_kl
+from warehouse.measures.matched_kl import strengths_read, values_at_kl
 from warehouse.measures.value_curves import ValueCurves
 from warehouse.reads import INITIAL, Samples, best_of_n, policy_values, prompts, reward_models
 from warehouse.schema import RL_ALGORITHMS
@@ -131,11 +131,14 @@ def policy_values_at_kl(
     models = reward_models(connection, run_id)["reward_model_id"].to_list()
     strengths = frame["strength"].unique().sort().to_list()
     kl_SM = np.zeros((len(strengths), len(models)))
+    there_SM = np.zeros(kl_SM.shape, dtype=bool)
     for strength, name, nats in frame.select("strength", "reward_model_id", "kl").iter_rows():
-        kl_SM[strengths.index(strength), models.index(name)] = nats
+        place = strengths.index(strength), models.index(name)
+        kl_SM[place], there_SM[place] = nats, True
     penalty = frame["kl_coefficient"][0]
-    values = [policy_values(connection, run_id, optimizer, strength, penalty, samples) for strength in strengths]
-    return values_at_kl(values, kl_SM, kl)
+    read = strengths_read(kl_SM, there_SM, kl)
+    values = [policy_values(connection, run_id, optimizer, strengths[s], penalty, samples) for s in read]
+    return values_at_kl(values, kl_SM[read], kl)
 
 
 def kl_reach(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str) -> tuple[float, float] | None:

@@ -11,7 +11,7 @@ from app.charts.models import height, rows
 def distribution(shares: pl.DataFrame, names: list[str]) -> alt.Chart:
     """`shares`: columns `reward_model, least, greatest, share`; one strip per name, from low scores to high."""
     return (
-        alt.Chart(shares)
+        alt.Chart(shares, height=height(names), padding={"bottom": 4})
         .mark_rect()
         .encode(
             x=alt.X(
@@ -36,5 +36,4 @@ def distribution(shares: pl.DataFrame, names: list[str]) -> alt.Chart:
                 alt.Tooltip("share:Q", title="Share of responses", format=".1%"),
             ],
         )
-        .properties(height=height(names), padding={"bottom": 4})
     )

@@ -36,6 +36,5 @@ def scores(responses: pl.DataFrame, golden: str, proxy: str) -> alt.LayerChart:
     same = alt.Chart(alt.InlineData(values=[{"at": -3}, {"at": 3}])).mark_line(
         strokeDash=[5, 4], strokeWidth=1, opacity=SOFT, aria=False, clip=True
     )
-    return layered([marks, same.encode(x=alt.X("at:Q"), y=alt.Y("at:Q"), color=alt.ColorValue(INK))]).properties(
-        height=HEIGHT, padding={"bottom": 4}
-    )
+    same = same.encode(x=alt.X("at:Q"), y=alt.Y("at:Q"), color=alt.ColorValue(INK))
+    return layered([marks, same], height=HEIGHT, padding={"bottom": 4})

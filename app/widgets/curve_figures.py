@@ -13,6 +13,7 @@ from app.charts import along
 from app.charts.export import Chart
 from app.charts.gains import gains
 from app.charts.goodhart import goodhart
+from app.charts.layers import titled
 from app.charts.square import square
 from app.choices import OveroptimisationChoice
 from app.formats import escape
@@ -166,7 +167,7 @@ class CurveFigures:
                 continue
             if made is not None:
                 chart, frame, said = made
-                charts.append(chart.properties(title=wording.optimizer(optimizer).title))
+                charts.append(titled(chart, wording.optimizer(optimizer).title))
                 rows.append(self._titled(optimizer, frame))
                 notes += [said] if said else []
         if charts:

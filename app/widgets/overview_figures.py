@@ -9,6 +9,7 @@ import streamlit as st
 from app import access, curve_frames, curve_wording, frames, overview_frames, overview_wording
 from app.access import Snapshot
 from app.charts.beside import beside
+from app.charts.layers import titled
 from app.charts.scatter import scatter
 from app.widgets import columns, figure
 from app.widgets.model_figures import MOST_IN_SQUARE
@@ -31,7 +32,7 @@ def scatters(
             st.info(f"No golden–proxy pair is defined for {title}: no golden's own gain can be told from zero.")
         else:
             drawn = curve_frames.among(pairs, names[optimizer][:MOST_IN_SQUARE])
-            panels.append(scatter(drawn, "Accuracy").properties(title=title[:1].upper() + title[1:]))
+            panels.append(titled(scatter(drawn, "Accuracy"), title[:1].upper() + title[1:]))
     if not panels:
         return
     notes = [overview_wording.undefined(evaluations[name], curves[name]) for name in evaluations]

@@ -81,7 +81,19 @@ def estimate(value: float, defined: bool, value_B: Floats, defined_B: Bools) -> 
 
 
 def interval(drawn_B: NDArray[np.floating]) -> tuple[Floats, Floats]:
-    """Lower and upper end of the 95 % percentile interval over the first axis."""
-    tail = 50.0 * (1.0 - LEVEL)
-    low, high = np.percentile(drawn_B, [tail, 100.0 - tail], axis=0)
-    return low, high
+    """Lower and upper end of the 95 % percentile interval over the first axis, as `np.percentile` has it.
+
+    Sorting each column in one piece takes a fraction of the time.
+    """
+    tail = 0.5 * (1.0 - LEVEL)
+    ordered = np.sort(np.ascontiguousarray(np.moveaxis(drawn_B, 0, -1)), axis=-1)
+    return _quantile(ordered, tail), _quantile(ordered, 1.0 - tail)
+
+
+def _quantile(ordered: NDArray[np.floating], share: float) -> Floats:
+    """Between the two neighbours of the last axis that the share falls between, in proportion."""
+    place = share * (ordered.shape[-1] - 1)
+    below = int(place)
+    here, following = (ordered[..., min(at, ordered.shape[-1] - 1)].astype(np.float64) for at in (below, below + 1))
+    found: Floats = here + (place - below) * (following - here)
+    return found

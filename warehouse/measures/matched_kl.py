@@ -17,6 +17,21 @@ from warehouse.errors import InvalidChoice
 from warehouse.measures.cube import PolicyValues
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def strengths_read(kl_SM: Floats, there_SM: Bools, kl: float) -> list[int]:
+    """The strengths that `values_at_kl` reads: where some policy first gets as far, and the one before.
+
+    Where none does, the strength that gets farthest, by which it says so.
+    """
+    found = set()
+    for m in range(kl_SM.shape[1]):
+        there = np.flatnonzero(there_SM[:, m])
+        far = np.flatnonzero(kl_SM[there, m] >= kl)
+        if len(far):
+            found |= set(map(int, there[max(0, far[0] - 1) : far[0] + 1]))
+    return sorted(found) or [int(np.where(there_SM, kl_SM, -1.0).max(axis=1).argmax())]
 
 
 def values_at_kl(values: Sequence[PolicyValues], kl_SM: Floats, kl: float) -> PolicyValues:

@@ -9,7 +9,7 @@ import pytest
 
 from warehouse.errors import InvalidChoice
 from warehouse.measures.cube import PolicyValues
-from warehouse.measures.matched_kl import values_at_kl
+from warehouse.measures.matched_kl import strengths_read, values_at_kl
 
 M, Q, S = 3, 5, 4
 
@@ -68,3 +68,26 @@ def test_a_kl_that_is_not_above_0_is_refused(kl: float) -> None:
 def test_a_kl_that_no_policy_reaches_is_refused_with_the_farthest() -> None:
     with pytest.raises(InvalidChoice, match="the farthest is at 3"):
         values_at_kl(_values(np.random.default_rng(5)), np.full((S, M), 3.0), 3.5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_strengths_that_are_read_say_all_that_all_of_them_do(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kl_SM, there_SM = rng.uniform(0.1, 9, size=(S, M)), rng.random((S, M)) < 0.8
+    values = [replace(one, optimised_M=there) for one, there in zip(_values(rng), there_SM, strict=True)]
+    for kl in (0.05, *rng.uniform(0.1, 9, 4), 8.9):
+        read = strengths_read(kl_SM, there_SM, kl)
+        try:
+            whole = values_at_kl(values, kl_SM, kl)
+        except InvalidChoice as refused:
+            with pytest.raises(InvalidChoice, match=str(refused)):
+                values_at_kl([values[s] for s in read], kl_SM[read], kl)
+            continue
+        part = values_at_kl([values[s] for s in read], kl_SM[read], kl)
+        assert np.array_equal(part.optimised_MMQ, whole.optimised_MMQ)
+        assert (part.optimised_M is None) == (whole.optimised_M is None)
+        assert part.optimised_M is None or np.array_equal(part.optimised_M, whole.optimised_M)
+    assert strengths_read(np.repeat([[1.0], [2.0], [3.0], [4.0]], M, axis=1), np.ones((S, M), dtype=bool), 2.5) == [
+        1,
+        2,
+    ]
