@@ -135,12 +135,19 @@ def lengths(
     """Mean tokens of an optimizer's policies at its strengths; None where its responses were not kept."""
     curves = value_curves(snapshot, run_id, optimizer, penalty)
     chosen = curves.prompts_in(categories)
-    samples = access.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
-    with access.cursor(snapshot) as connection:
-        tokens_SMQ = reads_lengths.tokens_along(connection, run_id, curves, samples, penalty)
+    tokens_SMQ = _tokens(snapshot, run_id, optimizer, penalty)
     if tokens_SMQ is None:
         return None
     return length_drift(tokens_SMQ[:, :, chosen], replicates=replicates(curves))
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _tokens(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None) -> NDArray[np.float64] | None:
+    """Mean tokens `[S, M, Q]` on all prompts, whichever are chosen of them."""
+    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    samples = access.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
+    with access.cursor(snapshot) as connection:
+        return reads_lengths.tokens_along(connection, run_id, curves, samples, penalty)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -56,6 +56,11 @@ class Errors:
     defined_BC: Bools
     column_MM: Ints
 
+    @cached_property
+    def everywhere(self) -> bool:
+        """Whether all are defined."""
+        return bool(self.defined_BC.all())
+
 
 def correlate(
     errors: Sequence[Errors],
@@ -131,11 +136,14 @@ def _chunk_figures(
     found: dict[int, tuple[Figures, Figures]] = {}
     together: list[int] = []
     taken = np.empty((len(errors), *pair.shape))
+    columns: dict[bytes, Ints] = {}
     for k, measure in enumerate(errors):
-        column = measure.column_MM.ravel().take(pair) + rows[:, None] * measure.errors_BC.shape[1]
-        taken[k] = measure.errors_BC.ravel().take(column)
-        defined = measure.defined_BC.ravel().take(column)
-        if defined.all():
+        key = measure.column_MM.tobytes()  # a map says how many columns there are
+        if key not in columns:
+            columns[key] = measure.column_MM.ravel().take(pair) + rows[:, None] * measure.errors_BC.shape[1]
+        taken[k] = measure.errors_BC.ravel().take(columns[key])
+        defined = measure.everywhere or measure.defined_BC.ravel().take(columns[key])
+        if np.all(defined):
             together.append(k)
         else:
             (found[k],) = _Sides.make(ndr, weight * defined, drawn).figures(taken[k, None], names)

@@ -60,14 +60,15 @@ class Against:
     def tau(self, x: NDArray[np.floating]) -> tuple[Floats, Bools]:
         """τ-b of each of K sides `[K, rows, n]` with this one and where it is defined, both `[K, rows]`; else 0."""
         K, (n, rows) = len(x), self._w_nr.shape
-        values = x if n <= _AS_THEY_ARE else _dense(x.reshape(K * rows, n))
+        values, distinct = (x, False) if n <= _AS_THEY_ARE else _dense(x.reshape(K * rows, n))
         x_nR = np.empty((n, K, rows), dtype=values.dtype)
         for into, one in zip(x_nR.transpose(1, 0, 2), values.reshape(K, rows * n), strict=True):
             into[:] = one.take(self._place_nr)
         x_nR = x_nR.reshape(n, K * rows)
         w_nR = np.tile(self._w_nr, K)
         above = [np.tile(one, K) for one in self._above] if self._above else [w_nR[i + 1 :] for i in range(n - 1)]
-        greater, less = (self._later(compare, x_nR, above) for compare in (np.greater, np.less))
+        greater = self._later(np.greater, x_nR, above)
+        less = self._ordered - greater if distinct else self._later(np.less, x_nR, above)
         ordered = greater + less
         if self._above:
             ordered = self._later(np.not_equal, x_nR, [w_nR[i + 1 :] for i in range(n - 1)])
@@ -89,8 +90,8 @@ class Against:
         return np.einsum("nkr,nr->kr", found.reshape(n, -1, rows).astype(np.float64), self._w_nr.astype(np.float64))
 
 
-def _dense(values: NDArray[np.floating]) -> Bytes:
-    """Each row's distinct values numbered in their order."""
+def _dense(values: NDArray[np.floating]) -> tuple[Bytes, bool]:
+    """Each row's distinct values numbered in their order, and whether all are distinct in all rows."""
     rows, n = values.shape
     flat = np.argsort(values, axis=1)
     flat += np.arange(rows)[:, None] * n
@@ -99,4 +100,4 @@ def _dense(values: NDArray[np.floating]) -> Bytes:
     np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, dtype=np.uint8, out=number[:, 1:])
     found = np.empty(rows * n, dtype=np.uint8)
     found[flat.ravel()] = number.ravel()
-    return found.reshape(rows, n)
+    return found.reshape(rows, n), bool((number[:, -1] == n - 1).all())
