@@ -194,6 +194,8 @@ def has_to_wait(other: str) -> str:
 
 def waiting(run: RunStatus) -> str:
     """Why a run does not work yet."""
+    if run.submitted_to is not None:
+        return f"Submitted to Ray at {escape(run.submitted_to)}, which has not begun with it."
     return f"Waits for {escape(run.waits_for or 'another run')}, which is at work: one run at a time takes all cores."
 
 

@@ -16,7 +16,7 @@ from pipeline.checkpoints import STAGE, Job, wanted_of, write
 from pipeline.context import Context
 from pipeline.scoring import Scorer
 
-_ROUNDING_NATS = 0.05
+ROUNDING_NATS = 0.05
 """A token, between two engines' bfloat16: five times what tests allow vLLM and transformers to differ by."""
 
 
@@ -52,10 +52,10 @@ def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: S
     }
     if far.sampler_N is not None:
         seen["test_sampler_kl_k3"] = off = float(far.sampler_N.mean())
-        if off > _ROUNDING_NATS * tokens:
+        if off > ROUNDING_NATS * tokens:
             context.progress.say(
                 f"{job.policy_id(step)}: what was sampled from is {off:.2g} nats a response from the checkpoint, more "
-                f"than the {_ROUNDING_NATS:g} a token of rounding: its samples may be of other weights"
+                f"than the {ROUNDING_NATS:g} a token of rounding: its samples may be of other weights"
             )
     write(context, job, step, responses, scorer.rows(responses), seen["test_kl_k3"])
     return seen

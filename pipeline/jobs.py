@@ -17,6 +17,7 @@ from pipeline import estimate as estimates
 from pipeline import extend as extend_run
 from pipeline import retry as retries
 from pipeline import runs, settings, turns, uploads, workers
+from pipeline.cluster import submitted
 from pipeline.cluster.options import HERE, EngineOptions
 from pipeline.config import Config, profile_names
 from pipeline.delete import delete as delete_run
@@ -45,6 +46,8 @@ __all__ = [
 READ_ONLY = "RIGHTTREE_READ_ONLY"
 """Environment variable; set to anything but 0, jobs are only looked at."""
 
+_ASK_EVERY_S = 15.0
+
 State = Literal["running", "waiting", "finished", "interrupted", "failed"]
 
 
@@ -66,8 +69,9 @@ class StageProgress:
 class RunStatus:
     """How a run stands.
 
-    `waiting`: a process holds it until another run, `waits_for`, is no longer at work. `interrupted`: nobody works on
-    it, `resume` takes it up; `failed`: so too, and it says why.
+    `waiting`: a process holds it until another run, `waits_for`, is no longer at work, or a cluster, at the address
+    `submitted_to`, has not begun with it. `interrupted`: nobody works on it, `resume` takes it up; `failed`: so too,
+    and it says why.
     """
 
     run_id: str
@@ -80,6 +84,7 @@ class RunStatus:
     stages: tuple[StageProgress, ...]
     published: bool
     waits_for: str | None = None
+    submitted_to: str | None = None
     extends: str | None = None
 
 
@@ -97,7 +102,8 @@ def list_runs(data: Path) -> list[RunStatus]:
 def status(data: Path, run_id: str) -> RunStatus:
     """How one run stands. Raises UnknownRun or DamagedRun."""
     run = runs.open_run(data, run_id)
-    waits_for = run.waits_for
+    submitted.look_after(run, _ASK_EVERY_S)
+    waits_for, submitted_to = run.waits_for, submitted.awaited(run)
     running = run.is_running and waits_for is None
     progress = run.progress()
     shown = {stage["name"]: stage for stage in progress.get("stages", [])}
@@ -108,8 +114,8 @@ def status(data: Path, run_id: str) -> RunStatus:
     error = run.error()
     published = run.is_done("publish") and not retries.is_asked(run)
     state: State = "finished" if published else "failed" if error else "interrupted"
-    if running or waits_for:
-        state = "waiting" if waits_for else "running"
+    if running or waits_for or submitted_to:
+        state = "running" if running else "waiting"
     created = runs.created_at(run.path)
     return RunStatus(
         run_id=run_id,
@@ -122,6 +128,7 @@ def status(data: Path, run_id: str) -> RunStatus:
         stages=tuple(stages),
         published=published,
         waits_for=waits_for,
+        submitted_to=submitted_to,
         extends=run.config.extends[-1].run_id if run.config.extends else None,
     )
 
@@ -244,14 +251,14 @@ def failed_policies(data: Path, run_id: str) -> list[str]:
 
 
 def cancel(data: Path, run_id: str, patience_s: float = 10.0) -> None:
-    """Stop a run that is at work or waits; what it has made stays, and `resume` goes on from there.
+    """Stop a run that is at work, waits or was submitted; what it has made stays, and `resume` goes on from there.
 
     It is asked to end, and after `patience_s` seconds made to. Raises UnknownRun, ReadOnly, and PipelineError for a run
     that nobody works on.
     """
     _check_allowed("a run cannot be cancelled")
     run = runs.open_run(data, run_id)
-    if not run.is_running:
+    if not run.is_running and submitted.awaited(run) is None:
         raise PipelineError(f"run {run_id} is not at work: it is {status(data, run_id).state}; see `righttree runs`")
     workers.stop(run, patience_s)
 

@@ -31,10 +31,13 @@ CONSOLE = "console.txt"
 def start(data: Path, run: RunDirectory, engine: EngineOptions = HERE) -> None:
     """Work on a run in a process that outlives this one; returns once it holds the run, or has ended.
 
-    Raises RunBusy if a process works on it already.
+    Raises RunBusy if a process works on it already, or a cluster is to.
     """
+    submitted.look_after(run)
     if run.is_running:
         raise RunBusy(f"run {run.run_id} is being worked on already; `righttree cancel {run.run_id}` stops it")
+    if (there := submitted.awaited(run)) is not None:
+        raise RunBusy(f"run {run.run_id} waits for Ray at {there}; `righttree cancel {run.run_id}` takes it back")
     address = submitted.cluster()
     if address is not None:
         _start_there(address, data, run, engine)
@@ -62,12 +65,8 @@ def _start_there(address: str, data: Path, run: RunDirectory, engine: EngineOpti
         run.write_error(None)
     submitted.submit(address, data, run, engine)
     deadline = time.monotonic() + _START_S
-    while not run.is_running and not run.is_finished and time.monotonic() < deadline:
-        why = submitted.why_ended(run)
-        if why is not None:
-            if run.error() is None:
-                run.write_error(why)
-            return
+    while submitted.awaited(run) is not None and time.monotonic() < deadline:
+        submitted.look_after(run)
 
 
 def stop(run: RunDirectory, patience_s: float) -> None:
@@ -78,7 +77,7 @@ def stop(run: RunDirectory, patience_s: float) -> None:
     _wait(lambda: run.worker() is not None or not run.is_running, _KNOWN_S)
     worker = run.worker()
     if worker is None:
-        if run.is_running and submitted.stop(run) and _wait(lambda: not run.is_running, patience_s + _END_S):
+        if submitted.stop(run) and _wait(lambda: not run.is_running, patience_s + _END_S):
             return
         if run.is_running:
             raise PipelineError(

@@ -8,11 +8,13 @@ The data folder has to be at the same path there. Ray's own command line does it
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,9 +46,13 @@ def submit(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -
     if odd:
         raise InvalidConfig(f"{odd[0]!r:.200} cannot be passed on to a job, which a shell starts: use plain words")
     options = ["--submission-id", job, "--no-wait", "--runtime-env-json", json.dumps(environment)]
-    _ray(address, "submit", *options, "--", *words)
-    with told(run.path):
+    with told(run.path):  # before the job may begin, by which `awaited` tells
         (run.path / _LAST).write_text(json.dumps({"address": address, "job": job}))
+    try:
+        _ray(address, "submit", *options, "--", *words)
+    except PipelineError:
+        _forget(run)
+        raise
 
 
 def stop(run: RunDirectory) -> bool:
@@ -54,20 +60,56 @@ def stop(run: RunDirectory) -> bool:
     last = _last(run)
     if last is None:
         return False
+    waited = awaited(run) is not None
     _ray(last["address"], "stop", "--no-wait", last["job"])
+    if waited:
+        _forget(run)
     return True
 
 
-def why_ended(run: RunDirectory) -> str | None:
-    """Why the job that the run was last submitted as is over, in a line; None while it is not."""
+def awaited(run: RunDirectory) -> str | None:
+    """Address of the cluster that the run was submitted to and that has not begun with it; None where there is none.
+
+    What holds a run writes its lock, so that a job that has begun has a lock younger than its submission.
+    """
     last = _last(run)
-    if last is None:
-        return None
-    said = _ray(last["address"], "status", last["job"])
-    if not any(f"Job '{last['job']}' {ended}" in said for ended in ("failed", "was stopped")):
-        return None
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return f"Ray job {last['job']}: {lines[-1]}"
+    try:
+        asked = (run.path / _LAST).stat().st_mtime_ns
+        begun = (run.path / ".lock").stat().st_mtime_ns
+    except FileNotFoundError:
+        begun = 0
+    return None if last is None or begun > asked else last["address"]
+
+
+def look_after(run: RunDirectory, every_s: float = 0.0) -> None:
+    """Ask the cluster whether a job that is awaited is over; if so it is not awaited any more, and the run says why.
+
+    Not more often than `every_s` by this process, as an answer takes a second. A cluster that does not answer changes
+    nothing.
+    """
+    last = _last(run)
+    if last is None or awaited(run) is None or time.monotonic() - _asked.get(last["job"], -math.inf) < every_s:
+        return
+    _asked[last["job"]] = time.monotonic()
+    try:
+        said = _ray(last["address"], "status", last["job"])
+    except PipelineError:
+        return
+    over = [how for how in ("failed", "was stopped", "succeeded") if f"Job '{last['job']}' {how}" in said]
+    if over and awaited(run) is not None:
+        if over != ["succeeded"] and run.error() is None:
+            lines = [line.strip() for line in said.splitlines() if line.strip()]
+            run.write_error(f"Ray job {last['job']}: {lines[-1]}")
+        _forget(run)
+
+
+_asked: dict[str, float] = {}
+"""When this process last asked about a job."""
+
+
+def _forget(run: RunDirectory) -> None:
+    with told(run.path):
+        (run.path / _LAST).unlink(missing_ok=True)
 
 
 def _last(run: RunDirectory) -> dict[str, str] | None:

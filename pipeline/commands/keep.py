@@ -123,7 +123,7 @@ def _list_runs() -> None:
     for run in found:
         done = sum(stage.state == "done" for stage in run.stages)
         doing = next((_doing(stage) for stage in run.stages if stage.state == "running"), "")
-        waits = f"waits for {run.waits_for}" if run.waits_for else ""
+        waits = f"waits for {run.waits_for or f'Ray at {run.submitted_to}'}" if run.state == "waiting" else ""
         detail = run.error if run.state == "failed" else waits or doing
         stages = f"{done}/{len(run.stages)} stages"
         print(f"{run.run_id}  {run.state:<11}  {stages}  {run.wall_s:6.0f} s  {detail or ''}".rstrip(), flush=True)

@@ -21,7 +21,7 @@ from pipeline import extend, jobs, runs
 from pipeline.cluster import submitted
 from pipeline.cluster.options import EngineOptions
 from pipeline.config import Config, load_profile
-from pipeline.errors import InvalidConfig, PipelineError
+from pipeline.errors import InvalidConfig, PipelineError, RunBusy
 from pipeline.runs import RunDirectory
 from tests.conftest import righttree
 from tests.pipeline.reward_models_elsewhere import checkpoint
@@ -70,14 +70,23 @@ batch_responses = 16
 """
 
 
+@pytest.fixture(scope="module")
+def hold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """While this file is there, no job begins."""
+    return tmp_path_factory.mktemp("bin") / "hold"
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _settings() -> Iterator[None]:
-    """One thread a task and no authentication, in all processes that are started here; the models' cache is known."""
+def _settings(hold: Path) -> Iterator[None]:
+    """No authentication, and a `python` for the jobs, in all processes that are started here."""
+    python = hold.with_name("python")
+    python.write_text(f'#!/bin/sh\nwhile [ -e "{hold}" ]; do sleep 0.1; done\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # a job runs `python`
+        patch.setenv("PATH", f"{python.parent}{os.pathsep}{os.environ['PATH']}")
         yield
 
 
@@ -273,6 +282,35 @@ def test_background_runs_are_submitted_as_jobs_where_the_environment_says_so(
         jobs.resume(home, run.run_id)
     with pytest.raises(InvalidConfig, match="cannot be passed on to a job"):
         jobs.resume(home, run.run_id, EngineOptions("ray", storage="file:///tmp/$(id)"))
+
+
+def test_a_run_waits_until_the_cluster_begins_with_it_and_can_be_taken_back(
+    home: Path, config: Config, cluster: Cluster, hold: Path, tmp_path: Path
+) -> None:
+    address = f"http://{cluster.webui_url}"
+    run = runs.create(home, config, "taken-back")
+    hold.touch()
+    submitted.submit(address, home, run, EngineOptions())
+    waiting = jobs.status(home, run.run_id)
+    assert (waiting.state, waiting.submitted_to, waiting.waits_for) == ("waiting", address, None)
+    with pytest.raises(RunBusy, match=f"waits for Ray at {address}"):
+        jobs.resume(home, run.run_id)
+    jobs.cancel(home, run.run_id)
+    assert jobs.status(home, run.run_id).state == "interrupted"
+    with pytest.raises(PipelineError, match="is not at work"):
+        jobs.cancel(home, run.run_id)
+    hold.unlink()
+
+    lost = runs.create(home, config, "not-seen-there")
+    submitted.submit(address, tmp_path, lost, EngineOptions())  # as if the cluster had another data folder
+    wait_until(lambda: submitted.look_after(lost) or submitted.awaited(lost) is None, 90)
+    failed = jobs.status(home, lost.run_id)
+    assert failed.state == "failed"
+    assert failed.error is not None
+    assert failed.error.startswith(f"Ray job righttree-{lost.run_id}-")
+
+    assert not run.is_running  # what was taken back did not begin meanwhile
+    assert "Ray: connecting" not in jobs.log_tail(home, run.run_id)
 
 
 def test_options_of_a_stage_come_before_those_of_all() -> None:

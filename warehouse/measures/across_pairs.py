@@ -44,7 +44,7 @@ Figures = dict[str, Figure]
 
 _FEWEST_MODELS = 3
 _CHUNK_ENTRIES = 60_000
-_THREADED_ENTRIES = 2_000_000
+_THREADED_ENTRIES = 5_000_000
 _THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -141,14 +141,19 @@ def _chunk_figures(
         key = measure.column_MM.tobytes()  # a map says how many columns there are
         if key not in columns:
             columns[key] = measure.column_MM.ravel().take(pair) + rows[:, None] * measure.errors_BC.shape[1]
-        taken[k] = measure.errors_BC.ravel().take(columns[key])
+        values = measure.errors_BC.ravel()
+        if values.dtype == taken.dtype:
+            values.take(columns[key], out=taken[k], mode="clip")  # nothing is beyond, but "raise" works on a copy
+        else:
+            taken[k] = values.take(columns[key])
         defined = measure.everywhere or measure.defined_BC.ravel().take(columns[key])
         if np.all(defined):
             together.append(k)
         else:
             (found[k],) = _Sides.make(ndr, weight * defined, drawn).figures(taken[k, None], names)
     if together:
-        figures = _Sides.make(ndr, weight, drawn).figures(taken[together], names)
+        several = taken if len(together) == len(errors) else taken[together]
+        figures = _Sides.make(ndr, weight, drawn).figures(several, names)
         found.update(zip(together, figures, strict=True))
     return [found[k] for k in range(len(errors))]
 

@@ -16,11 +16,13 @@ from polars.testing import assert_frame_equal
 from scipy.stats import chisquare
 
 from pipeline import runs
-from pipeline.checkpoint_folders import checkpoint_of
+from pipeline.checkpoint_folders import ROUNDING_NATS, checkpoint_of
 from pipeline.checkpoints import STAGE, Job, wanted_of
 from pipeline.config import load_profile
 from pipeline.context import Context
 from pipeline.errors import ModelUnavailable
+from pipeline.models.divergence import divergence
+from pipeline.models.fine_tuned import load_fine_tuned
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.sampler import Request
@@ -131,6 +133,18 @@ def test_a_prompt_beyond_the_context_is_refused_in_one_line(engine: VllmSampler)
     with pytest.raises(ModelUnavailable, match="tokens that vLLM keeps") as caught:
         engine.sample([Request("word " * (engine.context_tokens + 1), 1.0)], 4, seed=0)
     assert "\n" not in str(caught.value)
+
+
+def test_samples_of_other_weights_are_told_from_a_checkpoint_s_own(
+    engine: VllmSampler, language_model: LanguageModel, fine_tuned: Path
+) -> None:
+    requests = [Request(question, 1.0) for question in QUESTIONS for _ in range(4)]
+    made = engine.sample(requests, 16, seed=5, with_log_p=True)  # π_0's
+    asked, tokens = [request.prompt for request in requests], np.mean([one.tokens for one in made])
+    for policy, differs in ((load_fine_tuned(fine_tuned, language_model), True), (language_model, False)):
+        off_N = divergence(policy, language_model, asked, made, 1.0).sampler_N
+        assert off_N is not None
+        assert (off_N.mean() > ROUNDING_NATS * tokens) == differs
 
 
 def begun(home: Path, stage: str) -> tuple[RunDirectory, Context]:
