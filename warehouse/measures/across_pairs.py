@@ -12,7 +12,7 @@ is undefined.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +21,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures import correlation
-from warehouse.measures.correlation import Figure
+from warehouse.measures.correlation import Figure, ProductMoment, kendall_of_ranks, varies
 from warehouse.measures.kendall import Against, pays
-from warehouse.measures.ranks import Ranked, rank
+from warehouse.measures.ranks import Ranked, middle_ranks, rank
 
 CORRELATIONS = ("kendall", "spearman", "pearson", "mrr")
 """METHOD's figures of how well a measure predicts NDR; the last is a mean over goldens either way."""
@@ -150,45 +149,31 @@ def _chunk_figures(
         if np.all(defined):
             together.append(k)
         else:
-            (found[k],) = _Sides.make(ndr, weight * defined, drawn).figures(taken[k, None], names)
+            (found[k],) = _Sides(ndr, weight * defined, drawn).figures(taken[k, None], names)
     if together:
         several = taken if len(together) == len(errors) else taken[together]
-        figures = _Sides.make(ndr, weight, drawn).figures(several, names)
+        figures = _Sides(ndr, weight, drawn).figures(several, names)
         found.update(zip(together, figures, strict=True))
     return [found[k] for k in range(len(errors))]
 
 
-@dataclass(frozen=True)
 class _Sides:
-    """One chunk's NDR side with its rankings, which all measures share unless they are undefined somewhere."""
+    """One chunk's NDR, pooled and by golden, which all measures share unless they are undefined somewhere."""
 
-    ndr: NDArray[np.floating]
-    weight: Floats
-    proxy_ndr: NDArray[np.floating]
-    proxy_weight: Floats
-    drawn: Floats
-
-    @staticmethod
-    def make(ndr: NDArray[np.floating], weight: Floats, drawn: Floats) -> _Sides:
+    def __init__(self, ndr: NDArray[np.floating], weight: Floats, drawn: Floats) -> None:
         b, d = drawn.shape
         # within a golden its own multiplicity does not matter: a proxy stands as often as it was drawn
         proxy_weight = (weight.reshape(b, d, d - 1) / drawn[:, :, None]).reshape(b * d, d - 1)
-        return _Sides(ndr, weight, ndr.reshape(b * d, d - 1), proxy_weight, drawn)
-
-    @cached_property
-    def ranks(self) -> Ranked:
-        return rank(self.ndr, self.weight)
-
-    @cached_property
-    def proxy_ranks(self) -> Ranked:
-        return rank(self.proxy_ndr, self.proxy_weight)
+        self._pooled = _Side(ndr, weight)
+        self._by_golden = _Side(ndr.reshape(b * d, d - 1), proxy_weight)
+        self._drawn = drawn
 
     def figures(self, errors: Floats, names: Mapping[str, Sequence[str]]) -> list[tuple[Figures, Figures]]:
         """Of each of K measures, whose errors are `[K, b, d(d − 1)]`."""
-        by_golden = errors.reshape(len(errors), *self.proxy_ndr.shape)
-        pooled = _moments(names["pooled"], errors, self.ndr, self.weight, lambda: self.ranks)
-        per_golden = _moments(names["within"], by_golden, self.proxy_ndr, self.proxy_weight, lambda: self.proxy_ranks)
-        within = [{name: self._mean_over_goldens(figure) for name, figure in one.items()} for one in per_golden]
+        by_golden = errors.reshape(len(errors), *self._by_golden.ndr.shape)
+        pooled = self._pooled.figures(names["pooled"], errors)
+        each = self._by_golden.figures(names["within"], by_golden)
+        within = [{name: self._mean_over_goldens(figure) for name, figure in one.items()} for one in each]
         if "mrr" in names["pooled"] or "mrr" in names["within"]:
             for k, proxy_error in enumerate(by_golden):
                 favoured = self._mean_over_goldens(self._favourites(proxy_error))
@@ -202,46 +187,54 @@ class _Sides:
 
         A rank is one more than how many drawn proxies have a greater NDR. Undefined with fewer than two proxies.
         """
-        there = self.proxy_weight > 0
+        proxies = self._by_golden
+        there = proxies.weight > 0
         liked = np.where(there, error, -np.inf)
-        favoured = np.where(there & (liked == liked.max(axis=1, keepdims=True)), self.proxy_weight, 0.0)
-        ranks = self.proxy_ranks
+        favoured = np.where(there & (liked == liked.max(axis=1, keepdims=True)), proxies.weight, 0.0)
+        ranks = proxies.ranks
         ndr_rank = 1.0 + ranks.total[:, None] - ranks.below - ranks.tied
         total = favoured.sum(axis=1)
         value = np.divide((favoured / ndr_rank).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
         return value, there.sum(axis=1) >= 2
 
     def _mean_over_goldens(self, figure: Figure) -> Figure:
-        value, defined = (array.reshape(self.drawn.shape) for array in figure)
-        golden_weight = np.where(defined, self.drawn, 0.0)
+        value, defined = (array.reshape(self._drawn.shape) for array in figure)
+        golden_weight = np.where(defined, self._drawn, 0.0)
         total = golden_weight.sum(axis=1)
         mean = np.divide((value * golden_weight).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
         return mean, total > 0
 
 
-def _moments(
-    names: Sequence[str], errors: Floats, ndr: NDArray[np.floating], weight: Floats, ndr_ranks: Callable[[], Ranked]
-) -> list[Figures]:
-    """All figures but MRR, of each of `[K, rows, n]`; NDR's ranks are made where one of them asks for them."""
-    found: list[Figures] = [{} for _ in errors]
-    ranked = [name for name in names if name != "mrr"]
-    if "kendall" in ranked and pays(weight, len(errors)):
-        for into, value, defined in zip(found, *Against(ndr, weight).tau(errors), strict=True):
-            into["kendall"] = value, defined
-        ranked.remove("kendall")
-    if ranked:
+@dataclass(frozen=True)
+class _Side:
+    """NDR `[rows, n]`, pooled or by golden, with what is made of it once for all measures."""
+
+    ndr: NDArray[np.floating]
+    weight: Floats
+
+    @cached_property
+    def ranks(self) -> Ranked:
+        return rank(self.ndr, self.weight)
+
+    @cached_property
+    def _values(self) -> ProductMoment:
+        return ProductMoment(self.ndr, varies(self.ndr, self.weight), self.weight)
+
+    @cached_property
+    def _middle(self) -> ProductMoment:
+        return ProductMoment(*middle_ranks(self.ndr, self.weight), self.weight)
+
+    def figures(self, names: Sequence[str], errors: Floats) -> list[Figures]:
+        """The named figures but MRR, of each of `[K, rows, n]`."""
+        found: list[Figures] = [{} for _ in errors]
+        if "kendall" in names and pays(self.weight, len(errors)):
+            for into, value, defined in zip(found, *Against(self.ndr, self.weight).tau(errors), strict=True):
+                into["kendall"] = value, defined
         for into, error in zip(found, errors, strict=True):
-            into.update(_of_ranks(ranked, error, ndr, weight, ndr_ranks()))
-    return found
-
-
-def _of_ranks(
-    names: Sequence[str], error: Floats, ndr: NDArray[np.floating], weight: Floats, ndr_ranks: Ranked
-) -> Figures:
-    error_ranks = rank(error, weight)
-    figures: dict[str, Callable[[], Figure]] = {
-        "kendall": lambda: correlation.kendall_of_ranks(error_ranks, ndr_ranks, weight),
-        "spearman": lambda: correlation.spearman_of_ranks(error_ranks, ndr_ranks, weight),
-        "pearson": lambda: correlation.pearson_of_varying(error, ndr, weight, error_ranks, ndr_ranks),
-    }
-    return {name: figures[name]() for name in names}
+            if "kendall" in names and "kendall" not in into:
+                into["kendall"] = kendall_of_ranks(rank(error, self.weight), self.ranks, self.weight)
+            if "spearman" in names:
+                into["spearman"] = self._middle.of(*middle_ranks(error, self.weight))
+            if "pearson" in names:
+                into["pearson"] = self._values.of(error, varies(error, self.weight))
+        return found

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures.ranks import Ranked, rank
+from warehouse.measures.ranks import Ranked, middle_ranks, rank
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Whole = NDArray[np.signedinteger[Any]]
-Figure = tuple[Floats, NDArray[np.bool_]]
+Bools = NDArray[np.bool_]
+Figure = tuple[Floats, Bools]
 """Values `[B]` and where they are defined; the value is 0 where it is not."""
 
 _LEAF = 12
@@ -25,29 +26,17 @@ _LEAF = 12
 
 def pearson(x: NDArray[np.floating], y: NDArray[np.floating], w: Floats) -> Figure:
     """Pearson r; undefined where either side is constant over the entries that have weight."""
-    return _product_moment(x, y, w, _varies(x, w) & _varies(y, w))
+    return ProductMoment(y, varies(y, w), w).of(x, varies(x, w))
 
 
 def spearman(x: NDArray[np.floating], y: NDArray[np.floating], w: Floats) -> Figure:
     """Spearman ρ: Pearson r of the average ranks of the expanded sample."""
-    return spearman_of_ranks(rank(x, w), rank(y, w), w)
+    return ProductMoment(*middle_ranks(y, w), w).of(*middle_ranks(x, w))
 
 
 def kendall(x: NDArray[np.floating], y: NDArray[np.floating], w: Floats) -> Figure:
     """Kendall τ-b over all pairs of entries, each pair weighing w_i · w_j."""
     return kendall_of_ranks(rank(x, w), rank(y, w), w)
-
-
-def pearson_of_varying(
-    x: NDArray[np.floating], y: NDArray[np.floating], w: Floats, x_ranks: Ranked, y_ranks: Ranked
-) -> Figure:
-    """`pearson` where the ranks are at hand, which say what is constant."""
-    return _product_moment(x, y, w, x_ranks.varies & y_ranks.varies)
-
-
-def spearman_of_ranks(x: Ranked, y: Ranked, w: Floats) -> Figure:
-    """`spearman` of two rankings made with the same weights."""
-    return _product_moment(x.middle, y.middle, w, x.varies & y.varies)
 
 
 def kendall_of_ranks(x: Ranked, y: Ranked, w: Floats) -> Figure:
@@ -65,25 +54,34 @@ def kendall_of_ranks(x: Ranked, y: Ranked, w: Floats) -> Figure:
     return np.clip(value, -1.0, 1.0), defined
 
 
-def _product_moment(x: NDArray[np.floating], y: NDArray[np.floating], w: Floats, varying: NDArray[np.bool_]) -> Figure:
-    total = w.sum(axis=1, keepdims=True)
-    share = np.divide(w, total, out=np.zeros_like(w), where=total > 0)
-    dx = x - np.einsum("bn,bn->b", share, x)[:, None]
-    dy = y - np.einsum("bn,bn->b", share, y)[:, None]
-    weighted = share * dx
-    covariance = np.einsum("bn,bn->b", weighted, dy)
-    spread = np.sqrt(np.einsum("bn,bn->b", weighted, dx)) * np.sqrt(np.einsum("bn,bn,bn->b", share, dy, dy))
-    defined = varying & (spread > 0)
-    value = np.divide(covariance, spread, out=np.zeros_like(covariance), where=defined)
-    return np.clip(value, -1.0, 1.0), defined
+class ProductMoment:
+    """Pearson r of many sides with one, `y`, of whose varying is known: `y_varies` says which rows are not constant."""
+
+    def __init__(self, y: NDArray[np.floating], y_varies: Bools, w: Floats) -> None:
+        total = w.sum(axis=1, keepdims=True)
+        self._share = np.divide(w, total, out=np.zeros_like(w), where=total > 0)
+        dy = y - np.einsum("bn,bn->b", self._share, y)[:, None]
+        self._weighted = self._share * dy
+        self._spread = np.sqrt(np.einsum("bn,bn->b", self._weighted, dy))
+        self._varies = y_varies
+
+    def of(self, x: NDArray[np.floating], x_varies: Bools) -> Figure:
+        """r of x with y; undefined where either is constant over the entries that have weight."""
+        dx = x - np.einsum("bn,bn->b", self._share, x)[:, None]
+        covariance = np.einsum("bn,bn->b", self._weighted, dx)
+        spread = self._spread * np.sqrt(np.einsum("bn,bn,bn->b", self._share, dx, dx))
+        defined = self._varies & x_varies & (spread > 0)
+        value = np.divide(covariance, spread, out=np.zeros_like(covariance), where=defined)
+        return np.clip(value, -1.0, 1.0), defined
 
 
-def _varies(x: NDArray[np.floating], w: Floats) -> NDArray[np.bool_]:
+def varies(x: NDArray[np.floating], w: Floats) -> Bools:
+    """Whether a row has two distinct values of positive weight."""
     there = w > 0
     highest = np.where(there, x, -np.inf).max(axis=1, initial=-np.inf)
     lowest = np.where(there, x, np.inf).min(axis=1, initial=np.inf)
-    varies: NDArray[np.bool_] = highest > lowest
-    return varies
+    found: Bools = highest > lowest
+    return found
 
 
 def _discordant(x: Ints, y: Ints, w: Floats) -> tuple[Floats, Floats]:

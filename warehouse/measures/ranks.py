@@ -62,6 +62,25 @@ def rank(values: NDArray[np.floating], weights: Floats) -> Ranked:
     return Ranked(dense, below, tied, total, tied_pairs)
 
 
+def middle_ranks(values: NDArray[np.floating], weights: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """`Ranked.middle` and `Ranked.varies` alone, in half of the time that all ranks take."""
+    rows, n = values.shape
+    flat = (np.argsort(values, axis=1) + np.arange(rows)[:, None] * n).ravel()
+    ordered, weight = (array.ravel().take(flat).reshape(rows, n) for array in (values, weights))
+    upto = np.cumsum(weight, axis=1)
+    below = upto - weight
+    starts = np.ones((rows, n), dtype=bool)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=starts[:, 1:])
+    if not starts.all():
+        below *= starts
+        np.maximum.accumulate(below, axis=1, out=below)
+        ends = np.ones((rows, n), dtype=bool)
+        ends[:, :-1] = starts[:, 1:]
+        upto = np.minimum.accumulate(np.where(ends, upto, np.inf)[:, ::-1], axis=1)[:, ::-1]
+    varies: NDArray[np.bool_] = (below * (weight > 0)).max(axis=1, initial=0.0) > 0
+    return _put((0.5 * (below + upto + 1.0)).ravel(), flat).reshape(rows, n), varies
+
+
 def _put(ordered: NDArray[Any], flat: Ints) -> NDArray[Any]:
     out = np.empty_like(ordered)
     out[flat] = ordered
