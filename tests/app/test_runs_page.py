@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -254,6 +255,21 @@ def test_a_waiting_run_says_for_which(home: Path, runs_page: OpenPage) -> None:
         assert any("waiting" in badge for badge in badges(page))
         assert "Waits for first, which is at work" in said(page)
         jobs.cancel(home, second)
+
+
+def test_a_run_that_a_cluster_has_not_begun_with_says_so(home: Path, runs_page: OpenPage) -> None:
+    run, _ = begun(home, "submitted")
+    nowhere = "http://127.0.0.1:1"  # a cluster that does not answer: nothing is known but that it was asked
+    (run.path / "ray-job.json").write_text(json.dumps({"address": nowhere, "job": "righttree-submitted"}))
+    page = runs_page(home)
+    assert not page.exception
+    assert any("waiting" in badge for badge in badges(page))
+    assert "Submitted to Ray at http://127.0.0.1:1, which has not begun with it" in said(page).replace("\\", "")
+    assert "Cancel" in labels(page)
+    assert "Resume" not in labels(page)
+    with run.working():  # as `righttree resume` does here, all the same
+        assert jobs.status(home, "submitted").state == "running"
+    assert jobs.status(home, "submitted").state == "interrupted"
 
 
 def test_a_read_only_page_shows_and_changes_nothing(

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures.ties import tie_bounds
+from warehouse.measures.ties import extremes, tie_bounds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -71,13 +71,19 @@ class Responses:
     @cached_property
     def top(self) -> Floats:
         """1 / (number of maxima) at the maxima, else 0: where the argmax falls, ties shared; `[P, M, R]`."""
-        at_top = self.scores == self.scores.max(axis=-1, keepdims=True)
+        at_top = self.scores == self.extremes[1][..., None]
         return at_top / at_top.sum(axis=-1, keepdims=True)
+
+    @cached_property
+    def extremes(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """The lowest and the highest score, `[P, M]` each."""
+        return extremes(self.scores)
 
     @cached_property
     def constant(self) -> Bools:
         """Whether all responses score the same, `[P, M]`."""
-        return self.scores.max(axis=-1) == self.scores.min(axis=-1)
+        lowest, highest = self.extremes
+        return lowest == highest
 
 
 def cross(golden: Floats, proxy: Floats) -> Floats:

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from warehouse.measures.responses import Bools, Floats, Responses, cross
+from warehouse.measures.ties import extremes
 
 Terms = tuple[Floats, Bools]
 """Values `[T, P, G, M]`, 0 where undefined, and where they are defined, `[P, G, M]`."""
@@ -84,7 +85,7 @@ def _unit(values: Floats, constant: Bools) -> Floats:
     Scaled by the greatest deviation first, so that the squares of tiny or huge scores neither vanish nor overflow.
     """
     centred = values - values.mean(axis=-1, keepdims=True)
-    size = np.abs(centred).max(axis=-1, keepdims=True)
+    size = extremes(np.abs(centred))[1][..., None]
     centred = np.divide(centred, size, out=np.zeros_like(centred), where=~constant[..., None] & (size > 0))
     norm = np.sqrt((centred**2).sum(axis=-1, keepdims=True))
     return np.divide(centred, norm, out=centred, where=norm > 0)
@@ -111,7 +112,7 @@ def xi(golden: Responses, proxy: Responses) -> Terms:
 def bo_r(golden: Responses, proxy: Responses) -> Terms:
     """Best-of-R as a metric: (golden score of the proxy's favourite − mean) / (maximum − mean)."""
     mean = golden.scores.mean(axis=-1)
-    room = np.where(golden.constant, 0.0, golden.scores.max(axis=-1) - mean)[:, :, None]
+    room = np.where(golden.constant, 0.0, golden.extremes[1] - mean)[:, :, None]
     return ratio(cross(golden.scores, proxy.top) - mean[:, :, None], room)
 
 
@@ -131,7 +132,7 @@ def ndcg(golden: Responses, proxy: Responses) -> Terms:
     upto_discount = np.concatenate([[0.0], np.cumsum(discounts)])
     below, upto = proxy.places  # ascending: the best response has the place R
     shared = (upto_discount[R - below] - upto_discount[R - upto]) / (upto - below)
-    lowest, highest = golden.scores.min(axis=-1, keepdims=True), golden.scores.max(axis=-1, keepdims=True)
+    lowest, highest = (end[..., None] for end in golden.extremes)
     gains = np.divide(
         golden.scores - lowest, highest - lowest, out=np.zeros_like(golden.scores), where=highest > lowest
     )
