@@ -29,6 +29,7 @@ from tests.pipeline.test_resume import rows, wait_until
 from warehouse.schema import TABLES
 
 LOCAL = "local"
+PATIENCE_S = 600.0  # beside busy processes, Ray takes minutes to start a worker
 _PROFILE = """
 profile = "tiny"
 threads = 1
@@ -161,21 +162,21 @@ def test_a_run_that_loses_a_node_ends_with_the_rows_of_the_local_engine(
     node = cluster.add_node(num_cpus=1)
     run = runs.create(home, config, "loses-a-node")
     process = on_cluster(home, "loses-a-node", cluster)
-    wait_until(lambda: bool(workers(node, "ppo loses-a-node")) or process.poll() is not None, 120)
+    wait_until(lambda: bool(workers(node, "ppo loses-a-node")) or process.poll() is not None, PATIENCE_S)
     (worker,) = workers(node, "ppo loses-a-node")
     worker.suspend()  # the other node goes on, and leaves over what this one is at
     policies = made(runs.open_run(home, LOCAL))
-    wait_until(lambda: len(made(run)) == len(policies) - 1, 120)
+    wait_until(lambda: len(made(run)) == len(policies) - 1, PATIENCE_S)
     (held,) = policies - made(run)
     policy = held.removeprefix("ppo-")
     curve = run.work("curves", f"{policy}.jsonl")
     worker.resume()
-    wait_until(lambda: curve.exists() and curve.stat().st_size > 0, 60)  # a policy is begun there
+    wait_until(lambda: curve.exists() and curve.stat().st_size > 0, PATIENCE_S)  # a policy is begun there
     worker.suspend()
     assert held not in made(run)
     cluster.remove_node(node, allow_graceful=False)
     worker.kill()
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     log = (run.path / "log.txt").read_text()
     assert f"ppo {policy}: lost with its worker, begun again" in log, log
@@ -192,7 +193,7 @@ def test_a_run_that_is_cancelled_stops_its_tasks_and_goes_on_by_the_other_engine
     run = runs.create(home, config, "cancelled")
     process = on_cluster(home, "cancelled", cluster)
     ppo = done_of(home, "cancelled", "ppo")
-    wait_until(lambda: ppo() >= 2 or process.poll() is not None, 120)
+    wait_until(lambda: ppo() >= 2 or process.poll() is not None, PATIENCE_S)
     jobs.cancel(home, "cancelled")
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 130, said
@@ -236,7 +237,7 @@ def test_what_a_task_refuses_ends_the_run_with_the_line_of_the_local_engine(home
             said, code = done.stderr, done.returncode
         else:
             process = on_cluster(home, run.run_id, cluster)
-            said, code = process.communicate(timeout=60)[0], process.returncode
+            said, code = process.communicate(timeout=PATIENCE_S)[0], process.returncode
         assert code == 2, said
         assert "Traceback" not in said
         assert jobs.status(home, run.run_id).state == "failed"
@@ -271,7 +272,7 @@ def test_background_runs_are_submitted_as_jobs_where_the_environment_says_so(
     monkeypatch.setenv("RIGHTTREE_RAY_JOBS", f"http://{cluster.webui_url}")
     run = runs.open_run(home, jobs.start(home, config))
     assert run.is_running, run.error()
-    wait_until(lambda: "Ray: connecting" in jobs.log_tail(home, run.run_id), 60)
+    wait_until(lambda: "Ray: connecting" in jobs.log_tail(home, run.run_id), PATIENCE_S)
     assert submitted.stop(run)  # what `jobs.cancel` does for a process that it does not see
     wait_until(lambda: not run.is_running, 30)
     assert "stopped by hand" in jobs.log_tail(home, run.run_id)
@@ -303,7 +304,7 @@ def test_a_run_waits_until_the_cluster_begins_with_it_and_can_be_taken_back(
 
     lost = runs.create(home, config, "not-seen-there")
     submitted.submit(address, tmp_path, lost, EngineOptions())  # as if the cluster had another data folder
-    wait_until(lambda: submitted.look_after(lost) or submitted.awaited(lost) is None, 90)
+    wait_until(lambda: submitted.look_after(lost) or submitted.awaited(lost) is None, PATIENCE_S)
     failed = jobs.status(home, lost.run_id)
     assert failed.state == "failed"
     assert failed.error is not None
