@@ -73,12 +73,8 @@ def awaited(run: RunDirectory) -> str | None:
     What holds a run writes its lock, so that a job that has begun has a lock younger than its submission.
     """
     last = _last(run)
-    try:
-        asked = (run.path / _LAST).stat().st_mtime_ns
-        begun = (run.path / ".lock").stat().st_mtime_ns
-    except FileNotFoundError:
-        begun = 0
-    return None if last is None or begun > asked else last["address"]
+    asked, begun = (_changed(run.path / name) for name in (_LAST, ".lock"))
+    return None if last is None or asked is None or (begun or 0) > asked else last["address"]
 
 
 def look_after(run: RunDirectory, every_s: float = 0.0) -> None:
@@ -105,6 +101,14 @@ def look_after(run: RunDirectory, every_s: float = 0.0) -> None:
 
 _asked: dict[str, float] = {}
 """When this process last asked about a job."""
+
+
+def _changed(path: Path) -> int | None:
+    """When a file was changed, in nanoseconds; None where there is none, as when another process has removed it."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _forget(run: RunDirectory) -> None:
