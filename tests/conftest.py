@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,8 +36,18 @@ def righttree(*arguments: str, home: Path, **options: object) -> subprocess.Comp
 
 
 def _home_with_run(home: Path, profile: str, run_id: str) -> Path:
+    """Make the run in `home`, or copy it from `RIGHTTREE_TEST_RUNS`, which keeps runs between test sessions.
+
+    Delete that folder after a change that should change a run's rows.
+    """
+    keep = os.environ.get("RIGHTTREE_TEST_RUNS")
+    kept = Path(keep) / profile if keep else None
+    if kept is not None and kept.is_dir():
+        return Path(shutil.copytree(kept, home, symlinks=True, dirs_exist_ok=True))
     done = righttree("run", "--profile", profile, "--run-id", run_id, home=home, timeout=1500)
     assert done.returncode == 0, done.stderr
+    if kept is not None:
+        shutil.copytree(home, kept, symlinks=True)
     return home
 
 
