@@ -1,4 +1,4 @@
-"""What every stage is given: the run, its settings, its progress, its seeds, and the base model, loaded once."""
+"""What every stage is given: the run, its settings, progress and seeds, the engine, and the base model, loaded once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.added import Scoring, opened
 from pipeline.config import Config
-from pipeline.parts import Engine, Plan, Work, here
+from pipeline.parts import Parts, Work
 from pipeline.progress import Told
 from pipeline.runs import RunDirectory
 
@@ -21,9 +21,20 @@ if TYPE_CHECKING:
     from pipeline.models.vllm_sampler import VllmSampler
 
 
-__all__ = ["Context", "Work"]
+__all__ = ["Context", "Engine", "Plan", "Work", "here"]
 
 T = TypeVar("T")
+
+
+def here(context: Context, plan: Plan) -> Work:
+    """The default engine: make the missing parts in this process, one after the other."""
+    parts = plan(context)
+    if parts.missing:
+        parts.load()
+    context.progress.plan(parts.total, parts.unit, parts.there)
+    for name in parts.missing:
+        parts.make(name)
+    return Work(parts.total, parts.unit)
 
 
 class Context:
@@ -124,3 +135,10 @@ class Context:
         if self._vllm is not None:
             self._vllm.close()
             self._vllm = None
+
+
+Plan = Callable[[Context], Parts]
+"""A function of a stage's module: what the stage has to make, given the tables that the run has."""
+
+Engine = Callable[[Context, Plan], Work]
+"""Makes the missing parts of a plan."""

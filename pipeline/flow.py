@@ -1,9 +1,9 @@
 """The whole run in order: read this first.
 
-Each stage is a module of `pipeline/stages` with one function `run(context) -> Work`: it reads the tables of earlier
-stages, calls models, and writes its own tables as parts. A stage that has its marker is passed over; one that was
-stopped goes on at its first missing part. So `execute` serves a new run and a stopped one alike, and both end with the
-same rows.
+The stages and their order are `STAGES`, in `pipeline/stages`. Each is a module with one function
+`run(context) -> Work`: it reads the tables of earlier stages, calls models, and writes its own tables as parts. A stage
+that has its marker is skipped; one that was stopped resumes at its first missing part. So `execute` serves a new run
+and a stopped one alike, and both end with the same rows.
 """
 
 from __future__ import annotations
@@ -14,28 +14,15 @@ import traceback
 from typing import TextIO
 
 from pipeline import retry
-from pipeline.context import Context, Work
+from pipeline.context import Context, Engine, Work, here
 from pipeline.errors import PipelineError
 from pipeline.memory import peak_resident_bytes
-from pipeline.parts import Engine, here
 from pipeline.progress import Progress
 from pipeline.provenance import code_version
 from pipeline.runs import RunDirectory
+from pipeline.stages import STAGES
 from pipeline.threads import sleep_while_waiting
 from warehouse.errors import WarehouseError
-
-STAGES = (
-    "prompts",  # the prompts of the run, split into RM training, RM test and RL test
-    "train_responses",  # the initial policy answers the training prompts in contrasting ways
-    "preferences",  # contrasting answers become preference pairs
-    "features",  # the frozen trunk reads every text of the pairs once
-    "reward_models",  # M reward models learn from them, each on its own flips
-    "test_responses",  # the initial policy answers the test prompts
-    "scores",  # every reward model scores every test response
-    "best_of_n",  # what best-of-n against each reward model is worth to every other
-    "ppo",  # the policy learns from each reward model; its checkpoints answer the test prompts, scored by all
-    "publish",  # manifest, then all rows into the warehouse
-)
 
 
 def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = here) -> None:

@@ -23,12 +23,12 @@ from pipeline.config import Config, profile_names
 from pipeline.delete import delete as delete_run
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
 from pipeline.estimate import Estimate
-from pipeline.flow import STAGES
 from pipeline.live_curve import FOLDER, read_points
 from pipeline.models.installed import require_sampler
 from pipeline.openrlhf_launch import require_engine
 from pipeline.outside import Imported
 from pipeline.settings import Settings
+from pipeline.stages import STAGES
 from pipeline.uploads import MOST_BYTES
 
 __all__ = [

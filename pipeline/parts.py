@@ -1,22 +1,19 @@
-"""A stage's work in parts that do not need one another, and who makes them: this process, or tasks of a cluster.
+"""A stage's work in independent parts, which an engine makes: this process (`context.here`), or a cluster's tasks.
 
-Every part depends on its own name, the run's seed and the tables of earlier stages alone, so whoever makes it, wherever
-and in whatever order, makes the same rows. `here` makes them one after the other; `pipeline/cluster` has them made.
+A part depends only on its own name, the run's seed and the tables of earlier stages. So it has the same rows whoever
+makes it, in whatever order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pipeline.context import Context
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a stage says it has done, for its marker: so many units of something, and which engine made its parts."""
+    """What a stage has done, for its marker: how many units of what, and which engine made its parts."""
 
     units: int
     unit: str
@@ -42,21 +39,3 @@ class Parts:
     def there(self) -> int:
         """How much of `total` is there already."""
         return self.total - sum(self.missing.values())
-
-
-Plan = Callable[["Context"], Parts]
-"""A function of a stage's module: what the stage has to make, by the tables of the run as they are."""
-
-Engine = Callable[["Context", Plan], Work]
-"""Makes the missing parts of a plan."""
-
-
-def here(context: Context, plan: Plan) -> Work:
-    """Make the missing parts in this process."""
-    parts = plan(context)
-    if parts.missing:
-        parts.load()
-    context.progress.plan(parts.total, parts.unit, parts.there)
-    for name in parts.missing:
-        parts.make(name)
-    return Work(parts.total, parts.unit)

@@ -21,9 +21,9 @@ from pipeline.cluster.options import EngineOptions, Resources, passed_on
 from pipeline.cluster.storage import Store, files_of
 from pipeline.cluster.task import Job, Relay
 from pipeline.cluster.tasks import Tasks
-from pipeline.context import Context
+from pipeline.context import Context, Plan
 from pipeline.errors import PipelineError
-from pipeline.parts import Plan, Work
+from pipeline.parts import Work
 from pipeline.provenance import code_version
 from pipeline.threads import sleep_while_waiting
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
+from pipeline.context import Engine, here
 from pipeline.errors import InvalidConfig, PipelineError
-from pipeline.parts import Engine, here
 
 PARTED = ("train_responses", "features", "reward_models", "test_responses", "scores", "ppo")
 """Stages that are made in parts; the others take seconds and stay where the run was started."""

@@ -16,9 +16,9 @@ from typing import Any
 
 from pipeline import runs
 from pipeline.cluster.storage import Files, Store, files_of, own_folder
-from pipeline.context import Context
+from pipeline.context import Context, Plan
 from pipeline.errors import PipelineError
-from pipeline.parts import Parts, Plan
+from pipeline.parts import Parts
 from pipeline.provenance import code_version
 from pipeline.runs import RunDirectory
 from pipeline.threads import sleep_while_waiting

@@ -12,7 +12,6 @@ from pipeline import estimate
 from pipeline.cluster.options import HERE, EngineOptions
 from pipeline.config import Config
 from pipeline.errors import InvalidSetting
-from pipeline.flow import STAGES
 from pipeline.openrlhf import MODULE, train_ppo_arguments
 from pipeline.openrlhf_launch import PYTHON, some_places
 from pipeline.plan.assumptions import GPUS, Assumptions, Gpu, longest_pair_tokens, longest_prompt_tokens
@@ -23,6 +22,7 @@ from pipeline.plan.figures import Sum, gigabytes, shown
 from pipeline.plan.memory import memory
 from pipeline.plan.model_size import ModelSize, model_size
 from pipeline.plan.needs import needs
+from pipeline.stages import STAGES
 
 _GPUS = 8
 _SHARES = {"training": 0.4, "reading": 0.4, "sampling": 0.1}

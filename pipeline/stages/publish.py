@@ -12,13 +12,12 @@ from pipeline import runs
 from pipeline.context import Context, Work
 from pipeline.provenance import code_version, host, package_versions
 from pipeline.runs import RunDirectory
+from pipeline.stages import STAGES
 from warehouse import ingest
 from warehouse.schema import TABLES
 
 
 def run(context: Context) -> Work:
-    from pipeline.flow import STAGES
-
     stages = {stage: context.run.stage_facts(stage) for stage in STAGES if context.run.is_done(stage)}
     if not context.run.is_finished:
         context.run.finish(

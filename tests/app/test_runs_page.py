@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from pipeline import jobs, runs
 from pipeline.config import Config, load_profile
-from pipeline.flow import STAGES
 from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
+from pipeline.stages import STAGES
 from tests.app import simulated
 from tests.app.conftest import OpenPage
 from tests.app.reading import address, said

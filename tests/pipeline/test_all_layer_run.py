@@ -18,13 +18,12 @@ from safetensors.numpy import load_file
 
 from pipeline import runs, texts
 from pipeline.context import Context
-from pipeline.flow import STAGES
 from pipeline.models.reward_model import RewardModel, load_reward_model
 from pipeline.models.trunk import Features, depths_in, trunk_features
 from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
 from pipeline.scoring import Scorer
-from pipeline.stages import scores
+from pipeline.stages import STAGES, scores
 from tests.conftest import righttree
 from tests.pipeline.models.tiny import tiny_folder
 from tests.pipeline.test_reward_model_kinds import stage

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.__main__ import build_parser, main
 from pipeline.config import load_profile
-from pipeline.flow import STAGES
+from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN, righttree
 from warehouse.measures import MEASURES
 

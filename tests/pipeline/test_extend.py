@@ -15,6 +15,7 @@ from pipeline import extend, flow, jobs, runs
 from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidSetting, ReadOnly, RunBusy
 from pipeline.runs import RunDirectory
+from pipeline.stages import STAGES
 from tests.conftest import righttree
 from tests.pipeline.test_resume import rows
 from warehouse.schema import TABLES
@@ -72,7 +73,7 @@ class Chain:
         """The optimised run as if it had been stopped: some scores, and the second policy of PPO, not made yet."""
         path = shutil.copytree(self.optimised.path, self.home / "runs" / name)
         lost = [*path.glob("score/scores-0000[12].parquet"), *path.glob("*/ppo-flip-0.40*.parquet")]
-        lost += [path / "manifest.json", *(path / "stages" / f"{stage}.json" for stage in flow.STAGES[6:])]
+        lost += [path / "manifest.json", *(path / "stages" / f"{stage}.json" for stage in STAGES[6:])]
         for file in lost:
             file.unlink()
         shutil.rmtree(path / "work" / "ppo" / "flip-0.40")
@@ -133,7 +134,7 @@ def test_nothing_that_was_made_is_made_again(chain: Chain) -> None:
     ):
         made = files(run)
         assert {name for name, inode in source.items() if made.get(name) != inode} <= _read_again(run)
-    facts = {stage: chain.deeper.stage_facts(stage) for stage in flow.STAGES}
+    facts = {stage: chain.deeper.stage_facts(stage) for stage in STAGES}
     assert {stage: facts[stage]["made"] for stage in ("prompts", "train_responses", "features", "reward_models")} == {
         "prompts": 0,
         "train_responses": 0,

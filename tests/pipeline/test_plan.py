@@ -15,13 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipeline.__main__ import build_parser, main
 from pipeline.config import EMBEDDED_MODEL, Config, load_profile, profile_names
 from pipeline.errors import InvalidConfig, InvalidSetting
-from pipeline.flow import STAGES
 from pipeline.models.embedded import provision
 from pipeline.models.language_model import LanguageModel, load
 from pipeline.models.reward_model import RewardModel
 from pipeline.plan.command import Plan, planned, text
 from pipeline.plan.model_size import KNOWN, model_size
 from pipeline.plan.needs import needs
+from pipeline.stages import STAGES
 from pipeline.stages.prompts import choose
 
 _NUMBER = re.compile(r"^[\d,.]+(e-?\d+)?")

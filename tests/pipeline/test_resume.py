@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 from pipeline import jobs, runs
 from pipeline.config import load_profile
-from pipeline.flow import STAGES
+from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN, righttree
 from warehouse import reads, store
 from warehouse.schema import TABLES

@@ -12,10 +12,10 @@ import pytest
 from pipeline import runs, texts
 from pipeline.context import Context
 from pipeline.errors import ModelUnavailable
-from pipeline.flow import STAGES
 from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
 from pipeline.scoring import Scorer
+from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import jobs, runs
 from pipeline.config import load_profile
-from pipeline.flow import STAGES
+from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN
 from warehouse import reads, store
 from warehouse.measures import best_of_n_values

@@ -19,8 +19,8 @@ from polars.testing import assert_frame_equal
 
 from pipeline import jobs, runs
 from pipeline.config import load_profile
-from pipeline.flow import STAGES
 from pipeline.runs import RunDirectory
+from pipeline.stages import STAGES
 from tests.pipeline.test_resume import resumed, rows
 from warehouse.schema import TABLES
 

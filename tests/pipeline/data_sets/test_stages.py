@@ -13,10 +13,9 @@ from pipeline.config import Config, load_profile, validated
 from pipeline.context import Context
 from pipeline.data_sets.conversation import opening
 from pipeline.errors import InvalidConfig, InvalidDataSet
-from pipeline.flow import STAGES
 from pipeline.progress import Progress
 from pipeline.prompts import load_prompts
-from pipeline.stages import preferences, prompts, train_responses
+from pipeline.stages import STAGES, preferences, prompts, train_responses
 from tests.pipeline.data_sets import hub
 
 SUBSETS = {"Chat": "alpacaeval-easy", "Safety": "xstest-should-refuse", "Reasoning": "hep-go"}
