@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from pipeline.config import AddedRewardModel, Wrong
-from pipeline.errors import InvalidSetting
+from pipeline.config import AddedRewardModel, valid
 from pipeline.reward_server import Render, RewardServer
 from pipeline.texts import Text
 
@@ -45,11 +43,7 @@ def described(model: str | None, url: str | None, name: str | None, options: Map
         folder = Path(model)
         place = str(folder.resolve()) if folder.is_dir() else model
         settings |= {"model": place, "name": name or _plain(Path(place).name), "revision": revision_of(place)}
-    try:
-        return AddedRewardModel.model_validate(settings)
-    except ValidationError as error:
-        wrong = Wrong.of(error)
-        raise InvalidSetting(f"{wrong.name or 'added'}: {wrong.line}", "added") from error
+    return cast("AddedRewardModel", valid(AddedRewardModel, settings, "added"))
 
 
 def opened(settings: AddedRewardModel, policy: LanguageModel) -> Scoring:

@@ -21,13 +21,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from pipeline import checksums, retry, runs
-from pipeline.config import AddedRewardModel, Config, OtherRewardModel, Share, Wrong
+from pipeline.config import AddedRewardModel, Config, OtherRewardModel, Share, valid
+from pipeline.config.changes import NO_PPO, checked, with_steps
 from pipeline.errors import InvalidSetting, RunBusy
 from pipeline.runs import RunDirectory
-from pipeline.settings import NO_PPO, checked, with_steps
 from warehouse.schema import TABLES
 
 ADDITIONS = ("flip_rates", "others", "added", "rl_test_samples", "ppo_steps")
@@ -103,14 +101,14 @@ def _add_reward_models(settings: dict[str, Any], old: RunDirectory, additions: M
     rates = list(additions.get("flip_rates") or ())
     others = [reward_model(other) if isinstance(other, str) else other for other in additions.get("others") or ()]
     for rate in rates:
-        name = f"flip-{_valid(rate, Share, 'flip_rates'):.2f}"
+        name = f"flip-{valid(Share, rate, 'flip_rates'):.2f}"
         if name in there:
             raise InvalidSetting(f"flip rate {rate}: run {old.run_id} has {name} already; add another", "flip_rates")
     for other in others:
-        name = _valid(other, OtherRewardModel, "others").reward_model_id
+        name = valid(OtherRewardModel, other, "others").reward_model_id
         if name in there:
             raise InvalidSetting(f"run {old.run_id} has the reward model {name} already; add another", "others")
-    added = [_valid(entry, AddedRewardModel, "added") for entry in additions.get("added") or ()]
+    added = [valid(AddedRewardModel, entry, "added") for entry in additions.get("added") or ()]
     for entry in added:
         if entry.name in there:
             raise InvalidSetting(
@@ -147,14 +145,6 @@ def _add_ppo(settings: dict[str, Any], old: RunDirectory, steps: Any) -> None:
             "ppo_steps",
         )
     settings["ppo"] = with_steps(None, steps)
-
-
-def _valid(value: Any, kind: Any, setting: str) -> Any:
-    try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        wrong = Wrong.of(error)
-        raise InvalidSetting(f"{wrong.name}: {wrong.line}" if wrong.name else wrong.line, setting) from error
 
 
 def _take_over(old: RunDirectory, folder: Path) -> None:

@@ -16,10 +16,11 @@ import polars as pl
 from pipeline import estimate as estimates
 from pipeline import extend as extend_run
 from pipeline import retry as retries
-from pipeline import runs, settings, turns, uploads, workers
+from pipeline import runs, turns, uploads, workers
 from pipeline.cluster import submitted
 from pipeline.cluster.options import HERE, EngineOptions
-from pipeline.config import Config, profile_names
+from pipeline.config import Config, changes, profile_names
+from pipeline.config.changes import Settings
 from pipeline.delete import delete as delete_run
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
 from pipeline.estimate import Estimate
@@ -27,7 +28,6 @@ from pipeline.live_curve import FOLDER, read_points
 from pipeline.models.installed import require_sampler
 from pipeline.openrlhf_launch import require_engine
 from pipeline.outside import Imported
-from pipeline.settings import Settings
 from pipeline.stages import STAGES
 from pipeline.uploads import MOST_BYTES
 
@@ -177,22 +177,22 @@ def profiles() -> list[str]:
 
 def profile_about(profile: str) -> str:
     """What a profile is for, in a sentence or two."""
-    return settings.about(profile)
+    return changes.about(profile)
 
 
 def profile_settings(profile: str) -> Settings:
     """A profile's values of the settings that `configured` changes."""
-    return settings.of_profile(profile)
+    return changes.of_profile(profile)
 
 
 def run_settings(data: Path, run_id: str) -> Settings:
     """A run's values of the same settings. Raises UnknownRun or DamagedRun."""
-    return settings.of(runs.open_run(data, run_id).config)
+    return changes.of(runs.open_run(data, run_id).config)
 
 
-def configured(profile: str, changes: Mapping[str, Any]) -> Config:
+def configured(profile: str, changed: Mapping[str, Any]) -> Config:
     """A profile with some settings changed. Raises InvalidSetting, in one line, for the first that is wrong."""
-    return settings.configured(profile, changes)
+    return changes.configured(profile, changed)
 
 
 def start(data: Path, config: Config) -> str:

@@ -13,9 +13,9 @@ from polars.testing import assert_frame_equal
 from pipeline import runs, texts
 from pipeline.__main__ import main
 from pipeline.config import Config
+from pipeline.config.changes import with_steps
 from pipeline.models.language_model import load
 from pipeline.runs import RunDirectory
-from pipeline.settings import with_steps
 from tests.pipeline.reward_models_elsewhere import checkpoint, plain_scores, reward_of, rewards, serving
 from tests.pipeline.test_extend import content, executed, tiny
 from tests.pipeline.test_resume import rows

@@ -1,18 +1,19 @@
-"""The few settings of a profile that are changed often, by one name each, and a profile with some of them changed.
+"""The few settings that pages and commands change, each by one name, and a profile with some of them changed.
 
-They are data: whatever is given is validated as a profile is, and nothing of it reaches a shell.
+Changed settings are validated as a profile is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import Config, PPOSettings, Wrong, load_profile, profile_names
+from pipeline.config.optimization import PPOSettings
+from pipeline.config.profiles import Wrong, load_profile, profile_names, profile_text
+from pipeline.config.study import Config
 from pipeline.errors import InvalidSetting
 
 NO_PPO = 0
@@ -41,20 +42,19 @@ class Settings:
 
 
 def about(profile: str) -> str:
-    """What a profile says of itself in its first line. Raises InvalidSetting for one that is not the package's."""
+    """What a profile is for: its first line. Raises InvalidSetting for one that does not come with the package."""
     _check(profile)
-    text = (resources.files("pipeline") / "profiles" / f"{profile}.toml").read_text(encoding="utf-8")
-    return text.splitlines()[0].removeprefix("#").strip()
+    return profile_text(profile).splitlines()[0].removeprefix("#").strip()
 
 
 def of_profile(profile: str) -> Settings:
-    """What a profile sets them to. Raises InvalidSetting for one that is not the package's."""
+    """A profile's values of them. Raises InvalidSetting for one that does not come with the package."""
     _check(profile)
     return of(load_profile(profile))
 
 
 def of(config: Config) -> Settings:
-    """What a config sets them to."""
+    """A config's values of them."""
     return Settings(
         seed=config.seed,
         rl_test_samples=config.test.rl_test_samples,
@@ -67,23 +67,20 @@ def of(config: Config) -> Settings:
 def configured(profile: str, changes: Mapping[str, Any]) -> Config:
     """A profile of the package with the named settings changed.
 
-    Raises InvalidSetting, in one line, for the first that is wrong.
-
-    With other `ppo_steps`, the checkpoints before the last step stay and the last step becomes one.
+    Other `ppo_steps` keep the checkpoints before the last step, and make the last step one. Raises InvalidSetting, in
+    one line, for the first setting that is wrong.
     """
     _check(profile)
     settings = load_profile(profile).model_dump(mode="json")
     for name, value in changes.items():
         if name not in _PLACES:
-            raise InvalidSetting(f"{name}: no such setting; there are {list(_PLACES)}", name)
+            raise InvalidSetting(f"{name}: no such setting; use one of {list(_PLACES)}", name)
         if name == "ppo_steps":
             settings["ppo"] = with_steps(settings["ppo"], value)
         else:
-            *rooms, last = _PLACES[name]
-            place = settings
-            for room in rooms:
-                place = place[room]
-            place[last] = value
+            *sections, field = _PLACES[name]
+            section = settings[sections[0]] if sections else settings
+            section[field] = value
     return checked(settings)
 
 
@@ -93,17 +90,17 @@ def checked(settings: Mapping[str, Any]) -> Config:
         return Config.model_validate(settings)
     except ValidationError as error:
         wrong = Wrong.of(error)
-        raise InvalidSetting(wrong.line, _name(wrong.where, wrong.message)) from error
+        raise InvalidSetting(wrong.line, _blamed(wrong)) from error
 
 
 def _check(profile: str) -> None:
-    """No file is opened by a name that came from a page."""
+    """A name that came from a page must not open any other file."""
     if profile not in profile_names():
         raise InvalidSetting(f"profile {profile!r} does not exist; use one of {profile_names()}", "profile")
 
 
 def with_steps(settings: dict[str, Any] | None, steps: Any) -> dict[str, Any] | None:
-    """PPO's settings with so many steps; None for `NO_PPO`."""
+    """PPO's settings with another number of steps; None for `NO_PPO`."""
     if steps == NO_PPO:
         return None
     settings = settings or PPOSettings().model_dump(mode="json")
@@ -113,9 +110,9 @@ def with_steps(settings: dict[str, Any] | None, steps: Any) -> dict[str, Any] | 
     return {**settings, "steps": steps, "checkpoints": [*kept, steps]}
 
 
-def _name(where: Sequence[str | int], message: str) -> str:
+def _blamed(wrong: Wrong) -> str:
     """The setting that an error is about: by its place, or as the message begins."""
     for name, place in _PLACES.items():
-        if tuple(where[: len(place)]) == place or message.startswith(place[-1]):
+        if wrong.where[: len(place)] == place or wrong.message.startswith(place[-1]):
             return name
-    return "flip_rates"  # what is left: a profile's sweep names a reward model that these rates do not make
+    return "flip_rates"  # what remains: the profile's sweep names a reward model that the new rates do not have

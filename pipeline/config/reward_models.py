@@ -1,0 +1,212 @@
+"""Settings of the reward models: the family, its variants of other kinds, and those trained elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.fields import ALL_LAYERS, Count, Layers, LearningRate, SettingsModel, Share
+
+
+class OtherRewardModel(SettingsModel):
+    """A reward model that differs from the family in kind: in one of these, and in its seed as every one does.
+
+    - `size`: `train_share` of the training pairs; a smaller share is part of a greater one.
+    - `depth`: `trainable_layers` of its own.
+    - `seed`: nothing but the draws; `number` tells several apart.
+    - `length`: `length_bias` is the share of its training labels replaced by "the longer response is chosen".
+
+    `flip_rate` adds label noise; `learning_rate` and `epochs` replace the family's where the change asks for it.
+    """
+
+    kind: Literal["size", "depth", "seed", "length"]
+    train_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    trainable_layers: Layers | None = None
+    number: Annotated[int, Field(ge=1, le=999)] | None = None
+    length_bias: Annotated[float, Field(gt=0, le=1)] | None = None
+    flip_rate: Share = 0.0
+    learning_rate: LearningRate | None = None
+    epochs: Count | None = None
+
+    @model_validator(mode="after")
+    def _changes_what_its_kind_says(self) -> Self:
+        changes = {"size": "train_share", "depth": "trainable_layers", "seed": "number", "length": "length_bias"}
+        given = [name for name in changes.values() if getattr(self, name) is not None]
+        if given != [changes[self.kind]]:
+            raise ValueError(f"kind {self.kind!r} needs {changes[self.kind]}, and no other of {[*changes.values()]}")
+        return self
+
+    @property
+    def reward_model_id(self) -> str:
+        """Readable id, e.g. `size-0.25`, `depth-2`, `depth-all`, `seed-1`, `length-0.50`, `length-0.50-flip-0.10`."""
+        layers = "all" if self.trainable_layers == -1 else self.trainable_layers
+        changed = {
+            "size": f"{self.train_share or 0:.2f}",
+            "depth": str(layers),
+            "seed": str(self.number),
+            "length": f"{self.length_bias or 0:.2f}",
+        }
+        noise = f"-flip-{self.flip_rate:.2f}" if self.flip_rate else ""
+        return f"{self.kind}-{changed[self.kind]}{noise}"
+
+
+class AddedRewardModel(SettingsModel):
+    """A reward model made elsewhere, which only scores: a Hugging Face `model`, or a server at a `url`.
+
+    `revision` pins the model: the commit of a hub id, `sha256:…` of a folder's files. Of a server nothing is known but
+    where it is. `timeout_s` and `tries` are for each request.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
+    model: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    revision: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    url: Annotated[str, Field(max_length=2048)] | None = None
+    batch_texts: Annotated[int, Field(ge=1, le=4096)] = 16
+    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 180.0
+    tries: Annotated[int, Field(ge=1, le=100)] = 5
+
+    @field_validator("url")
+    @classmethod
+    def _is_plain_http(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)  # raises ValueError for brackets that do not close; so does `port` for one that is none
+        plain = url.isascii() and url.isprintable() and " " not in url
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not plain:
+            raise ValueError("has to be http://… or https://… with a host, in ASCII without spaces")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must hold no user name or password: it is published with the run")
+        return url
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.model is None) == (self.url is None):
+            raise ValueError("give a model or a url, and not both")
+        if (self.model is None) != (self.revision is None):
+            raise ValueError("revision is needed for a model, and for nothing else")
+        return self
+
+    @property
+    def kind(self) -> str:
+        return "model" if self.url is None else "server"
+
+    @property
+    def origin(self) -> str:
+        """Where it came from: `org/name@commit`, `/folder@sha256:…` or the URL."""
+        return self.url or f"{self.model}@{self.revision}"
+
+
+@dataclass(frozen=True)
+class RewardModelPlan:
+    """What one reward model of the run is to be: its id and everything that sets it apart."""
+
+    reward_model_id: str
+    kind: str
+    flip_rate: float
+    train_share: float
+    length_bias: float
+    trainable_layers: int
+    learning_rate: float
+    epochs: int
+
+
+class RewardModelSettings(SettingsModel):
+    """The family of reward models and how each is trained (METHOD: Bradley–Terry with a regulariser).
+
+    A step is `batch_pairs` pairs, in `gradient_accumulation` parts one after the other in each of `processes`, which
+    share the training of a reward model with `trainable_layers = -1`; others are trained in one process.
+    """
+
+    flip_rates: tuple[Share, ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
+    others: tuple[OtherRewardModel, ...] = ()
+    added: tuple[AddedRewardModel, ...] = ()
+    trainable_layers: Layers = 0
+    epochs: Count = 8
+    batch_pairs: Count = 32
+    learning_rate: LearningRate = 1e-3
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    regularisation: Annotated[float, Field(ge=0)] = 1e-2
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    gradient_accumulation: Count = 1
+    gradient_checkpointing: bool = False
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _fit_what_is_trained(self) -> Self:
+        parts = self.gradient_accumulation * self.processes
+        if parts > self.batch_pairs:
+            raise ValueError(
+                f"gradient_accumulation × processes is {parts}: a step of {self.batch_pairs} batch_pairs has no pair "
+                "for each part; give more batch_pairs, or fewer of them"
+            )
+        if self.processes > 1 and ALL_LAYERS not in self.depths:
+            raise ValueError(
+                f"processes is {self.processes}, and only reward models with trainable_layers = -1, all, are trained "
+                "by several; give one such, or leave processes out"
+            )
+        if self.gradient_checkpointing and set(self.depths) == {0}:
+            raise ValueError(
+                "gradient_checkpointing saves memory where layers are trained, and every reward model here trains its "
+                "head only; give trainable_layers other than 0, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ids_are_distinct(self) -> Self:
+        names = [f"{rate:.2f}" for rate in self.flip_rates]
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"flip_rates has to hold two or more rates that differ by 0.01, got {self.flip_rates}")
+        others = [other.reward_model_id for other in self.others]
+        twice = sorted({name for name in others if others.count(name) > 1})
+        if twice:
+            raise ValueError(f"others has {twice[0]} more than once; shares have to differ by 0.01, numbers by 1")
+        if self.trainable_layers in {other.trainable_layers for other in self.others}:
+            raise ValueError(f"others has a depth of {self.trainable_layers}, which is the family's trainable_layers")
+        if len(set(self.ids)) < len(self.ids):
+            raise ValueError(f"added has a name that another reward model has; there are {list(self.ids)}")
+        return self
+
+    @property
+    def plans(self) -> tuple[RewardModelPlan, ...]:
+        """All that the run trains, in the order of the profile: first the flip rates, then the others."""
+        flips = [self._plan(f"flip-{rate:.2f}", "flip", flip_rate=rate) for rate in self.flip_rates]
+        others = [
+            self._plan(other.reward_model_id, **other.model_dump(exclude={"number"}, exclude_none=True))
+            for other in self.others
+        ]
+        return (*flips, *others)
+
+    def _plan(self, reward_model_id: str, kind: str, **changed: Any) -> RewardModelPlan:
+        family = {
+            "flip_rate": 0.0,
+            "train_share": 1.0,
+            "length_bias": 0.0,
+            "trainable_layers": self.trainable_layers,
+            "learning_rate": self.learning_rate,
+            "epochs": self.epochs,
+        }
+        return RewardModelPlan(reward_model_id, kind, **{**family, **changed})
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all reward models of the run, sorted, as the warehouse's axes have them."""
+        return tuple(sorted([*self.trained_ids, *(added.name for added in self.added)]))
+
+    @property
+    def trained_ids(self) -> tuple[str, ...]:
+        """Ids of those that the run trains, sorted: PPO can be run against them."""
+        return tuple(sorted(plan.reward_model_id for plan in self.plans))
+
+    @property
+    def texts_at_once(self) -> int:
+        """Texts that a process reads together in training, at most: both sides of its part of a step."""
+        return 2 * -(-self.batch_pairs // (self.gradient_accumulation * self.processes))
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The values of `trainable_layers` that there are among the reward models."""
+        return tuple(sorted({plan.trainable_layers for plan in self.plans}))
