@@ -8,7 +8,8 @@ import polars as pl
 
 from app import wording
 from app.selection import Policies
-from warehouse.measures import MEASURES, Comparison, Estimate
+from warehouse.claims.verdict import compared
+from warehouse.measures import MEASURES, Comparison
 
 Board = Mapping[str, Comparison]
 
@@ -31,8 +32,8 @@ def rows(boards: Mapping[Policies, Board], correlation: str, level: str) -> pl.D
 
     Columns `policies` (`best-of-16`), `measure`, `title`; the correlation `value` from `low` to `high`; its
     `difference` from that of plain accuracy with the paired interval; `share_better`, the share of replicates in which
-    it is the greater; `verdict`: `better` or `worse` where the interval leaves 0 out, else `no difference shown`, or
-    `plain accuracy` itself. Figures are null where undefined.
+    it is the greater; `verdict`, how it compares with plain accuracy (`claims.verdict.compared`), or `plain accuracy`
+    itself. Figures are null where undefined.
     """
     parts = [
         _rows(board, correlation, level).select(pl.lit(wording.called(policies)).alias("policies"), pl.all())
@@ -64,7 +65,7 @@ def _rows(board: Board, correlation: str, level: str) -> pl.DataFrame:
     found = []
     for name, comparison in board.items():
         own = wording.correlations(comparison.first, level)[correlation]
-        apart = (comparison.within if level == "within" else comparison.correlations)[correlation]
+        difference = (comparison.within if level == "within" else comparison.correlations)[correlation]
         plain = comparison.first.measure == comparison.second.measure
         found.append(
             {
@@ -73,19 +74,11 @@ def _rows(board: Board, correlation: str, level: str) -> pl.DataFrame:
                 "value": own.value,
                 "low": own.low,
                 "high": own.high,
-                "difference": None if plain else apart.value,
-                "difference_low": None if plain else apart.low,
-                "difference_high": None if plain else apart.high,
+                "difference": None if plain else difference.value,
+                "difference_low": None if plain else difference.low,
+                "difference_high": None if plain else difference.high,
                 "share_better": None if plain or level == "within" else comparison.share_better[correlation],
-                "verdict": "plain accuracy" if plain else _verdict(apart),
+                "verdict": "plain accuracy" if plain else compared(difference),
             }
         )
     return pl.DataFrame(found, schema=_SCHEMA)
-
-
-def _verdict(apart: Estimate) -> str:
-    if apart.low is None or apart.high is None:
-        return "undefined"
-    if apart.low > 0:
-        return "better"
-    return "worse" if apart.high < 0 else "no difference shown"

@@ -7,6 +7,7 @@ from typing import Any
 
 from app import wording
 from app.formats import count, escape, interval, number
+from warehouse.claims.verdict import CANNOT_BE_TOLD
 from warehouse.measures import Evaluation
 from warehouse.measures.findings import Finding
 from warehouse.measures.value_curves import ValueCurves
@@ -16,8 +17,6 @@ QUESTION = (
     "optimising it. Does the accuracy, or another measure of a reward model, predict how much of the achievable gain "
     "the policy loses?"
 )
-
-CANNOT_BE_TOLD = "cannot be told at this size"
 
 
 def at(curves: ValueCurves) -> str:
@@ -84,32 +83,37 @@ def figure(finding: Finding) -> str:
 def _predicts(finding: Finding, policies: str) -> str:
     said = f"Kendall τ of accuracy with NDR over {count(_int(finding, 'pairs'), 'pair')} is {figure(finding)}"
     return {
-        "above": f"Accuracy predicts what {policies} loses: {said}.",
-        "below": f"Accuracy misleads about {policies}: {said}.",
-        "open": f"Whether accuracy predicts what {policies} loses {CANNOT_BE_TOLD}: {said}, and 0 is inside.",
+        "holds": f"Accuracy predicts what {policies} loses: {said}.",
+        "does not hold": f"Accuracy does not predict what {policies} loses: {said}.",
+        _OPPOSITE: f"Accuracy misleads about {policies}: {said}.",
+        CANNOT_BE_TOLD: f"Whether accuracy predicts what {policies} loses {CANNOT_BE_TOLD}: {said}.",
         "undefined": f"Whether accuracy predicts what {policies} loses is undefined: {_NO_PAIRS}.",
-    }[finding.verdict]
+    }[_answer(finding)]
 
 
 def _responses(finding: Finding, policies: str) -> str:
     said = f"{_two(finding)}, a difference of {figure(finding)}"
+    asking = f"Asking about all responses to a prompt predicts {policies}"
     return {
-        "above": f"Asking about all responses to a prompt predicts {policies} better than one pair: τ {said}.",
-        "below": f"Asking about all responses to a prompt predicts {policies} worse than one pair: τ {said}.",
-        "open": f"Whether all responses to a prompt predict {policies} better than one pair {CANNOT_BE_TOLD}: "
+        "holds": f"{asking} better than one pair: τ {said}.",
+        "does not hold": f"{asking} no better than one pair: τ {said}.",
+        _OPPOSITE: f"{asking} worse than one pair: τ {said}.",
+        CANNOT_BE_TOLD: f"Whether all responses to a prompt predict {policies} better than one pair {CANNOT_BE_TOLD}: "
         f"τ {said}.",
         "undefined": f"Whether more responses per prompt predict {policies} better is undefined: {_NO_PAIRS}.",
-    }[finding.verdict]
+    }[_answer(finding)]
 
 
 def _measure(finding: Finding, policies: str) -> str:
     said = f"{_two(finding)}, a difference of {figure(finding)}"
     return {
-        "above": f"Rank correlation within prompts predicts {policies} better than accuracy: τ {said}.",
-        "below": f"Rank correlation within prompts predicts {policies} worse than accuracy: τ {said}.",
-        "open": f"Whether rank correlation within prompts beats accuracy for {policies} {CANNOT_BE_TOLD}: τ {said}.",
+        "holds": f"Rank correlation within prompts predicts {policies} better than accuracy: τ {said}.",
+        "does not hold": f"Rank correlation within prompts predicts {policies} no better than accuracy: τ {said}.",
+        _OPPOSITE: f"Rank correlation within prompts predicts {policies} worse than accuracy: τ {said}.",
+        CANNOT_BE_TOLD: f"Whether rank correlation within prompts beats accuracy for {policies} {CANNOT_BE_TOLD}: "
+        f"τ {said}.",
         "undefined": f"Whether another measure beats accuracy for {policies} is undefined: {_NO_PAIRS}.",
-    }[finding.verdict]
+    }[_answer(finding)]
 
 
 def _harder(finding: Finding, policies: str) -> str:
@@ -120,19 +124,25 @@ def _harder(finding: Finding, policies: str) -> str:
         f"mean NDR goes from {number(start)} at {first:g} to {number(end)} at {last:g}, a change of {figure(finding)}"
     )
     return {
-        "below": f"Optimising harder loses more of the gain ({policies}): {said}.",
-        "above": f"Optimising harder keeps more of the gain ({policies}): {said}.",
-        "open": f"Whether optimising harder loses more of the gain {CANNOT_BE_TOLD} ({policies}): {said}.",
-    }[finding.verdict]
+        "holds": f"Optimising harder loses more of the gain ({policies}): {said}.",
+        "does not hold": f"Optimising harder loses no more of the gain ({policies}): {said}.",
+        _OPPOSITE: f"Optimising harder keeps more of the gain ({policies}): {said}.",
+        CANNOT_BE_TOLD: f"Whether optimising harder loses more of the gain {CANNOT_BE_TOLD} ({policies}): {said}.",
+    }[_answer(finding)]
+
+
+def _answer(finding: Finding) -> str:
+    return _OPPOSITE if finding.opposite else finding.verdict
 
 
 def _length(finding: Finding) -> str:
     facts = finding.facts
     if finding.verdict == "undefined":
         return "Whether scores follow length is undefined: no prompt has responses of different length and score."
-    clear = _int(finding, "longer") + _int(finding, "shorter")
     strongest = f"the strongest, {escape(str(facts['strongest']))}, has Spearman ρ {figure(finding)}"
-    if not clear:
+    if finding.verdict == "does not hold":
+        return f"No reward model's scores follow length: {strongest}."
+    if finding.verdict == CANNOT_BE_TOLD:
         return f"Whether any reward model's scores follow length {CANNOT_BE_TOLD}: {strongest}."
     ways = [(_int(finding, "longer"), "longer"), (_int(finding, "shorter"), "shorter")]
     liked = " and ".join(f"{amount} clearly like {way} responses" for amount, way in ways if amount)
@@ -153,4 +163,5 @@ def _int(finding: Finding, name: str) -> int:
     return int(str(finding.facts[name]))
 
 
+_OPPOSITE = "the opposite holds"
 _NO_PAIRS = "no two golden–proxy pairs with a defined NDR that differ"

@@ -12,6 +12,7 @@ from app import wording
 from app.formats import count, escape, interval, number, percent
 from app.selection import Options, Selection
 from app.study_frames import ALL
+from warehouse.claims.verdict import above, compared
 from warehouse.measures import MEASURES, Advice, Plan
 
 TITLES: Mapping[str, str] = {
@@ -118,14 +119,14 @@ def series(chosen_budget: int, fixed_prompts: int) -> dict[str, str]:
     }
 
 
-def advice(plans: Sequence[Plan], found: Advice, frame: pl.DataFrame, chosen: Selection, budget: int) -> list[str]:
+def advice(plans: Sequence[Plan], found: Advice, chosen: Selection, budget: int) -> list[str]:
     """The best plan, how sure that is, and what it gains on plain accuracy."""
     best, plain = plans[found.best], plans[found.plain]
     figure = best.figure(chosen.correlation, chosen.level)
     row = {"value": figure.value, "low": figure.low, "high": figure.high}
     noise = f", annotators flipping {percent(chosen.plan_noise)} of pairs" if chosen.plan_noise else ""
     share = found.shares[found.best]
-    worse = frame.filter(pl.col("behind_low") > 0).height
+    worse = sum(above(behind) == "holds" for behind in found.behind)
     symbol = wording.CORRELATIONS[chosen.correlation].symbol
     lines = [
         f"For {count(budget, 'annotation')}{noise}: **{count(best.responses, 'response')} to each of "
@@ -135,17 +136,12 @@ def advice(plans: Sequence[Plan], found: Advice, frame: pl.DataFrame, chosen: Se
     ]
     if found.best != found.plain:
         behind = found.behind[found.plain]
-        told_from = "no difference shown" if not _above_zero(behind.low) else "better"
         lines.append(
             f"Against {escape(MEASURES[plain.measure].title.lower())} on {count(plain.responses, 'response')} to each "
             f"of {count(plain.prompts, 'prompt')}: {number(behind.value)} ({interval(behind.low, behind.high)}), "
-            f"{told_from if behind.value is not None else 'not comparable'}."
+            f"{compared(behind)}."
         )
     return lines
-
-
-def _above_zero(low: float | None) -> bool:
-    return low is not None and low > 0
 
 
 def _ends(frame: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,6 +1,6 @@
 """`righttree findings`: what a run says of each claim, as a Markdown page with computed verdicts.
 
-The repository's own copy is docs/findings.md. The page hangs on the run, the replicates and the seed alone.
+The repository's own copy is docs/findings.md. The page depends on the run, the replicates and the seed alone.
 """
 
 from __future__ import annotations
@@ -16,20 +16,16 @@ import polars as pl
 
 from pipeline.errors import InvalidConfig
 from warehouse import reads, reads_study, store
-from warehouse.claims import Claim, Ruling, Table, Verdict, examine
+from warehouse.claims import Claim, Ruling, Table, examine
 from warehouse.claims.claim import Cell
 from warehouse.claims.study import Study
+from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
 from warehouse.formats import count, number
 from warehouse.measures.bootstrap import Estimate
 
-_MEANING: Mapping[Verdict, str] = {
-    "holds": "the interval lies where the claim says",
-    "does not hold": "it lies elsewhere, or leaves no difference worth speaking of",
-    "cannot be told at this size": "it leaves both open",
-    "undefined": "there is nothing to compare, for the reason given",
-    "not in this run": "the run has no data for it",
-}
+_NOT_IN_THIS_RUN = "not in this run"
+_MEANING: Mapping[str, str] = {**MEANING, _NOT_IN_THIS_RUN: "the run has no data for it"}
 _MARKED = re.compile(r"([\\`*_\[\]<>|~])")
 
 
@@ -63,9 +59,9 @@ def page(run: Mapping[str, Any], models: pl.DataFrame, study: Study, claims: Seq
     lines += ["| claim | policies | figure (95 % interval) | verdict |", "| --- | --- | --- | --- |"]
     for place, claim in enumerate(claims, 1):
         link = f"[{place}. {claim.title}](#{claim.name})"
-        lines += [f"| {link} | {_text(r.about)} | {_figure(r)} | {_verdict(r.verdict)} |" for r in claim.rulings]
+        lines += [f"| {link} | {_text(r.about)} | {_figure(r)} | **{r.verdict}** |" for r in claim.rulings]
         if claim.missing:
-            lines.append(f"| {link} | | | {_verdict('not in this run')} |")
+            lines.append(f"| {link} | | | **{_NOT_IN_THIS_RUN}** |")
     lines += ["", *(f"- **{verdict}**: {meaning}." for verdict, meaning in _MEANING.items())]
     for place, claim in enumerate(claims, 1):
         lines += _section(place, claim)
@@ -134,10 +130,6 @@ def _table(table: Table) -> list[str]:
 
 def _figure(ruling: Ruling) -> str:
     return f"{_text(ruling.figure)} {_cell(ruling.estimate)}"
-
-
-def _verdict(verdict: Verdict) -> str:
-    return f"**{verdict}**"
 
 
 def _cell(cell: Cell) -> str:

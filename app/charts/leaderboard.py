@@ -14,6 +14,7 @@ from app.charts.panels import panel_title
 
 _ROW = 26
 _PANEL_ROW = 20
+_CLEAR = "datum.verdict == 'better' || datum.verdict == 'worse'"
 
 
 def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title: str) -> alt.LayerChart:
@@ -33,14 +34,14 @@ def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title:
 
 
 def where(rows: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str], x_title: str) -> list[alt.LayerChart]:
-    """The differences of each category, a panel each; what is not told from 0 is pale."""
+    """The differences of each category, a panel each; those that are neither better nor worse are pale."""
     bounds = rows.select(pl.col("difference_low").min(), pl.col("difference_high").max()).row(0)
     domain = [min(0.0, bounds[0]), max(0.0, bounds[1])] if None not in bounds else alt.Undefined
     charts = []
     for name, caption in captions.items():
         base = alt.Chart(rows.filter(pl.col("category") == name).drop_nulls("difference")).encode(
             y=_rows(order),
-            opacity=alt.OpacityValue(0.4, condition={"test": "datum.verdict != 'no difference shown'", "value": 1}),
+            opacity=alt.OpacityValue(0.4, condition={"test": _CLEAR, "value": 1}),
         )
         first = [alt.Tooltip("category:N", title="Category")]
         frame = {"title": panel_title(name, caption), "height": _PANEL_ROW * len(order)}

@@ -58,7 +58,7 @@ def show_where(rows: pl.DataFrame, chosen: Selection, options: Options) -> None:
         rows,
         title="Where does it matter?",
         note=f"The same difference on the test prompts of one category, under {wording.policies(chosen, options)}; "
-        f"pale: not told from 0. B = {BY_CATEGORY_REPLICATES}.",
+        f"pale: neither better nor worse. B = {BY_CATEGORY_REPLICATES}.",
         alt=f"Difference of every measure's {name} from that of plain accuracy, a panel for each category",
         file_name=f"{options.run}-differences-by-category",
         columns={"category": "Category", "prompts": "Prompts", **columns.leaderboard(name)},

@@ -9,6 +9,7 @@ import streamlit as st
 from app import access_overview, overview_wording
 from app.access import Snapshot
 from app.widgets import links
+from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict
 from warehouse.measures.value_curves import ValueCurves
 
 _PAGES: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -20,10 +21,10 @@ _PAGES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 """Page of each finding, and the choice there that shows it."""
 
-_ICONS = {
-    "above": ":material/check:",
-    "below": ":material/close:",
-    "open": ":material/question_mark:",
+_ICONS: Mapping[Verdict, str] = {
+    "holds": ":material/check:",
+    "does not hold": ":material/close:",
+    CANNOT_BE_TOLD: ":material/question_mark:",
     "undefined": ":material/block:",
 }
 
@@ -41,7 +42,7 @@ def show(snapshot: Snapshot, run_id: str, run: str | None, curves: Mapping[str, 
     for name, sentences in by_name.items():
         _finding(name, sentences, run)
     finding = access_overview.length_finding(snapshot, run_id)
-    icon = ":material/straighten:" if finding.verdict in ("above", "below") else _ICONS[finding.verdict]
+    icon = ":material/straighten:" if finding.verdict == "holds" else _ICONS[finding.verdict]
     _finding("length", [f"{icon} {overview_wording.sentence(finding, '')}"], run)
 
 

@@ -102,7 +102,7 @@ def budget(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
     frame = study_frames.plans(plans, found, chosen.correlation, chosen.level)
     if not _begun(frame, options) or found is None:
         return
-    for line in study_wording.advice(plans, found, frame, chosen, access_studies.plan_budget(chosen, options)):
+    for line in study_wording.advice(plans, found, chosen, access_studies.plan_budget(chosen, options)):
         st.markdown(line)
     with st.container(key="figures"):
         left, right = st.columns(2, gap="large")

@@ -15,13 +15,14 @@ from tests.app.reading import address, charts, said
 from tests.app.small import evaluation
 from tests.app.study import Study, publish
 from warehouse import paper, reads, store
+from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict
 from warehouse.measures import Estimate, evaluate
 from warehouse.measures.findings import Finding
 
 VIEW = "overview"
 
 
-def test_the_page_shows_both_optimisers_the_findings_and_the_paper(study_home: Path, open_view: OpenPage) -> None:
+def test_the_page_shows_both_optimizers_the_findings_and_the_paper(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
     assert not page.exception
     assert not page.warning
@@ -119,18 +120,20 @@ def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_v
 
 
 @pytest.mark.parametrize("name", ["predicts", "responses", "measure", "harder"])
-@pytest.mark.parametrize("verdict", ["above", "below", "open", "undefined"])
-def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: str) -> None:
+@pytest.mark.parametrize("opposite", [False, True])
+@pytest.mark.parametrize("verdict", ["holds", "does not hold", CANNOT_BE_TOLD, "undefined"])
+def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: Verdict, opposite: bool) -> None:
+    opposite = opposite and verdict == "does not hold"
     estimate = Estimate(None, None, None, 0) if verdict == "undefined" else Estimate(0.25, -0.5, 0.75, 100)
     facts = {"pairs": 6, "first": (2.0, 0.5), "last": (8.0, 0.25)}
     if name in ("responses", "measure"):
         facts = {"first": 0.5, "second": 0.25}
-    text = overview_wording.sentence(Finding(name, estimate, verdict, "prompts", facts), "best-of-8")  # type: ignore[arg-type]
+    text = overview_wording.sentence(Finding(name, estimate, verdict, "prompts", facts, opposite), "best-of-8")
     assert text.endswith(".")
     assert "best-of-8" in text
     assert (verdict == "undefined") == ("undefined" in text)
     assert (verdict == "undefined") != ("**0.25** (95% interval −0.50 to 0.75)" in text)
-    assert (verdict == "open") == (overview_wording.CANNOT_BE_TOLD in text)
+    assert (verdict == CANNOT_BE_TOLD) == (CANNOT_BE_TOLD in text)
 
 
 def test_the_papers_figures_stand_beside_ours_and_without_ppo_alone() -> None:

@@ -74,7 +74,7 @@ def test_plans_come_the_best_first_and_each_measure_once_at_its_best() -> None:
     assert best["value"].to_list() == sorted(best["value"].to_list(), reverse=True)
     assert (frame["measure"][0], frame["responses"][0]) == (plans[advice.best].measure, plans[advice.best].responses)
     assert frame["behind"][0] == 0
-    lines = study_wording.advice(plans, advice, frame, Selection(), 60)
+    lines = study_wording.advice(plans, advice, Selection(), 60)
     assert f"{plans[advice.best].responses} responses to each of {plans[advice.best].prompts} prompts" in lines[0]
 
 

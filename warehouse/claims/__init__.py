@@ -3,7 +3,7 @@
 Pure functions, as in `measures`, which they are made of; each says beforehand which figure's interval decides.
 """
 
-from warehouse.claims.claim import Claim, Ruling, Table, Verdict
+from warehouse.claims.claim import Claim, Ruling, Table
 from warehouse.claims.constructions import (
     budget_on_responses,
     category_matters,
@@ -14,6 +14,7 @@ from warehouse.claims.constructions import (
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
 from warehouse.claims.prediction import accuracy_predicts, alike_but_different, better_for_best_of_n, other_kinds
 from warehouse.claims.study import Optimised, Study
+from warehouse.claims.verdict import Verdict
 from warehouse.claims.which_measure import another_measure_predicts_better
 
 CLAIMS = (

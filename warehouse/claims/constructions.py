@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from warehouse.claims.claim import KENDALL, NEGLIGIBLE, Cell, Claim, Ruling, Table, above, apart
+from warehouse.claims.claim import KENDALL, Cell, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
+from warehouse.claims.verdict import NEGLIGIBLE, above, apart
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.comparison import contrast, paired
 from warehouse.measures.curves import rank_bin_cells, splits
@@ -56,7 +57,7 @@ def category_matters(study: Study) -> Claim:
         difference = contrast(parts)
         why = "" if difference.value is not None else _why([found[name, name] for name in names])
         label = f"τ, own minus other, {len(defined)} of {len(names)} categories"
-        rulings.append(Ruling(one.called, label, difference, above(difference, 0.0, NEGLIGIBLE), why))
+        rulings.append(Ruling(one.called, label, difference, above(difference), why))
         rows: list[tuple[Cell, ...]] = [
             (measured, *(_tau(found[measured, valued]) for valued in names), tested[measured]) for measured in names
         ]
@@ -194,7 +195,7 @@ def _better(one: Optimised, figure: str, first: Replicated, second: Replicated) 
     """Does the first way of measuring predict better than the second?"""
     difference = _difference(first, second)
     why = "" if difference.value is not None else _why([first, second])
-    return Ruling(one.called, figure, difference, above(difference, 0.0, NEGLIGIBLE), why)
+    return Ruling(one.called, figure, difference, above(difference), why)
 
 
 def _sizes_table(title: str, sizes: Sequence[int], found: Sequence[Replicated]) -> Table:

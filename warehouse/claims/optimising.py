@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.claims.claim import NEGLIGIBLE, Cell, Claim, Ruling, Table, Verdict, above, below
+from warehouse.claims.claim import Cell, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study
+from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.gain_curves import FittedCurve, gain_curves
 from warehouse.measures.goodhart import GoodhartSlopes, goodhart_slopes
@@ -71,7 +72,7 @@ def _goodhart_ruling(one: Optimised, found: GoodhartSlopes) -> Ruling:
         missed.append(Estimate(b.slope - b.curve, low, high, found.replicates))
     farthest = max(missed, key=lambda estimate: abs(estimate.value or 0.0))
     near = all(e.low is not None and e.high is not None and e.low > -CLOSE and e.high < CLOSE for e in missed)
-    verdict: Verdict = "holds" if near else "cannot be told at this size"
+    verdict: Verdict = "holds" if near else CANNOT_BE_TOLD
     if found.p_value < SIGNIFICANT:
         verdict = "does not hold"
     return Ruling(one.called, f"slope minus curve, farthest of {len(missed)} bins", farthest, verdict)
@@ -100,15 +101,7 @@ def optimising_harder(study: Study) -> Claim:
             rulings.append(Ruling(one.called, "change of mean NDR", change, "undefined", _SILENT))
             continue
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
-        rulings.append(
-            Ruling(
-                f"{one.called}: loses more",
-                "change of mean NDR",
-                change,
-                below(change, 0.0, NEGLIGIBLE),
-                why,
-            )
-        )
+        rulings.append(Ruling(f"{one.called}: loses more", "change of mean NDR", change, below(change), why))
         gained = gain_curves(one.curves, one.spread_M, replicates=study.replicates, seed=study.seed)
         golden = gained.curves["golden"]
         rulings.append(_peak_ruling(one, golden))
@@ -150,7 +143,7 @@ def _peak_ruling(one: Optimised, golden: FittedCurve) -> Ruling:
         return Ruling(about, figure, _NOTHING, "undefined", "a fit takes three strengths that move the policy")
     peak = golden.peak
     if peak.value is None or peak.high is None:  # some replicates, or the sample, have no peak at all
-        verdict: Verdict = "cannot be told at this size"
+        verdict: Verdict = CANNOT_BE_TOLD
         if golden.peaks < SIGNIFICANT / 2 or (peak.low is not None and peak.low > farthest):
             verdict = "does not hold"
         return Ruling(about, figure, peak, verdict)
@@ -218,7 +211,7 @@ def _penalty_ruling(study: Study, swept: ValueCurves, about: str) -> Ruling:
     change = found.change
     about = f"{about}, {two.strengths[0]:g} → {two.strengths[1]:g}"
     why = "" if change.value is not None else "no golden’s own gain is clear under both penalties"
-    return Ruling(about, "change of mean NDR", change, above(change, 0.0, NEGLIGIBLE), why)
+    return Ruling(about, "change of mean NDR", change, above(change), why)
 
 
 def _spread(one: Optimised, swept: ValueCurves) -> NDArray[np.float64]:

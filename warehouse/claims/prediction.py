@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from warehouse.claims.claim import KENDALL, NEGLIGIBLE, Cell, Claim, Ruling, Table, above, below
+from warehouse.claims.claim import KENDALL, Cell, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
+from warehouse.claims.verdict import NEGLIGIBLE, above, below
 from warehouse.measures.across_pairs import CORRELATIONS
 from warehouse.measures.alike import regret_of_alike
 from warehouse.measures.bootstrap import Estimate
@@ -50,8 +51,8 @@ def accuracy_predicts(study: Study) -> Claim:
         "accuracy-predicts",
         "Accuracy predicts the policy, weakly",
         "Decided by Kendall τ of accuracy with NDR over all golden–proxy pairs: it predicts if the interval is above "
-        f"0, weakly if the interval is below {WEAK:g} (from there on fewer than one comparison in ten of two pairs "
-        "comes out the wrong way round).",
+        f"0, and does not if the interval ends below {NEGLIGIBLE:g}; it predicts weakly if the interval is below "
+        f"{WEAK:g} (above that, fewer than one comparison in ten of two pairs comes out the wrong way round).",
         tuple(rulings),
         (Table("Accuracy against NDR", header, tuple(rows)),),
         notes=(
@@ -121,7 +122,7 @@ def better_for_best_of_n(study: Study) -> Claim:
     difference = paired(first, second).correlations["kendall"]
     why = next((why_undefined(e) for e in (first.evaluation, second.evaluation) if _kendall(e).value is None), "")
     about = f"{bon.called} against {ppo.called}"
-    ruling = Ruling(about, "difference of τ", difference, above(difference, 0.0, NEGLIGIBLE), why)
+    ruling = Ruling(about, "difference of τ", difference, above(difference), why)
     rows = tuple(
         (one.called, _kendall(side.evaluation), *pairs_of(side.evaluation))
         for one, side in ((bon, first), (ppo, second))
@@ -148,7 +149,7 @@ def other_kinds(study: Study) -> Claim:
         undefined = [side for side in (flips, whole) if _kendall(side.evaluation).value is None]
         models = sum(study.kinds[name] == "flip" for name in one.curves.reward_models)
         why = "too few defined pairs of flip-rate reward models, or none that differ" if undefined else ""
-        rulings.append(Ruling(one.called, "difference of τ", difference, above(difference, 0.0, NEGLIGIBLE), why))
+        rulings.append(Ruling(one.called, "difference of τ", difference, above(difference), why))
         rows += [
             (
                 one.called,

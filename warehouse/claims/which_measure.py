@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from warehouse.claims.claim import KENDALL, NEGLIGIBLE, Claim, Ruling, Table, Verdict, above
+from warehouse.claims.claim import KENDALL, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
+from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.catalogue import MEASURES
 from warehouse.measures.comparison import paired, simultaneous
@@ -53,8 +54,8 @@ def _ruling(one: Optimised, plain: Replicated, alone: dict[str, Estimate], toget
         return Ruling(one.called, "difference of τ", nothing, "undefined", why_undefined(plain.evaluation))
     holding = [name for name, estimate in told.items() if above(estimate) == "holds"]
     first = max(holding or told, key=lambda name: told[name].value or 0.0)
-    verdict: Verdict = "holds" if holding else "cannot be told at this size"
-    if not holding and all(one.high is not None and one.high < NEGLIGIBLE for one in alone.values()):
+    verdict: Verdict = "holds" if holding else CANNOT_BE_TOLD
+    if not holding and all(above(difference) == "does not hold" for difference in alone.values()):
         verdict = "does not hold"
     return Ruling(one.called, f"difference of τ, {MEASURES[first].title}", told[first], verdict)
 

@@ -1,22 +1,19 @@
-"""What a run says about the study's questions: figures with verdicts, which may be that it cannot be told.
+"""What a run says about the study's questions: figures with verdicts (`claims.verdict` has the rule).
 
-A verdict is read off the 95 % interval alone: above 0, below 0, or open where 0 is inside. Which measures and test
-sets are compared is fixed beforehand, not picked after looking.
+Which measures and test sets are compared is fixed beforehand, not picked after looking.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
+from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below
 from warehouse.measures.alone import OfEach
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.comparison import Comparison
 from warehouse.measures.evaluate import Evaluation
 from warehouse.measures.ndr_curve import NdrCurve
-
-Verdict = Literal["above", "below", "open", "undefined"]
 
 CORRELATION = "kendall"
 """The correlation that verdicts are about."""
@@ -24,61 +21,64 @@ CORRELATION = "kendall"
 
 @dataclass(frozen=True)
 class Finding:
-    """One answer: its name, figure, verdict, what was resampled, and facts for the sentence."""
+    """One answer: its name, figure, verdict, what was resampled, and facts for the sentence.
+
+    `opposite`: not only does it not hold, the opposite does.
+    """
 
     name: str
     estimate: Estimate
     verdict: Verdict
     resampled: str
     facts: Mapping[str, object] = field(default_factory=dict)
-
-
-def verdict_of(estimate: Estimate) -> Verdict:
-    """Where the interval lies against 0; one that touches 0 is open."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return "undefined"
-    if estimate.low > 0:
-        return "above"
-    return "below" if estimate.high < 0 else "open"
+    opposite: bool = False
 
 
 def predicts(evaluation: Evaluation) -> Finding:
-    """Does the measure predict NDR? Above: the better a reward model measures, the less the policy loses."""
+    """Does the measure predict NDR? If so, the better a reward model measures, the less the policy loses."""
     estimate = evaluation.correlations[CORRELATION]
     M = len(evaluation.ndr_MM)
     facts = {"pairs": M * (M - 1) - evaluation.undefined_pairs, "undefined": evaluation.undefined_pairs}
-    return Finding("predicts", estimate, verdict_of(estimate), evaluation.resampled, facts)
+    return _greater("predicts", estimate, evaluation.resampled, facts)
 
 
 def better(name: str, comparison: Comparison) -> Finding:
     """Does the first of two ways of measuring predict NDR better? The paired difference of their correlations."""
-    estimate = comparison.correlations[CORRELATION]
     facts = {
         "first": comparison.first.correlations[CORRELATION].value,
         "second": comparison.second.correlations[CORRELATION].value,
     }
-    return Finding(name, estimate, verdict_of(estimate), comparison.first.resampled, facts)
+    return _greater(name, comparison.correlations[CORRELATION], comparison.first.resampled, facts)
 
 
 def harder(curve: NdrCurve) -> Finding:
     """Does optimising harder lose more? The change of mean NDR from the first defined strength to the last."""
-    there = [
+    defined = [
         (strength, ndr.value) for strength, ndr in zip(curve.strengths, curve.ndr, strict=True) if ndr.value is not None
     ]
-    facts = {"first": there[0], "last": there[-1]} if there else {}
-    return Finding("harder", curve.change, verdict_of(curve.change), curve.resampled, facts)
+    facts = {"first": defined[0], "last": defined[-1]} if defined else {}
+    opposite = above(curve.change) == "holds"
+    return Finding("harder", curve.change, below(curve.change), curve.resampled, facts, opposite)
 
 
-def length(names: Sequence[str], found: OfEach) -> Finding:
-    """Do scores follow length? The reward model whose correlation with it is the strongest, and how many clearly do."""
-    verdicts = [verdict_of(estimate) for estimate in found.estimates]
-    strongest = max(range(len(names)), key=lambda m: abs(found.estimates[m].value or 0.0))
-    estimate = found.estimates[strongest]
+def length(names: Sequence[str], correlations: OfEach) -> Finding:
+    """Do any scores follow length? The reward model whose correlation with it is the strongest, and how many do."""
+    longer = sum(above(estimate) == "holds" for estimate in correlations.estimates)
+    shorter = sum(below(estimate) == "holds" for estimate in correlations.estimates)
+    verdicts = [apart(estimate) for estimate in correlations.estimates]
+    strongest = max(range(len(names)), key=lambda m: abs(correlations.estimates[m].value or 0.0))
+    verdict: Verdict = "holds" if longer or shorter else CANNOT_BE_TOLD
+    if verdicts[strongest] == "undefined" or set(verdicts) <= {"does not hold", "undefined"}:
+        verdict = verdicts[strongest]
     facts = {
         "strongest": names[strongest],
-        "longer": verdicts.count("above"),
-        "shorter": verdicts.count("below"),
+        "longer": longer,
+        "shorter": shorter,
         "undefined": verdicts.count("undefined"),
         "reward_models": len(names),
     }
-    return Finding("length", estimate, verdict_of(estimate), "prompts", facts)
+    return Finding("length", correlations.estimates[strongest], verdict, "prompts", facts)
+
+
+def _greater(name: str, estimate: Estimate, resampled: str, facts: Mapping[str, object]) -> Finding:
+    return Finding(name, estimate, above(estimate), resampled, facts, below(estimate) == "holds")

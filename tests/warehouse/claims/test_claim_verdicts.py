@@ -1,10 +1,10 @@
-"""`claims/claim.py`: a verdict is where the interval lies against a bound that was fixed before."""
+"""`claims/verdict.py`: a verdict is where the interval lies against a bound that was fixed before."""
 
 from __future__ import annotations
 
 import pytest
 
-from warehouse.claims.claim import above, apart, below, negated
+from warehouse.claims.verdict import above, apart, below, negated
 from warehouse.measures import Estimate
 
 OPEN = "cannot be told at this size"
@@ -21,20 +21,21 @@ def of(low: float, high: float) -> Estimate:
 def test_above_holds_fails_or_is_open_and_a_negligible_difference_is_none(
     low: float, high: float, verdict: str
 ) -> None:
-    assert above(of(low, high), 0.0, 0.05) == verdict
-    assert below(of(-high, -low), 0.0, 0.05) == verdict
+    assert above(of(low, high)) == verdict
+    assert below(of(-high, -low)) == verdict
 
 
-def test_without_anything_negligible_an_interval_around_the_bound_is_open() -> None:
-    assert above(of(-0.01, 0.04)) == OPEN
-    assert above(of(0.0, 0.04)) == OPEN
+def test_nothing_is_negligible_at_a_bound_other_than_0() -> None:
+    assert above(of(0.0, 0.06)) == OPEN
+    assert above(of(0.79, 0.84), 0.8) == OPEN
+    assert below(of(0.78, 0.81), 0.8) == OPEN
     assert below(of(0.5, 0.79), 0.8) == "holds"
     assert below(of(0.81, 0.9), 0.8) == "does not hold"
 
 
 def test_a_figure_outside_of_its_interval_has_to_be_on_the_same_side() -> None:
     assert below(Estimate(0.85, 0.5, 0.79, 100), 0.8) == OPEN
-    assert above(Estimate(0.06, -0.4, 0.04, 100), 0.0, 0.05) == OPEN
+    assert above(Estimate(0.06, -0.4, 0.04, 100)) == OPEN
     assert below(Estimate(0.75, 0.5, 0.72, 100), 0.8) == "holds"
 
 

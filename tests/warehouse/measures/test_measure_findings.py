@@ -8,41 +8,27 @@ import pytest
 from tests.warehouse.measures.simulate import cube_of, normal_scores, study, values_of
 from tests.warehouse.measures.test_measure_gain_curves import best_of_n, policy_values
 from warehouse.errors import InvalidChoice
-from warehouse.measures import Estimate, compare, evaluate
+from warehouse.measures import compare, evaluate
 from warehouse.measures.alone import length_correlations
-from warehouse.measures.findings import better, harder, length, predicts, verdict_of
+from warehouse.measures.findings import better, harder, length, predicts
 from warehouse.measures.ndr_curve import ndr_curve
 from warehouse.measures.value_curves import ValueCurves
-
-
-@pytest.mark.parametrize(
-    ("estimate", "verdict"),
-    [
-        (Estimate(0.5, 0.1, 0.8, 100), "above"),
-        (Estimate(-0.5, -0.8, -0.1, 100), "below"),
-        (Estimate(0.5, -0.1, 0.8, 100), "open"),
-        (Estimate(0.5, 0.0, 0.8, 100), "open"),
-        (Estimate(None, None, None, 0), "undefined"),
-    ],
-)
-def test_a_verdict_is_where_the_interval_lies(estimate: Estimate, verdict: str) -> None:
-    assert verdict_of(estimate) == verdict
 
 
 def test_accuracy_predicts_in_a_study_of_growing_noise_and_nothing_can_be_told_of_two_reward_models() -> None:
     cube, values = study(M=8, P=200, Q=200)
     found = predicts(evaluate(cube, values, replicates=300))
-    assert found.verdict == "above"
+    assert found.verdict == "holds"
     assert found.facts["pairs"] == 56
     two, of_two = study(M=2)
     assert predicts(evaluate(two, of_two, replicates=100)).verdict == "undefined"
 
 
-def test_comparing_a_measure_with_itself_cannot_be_told() -> None:
+def test_a_measure_is_not_better_than_itself() -> None:
     cube, values = study()
     found = better("measure", compare(cube, values, "accuracy", "accuracy", replicates=100))
     assert found.estimate.value == 0.0
-    assert found.verdict == "open"
+    assert (found.verdict, found.opposite) == ("does not hold", False)
     assert found.facts["first"] == found.facts["second"]
 
 
@@ -54,7 +40,7 @@ def test_a_proxy_that_gains_and_then_loses_loses_more_the_harder_it_is_optimised
         strengths.append(policy_values(optimised, np.zeros((3, 40))))
     curves = ValueCurves("ppo", (10.0, 20.0), np.ones((2, 3)), "k3", tuple(strengths))
     found = harder(ndr_curve(curves, replicates=200))
-    assert found.verdict == "below"
+    assert found.verdict == "holds"
     assert found.estimate.value == pytest.approx(-0.7, abs=0.02)
     assert found.facts["first"][0] == 10.0  # type: ignore[index]
 
@@ -77,7 +63,7 @@ def test_length_is_followed_by_those_whose_scores_are_made_of_it() -> None:
     found = length(cube.reward_models, length_correlations(cube, tokens, replicates=200))
     assert found.facts["strongest"] == "rm-1"
     assert (found.facts["longer"], found.facts["shorter"]) == (1, 1)
-    assert found.verdict == "above"
+    assert found.verdict == "holds"
     silent = length(("a", "b"), length_correlations(cube_of(np.zeros((2, 4, 3))), tokens[:4, :3], replicates=20))
     assert silent.verdict == "undefined"
 

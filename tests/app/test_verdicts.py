@@ -1,0 +1,76 @@
+"""One rule for verdicts: the same difference gets the same verdict in findings, Overview, leaderboard and planner."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app import leaderboard, overview_wording, study_wording
+from app.selection import Policies, Selection
+from tests.app.small import evaluation
+from tests.warehouse.claims.studies import of_noise
+from warehouse.claims.constructions import _better
+from warehouse.claims.verdict import CANNOT_BE_TOLD, above, below, compared
+from warehouse.measures import Plan, advise
+from warehouse.measures.bootstrap import estimate
+from warehouse.measures.comparison import paired
+from warehouse.measures.evaluate import Replicated
+from warehouse.measures.findings import better
+
+ENDS = (-0.4, -0.06, -0.05, -0.03, 0.0, 0.01, 0.04, 0.05, 0.3)
+OPTIMISED = of_noise([0.5, 0.8, 1.0], P=4, R=2, Q=4)
+SENTENCES = {
+    "better": "better than accuracy",
+    "worse": "worse than accuracy",
+    "not better": "no better than accuracy",
+    CANNOT_BE_TOLD: CANNOT_BE_TOLD,
+    "undefined": "undefined",
+}
+
+
+def replicated(measure: str, low: float, high: float) -> Replicated:
+    """An evaluation whose Kendall τ is drawn evenly from a little below `low` to a little above `high`."""
+    drawn_B = np.linspace(low, high, 401)
+    defined_B = np.ones(401, dtype=bool)
+    tau = estimate(float(drawn_B[200]), True, drawn_B, defined_B)
+    figures = {"kendall": (drawn_B, defined_B)}
+    one = replace(evaluation(), measure=measure, correlations={"kendall": tau}, within={"kendall": tau})
+    return Replicated(one, figures, figures)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(low, high) for low in ENDS for high in ENDS if low < high], ids=lambda end: f"{end:g}"
+)
+def test_the_same_interval_has_the_same_verdict_everywhere(low: float, high: float) -> None:
+    first, plain = replicated("spearman", low, high), replicated("accuracy", 0.0, 0.0)
+    comparison = paired(first, plain)
+    difference = comparison.correlations["kendall"]
+    word = compared(difference)
+    claim = "holds" if word == "better" else "does not hold" if word in ("worse", "not better") else word
+
+    assert _better(OPTIMISED, "difference of τ", first, plain).verdict == claim
+    finding = better("measure", comparison)
+    assert (finding.verdict, finding.opposite) == (claim, word == "worse")
+    assert SENTENCES[word] in overview_wording.sentence(finding, "best-of-8")
+
+    plainly = paired(plain, plain)
+    rows = leaderboard.rows({Policies("bon", 8.0): {"spearman": comparison, "accuracy": plainly}}, "kendall", "pooled")
+    assert rows.filter(measure="spearman")["verdict"].to_list() == [word]
+
+    plans = [Plan("accuracy", 2, 8, plain), Plan("spearman", 4, 4, first)]
+    advice = advise(plans)
+    assert advice is not None
+    if advice.best == 1:
+        *_, greatest, against = study_wording.advice(plans, advice, Selection(), 16)
+        assert against.endswith(f", {word}.")
+        assert f"{int(word == 'better')} of the other 1 plan " in greatest
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.03, 0.04), (-0.2, 0.04)])
+def test_a_figure_that_is_at_most_negligible_is_no_open_question(low: float, high: float) -> None:
+    tau = estimate(0.01, True, np.linspace(low, high, 401), np.ones(401, dtype=bool))
+    assert above(tau) == "does not hold"
+    assert compared(tau) == "not better"
+    assert below(tau) == ("does not hold" if low > -0.05 else CANNOT_BE_TOLD)

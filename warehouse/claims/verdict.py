@@ -1,0 +1,72 @@
+"""The one rule that turns a figure and its 95 % interval into a verdict, and the words for it.
+
+Findings, the Overview, the leaderboards and the planner of budgets all ask here, so that the same figure has the same
+verdict on every page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from warehouse.measures.bootstrap import Estimate
+
+Verdict = Literal["holds", "does not hold", "cannot be told at this size", "undefined"]
+
+CANNOT_BE_TOLD: Verdict = "cannot be told at this size"
+
+NEGLIGIBLE = 0.05
+"""A correlation, or a difference of two correlations or of two NDR, that is too small to matter."""
+
+MEANING: Mapping[str, str] = {
+    "holds": "the interval lies where the claim says",
+    "does not hold": f"it lies elsewhere, or leaves nothing beyond a negligible {NEGLIGIBLE:g}",
+    CANNOT_BE_TOLD: "it leaves both open",
+    "undefined": "there is nothing to compare, for the reason given",
+}
+"""What each verdict means."""
+
+Comparison = Literal["better", "worse", "not better", "cannot be told at this size", "undefined"]
+
+
+def above(estimate: Estimate, bound: float = 0.0) -> Verdict:
+    """Is the figure above `bound`? Around 0 the answer is no, too, if the interval ends below what is NEGLIGIBLE.
+
+    Another bound says itself what matters: nothing is negligible there. The noise of few prompts pulls replicates
+    towards 0, so that a figure may lie outside its own interval: then it has to be on the same side as the interval.
+    """
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "undefined"
+    if min(estimate.low, estimate.value) > bound:
+        return "holds"
+    least = bound or NEGLIGIBLE
+    return "does not hold" if max(estimate.high, estimate.value) < least else CANNOT_BE_TOLD
+
+
+def below(estimate: Estimate, bound: float = 0.0) -> Verdict:
+    """Is the figure below `bound`? As `above`, with the signs reversed."""
+    return above(negated(estimate), -bound)
+
+
+def apart(estimate: Estimate) -> Verdict:
+    """Does the figure differ from 0 in either direction? No, if everything in its interval is NEGLIGIBLE."""
+    up, down = above(estimate), below(estimate)
+    if "holds" in (up, down):
+        return "holds"
+    return up if up == down else CANNOT_BE_TOLD
+
+
+def compared(difference: Estimate) -> Comparison:
+    """The verdict on a difference `first minus second` in words: how does the first compare with the second?"""
+    verdict = above(difference)
+    if verdict == "holds":
+        return "better"
+    if verdict == "does not hold":
+        return "worse" if below(difference) == "holds" else "not better"
+    return verdict
+
+
+def negated(estimate: Estimate) -> Estimate:
+    """Minus the figure, with its interval reversed."""
+    value, low, high = (None if end is None else -end for end in (estimate.value, estimate.high, estimate.low))
+    return Estimate(value, low, high, estimate.replicates)
