@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
+from pipeline.__main__ import main
+from pipeline.config import Config, load_profile
+
 SMOKE_RUN = "smoke-test"
+TINY_RUN = "tiny-test"
 QUICK_RUN = "quick-test"
 _MAIN = sys.modules["__main__"]
 
@@ -23,15 +31,29 @@ def main_stays() -> Iterator[None]:
     sys.modules["__main__"] = _MAIN
 
 
-def righttree(*arguments: str, home: Path, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+def righttree(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this process, which saves the seconds of its imports."""
+    out, err, on_terminate = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("RIGHTTREE_HOME", str(home))
+        try:
+            code = main(arguments)
+        except SystemExit as end:  # of argparse
+            code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, on_terminate)  # what works on runs has another one
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def righttree_process(*arguments: str, home: Path, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, as what works on a run has to be."""
     return subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         env={**os.environ, "RIGHTTREE_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
-        timeout=options.get("timeout", 300),  # type: ignore[arg-type]
+        timeout=timeout_s,
     )
 
 
@@ -44,10 +66,39 @@ def _home_with_run(home: Path, profile: str, run_id: str) -> Path:
     kept = Path(keep) / profile if keep else None
     if kept is not None and kept.is_dir():
         return Path(shutil.copytree(kept, home, symlinks=True, dirs_exist_ok=True))
-    done = righttree("run", "--profile", profile, "--run-id", run_id, home=home, timeout=1500)
+    done = righttree_process("run", "--profile", profile, "--run-id", run_id, home=home, timeout_s=1500)
     assert done.returncode == 0, done.stderr
     if kept is not None:
         shutil.copytree(home, kept, symlinks=True)
+    return home
+
+
+@pytest.fixture(scope="session")
+def tiny_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The profile `smoke` with a model of two layers and random weights, whose run takes a few seconds."""
+    from tests.pipeline.reward_models_elsewhere import checkpoint  # torch, which many tests do without
+
+    folder = tmp_path_factory.mktemp("tiny")
+    model = checkpoint(folder / "model", causal=True, initializer_range=0.2)
+    smoke = (resources.files("pipeline") / "profiles" / "smoke.toml").read_text(encoding="utf-8")
+    profile = folder / "tiny.toml"
+    tiny = smoke.replace('"smoke"', '"tiny"').replace("[policy]\n", f'[policy]\nmodel = "{model}"\n')
+    profile.write_text(tiny, encoding="utf-8")
+    return profile
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_profile: Path) -> Config:
+    """Its settings: of all stages, for whatever kills, damages or changes a run."""
+    return load_profile(str(tiny_profile))
+
+
+@pytest.fixture(scope="session")
+def tiny_home(tiny_profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one published run of it, uninterrupted. Tests must not write into it."""
+    home = tmp_path_factory.mktemp("tiny-home")
+    done = righttree_process("run", "--profile", str(tiny_profile), "--run-id", TINY_RUN, home=home)
+    assert done.returncode == 0, done.stderr
     return home
 
 

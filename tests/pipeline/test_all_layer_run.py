@@ -24,7 +24,7 @@ from pipeline.progress import Progress
 from pipeline.runs import RunDirectory
 from pipeline.scoring import Scorer
 from pipeline.stages import STAGES, scores
-from tests.conftest import righttree
+from tests.conftest import righttree_process
 from tests.pipeline.models.tiny import tiny_folder
 from tests.pipeline.test_reward_model_kinds import stage
 from warehouse import reads, store
@@ -82,7 +82,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     model = tiny_folder(folder / "model")
     (folder / "tiny.toml").write_text(PROFILE.format(model=model))
-    done = righttree("run", "--profile", str(folder / "tiny.toml"), "--run-id", RUN, home=folder)
+    done = righttree_process("run", "--profile", str(folder / "tiny.toml"), "--run-id", RUN, home=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -180,7 +180,7 @@ def test_a_process_that_fails_stops_the_run_in_one_line_and_resume_goes_on(home:
     (path / "manifest.json").unlink()
     (home / "model").rename(home / "model-elsewhere")
     try:
-        failed = righttree("resume", RUN, home=tmp_path)
+        failed = righttree_process("resume", RUN, home=tmp_path)
     finally:
         (home / "model-elsewhere").rename(home / "model")
     assert failed.returncode == 2
@@ -188,7 +188,7 @@ def test_a_process_that_fails_stops_the_run_in_one_line_and_resume_goes_on(home:
     assert re.match(r"righttree: flip-0.00: training process [12] of 2 failed: model .* cannot be loaded", line)
     assert f"`righttree resume {RUN}` trains it anew" in line
     assert not weights.exists()
-    resumed = righttree("resume", RUN, home=tmp_path)
+    resumed = righttree_process("resume", RUN, home=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     after = load_file(weights / "model.safetensors")
     assert all(np.allclose(before[name], after[name], atol=1e-6) for name in before)

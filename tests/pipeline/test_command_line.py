@@ -13,7 +13,7 @@ import pytest
 from pipeline.__main__ import build_parser, main
 from pipeline.config import load_profile
 from pipeline.stages import STAGES
-from tests.conftest import SMOKE_RUN, righttree
+from tests.conftest import SMOKE_RUN, righttree, righttree_process
 from warehouse.measures import MEASURES
 
 COMMANDS = ("run", "resume", "extend", "add-rm", "cancel", "delete", "runs", "publish", "measure")
@@ -41,7 +41,7 @@ def test_every_option_has_help(command: str, capsys: pytest.CaptureFixture[str])
 def test_measure_prints_one_json_object_with_the_public_names(smoke_home: Path) -> None:
     arguments = ["measure", "--measure", "accuracy", "--optimizer", "bon", "--n", "8", "--category", "all"]
     arguments += ["--responses", "5", "--json"]
-    done = righttree(*arguments, "--run", SMOKE_RUN, home=smoke_home)
+    done = righttree_process(*arguments, "--run", SMOKE_RUN, home=smoke_home)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["measure"], found["optimizer"], found["strength"]) == ("accuracy", "bon", 8.0)
@@ -183,6 +183,12 @@ def test_bad_input_gets_one_line_and_exit_code_2(smoke_home: Path, arguments: st
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert sorted(smoke_home.rglob("*")) == before
+
+
+def test_bad_input_ends_a_process_with_the_same(smoke_home: Path) -> None:
+    arguments = ("measure", "--measure", "vibes")
+    own, called = righttree_process(*arguments, home=smoke_home), righttree(*arguments, home=smoke_home)
+    assert (own.returncode, own.stdout, own.stderr) == (called.returncode, called.stdout, called.stderr)
 
 
 def test_an_unknown_command_or_option_ends_with_exit_code_2(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pipeline.cluster.options import EngineOptions
 from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidConfig, PipelineError, RunBusy
 from pipeline.runs import RunDirectory
-from tests.conftest import righttree
+from tests.conftest import righttree_process
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from tests.pipeline.test_resume import rows, wait_until
 from warehouse.schema import TABLES
@@ -113,7 +113,7 @@ def home(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a run by the local engine."""
     data = tmp_path_factory.mktemp("ray-home")
     runs.create(data, config, LOCAL)
-    done = righttree("resume", LOCAL, home=data)
+    done = righttree_process("resume", LOCAL, home=data)
     assert done.returncode == 0, done.stderr
     return data
 
@@ -202,7 +202,7 @@ def test_a_run_that_is_cancelled_stops_its_tasks_and_goes_on_by_the_other_engine
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
     time.sleep(2)
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before  # nobody writes any more
-    done = righttree("resume", "cancelled", home=home)
+    done = righttree_process("resume", "cancelled", home=home)
     assert done.returncode == 0, done.stderr
     assert_same_rows(home, "cancelled")
 
@@ -233,7 +233,7 @@ def test_what_a_task_refuses_ends_the_run_with_the_line_of_the_local_engine(home
     for engine in ("here", "there"):
         run = extend.create(home, LOCAL, {"added": [added]}, f"refused-{engine}")
         if engine == "here":
-            done = righttree("resume", run.run_id, home=home)
+            done = righttree_process("resume", run.run_id, home=home)
             said, code = done.stderr, done.returncode
         else:
             process = on_cluster(home, run.run_id, cluster)
@@ -250,7 +250,9 @@ def test_what_a_task_refuses_ends_the_run_with_the_line_of_the_local_engine(home
 def test_what_no_node_has_is_said_in_a_line_and_not_waited_for(home: Path, config: Config) -> None:
     runs.create(home, config, "too-much")
     begun = time.monotonic()
-    done = righttree("resume", "too-much", "--engine", "ray", "--ray-task", "gpus=64,memory=1M", home=home, timeout=60)
+    done = righttree_process(
+        "resume", "too-much", "--engine", "ray", "--ray-task", "gpus=64,memory=1M", home=home, timeout_s=60
+    )
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith(
         "righttree: stage train_responses: a task asks for 1 CPU, 64 GPUs, 0.0 GiB of memory, and no node of the "
@@ -261,7 +263,9 @@ def test_what_no_node_has_is_said_in_a_line_and_not_waited_for(home: Path, confi
 
 def test_a_cluster_that_is_not_there_is_said_in_a_line(home: Path, config: Config) -> None:
     runs.create(home, config, "nowhere")
-    done = righttree("resume", "nowhere", "--engine", "ray", "--ray-address", "127.0.0.1:1", home=home, timeout=60)
+    done = righttree_process(
+        "resume", "nowhere", "--engine", "ray", "--ray-address", "127.0.0.1:1", home=home, timeout_s=60
+    )
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith("righttree: Ray at 127.0.0.1:1 cannot be reached")
 
@@ -338,7 +342,7 @@ def test_options_that_are_wrong_are_refused(task: str, message: str) -> None:
 
 
 def test_ray_options_without_ray_are_refused(tmp_path: Path) -> None:
-    done = righttree("run", "--profile", "smoke", "--ray-address", "auto", home=tmp_path)
+    done = righttree_process("run", "--profile", "smoke", "--ray-address", "auto", home=tmp_path)
     assert done.returncode == 2
     assert "options that begin with --ray are for --engine ray" in done.stderr
     assert runs.run_ids(tmp_path) == []

@@ -22,7 +22,7 @@ from pipeline.config import Config
 from pipeline.errors import ModelUnavailable, PipelineError, RunBusy
 from pipeline.openrlhf_launch import PYTHON
 from pipeline.runs import RunDirectory
-from tests.conftest import righttree
+from tests.conftest import righttree_process
 from tests.pipeline.openrlhf_site import site
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from tests.pipeline.test_extend import content, tiny
@@ -108,7 +108,7 @@ def assert_retried(before: Path, after: Path) -> None:
 def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, home: Path) -> None:
     before = content(runs.open_run(home, RUN))
     first = jobs.manifest(home, RUN)
-    done = righttree("resume", RUN, "--retry", home=home)
+    done = righttree_process("resume", RUN, "--retry", home=home)
     assert done.returncode == 0, done.stderr
     assert f"tried again: {FAILED}" in done.stderr
     assert_retried(failed, home)
@@ -125,7 +125,7 @@ def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, hom
     log = runs.open_run(home, RUN).work("ppo", "rloo-flip-0.00.log").read_text()
     assert log.index("CUDA out of memory") < log.rindex("Global step 4")
 
-    again = righttree("resume", RUN, "--retry", home=home)
+    again = righttree_process("resume", RUN, "--retry", home=home)
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout == (
         f"nothing to retry in {RUN}: no policy of it has failed; {DIVERGED} diverged, which the same seed would do "

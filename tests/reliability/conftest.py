@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.__main__ import main
 from tests.app.conftest import open_view
-from tests.conftest import SMOKE_RUN
+from tests.conftest import TINY_RUN
 from tests.reliability import disks
 from tests.reliability.disks import Disk
 
@@ -31,12 +31,12 @@ def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
 
 @pytest.fixture
 def resume(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resume]:
-    """Calls `righttree resume` on the run of `smoke_home`, or a copy of it, in this process; gives the exit code."""
+    """Calls `righttree resume` on the run of `tiny_home`, or a copy of it, in this process; gives the exit code."""
     before = signal.getsignal(signal.SIGTERM)
 
     def resume_in(home: Path) -> int:
         monkeypatch.setenv("RIGHTTREE_HOME", str(home))
-        return main(["resume", SMOKE_RUN])
+        return main(["resume", TINY_RUN])
 
     yield resume_in
     signal.signal(signal.SIGTERM, before)  # `resume` has another one for it

@@ -18,21 +18,33 @@ from random import Random
 from polars.testing import assert_frame_equal
 
 from pipeline import jobs, runs
-from pipeline.config import load_profile
+from pipeline.config import Config
 from pipeline.runs import RunDirectory
 from pipeline.stages import STAGES
 from tests.pipeline.test_resume import resumed, rows
 from warehouse.schema import TABLES
 
-PROFILE = "smoke"
 _START_S = 120.0
 _HALF_WRITTEN_S = 5.0
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An uninterrupted run."""
+
+    data: Path
+    run_id: str
+
+    @property
+    def config(self) -> Config:
+        return runs.open_run(self.data, self.run_id).config
 
 
 @dataclass
 class Killed:
     """Kills by the stage that was at work, and how many runs came to their end in spite of them."""
 
+    profile: str
     stages: Counter[str] = field(default_factory=Counter)
     half_written: int = 0
     runs: int = 0
@@ -48,20 +60,20 @@ class Killed:
         stages = ", ".join(f"{stage} {self.stages[stage]}" for stage in STAGES if self.stages[stage])
         return (
             f"{self.kills} kills ({stages}), {self.half_written} of them while a file was half written, over "
-            f"{self.runs} runs of `{PROFILE}` in {self.seconds / 60:.0f} minutes: every run ended with the rows of an "
-            "uninterrupted one, no row twice, no temporary file left."
+            f"{self.runs} runs of `{self.profile}` in {self.seconds / 60:.0f} minutes: every run ended with the rows "
+            "of an uninterrupted one, no row twice, no temporary file left."
         )
 
 
-def kill_runs(data: Path, whole: Path, whole_run: str, kills: int, longest_s: float, seed: int) -> Killed:
-    """Kill so many times, each at most `longest_s` seconds after a process began to work; `whole` has the other run."""
-    rng, done, begun = Random(seed), Killed(), time.monotonic()
+def kill_runs(data: Path, whole: Whole, kills: int, longest_s: float, seed: int) -> Killed:
+    """Kill runs of the same settings so many times, each at most `longest_s` seconds after a process began to work."""
+    rng, done, begun = Random(seed), Killed(whole.config.profile), time.monotonic()
     while done.kills < kills:
-        run = runs.create(data, load_profile(PROFILE), f"killed-{done.runs}")
+        run = runs.create(data, whole.config, f"killed-{done.runs}")
         while done.kills < kills and _killed(data, run, rng, longest_s, done):
             pass
         _finish(data, run)
-        _compare(data, run, whole, whole_run)
+        _compare(data, run, whole)
         done.runs += 1
     done.seconds = time.monotonic() - begun
     return done
@@ -100,9 +112,9 @@ def _finish(data: Path, run: RunDirectory) -> None:
     assert jobs.status(data, run.run_id).state == "finished"
 
 
-def _compare(data: Path, run: RunDirectory, whole: Path, whole_run: str) -> None:
+def _compare(data: Path, run: RunDirectory, whole: Whole) -> None:
     for table in TABLES:
-        assert_frame_equal(rows(data, run.run_id, table), rows(whole, whole_run, table))
+        assert_frame_equal(rows(data, run.run_id, table), rows(whole.data, whole.run_id, table))
     assert list(data.rglob(".partial-*")) == []
     assert list(data.glob(".warehouse-*")) == []
 

@@ -19,10 +19,11 @@ from datetime import date
 from pathlib import Path
 
 from tests.benchmarks.document import RELIABILITY, insert
-from tests.conftest import righttree
+from tests.conftest import righttree_process
 from tests.reliability import hostile, killing, publishing, sessions
 
 KILLS, CASES, VISITORS, SECONDS = 50, 12_000, 25, 60.0
+_PROFILE = "smoke"
 _LONGEST_S = 12.0  # after a process begins to work: a stage of the profile takes less
 
 
@@ -58,10 +59,12 @@ def sessions_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool
 
 
 def kills_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool]:
-    done = righttree("run", "--profile", killing.PROFILE, "--run-id", "whole", home=place / "whole", timeout=1500)
+    arguments = ["run", "--profile", _PROFILE, "--run-id", "whole"]
+    done = righttree_process(*arguments, home=place / "whole", timeout_s=1500)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return killing.kill_runs(place / "home", place / "whole", "whole", wanted.kills, _LONGEST_S, seed=0).line, True
+    whole = killing.Whole(place / "whole", "whole")
+    return killing.kill_runs(place / "home", whole, wanted.kills, _LONGEST_S, seed=0).line, True
 
 
 SECTIONS: Mapping[str, Callable[[Path, argparse.Namespace], tuple[str, bool]]] = {

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.runs import RunDirectory
-from tests.conftest import SMOKE_RUN
+from tests.conftest import TINY_RUN
 from tests.reliability.conftest import Resume
 from tests.reliability.test_damage import flipped
 from tests.reliability.undone import assert_like_the_uninterrupted, copied, undo
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.reliability
 
 
 @pytest.fixture
-def run(smoke_home: Path, tmp_path: Path) -> RunDirectory:
+def run(tiny_home: Path, tmp_path: Path) -> RunDirectory:
     """A copy of the finished run, in a folder whose name a shell would take apart."""
-    return copied(smoke_home, tmp_path / "a folder; with $words")
+    return copied(tiny_home, tmp_path / "a folder; with $words")
 
 
 def damage(path: Path, how: str) -> None:
@@ -37,18 +37,18 @@ def refused(command: list[str], path: Path, capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr().err
     assert "Traceback" not in said
     line = said.splitlines()[-1]
-    assert line.startswith(f"righttree: run {SMOKE_RUN}: {path} is cut off or changed")
+    assert line.startswith(f"righttree: run {TINY_RUN}: {path} is cut off or changed")
     remove, again = re.findall("`([^`]*)`", line)
-    assert again == f"righttree resume {SMOKE_RUN}"
+    assert again == f"righttree resume {TINY_RUN}"
     return str(remove)
 
 
-def is_repaired(run: RunDirectory, remove: str, resume: Resume, smoke_home: Path) -> None:
+def is_repaired(run: RunDirectory, remove: str, resume: Resume, tiny_home: Path) -> None:
     """Do what the line says, in a shell, and hold the run against the one that was never damaged."""
     subprocess.run(remove, shell=True, check=True)
     home = run.path.parent.parent
     assert resume(home) == 0
-    assert_like_the_uninterrupted(home, smoke_home)
+    assert_like_the_uninterrupted(home, tiny_home)
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_what_publish_finds_damaged_is_made_anew_by_what_the_line_says(
     part: str,
     how: str,
     resume: Resume,
-    smoke_home: Path,
+    tiny_home: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RIGHTTREE_HOME", str(run.path.parent.parent))
     damage(run.path / part, how)
-    is_repaired(run, refused(["publish", SMOKE_RUN], run.path / part, capsys), resume, smoke_home)
+    is_repaired(run, refused(["publish", TINY_RUN], run.path / part, capsys), resume, tiny_home)
 
 
 @pytest.mark.parametrize(
@@ -90,25 +90,25 @@ def test_what_a_stopped_run_meets_damaged_is_made_anew_by_what_the_line_says(
     file: str,
     stage: str,
     resume: Resume,
-    smoke_home: Path,
+    tiny_home: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RIGHTTREE_HOME", str(run.path.parent.parent))
     undo(run, stage)
     damage(run.path / file, "a bit")
-    remove = refused(["resume", SMOKE_RUN], run.path / file, capsys)
+    remove = refused(["resume", TINY_RUN], run.path / file, capsys)
     assert run.error() is not None
-    is_repaired(run, remove, resume, smoke_home)
+    is_repaired(run, remove, resume, tiny_home)
     assert run.error() is None
 
 
 @pytest.mark.parametrize("stage", ["scores", "ppo"])
 def test_a_marker_that_is_cut_off_is_none_and_no_part_is_made_again(
-    run: RunDirectory, stage: str, resume: Resume, smoke_home: Path
+    run: RunDirectory, stage: str, resume: Resume, tiny_home: Path
 ) -> None:
     parts = {path: path.stat().st_mtime_ns for path in run.path.glob("*/*.parquet")}
     damage(run.path / "stages" / f"{stage}.json", "the end")
     (run.path / "stages" / "publish.json").unlink(missing_ok=True)
-    is_repaired(run, "true", resume, smoke_home)
+    is_repaired(run, "true", resume, tiny_home)
     assert {path: path.stat().st_mtime_ns for path in run.path.glob("*/*.parquet")} == parts

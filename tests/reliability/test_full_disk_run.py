@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import jobs
 from tests.app.conftest import OpenPage
-from tests.conftest import SMOKE_RUN
+from tests.conftest import TINY_RUN
 from tests.reliability.conftest import Resume
 from tests.reliability.disks import Disk
 from tests.reliability.test_disk import published
@@ -24,25 +24,25 @@ pytestmark = pytest.mark.reliability
 @pytest.mark.parametrize("stage", ["reward_models", "test_responses", "ppo", "publish"])
 def test_a_run_whose_disk_fills_up_in_a_stage_says_so_and_goes_on_once_there_is_room(
     disk: Disk,
-    smoke_home: Path,
+    tiny_home: Path,
     stage: str,
     resume: Resume,
     capsys: pytest.CaptureFixture[str],
     open_view: OpenPage,
 ) -> None:
     ingest.publish(disk.home, tiny_run("first"), "test")
-    run = copied(smoke_home, disk.home)
+    run = copied(tiny_home, disk.home)
     parts = len(stage_parts(run, stage))
     writes = undo(run, stage)
     if stage == "publish":
-        writes = (smoke_home / str(store.build_id(smoke_home))).stat().st_size
+        writes = (tiny_home / str(store.build_id(tiny_home))).stat().st_size
     disk.fill(leave_bytes=writes // 2)
 
     assert resume(disk.home) == 2
     *_, line = (said := capsys.readouterr().err).splitlines()
     assert "Traceback" not in said
     assert re.fullmatch(r"righttree: [^:]* cannot be written \(.*No space left on device.*\).* make room.*", line)
-    status = jobs.status(disk.home, SMOKE_RUN)
+    status = jobs.status(disk.home, TINY_RUN)
     assert (status.state, status.error) == ("failed", line.removeprefix("righttree: "))
     page = open_view("runs", disk.home)
     assert not page.exception
@@ -54,5 +54,5 @@ def test_a_run_whose_disk_fills_up_in_a_stage_says_so_and_goes_on_once_there_is_
 
     disk.make_room()
     assert resume(disk.home) == 0
-    assert_like_the_uninterrupted(disk.home, smoke_home)
-    assert set(published(disk.home)) == {"first", SMOKE_RUN}
+    assert_like_the_uninterrupted(disk.home, tiny_home)
+    assert set(published(disk.home)) == {"first", TINY_RUN}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMOKE_RUN
+from tests.conftest import TINY_RUN
 from tests.reliability import killing
 
 pytestmark = pytest.mark.reliability
@@ -16,8 +16,9 @@ KILLS = 5
 
 
 def test_a_run_killed_at_random_moments_ends_with_the_rows_of_an_uninterrupted_one(
-    smoke_home: Path, tmp_path: Path
+    tiny_home: Path, tmp_path: Path
 ) -> None:
-    done = killing.kill_runs(tmp_path, smoke_home, SMOKE_RUN, KILLS, longest_s=8.0, seed=0)
+    whole = killing.Whole(tiny_home, TINY_RUN)
+    done = killing.kill_runs(tmp_path, whole, KILLS, longest_s=3.0, seed=0)
     assert done.kills == KILLS
     assert done.runs >= 1

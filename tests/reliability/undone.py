@@ -1,4 +1,4 @@
-"""A finished run of the profile `smoke` with one stage not done: what a test needs to do a real stage in seconds."""
+"""A finished run of the tiny model with one stage not done: what a test needs to do a real stage in seconds."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from polars.testing import assert_frame_equal
 
 from pipeline import runs
 from pipeline.runs import RunDirectory
-from tests.conftest import SMOKE_RUN
+from tests.conftest import TINY_RUN
 from tests.pipeline.test_resume import rows
 from warehouse.schema import TABLES
 
 _PAGE = 4096
 
 
-def copied(smoke_home: Path, home: Path) -> RunDirectory:
+def copied(tiny_home: Path, home: Path) -> RunDirectory:
     """The run's directory in another data folder, whose warehouse does not know it."""
-    shutil.copytree(smoke_home / "runs" / SMOKE_RUN, home / "runs" / SMOKE_RUN)
-    return runs.open_run(home, SMOKE_RUN)
+    shutil.copytree(tiny_home / "runs" / TINY_RUN, home / "runs" / TINY_RUN)
+    return runs.open_run(home, TINY_RUN)
 
 
 def undo(run: RunDirectory, stage: str) -> int:
@@ -38,10 +38,10 @@ def stage_parts(run: RunDirectory, stage: str) -> list[Path]:
     return sorted(run.path.glob(f"*/{stage}-*.parquet"))
 
 
-def assert_like_the_uninterrupted(home: Path, smoke_home: Path) -> None:
+def assert_like_the_uninterrupted(home: Path, tiny_home: Path) -> None:
     """All rows of the run, and nothing half-written beside them."""
     for table in TABLES:
-        assert_frame_equal(rows(home, SMOKE_RUN, table), rows(smoke_home, SMOKE_RUN, table))
+        assert_frame_equal(rows(home, TINY_RUN, table), rows(tiny_home, TINY_RUN, table))
     assert half_written(home) == []
 
 
