@@ -11,11 +11,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +25,7 @@ Render = Callable[[Text], tuple[str, str]]
 """(prompt, response) → (prompt, query), as the server gets them."""
 
 _LARGEST_BYTES = 64 * 2**20
-_PAUSE_S = 0.5
+_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
 class RewardServer:
@@ -58,25 +56,33 @@ class RewardServer:
         return rewards_of(answer, len(texts), self._url)
 
     def _post(self, body: bytes) -> bytes:
-        settings, opener = self._settings, build_opener(_NoRedirect)
-        request = Request(self._url, body, {"Content-Type": "application/json"}, method="POST")
+        settings = self._settings
         for attempt in range(settings.tries):
             try:
-                with opener.open(request, timeout=settings.timeout_s) as response:
-                    answer = bytes(response.read(_LARGEST_BYTES + 1))
-                break
-            except (OSError, HTTPException) as error:  # URLError and HTTPError are OSErrors
-                refused = isinstance(error, HTTPError) and error.code < 500 and error.code not in (408, 429)
-                if refused or attempt == settings.tries - 1:
+                return self._answer(body)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else 500
+                final = isinstance(error, httpx.InvalidURL) or (status < 500 and status not in (408, 429))
+                if final or attempt == settings.tries - 1:
                     raise NoScore(
-                        f"reward server {self._url}: no answer ({_said(error)}) in {attempt + 1} of {settings.tries} "
-                        "tries; see that it runs and takes POST, then `righttree resume`"
+                        f"reward server {self._url}: no answer ({_reason(error)}) in {attempt + 1} of "
+                        f"{settings.tries} tries; check that it is running and accepts POST, then `righttree resume`"
                     ) from error
-                time.sleep(_PAUSE_S * 2**attempt if attempt < 6 else 30.0)
-        if len(answer) > _LARGEST_BYTES:
-            raise NoScore(
-                f"reward server {self._url}: more than {_LARGEST_BYTES} bytes in an answer; lower batch_texts"
-            )
+                time.sleep(min(_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S))
+        raise AssertionError("tries is at least 1")
+
+    def _answer(self, body: bytes) -> bytes:
+        """The body of one answer. Raises NoScore for one that is too long, httpx's errors where there is none."""
+        headers, answer = {"Content-Type": "application/json"}, b""
+        timeout_s = self._settings.timeout_s
+        with httpx.stream("POST", self._url, content=body, headers=headers, timeout=timeout_s) as response:
+            response.raise_for_status()  # a redirect, which is not followed, is an error too
+            for piece in response.iter_bytes():
+                answer += piece
+                if len(answer) > _LARGEST_BYTES:
+                    raise NoScore(
+                        f"reward server {self._url}: an answer has more than {_LARGEST_BYTES} bytes; lower batch_texts"
+                    )
         return answer
 
 
@@ -103,11 +109,7 @@ def rewards_of(answer: bytes, texts: int, url: str) -> NDArray[np.float32]:
     raise NoScore(f"reward server {url}: got the reward {wrong!r:.40}; it has to be a finite 32-bit number")
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """None: the redirect becomes the error that it is."""
-
-
-def _said(error: BaseException) -> str:
-    said = str(getattr(error, "reason", "") or error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code} {error.response.reason_phrase}".strip()
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

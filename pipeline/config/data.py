@@ -27,6 +27,8 @@ class PromptSettings(SettingsModel):
     def _categories_are_known(self) -> Self:
         if not self.categories or set(self.categories) - set(CATEGORIES):
             raise ValueError(f"categories has to be some of {list(CATEGORIES)}")
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError(f"categories has to name each category once, got {list(self.categories)}")
         return self
 
 

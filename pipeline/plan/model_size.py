@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from pipeline.config import EMBEDDED_MODEL
 from pipeline.errors import InvalidSetting
-from pipeline.safetensors_header import header
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ def _of_folder(folder: Path) -> ModelSize | None:
             key_value_heads=facts.get("num_key_value_heads") or heads,
             head_size=facts.get("head_dim") or facts["hidden_size"] // heads,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
 
 
 def _weights(path: Path) -> int:
     """How many weights a safetensors file has."""
-    tensors, _ = header(path)
-    return sum(math.prod(facts["shape"]) for facts in tensors.values())
+    with safe_open(path, framework="numpy") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no mapping)

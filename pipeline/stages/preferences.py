@@ -3,12 +3,13 @@
 | source | chosen | rejected |
 | --- | --- | --- |
 | `temperature` | a cool sample | a hot sample |
-| `wrong_prompt` | an answer to the prompt | an answer to another prompt of its category |
+| `wrong_prompt` | an answer to the prompt | an answer to another prompt of its category and split |
 | `system_prompt` | asked to be careful | asked to be careless |
 | `verified` | right (checkable Reasoning) | wrong |
 | `refusal` | refuses where that is right, complies where that is right (Safety) | the other way round |
 
-Whole prompts are set aside for validation, so no validation prompt is trained on. No text is judged by a model.
+Whole prompts are set aside for validation: no response to one is on either side of a training pair, nor the other way
+round. No text is judged by a model.
 Or the pairs are those of the profile's `[preferences] files`: see `pipeline/data_sets`.
 """
 
@@ -25,12 +26,15 @@ from pipeline.context import Context, Work
 from pipeline.data_sets.conversation import opening
 from pipeline.data_sets.gather import Rules, gather
 from pipeline.data_sets.report import report
-from pipeline.errors import InvalidDataSet
+from pipeline.errors import InvalidConfig, InvalidDataSet
 from pipeline.grading import is_refusal, is_right
+from warehouse.schema import TABLES
 
 STAGE = "preferences"
 _MOST_PER_PROMPT = 4
 """Pairs of a prompt from one source whose responses are graded: more would be the same texts over again."""
+
+_PAIR = {name: dtype for name, dtype in TABLES["preference"].polars_schema.items() if name != "run_id"}
 
 Answers = dict[str, list[str]]
 """Responses to one prompt, by the policy that gave them, in the order of their numbers."""
@@ -74,7 +78,7 @@ def pairs_of_files(context: Context) -> pl.DataFrame:
     if any(on_test):
         context.progress.say(f"{sum(on_test)} pairs are on prompts that test this run, and are left out")
     kept = pairs.filter(~pl.Series(on_test, dtype=pl.Boolean)).drop("subset")
-    sides = {split: kept.filter(split=split).height for split in ("train", "validation")}
+    sides = _sides(kept)
     if not all(sides.values()):
         raise InvalidDataSet(f"preferences.files: got pairs {sides}; give more data, or another validation_share")
     return kept
@@ -83,24 +87,30 @@ def pairs_of_files(context: Context) -> pl.DataFrame:
 def make_pairs(
     prompts: pl.DataFrame, responses: pl.DataFrame, validation_share: float, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Rows of table `preference` (without `run_id`) from the training prompts and the responses to them."""
+    """Rows of table `preference` (without `run_id`) from the training prompts and the responses to them.
+
+    Raises InvalidConfig where there is no pair to train on, or none to validate with.
+    """
     answers: dict[str, Answers] = {prompt_id: {} for prompt_id in prompts["prompt_id"]}
     for row in responses.sort("prompt_id", "policy_id", "sample").iter_rows(named=True):
         if row["text"]:
             answers[row["prompt_id"]].setdefault(row["policy_id"], []).append(row["text"])
     validation = _validation_prompts(prompts, validation_share, rng)
     rows = []
-    for prompt in prompts.iter_rows(named=True):
-        others = prompts.filter(category=prompt["category"])["prompt_id"].to_list()
-        others.remove(prompt["prompt_id"])
-        stranger = answers[others[rng.integers(len(others))]]
-        found = _pairs_of(prompt, answers[prompt["prompt_id"]], stranger, rng)
-        for source, number, (chosen, rejected) in found:
+    splits = prompts.with_columns(
+        split=pl.when(pl.col("prompt_id").is_in(list(validation))).then(pl.lit("validation")).otherwise(pl.lit("train"))
+    )
+    for prompt in splits.iter_rows(named=True):
+        others = splits.filter(
+            pl.col("prompt_id") != prompt["prompt_id"], category=prompt["category"], split=prompt["split"]
+        )["prompt_id"]
+        stranger = answers[others[int(rng.integers(len(others)))]] if len(others) else {}
+        for source, number, (chosen, rejected) in _pairs_of(prompt, answers[prompt["prompt_id"]], stranger, rng):
             rows.append(
                 {
                     "preference_id": f"{source}|{prompt['prompt_id']}|{number}",
                     "source": source,
-                    "split": "validation" if prompt["prompt_id"] in validation else "train",
+                    "split": prompt["split"],
                     "category": prompt["category"],
                     "prompt_id": prompt["prompt_id"],
                     "prompt": prompt["text"],
@@ -108,7 +118,19 @@ def make_pairs(
                     "rejected": rejected,
                 }
             )
-    return pl.DataFrame(rows)
+    pairs = pl.DataFrame(rows, schema=_PAIR)
+    sides = _sides(pairs)
+    if not all(sides.values()):
+        raise InvalidConfig(
+            f"preference pairs by split: {sides} from {prompts.height} training prompts; both need at least one: raise "
+            "prompts.rm_train_per_category (with prompts.files, give more prompts) or preferences.cool_samples"
+        )
+    return pairs
+
+
+def _sides(pairs: pl.DataFrame) -> dict[str, int]:
+    """How many pairs train and how many validate."""
+    return {split: pairs.filter(split=split).height for split in ("train", "validation")}
 
 
 def _pairs_of(
@@ -144,9 +166,9 @@ def _contrast(graded: Sequence[tuple[str, bool]], rng: np.random.Generator) -> I
 
 
 def _validation_prompts(prompts: pl.DataFrame, share: float, rng: np.random.Generator) -> set[str]:
-    """A share of each category's prompts, at least one."""
+    """A share of each category's prompts, at least one; a category's only prompt is trained on."""
     chosen: set[str] = set()
     for _, of_category in prompts.group_by("category", maintain_order=True):
-        count = max(1, round(share * of_category.height))
+        count = min(max(1, round(share * of_category.height)), of_category.height - 1)
         chosen.update(str(name) for name in rng.permutation(of_category["prompt_id"].to_list())[:count])
     return chosen

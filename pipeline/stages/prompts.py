@@ -38,7 +38,8 @@ def choose(
 ) -> pl.DataFrame:
     """`wanted[split]` prompts of each category, evenly over its subsets.
 
-    Raises InvalidConfig if there are not as many, or with `at_most` if there are none.
+    Raises InvalidConfig if there are not as many, or with `at_most` if a category has none; and if all categories
+    together have fewer than two prompts of a test split, from which nothing can be measured.
     """
     number = pl.col("prompt_id").str.split("/").list.last().cast(pl.Int64)
     place = number.rank("ordinal").over("category", "subset", "split")
@@ -52,4 +53,10 @@ def choose(
                     f"prompts.{split}_per_category is {count}; {category} has {there.height} {split} prompts: lower it"
                 )
             parts.append(there.head(count))
-    return pl.concat(parts).drop("place").sort("prompt_id")
+    chosen = pl.concat(parts).drop("place").sort("prompt_id")
+    for split in wanted.keys() - {"rm_train"}:
+        if chosen.filter(split=split).height < 2:
+            raise InvalidConfig(
+                f"prompts.files have 1 {split} prompt in the categories {list(categories)}; give files with two or more"
+            )
+    return chosen
