@@ -18,7 +18,8 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.selection import Options, Policies, Selection, Source
+from app.offers import Options
+from app.state import Policies, Selection, Source
 from pipeline import jobs
 from warehouse import reads, reads_policies, store
 from warehouse.errors import InvalidChoice

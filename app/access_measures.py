@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import access
 from app.access import Snapshot
-from app.selection import Policies, Selection, Source
+from app.state import Policies, Selection, Source
 from warehouse.measures import Comparison, TestSet, compare_all
 
 PLAIN = "accuracy_pair"

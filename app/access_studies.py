@@ -9,8 +9,8 @@ import streamlit as st
 
 from app import access
 from app.access import Snapshot
-from app.fitting import most_map_bins
-from app.selection import Options, Policies, Selection, Source
+from app.offers import Options, most_map_bins
+from app.state import Policies, Selection, Source
 from app.study_frames import ALL
 from warehouse.measures import Evaluation, Plan, TestSet, annotation_plans, rank_bin_cells
 from warehouse.measures.plans import thinned

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from app import wording
-from app.selection import Policies
+from app.state import Policies
 from warehouse.claims.verdict import compared
 from warehouse.measures import MEASURES, Comparison
 

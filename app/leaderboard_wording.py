@@ -8,7 +8,8 @@ import polars as pl
 
 from app import wording
 from app.formats import count, escape, interval, number
-from app.selection import Options, Policies, Selection
+from app.offers import Options
+from app.state import Policies, Selection
 from warehouse.measures import Comparison
 
 

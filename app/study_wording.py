@@ -10,7 +10,8 @@ import polars as pl
 
 from app import wording
 from app.formats import count, escape, interval, number, percent
-from app.selection import Options, Selection
+from app.offers import Options
+from app.state import Selection
 from app.study_frames import ALL
 from warehouse.claims.verdict import above, compared
 from warehouse.measures import MEASURES, Advice, Plan

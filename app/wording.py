@@ -11,7 +11,8 @@ import polars as pl
 
 from app import formats
 from app.formats import count, escape, number
-from app.selection import Options, Policies, Selection
+from app.offers import Options
+from app.state import Policies, Selection
 from warehouse.measures import MEASURES, Estimate, Evaluation
 from warehouse.schema import RL_ALGORITHMS
 

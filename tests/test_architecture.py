@@ -85,6 +85,24 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
+def test_only_one_module_reads_and_writes_the_url_and_the_run_of_the_session() -> None:
+    """A page gets its choice from that module, or its link and its run would mean two things."""
+    uses = {
+        "the URL": lambda node: isinstance(node, ast.Attribute) and node.attr == "query_params",
+        "the session's run": lambda node: isinstance(node, ast.Constant) and node.value == "session.run",
+        "reading a link": lambda node: isinstance(node, ast.Name) and node.id in ("from_query", "to_query"),
+    }
+    users = {
+        use: [
+            path.relative_to(ROOT).as_posix()
+            for path in FILES
+            if any(is_use(node) for node in ast.walk(ast.parse(path.read_text())))
+        ]
+        for use, is_use in uses.items()
+    }
+    assert users == {use: ["app/widgets/page_state.py"] for use in uses}
+
+
 def test_light_commands_do_not_import_torch(tmp_path: Path) -> None:
     import subprocess
     import sys

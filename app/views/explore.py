@@ -5,19 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from app import access, frames, wording
-from app.widgets import controls, drilldown, figures, page, tiles, trouble
+from app.state import Selection
+from app.widgets import controls, drilldown, figures, page_state, tiles, trouble
 from warehouse.measures import MEASURES
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        begun = page.begin(controls.ALL)
-        if begun is None:
-            return
-        snapshot, chosen, options = begun.snapshot, begun.chosen, begun.options
-        st.title(wording.question(chosen))
-        trouble.notes(begun.notes)
+        page = page_state.begin(Selection, title=wording.question, fit=controls.fit, controls=controls.show)
+        snapshot, chosen, options = page.snapshot, page.chosen, page.offered
         evaluation = access.evaluation(snapshot, options.run, chosen)
         models = access.reward_models(snapshot, options.run)
         pairs = frames.pairs(evaluation, models)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from app import access_measures, leaderboard, leaderboard_wording, wording
-from app.widgets import leaderboards, page, trouble
+from app.state import Selection
+from app.widgets import controls, leaderboards, page_state, trouble
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        begun = page.begin(("test set", "policies", "correlation"))
-        if begun is None:
-            return
-        snapshot, chosen, options = begun.snapshot, begun.chosen, begun.options
-        st.title("Which measure predicts the policy?")
-        trouble.notes(begun.notes)
+        page = page_state.begin(
+            Selection,
+            title="Which measure predicts the policy?",
+            fit=controls.fit,
+            controls=partial(controls.show, parts=("test set", "policies", "correlation")),
+        )
+        snapshot, chosen, options = page.snapshot, page.chosen, page.offered
         found = access_measures.leaderboards(snapshot, options.run, chosen)
         board = leaderboard.rows(found, chosen.correlation, chosen.level)
 

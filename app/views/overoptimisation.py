@@ -5,25 +5,21 @@ from __future__ import annotations
 import streamlit as st
 
 from app import access_curves, curve_wording, overview_wording
-from app.choices import OveroptimisationChoice
-from app.widgets import curve_controls, hacking, ppo_training, run_page, trouble
+from app.state import OveroptimisationChoice
+from app.widgets import curve_controls, hacking, page_state, ppo_training, trouble
 from app.widgets.curve_figures import CurveFigures
-
-_TITLE = "Overoptimisation: what more optimising buys, and costs"
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        begun = run_page.begin(
+        page = page_state.begin(
             OveroptimisationChoice,
-            _TITLE,
-            curve_controls.fit,
-            lambda page: curve_controls.show(page.chosen, page.offered),
+            title="Overoptimisation: what more optimising buys, and costs",
+            fit=curve_controls.fit,
+            controls=curve_controls.show,
         )
-        if begun is None:
-            return
-        snapshot, run_id, chosen, offered = begun.snapshot, begun.run_id, begun.chosen, begun.offered
+        snapshot, run_id, chosen, offered = page.snapshot, page.run_id, page.chosen, page.offered
         st.caption(curve_wording.what_is_shown(run_id, chosen.golden, chosen.proxy))
         missing = overview_wording.nothing_to_say(len(offered.reward_models), offered.optimizers)
         if missing:

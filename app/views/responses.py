@@ -5,24 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from app import access_responses, response_frames, response_wording
-from app.choices import ResponsesChoice
-from app.widgets import checkpoints, prompt_choice, response_list, run_page, trouble
-
-_TITLE = "Responses, as each reward model sees them"
+from app.state import ResponsesChoice
+from app.widgets import checkpoints, page_state, prompt_choice, response_list, trouble
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        begun = run_page.begin(
+        page = page_state.begin(
             ResponsesChoice,
-            _TITLE,
-            prompt_choice.fit,
-            lambda page: prompt_choice.controls(page.snapshot, page.chosen, page.run_id),
+            title="Responses, as each reward model sees them",
+            fit=prompt_choice.fit,
+            controls=prompt_choice.controls,
         )
-        if begun is None:
-            return
-        snapshot, run_id, chosen, found = begun.snapshot, begun.run_id, begun.chosen, begun.offered
+        snapshot, run_id, chosen, found = page.snapshot, page.run_id, page.chosen, page.offered
         st.caption(response_wording.what_is_shown(run_id, chosen.split, found.height, chosen.search))
         if found.is_empty():
             st.info(response_wording.nothing_found(chosen.search))

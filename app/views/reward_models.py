@@ -5,21 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from app import access_models, model_wording
-from app.choices import ModelsChoice
-from app.widgets import model_card, model_figures, run_page, trouble
-
-_TITLE = "Reward models: what each learnt, and what its scores follow"
+from app.state import ModelsChoice
+from app.widgets import model_card, model_figures, page_state, trouble
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        begun = run_page.begin(
-            ModelsChoice, _TITLE, model_card.fit, lambda page: model_card.choose(page.chosen, *page.offered)
+        page = page_state.begin(
+            ModelsChoice,
+            title="Reward models: what each learnt, and what its scores follow",
+            fit=model_card.fit,
+            controls=model_card.choose,
         )
-        if begun is None:
-            return
-        snapshot, run_id, chosen = begun.snapshot, begun.run_id, begun.chosen
+        snapshot, run_id, chosen = page.snapshot, page.run_id, page.chosen
         said = access_models.scores_said(snapshot, run_id, chosen.category)
         st.caption(model_wording.what_is_shown(run_id, said.cube, chosen.category))
         model_card.show(snapshot, run_id, chosen, said)

@@ -6,8 +6,8 @@ import streamlit as st
 
 from app import access, access_runs, wording
 from app.access import Snapshot
-from app.widgets import run_card, run_compare, run_import, run_start, sign_in, trouble
-from app.widgets.watch import EVERY
+from app.state import RunsChoice
+from app.widgets import page_state, run_card, run_compare, run_import, run_start, sign_in, trouble
 
 
 def show() -> None:
@@ -23,13 +23,13 @@ def show() -> None:
         run_start.show(opened=not published and not access.list_runs())
         run_import.show()
         if snapshot is not None and published:
-            chosen, notes = run_compare.restore(snapshot)
-            trouble.notes(notes)
-            run_compare.show(snapshot, chosen)
+            page = page_state.restore(RunsChoice, snapshot, run_compare.fit)
+            trouble.notes(page.notes)
+            run_compare.show(snapshot, page.chosen)
     _runs(snapshot, published)
 
 
-@st.fragment(run_every=EVERY)
+@st.fragment(run_every=page_state.EVERY)
 def _runs(shown: Snapshot | None, published: list[str]) -> None:
     if access.snapshot() != shown:
         st.rerun()

@@ -6,7 +6,8 @@ import streamlit as st
 
 from app import study_wording
 from app.access_studies import replicates
-from app.widgets import controls, page, study_controls, study_figures, trouble
+from app.state import Selection
+from app.widgets import controls, page_state, study_controls, study_figures, trouble
 
 _DRAW = {
     "ranks": study_figures.ranks,
@@ -19,12 +20,10 @@ _DRAW = {
 def show() -> None:
     """The page."""
     with trouble.shown():
-        begun = page.begin(controls.ALL)
-        if begun is None:
-            return
-        snapshot, chosen, options = begun.snapshot, begun.chosen, begun.options
-        st.title("Which test set tells the policy?")
-        trouble.notes(begun.notes)
+        page = page_state.begin(
+            Selection, title="Which test set tells the policy?", fit=controls.fit, controls=controls.show
+        )
+        snapshot, chosen, options = page.snapshot, page.chosen, page.offered
         study_controls.show(chosen, options)
         st.caption(study_wording.what_is_shown(chosen, options, replicates(chosen)))
         _DRAW[chosen.study](snapshot, chosen, options)

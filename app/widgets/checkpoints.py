@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import access_responses, response_frames, response_wording
 from app.access import Snapshot
-from app.choices import ResponsesChoice
+from app.state import ResponsesChoice
 from app.widgets import page_state
 from app.widgets.response_list import standardised_scores
 from warehouse.reads import INITIAL

@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from app import wording
-from app.fitting import MOST_NOISE
 from app.formats import percent
-from app.selection import Options, Selection
-from app.widgets.choice import bound, change
+from app.offers import MOST_NOISE, MOST_SEED, Options
+from app.state import Selection
+from app.widgets.page_state import bound, change
 
 _NO_BINS = 0
 _ANY = 0
@@ -24,7 +24,7 @@ def show(chosen: Selection, options: Options) -> None:
             format_func=wording.source,
             placeholder=wording.source(options.sources[0]),
             help="Whose responses to the RM-test prompts are measured. Of several, the responses alternate.",
-            **bound("sources", list(chosen.sources)),
+            **bound(chosen, "sources", list(chosen.sources)),
         )
     if options.responses > 2:
         st.slider(
@@ -32,7 +32,7 @@ def show(chosen: Selection, options: Options) -> None:
             2,
             options.responses,
             help="The first so many responses to each RM-test prompt.",
-            **bound("responses", chosen.responses or options.responses, unset=options.responses),
+            **bound(chosen, "responses", chosen.responses or options.responses, unset=options.responses),
         )
     plain = Selection()
     fields = ("prompts", "budget", "rank_bins", "noise", "paraphrase")
@@ -47,7 +47,7 @@ def show(chosen: Selection, options: Options) -> None:
                 sorted({step / 10 for step in range(11)} | {chosen.paraphrase}),
                 format_func=percent,
                 help="Share of the RM-test prompts that give way to their paraphrases, with the responses to those.",
-                **bound("paraphrase", chosen.paraphrase),
+                **bound(chosen, "paraphrase", chosen.paraphrase),
             )
         _seed(chosen)
 
@@ -63,7 +63,7 @@ def _size(chosen: Selection, options: Options) -> None:
             there,
             disabled=chosen.budget is not None,
             help="So many of the chosen prompts, drawn at random; a smaller draw is part of a greater one.",
-            **bound("prompts", drawn, unset=there),
+            **bound(chosen, "prompts", drawn, unset=there),
         )
     st.number_input(
         "Annotation budget",
@@ -72,7 +72,7 @@ def _size(chosen: Selection, options: Options) -> None:
         placeholder="All prompts",
         help="Responses to annotate in all, prompts × responses per prompt; decides the number of prompts.",
         disabled=chosen.prompts is not None,
-        **bound("budget", chosen.budget, unset=None),
+        **bound(chosen, "budget", chosen.budget),
     )
 
 
@@ -83,7 +83,7 @@ def _ranks(chosen: Selection, options: Options) -> None:
         (_NO_BINS, *range(2, most + 1)),
         format_func=lambda bins: str(bins) if bins else "No bins: all pairs",
         help="Cut the golden order of each prompt's responses into bins; only pairs from different bins count.",
-        **bound("rank_bins", chosen.rank_bins or _NO_BINS, unset=_NO_BINS),
+        **bound(chosen, "rank_bins", chosen.rank_bins or _NO_BINS, unset=_NO_BINS),
     )
     if chosen.rank_bins is None:
         return
@@ -103,7 +103,7 @@ def _ranks(chosen: Selection, options: Options) -> None:
 
 def _took_bins(key: str) -> None:
     chosen_bin, rejected_bin = st.session_state[key]
-    change(chosen_bin=chosen_bin or None, rejected_bin=rejected_bin or None)
+    change(Selection, chosen_bin=chosen_bin or None, rejected_bin=rejected_bin or None)
 
 
 def _noise(chosen: Selection) -> None:
@@ -112,7 +112,7 @@ def _noise(chosen: Selection) -> None:
         sorted({step / 20 for step in range(_NOISE_STEPS + 1)} | {chosen.noise}),
         format_func=percent,
         help="Share of the golden-ordered pairs that the annotator orders the other way.",
-        **bound("noise", chosen.noise),
+        **bound(chosen, "noise", chosen.noise),
     )
 
 
@@ -121,7 +121,7 @@ def _seed(chosen: Selection) -> None:
         st.number_input(
             "Seed",
             0,
-            2**31 - 1,
+            MOST_SEED,
             help="Of the drawn prompts, the paraphrased ones and the annotator's noise: another seed, another draw.",
-            **bound("seed", chosen.seed),
+            **bound(chosen, "seed", chosen.seed),
         )

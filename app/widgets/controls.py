@@ -9,46 +9,52 @@ from collections.abc import Sequence
 from math import floor
 from typing import Literal
 
-import polars as pl
 import streamlit as st
 
-from app import wording
+from app import access, wording
+from app.access import Snapshot
 from app.formats import escape
-from app.selection import Options, Selection
+from app.offers import Fitting, Options, fit_options, fit_sources
+from app.state import Selection
 from app.widgets import constructions
-from app.widgets.choice import bound, change
+from app.widgets.page_state import Page, bound, change
+from warehouse.errors import InvalidChoice
 from warehouse.measures import CORRELATIONS, MEASURES
 
 Part = Literal["measure", "test set", "policies", "correlation"]
 ALL: tuple[Part, ...] = ("measure", "test set", "policies", "correlation")
 
-_NEWEST = ""  # a selectbox takes None for "nothing chosen"
 _BY_KL = "choose.by_kl"
 _RL_HELP = "The prompts that the policies are valued on. None chosen: all."
 
 
-def show(chosen: Selection, options: Options, runs: pl.DataFrame, parts: Sequence[Part] = ALL) -> None:
-    """Draw the controls with the present choice in them; a change takes effect through `choice.took`."""
-    with st.sidebar:
-        _run(chosen, runs)
-        if "measure" in parts:
-            _measure(chosen, options)
-        if "test set" in parts:
-            _test_set(chosen, options)
-        if "policies" in parts:
-            _policies(chosen, options)
-        if "correlation" in parts:
-            _correlation(chosen)
+def fit(snapshot: Snapshot, fitting: Fitting[Selection], run_id: str) -> Options:
+    """Hold the choice against the run."""
+    fit_sources(fitting, access.sources(snapshot, run_id))
+    source = fitting.chosen.source()
+    try:
+        options = access.options(snapshot, run_id, source)
+    except InvalidChoice as error:
+        if source == access.PLAIN:
+            raise
+        fitting.notes.append(f"sources and paraphrases ({error})")
+        fitting.change(sources=(), paraphrase=0.0)
+        options = access.options(snapshot, run_id, access.PLAIN)
+    fit_options(fitting, options)
+    return options
 
 
-def _run(chosen: Selection, runs: pl.DataFrame) -> None:
-    st.selectbox(
-        "Run",
-        [_NEWEST, *runs["run_id"]],
-        format_func=lambda run_id: run_id or f"Newest: {wording.newest(runs)}",
-        help="A finished run of the pipeline. *Newest* moves on to each run that finishes.",
-        **bound("run", chosen.run or _NEWEST),
-    )
+def show(page: Page[Selection, Options], parts: Sequence[Part] = ALL) -> None:
+    """Draw the parts of the sidebar, below the run."""
+    chosen, options = page.chosen, page.offered
+    if "measure" in parts:
+        _measure(chosen, options)
+    if "test set" in parts:
+        _test_set(chosen, options)
+    if "policies" in parts:
+        _policies(chosen, options)
+    if "correlation" in parts:
+        _correlation(chosen)
 
 
 def _measure(chosen: Selection, options: Options) -> None:
@@ -57,20 +63,20 @@ def _measure(chosen: Selection, options: Options) -> None:
         options.measures,
         format_func=lambda name: MEASURES[name].title,
         help="How a reward model is judged against the golden one. Larger is always better.",
-        **bound("measure", chosen.measure),
+        **bound(chosen, "measure", chosen.measure),
     )
     st.caption(escape(MEASURES[chosen.measure].help))
 
 
 def _test_set(chosen: Selection, options: Options) -> None:
     st.markdown("**Test set**")
-    _several("Categories", "categories", tuple(options.subsets), chosen.categories, "RewardBench's. None chosen: all.")
+    _several("Categories", chosen, "categories", tuple(options.subsets), "RewardBench's. None chosen: all.")
     st.multiselect(
         "Subsets",
         options.subsets_of(chosen.categories),
         placeholder="All subsets",
         help="Within the categories. None chosen: all.",
-        **bound("subsets", list(chosen.subsets)),
+        **bound(chosen, "subsets", list(chosen.subsets)),
     )
     constructions.show(chosen, options)
 
@@ -84,7 +90,7 @@ def _policies(chosen: Selection, options: Options) -> None:
             required=True,
             format_func=lambda name: wording.optimizer(name).title,
             help="How the policies were optimised against each reward model.",
-            **bound("optimizer", chosen.optimizer),
+            **bound(chosen, "optimizer", chosen.optimizer),
         )
     words, strengths = wording.optimizer(chosen.optimizer), options.strengths.get(chosen.optimizer, ())
     reach = options.kl.get(chosen.optimizer)
@@ -106,7 +112,7 @@ def _policies(chosen: Selection, options: Options) -> None:
             help=f"All policies get to {reach[0]:.3g}, the farthest to {reach[1]:.3g}; values between neighbouring "
             "strengths are taken as linear in √KL."
             + (" Best-of-n's KL is an upper bound." if chosen.optimizer == "bon" else ""),
-            **bound("kl", chosen.kl),
+            **bound(chosen, "kl", chosen.kl),
         )
     elif len(strengths) > 1:
         st.select_slider(
@@ -114,13 +120,13 @@ def _policies(chosen: Selection, options: Options) -> None:
             strengths,
             format_func=lambda strength: f"{strength:g}",
             help="How hard the policies were optimised.",
-            **bound("strength", wording.strength_of(chosen, options)),
+            **bound(chosen, "strength", wording.strength_of(chosen, options)),
         )
-    _several("RL-test categories", "rl_categories", options.rl_categories, chosen.rl_categories, _RL_HELP)
+    _several("RL-test categories", chosen, "rl_categories", options.rl_categories, _RL_HELP)
 
 
 def _took_by_kl(nats: float) -> None:
-    change(kl=nats if st.session_state[_BY_KL] else None, strength=None)
+    change(Selection, kl=nats if st.session_state[_BY_KL] else None, strength=None)
 
 
 def _correlation(chosen: Selection) -> None:
@@ -130,7 +136,7 @@ def _correlation(chosen: Selection) -> None:
         CORRELATIONS,
         format_func=lambda name: wording.CORRELATIONS[name].title,
         help="How the agreement of a measure with NDR over golden–proxy pairs is put into one figure.",
-        **bound("correlation", chosen.correlation),
+        **bound(chosen, "correlation", chosen.correlation),
     )
     st.segmented_control(
         "Level",
@@ -138,10 +144,11 @@ def _correlation(chosen: Selection) -> None:
         required=True,
         format_func=lambda level: "All pairs" if level == "pooled" else "Within goldens",
         help="Over all golden–proxy pairs at once, or within each golden and then averaged.",
-        **bound("level", chosen.level),
+        **bound(chosen, "level", chosen.level),
     )
 
 
-def _several(label: str, field: str, offered: Sequence[str], chosen: Sequence[str], help_text: str) -> None:
+def _several(label: str, chosen: Selection, field: str, offered: Sequence[str], help_text: str) -> None:
     if len(offered) > 1:
-        st.pills(label, offered, selection_mode="multi", help=help_text, **bound(field, list(chosen)))
+        values = list(getattr(chosen, field))
+        st.pills(label, offered, selection_mode="multi", help=help_text, **bound(chosen, field, values))

@@ -8,9 +8,10 @@ import streamlit as st
 
 from app import access, access_curves
 from app.access import Snapshot
-from app.choices import OveroptimisationChoice
-from app.page_choice import Fitting
+from app.offers import Fitting
+from app.state import OveroptimisationChoice
 from app.widgets import page_state
+from app.widgets.page_state import Page
 
 SHOWN = (3, 10, 30)
 
@@ -44,8 +45,9 @@ def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: st
     return Offered(optimizers, names, categories, penalties)
 
 
-def show(chosen: OveroptimisationChoice, offered: Offered) -> None:
+def show(page: Page[OveroptimisationChoice, Offered]) -> None:
     """Draw the controls, below the run."""
+    chosen, offered = page.chosen, page.offered
     for field, label, other, help_text in (
         ("golden", "Golden", chosen.proxy, "Whose scores count as the truth. None chosen: averaged over all."),
         ("proxy", "Proxy", chosen.golden, "What is optimised instead. None chosen: averaged over all."),

@@ -15,8 +15,8 @@ from app.charts.gains import gains
 from app.charts.goodhart import goodhart
 from app.charts.layers import titled
 from app.charts.square import square
-from app.choices import OveroptimisationChoice
 from app.formats import escape
+from app.state import OveroptimisationChoice
 from app.widgets import figure
 from app.widgets.model_figures import MOST_IN_SQUARE
 from warehouse.errors import WarehouseError

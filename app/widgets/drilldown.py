@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -11,8 +12,9 @@ from app import access, frames, wording
 from app.access import Snapshot
 from app.charts.scores import scores
 from app.formats import escape, interval, number
-from app.selection import Options, Selection
-from app.widgets import choice, columns, figure, figures
+from app.offers import Options
+from app.state import Selection
+from app.widgets import columns, figure, figures, page_state
 
 _LIMITS = (3, 10, 30)
 
@@ -39,26 +41,20 @@ def _choose(chosen: Selection, options: Options, reward_models: pl.DataFrame) ->
         (left, "golden", "Golden", chosen.proxy),
         (right, "proxy", "Proxy", chosen.golden),
     ):
-        key, name = f"choose.{field}", getattr(chosen, field)
-        st.session_state[key] = name
+        name = getattr(chosen, field)
         column.selectbox(
             label,
             [offered for offered in options.reward_models if offered != other],
             index=None,
             placeholder="Choose a reward model",
-            key=key,
-            on_change=_took,
-            args=(key, field),
+            **page_state.bound(
+                chosen, field, name, then=partial(figure.forget_clicks, figures.SCATTER, figures.MATRIX)
+            ),
         )
         if name is not None:
             with column.container(border=True):
                 st.markdown(f"**{escape(name)}**")
                 st.caption(wording.reward_model_line(frames.reward_model(reward_models, name)))
-
-
-def _took(key: str, field: str) -> None:
-    choice.took(key, field)
-    figure.forget_clicks(figures.SCATTER, figures.MATRIX)
 
 
 def _figures(row: dict[str, Any], measure_title: str) -> None:

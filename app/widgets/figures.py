@@ -14,9 +14,9 @@ from app.charts.matrix import matrix
 from app.charts.pair import CLICK
 from app.charts.panels import panels
 from app.charts.scatter import scatter
-from app.fitting import CELLS
-from app.selection import Options, Selection
-from app.widgets import choice, columns, figure
+from app.offers import CELLS, Options
+from app.state import Selection
+from app.widgets import columns, figure, page_state
 from warehouse.measures import Evaluation
 
 SCATTER, MATRIX = "scatter", "matrix"
@@ -50,7 +50,7 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
         with right:
             figure.show(
                 MATRIX,
-                matrix(marked, chosen.cells, measure_title),
+                matrix(marked, "error" if chosen.cells == "value" else chosen.cells, measure_title),
                 pairs,
                 title="All pairs",
                 note="Golden down, proxy across, by share of flipped labels. Click a cell.",
@@ -65,7 +65,7 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
                 required=True,
                 format_func=lambda name: "NDR" if name == "ndr" else measure_title,
                 label_visibility="collapsed",
-                **choice.bound("cells", chosen.cells),
+                **page_state.bound(chosen, "cells", chosen.cells),
             )
 
 
@@ -91,5 +91,5 @@ def show_by_category(
 
 
 def _choose(mark: dict[str, Any], other: str) -> None:
-    choice.change(golden=mark["golden"], proxy=mark["proxy"])
+    page_state.change(Selection, golden=mark["golden"], proxy=mark["proxy"])
     figure.forget_clicks(other)

@@ -7,8 +7,8 @@ import streamlit as st
 
 from app import access_curves, access_responses, curve_frames, curve_wording
 from app.access import Snapshot
-from app.choices import OveroptimisationChoice
 from app.formats import escape
+from app.state import OveroptimisationChoice
 from app.widgets import page_state
 from app.widgets.curve_controls import SHOWN
 from warehouse.measures.worst_picks import share_hacked

@@ -8,7 +8,8 @@ import streamlit as st
 from app import leaderboard_wording, wording
 from app.access_measures import BY_CATEGORY_REPLICATES
 from app.charts.leaderboard import leaderboard, where
-from app.selection import Options, Selection
+from app.offers import Options
+from app.state import Selection
 from app.widgets import columns, figure
 
 

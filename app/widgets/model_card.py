@@ -9,10 +9,11 @@ from app.access import Snapshot
 from app.access_models import ScoresSaid
 from app.charts.reliability import reliability
 from app.charts.training import losses
-from app.choices import ModelsChoice
 from app.formats import count, escape, number
-from app.page_choice import Fitting
+from app.offers import Fitting
+from app.state import ModelsChoice
 from app.widgets import figure, page_state
+from app.widgets.page_state import Page
 
 
 def fit(snapshot: Snapshot, fitting: Fitting[ModelsChoice], run_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -27,13 +28,14 @@ def fit(snapshot: Snapshot, fitting: Fitting[ModelsChoice], run_id: str) -> tupl
     return cube.reward_models, categories
 
 
-def choose(chosen: ModelsChoice, names: tuple[str, ...], categories: tuple[str, ...]) -> None:
+def choose(page: Page[ModelsChoice, tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
     """The controls of the page, below the run."""
+    chosen, (names, categories) = page.chosen, page.offered
     st.selectbox(
         "Reward model",
         names,
         help="The one whose card is shown, and which stands out in the figures.",
-        **page_state.bound(chosen, "reward_model", _looked_at(chosen, names), golden=None),
+        **page_state.bound(chosen, "reward_model", _looked_at(chosen, names), resets=("golden",)),
     )
     if len(categories) > 1:
         st.pills(

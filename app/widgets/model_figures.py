@@ -11,8 +11,8 @@ from app.charts.distribution import distribution
 from app.charts.dots import dots
 from app.charts.square import square
 from app.charts.training import training
-from app.choices import ModelsChoice
 from app.formats import UNDEFINED
+from app.state import ModelsChoice
 from app.widgets import columns_of_models, figure
 
 MOST_IN_SQUARE = 60

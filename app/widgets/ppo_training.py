@@ -7,7 +7,7 @@ import streamlit as st
 from app import access, access_curves, curve_frames, curve_wording
 from app.access import Snapshot
 from app.charts.training import training
-from app.choices import OveroptimisationChoice
+from app.state import OveroptimisationChoice
 from app.widgets import figure, page_state
 
 

@@ -9,9 +9,10 @@ import streamlit as st
 
 from app import access_responses, response_frames, response_wording
 from app.access import Snapshot
-from app.choices import ResponsesChoice
-from app.page_choice import Fitting
+from app.offers import Fitting
+from app.state import ResponsesChoice
 from app.widgets import page_state
+from app.widgets.page_state import Page
 
 SHOWN = (4, 16, 64)
 _LONGEST_SEARCH = 200
@@ -45,9 +46,10 @@ def prompt_of(chosen: ResponsesChoice, found: pl.DataFrame) -> str:
     return chosen.prompt or str(found["prompt_id"][0])
 
 
-def controls(snapshot: Snapshot, chosen: ResponsesChoice, run_id: str) -> None:
-    """The controls that find prompts, below the run. What hangs on the prompt is set back when they change."""
-    every = access_responses.found_prompts(snapshot, run_id, chosen.split, (), (), "")
+def controls(page: Page[ResponsesChoice, pl.DataFrame]) -> None:
+    """The controls that find prompts, below the run. What depends on the prompt is set back when they change."""
+    chosen = page.chosen
+    every = access_responses.found_prompts(page.snapshot, page.run_id, chosen.split, (), (), "")
     categories = every["category"].unique().sort().to_list()
     st.segmented_control(
         "Prompts",
@@ -55,14 +57,14 @@ def controls(snapshot: Snapshot, chosen: ResponsesChoice, run_id: str) -> None:
         required=True,
         format_func=response_wording.SPLITS.__getitem__,
         help="RL-test prompts value policies, RM-test prompts measure reward models.",
-        **page_state.bound(chosen, "split", chosen.split, category=(), subset=(), prompt=None, policy=None),
+        **page_state.bound(chosen, "split", chosen.split, resets=("category", "subset", "prompt", "policy")),
     )
     st.text_input(
         "Search",
         max_chars=_LONGEST_SEARCH,
         placeholder="in prompts and responses",
         help="Shows the prompts that hold this text, or have a response that does. Capitals do not matter.",
-        **page_state.bound(chosen, "search", chosen.search, prompt=None, policy=None),
+        **page_state.bound(chosen, "search", chosen.search, resets=("prompt", "policy")),
     )
     if len(categories) > 1:
         st.pills(
@@ -70,14 +72,14 @@ def controls(snapshot: Snapshot, chosen: ResponsesChoice, run_id: str) -> None:
             categories,
             selection_mode="multi",
             help="RewardBench's. None chosen: all.",
-            **page_state.bound(chosen, "category", list(chosen.category), subset=(), prompt=None, policy=None),
+            **page_state.bound(chosen, "category", list(chosen.category), resets=("subset", "prompt", "policy")),
         )
     st.multiselect(
         "Subsets",
         _subsets(every, chosen.category),
         placeholder="All subsets",
         help="Within the categories. None chosen: all.",
-        **page_state.bound(chosen, "subset", list(chosen.subset), prompt=None, policy=None),
+        **page_state.bound(chosen, "subset", list(chosen.subset), resets=("prompt", "policy")),
     )
 
 
@@ -93,7 +95,7 @@ def show(chosen: ResponsesChoice, found: pl.DataFrame) -> str:
             names,
             format_func=lambda name: response_wording.prompt_option(rows[name], bool(chosen.search)),
             help="Type to find one by its name or its beginning.",
-            **page_state.bound(chosen, "prompt", current, policy=None),
+            **page_state.bound(chosen, "prompt", current, resets=("policy",)),
         )
         _step("Previous", ":material/arrow_back:", names[place - 1] if place else None)
         _step("Next", ":material/arrow_forward:", names[place + 1] if place + 1 < len(names) else None)

@@ -8,7 +8,7 @@ import streamlit as st
 from app import access_responses, response_frames, response_wording
 from app.access import Snapshot
 from app.charts.strip import strip
-from app.choices import ResponsesChoice
+from app.state import ResponsesChoice
 from app.widgets import figure, page_state
 from app.widgets.prompt_choice import SHOWN
 from warehouse.reads import INITIAL

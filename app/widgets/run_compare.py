@@ -8,23 +8,18 @@ import streamlit as st
 from app import access, access_runs, overview_wording, run_frames, run_wording
 from app.access import Snapshot
 from app.charts import two_runs
-from app.choices import RunsChoice
-from app.page_choice import Fitting
+from app.offers import Fitting
+from app.state import RunsChoice
 from app.widgets import figure, page_state, trouble
 
 _TAU = "Kendall τ of accuracy with NDR"
 
 
-def restore(snapshot: Snapshot) -> tuple[RunsChoice, list[str]]:
-    """The page's choice, fitted to the runs that are published, and notes on what a link asked for in vain."""
+def fit(snapshot: Snapshot, fitting: Fitting[RunsChoice], _: str) -> None:
+    """Hold the choice against the runs that are published."""
     runs = access.runs(snapshot)["run_id"].to_list()
-
-    def fit(fitting: Fitting[RunsChoice], _: str) -> None:
-        for field in ("first", "second"):
-            fitting.one(field, runs, "not in the warehouse")
-
-    chosen, _, _, notes = page_state.restore(RunsChoice, snapshot, fit)
-    return chosen, notes
+    for field in ("first", "second"):
+        fitting.one(field, runs, "not in the warehouse")
 
 
 def show(snapshot: Snapshot, chosen: RunsChoice) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import access_runs, formats, run_wording
 from app.formats import escape
-from app.widgets import links, session_run, trouble
+from app.widgets import links, page_state, trouble
 
 _TIMES = "import.times"
 _DONE = "import.done"
@@ -46,7 +46,7 @@ def _form() -> None:
                     [(file.name, file.getvalue()) for file in files], name.strip() or None
                 )
             st.session_state[_TIMES], st.session_state[_DONE] = times + 1, done
-            session_run.keep(done.run_id)
+            page_state.keep_run(done.run_id)
             st.rerun()
     last = st.session_state.get(_DONE)
     if last is not None and not files:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from app import access_studies
-from app.fitting import MOST_NOISE, STUDIES, most_map_bins
 from app.formats import percent
-from app.selection import Options, Selection
+from app.offers import MOST_NOISE, MOST_SEED, STUDIES, Options, most_map_bins
+from app.state import Selection
 from app.study_wording import TITLES
-from app.widgets.choice import bound
+from app.widgets.page_state import bound
 
 _NOISE_STEPS = round(MOST_NOISE * 20)
 
@@ -22,7 +22,7 @@ def show(chosen: Selection, options: Options) -> None:
         required=True,
         format_func=TITLES.__getitem__,
         help="What of the test set is varied, while the policies stay the same.",
-        **bound("study", chosen.study),
+        **bound(chosen, "study", chosen.study),
     )
     if chosen.study == "ranks":
         _bins(chosen, options)
@@ -39,7 +39,7 @@ def _bins(chosen: Selection, options: Options) -> None:
             finest,
             help="Into how many bins the golden order of each prompt's responses is cut; bin 1 is the golden's worst.",
             width=360,
-            **bound("map_bins", access_studies.map_bins(chosen, options)),
+            **bound(chosen, "map_bins", access_studies.map_bins(chosen, options)),
         )
 
 
@@ -52,7 +52,7 @@ def _plan(chosen: Selection, options: Options) -> None:
             most,
             help=f"Responses annotated in all, prompts × responses per prompt; this run has {most:,}.",
             width=240,
-            **bound("plan_budget", min(most, access_studies.plan_budget(chosen, options))),
+            **bound(chosen, "plan_budget", min(most, access_studies.plan_budget(chosen, options))),
         )
         st.select_slider(
             "Noise of the annotators",
@@ -60,13 +60,13 @@ def _plan(chosen: Selection, options: Options) -> None:
             format_func=percent,
             help="Share of the golden-ordered pairs that an annotator orders the other way.",
             width=360,
-            **bound("plan_noise", chosen.plan_noise),
+            **bound(chosen, "plan_noise", chosen.plan_noise),
         )
         st.number_input(
             "Seed of the draw",
             0,
-            2**31 - 1,
+            MOST_SEED,
             help="Of the drawn prompts and the annotators' noise: advice worth taking survives another seed.",
             width=160,
-            **bound("seed", chosen.seed, place=".plan"),
+            **bound(chosen, "seed", chosen.seed, place=".plan"),
         )

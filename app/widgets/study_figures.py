@@ -11,7 +11,8 @@ from app import access_studies, study_frames, study_wording, wording
 from app.access import Snapshot
 from app.charts import splits
 from app.charts.grid import grid
-from app.selection import Options, Selection
+from app.offers import Options
+from app.state import Selection
 from app.widgets import columns, figure
 from warehouse.measures import MEASURES, Plan, advise
 from warehouse.measures.plans import PLAIN

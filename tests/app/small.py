@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from app import frames
-from app.selection import Options
+from app.offers import Options
 from warehouse.measures import Estimate, Evaluation
 
 NAMES = ("flip-0.00", "flip-0.20", "flip-0.40")

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import access
-from app.selection import Selection
+from app import access, frames
+from app.state import Selection
 from tests.app import simulated
 from tests.app.conftest import OpenPage
 from tests.app.publishing import copy_of, publish_again
+from tests.app.small import REWARD_MODELS, evaluation
 from tests.conftest import righttree
 from warehouse import reads, store
 
@@ -241,3 +242,15 @@ def test_many_pairs_are_drawn_as_a_density(tmp_path: Path, explore: OpenPage) ->
     page = explore(simulated.publish(tmp_path, M=45, P=12, Q=12, N=4))
     assert not page.exception
     assert "count" in page.get("vega_lite_chart")[4].proto.spec
+
+
+def test_a_link_of_an_earlier_version_shows_the_measure_in_the_cells(simulated_home: Path, explore: OpenPage) -> None:
+    page = explore(simulated_home, cells="error")
+    assert not page.exception
+    assert not page.warning
+    assert address(page) == {"cells": "value"}
+    drawn = json.loads(page.get("vega_lite_chart")[1].proto.spec)
+    colors = [layer["encoding"].get("color", {}) for layer in drawn["layer"]]
+    fields = {color["field"] for color in colors if "field" in color}
+    assert fields <= set(frames.pairs(evaluation(), REWARD_MODELS).columns)
+    assert fields != {"ndr"}

@@ -8,7 +8,7 @@ import pytest
 from app import leaderboard, leaderboard_wording
 from app.charts.leaderboard import leaderboard as chart
 from app.charts.leaderboard import where
-from app.selection import Policies, Selection
+from app.state import Policies, Selection
 from tests.warehouse.measures.simulate import study
 from warehouse.measures import TestSet, compare_all
 

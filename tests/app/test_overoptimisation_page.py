@@ -59,7 +59,7 @@ def test_without_ppo_the_page_says_so_and_shows_best_of_n(without_ppo_home: Path
 
 def test_a_pair_is_kept_in_the_link_and_nonsense_is_one_line(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
-    page.selectbox(key="OveroptimisationChoice.golden").set_value("rm-01").run()
+    page.selectbox(key="choose.golden").set_value("rm-01").run()
     assert address(page) == {"golden": ["rm-01"]}
     page = open_view(VIEW, study_home, golden="rm-01", proxy="rm-01", penalty="0.5", rl_category="Poetry", vibes="1")
     assert not page.exception
@@ -100,7 +100,7 @@ def test_odd_runs_explain_themselves(tmp_path: Path, open_view: OpenPage, study:
 
 def test_a_figure_of_ppos_training_can_be_chosen(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
-    page.selectbox(key="OveroptimisationChoice.metric").set_value("kl_k3").run()
+    page.selectbox(key="choose.metric").set_value("kl_k3").run()
     assert not page.exception
     assert address(page) == {"metric": ["kl_k3"]}
     with store.open_read_only(study_home) as connection:

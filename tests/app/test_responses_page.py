@@ -59,9 +59,9 @@ def test_without_ppo_the_page_says_so(without_ppo_home: Path, open_view: OpenPag
 
 def test_a_search_finds_prompts_by_their_responses_and_stays_in_the_link(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
-    page.text_input(key="ResponsesChoice.search").set_value("answer 0 of PPO").run()
+    page.text_input(key="choose.search").set_value("answer 0 of PPO").run()
     assert "No prompt and no response here holds" in said(page)
-    page.text_input(key="ResponsesChoice.search").set_value("of ppo-40/rm-01 to safety").run()
+    page.text_input(key="choose.search").set_value("of ppo-40/rm-01 to safety").run()
     assert not page.exception
     assert "4 RL-test prompts with" in said(page)
     assert address(page) == {"search": ["of ppo-40/rm-01 to safety"]}
@@ -73,14 +73,14 @@ def test_next_and_previous_walk_through_the_prompts_found(study_home: Path, open
     page.button(key="go-Next").click().run()
     assert address(page) == {"category": ["Chat"], "prompt": ["chat-rl/01"]}
     page.button(key="go-Previous").click().run()
-    assert page.selectbox(key="ResponsesChoice.prompt").value == "chat-rl/00"
+    assert page.selectbox(key="choose.prompt").value == "chat-rl/00"
 
 
 def test_another_category_lets_go_of_the_prompt_without_a_warning(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home, category="Chat", prompt="chat-rl/02")
-    page.pills(key="ResponsesChoice.category").set_value(["Safety"]).run()
+    page.pills(key="choose.category").set_value(["Safety"]).run()
     assert not page.warning
-    assert page.selectbox(key="ResponsesChoice.prompt").value == "safety-rl/00"
+    assert page.selectbox(key="choose.prompt").value == "safety-rl/00"
 
 
 def test_a_ppo_checkpoints_responses_can_be_looked_at(study_home: Path, open_view: OpenPage) -> None:

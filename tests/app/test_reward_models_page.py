@@ -45,14 +45,14 @@ def test_the_table_holds_the_figures_of_the_measures(study_home: Path, open_view
 
 def test_another_reward_model_and_golden_are_kept_in_the_link(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
-    page.selectbox(key="ModelsChoice.reward_model").set_value("rm-02").run()
+    page.selectbox(key="choose.reward_model").set_value("rm-02").run()
     assert address(page) == {"reward-model": ["rm-02"]}
     assert figures(page)["Labels flipped"] == "30%"
-    page.selectbox(key="ModelsChoice.golden").set_value("rm-03").run()
+    page.selectbox(key="choose.golden").set_value("rm-03").run()
     assert address(page) == {"reward-model": ["rm-02"], "golden": ["rm-03"]}
     assert "**rm\\-03** orders them" in said(page)
     again = open_view(VIEW, study_home, reward_model="rm-02", golden="rm-03", category=["Chat"])
-    assert again.selectbox(key="ModelsChoice.golden").value == "rm-03"
+    assert again.selectbox(key="choose.golden").value == "rm-03"
     assert "4 RM-test prompts (Chat)" in said(again)
 
 

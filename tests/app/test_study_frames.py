@@ -10,8 +10,8 @@ import pytest
 from app import study_frames, study_wording
 from app.charts.grid import grid
 from app.charts.splits import along_responses
-from app.selection import Selection
-from tests.app.test_selection import OPTIONS
+from app.state import Selection
+from tests.app.test_offers import OPTIONS
 from tests.warehouse.measures.simulate import study
 from warehouse.measures import TestSet, advise, annotation_plans, evaluate_each, rank_bin_map
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.fitting import STUDIES
+from app.offers import STUDIES
 from tests.app import simulated
 from tests.app.conftest import OpenPage
 from tests.app.reading import address, said

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app import leaderboard, overview_wording, study_wording
-from app.selection import Policies, Selection
+from app.state import Policies, Selection
 from tests.app.small import evaluation
 from tests.warehouse.claims.studies import of_noise
 from warehouse.claims.constructions import _better

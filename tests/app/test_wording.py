@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app import wording
-from app.selection import Selection
+from app.state import Selection
 from tests.app.small import OPTIONS, evaluation
 from warehouse.measures import Estimate
 

@@ -8,22 +8,23 @@ from pathlib import Path
 from random import Random
 from urllib.parse import parse_qs, quote
 
-from app import access, choices, page_choice
+from app import access, state
 from app.access import Snapshot
-from app.fitting import fitted, with_known_run, with_known_sources
-from app.selection import Options, Selection, from_query, name_of, to_query
+from app.offers import Fitting, Options, fit_options
+from app.state import Selection, from_query, parameter, to_query
+from app.widgets import controls
 from tests.app.study import Study, publish
 from tests.reliability.hostile_cases import hostile_text, refused
 
 STUDY = Study(ppo_steps=(5, 10), sources=("other",), paraphrases=True)
 PAGES = (
-    choices.ModelsChoice,
-    choices.ResponsesChoice,
-    choices.OverviewChoice,
-    choices.OveroptimisationChoice,
-    choices.RunsChoice,
+    state.PageChoice,
+    state.ModelsChoice,
+    state.ResponsesChoice,
+    state.OveroptimisationChoice,
+    state.RunsChoice,
 )
-_NAMES = tuple(name_of(entry.name) for entry in fields(Selection))
+_NAMES = tuple(parameter(entry.name) for entry in fields(Selection))
 _OTHERS = ("split", "search", "prompt", "policy", "order", "shown", "sample", "reward-model", "penalty", "first", "x")
 
 
@@ -47,15 +48,17 @@ def follow_link(rng: Random, shown: Dashboard) -> bool:
     """A link of good and hostile parameters."""
     query = parse_qs(address(rng, shown.offered), keep_blank_values=True, max_num_fields=1000)
     for page in PAGES:
-        page_choice.from_query(page, query)
-    chosen, notes = from_query(query)
-    chosen, of_run = with_known_run(chosen, [STUDY.run_id])
-    chosen, of_sources = with_known_sources(chosen, access.sources(shown.snapshot, STUDY.run_id))
-    offered = access.options(shown.snapshot, STUDY.run_id, chosen.source())
-    chosen, of_options = fitted(chosen, offered)
-    assert fitted(chosen, offered) == (chosen, []), query
-    assert from_query(to_query(chosen)) == (chosen, []), query
-    left_out = [*notes, *of_run, *of_sources, *of_options]
+        from_query(page, query)
+    chosen, notes = from_query(Selection, query)
+    fitting = Fitting(chosen)
+    fitting.one("run", [STUDY.run_id], "not in the warehouse")
+    offered = controls.fit(shown.snapshot, fitting, STUDY.run_id)
+    chosen = fitting.chosen
+    again = Fitting(chosen)
+    fit_options(again, offered)
+    assert (again.chosen, again.notes) == (chosen, []), query
+    assert from_query(Selection, to_query(chosen)) == (chosen, []), query
+    left_out = [*notes, *fitting.notes]
     return refused(lambda: access.evaluation(shown.snapshot, STUDY.run_id, chosen)) is None and not left_out
 
 

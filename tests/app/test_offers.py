@@ -1,4 +1,4 @@
-"""`app/selection.py`: the choice and its form in the URL."""
+"""`app/offers.py`: a choice held against what a run offers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fitting import fitted, with_known_run, with_known_sources
-from app.selection import Options, Selection, from_query, to_query
+from app.offers import Fitting, Options, fit_options, fit_sources
+from app.state import Selection, from_query, to_query
 
 OPTIONS = Options(
     run="quick-1",
@@ -46,7 +46,7 @@ FULL = Selection(
     level="within",
     golden="flip-0.00",
     proxy="flip-0.20",
-    cells="error",
+    cells="value",
     study="budget",
     map_bins=4,
     plan_budget=60,
@@ -54,13 +54,31 @@ FULL = Selection(
 )
 
 
+def fitted(chosen: Selection, options: Options) -> tuple[Selection, list[str]]:
+    fitting = Fitting(chosen)
+    fit_options(fitting, options)
+    return fitting.chosen, fitting.notes
+
+
+def with_known_run(chosen: Selection, run_ids: list[str]) -> tuple[Selection, list[str]]:
+    fitting = Fitting(chosen)
+    fitting.one("run", run_ids, "not in the warehouse")
+    return fitting.chosen, fitting.notes
+
+
+def with_known_sources(chosen: Selection, answered: dict[str, bool]) -> tuple[Selection, list[str]]:
+    fitting = Fitting(chosen)
+    fit_sources(fitting, answered)
+    return fitting.chosen, fitting.notes
+
+
 def test_the_default_choice_has_the_plain_address() -> None:
     assert to_query(Selection()) == {}
-    assert from_query({}) == (Selection(), [])
+    assert from_query(Selection, {}) == (Selection(), [])
 
 
 def test_every_choice_survives_the_way_through_the_address() -> None:
-    assert from_query(to_query(FULL)) == (FULL, [])
+    assert from_query(Selection, to_query(FULL)) == (FULL, [])
     assert fitted(FULL, OPTIONS) == (FULL, [])
 
 
@@ -74,14 +92,14 @@ def test_whatever_a_run_offers_comes_back(
     categories: set[str], responses: int | None, strength: float | None, golden: str | None
 ) -> None:
     chosen = Selection(categories=tuple(categories), responses=responses, strength=strength, golden=golden)
-    again, notes = from_query(to_query(chosen))
+    again, notes = from_query(Selection, to_query(chosen))
     assert (again, notes) == (chosen, [])
     assert fitted(again, OPTIONS) == (chosen, [])
 
 
 @given(st.dictionaries(st.text(max_size=12), st.lists(st.text(max_size=12), min_size=1, max_size=3), max_size=6))
 def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
-    chosen, _ = from_query(query)
+    chosen, _ = from_query(Selection, query)
     chosen, _ = fitted(with_known_run(chosen, ["quick-1"])[0], OPTIONS)
     assert fitted(chosen, OPTIONS) == (chosen, [])
 
@@ -103,9 +121,10 @@ def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
         ({"noise": ["0.5"]}, "noise=0.5 (from 0 to 0.45)"),
         ({"noise": ["inf"]}, "noise=inf (from 0 to 0.45)"),
         ({"seed": ["-1"]}, "seed=-1 (from 0 to 2.14748e+09)"),
+        ({"seed": [str(2**31)]}, "seed=2147483648 (from 0 to 2.14748e+09)"),
         ({"correlation": ["mood"]}, "correlation=mood (no such correlation)"),
         ({"level": ["sea"]}, "level=sea (pooled or within)"),
-        ({"cells": ["all"]}, "cells=all (ndr or error)"),
+        ({"cells": ["all"]}, "cells=all (ndr or value)"),
         ({"study": ["hard"]}, "study=hard (no such study)"),
         ({"map-bins": ["7"]}, "map-bins=7 (2 to 6)"),
         ({"responses": ["3"], "map-bins": ["4"]}, "map-bins=4 (2 to 3)"),
@@ -121,13 +140,13 @@ def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
     ],
 )
 def test_what_a_run_does_not_offer_is_left_out_and_said(query: dict[str, list[str]], note: str) -> None:
-    chosen, unread = from_query(query)
+    chosen, unread = from_query(Selection, query)
     _, unfit = fitted(chosen, OPTIONS)
     assert [*unread, *unfit] == [note]
 
 
 def test_the_good_part_of_a_half_good_link_is_kept() -> None:
-    chosen, _ = from_query({"measure": ["kendall"], "responses": ["99"], "category": ["Chat", "Cooking"]})
+    chosen, _ = from_query(Selection, {"measure": ["kendall"], "responses": ["99"], "category": ["Chat", "Cooking"]})
     assert fitted(chosen, OPTIONS)[0] == Selection(measure="kendall", categories=("Chat",))
 
 

@@ -1,0 +1,184 @@
+"""What a run offers, and a choice held against it.
+
+What the run cannot give is replaced by the default, with a note each; nothing raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Generic
+
+from app.state import Chosen, Selection, parameter
+from warehouse.measures import CORRELATIONS
+from warehouse.reads import INITIAL
+
+LEVELS = ("pooled", "within")
+CELLS = ("ndr", "value")
+STUDIES = ("ranks", "categories", "responses", "budget")
+MOST_NOISE = 0.45
+MOST_MAP_BINS = 6
+MOST_SEED = 2**31 - 1
+
+
+class Fitting(Generic[Chosen]):
+    """A choice being held against what a run offers: `chosen` so far, `notes` on what was left out."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        self.chosen = chosen
+        self.notes: list[str] = []
+
+    def one(self, field: str, allowed: Collection[object], why: str) -> None:
+        """Keep a single value if it is allowed; else the default, with a note."""
+        value = getattr(self.chosen, field)
+        if value not in allowed and value != self._default(field):
+            self.drop(field, why)
+
+    def many(self, field: str, allowed: Collection[object], why: str) -> None:
+        """Keep those of several values that are allowed."""
+        values = getattr(self.chosen, field)
+        for value in values:
+            if value not in allowed:
+                self._note(field, value, why)
+        self.change(**{field: tuple(value for value in values if value in allowed)})
+
+    def between(self, field: str, least: float, most: float) -> None:
+        """Keep a number within its bounds; else the default. NaN is within none."""
+        value = getattr(self.chosen, field)
+        if value is not None and not least <= value <= most:
+            self.drop(field, f"from {least:g} to {most:g}")
+
+    def drop(self, field: str, why: str) -> None:
+        """Put the default in the place of a value."""
+        self._note(field, getattr(self.chosen, field), why)
+        self.change(**{field: self._default(field)})
+
+    def change(self, **values: Any) -> None:
+        """Set fields without a note."""
+        self.chosen = replace(self.chosen, **values)
+
+    def _note(self, field: str, value: object, why: str) -> None:
+        shown = f"{value:g}" if isinstance(value, float) else value
+        self.notes.append(f"{parameter(field)}={shown} ({why})")
+
+    def _default(self, field: str) -> Any:
+        return next(entry.default for entry in fields(self.chosen) if entry.name == field)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one run offers, on the responses of the sources that are chosen.
+
+    `subsets` maps each RM-test category to its subsets, `sizes` each (category, subset) to its number of prompts,
+    `strengths` each optimizer to its, `kl` each optimizer whose KL is known to how far its policies get, in nats: the
+    least of them, and the farthest. `sources` are whose responses can be chosen; `paraphrases`, whether the chosen
+    ones answered paraphrases too.
+    """
+
+    run: str
+    measures: tuple[str, ...]
+    subsets: Mapping[str, tuple[str, ...]]
+    sizes: Mapping[tuple[str, str], int]
+    responses: int
+    strengths: Mapping[str, tuple[float, ...]]
+    rl_categories: tuple[str, ...]
+    reward_models: tuple[str, ...]
+    kl: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    sources: tuple[str, ...] = (INITIAL,)
+    paraphrases: bool = False
+
+    def subsets_of(self, categories: Sequence[str]) -> tuple[str, ...]:
+        """Subsets of the categories, or of all if there are none."""
+        return tuple(subset for name in categories or self.subsets for subset in self.subsets.get(name, ()))
+
+    def prompts_of(self, categories: Sequence[str], subsets: Sequence[str]) -> int:
+        """How many RM-test prompts are in these categories and subsets; in all, of what is left empty."""
+        return sum(
+            size
+            for (category, subset), size in self.sizes.items()
+            if (not categories or category in categories) and (not subsets or subset in subsets)
+        )
+
+
+def fit_sources(fitting: Fitting[Selection], answered: Mapping[str, bool]) -> None:
+    """Leave the choice those sources of responses that the run has.
+
+    `answered` maps each to whether it answered paraphrases too; without such answers there is no paraphrase share.
+    """
+    fitting.many("sources", tuple(answered), "no such source of responses")
+    if fitting.chosen.sources == (INITIAL,):
+        fitting.change(sources=())
+    if not all(answered[name] for name in fitting.chosen.sources or (INITIAL,)) and fitting.chosen.paraphrase:
+        fitting.drop("paraphrase", "the chosen sources did not answer paraphrases")
+    fitting.between("paraphrase", 0.0, 1.0)
+
+
+def fit_options(fitting: Fitting[Selection], options: Options) -> None:
+    """Leave out of the choice what the run does not offer."""
+    fitting.one("measure", options.measures, "no such measure")
+    fitting.many("categories", tuple(options.subsets), "not among the RM-test prompts")
+    fitting.many("subsets", options.subsets_of(fitting.chosen.categories), "not in the chosen categories")
+    fitting.one("responses", range(2, options.responses + 1), f"this run has 2 to {options.responses}")
+    _fit_size(fitting, options)
+    _fit_bins(fitting, options)
+    for name in ("noise", "plan_noise"):
+        fitting.between(name, 0.0, MOST_NOISE)
+    fitting.between("seed", 0, MOST_SEED)
+    fitting.one("optimizer", tuple(options.strengths), "not in this run")
+    if options.strengths and fitting.chosen.optimizer not in options.strengths:
+        fitting.change(optimizer=next(iter(options.strengths)))
+    strengths = options.strengths.get(fitting.chosen.optimizer, ())
+    fitting.one("strength", strengths, f"this run has {', '.join(f'{value:g}' for value in strengths)}")
+    _fit_kl(fitting, options)
+    fitting.many("rl_categories", options.rl_categories, "not among the RL-test prompts")
+    fitting.one("correlation", CORRELATIONS, "no such correlation")
+    fitting.one("level", LEVELS, "pooled or within")
+    fitting.one("cells", CELLS, "ndr or value")
+    fitting.one("study", STUDIES, "no such study")
+    fitting.one("golden", options.reward_models, "no such reward model")
+    others = tuple(name for name in options.reward_models if name != fitting.chosen.golden)
+    fitting.one("proxy", others, "no such reward model beside the golden")
+
+
+def _fit_kl(fitting: Fitting[Selection], options: Options) -> None:
+    """A KL that some policy reaches, or a strength, not both."""
+    chosen = fitting.chosen
+    if chosen.kl is None:
+        return
+    reach = options.kl.get(chosen.optimizer)
+    if reach is None:
+        fitting.drop("kl", f"no KL is known of {chosen.optimizer}")
+    elif not 0 < chosen.kl <= reach[1]:
+        fitting.drop("kl", f"above 0, at most {reach[1]:.3g}")
+    elif chosen.strength is not None:
+        fitting.drop("strength", "a KL is set; leave one out")
+
+
+def _fit_size(fitting: Fitting[Selection], options: Options) -> None:
+    """Number of prompts, or a budget of annotations: not both, and no more than there are."""
+    chosen = fitting.chosen
+    there = options.prompts_of(chosen.categories, chosen.subsets)
+    responses = chosen.responses or options.responses
+    fitting.one("prompts", range(2, there + 1), f"there are {there} to draw from")
+    if fitting.chosen.prompts is not None and chosen.budget is not None:
+        fitting.drop("budget", "prompts are set; leave one out")
+    fitting.between("budget", 2 * responses, there * responses)
+    fitting.between("plan_budget", 4, there * options.responses)
+
+
+def _fit_bins(fitting: Fitting[Selection], options: Options) -> None:
+    """Bins of the golden order, and the two that pairs come from: both of them or none, the chosen one above."""
+    responses = fitting.chosen.responses or options.responses
+    fitting.one("rank_bins", range(2, responses + 1), f"{responses} responses make 2 to {responses} bins")
+    finest = most_map_bins(responses)
+    fitting.one("map_bins", range(2, finest + 1), f"2 to {finest}")
+    bins = fitting.chosen.rank_bins or 0
+    fitting.one("chosen_bin", range(2, bins + 1), f"from 2 to the number of rank bins, {bins or 'none'}")
+    fitting.one("rejected_bin", range(1, fitting.chosen.chosen_bin or 1), "below the chosen bin")
+    if fitting.chosen.rejected_bin is None and fitting.chosen.chosen_bin is not None:
+        fitting.drop("chosen_bin", "set the rejected bin too")
+
+
+def most_map_bins(responses: int) -> int:
+    """The finest rank-bin heat map that so many responses, and its reader, allow."""
+    return min(responses, MOST_MAP_BINS)

@@ -1,0 +1,208 @@
+"""What a user has chosen on a page: a frozen dataclass, and its form in the URL. Pure; no streamlit.
+
+A page is a choice from this module, what the run offers (`offers.py`), and widgets bound to the choice's fields
+(`widgets/page_state.py`). To give a page one more choice:
+
+1. add a field with its default to the page's dataclass below; the URL's parameter is its name, with `-` for `_`;
+2. in the page's `fit`, hold it against the run: `fitting.one("shown", (3, 10), "3 and 10 are offered")`;
+3. draw a widget: `st.selectbox("Shown", (3, 10), **page_state.bound(chosen, "shown", chosen.shown))`.
+
+A field is a text, an `int`, a `float`, one of these or None, or a tuple of texts: a parameter given several times.
+Defaults are not written to the URL: the plain address shows the newest run, and a link keeps meaning the same choice
+when a default is computed again. What a link asks for and the page does not know is left out, with a note each;
+nothing here raises for a bad link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from app import formats
+from warehouse.measures import TestSet
+
+Query = Mapping[str, Sequence[str]]
+
+_SINGULAR = {"categories": "category", "subsets": "subset", "sources": "source", "rl_categories": "rl-category"}
+"""Parameters that are not called as their field is: each holds one of the field's values."""
+_FORMER_VALUES = {("cells", "error"): "value"}
+"""Values that links of earlier versions hold, by field, and what they are called today."""
+
+
+@dataclass(frozen=True)
+class PageChoice:
+    """What every page's choice has, and all that Overview has: the run; None is the newest."""
+
+    run: str | None = None
+
+
+Chosen = TypeVar("Chosen", bound=PageChoice)
+
+
+def from_query(kind: type[Chosen], query: Query) -> tuple[Chosen, list[str]]:
+    """The choice that a link spells out, and a note for each parameter that says nothing."""
+    field_of = {parameter(entry.name): entry for entry in fields(kind)}
+    types = get_type_hints(kind)
+    values_of: dict[str, Any] = {}
+    notes = []
+    for name, values in query.items():
+        if name not in field_of:
+            notes.append(f"{name} (no such choice)")
+            continue
+        field = field_of[name].name
+        if isinstance(field_of[name].default, tuple):
+            values_of[field] = tuple(dict.fromkeys(values))
+            continue
+        value = _FORMER_VALUES.get((field, values[-1]), values[-1])
+        number = next((number for number in (int, float) if number in (types[field], *get_args(types[field]))), str)
+        try:
+            values_of[field] = number(value)
+        except ValueError:
+            notes.append(f"{name}={value} (not a {'whole ' if number is int else ''}number)")
+    return replace(kind(), **values_of), notes
+
+
+def to_query(chosen: PageChoice) -> dict[str, list[str]]:
+    """The link's parameters: only what differs from the defaults, in the order of the fields."""
+    query = {}
+    for field in fields(chosen):
+        value = getattr(chosen, field.name)
+        if value != field.default:
+            values = value if isinstance(value, tuple) else (value,)
+            query[parameter(field.name)] = [formats.parameter(item) for item in values]
+    return query
+
+
+def parameter(field: str) -> str:
+    """Name of a field in the URL."""
+    return _SINGULAR.get(field, field.replace("_", "-"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose responses to the RM-test prompts are measured, and to which words.
+
+    `names` are policies, or `ppo` for all of the last PPO step; none is the initial policy. A share `paraphrase` of the
+    prompts, drawn by `seed`, gives way to their paraphrases.
+    """
+
+    names: tuple[str, ...] = ()
+    paraphrase: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Which optimised policies are valued: an optimizer's at one strength, or all at one KL, in nats."""
+
+    optimizer: str
+    strength: float | None = None
+    kl: float | None = None
+
+
+@dataclass(frozen=True)
+class Selection(PageChoice):
+    """Explore, Measures and Test sets. None, or an empty tuple, is "no choice made": the most, or all."""
+
+    measure: str = "accuracy"
+    categories: tuple[str, ...] = ()
+    subsets: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    paraphrase: float = 0.0
+    responses: int | None = None
+    prompts: int | None = None
+    budget: int | None = None
+    rank_bins: int | None = None
+    chosen_bin: int | None = None
+    rejected_bin: int | None = None
+    noise: float = 0.0
+    seed: int = 0
+    optimizer: str = "bon"
+    strength: float | None = None
+    kl: float | None = None
+    rl_categories: tuple[str, ...] = ()
+    correlation: str = "kendall"
+    level: str = "pooled"
+    golden: str | None = None
+    proxy: str | None = None
+    cells: str = "ndr"
+    study: str = "ranks"
+    map_bins: int | None = None
+    plan_budget: int | None = None
+    plan_noise: float = 0.0
+
+    @property
+    def has_pair(self) -> bool:
+        return self.golden is not None and self.proxy is not None
+
+    def source(self) -> Source:
+        """The responses that the test set is made of."""
+        return Source(self.sources, self.paraphrase, self.seed if self.paraphrase else 0)
+
+    def test_set(self) -> TestSet:
+        """The prompts, responses and annotation that measures see."""
+        return TestSet(
+            categories=self.categories or None,
+            subsets=self.subsets or None,
+            responses=self.responses,
+            prompts=self.prompts,
+            budget=self.budget,
+            rank_bins=self.rank_bins,
+            chosen_bin=self.chosen_bin,
+            rejected_bin=self.rejected_bin,
+            noise=self.noise or None,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class ModelsChoice(PageChoice):
+    """Reward models: categories of the RM-test prompts (none: all), the reward model looked at, and its golden."""
+
+    category: tuple[str, ...] = ()
+    reward_model: str | None = None
+    golden: str | None = None
+
+
+@dataclass(frozen=True)
+class ResponsesChoice(PageChoice):
+    """Responses: which prompts are browsed (`split`, categories, subsets, text searched for) and what is looked at.
+
+    `prompt` None is the first found, `policy` None the initial one, `reward_model` None the first with PPO checkpoints.
+    `sample` is 1-based.
+    """
+
+    split: str = "rl_test"
+    category: tuple[str, ...] = ()
+    subset: tuple[str, ...] = ()
+    search: str = ""
+    prompt: str | None = None
+    policy: str | None = None
+    order: str = "sample"
+    shown: int = 4
+    reward_model: str | None = None
+    sample: int = 1
+
+
+@dataclass(frozen=True)
+class OveroptimisationChoice(PageChoice):
+    """Overoptimisation: golden and proxy (None: averaged over all), RL-test categories (none: all), PPO's KL penalty.
+
+    `shown` is how many examples of reward hacking are laid open, `metric` the figure of PPO's training that is drawn.
+    """
+
+    golden: str | None = None
+    proxy: str | None = None
+    rl_category: tuple[str, ...] = ()
+    penalty: float | None = None
+    shown: int = 3
+    metric: str = "reward"
+
+
+@dataclass(frozen=True)
+class RunsChoice(PageChoice):
+    """Runs: the two that are compared (None: the chosen or newest, and the newest other); `run` goes along alone."""
+
+    first: str | None = None
+    second: str | None = None
