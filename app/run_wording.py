@@ -177,14 +177,12 @@ def manifest_line(manifest: Mapping[str, Any]) -> str:
 
 
 def estimated(found: Estimate, free_bytes: int) -> str:
-    """What a run is likely to take, and the runs that say so."""
+    """What a run is likely to need, the free disk space, and the runs that it is estimated from."""
     if not found.sources:
-        return "What it takes is not known: no run of this model, sampler and data has finished here."
-    time = "Time not known" if found.wall_s is None else f"About {formats.roughly(found.wall_s)} of work"
-    memory = f"{'at least' if found.memory_is_least else 'up to'} {formats.size(found.memory_bytes or 0)} of memory"
-    disk = "not known" if found.disk_bytes is None else formats.size(found.disk_bytes)
-    judges = " and ".join(map(escape, found.sources))
-    return f"{time}, {memory}, {disk} on the disk ({formats.size(free_bytes)} are free); judged by {judges}."
+        return "Time and memory are unknown: no run with this model, sampler and data has finished here."
+    needs = found.needs[0].upper() + found.needs[1:]
+    sources = " and ".join(map(escape, found.sources))
+    return f"{needs} ({formats.size(free_bytes)} free). Estimated from {sources}."
 
 
 def has_to_wait(other: str) -> str:

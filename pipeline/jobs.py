@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import polars as pl
 
-from pipeline import estimate as estimates
 from pipeline import extend as extend_run
 from pipeline import retry as retries
 from pipeline import runs, turns, uploads, workers
@@ -23,11 +22,12 @@ from pipeline.config import Config, changes, profile_names
 from pipeline.config.changes import Settings
 from pipeline.delete import delete as delete_run
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
-from pipeline.estimate import Estimate
 from pipeline.live_curve import FOLDER, read_points
 from pipeline.models.installed import require_sampler
 from pipeline.openrlhf_launch import require_engine
 from pipeline.outside import Imported
+from pipeline.plan import estimate as estimates
+from pipeline.plan.estimate import Estimate
 from pipeline.stages import STAGES
 from pipeline.uploads import MOST_BYTES
 
@@ -273,12 +273,12 @@ def delete(data: Path, run_id: str) -> None:
 
 
 def estimate(data: Path, config: Config) -> Estimate:
-    """What a new run of these settings will take, judged by finished ones."""
+    """What a new run of these settings will need, estimated from finished ones."""
     return estimates.estimate(data, config)
 
 
 def estimate_extension(data: Path, run_id: str, config: Config) -> Estimate:
-    """What a run will take that extends another one to these settings: only what the other lacks."""
+    """What extending a run to these settings will need: only what it lacks."""
     return estimates.of_extension(data, run_id, config)
 
 

@@ -41,3 +41,28 @@ def percent(share: float) -> str:
 def escape(text: str) -> str:
     """Foreign text (ids, subset names, messages) made safe to stand inside Markdown: shown letter by letter."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def duration(seconds: float) -> str:
+    """Time taken or left: `0.8 s`, `41 s`, `5 min 12 s`, `1 h 04 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def roughly(seconds: float) -> str:
+    """Time that is not known well: `40 s`, `17 min`, `2.5 h`."""
+    if seconds < 120:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def size(size_bytes: float) -> str:
+    """Memory: `512 MiB`, `1.7 GiB`."""
+    mebibytes = size_bytes / 2**20
+    return f"{mebibytes:,.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:,.1f} GiB"

@@ -7,13 +7,14 @@ import signal
 import sys
 from pathlib import Path
 
-from pipeline import added, added_estimate, estimate, extend, flow, jobs, retry, runs
+from pipeline import added, extend, flow, jobs, retry, runs
 from pipeline.cluster.options import EngineOptions, add_options, opened
 from pipeline.commands import Command
 from pipeline.config import load_profile, profile_names
 from pipeline.models.installed import require_sampler
 from pipeline.openrlhf_launch import require_engine
 from pipeline.plan import command as plan_command
+from pipeline.plan import estimate, trial
 from warehouse import store
 
 
@@ -162,7 +163,7 @@ def _add_rm(arguments: argparse.Namespace) -> int:
     additions = {"added": [settings.model_dump()]}
     config = extend.extended(data, arguments.run, additions)
     if arguments.estimate:
-        print(added_estimate.text(data, arguments.run, settings))
+        print(trial.text(data, arguments.run, settings))
         return 0
     added.try_out(settings)
     if config.ppo is not None:

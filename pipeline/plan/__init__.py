@@ -1,7 +1,8 @@
-"""What a run would do and take, computed from its settings before anything is run: `righttree run --plan`.
+"""What a run will cost before it starts: one count of its work, for `righttree run --estimate` and `--plan` alike.
 
-An estimate scales finished runs (`pipeline/estimate.py`); a plan counts texts, tokens and operations, so that it can
-speak of a scale that nobody has run here. `figures.py` is the arithmetic, `counts.py` what there is to do;
-`compute.py`, `memory.py` and `disk.py` say what it takes, `needs.py` what of it this machine lacks; `command.py`
-prints it.
+- `counts.py`: how many texts, pairs, policies and tokens each stage handles.
+- `costs.py`: from the counts, each stage's operations and memory, and the disk space, as products that can be printed.
+- `estimate.py`: scales the costs by what finished runs needed for theirs (by default `--estimate`).
+- `command.py`: converts the costs to hours on a GPU, and prints them with their arithmetic (`--plan`).
+- `needs.py`: what this machine lacks. `model_size.py`: sizes of models. `figures.py`: products that print themselves.
 """

@@ -1,31 +1,43 @@
-"""How many prompts, pairs and responses a run's settings ask for; of files, which are not read, the most there are.
+"""How many texts, pairs, policies and tokens a run's settings ask for.
 
-RewardBench (arXiv 2403.13787) has 2,985 rows in its four categories; 2,733 of their prompts are distinct.
+Data sets in files are not opened: the counts are then the most that there can be. RewardBench (arXiv 2403.13787) has
+2,985 rows in its four categories; 2,733 of their prompts are distinct.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
-from pipeline import workload
-from pipeline.config import Config
-from pipeline.prompts import split_of
+from pipeline.config import Config, PromptSettings
+from pipeline.prompts import load_prompts, split_of
 from pipeline.stages.ppo import jobs
+from pipeline.stages.prompts import choose
+from pipeline.stages.train_responses import ways
 
 PAPER_PAIRS = 112_400
 """Pairs that the paper kept of its mix (arXiv 2410.05584)."""
 
+_PAIRS_PER_TEXT = 0.92
+"""Pairs made of our own training responses, per response: 898 of 976 in the run of `quick` in reference.json."""
 _REWARDBENCH_ROWS: Mapping[str, int] = {"Chat": 358, "Chat Hard": 456, "Safety": 740, "Reasoning": 1431}
 _SPLIT_PERIOD = 8
-_GRADED_PAIRS = 4
+_CHARACTERS_PER_TOKEN = 4
+_LONGEST_PROMPT_TOKENS = 1024
+_OWN_PROMPT_TOKENS = 60
+"""Our own prompts in the embedded model's chat template, about."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """`train_texts`: responses sampled for pairs; `pairs`: at most so many, all of them trained on."""
+    """`train_texts`: responses sampled to make pairs of; `checkpoint_texts`: of one policy at all its checkpoints.
+
+    Lengths are in tokens: a prompt, a response, and a text of a preference pair with its prompt. Unless they are given,
+    they are the longest that the settings allow.
+    """
 
     prompts: Mapping[str, int]
     train_texts: int
@@ -33,47 +45,88 @@ class Counts:
     test_texts: int
     policies: int
     checkpoint_texts: int
+    prompt_tokens: int
+    response_tokens: int
+    pair_tokens: int
+
+    @property
+    def text_tokens(self) -> int:
+        """Tokens of a prompt with its response."""
+        return self.prompt_tokens + self.response_tokens
+
+    @property
+    def pair_texts(self) -> int:
+        """Distinct texts in the preference pairs."""
+        return self.train_texts or 2 * self.pairs
+
+    @property
+    def responses(self) -> int:
+        """Responses that every reward model scores."""
+        return self.test_texts + self.policies * self.checkpoint_texts
 
 
-def counts(config: Config, pairs: int | None = None) -> Counts:
-    """What there is to do; `pairs` replaces the number of preference pairs."""
-    prompts = _prompts(config)
-    found = {split: prompts.filter(split=split).height for split in ("rm_train", "rm_test", "rl_test")}
+def counts(
+    config: Config,
+    *,
+    pairs: int | None = None,
+    prompt_tokens: int | None = None,
+    response_tokens: int | None = None,
+    pair_tokens: int | None = None,
+) -> Counts:
+    """The counts of a run; an argument that is given replaces what the settings imply."""
+    prompts, test, ppo = _prompts(config.prompts), config.test, config.ppo
+
+    def count(split: str, which: pl.Expr | None = None) -> int:
+        return prompts.filter((pl.col("split") == split) & (pl.lit(True) if which is None else which)).height
+
+    train_texts = 0
+    if not config.preferences.files:
+        train_texts = sum(way.samples * count("rm_train", way.prompts) for way in ways(config.preferences))
+    rm_test, rl_test = count("rm_test"), count("rl_test")
+    forms = rm_test + count("rm_test", pl.col("paraphrase").is_not_null())
+    other_sources = rm_test * test.source_responses * len(test.source_temperatures)
     return Counts(
-        prompts=found,
-        train_texts=workload.train_responses(config, prompts),
-        pairs=pairs or _pairs(config, prompts),
-        test_texts=workload.test_responses(config, prompts),
-        policies=len(jobs(config.ppo, config.reward_models.trained_ids)) if config.ppo else 0,
-        checkpoint_texts=workload.at_checkpoints(config, prompts),
+        prompts={"rm_train": count("rm_train"), "rm_test": rm_test, "rl_test": rl_test},
+        train_texts=train_texts,
+        pairs=pairs or (PAPER_PAIRS if config.preferences.files else round(_PAIRS_PER_TEXT * train_texts)),
+        test_texts=forms * test.rm_test_responses + other_sources + rl_test * test.rl_test_samples,
+        policies=len(jobs(ppo, config.reward_models.trained_ids)) if ppo else 0,
+        checkpoint_texts=rl_test * ppo.test_samples * len(ppo.checkpoints) + rm_test if ppo else 0,
+        prompt_tokens=prompt_tokens or _longest_prompt(config),
+        response_tokens=response_tokens or config.policy.max_new_tokens,
+        pair_tokens=pair_tokens or _longest_pair(config),
     )
 
 
-def _prompts(config: Config) -> pl.DataFrame:
-    prompts = workload.chosen_prompts(config)
-    if not (config.prompts.files and all("reward-bench" in place for place in config.prompts.files)):
-        return prompts
-    splits = [split_of(f"subset/{number}") for number in range(1, _SPLIT_PERIOD + 1)]
-    wanted = {
-        "rm_train": config.prompts.rm_train_per_category,
-        "rm_test": config.prompts.rm_test_per_category,
-        "rl_test": config.prompts.rl_test_per_category,
+def _longest_pair(config: Config) -> int:
+    if config.preferences.files:
+        return config.preferences.max_characters // _CHARACTERS_PER_TOKEN
+    return _OWN_PROMPT_TOKENS + config.policy.max_new_tokens
+
+
+def _longest_prompt(config: Config) -> int:
+    if not config.prompts.files:
+        return _OWN_PROMPT_TOKENS
+    return config.ppo.openrlhf.max_prompt_tokens if config.ppo else _LONGEST_PROMPT_TOKENS
+
+
+@lru_cache(maxsize=32)
+def _prompts(settings: PromptSettings) -> pl.DataFrame:
+    """The prompts of a run. Of files, which are not opened: as many rows as are asked for, of RewardBench no more than
+    it has, without answers to check."""
+    most = {
+        "rm_train": settings.rm_train_per_category,
+        "rm_test": settings.rm_test_per_category,
+        "rl_test": settings.rl_test_per_category,
     }
-    rows = [
-        split
-        for category in config.prompts.categories
-        for split, most in wanted.items()
-        for _ in range(min(most, _REWARDBENCH_ROWS[category] * splits.count(split) // _SPLIT_PERIOD))
-    ]
+    if not settings.files:
+        return choose(load_prompts(), settings.categories, most, settings.at_most)
+    splits = [split_of(f"subset/{number}") for number in range(1, _SPLIT_PERIOD + 1)]
+    rewardbench = all("reward-bench" in place for place in settings.files)
+
+    def available(category: str, split: str) -> int:
+        rows = _REWARDBENCH_ROWS[category] * splits.count(split) // _SPLIT_PERIOD
+        return min(most[split], rows) if rewardbench else most[split]
+
+    rows = [split for category in settings.categories for split in most for _ in range(available(category, split))]
     return pl.DataFrame({"split": rows}).with_columns(check=None, refuse=None, paraphrase=None)
-
-
-def _pairs(config: Config, prompts: pl.DataFrame) -> int:
-    """At most: contrasting samples of every training prompt, and graded ones where it can be graded."""
-    settings = config.preferences
-    if settings.files:
-        return PAPER_PAIRS
-    trained = prompts.filter(split="rm_train")
-    graded = trained["check"].count() + trained["refuse"].count()
-    each = 2 * settings.cool_samples + 1  # against a hot one, against another prompt's answer; careful against careless
-    return trained.height * each + graded * _GRADED_PAIRS

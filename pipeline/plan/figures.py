@@ -1,4 +1,4 @@
-"""Figures that carry their arithmetic: what is printed is what was multiplied."""
+"""Products that print themselves: the text shows the numbers that were multiplied."""
 
 from __future__ import annotations
 
@@ -23,27 +23,17 @@ class Product:
 
 
 def product(*factors: tuple[float, str]) -> Product:
-    """Of numbers, those that are not 1."""
+    """The product of (number, name) factors; factors of 1 are left out."""
     return Product(tuple((number, name) for number, name in factors if number != 1))
 
 
-@dataclass(frozen=True)
-class Sum:
-    """Products of one unit, each with what it is, added."""
-
-    terms: tuple[tuple[str, Product], ...]
-
-    @property
-    def value(self) -> float:
-        return sum(term.value for _, term in self.terms)
-
-
 def shown(number: float) -> str:
-    """Whole numbers below ten million as they are, others to four digits."""
+    """Whole numbers below ten million in full, others to four digits."""
     if number == int(number) and abs(number) < 1e7:
         return f"{int(number):,}"
     return f"{number:.4g}".replace("e+0", "e").replace("e+", "e")
 
 
 def gigabytes(size_bytes: float) -> str:
+    """Decimal gigabytes, the unit of GPU data sheets."""
     return f"{size_bytes / 1e9:,.1f} GB"

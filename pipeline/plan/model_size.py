@@ -16,7 +16,7 @@ from pipeline.errors import InvalidSetting
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A decoder: all its weights, its blocks and the width between them, and its keys and values."""
+    """A decoder: the number of its weights, its blocks, their width, and the size of its keys and values."""
 
     parameters: float
     layers: int
@@ -30,10 +30,14 @@ class ModelSize:
         return 2 * self.layers * self.key_value_heads * self.head_size * 2
 
     def trained(self, trainable_layers: int) -> float:
-        """Weights that are trained with so many top blocks: a share of all by blocks (-1: all; 0: a scalar head)."""
+        """Weights in the trained top blocks, as a share of all by the number of blocks (-1: all; 0: a scalar head)."""
         if trainable_layers == 0:
             return float(self.hidden)
         return self.parameters * min(self.blocks(trainable_layers) / self.layers, 1.0)
+
+    def frozen(self, trainable_layers: int) -> float:
+        """Weights below the trained top blocks."""
+        return self.parameters * (1 - self.blocks(trainable_layers) / self.layers)
 
     def blocks(self, trainable_layers: int) -> int:
         return self.layers if trainable_layers == -1 else min(trainable_layers, self.layers)
@@ -48,9 +52,10 @@ KNOWN: Mapping[str, ModelSize] = {
 def model_size(name: str, parameters: float | None = None) -> ModelSize:
     """The size of a model by its name or folder; `parameters` replaces the number of its weights.
 
-    Raises InvalidSetting where it is not known.
+    Raises InvalidSetting where it is unknown.
     """
-    found = KNOWN.get(name) or _of_folder(_folder(name))
+    path = Path(name)
+    found = KNOWN.get(name) or _of_folder(path if path.is_dir() else cached(name) or path)
     if found is None:
         raise InvalidSetting(
             f"size of model {name!r} is not known; give the folder of one with config.json and safetensors, or one of "
@@ -70,11 +75,6 @@ def cached(name: str) -> Path | None:
     except HFValidationError:
         return None
     return Path(found).parent if isinstance(found, str) else None
-
-
-def _folder(name: str) -> Path:
-    path = Path(name)
-    return path if path.is_dir() else cached(name) or path
 
 
 def _of_folder(folder: Path) -> ModelSize | None:

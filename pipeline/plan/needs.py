@@ -1,4 +1,4 @@
-"""What a run of these settings needs of this machine, each looked at; nothing is fetched or loaded."""
+"""What a run needs of this machine, and whether it is here; nothing is downloaded or loaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,6 @@ from pipeline.doctor import Finding
 from pipeline.errors import ModelUnavailable
 from pipeline.openrlhf import VERSION
 from pipeline.openrlhf_launch import launch
-from pipeline.plan.assumptions import Assumptions
 from pipeline.plan.model_size import cached
 
 _HUB = "hf://"
@@ -24,31 +24,46 @@ _HUB_ADDRESS = "https://huggingface.co"
 _ANSWER_S = 3.0
 
 
-def needs(data: Path, config: Config, assumed: Assumptions, disk_bytes: float) -> list[Finding]:
-    """Findings on GPUs, packages, the model, files of data, and room."""
+@dataclass(frozen=True)
+class Gpu:
+    """A kind of GPU: its peak in dense bfloat16 products, by the maker's data sheet, and its memory."""
+
+    name: str
+    tflops: float
+    memory_gb: float
+
+
+GPUS: Mapping[str, Gpu] = {
+    gpu.name: gpu for gpu in (Gpu("h100", 989, 80), Gpu("h200", 989, 141), Gpu("a100", 312, 80), Gpu("l40s", 362, 48))
+}
+
+
+def needs(data: Path, config: Config, gpu: Gpu, *, gpus: int, ray: bool, disk_bytes: float) -> list[Finding]:
+    """Findings on GPUs, packages, the model, files of data, and disk space."""
     return [
-        _gpus(assumed),
+        _gpus(gpus, gpu),
         *doctor.packages(),
         *([doctor.vllm(needed=True)] if config.policy.sampler == "vllm" else []),
         *_openrlhf(config),
-        *([doctor.package("ray", "`pip install 'righttree[ray]'`")] if assumed.ray else []),
+        *([doctor.package("ray", "`pip install 'righttree[ray]'`")] if ray else []),
         _model(config.policy.model),
         *_files((*config.prompts.files, *config.preferences.files)),
         _room(data, disk_bytes),
     ]
 
 
-def _gpus(assumed: Assumptions) -> Finding:
-    wanted = f"{assumed.gpus} with {assumed.gpu.memory_gb:g} GB each"
+def _gpus(number: int, gpu: Gpu) -> Finding:
+    planned = f"{number} with {gpu.memory_gb:g} GB each"
     try:
         command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
-        there = [line.rsplit(",", 1) for line in said.splitlines() if "," in line]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+        gpus = [line.rsplit(",", 1) for line in printed.splitlines() if "," in line]
     except (OSError, subprocess.SubprocessError):
-        there = []
-    enough = [name for name, mebibytes in there if _number(mebibytes) * 2**20 >= 0.9 * assumed.gpu.memory_gb * 1e9]
-    found = ", ".join(f"{name.strip()} ({_number(size) / 1024:.0f} GiB)" for name, size in there) or "none"
-    return Finding("gpus", len(enough) >= assumed.gpus, f"{found}; the plan is for {wanted}", "run it where they are")
+        gpus = []
+    enough = [name for name, mebibytes in gpus if _number(mebibytes) * 2**20 >= 0.9 * gpu.memory_gb * 1e9]
+    found = ", ".join(f"{name.strip()} ({_number(size) / 1024:.0f} GiB)" for name, size in gpus) or "none"
+    remedy = "run it on a machine that has them"
+    return Finding("gpus", len(enough) >= number, f"{found}; the plan is for {planned}", remedy)
 
 
 def _number(text: str) -> float:
@@ -76,20 +91,20 @@ def _model(name: str) -> Finding:
     if folder is not None:
         return Finding("model", True, f"{name} in {folder}")
     remedy = "the run fetches it where the hub answers (HF_TOKEN, where a licence is to be accepted); or give a folder"
-    return Finding("model", False, f"{name} is no folder, nor in the hub's cache", remedy)
+    return Finding("model", False, f"{name} is neither a folder nor in the hub's cache", remedy)
 
 
 def _files(places: Iterable[str]) -> Iterator[Finding]:
     of_hub = [place for place in places if place.startswith(_HUB)]
     for place in places:
         if place not in of_hub:
-            there = Path(place).exists()
-            yield Finding("data", there, place if there else f"{place} is not there", "put it there: docs/data.md")
+            exists = Path(place).exists()
+            yield Finding("data", exists, place if exists else f"{place} does not exist", "put it there: docs/data.md")
     if of_hub:
         address = os.environ.get("HF_ENDPOINT", _HUB_ADDRESS)
         wrong = "HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else _unreachable(address)
         found = f"{len(of_hub)} data sets of the hub: {', '.join(of_hub)}; {address} " + (wrong or "answers")
-        yield Finding("data", not wrong, found, "download them, and give files or folders in their place: docs/data.md")
+        yield Finding("data", not wrong, found, "download them, and give the files or folders instead: docs/data.md")
 
 
 def _unreachable(address: str) -> str | None:
@@ -102,8 +117,7 @@ def _unreachable(address: str) -> str | None:
         return f"does not answer ({error})"
 
 
-def _room(data: Path, wanted: float) -> Finding:
-    there = next(path for path in (data, *data.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    found = f"{data}, {free / 1e9:,.0f} GB free of {wanted / 1e9:,.0f} GB wanted"
-    return Finding("room", free >= wanted, found, "set RIGHTTREE_HOME to a folder with room")
+def _room(data: Path, needed: float) -> Finding:
+    free = shutil.disk_usage(next(path for path in (data, *data.parents) if path.exists())).free
+    found = f"{data}: {free / 1e9:,.0f} GB free, {needed / 1e9:,.0f} GB needed"
+    return Finding("room", free >= needed, found, "set RIGHTTREE_HOME to a folder with room")

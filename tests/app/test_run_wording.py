@@ -26,9 +26,9 @@ def test_a_commit_is_shortened_and_a_package_version_is_not() -> None:
 def test_an_estimate_says_by_which_runs_and_what_it_does_not_know() -> None:
     found = Estimate(1022.0, 2**31, False, 5 * 2**20, {}, ("run a-1", "run b"))
     assert run_wording.estimated(found, 2**40).replace("\\", "") == (
-        "About 17 min of work, up to 2.0 GiB of memory, 5 MiB on the disk (1,024.0 GiB are free); judged by run a-1 "
-        "and run b."
+        "About 17 min; up to 2.0 GiB of memory; 5 MiB of disk space (1,024.0 GiB free). "
+        "Estimated from run a-1 and run b."
     )
     unsure = run_wording.estimated(replace(found, wall_s=None, disk_bytes=None, memory_is_least=True), 0)
-    assert unsure.startswith("Time not known, at least 2.0 GiB of memory, not known on the disk")
-    assert "not known" in run_wording.estimated(Estimate(None, None, False, None, {}, ()), 0)
+    assert unsure.startswith("Time unknown; at least 2.0 GiB of memory; disk space unknown")
+    assert "unknown" in run_wording.estimated(Estimate(None, None, False, None, {}, ()), 0)

@@ -168,7 +168,7 @@ def test_a_run_is_extended_from_the_page(home: Path, runs_page: OpenPage) -> Non
     page = page.text_input(key="extend-stopped.learning_rate").set_value("1e-4").run()
     assert not page.exception
     assert not page.error
-    assert "judged by" in said(page)
+    assert "Estimated from" in said(page)
     page = page.button(key="extend-stopped.go").click().run()
     assert not page.exception
     (new,) = set(runs.run_ids(home)) - {"stopped"}

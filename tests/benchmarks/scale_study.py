@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline import estimate, runs
+from pipeline import runs
+from pipeline.plan import estimate
 from pipeline.prompts import load_prompts
 from pipeline.runs import RunDirectory
 from tests.app.study import filled

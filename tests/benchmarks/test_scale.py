@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import estimate, runs, workload
+from pipeline import runs
+from pipeline.config import EMBEDDED_MODEL
 from pipeline.context import Context
+from pipeline.plan import estimate
+from pipeline.plan.costs import Rates
+from pipeline.plan.model_size import KNOWN
 from pipeline.progress import Progress
 from pipeline.stages import best_of_n
 from tests.benchmarks import scale_paper
@@ -90,9 +94,12 @@ def test_formulas_hold_on_a_run_of_the_pipeline(smoke_home: Path) -> None:
 
 
 def test_work_is_that_of_the_pipelines_own_estimate() -> None:
-    sizes, work = scale_paper.reference_sizes(), workload.work(estimate.reference().config)
-    for stage in ("test_responses", "scores", "best_of_n", "ppo"):
-        assert scale_paper.of(scale_paper.WORK[stage], sizes) == pytest.approx(work[stage]), stage
+    sizes, work = scale_paper.reference_sizes(), estimate.load_of(estimate.reference().config).work
+    sampled = 2 * KNOWN[EMBEDDED_MODEL].parameters / Rates().sampling  # a token's operations, at the peak's rate
+    read = sampled * Rates().sampling / Rates().reading
+    units = {"test_responses": sampled, "scores": read, "best_of_n": 1.0, "ppo": sampled}
+    for stage, unit in units.items():
+        assert unit * scale_paper.of(scale_paper.WORK[stage], sizes) == pytest.approx(work[stage], rel=2e-3), stage
         assert scale_paper.seconds(stage, sizes) == estimate.reference().stages[stage]["work_s"]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import estimate, extend, runs
+from pipeline import extend, runs
 from pipeline.config import Config, load_profile
+from pipeline.plan import estimate
 from tests.conftest import SMOKE_RUN, righttree
 
 SMOKE = load_profile("smoke")
@@ -128,7 +129,7 @@ def test_without_a_run_here_the_package_s_is_named_with_its_machine(smoke_home: 
 def test_a_model_that_no_run_had_is_not_estimated(smoke_home: Path) -> None:
     found = estimate.estimate(smoke_home, changed(policy={"model": "some/other-model"}))
     assert (found.wall_s, found.memory_bytes, found.disk_bytes, found.sources) == (None, None, None, ())
-    assert "not known" in estimate.text(found)
+    assert "unknown" in estimate.text(found)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,6 @@ def test_the_command_line_says_it_and_starts_nothing(
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
     assert first.startswith("about ")
-    assert f"judged by run {SMOKE_RUN}" in first
+    assert f"estimated from run {SMOKE_RUN}" in first
     assert all(any(line.split()[0] == stage for line in rest) for stage in stages)
     assert sorted(smoke_home.rglob("*")) == before

@@ -86,7 +86,7 @@ def test_what_is_printed_is_what_was_multiplied(profile: str, tmp_path: Path) ->
 
 
 def gpus_of(plan: Plan) -> dict[str, int]:
-    return {f"{stage.name}: {term.what}": term.gpus for stage in plan.stages for term in stage.terms}
+    return {f"{stage.name}: {term.what}": term.gpus for stage in plan.costs.stages for term in stage.terms}
 
 
 def test_gpus_that_the_engine_leaves_idle_are_not_counted_on() -> None:
@@ -169,21 +169,21 @@ def test_the_paper_s_profile_has_its_settings() -> None:
     sources = ("nectar", "capybara", "orca", "ultrafeedback", "saferlhf", "mt_bench_human", "chatbot_arena", "hh-rlhf")
     assert len(paper.preferences.files) == len(sources)
     assert all(source in mix for source in sources)
-    there = plan().there
-    assert there.pairs == 112_400
-    assert 2733 < sum(there.prompts.values()) < 2985  # its prompts before those that are there twice are left out
+    counts = plan().costs.counts
+    assert counts.pairs == 112_400
+    assert 2733 < sum(counts.prompts.values()) < 2985  # its prompts before those that are there twice are left out
 
 
 def test_options_change_what_is_assumed() -> None:
     whole = plan()
     assert plan("--gpu-tflops", "1978").gpu_hours == pytest.approx(whole.gpu_hours / 2)
-    assert plan("--parameters", "16e9").gpu_hours == pytest.approx(whole.gpu_hours * 16e9 / whole.size.parameters)
+    assert plan("--parameters", "16e9").gpu_hours == pytest.approx(whole.gpu_hours * 16e9 / whole.costs.size.parameters)
     shares = ("--training-share", "0.2", "--reading-share", "0.2", "--sampling-share", "0.05")
     assert plan(*shares).gpu_hours == pytest.approx(2 * whole.gpu_hours)
     halved = plan("--prompt-tokens", "512", "--response-tokens", "512", "--pair-tokens", "1024")
     assert halved.gpu_hours == pytest.approx(whole.gpu_hours / 2)
     fewer = plan("--pairs", "1000")
-    assert fewer.there.pairs == 1000
+    assert fewer.costs.counts.pairs == 1000
     assert fewer.gpu_hours < whole.gpu_hours
 
 
@@ -205,18 +205,21 @@ def test_what_this_machine_lacks_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))  # so that no nvidia-smi is found
     paper = plan()
-    found = {finding.what: finding for finding in needs(tmp_path, paper.config, paper.assumed, 1e18)}
+    found = {
+        finding.what: finding
+        for finding in needs(tmp_path, paper.costs.config, paper.gpu, gpus=8, ray=False, disk_bytes=1e18)
+    }
     assert [found[what].ok for what in ("gpus", "vllm", "data", "room", "torch")] == [False, False, False, False, True]
     assert found["gpus"].found == "none; the plan is for 8 with 80 GB each"
     assert found["data"].found.endswith("HF_HUB_OFFLINE is set")
     assert all(finding.remedy for finding in found.values() if not finding.ok)
     there = tmp_path / "pairs.parquet"
     there.touch()
-    settings = paper.config.model_dump(mode="json")
+    settings = paper.costs.config.model_dump(mode="json")
     settings["preferences"]["files"] = [str(there), str(tmp_path / "gone.parquet")]
     settings["prompts"]["files"] = []
     settings["policy"] |= {"model": EMBEDDED_MODEL, "sampler": "transformers"}
-    local = needs(tmp_path, Config.model_validate(settings), paper.assumed, 0)
+    local = needs(tmp_path, Config.model_validate(settings), paper.gpu, gpus=8, ray=False, disk_bytes=0)
     assert [finding.ok for finding in local if finding.what == "data"] == [True, False]
     assert "vllm" not in {finding.what for finding in local}
 
