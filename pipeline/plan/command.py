@@ -147,7 +147,7 @@ def _compute(plan: Plan) -> Iterator[str]:
     yield f"  {'in all':<16} {_hours(plan.gpu_hours):>12}; {_hours(plan.hours)} from beginning to end, at best"
     if costs.gpus > 1 and not costs.ray:
         by_ray = replace(plan, costs=replace(costs, ray=True))
-        yield f"  --engine ray on {costs.gpus} GPUs computes parts of stages in parallel: {_hours(by_ray.hours)} at best"
+        yield f"  --engine ray on {costs.gpus} GPUs computes parts in parallel: {_hours(by_ray.hours)} at best"
 
 
 def _hours(number: float) -> str:

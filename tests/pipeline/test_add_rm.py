@@ -95,7 +95,7 @@ def test_an_estimate_counts_the_texts_that_are_scored_and_starts_nothing(
     pairs = texts.of_pairs(near.read("preference").filter(split="validation"))
     scored = {*joined.texts().select("prompt", "text").iter_rows(), *pairs}
     assert f"other scores {len(scored):,} texts of base" in said
-    assert re.search(r"^about [\d.]+ s, up to [\d.]+ GB of memory", said)
+    assert re.search(r"^about [\d.]+ s; up to [\d.]+ [MG]iB of memory", said)
     assert runs.run_ids(joined.home) == there
     assert main(["add-rm", "--run", "base", "--model", str(joined.home), "--estimate"]) == 2
 
