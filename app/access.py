@@ -190,7 +190,8 @@ def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> Policies:
     if chosen.kl is not None:
         return Policies(chosen.optimizer, kl=chosen.kl)
     offered = options(snapshot, run_id, chosen.source())
-    return Policies(chosen.optimizer, chosen.strength or max(offered.strengths[chosen.optimizer]))
+    strength = max(offered.strengths[chosen.optimizer]) if chosen.strength is None else chosen.strength
+    return Policies(chosen.optimizer, strength)
 
 
 def categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:

@@ -37,9 +37,9 @@ def optimizers(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def kl_coefficients(snapshot: Snapshot, run_id: str, optimizer: str) -> tuple[float, ...]:
-    """The KL penalties that an optimizer was run with; none where it knows none."""
+    """The KL penalties that an optimizer was used with, the default one first; none for one without penalties."""
     with access.cursor(snapshot) as connection:
-        return reads_policies.penalties(connection, run_id, optimizer)
+        return reads.kl_coefficients(connection, run_id, optimizer)
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Reading the policy values …")

@@ -45,7 +45,7 @@ def fitted_lines(curves: Mapping[str, FittedCurve]) -> pl.DataFrame:
             distances = np.linspace(0.0, max(curve.distances), _LINE_POINTS)
             rows += [
                 {"curve": label, "distance": float(d), "gain": float(gain)}
-                for d, gain in zip(distances, curve.fit.at(distances), strict=True)
+                for d, gain in zip(distances, curve.fitted_at(distances), strict=True)
             ]
     return pl.DataFrame(rows, schema={"curve": pl.String, **_floats("distance", "gain")})
 
@@ -103,8 +103,9 @@ def slope_bins(found: GoodhartSlopes) -> pl.DataFrame:
 
 
 def slope_line(pairs: pl.DataFrame) -> pl.DataFrame:
-    """What accuracy predicts, over the accuracies there are: `accuracy, slope`."""
-    least, greatest = float(pairs["accuracy"].min() or 0.5), float(pairs["accuracy"].max() or 1.0)  # type: ignore[arg-type]
+    """What accuracy predicts, over the accuracies of these pairs, or from 0.5 to 1 without any: `accuracy, slope`."""
+    measured = [0.5, 1.0] if pairs.is_empty() else pairs["accuracy"].to_list()
+    least, greatest = min(measured), max(measured)
     accuracy = np.linspace(max(0.0, least - 0.03), min(1.0, greatest + 0.03), _LINE_POINTS)
     return pl.DataFrame({"accuracy": accuracy, "slope": slope_of_accuracy(accuracy)})
 

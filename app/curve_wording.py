@@ -11,6 +11,7 @@ from app import wording
 from app.formats import count, escape, interval, number
 from warehouse.measures import GoodhartSlopes
 from warehouse.measures.bootstrap import Estimate
+from warehouse.measures.degree_map import DegreeMap
 from warehouse.measures.gain_curves import GainCurves
 from warehouse.measures.ndr_curve import NdrCurve
 
@@ -73,6 +74,14 @@ def distance(kl_estimator: str) -> str:
         kl_estimator, "KL not recorded"
     )
     return f"Distance from the initial policy, √KL (√nats; {how})"
+
+
+def below_zero(optimizer: str, found: GainCurves | DegreeMap) -> str:
+    """How many policies have a negative estimate of KL; empty if none has."""
+    if not found.below_zero:
+        return ""
+    title = wording.optimizer(optimizer).title
+    return f"{title}: {count(found.below_zero, 'policy')} with a KL estimated below 0, taken to be at distance 0"
 
 
 def resampled(optimizer: str, found: GainCurves | NdrCurve) -> str:

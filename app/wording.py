@@ -82,7 +82,7 @@ def optimizer(name: str) -> OptimizerWords:
 
 def strength_of(chosen: Selection, options: Options) -> float:
     """The strength in force: the chosen one, or the greatest of the run."""
-    return chosen.strength or max(options.strengths[chosen.optimizer])
+    return max(options.strengths[chosen.optimizer]) if chosen.strength is None else chosen.strength
 
 
 def samples_of(chosen: Selection, options: Options) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         cube = reads.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
         of_policies = (connection, run_id, choice.optimizer)
         if choice.kl is None:
-            strength = choice.strength or _largest(reads.strengths(connection, run_id), choice.optimizer)
+            strength = choice.strength
+            if strength is None:
+                strength = _largest(reads.strengths(connection, run_id, choice.kl_coefficient), choice.optimizer)
             where, values = {"strength": strength}, reads.policy_values(*of_policies, strength, choice.kl_coefficient)
         else:
             where, values = {"kl": choice.kl}, policy_values_at_kl(*of_policies, choice.kl, choice.kl_coefficient)
@@ -150,13 +153,19 @@ def _text(found: Found) -> str:
 
 
 def _table_text(all_found: list[Found]) -> str:
-    ordered = sorted(all_found, key=lambda found: found["kendall"]["value"] or -2.0, reverse=True)
+    ordered = sorted(all_found, key=_tau, reverse=True)
     lines = [*_heading(ordered[0], "all measures"), "", f"  {'':<15}  {'kendall':<26}  spearman"]
     lines += [
         f"  {found['measure']:<15}  {_interval(found['kendall']):<26}  {_interval(found['spearman'])}"
         for found in ordered
     ]
     return "\n".join(lines)
+
+
+def _tau(found: Found) -> float:
+    """What measures are sorted by; those without a τ come last."""
+    tau = found["kendall"]["value"]
+    return -inf if tau is None else float(tau)
 
 
 def _comparison_text(found: Found) -> str:

@@ -6,6 +6,7 @@ by id everywhere, so that axes of different reads fit each other.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,16 +62,72 @@ def prompts(connection: duckdb.DuckDBPyConnection, run_id: str, split: str | Non
     )
 
 
-def strengths(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
-    """The optimizers of a run and the strengths they were valued at: columns `optimizer`, `strength`, `policies`."""
-    return _frame(
+def strengths(connection: duckdb.DuckDBPyConnection, run_id: str, kl_coefficient: float | None = None) -> pl.DataFrame:
+    """The optimizers of a run and the strengths they were valued at: columns `optimizer`, `strength`, `policies`.
+
+    Of several KL penalties one counts: `kl_coefficient` where the optimizer was used with it, else the default one.
+    """
+    counted = _frame(
         connection,
         """
-        SELECT optimizer, strength, count(*) AS policies FROM policy
+        SELECT optimizer, kl_coefficient, strength, count(*) AS policies FROM policy
         WHERE run_id = ? AND optimizer <> 'none' GROUP BY ALL ORDER BY ALL
         """,
         run_id,
     )
+    rows = []
+    for (optimizer,), of_one in counted.group_by("optimizer", maintain_order=True):
+        penalties = kl_coefficients(connection, run_id, str(optimizer))
+        penalty = kl_coefficient if kl_coefficient in penalties else penalties[0] if penalties else None
+        rows.append(of_one.filter(pl.col("kl_coefficient").eq_missing(penalty)))
+    return pl.concat([counted.clear(), *rows]).drop("kl_coefficient")
+
+
+def kl_coefficients(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str) -> tuple[float, ...]:
+    """The KL penalties that an optimizer's policies were trained with: the default one first, the others ascending.
+
+    The default is the profile's own, `ppo.kl_coefficient` in the run's settings, whichever policies survived. In a run
+    without it, such as an imported one, or where all policies of it were lost, it is the penalty of most policies over
+    all strengths, the smallest of those on a tie. Empty for an optimizer without penalties.
+    """
+    counted = _frame(
+        connection,
+        """
+        SELECT kl_coefficient, count(*) AS policies FROM policy
+        WHERE run_id = ? AND optimizer = ? AND kl_coefficient IS NOT NULL
+        GROUP BY ALL ORDER BY policies DESC, kl_coefficient
+        """,
+        run_id,
+        optimizer,
+    )["kl_coefficient"].to_list()
+    own = _profiles_kl_coefficient(connection, run_id)
+    default = [own] if own in counted else counted[:1]
+    return (*default, *sorted(set(counted) - set(default)))
+
+
+def _profiles_kl_coefficient(connection: duckdb.DuckDBPyConnection, run_id: str) -> float | None:
+    """None where the stored settings are no profile with PPO: what an import brings along may be anything."""
+    (config,) = connection.execute("SELECT config FROM run WHERE run_id = ?", [run_id]).fetchone() or ("{}",)
+    try:
+        return float(json.loads(config)["ppo"]["kl_coefficient"])
+    except (ValueError, TypeError, KeyError, IndexError):
+        return None
+
+
+def chosen_kl_coefficient(
+    connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, kl_coefficient: float | None
+) -> float | None:
+    """The KL penalty whose policies to read: the given one, or for None the default; None for one without penalties.
+
+    Raises InvalidChoice for a penalty that the optimizer was not used with.
+    """
+    penalties = kl_coefficients(connection, run_id, optimizer)
+    if kl_coefficient is None:
+        return penalties[0] if penalties else None
+    if kl_coefficient not in penalties:
+        known = f"it has {sorted(penalties)}" if penalties else "its policies have no KL coefficient"
+        raise InvalidChoice(f"run {run_id!r} has no {optimizer} with KL coefficient {kl_coefficient:g}; {known}")
+    return kl_coefficient
 
 
 def sources(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:
@@ -175,12 +232,12 @@ def policy_values(
 
     Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses:
     `samples` gives them, or they are read here.
-    Of several KL penalties one is read: `kl_coefficient`, or that of most policies. A reward model whose policy did not
-    get so far (PPO that diverged) is marked in `optimised_M`.
+    Of several KL penalties one is read: `kl_coefficient`, or the default one (`kl_coefficients`). A reward model whose
+    policy did not get this far (PPO that diverged) is marked in `optimised_M`.
 
     Raises InvalidChoice where the run has no such policies.
     """
-    penalty = _kl_coefficient(connection, run_id, optimizer, strength, kl_coefficient)
+    penalty = chosen_kl_coefficient(connection, run_id, optimizer, kl_coefficient)
     models = reward_models(connection, run_id)["reward_model_id"].to_list()
     values = _frame(
         connection,
@@ -205,7 +262,7 @@ def policy_values(
     optimised = values.filter(pl.col("optimizer") != "none")
     prompt_ids = initial["prompt_id"].unique(maintain_order=True).to_list()
     M, Q = len(models), len(prompt_ids)
-    there = strengths(connection, run_id)
+    there = strengths(connection, run_id, penalty)
     if there.filter(optimizer=optimizer, strength=strength).is_empty():
         known = [f"{row['optimizer']} {row['strength']:g}" for row in there.to_dicts()]
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} at {strength:g}; it has {known}")
@@ -232,28 +289,6 @@ def policy_values(
         subsets=tuple(described["subset"]),
         optimised_M=None if optimised_M.all() else optimised_M,
     )
-
-
-def _kl_coefficient(
-    connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, strength: float, wanted: float | None
-) -> float | None:
-    """The KL penalty to read: the wanted one, or that of most policies; None where policies have none."""
-    there = _frame(
-        connection,
-        """
-        SELECT kl_coefficient, count(*) AS policies FROM policy
-        WHERE run_id = ? AND optimizer = ? AND strength = ? GROUP BY ALL ORDER BY policies DESC, kl_coefficient
-        """,
-        run_id,
-        optimizer,
-        strength,
-    )["kl_coefficient"].to_list()
-    if wanted is None:
-        return there[0] if there else None
-    if wanted not in there:
-        known = sorted(value for value in there if value is not None)
-        raise InvalidChoice(f"run {run_id!r} has no {optimizer} with KL coefficient {wanted:g}; it has {known}")
-    return wanted
 
 
 def picks(

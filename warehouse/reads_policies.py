@@ -10,7 +10,15 @@ from warehouse.errors import InvalidChoice
 from warehouse.measures.cube import PolicyValues
 from warehouse.measures.matched_kl import strengths_read, values_at_kl
 from warehouse.measures.value_curves import ValueCurves
-from warehouse.reads import INITIAL, Samples, best_of_n, policy_values, prompts, reward_models
+from warehouse.reads import (
+    INITIAL,
+    Samples,
+    best_of_n,
+    chosen_kl_coefficient,
+    policy_values,
+    prompts,
+    reward_models,
+)
 from warehouse.schema import RL_ALGORITHMS
 
 
@@ -19,31 +27,17 @@ def policies(
 ) -> pl.DataFrame:
     """Rows of table `policy` of an optimizer, by strength and reward model; of several penalties, one.
 
-    `kl_coefficient` None is the one that most policies have. Raises InvalidChoice for one that is not there.
+    `kl_coefficient` None is the default one (`reads.kl_coefficients`). Raises InvalidChoice for one that is not there.
     """
-    frame = connection.execute(
+    penalty = chosen_kl_coefficient(connection, run_id, optimizer, kl_coefficient)
+    return connection.execute(
         """
-        SELECT * FROM policy WHERE run_id = ? AND optimizer = ? AND reward_model_id IS NOT NULL
+        SELECT * FROM policy
+        WHERE run_id = ? AND optimizer = ? AND reward_model_id IS NOT NULL AND kl_coefficient IS NOT DISTINCT FROM ?
         ORDER BY strength, reward_model_id, policy_id
         """,
-        [run_id, optimizer],
+        [run_id, optimizer, penalty],
     ).pl()
-    there = kl_coefficients(frame)
-    if not there:
-        return frame
-    wanted = there[0] if kl_coefficient is None else kl_coefficient
-    if wanted not in there:
-        raise InvalidChoice(f"run {run_id!r} has no {optimizer} with KL coefficient {wanted:g}; it has {there}")
-    return frame.filter(pl.col("kl_coefficient") == wanted)
-
-
-def kl_coefficients(policies: pl.DataFrame) -> list[float]:
-    """The KL penalties among policies, that of most policies first, then ascending; none for an optimizer without."""
-    if "kl_coefficient" not in policies.columns:
-        return []
-    counted = policies.drop_nulls("kl_coefficient").group_by("kl_coefficient").len()
-    found: list[float] = counted.sort(["len", "kl_coefficient"], descending=[True, False])["kl_coefficient"].to_list()
-    return found[:1] + sorted(found[1:])
 
 
 def value_curves(
@@ -190,12 +184,6 @@ def _complete(frame: pl.DataFrame) -> tuple[list[str], list[float]]:
         .to_list()
     )
     return (everyone, common) if common else (kept, strengths.to_list())
-
-
-def penalties(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str) -> tuple[float, ...]:
-    """The KL penalties that an optimizer of a run was used with, in the order of `kl_coefficients`."""
-    frame = connection.execute("SELECT * FROM policy WHERE run_id = ? AND optimizer = ?", [run_id, optimizer]).pl()
-    return tuple(kl_coefficients(frame))
 
 
 def stopped_ppo(connection: duckdb.DuckDBPyConnection, run_id: str) -> pl.DataFrame:

@@ -86,7 +86,7 @@ def _sweep(
     connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str
 ) -> tuple[ValueCurves | None, ValueCurves | None, float | None]:
     """Policies of the reward models that have all penalties: at the last common strength, and at a KL all reach."""
-    penalties = reads_policies.penalties(connection, run_id, optimizer)
+    penalties = reads.kl_coefficients(connection, run_id, optimizer)
     if len(penalties) < 2:
         return None, None, None
     found = [reads_policies.value_curves(connection, run_id, optimizer, penalty) for penalty in penalties]

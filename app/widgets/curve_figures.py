@@ -50,7 +50,8 @@ class CurveFigures:
             degrees.append(curve_wording.degree(optimizer, found))
             x_title = curve_wording.distance(access_curves.value_curves(*arguments).kl_estimator)
             chart = gains(points, curve_frames.fitted_lines(curves), x_title)
-            return chart, points, curve_wording.resampled(optimizer, found)
+            notes = curve_wording.resampled(optimizer, found), curve_wording.below_zero(optimizer, found)
+            return chart, points, " · ".join(filter(None, notes))
 
         self._figure(
             "gains",
@@ -116,7 +117,8 @@ class CurveFigures:
 
         def panel(optimizer: str, arguments: Arguments) -> Panel:
             names = list(access_curves.value_curves(*arguments).reward_models)
-            frame = curve_frames.degrees(access_curves.degrees(*arguments, self._chosen.rl_category), names)
+            found = access_curves.degrees(*arguments, self._chosen.rl_category)
+            frame = curve_frames.degrees(found, names)
             shown = names[:MOST_IN_SQUARE]
             chart = square(
                 curve_frames.among(frame, shown),
@@ -125,7 +127,8 @@ class CurveFigures:
                 across=("proxy", "Proxy"),
                 title="Degree γ",
             )
-            return chart, frame, curve_wording.cut(MOST_IN_SQUARE, len(names)).strip()
+            notes = curve_wording.below_zero(optimizer, found), curve_wording.cut(MOST_IN_SQUARE, len(names)).strip()
+            return chart, frame, " · ".join(filter(None, notes))
 
         self._figure(
             "degrees",

@@ -46,7 +46,7 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--kl", type=float, metavar="NATS", help="policies that are this far from the initial one, between strengths"
     )
-    option("--kl-coefficient", type=float, metavar="C", help="KL penalty of PPO (default: that of most policies)")
+    option("--kl-coefficient", type=float, metavar="C", help="KL penalty of PPO (default: the profile's own)")
     option("--level", choices=("pooled", "within"), default="pooled", help="all pairs (default) or within each golden")
     option("--category", default="all", metavar="NAME", help="category of the RM-test prompts, or all (default)")
     option("--subset", action="append", metavar="NAME", help="subset of the RM-test prompts; may be repeated")

@@ -10,7 +10,7 @@ from tests.app.conftest import OpenPage
 from tests.app.reading import charts, said
 from tests.app.study import Study, publish
 from warehouse import reads_policies, store
-from warehouse.measures.gain_curves import LAWS
+from warehouse.measures.overoptimisation import LAWS
 from warehouse.schema import RL_ALGORITHMS
 
 

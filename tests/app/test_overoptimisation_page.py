@@ -187,3 +187,10 @@ def test_charts_take_their_colours_from_the_theme_and_name_their_axes() -> None:
         assert "#" not in str(specification["layer"])
         titles = {layer["encoding"].get(axis, {}).get("title") for layer in specification["layer"] for axis in "xy"}
         assert len(titles - {None}) >= 2
+
+
+def test_the_line_reaches_down_to_an_accuracy_of_zero() -> None:
+    accuracies = pl.DataFrame({"accuracy": [0.0, 0.2]})
+    assert curve_frames.slope_line(accuracies)["accuracy"].min() == 0.0
+    none = curve_frames.slope_line(accuracies.clear())["accuracy"]
+    assert (none.min(), none.max()) == (pytest.approx(0.47), 1.0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from warehouse.claims.claim import Cell, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study
 from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
+from warehouse.formats import count
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.gain_curves import FittedCurve, gain_curves
 from warehouse.measures.goodhart import GoodhartSlopes, goodhart_slopes
@@ -92,7 +93,7 @@ def _test(found: GoodhartSlopes) -> str:
 
 def optimising_harder(study: Study) -> Claim:
     """Optimising a proxy harder loses more of the gain, and in the end some of the golden reward itself."""
-    rulings, drift = [], []
+    rulings, drift, below_zero = [], [], []
     rows: list[tuple[Cell, ...]] = []
     for one in study.optimised.values():
         ndr = ndr_curve(one.curves, replicates=study.replicates, seed=study.seed)
@@ -109,6 +110,11 @@ def optimising_harder(study: Study) -> Claim:
             gains = (gained.curves[name].gains[s] for name in ("own", "golden", "proxy"))
             at = (one.title, f"{strength:g}", golden.distances[s])
             rows.append((*at, *gains, ndr.ndr[s], ndr.undefined[s]))
+        if gained.below_zero:
+            below_zero.append(
+                f"{one.called}: {count(gained.below_zero, 'policy')} with a KL estimated below 0, "
+                "taken to be at distance 0."
+            )
         drift.append((one.called, gained.degree, golden.peak, f"{golden.peaks:.0%}", _longer(study, one)))
     header = ("optimizer", "strength", "√KL", "golden, own policy", "golden, proxy’s policy", "proxy, its own policy")
     along = Table(
@@ -131,6 +137,7 @@ def optimising_harder(study: Study) -> Claim:
         notes=(
             "Best-of-n’s KL is an upper bound. A mean NDR at one strength is over the pairs that are defined there, "
             "which may be others than at the next.",
+            *below_zero,
         ),
         beyond_paper=True,
     )

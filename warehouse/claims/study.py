@@ -26,8 +26,8 @@ class Optimised:
     - `cube`: scores on the RM-test prompts; `paraphrased`: on all of them in other words, None where there are none.
     - `spread_M`: `spread_within_prompts` under the initial policy.
     - `tokens_SMQ`: mean lengths along the strengths, `initial_tokens_Q` the initial policy's; None if nobody counted.
-    - `penalised`: values at the last strength by KL coefficient, which stands in the place of strengths, that of most
-      policies first; of the reward models of the sweep. `at_kl`: the same where all have diverged by `matched_kl` nats.
+    - `penalised`: values at the last strength by KL coefficient, which stands in the place of strengths, the default
+      one first; of the reward models of the sweep. `at_kl`: the same where all have diverged by `matched_kl` nats.
     """
 
     curves: ValueCurves

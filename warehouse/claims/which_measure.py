@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from warehouse.claims.claim import KENDALL, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
@@ -53,7 +54,7 @@ def _ruling(one: Optimised, plain: Replicated, alone: dict[str, Estimate], toget
         nothing = Estimate(None, None, None, 0)
         return Ruling(one.called, "difference of τ", nothing, "undefined", why_undefined(plain.evaluation))
     holding = [name for name, estimate in told.items() if above(estimate) == "holds"]
-    first = max(holding or told, key=lambda name: told[name].value or 0.0)
+    first = max(holding or told, key=lambda name: _or_least(told[name].value))
     verdict: Verdict = "holds" if holding else CANNOT_BE_TOLD
     if not holding and all(above(difference) == "does not hold" for difference in alone.values()):
         verdict = "does not hold"
@@ -67,22 +68,26 @@ def _table(
     for name, part in found.items():
         apart, silent = (alone.get(name, ""), together.get(name, "")), part.evaluation.undefined_prompts
         rows.append((MEASURES[name].title, _tau(part), *apart, silent, *pairs_of(part.evaluation)))
-    rows.sort(key=lambda row: -2.0 if row[1].value is None else row[1].value, reverse=True)
+    rows.sort(key=lambda row: _or_least(row[1].value), reverse=True)
     header = ("measure", "τ", "minus accuracy’s", "the same, all at once", "undefined prompt values")
     return Table(f"All measures, {one.called}", (*header, "pairs", "undefined"), tuple(rows))
 
 
 def _best(one: Optimised, found: dict[str, Replicated], alone: dict[str, Estimate]) -> str:
     """The best of so many, and how many clearly beat accuracy, each by its own interval."""
-    defined = {name: _tau(part).value for name, part in found.items() if _tau(part).value is not None}
+    defined = {name: tau for name, part in found.items() if (tau := _tau(part).value) is not None}
     if not defined:
         return f"{one.called}: no measure has a correlation."
-    best = max(defined, key=lambda name: defined[name] or 0.0)
+    best = max(defined, key=defined.__getitem__)
     verdicts = [above(estimate) for estimate in alone.values()]
     return (
         f"{one.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures; taken one by one, "
         f"{verdicts.count('holds')} of {len(verdicts)} clearly beat accuracy."
     )
+
+
+def _or_least(value: float | None) -> float:
+    return -inf if value is None else value
 
 
 def _tau(part: Replicated) -> Estimate:

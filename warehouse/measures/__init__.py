@@ -20,7 +20,6 @@ from warehouse.measures.goodhart import (
     slope_of_accuracy,
     spread_within_prompts,
 )
-from warehouse.measures.overoptimisation import OveroptimisationFit, fit_overoptimisation, overoptimisation_degree
 from warehouse.measures.plans import Advice, Plan, advise, annotation_plans
 from warehouse.measures.preparation import prepare, prepare_all
 from warehouse.measures.prompt_values import PromptValues
@@ -37,7 +36,6 @@ __all__ = [
     "Evaluation",
     "GoodhartSlopes",
     "Measure",
-    "OveroptimisationFit",
     "Plan",
     "PolicyValues",
     "PromptValues",
@@ -56,9 +54,7 @@ __all__ = [
     "evaluate",
     "evaluate_all",
     "evaluate_each",
-    "fit_overoptimisation",
     "goodhart_slopes",
-    "overoptimisation_degree",
     "prepare",
     "prepare_all",
     "rank_bin_cells",

@@ -18,7 +18,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Accuracy `[M golden, M proxy]` with its 95 % interval over prompts; entries that are not defined are 0."""
+    """Accuracy `[M golden, M proxy]` with its 95 % interval over prompts; entries that are not defined are 0.
+
+    Undefined are the diagonal and pairs whose golden orders no responses, in the sample or in every replicate.
+    """
 
     share_MM: Floats
     low_MM: Floats
@@ -39,8 +42,11 @@ def agreement(
         return Agreement(nothing, nothing, nothing, np.zeros((M, M), dtype=bool))
     chosen = np.arange(values.values_TPC.shape[1]) if prompts is None else prompts
     share_C, defined_C = (array[0] for array in values.errors(np.ones((1, len(chosen))), chosen))
-    drawn_BC, _ = values.errors(bootstrap.counts(len(chosen), replicates, seed, bootstrap.RM_PROMPTS), chosen)
+    drawn_BC, there_BC = values.errors(bootstrap.counts(len(chosen), replicates, seed, bootstrap.RM_PROMPTS), chosen)
+    defined_C &= there_BC.any(axis=0)
     low_C, high_C = bootstrap.interval(drawn_BC)
+    for c in np.flatnonzero(defined_C & ~there_BC.all(axis=0)):  # a replicate without ordered pairs says nothing
+        low_C[c], high_C[c] = bootstrap.interval(drawn_BC[there_BC[:, c], c])
     defined_MM = defined_C[values.column_MM] & ~np.eye(M, dtype=bool)
     share_MM, low_MM, high_MM = (
         np.where(defined_MM, array_C[values.column_MM], 0.0).astype(np.float64) for array_C in (share_C, low_C, high_C)

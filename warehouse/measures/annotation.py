@@ -1,8 +1,9 @@
 """The golden side of a test set: who annotates, and which pairs are asked about (METHOD, constructions 3 and 6).
 
-Noise: the annotator sees golden + σ·ε, ε standard normal and drawn once for the whole cube, σ per golden such that the
-wanted share of its ordered pairs flips, no more and no less. Each pair flips beyond a σ of its own, its margin over the
-difference of its two ε, so the wanted σ is a quantile of those: no search. Pairwise and listwise measures see the same
+Noise: the annotator sees golden + σ·ε, with ε standard normal and σ per golden such that exactly the given share of
+its ordered pairs flips. Each pair flips beyond its own σ, its margin over the difference of its two ε, so σ is a
+quantile of those and needs no search. Every golden has its own annotator, whose ε depend on the seed and the golden's
+name: adding a reward model does not change the noise of the others. Pairwise and listwise measures see the same
 utilities.
 
 Rank bins: response with average rank r (ascending) of R is in bin ⌊(r − ½)·k/R⌋ + 1 of k, so ties share a bin.
@@ -15,22 +16,24 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.measures.bootstrap import ANNOTATOR, generator
+from warehouse.measures.cube import ScoreCube
 from warehouse.measures.ties import tie_bounds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def noisy_utilities(scores_MPR: NDArray[np.floating], flipped: float, seed: int, responses: int) -> Floats:
+def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) -> Floats:
     """What noisy annotators of each golden see of the first `responses`: `[M, P, R]`, in each golden's own units.
 
-    ε is drawn for all responses of the cube, so that it is the same whichever number of them is taken. Raises
-    InvalidChoice where no σ flips so many pairs.
+    ε is drawn for all responses of the cube, so that it does not depend on `responses`. Raises InvalidChoice where no σ
+    flips so many pairs.
     """
-    epsilon = generator(seed, ANNOTATOR).standard_normal(scores_MPR.shape)[:, :, :responses]
-    scores = scores_MPR[:, :, :responses].astype(np.float64)
-    for golden in range(len(scores)):
-        scores[golden] += flipping_sigma(scores[golden], epsilon[golden], flipped) * epsilon[golden]
+    scores = cube.scores_MPR[:, :, :responses].astype(np.float64)
+    for utilities_PR, golden in zip(scores, cube.reward_models, strict=True):
+        drawn_PR = generator(seed, ANNOTATOR, golden).standard_normal(cube.scores_MPR.shape[1:])
+        epsilon_PR = drawn_PR[:, :responses]
+        utilities_PR += flipping_sigma(utilities_PR, epsilon_PR, flipped) * epsilon_PR
     return scores
 
 
@@ -47,8 +50,8 @@ def flipping_sigma(scores_PR: Floats, epsilon_PR: Floats, flipped: float) -> flo
         return 0.0
     if wanted > len(flips_beyond):
         raise InvalidChoice(
-            f"noise {flipped:g} needs {wanted} flipped pairs; no annotator's noise of this seed flips more than "
-            f"{len(flips_beyond)} of {int(ordered.sum())}; take less"
+            f"noise={flipped:g} needs {wanted} flipped pairs of {int(ordered.sum())}, but with this seed at most "
+            f"{len(flips_beyond)} can flip; use less noise or another seed"
         )
     # halfway to the next pair's threshold; beyond the last one, any greater σ
     last = flips_beyond[wanted - 1]

@@ -19,8 +19,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 LEVEL = 0.95
-REWARD_MODELS, RM_PROMPTS, RL_PROMPTS, ANNOTATOR, TEST_SET = range(5)
-"""Streams of chance of one seed: what is drawn from one does not hang on what is drawn from another."""
+REWARD_MODELS, RM_PROMPTS, RL_PROMPTS, ANNOTATOR, TEST_SET, PARAPHRASES = range(6)
+"""What is drawn at random in this package, each from its own stream (`generator`): the reward models, RM-test prompts
+and RL-test prompts of a bootstrap replicate, an annotator's noise, the prompts of a test set, and which prompts are
+paraphrased. A new purpose gets the next number: the other numbers decide published figures."""
 
 _REMEMBERED_ENTRIES = 10_000_000
 _STEP_ENTRIES = 4_000_000
@@ -44,15 +46,19 @@ def counts(size: int, replicates: int, seed: int, stream: int) -> Counts:
     """
     if replicates < 1:
         raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more")
-    if seed < 0:
-        raise InvalidChoice(f"seed is {seed}; it has to be 0 or more")
     draw = _remembered if size * replicates <= _REMEMBERED_ENTRIES else _draw
     return draw(size, replicates, seed, stream)
 
 
-def generator(seed: int, stream: int) -> np.random.Generator:
-    """The generator of one stream of a seed."""
-    return np.random.default_rng((seed, stream))
+def generator(seed: int, stream: int, name: str = "") -> np.random.Generator:
+    """A random generator for one purpose of a seed, independent of those for other purposes and names.
+
+    All random choices of this package come from here. `name` separates choices of the same purpose, such as the
+    annotators of two reward models. Raises InvalidChoice for a negative seed.
+    """
+    if seed < 0:
+        raise InvalidChoice(f"seed is {seed}; it has to be 0 or more")
+    return np.random.default_rng((seed, stream, *name.encode()))
 
 
 def _draw(size: int, replicates: int, seed: int, stream: int) -> Counts:

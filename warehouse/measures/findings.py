@@ -66,7 +66,8 @@ def length(names: Sequence[str], correlations: OfEach) -> Finding:
     longer = sum(above(estimate) == "holds" for estimate in correlations.estimates)
     shorter = sum(below(estimate) == "holds" for estimate in correlations.estimates)
     verdicts = [apart(estimate) for estimate in correlations.estimates]
-    strongest = max(range(len(names)), key=lambda m: abs(correlations.estimates[m].value or 0.0))
+    sizes = [-1.0 if estimate.value is None else abs(estimate.value) for estimate in correlations.estimates]
+    strongest = sizes.index(max(sizes))
     verdict: Verdict = "holds" if longer or shorter else CANNOT_BE_TOLD
     if verdicts[strongest] == "undefined" or set(verdicts) <= {"does not hold", "undefined"}:
         verdict = verdicts[strongest]

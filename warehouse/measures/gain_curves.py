@@ -3,8 +3,8 @@
 METHOD, "Goodhart", overoptimisation curves, for one golden–proxy pair or averaged over pairs. Gains are over the
 initial policy, in each reward model's standard deviations within prompts, which puts all reward models on one scale.
 
-The standard errors of a fit by itself would take its points as independent; those of one curve come from the same
-prompts. So every replicate is fitted anew, and the intervals of α, β, the peak and γ are the bootstrap's.
+The standard errors of a least-squares fit would take its points as independent, but those of one curve come from the
+same prompts. So every replicate is fitted again, and the intervals of α, β, the peak and γ are the bootstrap's.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.measures import bootstrap
 from warehouse.measures.bootstrap import Estimate
-from warehouse.measures.overoptimisation import Optimizer, OveroptimisationFit, basis, fit_overoptimisation
+from warehouse.measures.overoptimisation import LAWS, Law, coefficients_of, degrees, gains_at, peaks
 from warehouse.measures.value_curves import ValueCurves, drawn, gains
-from warehouse.schema import RL_ALGORITHMS
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -32,15 +31,10 @@ CURVES: Mapping[str, str] = {
 }
 """The three curves of a pair and what they are of."""
 
-LAWS: Mapping[str, Optimizer] = {"bon": "best-of-n", **dict.fromkeys(RL_ALGORITHMS, "rl")}
-"""By which law the gain of an optimizer's policies grows and falls."""
-
-_FARTHEST = 700.0  # beyond it, e to that power is beyond every distance there is
-
 
 @dataclass(frozen=True)
 class FittedCurve:
-    """One curve: mean distance √KL and gain at each strength, and its fit, None where points are too few.
+    """One curve: mean distance √KL and gain at each strength, and the sample's fit: α and β, None for too few points.
 
     `peak` is the distance of the fit's peak, undefined where it does not bend down. Replicates without a peak count as
     peaks beyond every distance: the upper end is None where more than 2.5 % of them have none, and `peaks` is the share
@@ -49,20 +43,31 @@ class FittedCurve:
 
     distances: tuple[float, ...]
     gains: tuple[Estimate, ...]
-    fit: OveroptimisationFit | None
+    law: Law
+    fit: tuple[float, float] | None
     alpha: Estimate
     beta: Estimate
     peak: Estimate
     peaks: float
 
+    def fitted_at(self, distance_D: Floats) -> Floats:
+        """Gains `[D]` of the fit at these distances √KL. Raises InvalidChoice for a curve without a fit."""
+        if self.fit is None:
+            raise InvalidChoice(f"{len(self.distances)} points are too few for a fit")
+        return gains_at(self.fit, distance_D, self.law)
+
 
 @dataclass(frozen=True)
 class GainCurves:
-    """The curves by their names in `CURVES`, and γ over KL from 0 to the largest that both golden curves reach."""
+    """The curves by their names in `CURVES`, and γ over KL from 0 to the largest that both golden curves reach.
+
+    `below_zero` counts the policies whose estimated KL is negative, which are shown at distance 0.
+    """
 
     curves: Mapping[str, FittedCurve]
     degree: Estimate
     strengths: tuple[float, ...]
+    below_zero: int
     pairs: int
     prompts: int
     replicates: int
@@ -115,56 +120,18 @@ def gain_curves(
     law = LAWS[curves.optimizer]
     fitted, coefficients = {}, {}
     for name in CURVES:
-        distances = np.sqrt(curves.kl_SM) @ share_M[name]
+        distances = curves.distance_SM @ share_M[name]
         fitted[name], coefficients[name] = _fitted(distances, np.stack(gains_B[name]), there_B, law)
     return GainCurves(
         curves=fitted,
         degree=_degree(fitted, coefficients, there_B, law),
         strengths=curves.strengths,
+        below_zero=curves.below_zero,
         pairs=int(pair_MM.sum()),
         prompts=len(prompts),
         replicates=replicates,
         resampled="prompts" if golden and proxy else "reward models × prompts",
     )
-
-
-def coefficients_of(distance_S: Floats, gain_SB: Floats, law: Optimizer) -> Floats | None:
-    """Least-squares α and β `[2, B]` of many curves at the same distances; None for fewer than three above 0."""
-    there = distance_S > 0
-    if there.sum() < 3 or len(np.unique(distance_S[there])) < 2:
-        return None
-    design = np.stack(basis(distance_S[there], law), axis=1)
-    solved: Floats = np.linalg.pinv(design) @ gain_SB[there]
-    return solved
-
-
-def peaks(alpha_B: Floats, beta_B: Floats, law: Optimizer) -> tuple[Floats, Bools]:
-    """Distances of the peaks, and which curves have one: those that bend down."""
-    there = (beta_B > 0) & (alpha_B > 0) if law == "best-of-n" else beta_B > 0
-    ratio = np.divide(alpha_B, beta_B, out=np.zeros_like(alpha_B), where=there)
-    there &= ratio < _FARTHEST
-    if law == "best-of-n":
-        return ratio / 2, there
-    return np.exp(np.where(there, ratio, 0.0) - 1), there
-
-
-def degrees(own_2B: Floats, golden_2B: Floats, farthest: float, law: Optimizer) -> tuple[Floats, Bools]:
-    """`overoptimisation_degree` of many pairs of fits at once, up to the distance `farthest`; and where it is defined.
-
-    `own_2B` are α and β of the golden curves under the golden's own optimisation, `golden_2B` under the proxy's.
-    """
-    D = np.full(own_2B.shape[1:], farthest)
-    under = _area(own_2B, D, law)
-    between = own_2B - golden_2B
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = between[0] / between[1]
-        crossing = ratio if law == "best-of-n" else np.exp(np.minimum(ratio, _FARTHEST))
-    crosses = (between[1] != 0) & (crossing > 0) & (crossing < farthest)
-    upto = np.where(crosses, crossing, D)
-    before = _area(between, upto, law)
-    total = np.abs(before) + np.abs(_area(between, D, law) - before)
-    there = under > 0
-    return np.divide(total, under, out=np.zeros_like(total), where=there), there
 
 
 def pairs_of(curves: ValueCurves, golden: str | None, proxy: str | None) -> Bools:
@@ -182,14 +149,17 @@ def pairs_of(curves: ValueCurves, golden: str | None, proxy: str | None) -> Bool
     return pair_MM
 
 
-def _fitted(distance_S: Floats, gain_SB: Floats, there_B: Bools, law: Optimizer) -> tuple[FittedCurve, Floats | None]:
+def _fitted(distance_S: Floats, gain_SB: Floats, there_B: Bools, law: Law) -> tuple[FittedCurve, Floats | None]:
     nothing = Estimate(None, None, None, 0)
     found = tuple(bootstrap.estimate(float(row[0]), bool(there_B[0]), row[1:], there_B[1:]) for row in gain_SB)
     coefficients = coefficients_of(distance_S, gain_SB, law)
     if coefficients is None:
-        return FittedCurve(tuple(distance_S), found, None, nothing, nothing, nothing, 0.0), None
+        empty = FittedCurve(
+            tuple(distance_S), found, law=law, fit=None, alpha=nothing, beta=nothing, peak=nothing, peaks=0.0
+        )
+        return empty, None
     alpha_B, beta_B = coefficients
-    peak_B, peaks_B = peaks(alpha_B, beta_B, law)
+    peak_B, peaks_B = peaks(coefficients, law)
     peaks_B &= there_B
 
     def estimate(value_B: Floats) -> Estimate:
@@ -198,7 +168,8 @@ def _fitted(distance_S: Floats, gain_SB: Floats, there_B: Bools, law: Optimizer)
     curve = FittedCurve(
         distances=tuple(distance_S),
         gains=found,
-        fit=fit_overoptimisation(distance_S**2, gain_SB[:, 0], law),
+        law=law,
+        fit=(float(alpha_B[0]), float(beta_B[0])),
         alpha=estimate(alpha_B),
         beta=estimate(beta_B),
         peak=_peak(peak_B[there_B], peaks_B[there_B]),
@@ -219,7 +190,7 @@ def _peak(peak_B: Floats, there_B: Bools) -> Estimate:
 
 
 def _degree(
-    fitted: Mapping[str, FittedCurve], coefficients: Mapping[str, Floats | None], there_B: Bools, law: Optimizer
+    fitted: Mapping[str, FittedCurve], coefficients: Mapping[str, Floats | None], there_B: Bools, law: Law
 ) -> Estimate:
     own, golden = coefficients["own"], coefficients["golden"]
     if own is None or golden is None:
@@ -228,12 +199,3 @@ def _degree(
     degree_B, defined_B = degrees(own, golden, farthest, law)
     defined_B &= there_B
     return bootstrap.estimate(float(degree_B[0]), bool(defined_B[0]), degree_B[1:], defined_B[1:])
-
-
-def _area(coefficients: Floats, D: Floats, law: Optimizer) -> Floats:
-    """∫ over KL from 0 to D² of curves with these α and β, as in `overoptimisation`."""
-    alpha, beta = coefficients
-    cubed = D * D * D  # powers of arrays take many times as long
-    if law == "best-of-n":
-        return 2 * cubed * (alpha / 3 - beta * D / 4)
-    return 2 * cubed * (alpha / 3 - beta * (np.log(D) / 3 - 1 / 9))

@@ -48,7 +48,7 @@ def prepare_all(
     scores_MPR = cube.scores_MPR[:, taken, :responses]
     golden_MPR: NDArray[np.floating] = scores_MPR
     if choice.noise is not None:
-        golden_MPR = annotation.noisy_utilities(cube.scores_MPR, choice.noise, choice.seed, responses)[:, taken]
+        golden_MPR = annotation.noisy_utilities(cube, choice.noise, choice.seed, responses)[:, taken]
     variance_M = _variance(cube.scores_MPR)
     found: dict[str, PromptValues] = {}
     for seen in (_ONE_PAIR, responses):  # responses that these measures look at; the others need not be worked on

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.measures.bootstrap import TEST_SET, generator
+from warehouse.measures.bootstrap import PARAPHRASES, TEST_SET, generator
 from warehouse.measures.cube import ScoreCube
 
 FEWEST_PROMPTS = 2
@@ -26,12 +26,12 @@ class TestSet:
 
     - `categories`, `subsets`: prompts of these only.
     - `responses`: the first so many of each prompt (they are exchangeable samples).
-    - `prompts`: so many, drawn by `seed`; a smaller number is part of a greater one.
+    - `prompts`: how many, drawn at random; a smaller draw is part of a larger one.
     - `budget`: annotations P·R to spend; the number of prompts is `budget // responses`. Not together with `prompts`.
     - `rank_bins`: the golden order of each prompt is cut into so many bins, 1 the worst; a pair counts if its two
       responses come from different ones. With `chosen_bin` > `rejected_bin`, only from these two.
     - `noise`: the annotator is golden + σ·ε, σ such that this share of the golden-ordered pairs flips, below ½.
-    - `seed`: of the drawn prompts and of the annotator's noise.
+    - `seed`: for choosing prompts and for the annotators' noise, each from its own stream.
     """
 
     __test__ = False  # not a test case, whatever its name says to pytest
@@ -137,10 +137,11 @@ def prompts_in(
 
 
 def with_paraphrases(cube: ScoreCube, paraphrased: ScoreCube, share: float, seed: int = 0) -> ScoreCube:
-    """The cube with a share of its prompts, drawn by `seed`, replaced by their paraphrases.
+    """The cube with a share of its prompts, drawn at random, replaced by their paraphrases.
 
     `paraphrased` is of the same reward models and number of responses, its `prompts` named as the originals. A smaller
-    share is part of a greater one. Raises InvalidChoice where the cubes do not fit or there are too few paraphrases.
+    share is part of a larger one. Which prompts are paraphrased is independent of which prompts a test set of the same
+    seed draws. Raises InvalidChoice where the cubes do not fit or there are too few paraphrases.
     """
     if not 0.0 <= share <= 1.0:
         raise InvalidChoice(f"paraphrase is {share}; it is a share of the prompts, from 0 to 1")
@@ -158,7 +159,7 @@ def with_paraphrases(cube: ScoreCube, paraphrased: ScoreCube, share: float, seed
             f"a share of {share:g} of {len(cube.prompts)} prompts needs {wanted} paraphrases; there are "
             f"{len(candidates)}, so take a smaller share"
         )
-    drawn = generator(seed, TEST_SET).permutation(candidates)[:wanted]
+    drawn = generator(seed, PARAPHRASES).permutation(candidates)[:wanted]
     scores = cube.scores_MPR.copy()
     scores[:, drawn] = paraphrased.scores_MPR[:, [row[cube.prompts[p]] for p in drawn]]
     return replace(cube, scores_MPR=scores)

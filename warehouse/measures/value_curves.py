@@ -24,7 +24,9 @@ class ValueCurves:
     """The values at each strength, ascending; all of the same reward models and prompts.
 
     `kl_SM[s, m]` is the divergence in nats of the policy optimised against reward model `m` at strength `s`, a bound
-    where `kl_estimator` is `bound`. `left_out` are reward models whose policies lack some of the strengths.
+    where `kl_estimator` is `bound`. Sampled estimates such as k1 may be below 0: such a policy is taken to be at
+    distance 0 (`distance_SM`), and counted (`below_zero`). `left_out` are reward models whose policies lack some of the
+    strengths.
     """
 
     optimizer: str
@@ -38,10 +40,25 @@ class ValueCurves:
     def reward_models(self) -> tuple[str, ...]:
         return self.values[0].reward_models
 
+    @property
+    def distance_SM(self) -> Floats:
+        """Distance √KL of each policy from the initial one, `[S, M]` in √nats."""
+        return distance(self.kl_SM)
+
+    @property
+    def below_zero(self) -> int:
+        """How many policies have an estimated KL below 0."""
+        return int((self.kl_SM < 0).sum())
+
     def prompts_in(self, rl_categories: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of the RL-test prompts of these categories (none: all). Raises as `test_set.prompts_in`."""
         first = self.values[0]
         return prompts_in(first.categories, first.subsets, tuple(rl_categories) or None, None, "RL-test")
+
+
+def distance(kl: NDArray[np.floating]) -> Floats:
+    """√KL of divergences in nats, of the same shape; 0 where an estimate is below 0, which no divergence is."""
+    return np.sqrt(np.maximum(kl, 0.0)).astype(np.float64)
 
 
 def gains(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating]) -> Floats:

@@ -8,8 +8,8 @@ import pytest
 from tests.warehouse.measures.simulate import cube_of, normal_scores, study, values_of
 from tests.warehouse.measures.test_measure_gain_curves import best_of_n, policy_values
 from warehouse.errors import InvalidChoice
-from warehouse.measures import compare, evaluate
-from warehouse.measures.alone import length_correlations
+from warehouse.measures import Estimate, compare, evaluate
+from warehouse.measures.alone import OfEach, length_correlations
 from warehouse.measures.findings import better, harder, length, predicts
 from warehouse.measures.ndr_curve import ndr_curve
 from warehouse.measures.value_curves import ValueCurves
@@ -66,6 +66,12 @@ def test_length_is_followed_by_those_whose_scores_are_made_of_it() -> None:
     assert found.verdict == "holds"
     silent = length(("a", "b"), length_correlations(cube_of(np.zeros((2, 4, 3))), tokens[:4, :3], replicates=20))
     assert silent.verdict == "undefined"
+
+
+def test_a_correlation_of_zero_is_stronger_than_none() -> None:
+    estimates = (Estimate(None, None, None, 0), Estimate(0.0, -0.1, 0.1, 50))
+    found = length(("silent", "unmoved"), OfEach(estimates, (0, 0), 20))
+    assert (found.facts["strongest"], found.verdict) == ("unmoved", "cannot be told at this size")
 
 
 def test_values_of_the_same_study_agree_with_the_evaluation() -> None:

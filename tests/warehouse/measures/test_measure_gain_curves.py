@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,12 +14,11 @@ from warehouse.measures import (
     best_of_n_kl_bound,
     best_of_n_values,
     evaluate,
-    fit_overoptimisation,
-    overoptimisation_degree,
 )
 from warehouse.measures.degree_map import degree_map
 from warehouse.measures.gain_curves import gain_curves
 from warehouse.measures.ndr_curve import ndr_curve
+from warehouse.measures.overoptimisation import Law, coefficients_of, degrees, peaks
 from warehouse.measures.value_curves import ValueCurves
 
 STRENGTHS = (1, 2, 4, 8, 16)
@@ -64,7 +65,7 @@ def best_of_n(M: int = 4, Q: int = 60, seed: int = 1) -> tuple[ValueCurves, np.n
 
 
 @pytest.mark.parametrize(("optimizer", "law"), [("bon", "best-of-n"), ("ppo", "rl")])
-def test_the_law_of_a_pair_comes_back_with_its_peak_and_degree(optimizer: str, law: str) -> None:
+def test_the_law_of_a_pair_comes_back_with_its_peak_and_degree(optimizer: str, law: Law) -> None:
     kl = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
     curves, (alpha, beta) = lawful(optimizer, kl)
     spread = np.array([2.0, 0.5, 1.0])
@@ -78,14 +79,15 @@ def test_the_law_of_a_pair_comes_back_with_its_peak_and_degree(optimizer: str, l
         assert estimate.low is not None
         assert estimate.high is not None
         assert estimate.low < estimate.value < estimate.high  # type: ignore[operator]
-    fits = {
-        name: fit_overoptimisation(kl, [value.optimised_MMQ[1, m].mean() - 5.0 for value in curves.values], law)  # type: ignore[arg-type]
-        for name, m in (("own", 1), ("golden", 2))
-    }
-    assert golden.peak.value == pytest.approx(fits["golden"].peak_distance)
-    assert golden.fit is not None
-    assert golden.fit.peak_distance == pytest.approx(fits["golden"].peak_distance)
-    expected = overoptimisation_degree(fits["own"], fits["golden"], 8.0)
+    fits = {}
+    for name, m in (("own", 1), ("golden", 2)):
+        gains = np.array([[value.optimised_MMQ[1, m].mean() - 5.0] for value in curves.values])
+        found_fit = coefficients_of(np.sqrt(kl), gains, law)
+        assert found_fit is not None
+        fits[name] = found_fit
+    assert golden.peak.value == pytest.approx(peaks(fits["golden"], law)[0])
+    assert golden.fit == pytest.approx(fits["golden"][:, 0] / 0.5)
+    expected = degrees(fits["own"], fits["golden"], np.sqrt(8.0), law)[0][0]
     assert found.degree.value == pytest.approx(expected)
     assert degree_map(curves, replicates=100).degree_MM[1, 2] == pytest.approx(expected)
 
@@ -141,6 +143,37 @@ def test_too_few_strengths_give_points_without_a_fit() -> None:
     assert found.degree.value is None
     with pytest.raises(InvalidChoice, match="three or more"):
         degree_map(curves, replicates=20)
+
+
+@pytest.mark.parametrize("optimizer", ["bon", "ppo"])
+def test_a_kl_estimated_below_zero_is_no_distance_and_is_counted(optimizer: str) -> None:
+    kl = (0.0, 0.5, 1.0, 2.0, 4.0)
+    curves, _ = lawful(optimizer, kl)
+    below = replace(curves, kl_SM=np.where(curves.kl_SM == 0, -0.3, curves.kl_SM))
+    assert (curves.below_zero, below.below_zero) == (0, 3)
+    for golden, proxy in ((None, None), ("rm-1", "rm-2")):
+        expected = gain_curves(curves, np.ones(3), golden=golden, proxy=proxy, replicates=50)
+        found = gain_curves(below, np.ones(3), golden=golden, proxy=proxy, replicates=50)
+        assert replace(found, below_zero=0) == expected
+        assert found.below_zero == 3
+    expected_map, found_map = (degree_map(one, replicates=50) for one in (curves, below))
+    np.testing.assert_array_equal(found_map.degree_MM, expected_map.degree_MM)
+    assert found_map.below_zero == 3
+    assert ndr_curve(below, replicates=50) == ndr_curve(curves, replicates=50)
+
+
+def test_only_the_reward_model_that_hardly_moved_has_no_degrees() -> None:
+    curves, _ = lawful("ppo", (0.2, 0.5, 1.0, 2.0))
+    still = curves.kl_SM.copy()
+    still[:3, 1] = -0.1
+    whole = degree_map(curves, replicates=50)
+    found = degree_map(replace(curves, kl_SM=still), replicates=50)
+    assert found.defined_MM.tolist() == [[False, False, True], [False] * 3, [True, False, False]]
+    np.testing.assert_array_equal(found.degree_MM[0, 2], whole.degree_MM[0, 2])
+    assert np.isfinite(found.degree_MM).all()
+    with pytest.raises(InvalidChoice, match="three or more"):
+        degree_map(replace(curves, kl_SM=-curves.kl_SM), replicates=20)
+    assert gain_curves(replace(curves, kl_SM=-curves.kl_SM), np.ones(3), replicates=20).degree.value is None
 
 
 def test_a_reward_model_without_spread_is_left_out_and_unknown_ones_are_named() -> None:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from tests.warehouse.measures.simulate import cube_of, study, tied_scores
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.measures import prepare
+from warehouse.measures import bootstrap, prepare
 from warehouse.measures.agreement import agreement
 from warehouse.measures.proportion import wilson_interval
 from warehouse.measures.reliability import reliability
@@ -75,6 +75,21 @@ def test_agreement_is_accuracy_and_a_half_among_unrelated_reward_models() -> Non
     part = agreement(prepare(cube_of(scores), "accuracy"), some, replicates=20)
     again = agreement(prepare(cube_of(scores).of_prompts(some), "accuracy"), replicates=20)
     assert part.share_MM == pytest.approx(again.share_MM)
+
+
+def test_replicates_in_which_agreement_is_undefined_do_not_count() -> None:
+    """The golden orders responses to one prompt of six, so a third of the replicates have none of it."""
+    scores = np.random.default_rng(3).standard_normal((2, 6, 4))
+    scores[0, 1:] = 0.0
+    scores[1, 0] = scores[0, 0]
+    found = agreement(prepare(cube_of(scores), "accuracy"), replicates=300)
+    assert (found.share_MM[0, 1], found.low_MM[0, 1], found.high_MM[0, 1]) == (1.0, 1.0, 1.0)
+    lone = agreement(prepare(cube_of(scores), "accuracy"), replicates=1, seed=_seed_without_the_first_of(6))
+    assert not lone.defined_MM[0, 1]
+
+
+def _seed_without_the_first_of(prompts: int) -> int:
+    return next(seed for seed in range(99) if bootstrap.counts(prompts, 1, seed, bootstrap.RM_PROMPTS)[0, 0] == 0)
 
 
 def test_wilsons_interval_is_scipys() -> None:

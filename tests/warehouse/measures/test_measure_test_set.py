@@ -91,7 +91,7 @@ def test_accuracy_of_one_pair_takes_the_first_pair_of_the_bins() -> None:
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.4])
 def test_noise_flips_just_the_wanted_share_of_golden_pairs(share: float) -> None:
     scores = normal_scores(np.random.default_rng(1), np.array([0.3, 1.0]), 200, 5).astype(np.float32)
-    noisy = noisy_utilities(scores, share, seed=3, responses=5)
+    noisy = noisy_utilities(cube_of(scores), share, seed=3, responses=5)
     first, second = np.triu_indices(5, 1)
     for golden in range(2):
         before = np.sign(scores[golden][:, first].astype(float) - scores[golden][:, second])
@@ -101,7 +101,7 @@ def test_noise_flips_just_the_wanted_share_of_golden_pairs(share: float) -> None
 
 def test_noise_is_on_the_golden_side_only_and_the_same_for_all_measures() -> None:
     cube = cube_of(normal_scores(np.random.default_rng(1), np.array([0.3, 1.0]), 30, 5))
-    utilities = noisy_utilities(cube.scores_MPR, 0.3, seed=2, responses=5)
+    utilities = noisy_utilities(cube, 0.3, seed=2, responses=5)
     for name, reference in (("spearman", stats.spearmanr), ("kendall", stats.kendalltau)):
         values, _ = prepare(cube, name, TestSet(noise=0.3, seed=2)).dense()
         for p in range(30):
