@@ -14,7 +14,7 @@ from pipeline.config import load_profile, profile_names
 from pipeline.models.installed import require_sampler
 from pipeline.openrlhf_launch import require_engine
 from pipeline.plan import command as plan_command
-from pipeline.plan import estimate, trial
+from pipeline.plan import estimate
 from warehouse import store
 
 
@@ -163,7 +163,7 @@ def _add_rm(arguments: argparse.Namespace) -> int:
     additions = {"added": [settings.model_dump()]}
     config = extend.extended(data, arguments.run, additions)
     if arguments.estimate:
-        print(trial.text(data, arguments.run, settings))
+        print(estimate.of_added(data, arguments.run, settings))
         return 0
     added.try_out(settings)
     if config.ppo is not None:

@@ -2,7 +2,7 @@
 
 - `counts.py`: how many texts, pairs, policies and tokens each stage handles.
 - `costs.py`: from the counts, each stage's operations and memory, and the disk space, as products that can be printed.
-- `estimate.py`: scales the costs by what finished runs needed for theirs (by default `--estimate`).
+- `estimate.py`: scales the costs by what finished runs needed for theirs (`--estimate`).
 - `command.py`: converts the costs to hours on a GPU, and prints them with their arithmetic (`--plan`).
-- `needs.py`: what this machine lacks. `model_size.py`: sizes of models. `figures.py`: products that print themselves.
+- `needs.py`: what this machine lacks. `model_size.py`: how large a model is.
 """

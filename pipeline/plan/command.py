@@ -14,9 +14,8 @@ from pipeline.errors import InvalidSetting
 from pipeline.openrlhf import MODULE, train_ppo_arguments
 from pipeline.openrlhf_launch import PYTHON, some_places
 from pipeline.plan import estimate
-from pipeline.plan.costs import Costs, Rates, Sized, Stage, Term, total
+from pipeline.plan.costs import Costs, Rates, Sized, Term, gigabytes, shown, total
 from pipeline.plan.counts import PAPER_PAIRS, counts
-from pipeline.plan.figures import gigabytes, shown
 from pipeline.plan.model_size import model_size
 from pipeline.plan.needs import GPUS, Gpu, needs
 from pipeline.stages import STAGES
@@ -66,15 +65,20 @@ class Plan:
     @property
     def gpu_hours(self) -> float:
         """Hours of one GPU."""
-        return sum(map(self.hours_of, self.costs.stages))
+        return sum(map(self.hours_of, self._terms))
 
     @property
     def hours(self) -> float:
         """From beginning to end, if GPUs that work side by side have equal shares."""
-        return sum(self.hours_of(term) / term.gpus for stage in self.costs.stages for term in stage.terms)
+        return sum(self.hours_of(term) / term.gpus for term in self._terms)
 
-    def hours_of(self, work: Stage | Term) -> float:
-        return work.at_peak / (self.gpu.tflops * 1e12) / 3600
+    def hours_of(self, term: Term) -> float:
+        """Hours of one GPU."""
+        return term.at_peak / (self.gpu.tflops * 1e12) / 3600
+
+    @property
+    def _terms(self) -> list[Term]:
+        return [term for terms in self.costs.stages.values() for term in terms]
 
 
 def planned(config: Config, chosen: argparse.Namespace) -> Plan:
@@ -136,14 +140,13 @@ def _head(costs: Costs, command: str) -> Iterator[str]:
 def _compute(plan: Plan) -> Iterator[str]:
     gpu, costs = plan.gpu, plan.costs
     yield f"GPU hours = operations ÷ ({gpu.tflops:g} TFLOP/s of one {gpu.name} × share of it reached × 3600 s)"
-    for stage in costs.stages:
-        yield f"  {stage.name:<16} {_hours(plan.hours_of(stage)):>12}"
-        for term in stage.terms:
-            if term.operations.value:
-                yield f"    {term.what}: {term.operations.text} = {shown(term.operations.value)}"
-                needed = plan.hours_of(term)
-                beside = f"; {_hours(needed / term.gpus)} on {term.gpus} GPUs" if term.gpus > 1 else ""
-                yield f"      ÷ ({gpu.tflops:g}e12 × {term.share:g} × 3600) = {_hours(needed)}{beside}"
+    for stage, terms in costs.stages.items():
+        yield f"  {stage:<16} {_hours(sum(map(plan.hours_of, terms))):>12}"
+        for term in terms:
+            yield f"    {term.what}: {term.operations.text} = {shown(term.operations.value)}"
+            needed = plan.hours_of(term)
+            parallel = f"; {_hours(needed / term.gpus)} on {term.gpus} GPUs" if term.gpus > 1 else ""
+            yield f"      ÷ ({gpu.tflops:g}e12 × {term.share:g} × 3600) = {_hours(needed)}{parallel}"
     yield f"  {'in all':<16} {_hours(plan.gpu_hours):>12}; {_hours(plan.hours)} from beginning to end, at best"
     if costs.gpus > 1 and not costs.ray:
         by_ray = replace(plan, costs=replace(costs, ray=True))

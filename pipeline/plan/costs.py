@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.config import ALL_LAYERS, Config, PPOSettings
 from pipeline.plan.counts import Counts
-from pipeline.plan.figures import Product, product
 from pipeline.plan.model_size import ModelSize
 
 _READ, _LEARN = (2, "operations"), 6
@@ -33,6 +32,27 @@ _HEAD = 0.002
 """Training a head takes as long as this share of a block, measured on two cores: its steps are mostly overhead."""
 _UPDATE = 0.29
 """PPO's update of some blocks takes this share of the frozen weights besides, measured too: for the output layer."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """Numbers with their names, multiplied."""
+
+    factors: tuple[tuple[float, str], ...]
+
+    @property
+    def value(self) -> float:
+        return math.prod(number for number, _ in self.factors)
+
+    @property
+    def text(self) -> str:
+        """`10 reward models × 105,348 pairs × 2 texts`."""
+        return " × ".join(f"{shown(number)} {name}".rstrip() for number, name in self.factors)
+
+
+def product(*factors: tuple[float, str]) -> Product:
+    """The product of (number, name) factors; factors of 1 are left out."""
+    return Product(tuple((number, name) for number, name in factors if number != 1))
 
 
 @dataclass(frozen=True)
@@ -64,18 +84,6 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What a stage computes, one term after the other."""
-
-    name: str
-    terms: tuple[Term, ...]
-
-    @property
-    def at_peak(self) -> float:
-        return sum(term.at_peak for term in self.terms)
-
-
-@dataclass(frozen=True)
 class Sized:
     """Bytes of one thing: in memory, or on disk in a folder of the run's `work`, `tables`, or "" outside the run."""
 
@@ -100,8 +108,8 @@ class Costs:
     ray: bool = False
 
     @cached_property
-    def stages(self) -> list[Stage]:
-        """The stages that read, sample or train with the model, in order."""
+    def stages(self) -> dict[str, tuple[Term, ...]]:
+        """What the stages that read, sample or train with the model compute, in order."""
         stages = {
             "train_responses": self._sampled(self.counts.train_texts),
             "features": self._features(),
@@ -110,8 +118,8 @@ class Costs:
             "scores": self._scored(self.counts.test_texts, "read", self._tasks),
             "ppo": self._ppo(self.config.ppo) if self.config.ppo else iter(()),
         }
-        found = [Stage(name, tuple(terms)) for name, terms in stages.items()]
-        return [stage for stage in found if stage.at_peak]
+        found = {stage: tuple(term for term in terms if term.operations.value) for stage, terms in stages.items()}
+        return {stage: terms for stage, terms in found.items() if terms}
 
     @cached_property
     def memory(self) -> dict[str, tuple[Sized, ...]]:
@@ -294,8 +302,20 @@ class Costs:
         yield Sized("scores", scores, "tables")
 
 
-def total(terms: tuple[Sized, ...]) -> float:
-    """Bytes of all together."""
+def shown(number: float) -> str:
+    """Whole numbers below ten million in full, others to four digits."""
+    if number == int(number) and abs(number) < 1e7:
+        return f"{int(number):,}"
+    return f"{number:.4g}".replace("e+0", "e").replace("e+", "e")
+
+
+def gigabytes(size_bytes: float) -> str:
+    """Decimal gigabytes, the unit of GPU data sheets."""
+    return f"{size_bytes / 1e9:,.1f} GB"
+
+
+def total(terms: Iterable[Sized]) -> float:
+    """Their bytes together."""
     return sum(term.size.value for term in terms)
 
 

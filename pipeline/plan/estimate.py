@@ -1,13 +1,15 @@
 """Estimates a run's time, memory and disk space by scaling its costs with what finished runs needed for theirs.
 
 Each stage is scaled from the newest finished run on this machine that did it: first from runs of the same profile, then
-from others, then from the run that comes with the package (`reference.json`, on another machine, which is named). A
-stage's seconds are those before its first unit (loading a model), and those of its units, which grow as its costs.
+from others, then from the run that comes with the package (`reference.json`, on another machine, which is named). Its
+seconds are those before the first unit (loading a model), and those of the units, which grow as its costs. A reward
+model trained elsewhere is measured instead.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -15,29 +17,25 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pipeline import runs
-from pipeline.config import EMBEDDED_MODEL, Config, validated
+import polars as pl
+
+from pipeline import added, runs, texts
+from pipeline.config import EMBEDDED_MODEL, AddedRewardModel, Config, validated
 from pipeline.errors import InvalidSetting, PipelineError
+from pipeline.memory import peak_resident_bytes
 from pipeline.plan.costs import Costs, total
 from pipeline.plan.counts import counts
 from pipeline.plan.model_size import KNOWN, model_size
 from pipeline.provenance import host
 from warehouse import formats
 
+_TRIED = 32
+"""Texts that are scored to measure a reward model trained elsewhere, at most."""
 _STAGES = ("train_responses", "features", "reward_models", "test_responses", "scores", "best_of_n", "ppo")
 """Stages that take time."""
+_FOLDERS = ("features", "reward_models", "ppo", "tables")
 _MORE_MEMORY = 1.1
 """A run needs more memory than another one if its costs say so by this factor; less is lost in the libraries' own."""
-
-
-@dataclass(frozen=True)
-class Load:
-    """Costs to scale, in any unit: work and memory by stage, disk space by folder; `by_trunk` is part of `work`."""
-
-    work: Mapping[str, float]
-    by_trunk: Mapping[str, float]
-    memory: Mapping[str, float]
-    disk: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -76,23 +74,23 @@ class Estimate:
 
 def estimate(data: Path, config: Config) -> Estimate:
     """What a new run of these settings will need."""
-    load = load_of(config)
-    return _scaled(load.work, load.disk, config, _finished(data, config))
+    return _scaled(work(config), _disk(config), config, _finished(data, config))
 
 
 def of_extension(data: Path, run_id: str, config: Config) -> Estimate:
     """What extending a run to these settings will need: only what it lacks. Raises UnknownRun or DamagedRun."""
     old = runs.open_run(data, run_id)
-    whole, done = load_of(config), load_of(old.config)
-    work = {stage: max(0.0, whole.work[stage] - done.work[stage]) for stage in _STAGES}
+    whole, done, disk = work(config), work(old.config), _disk(config)
+    missing = {stage: max(0.0, whole[stage] - done[stage]) for stage in _STAGES}
     if set(config.reward_models.depths) - set(old.config.reward_models.depths):
-        work["features"] = whole.work["features"]
+        missing["features"] = whole["features"]
     if set(config.reward_models.plans) - set(old.config.reward_models.plans):
-        work = {stage: more + done.by_trunk[stage] for stage, more in work.items()}
-    work = {stage: more + (1.0 - _share_done(old, stage)) * done.work[stage] for stage, more in work.items()}
-    work["best_of_n"] = whole.work["best_of_n"]  # is computed again as a whole
-    disk = {folder: whole.disk[folder] - done.disk.get(folder, 0.0) for folder in whole.disk}
-    return _scaled(work, disk, config, _finished(data, config))
+        again = work(old.config, by_trunk=True)
+        missing = {stage: more + again[stage] for stage, more in missing.items()}
+    missing = {stage: more + (1.0 - _share_done(old, stage)) * done[stage] for stage, more in missing.items()}
+    missing["best_of_n"] = whole["best_of_n"]  # is computed again as a whole
+    added_bytes = {folder: size - _disk(old.config)[folder] for folder, size in disk.items()}
+    return _scaled(missing, added_bytes, config, _finished(data, config))
 
 
 def text(found: Estimate) -> str:
@@ -101,6 +99,29 @@ def text(found: Estimate) -> str:
         return "unknown: no run with this model, sampler and data has finished here, and none comes with the package"
     stages = (f"  {stage:<16} {seconds:8.0f} s" for stage, seconds in found.stages.items())
     return "\n".join([f"{found.needs}; estimated from {' and '.join(found.sources)}", *stages])
+
+
+def of_added(data: Path, run_id: str, settings: AddedRewardModel) -> str:
+    """Time and memory, in two lines; every k-th of the run's texts, ordered by length, is scored to measure them.
+
+    Raises UnknownRun, DamagedRun, and what a reward model raises that cannot score.
+    """
+    all_texts = sorted(_texts_to_score(runs.open_run(data, run_id)), key=lambda one: (len(one[0]) + len(one[1]), one))
+    tried = all_texts[:: -(-len(all_texts) // _TRIED)]
+    begun = time.perf_counter()
+    scoring = added.opened_without_policy(settings)
+    scoring.score(tried[:1])
+    loaded = time.perf_counter()
+    scoring.score(tried)
+    each_s = (time.perf_counter() - loaded) / len(tried)
+    return "\n".join(
+        [
+            f"about {formats.roughly(loaded - begun + each_s * len(all_texts))}; up to "
+            f"{formats.size(peak_resident_bytes())} of memory; {settings.name} scores {len(all_texts):,} texts of "
+            f"{run_id}",
+            f"  {each_s:.3f} s a text, measured on {len(tried)} of them; {loaded - begun:.1f} s until the first",
+        ]
+    )
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -115,30 +136,39 @@ def sizes(folder: Path) -> dict[str, int]:
 
 
 @lru_cache(maxsize=64)
-def load_of(config: Config) -> Load:
+def costs_of(config: Config) -> Costs:
     """The costs of a run. A model of unknown size is taken for the embedded one: only ratios within a model count."""
     try:
         size = model_size(config.policy.model)
     except InvalidSetting:
         size = KNOWN[EMBEDDED_MODEL]
-    costs = Costs(config, size, counts(config))
-    trunk = {stage.name: sum(term.at_peak for term in stage.terms if term.by_trunk) for stage in costs.stages}
+    return Costs(config, size, counts(config))
+
+
+def work(config: Config, *, by_trunk: bool = False) -> dict[str, float]:
+    """By stage, what its seconds grow with; `by_trunk`: the part that is read again for reward models that join."""
+    costs = costs_of(config)
+    found = {
+        stage: sum(term.at_peak for term in costs.stages.get(stage, ()) if term.by_trunk or not by_trunk)
+        for stage in _STAGES
+    }
     values = costs.counts.prompts["rl_test"] * config.test.rl_test_samples * len(config.reward_models.plans) ** 2
-    disk: dict[str, float] = {}
-    for term in costs.disk:
-        if term.folder:
-            disk[term.folder] = disk.get(term.folder, 0.0) + term.size.value
-    return Load(
-        work=dict.fromkeys(_STAGES, 0.0) | {s.name: s.at_peak for s in costs.stages} | {"best_of_n": float(values)},
-        by_trunk=dict.fromkeys(_STAGES, 0.0) | trunk,
-        memory={stage: total(terms) for stage, terms in costs.memory.items()},
-        disk=disk,
-    )
+    return found if by_trunk else found | {"best_of_n": float(values)}
 
 
-def _scaled(work: Mapping[str, float], disk: Mapping[str, float], config: Config, known: list[Finished]) -> Estimate:
+def _disk(config: Config) -> dict[str, float]:
+    """Bytes by folder of the run."""
+    terms = costs_of(config).disk
+    return {folder: total([term for term in terms if term.folder == folder]) for folder in _FOLDERS}
+
+
+def _memory(config: Config, stage: str) -> float:
+    return total(costs_of(config).memory.get(stage, ()))
+
+
+def _scaled(amounts: Mapping[str, float], disk: Mapping[str, float], config: Config, known: list[Finished]) -> Estimate:
     seconds, used, peaks, least = {}, [], [0], False
-    for stage, amount in work.items():
+    for stage, amount in amounts.items():
         if not amount:
             seconds[stage] = 0.0
             continue
@@ -152,10 +182,9 @@ def _scaled(work: Mapping[str, float], disk: Mapping[str, float], config: Config
         seconds[stage] = before_s + amount * _seconds_per_work(source, stage)
         used.append(source)
         peaks.append(facts["peak_resident_bytes"])
-        memory = load_of(config).memory.get(stage, 0.0)
-        least |= memory > _MORE_MEMORY * load_of(source.config).memory.get(stage, memory)
+        least |= _memory(config, stage) > _MORE_MEMORY * _memory(source.config, stage)
     return Estimate(
-        wall_s=sum(seconds.values()) if len(seconds) == len(work) else None,
+        wall_s=sum(seconds.values()) if len(seconds) == len(amounts) else None,
         memory_bytes=max(peaks) or None,
         memory_is_least=least,
         disk_bytes=_disk_bytes(disk, used),
@@ -170,7 +199,7 @@ def _seconds_per_work(run: Finished, stage: str) -> float:
     if not facts or facts.get("engine", "local") != "local":
         return 0.0
     units = facts.get("units", 0)
-    done = load_of(run.config).work[stage] * (facts.get("made", units) / units if units else 0.0)
+    done = work(run.config)[stage] * (facts.get("made", units) / units if units else 0.0)
     return float(facts.get("work_s", facts["wall_s"]) / done) if done else 0.0
 
 
@@ -179,10 +208,10 @@ def _disk_bytes(disk: Mapping[str, float], used: list[Finished]) -> int | None:
     for folder, amount in disk.items():
         if not amount:
             continue
-        source = next((run for run in used if load_of(run.config).disk.get(folder) and folder in run.sizes()), None)
+        source = next((run for run in used if _disk(run.config)[folder] and folder in run.sizes()), None)
         if source is None:
             return None
-        needed += amount * source.sizes()[folder] / load_of(source.config).disk[folder]
+        needed += amount * source.sizes()[folder] / _disk(source.config)[folder]
     return round(needed)
 
 
@@ -239,3 +268,9 @@ def _share_done(run: runs.RunDirectory, stage: str) -> float:
         return 1.0
     shown = {state["name"]: state for state in run.progress().get("stages", [])}.get(stage, {})
     return min(1.0, shown["done"] / shown["total"]) if shown.get("total") else 0.0
+
+
+def _texts_to_score(run: runs.RunDirectory) -> set[texts.Text]:
+    """All that a reward model that joins the run scores: validation pairs, test responses, PPO's checkpoints."""
+    answers = (texts.answered(run, stage).select("prompt", "text") for stage in ("test_responses", "ppo"))
+    return {*pl.concat(answers).iter_rows(), *texts.of_pairs(run.read("preference").filter(split="validation"))}

@@ -94,7 +94,7 @@ def test_formulas_hold_on_a_run_of_the_pipeline(smoke_home: Path) -> None:
 
 
 def test_work_is_that_of_the_pipelines_own_estimate() -> None:
-    sizes, work = scale_paper.reference_sizes(), estimate.load_of(estimate.reference().config).work
+    sizes, work = scale_paper.reference_sizes(), estimate.work(estimate.reference().config)
     sampled = 2 * KNOWN[EMBEDDED_MODEL].parameters / Rates().sampling  # a token's operations, at the peak's rate
     read = sampled * Rates().sampling / Rates().reading
     units = {"test_responses": sampled, "scores": read, "best_of_n": 1.0, "ppo": sampled}

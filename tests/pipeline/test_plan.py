@@ -86,7 +86,7 @@ def test_what_is_printed_is_what_was_multiplied(profile: str, tmp_path: Path) ->
 
 
 def gpus_of(plan: Plan) -> dict[str, int]:
-    return {f"{stage.name}: {term.what}": term.gpus for stage in plan.costs.stages for term in stage.terms}
+    return {f"{stage}: {term.what}": term.gpus for stage, terms in plan.costs.stages.items() for term in terms}
 
 
 def test_gpus_that_the_engine_leaves_idle_are_not_counted_on() -> None:
