@@ -34,7 +34,9 @@ def trained(reward_models: pl.DataFrame, flipped: pl.DataFrame, validation_pairs
     known = frame.select(name for name in _TRAINED if name in frame.columns)
     accuracies = frame["validation_accuracy"].to_list()
     ends = [
-        wilson_interval(share, validation_pairs) if validation_pairs and share is not None else (None, None)
+        (None, None)
+        if share is None or validation_pairs == 0
+        else wilson_interval(round(share * validation_pairs), validation_pairs)
         for share in accuracies
     ]
     return known.with_columns(

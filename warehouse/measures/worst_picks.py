@@ -56,5 +56,5 @@ def share_hacked(found: WorstPicks, golden: int, proxy: int) -> Estimate:
     prompts = int(found.prompts_MM[golden, proxy])
     if prompts == 0:
         return Estimate(None, None, None, 0)
-    share = float(found.count_MM[golden, proxy]) / prompts
-    return Estimate(share, *wilson_interval(share, prompts), prompts)
+    hacked = int(found.count_MM[golden, proxy])
+    return Estimate(hacked / prompts, *wilson_interval(hacked, prompts), prompts)

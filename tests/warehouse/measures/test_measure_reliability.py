@@ -95,6 +95,7 @@ def _seed_without_the_first_of(prompts: int) -> int:
 def test_wilsons_interval_is_scipys() -> None:
     for right, trials in ((0, 7), (33, 40), (160, 160)):
         expected = stats.binomtest(right, trials).proportion_ci(method="wilson")
-        assert wilson_interval(right / trials, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
-    with pytest.raises(InvalidChoice):
-        wilson_interval(0.5, 0)
+        assert wilson_interval(right, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    for right, trials in ((0, 0), (3, 2), (-1, 2)):
+        with pytest.raises(InvalidChoice):
+            wilson_interval(right, trials)
