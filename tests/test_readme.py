@@ -89,7 +89,7 @@ def test_they_leave_what_they_say(desk: Path) -> None:
     assert any("FOLDER" in names for names in models)
 
 
-@pytest.mark.parametrize("target", re.findall(r"^make (\w+)", README, re.MULTILINE))
+@pytest.mark.parametrize("target", re.findall(r"^make ([\w-]+)", README, re.MULTILINE))
 def test_every_make_target_is_there(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 

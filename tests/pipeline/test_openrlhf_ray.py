@@ -16,6 +16,7 @@ from pipeline.openrlhf_log import step_in
 from pipeline.trainer import train
 from tests.pipeline.openrlhf_site import site
 
+pytestmark = pytest.mark.nightly
 pytest.importorskip("ray.job_submission")
 pytest.importorskip("aiohttp_cors")  # of ray[default]: the dashboard, which takes jobs
 

@@ -15,7 +15,7 @@ from tests.conftest import QUICK_RUN, righttree
 from warehouse import reads, reads_policies, store
 from warehouse.measures import evaluate, spread_within_prompts
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 _SIX_GIB = 6 * 2**30
 
 

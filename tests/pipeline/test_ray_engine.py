@@ -28,6 +28,7 @@ from tests.pipeline.reward_models_elsewhere import checkpoint
 from tests.pipeline.test_resume import rows, wait_until
 from warehouse.schema import TABLES
 
+pytestmark = pytest.mark.nightly
 LOCAL = "local"
 PATIENCE_S = 600.0  # beside busy processes, Ray takes minutes to start a worker
 _PROFILE = """

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import TINY_RUN
 from tests.reliability import killing
 
-pytestmark = pytest.mark.reliability
+pytestmark = [pytest.mark.reliability, pytest.mark.nightly]
 
 KILLS = 5
 """`python -m tests.reliability.report` does 50."""

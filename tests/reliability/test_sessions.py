@@ -8,7 +8,7 @@ import pytest
 
 from tests.reliability import sessions
 
-pytestmark = pytest.mark.reliability
+pytestmark = [pytest.mark.reliability, pytest.mark.nightly]
 
 VISITORS, SECONDS = 10, 12.0
 """`python -m tests.reliability.report` has 25 for a minute."""

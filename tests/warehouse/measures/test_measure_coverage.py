@@ -1,4 +1,4 @@
-"""How often what the bootstrap says is so, in many studies drawn from one population: marked slow."""
+"""How often what the bootstrap says is so, in many studies drawn from one population: marked nightly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def drawn_study(seed: int, M: int, P: int = 400) -> tuple[ScoreCube, PolicyValue
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("M", [10, 20])
 def test_intervals_hold_the_population_figure_about_as_often_as_they_say(M: int) -> None:
     population = [evaluate(*drawn_study(10_000 + seed, 250), replicates=1) for seed in range(2)]
@@ -48,7 +48,7 @@ def test_intervals_hold_the_population_figure_about_as_often_as_they_say(M: int)
     assert np.mean(list(shares.values())) >= 0.90, shares
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_goodhart_test_rejects_a_true_curve_about_as_rarely_as_it_says() -> None:
     p_values = []
     for seed in range(100):
