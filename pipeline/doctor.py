@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.models.embedded import REQUIREMENT, WHEEL, cache_folder, embedded_folder, is_provisioned
-from pipeline.models.installed import VLLM_REMEDY
+from pipeline.models.installed import PIPELINE_PACKAGES, PIPELINE_REMEDY, VLLM_REMEDY
 from warehouse import reads, store
 from warehouse.errors import NoWarehouse, WarehouseError
 
-_PACKAGES = ("torch", "transformers", "gguf", "accelerate", "duckdb", "polars", "streamlit", "altair", "scipy")
+_BASE_PACKAGES = ("duckdb", "polars", "streamlit", "altair", "scipy")
 _FREE_BYTES = 2 * 10**9
 
 
@@ -43,8 +43,8 @@ def _python() -> Finding:
 
 
 def packages() -> list[Finding]:
-    """Those that every run or the dashboard needs."""
-    return [*map(package, _PACKAGES)]
+    """Those that every run needs, and those of the dashboard."""
+    return [*(package(name, PIPELINE_REMEDY) for name in PIPELINE_PACKAGES), *map(package, _BASE_PACKAGES)]
 
 
 def package(name: str, remedy: str = "pip install -c constraints.txt -e .") -> Finding:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline import runs
 from pipeline.errors import InvalidConfig
+from pipeline.models.installed import require_pipeline
 from pipeline.texts import of_pairs
 from pipeline.writing import told
 
@@ -20,8 +21,10 @@ def export_rm(data: Path, run_id: str, reward_model_id: str, target: Path, dtype
     """Write a reward model that a run has trained into the new folder `target`; returns the line to print.
 
     Raises UnknownRun, InvalidConfig for a name, type or folder that will not do, ModelUnavailable for weights that are
-    gone and for a base that cannot be written so, NotWritten if the disk refuses.
+    gone, for a base that cannot be written so and where the extra `pipeline` is not installed, NotWritten if the disk
+    refuses.
     """
+    require_pipeline()
     run = runs.open_run(data, run_id)
     if dtype not in DTYPES:
         raise InvalidConfig(f"dtype {dtype!r} is not known; give one of {', '.join(DTYPES)}")

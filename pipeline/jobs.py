@@ -23,7 +23,7 @@ from pipeline.config.changes import Settings
 from pipeline.delete import delete as delete_run
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
 from pipeline.live_curve import FOLDER, read_points
-from pipeline.models.installed import require_sampler
+from pipeline.models.installed import require_pipeline, require_sampler
 from pipeline.openrlhf_launch import require_engine
 from pipeline.outside import Imported
 from pipeline.plan import estimate as estimates
@@ -199,9 +199,9 @@ def start(data: Path, config: Config) -> str:
     """Make a run and work on it in a process of its own, which outlives this one. Returns the run's id.
 
     One run at a time works in a data folder: the process waits for the one at work, if there is one. Raises ReadOnly,
-    and ModelUnavailable where the settings' sampler or OpenRLHF is not here.
+    and ModelUnavailable where the extra `pipeline`, the settings' sampler or OpenRLHF is not installed.
     """
-    _check_allowed("a run cannot be started")
+    _check_can_work("a run cannot be started")
     require_sampler(config.policy.sampler)
     require_engine(config)
     run = runs.create(data, config)
@@ -217,17 +217,17 @@ def extended(data: Path, run_id: str, additions: Mapping[str, Any]) -> Config:
 def extend(data: Path, run_id: str, additions: Mapping[str, Any]) -> str:
     """Make a run that extends another one and work on it as `start` does. Returns its id.
 
-    Raises InvalidSetting, UnknownRun, RunBusy, ReadOnly.
+    Raises InvalidSetting, UnknownRun, RunBusy, ReadOnly, ModelUnavailable.
     """
-    _check_allowed("a run cannot be extended")
+    _check_can_work("a run cannot be extended")
     run = extend_run.create(data, run_id, additions)
     workers.start(data, run)
     return run.run_id
 
 
 def resume(data: Path, run_id: str, engine: EngineOptions = HERE) -> None:
-    """Take up a stopped run as `start` does. Raises UnknownRun, RunBusy, ReadOnly."""
-    _check_allowed("a run cannot be resumed")
+    """Resume a stopped run as `start` does. Raises UnknownRun, RunBusy, ReadOnly, ModelUnavailable."""
+    _check_can_work("a run cannot be resumed")
     workers.start(data, runs.open_run(data, run_id), engine)
 
 
@@ -236,7 +236,7 @@ def retry(data: Path, run_id: str, engine: EngineOptions = HERE) -> list[str]:
 
     Raises UnknownRun, RunBusy, ReadOnly, ModelUnavailable, and PipelineError for a run of which none has failed.
     """
-    _check_allowed("policies cannot be made again")
+    _check_can_work("policies cannot be made again")
     run = runs.open_run(data, run_id)
     again = retries.ask(run)
     if not again:
@@ -294,6 +294,13 @@ def import_uploads(data: Path, files: Sequence[tuple[str, bytes]], run_id: str |
 def _check_allowed(what: str) -> None:
     if is_read_only():
         raise ReadOnly(f"{what}: this server only reads ({READ_ONLY} is set); unset it where jobs may be run")
+
+
+def _check_can_work(what: str) -> None:
+    """What makes a run needs the extra `pipeline`, unless a cluster makes it."""
+    _check_allowed(what)
+    if submitted.cluster() is None:
+        require_pipeline()
 
 
 def stopped(data: Path, config: Config) -> str | None:

@@ -24,7 +24,10 @@ def code_version() -> str:
 
 
 def package_versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
+    """Versions of Python and of those packages that are installed: the base install has no torch."""
+    installed = {package.name for package in metadata.distributions()}
+    versions = {name: metadata.version(name) for name in _PACKAGES if name in installed}
+    return {"python": platform.python_version(), **versions}
 
 
 def host() -> dict[str, Any]:

@@ -20,3 +20,7 @@ def test_every_block_runs_after_the_ones_before_it(
     for block in blocks:
         exec(compile(block, "docs/notebook.md", "exec"), names)
     assert "Estimate(value=" in capsys.readouterr().out
+
+
+def test_it_uses_nothing_but_the_notebook_interface_and_numpy() -> None:
+    assert set(re.findall(r"^\s*(?:import|from) (\w+)", TEXT, re.MULTILINE)) == {"righttree", "numpy"}

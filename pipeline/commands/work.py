@@ -11,7 +11,7 @@ from pipeline import added, extend, flow, jobs, retry, runs
 from pipeline.cluster.options import EngineOptions, add_options, opened
 from pipeline.commands import Command
 from pipeline.config import load_profile, profile_names
-from pipeline.models.installed import require_sampler
+from pipeline.models.installed import require_pipeline, require_sampler
 from pipeline.openrlhf_launch import require_engine
 from pipeline.plan import command as plan_command
 from pipeline.plan import estimate
@@ -131,6 +131,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(plan_command.text(data, plan_command.planned(config, arguments), arguments))
         return 0
     engine = EngineOptions.of(arguments)
+    require_pipeline()
     require_sampler(config.policy.sampler)
     require_engine(config)
     stopped = None if arguments.new or arguments.run_id else jobs.stopped(data, config)
@@ -146,12 +147,14 @@ def _extend(arguments: argparse.Namespace) -> int:
     if arguments.estimate:
         config = extend.extended(data, arguments.run, additions)
         return _say(estimate.of_extension(data, arguments.run, config))
+    require_pipeline()
     engine = EngineOptions.of(arguments)
     run = extend.create(data, arguments.run, additions, arguments.run_id)
     return _start(run, arguments.detach, engine)
 
 
 def _add_rm(arguments: argparse.Namespace) -> int:
+    require_pipeline()
     data, engine = store.home(), EngineOptions.of(arguments)
     options = {
         "dtype": arguments.dtype,
@@ -177,6 +180,7 @@ def _add_rm(arguments: argparse.Namespace) -> int:
 
 
 def _resume(arguments: argparse.Namespace) -> int:
+    require_pipeline()
     data, engine = store.home(), EngineOptions.of(arguments)
     run_id = arguments.run
     if arguments.retry:

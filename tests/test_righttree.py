@@ -1,0 +1,214 @@
+"""The notebook interface: its names and arguments stay, and it gives the figures of the code beneath it."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from altair import LayerChart
+
+import righttree as rt
+from pipeline import recorded
+from warehouse import measures, reads, store
+
+CHOICES = "optimizer='bon', strength=None, kl=None, source='initial', paraphrase=0.0, rl_categories=None, "
+CHOICES += "replicates=1000, seed=0"
+SIGNATURES = {
+    "open": "where=None, run=None",
+    "from_arrays": "scores_MPR, samples_MQN, *, reward_models=None, flip_rates=None, categories=None, "
+    "sample_categories=None",
+    "evaluate": f"study, measure='accuracy', test_set=None, *, {CHOICES}",
+    "compare": f"study, first, second='accuracy', test_set=None, *, second_test_set=None, {CHOICES}",
+    "evaluate_all": f"study, test_set=None, *, {CHOICES}",
+    "scatter": "result",
+    "matrix": "result, figure='ndr'",
+    "leaderboard": "board, figure='value'",
+    "Study.scores": "self, source='initial', *, paraphrase=0.0, seed=0",
+    "Study.policies": "self, optimizer='bon', strength=None, *, kl=None",
+    "Study.largest": "self, optimizer",
+    "Result.frame": "self",
+    "Result.correlations": "self",
+    "Difference.frame": "self",
+    "Board.frame": "self",
+    "TestSet": "categories=None, subsets=None, responses=None, prompts=None, budget=None, rank_bins=None, "
+    "chosen_bin=None, rejected_bin=None, noise=None, seed=0",
+}
+ATTRIBUTES = {
+    "Study": {"name", "reward_models", "strengths", "sources"},
+    "Result": {"study", "evaluation", "policies", "kendall"},
+    "Difference": {"first", "second", "comparison", "kendall"},
+    "Board": {"study", "comparisons", "policies"},
+}
+COLUMNS = {
+    "Result.frame": ["golden", "proxy", "golden_flip_rate", "proxy_flip_rate", "value", "ndr", "ndr_low", "ndr_high"],
+    "Result.correlations": ["level", "correlation", "value", "low", "high"],
+    "Difference.frame": ["correlation", "first", "second", "difference", "low", "high", "verdict"],
+    "Board.frame": [
+        *("measure", "title", "value", "low", "high"),
+        *("difference", "difference_low", "difference_high", "verdict"),
+    ],
+}
+
+
+def named(name: str) -> object:
+    found: object = rt
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def signature(name: str) -> str:
+    """The arguments and defaults of a public callable, without annotations."""
+    found = inspect.signature(named(name))  # type: ignore[arg-type]
+    plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in found.parameters.values()]
+    return str(found.replace(parameters=plain, return_annotation=inspect.Signature.empty))[1:-1]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> rt.Study:
+    """The recorded run, opened from an empty data folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RIGHTTREE_HOME", str(tmp_path_factory.mktemp("empty")))
+        return rt.open()
+
+
+@pytest.fixture(scope="module")
+def result(study: rt.Study) -> rt.Result:
+    return rt.evaluate(study, "spearman", strength=8, replicates=50)
+
+
+# What others rely on --------------------------------------------------------------------------------------------------
+
+
+def test_the_public_names_and_their_arguments_are_these() -> None:
+    functions = {name.split(".")[0] for name in SIGNATURES}
+    assert set(rt.__all__) == functions | set(ATTRIBUTES) | {"MEASURES", "WarehouseError"}
+    assert {name: signature(name) for name in SIGNATURES} == SIGNATURES
+
+
+def test_the_public_classes_have_these_methods_and_attributes() -> None:
+    for name, attributes in ATTRIBUTES.items():
+        methods = {method.split(".")[1] for method in SIGNATURES if method.startswith(f"{name}.")}
+        kind = named(name)
+        public = {*vars(kind), *kind.__dataclass_fields__}  # type: ignore[attr-defined]
+        assert {found for found in public if not found.startswith("_")} == methods | attributes
+
+
+def test_tables_have_these_columns(study: rt.Study, result: rt.Result) -> None:
+    frames = {
+        "Result.frame": result.frame().drop("regret", "defined"),
+        "Result.correlations": result.correlations(),
+        "Difference.frame": rt.compare(study, "ndcg", replicates=20).frame(),
+        "Board.frame": rt.evaluate_all(study, replicates=20).frame(),
+    }
+    assert {name: frame.columns for name, frame in frames.items()} == COLUMNS
+
+
+def test_every_public_name_is_explained_with_an_example() -> None:
+    without = [name for name in SIGNATURES if "." not in name and not named(name).__doc__]
+    assert without == []
+    functions = [name for name in SIGNATURES if inspect.isfunction(named(name)) and not name.endswith("frame")]
+    assert [
+        name for name in functions if name != "Result.correlations" and ">>>" not in (named(name).__doc__ or "")
+    ] == []
+
+
+def test_it_needs_neither_streamlit_nor_torch_nor_the_pipeline() -> None:
+    code = "import righttree, sys; print([m for m in ('streamlit', 'torch', 'transformers', 'pipeline') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout.strip() == "[]"
+
+
+# What it gives --------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_data_folder_it_opens_the_recorded_run(study: rt.Study) -> None:
+    assert study.name == "recorded"
+    assert study.reward_models.height == 14
+    assert "14 reward models" in str(study)
+
+
+def test_a_folder_and_its_file_are_the_same_run_with_the_figures_of_the_code_beneath(
+    tmp_path: Path, result: rt.Result
+) -> None:
+    recorded.publish_if_empty(tmp_path)
+    connection = store.open_read_only(tmp_path)
+    cube = reads.score_cube(connection, "recorded")
+    values = reads.policy_values(connection, "recorded", "bon", 8)
+    expected = measures.evaluate(cube, values, measure="spearman", replicates=50)
+    assert result.kendall == expected.correlations["kendall"]
+    for where in (tmp_path, tmp_path / store.LINK):
+        found = rt.evaluate(rt.open(where), "spearman", strength=8, replicates=50)
+        assert found.kendall == result.kendall
+
+
+def test_a_result_prints_its_correlations_and_has_a_row_for_each_pair(result: rt.Result) -> None:
+    assert result.frame().height == 14 * 13
+    value = result.kendall.value
+    assert value is not None
+    assert f"{value:.2f}" in str(result)
+    assert repr(result) == str(result)
+    table = result.correlations().row(by_predicate=(pl.col("level") == "pooled") & (pl.col("correlation") == "kendall"))
+    assert table[2:] == (result.kendall.value, result.kendall.low, result.kendall.high)
+
+
+def test_a_comparison_is_the_difference_of_its_two_results(study: rt.Study) -> None:
+    compared = rt.compare(study, "accuracy_pair", strength=8, replicates=50)
+    for name, first, second, difference in compared.frame().select(pl.nth(0, 1, 2, 3)).iter_rows():
+        assert difference == pytest.approx(first - second), name
+    assert "minus Accuracy" in str(compared)
+    board = rt.evaluate_all(study, strength=8, replicates=50).frame()
+    row = board.row(by_predicate=pl.col("measure") == "accuracy_pair", named=True)
+    assert row["difference"] == pytest.approx(compared.kendall.value)
+    assert board["value"].is_sorted(descending=True)
+
+
+def test_arrays_give_the_figures_of_the_arrays() -> None:
+    rng = np.random.default_rng(0)
+    scores, samples = rng.normal(size=(4, 30, 5)), rng.normal(size=(4, 20, 12))
+    mine = rt.from_arrays(scores, samples, flip_rates=[0.0, 0.1, 0.2, 0.3])
+    assert mine.strengths["strength"].to_list() == [1, 2, 4, 8, 12]
+    found = rt.evaluate(mine, "kendall", strength=3, replicates=20)
+    expected = measures.evaluate(
+        measures.score_cube(scores), measures.best_of_n_policies(samples, 3), measure="kendall", replicates=20
+    )
+    assert found.kendall == expected.correlations["kendall"]
+    assert rt.scatter(found).to_dict()
+
+
+def test_charts_are_valid_vega_lite(study: rt.Study, result: rt.Result) -> None:
+    board = rt.evaluate_all(study, replicates=20)
+    for chart in (
+        rt.scatter(result),
+        rt.matrix(result),
+        rt.matrix(result, "value"),
+        rt.leaderboard(board),
+        rt.leaderboard(board, "difference"),
+    ):
+        assert isinstance(chart, LayerChart)
+        LayerChart.from_dict(chart.to_dict(), validate=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda study: rt.evaluate(study, "acuracy"), "no measure 'acuracy'"),
+        (lambda study: rt.evaluate(study, optimizer="dpo"), "no policies of 'dpo'"),
+        (lambda study: study.policies(strength=4, kl=1.0), "strength is 4 and kl is 1.0"),
+        (lambda study: rt.matrix(rt.evaluate(study, replicates=5), "error"), "figure is 'error'"),
+        (lambda study: rt.leaderboard(rt.evaluate_all(study, replicates=5), "ndr"), "figure is 'ndr'"),
+        (lambda _: rt.open("/nowhere"), "no warehouse in /nowhere"),
+        (lambda _: rt.from_arrays(np.zeros((3, 4, 2)), np.zeros((2, 4, 2))), "samples have shape (2, 4, 2)"),
+    ],
+)
+def test_a_wrong_choice_is_one_clear_error(study: rt.Study, call: object, message: str) -> None:
+    with pytest.raises(rt.WarehouseError) as caught:
+        call(study)  # type: ignore[operator]
+    assert message in str(caught.value)
