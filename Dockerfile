@@ -1,7 +1,11 @@
-# Two images of one environment: `dashboard` (the default) serves a data folder and changes no run in it, `pipeline` runs.
+# Two images: `dashboard` (the default) has the base install, serves a data folder and changes no run in it; `pipeline` runs.
 #
 #   docker build --tag righttree .                            docker run -p 8501:8501 -v DATA:/data righttree
 #   docker build --target pipeline --tag righttree-pipeline . docker run -v DATA:/data righttree-pipeline run --profile quick
+#
+# The pipeline's torch is PyTorch's for CPUs. With CUDA, which takes gigabytes, and `docker run --gpus all`:
+#
+#   docker build --target pipeline --build-arg TORCH_INDEX=https://pypi.org/simple --tag righttree-pipeline .
 
 FROM python:3.11-slim AS build
 WORKDIR /build
@@ -10,16 +14,28 @@ ENV PATH=/opt/righttree/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHE
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN python -m venv /opt/righttree \
     && mkdir app pipeline warehouse \
-    && touch app/__init__.py pipeline/__init__.py warehouse/__init__.py \
+    && touch righttree.py app/__init__.py pipeline/__init__.py warehouse/__init__.py \
     && pip install --constraint constraints.txt . \
+    && pip uninstall --yes righttree
+
+FROM build AS build-dashboard
+COPY app app
+COPY pipeline pipeline
+COPY warehouse warehouse
+COPY righttree.py ./
+RUN pip install --no-deps .
+
+FROM build AS build-pipeline
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" '.[pipeline]' \
     && pip uninstall --yes righttree
 COPY app app
 COPY pipeline pipeline
 COPY warehouse warehouse
+COPY righttree.py ./
 RUN pip install --no-deps .
 
 FROM python:3.11-slim AS base
-COPY --from=build /opt/righttree /opt/righttree
 RUN useradd --create-home --uid 1000 righttree && mkdir /data && chown righttree /data
 # Data, and the embedded model once it is fetched, live in the volume.
 ENV PATH=/opt/righttree/bin:$PATH RIGHTTREE_HOME=/data RIGHTTREE_CACHE=/data/cache
@@ -28,10 +44,12 @@ USER 1000
 VOLUME /data
 
 FROM base AS pipeline
+COPY --from=build-pipeline /opt/righttree /opt/righttree
 ENTRYPOINT ["righttree"]
 CMD ["run", "--profile", "quick"]
 
 FROM base AS dashboard
+COPY --from=build-dashboard /opt/righttree /opt/righttree
 # The page starts, stops and imports nothing unless RIGHTTREE_READ_ONLY=0.
 ENV RIGHTTREE_READ_ONLY=1
 EXPOSE 8501

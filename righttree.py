@@ -21,7 +21,6 @@ import altair as alt
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
-from warehouse.claims.verdict import compared
 
 import warehouse
 from app import frames
@@ -29,6 +28,7 @@ from app.charts.leaderboard import leaderboard as leaderboard_chart
 from app.charts.matrix import matrix as matrix_chart
 from app.charts.scatter import scatter as scatter_chart
 from warehouse import ingest, outside, reads, store
+from warehouse.claims.verdict import compared
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
 from warehouse.measures import (
     CORRELATIONS,
@@ -95,7 +95,7 @@ class Study:
         Raises UnknownName for an unknown source, InvalidChoice for a share that the run cannot satisfy.
 
         >>> open().scores().scores_MPR.shape
-        (14, 128, 16)
+        (14, 128, 6)
         """
         return self._scores([source] if isinstance(source, str) else list(source), paraphrase, seed)
 

@@ -1,8 +1,8 @@
 """A Dockerfile's steps, and its build in a folder: every absolute path of the image is one below that folder.
 
 What is not done: the base image is not pulled, users are not made, layers are not kept. The environment that is built
-sees the packages of the one that runs the tests, which `make` installed by the same constraints; so what the Dockerfile
-installs beside the project itself is found and not downloaded, gigabytes of it.
+sees packages of the one that runs the tests, which `make` installed by the same constraints: those of the base install
+or all of them. So what the Dockerfile installs beside the project itself is found and not downloaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,10 +62,14 @@ def ignored() -> list[str]:
 
 
 class Build:
-    """A folder in which stages are built, one after another, with what the environment is after the last step."""
+    """A folder in which stages are built, one after another, with what the environment is after the last step.
 
-    def __init__(self, folder: Path) -> None:
+    `packages` is the site-packages folder whose packages the built environment sees, `arguments` are the build's.
+    """
+
+    def __init__(self, folder: Path, packages: Path, arguments: Mapping[str, str]) -> None:
         self.folder = self.place = folder
+        self.packages, self.arguments = packages, arguments
         kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "RIGHTTREE_HOME")}
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the image has `python`
         self.environment = {**kept, "PATH": path}
@@ -83,6 +86,9 @@ class Build:
             if instruction == "WORKDIR":
                 self.place = Path(text)
                 self.place.mkdir(parents=True, exist_ok=True)
+            elif instruction == "ARG":
+                name, _, default = text.partition("=")
+                self.environment[name] = self.arguments.get(name, default)
             elif instruction == "ENV":
                 self._set(dict(pair.split("=", 1) for pair in shlex.split(text)))
             elif instruction == "COPY" and not text.startswith("--from="):
@@ -109,7 +115,7 @@ class Build:
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         if "-m venv" in command:
             (site,) = (Path(command.split()[-1]) / "lib").glob("python*/site-packages")
-            (site / "of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
+            (site / "of-the-tests.pth").write_text(f"{self.packages}\n")
         return done.stdout
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -10,12 +10,15 @@ import re
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.models.installed import PIPELINE_PACKAGES
+from tests.base_environment import base_packages
 from tests.dockerfile import ROOT, Build, ignored, stages
 from tests.reliability.streamlit_client import Session, has_key
 
@@ -62,17 +65,26 @@ def test_the_default_image_reads_only_as_a_user_without_rights_and_says_whether_
 def test_no_data_history_or_environment_gets_into_an_image() -> None:
     assert {"data", ".git", ".venv"} <= set(ignored())
     copied = [text.split()[0] for name in STAGES for step, text in STAGES[name].steps if step == "COPY"]
-    assert set(copied) == {"pyproject.toml", "app", "pipeline", "warehouse", "--from=build"}
+    sources = {"pyproject.toml", "app", "pipeline", "warehouse", "righttree.py"}
+    assert set(copied) == sources | {"--from=build-dashboard", "--from=build-pipeline"}
+
+
+def test_only_the_pipeline_s_image_asks_for_torch_and_by_default_for_that_without_cuda() -> None:
+    installs = {name: " ".join(text for step, text in STAGES[name].steps if step == "RUN") for name in STAGES}
+    assert [name for name, steps in installs.items() if "[pipeline]" in steps] == ["build-pipeline"]
+    assert STAGES["build-pipeline"].last("ARG") == "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
+    assert '--extra-index-url "$TORCH_INDEX"' in installs["build-pipeline"]
 
 
 # What it does ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """The stages `build` and `base`."""
-    made = Build(tmp_path_factory.mktemp("image"))
-    printed = made.do(STAGES["build"])
+def built(folder: Path, image: str, packages: Path) -> Build:
+    """The stages of an image up to `base`, in an environment that sees these packages and downloads none."""
+    nowhere = folder / "empty-index"
+    nowhere.mkdir(parents=True)
+    made = Build(folder, packages, {"TORCH_INDEX": nowhere.as_uri()})
+    printed = made.do(STAGES["build"]) + made.do(STAGES[f"build-{image}"])
     installed = " ".join(re.findall(r"^Successfully installed (.*)$", printed, re.MULTILINE)).split()
     beside = {name.rpartition("-")[0] for name in installed} - {"setuptools"}  # torch wants a newer one than `venv` has
     assert beside == {"righttree"}, printed
@@ -81,24 +93,49 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return made
 
 
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The dashboard's image, which has the packages of the base install alone."""
+    folder = tmp_path_factory.mktemp("dashboard-image")
+    return built(folder, "dashboard", base_packages(folder / "base-packages"))
+
+
+@pytest.fixture(scope="module")
+def pipeline_build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The pipeline's image."""
+    return built(tmp_path_factory.mktemp("pipeline-image"), "pipeline", Path(sysconfig.get_path("purelib")))
+
+
 def test_the_environment_has_all_that_the_project_asks_for_and_the_project_itself(build: Build) -> None:
     assert build.run(["pip", "check"]).stdout.strip() == "No broken requirements found."
-    where = build.run(["python", "-c", "import app, pipeline, warehouse; print(app.__file__)"])
+    where = build.run(["python", "-c", "import app, pipeline, righttree, warehouse; print(app.__file__)"])
     assert where.stdout.startswith(str(build.folder / "opt")), where
     files = build.run(["pip", "show", "--files", "righttree"]).stdout
     source = {path.relative_to(ROOT) for room in ("app", "pipeline", "warehouse") for path in (ROOT / room).rglob("*")}
     kinds = (".py", ".toml", ".jsonl", ".json", ".parquet")
-    assert {str(path) for path in source if path.suffix in kinds} <= {line.strip() for line in files.splitlines()}
+    packaged = {str(path) for path in source if path.suffix in kinds} | {"righttree.py"}
+    assert packaged <= {line.strip() for line in files.splitlines()}
 
 
-def test_the_pipeline_s_command_is_understood(build: Build) -> None:
+def test_the_dashboard_s_environment_has_no_torch_and_says_what_a_run_needs(build: Build) -> None:
+    absent = f"from importlib.util import find_spec; print([n for n in {PIPELINE_PACKAGES} if find_spec(n)])"
+    assert build.run(["python", "-c", absent]).stdout.strip() == "[]"
+    refused = build.run(["righttree", "run", "--profile", "smoke"])
+    assert (refused.returncode, "righttree[pipeline]" in refused.stderr) == (2, True), refused.stderr
+
+
+def test_the_pipeline_s_command_is_understood(pipeline_build: Build) -> None:
     pipeline = STAGES["pipeline"]
     entry, command = pipeline.command("ENTRYPOINT"), pipeline.command("CMD")
-    assert "usage: righttree" in build.run([*entry, "--help"]).stdout
-    done = build.run([*entry, *command, "--help"])
+    assert "usage: righttree" in pipeline_build.run([*entry, "--help"]).stdout
+    done = pipeline_build.run([*entry, *command, "--help"])
     assert (done.returncode, done.stdout.split()[:3]) == (0, ["usage:", "righttree", "run"])
-    done = build.run([*entry, "runs"])
-    assert done.stdout.startswith(f"no runs in {build.folder}/data"), done.stderr
+    done = pipeline_build.run([*entry, "runs"])
+    assert done.stdout.startswith(f"no runs in {pipeline_build.folder}/data"), done.stderr
+    can_run = pipeline_build.run(
+        ["python", "-c", "import torch; from pipeline.models import installed as i; i.require_pipeline()"]
+    )
+    assert can_run.returncode == 0, can_run.stderr
 
 
 @pytest.fixture
