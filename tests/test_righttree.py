@@ -13,10 +13,11 @@ import pytest
 from altair import LayerChart
 
 import righttree as rt
-from pipeline import recorded
-from warehouse import measures, reads, store
+import warehouse
+from warehouse import ingest, measures, outside, reads, store
 
 ROOT = Path(__file__).parent.parent
+RECORDED = Path(warehouse.__file__).parent / "recorded"
 CHOICES = "optimizer='bon', strength=None, kl=None, source='initial', paraphrase=0.0, rl_categories=None, "
 CHOICES += "replicates=1000, seed=0"
 SIGNATURES = {
@@ -134,7 +135,7 @@ def test_without_a_data_folder_it_opens_the_recorded_run(study: rt.Study) -> Non
 def test_a_folder_and_its_file_are_the_same_run_with_the_figures_of_the_code_beneath(
     tmp_path: Path, result: rt.Result
 ) -> None:
-    recorded.publish_if_empty(tmp_path)
+    ingest.publish(tmp_path, outside.read_folder(RECORDED, None)[1], "the recorded run")
     connection = store.open_read_only(tmp_path)
     cube = reads.score_cube(connection, "recorded")
     values = reads.policy_values(connection, "recorded", "bon", 8)
