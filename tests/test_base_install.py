@@ -85,7 +85,7 @@ def test_it_exports_a_run_says_what_a_run_would_take_and_plans_one(python: Path,
 
 
 def test_its_notebook_interface_opens_the_recorded_run(python: Path, tmp_path: Path) -> None:
-    code = "import righttree as rt; print(rt.open().evaluate(replicates=20))"
+    code = "import righttree as rt; print(rt.evaluate(rt.open(), replicates=20))"
     done = subprocess.run(
         [python, "-P", "-c", code], env=environment(tmp_path), capture_output=True, text=True, check=False, cwd=tmp_path
     )

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from pipeline.errors import ModelUnavailable
 
-PIPELINE_PACKAGES = ("torch", "transformers", "gguf", "accelerate", "safetensors")
+PIPELINE_PACKAGES = ("torch", "transformers", "gguf", "accelerate")
 """What the extra `pipeline` adds to the base install, which has the dashboard, import, measures and findings."""
 
 PIPELINE_REMEDY = "pip install 'righttree[pipeline]', or in a checkout `make install`"
