@@ -24,12 +24,14 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 from playwright.sync_api import Browser, sync_playwright
 from streamlit.testing.v1 import AppTest
 
 from tests.app.study import Study, publish
+from tests.benchmarks.baselines import json_line
 from tests.benchmarks.dashboard_studies import PAPER, RECORDED, VIEWS, Change, changes
 from tests.benchmarks.document import insert
 from tests.browser import serving
@@ -56,6 +58,14 @@ SIZES = {
 }
 
 Times = list[float]
+
+
+class Report(NamedTuple):
+    """The section of the document, whether all is within its budget, and median seconds by figure."""
+
+    section: str
+    within: bool
+    medians: dict[str, float]
 
 
 def _page(view: str) -> None:
@@ -134,8 +144,8 @@ def _described(study: Study) -> str:
     )
 
 
-def measure(sizes: Sequence[str], views: Sequence[str], rounds: int, first_views: int) -> tuple[str, bool]:
-    """The section and whether all is within its budget."""
+def measure(sizes: Sequence[str], views: Sequence[str], rounds: int, first_views: int) -> Report:
+    """Measure these pages on runs of these sizes."""
     first: dict[str, dict[tuple[str, ...], Times]] = {size: {} for size in sizes}
     changed: dict[str, dict[tuple[str, ...], Times]] = {size: {} for size in sizes}
     with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +164,14 @@ def measure(sizes: Sequence[str], views: Sequence[str], rounds: int, first_views
                     times = changed_control(change, rounds)
                     changed[size][VIEWS[change.view], change.control] = times
                     print(f"{size}, {change.view}, {change.control}: {statistics.median(times):.3f} s", file=sys.stderr)
-    return _section(first, changed, rounds, first_views)
+    medians = {
+        ", ".join((size, *name)): statistics.median(times)
+        for figures in (first, changed)
+        for size, by_name in figures.items()
+        for name, times in by_name.items()
+    }
+    section, within = _section(first, changed, rounds, first_views)
+    return Report(section, within, medians)
 
 
 def _section(
@@ -201,11 +218,12 @@ def main() -> int:
     parser.add_argument("--size", nargs="+", choices=tuple(SIZES), default=tuple(SIZES), help="only these sizes")
     arguments = parser.parse_args()
     logging.getLogger("streamlit.runtime.scriptrunner_utils").setLevel(logging.ERROR)  # caches emptied outside a page
-    section, within = measure(arguments.size, arguments.view, arguments.rounds, arguments.first_views)
-    print(section)
+    report = measure(arguments.size, arguments.view, arguments.rounds, arguments.first_views)
+    print(report.section)
     if not arguments.print:
-        insert("dashboard", section)
-    return int(not within)
+        insert("dashboard", report.section)
+    print(json_line("dashboard", report.medians))
+    return int(not report.within)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import time
 from datetime import date
@@ -14,13 +15,16 @@ import duckdb
 _SHARED = 0.05
 
 
+def processor() -> str:
+    """Kind of processor and number of cores as a file name, e.g. `amd-epyc-2-cores`."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{_model()} {os.cpu_count()} cores".lower()).strip("-")
+
+
 def described() -> str:
     """Processor, cores, memory and the versions that matter, on one line."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return (
-        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
+        f"{_model()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
         f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, {date.today()}"
     )
 
@@ -37,6 +41,12 @@ def write_rate(folder: Path, size_bytes: int = 2**30) -> float:
     seconds = time.perf_counter() - begun
     path.unlink()
     return size_bytes / seconds
+
+
+def _model() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.machine()
 
 
 class Others:

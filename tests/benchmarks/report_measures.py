@@ -1,4 +1,4 @@
-"""The metrics layer's times, into `docs/benchmarks.md`: `python -m tests.benchmarks.report_measures`.
+"""The metrics layer's times, into `docs/benchmarks.md`: `python -m tests.benchmarks.report_measures [--print]`.
 
 Beside each time stand the peer's (timed on a part in the same run and scaled), their ratio, and the distance to a
 floor: the operations of the matrix products that a bootstrap of these figures comes down to, at the fastest product
@@ -8,6 +8,7 @@ sorts and draws are not in the floor.
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import platform
@@ -20,6 +21,7 @@ from contextlib import redirect_stdout
 import numpy as np
 
 from tests.benchmarks import measure_studies as studies
+from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
 from warehouse.measures import MEASURES, PromptValues, TestSet, best_of_n_values, evaluate, evaluate_all, prepare
 
@@ -65,8 +67,8 @@ def products_of(values: PromptValues) -> list[tuple[int, int, int]]:
     return [(B, P, C)] * T
 
 
-def report() -> None:
-    """Print the table."""
+def report() -> dict[str, float]:
+    """Print the table; returns the medians by figure."""
     rates = machine_rates()
     M, P, N = studies.PAPER["M"], studies.PAPER["P"], studies.SAMPLES
     cube, values = studies.study(**studies.PAPER)
@@ -123,14 +125,20 @@ def report() -> None:
         f"{large_prepared * 1e3:,.0f} ms. Greatest memory of the process: "
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.2f} GiB."
     )
+    return {name: median for name, _, median, _, _ in rows}
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--print", action="store_true", help="print the section instead of writing it")
+    arguments = parser.parse_args()
     printed = io.StringIO()
     with redirect_stdout(printed):
-        report()
+        medians = report()
     print(printed.getvalue())
-    insert("measures", printed.getvalue().strip())
+    if not arguments.print:
+        insert("measures", printed.getvalue().strip())
+    print(json_line("measures", medians))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pipeline.models.rollout import Rollout
 from pipeline.models.sampler import Request, sample
 from pipeline.models.trunk import trunk_features
 from pipeline.prompts import load_prompts
+from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
 
 NEW_TOKENS = 48
@@ -195,6 +196,7 @@ def main() -> int:
     print("\n".join(lines))
     if not arguments.print:
         insert("sampling", "\n".join(lines))
+    print(json_line("sampling", {name: seconds for name, (seconds, _) in rows.items()}))
     return 0
 
 

@@ -24,6 +24,7 @@ from pipeline import runs
 from pipeline.stages.publish import publish_run
 from tests.benchmarks import scale_paper
 from tests.benchmarks.apart import Measured, apart
+from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import SCALE, insert
 from tests.benchmarks.machine import Others, described, write_rate
 from tests.benchmarks.scale_actions import Timed, explored
@@ -193,11 +194,14 @@ def main() -> None:
             print(text, end="\n\n")
             if not arguments.print:
                 insert(name, text, SCALE)
+        steps = {name: getattr(found, name).seconds for name in ("written", "published", "copied", "further")}
+        asked = {one.name: one.median_s for one in found.actions if not one.refused}
     finally:
         if arguments.keep:
             print(f"the data folder is {home}")
         else:
             shutil.rmtree(home)
+    print(json_line(f"scale {arguments.times}", {**steps, **asked}))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from pipeline.plan import estimate
+from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
 from tests.benchmarks.sampling import matrix_rate
 
@@ -84,6 +85,8 @@ def main() -> int:
         insert(f"{arguments.profile} run", section)
     if not arguments.print and arguments.profile == "quick":
         REFERENCE.write_text(json.dumps(reference, indent=1) + "\n")
+    stages = {name: facts["wall_s"] for name, facts in manifest["stages"].items() if facts["wall_s"] >= 0.5}
+    print(json_line(f"{arguments.profile} run", {"whole": wall_s, **stages}))
     return int(wall_s > BUDGET_S[arguments.profile] or peak_bytes > BUDGET_BYTES)
 
 
