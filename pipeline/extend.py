@@ -24,6 +24,7 @@ from typing import Any
 from pipeline import checksums, retry, runs
 from pipeline.config import AddedRewardModel, Config, OtherRewardModel, Share, valid
 from pipeline.config.changes import NO_PPO, checked, with_steps
+from pipeline.config.reward_models import KINDS
 from pipeline.errors import InvalidSetting, RunBusy
 from pipeline.runs import RunDirectory
 from warehouse.schema import TABLES
@@ -83,17 +84,16 @@ def reward_model(text: str) -> dict[str, Any]:
 
     Raises InvalidSetting for another form; the values are checked with all settings.
     """
-    changes = {"size": "train_share", "depth": "trainable_layers", "seed": "number", "length": "length_bias"}
     given = [part.partition("=") for part in text.replace(" ", "").split(",")]
     kind, _, value = given[0]
     more = {name: changed for name, _, changed in given[1:]}
-    if kind not in changes or not value or not all(more.values()) or set(more) - set(OtherRewardModel.model_fields):
+    if kind not in KINDS or not value or not all(more.values()) or set(more) - set(OtherRewardModel.model_fields):
         raise InvalidSetting(
-            f"reward model {text!r}: give {', '.join(f'{name}=…' for name in changes)}, and after a comma flip_rate=…, "
+            f"reward model {text!r}: give {', '.join(f'{name}=…' for name in KINDS)}, and after a comma flip_rate=…, "
             "learning_rate=… or epochs=…",
             "others",
         )
-    return {**more, "kind": kind, changes[kind]: "-1" if value == "all" else value}
+    return {**more, "kind": kind, KINDS[kind]: "-1" if value == "all" else value}
 
 
 def _add_reward_models(settings: dict[str, Any], old: RunDirectory, additions: Mapping[str, Any]) -> None:

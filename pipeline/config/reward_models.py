@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -10,9 +11,17 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.fields import ALL_LAYERS, Count, Layers, LearningRate, SettingsModel, Share
 
+KINDS: Mapping[str, str] = {
+    "size": "train_share",
+    "depth": "trainable_layers",
+    "seed": "number",
+    "length": "length_bias",
+}
+"""The kinds of reward models beside the flip rates, each with the setting that it changes."""
+
 
 class OtherRewardModel(SettingsModel):
-    """A reward model that differs from the family in kind: in one of these, and in its seed as every one does.
+    """A reward model that differs from the family in one of these, and in its seed as every one does.
 
     - `size`: `train_share` of the training pairs; a smaller share is part of a greater one.
     - `depth`: `trainable_layers` of its own.
@@ -33,28 +42,22 @@ class OtherRewardModel(SettingsModel):
 
     @model_validator(mode="after")
     def _changes_what_its_kind_says(self) -> Self:
-        changes = {"size": "train_share", "depth": "trainable_layers", "seed": "number", "length": "length_bias"}
-        given = [name for name in changes.values() if getattr(self, name) is not None]
-        if given != [changes[self.kind]]:
-            raise ValueError(f"kind {self.kind!r} needs {changes[self.kind]}, and no other of {[*changes.values()]}")
+        given = [name for name in KINDS.values() if getattr(self, name) is not None]
+        if given != [KINDS[self.kind]]:
+            raise ValueError(f"kind {self.kind!r} needs {KINDS[self.kind]}, and no other of {[*KINDS.values()]}")
         return self
 
     @property
     def reward_model_id(self) -> str:
         """Readable id, e.g. `size-0.25`, `depth-2`, `depth-all`, `seed-1`, `length-0.50`, `length-0.50-flip-0.10`."""
-        layers = "all" if self.trainable_layers == -1 else self.trainable_layers
-        changed = {
-            "size": f"{self.train_share or 0:.2f}",
-            "depth": str(layers),
-            "seed": str(self.number),
-            "length": f"{self.length_bias or 0:.2f}",
-        }
+        changed = getattr(self, KINDS[self.kind])
+        value = f"{changed:.2f}" if isinstance(changed, float) else "all" if changed == ALL_LAYERS else changed
         noise = f"-flip-{self.flip_rate:.2f}" if self.flip_rate else ""
-        return f"{self.kind}-{changed[self.kind]}{noise}"
+        return f"{self.kind}-{value}{noise}"
 
 
 class AddedRewardModel(SettingsModel):
-    """A reward model made elsewhere, which only scores: a Hugging Face `model`, or a server at a `url`.
+    """A reward model trained elsewhere, which only scores: a Hugging Face `model`, or a server at a `url`.
 
     `revision` pins the model: the commit of a hub id, `sha256:…` of a folder's files. Of a server nothing is known but
     where it is. `timeout_s` and `tries` are for each request.
@@ -102,16 +105,16 @@ class AddedRewardModel(SettingsModel):
 
 @dataclass(frozen=True)
 class RewardModelPlan:
-    """What one reward model of the run is to be: its id and everything that sets it apart."""
+    """How one reward model of the run is trained: its id, and everything that distinguishes it."""
 
     reward_model_id: str
     kind: str
-    flip_rate: float
-    train_share: float
-    length_bias: float
     trainable_layers: int
     learning_rate: float
     epochs: int
+    flip_rate: float = 0.0
+    train_share: float = 1.0
+    length_bias: float = 0.0
 
 
 class RewardModelSettings(SettingsModel):
@@ -172,24 +175,14 @@ class RewardModelSettings(SettingsModel):
 
     @property
     def plans(self) -> tuple[RewardModelPlan, ...]:
-        """All that the run trains, in the order of the profile: first the flip rates, then the others."""
-        flips = [self._plan(f"flip-{rate:.2f}", "flip", flip_rate=rate) for rate in self.flip_rates]
+        """All that the run trains, in the order of the profile: the flip rates, then the others."""
+        family: dict[str, Any] = {name: getattr(self, name) for name in ("trainable_layers", "learning_rate", "epochs")}
+        flips = [RewardModelPlan(f"flip-{rate:.2f}", "flip", flip_rate=rate, **family) for rate in self.flip_rates]
         others = [
-            self._plan(other.reward_model_id, **other.model_dump(exclude={"number"}, exclude_none=True))
+            RewardModelPlan(other.reward_model_id, **family | other.model_dump(exclude={"number"}, exclude_none=True))
             for other in self.others
         ]
         return (*flips, *others)
-
-    def _plan(self, reward_model_id: str, kind: str, **changed: Any) -> RewardModelPlan:
-        family = {
-            "flip_rate": 0.0,
-            "train_share": 1.0,
-            "length_bias": 0.0,
-            "trainable_layers": self.trainable_layers,
-            "learning_rate": self.learning_rate,
-            "epochs": self.epochs,
-        }
-        return RewardModelPlan(reward_model_id, kind, **{**family, **changed})
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -208,5 +201,5 @@ class RewardModelSettings(SettingsModel):
 
     @property
     def depths(self) -> tuple[int, ...]:
-        """The values of `trainable_layers` that there are among the reward models."""
+        """The distinct `trainable_layers` of the reward models, ascending."""
         return tuple(sorted({plan.trainable_layers for plan in self.plans}))

@@ -22,7 +22,7 @@ from pipeline.stages import reward_models
 from pipeline.stages.reward_models import labels_of
 from tests.conftest import SMOKE_RUN
 
-CLEAN = RewardModelPlan("flip-0.00", "flip", 0.0, 1.0, 0.0, 0, 1e-3, 1)
+CLEAN = RewardModelPlan("flip-0.00", "flip", trainable_layers=0, learning_rate=1e-3, epochs=1)
 OTHERS = [
     {"kind": "size", "train_share": 0.1},
     {"kind": "size", "train_share": 0.3},
