@@ -37,6 +37,21 @@ def providers() -> list[str | None]:
     return [None, *named] if "client_id" in settings else named
 
 
+def show() -> None:
+    """Draw a button for each provider; nothing where nobody has to sign in, or this visitor is signed in."""
+    if not is_required():
+        return
+    with st.container(horizontal=True, key="sign-in"):
+        for provider in providers():
+            st.button(
+                f"Sign in with {provider}" if provider else "Sign in",
+                key=f"sign-in.{provider or ''}",
+                icon=":material/login:",
+                on_click=st.login,
+                args=(provider,),
+            )
+
+
 def _settings() -> Mapping[str, Any] | None:
     """The section `[auth]`, empty where it cannot be read; None where there is none."""
     try:

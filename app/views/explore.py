@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import access, frames, wording
 from app.state import Selection
-from app.widgets import controls, drilldown, figures, page_state, tiles, trouble
+from app.widgets import controls, drilldown, figures, page_state, trouble
 from warehouse.measures import MEASURES
 
 
@@ -22,7 +22,7 @@ def show() -> None:
 
         st.caption(wording.what_is_shown(chosen, options, evaluation))
         if not frames.defined(pairs).is_empty():
-            tiles.show(evaluation, chosen.level)
+            figures.show_correlations(evaluation, chosen.level)
         figures.show(pairs, chosen, options, measure_title)
         by_category = access.by_category(snapshot, options.run, chosen)
         figures.show_by_category(by_category, models, chosen, options, measure_title)

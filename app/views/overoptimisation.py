@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import access_curves, curve_wording, overview_wording
 from app.state import OveroptimisationChoice
-from app.widgets import curve_controls, hacking, page_state, ppo_training, trouble
+from app.widgets import curve_controls, hacking, page_state, trouble
 from app.widgets.curve_figures import CurveFigures
 
 
@@ -36,5 +36,5 @@ def show() -> None:
         figures.goodhart()
         figures.degrees()
         figures.lengths()
-        ppo_training.show(snapshot, run_id, chosen)
+        figures.training()
         hacking.show(snapshot, run_id, chosen)

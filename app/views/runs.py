@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import access, access_runs, wording
+from app import access, access_runs, sign_in, wording
 from app.access import Snapshot
 from app.state import RunsChoice
-from app.widgets import page_state, run_card, run_compare, run_import, run_start, sign_in, trouble
+from app.widgets import page_state, run_card, run_compare, run_import, run_start, trouble
 
 
 def show() -> None:

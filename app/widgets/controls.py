@@ -17,7 +17,7 @@ from app.formats import escape
 from app.offers import Fitting, Options, fit_options, fit_sources
 from app.state import Selection
 from app.widgets import constructions
-from app.widgets.page_state import Page, bound, change
+from app.widgets.page_state import Page, bound, change, several
 from warehouse.errors import InvalidChoice
 from warehouse.measures import CORRELATIONS, MEASURES
 
@@ -25,7 +25,6 @@ Part = Literal["measure", "test set", "policies", "correlation"]
 ALL: tuple[Part, ...] = ("measure", "test set", "policies", "correlation")
 
 _BY_KL = "choose.by_kl"
-_RL_HELP = "The prompts that the policies are valued on. None chosen: all."
 
 
 def fit(snapshot: Snapshot, fitting: Fitting[Selection], run_id: str) -> Options:
@@ -70,7 +69,7 @@ def _measure(chosen: Selection, options: Options) -> None:
 
 def _test_set(chosen: Selection, options: Options) -> None:
     st.markdown("**Test set**")
-    _several("Categories", chosen, "categories", tuple(options.subsets), "RewardBench's. None chosen: all.")
+    several("Categories", chosen, "categories", tuple(options.subsets), help_text="RewardBench's. None chosen: all.")
     st.multiselect(
         "Subsets",
         options.subsets_of(chosen.categories),
@@ -122,7 +121,13 @@ def _policies(chosen: Selection, options: Options) -> None:
             help="How hard the policies were optimised.",
             **bound(chosen, "strength", wording.strength_of(chosen, options)),
         )
-    _several("RL-test categories", chosen, "rl_categories", options.rl_categories, _RL_HELP)
+    several(
+        "RL-test categories",
+        chosen,
+        "rl_categories",
+        options.rl_categories,
+        help_text="The prompts that the policies are valued on. None chosen: all.",
+    )
 
 
 def _took_by_kl(nats: float) -> None:
@@ -146,9 +151,3 @@ def _correlation(chosen: Selection) -> None:
         help="Over all golden–proxy pairs at once, or within each golden and then averaged.",
         **bound(chosen, "level", chosen.level),
     )
-
-
-def _several(label: str, chosen: Selection, field: str, offered: Sequence[str], help_text: str) -> None:
-    if len(offered) > 1:
-        values = list(getattr(chosen, field))
-        st.pills(label, offered, selection_mode="multi", help=help_text, **bound(chosen, field, values))

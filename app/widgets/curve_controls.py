@@ -60,14 +60,13 @@ def show(page: Page[OveroptimisationChoice, Offered]) -> None:
             help=help_text,
             **page_state.bound(chosen, field, getattr(chosen, field)),
         )
-    if len(offered.rl_categories) > 1:
-        st.pills(
-            "RL-test categories",
-            offered.rl_categories,
-            selection_mode="multi",
-            help="The prompts that the policies are valued on. None chosen: all.",
-            **page_state.bound(chosen, "rl_category", list(chosen.rl_category)),
-        )
+    page_state.several(
+        "RL-test categories",
+        chosen,
+        "rl_category",
+        offered.rl_categories,
+        help_text="The prompts that the policies are valued on. None chosen: all.",
+    )
     if len(offered.penalties) > 1:
         current = offered.penalties[0] if chosen.penalty is None else chosen.penalty
         st.segmented_control(

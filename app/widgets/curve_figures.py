@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 import streamlit as st
 
-from app import access_curves, curve_frames, curve_wording, wording
+from app import access, access_curves, curve_frames, curve_wording, wording
 from app.access import Snapshot
 from app.charts import along
 from app.charts.export import Chart
@@ -15,9 +15,10 @@ from app.charts.gains import gains
 from app.charts.goodhart import goodhart
 from app.charts.layers import titled
 from app.charts.square import square
+from app.charts.training import training
 from app.formats import escape
 from app.state import OveroptimisationChoice
-from app.widgets import figure
+from app.widgets import figure, page_state
 from app.widgets.model_figures import MOST_IN_SQUARE
 from warehouse.errors import WarehouseError
 
@@ -158,6 +159,33 @@ class CurveFigures:
             note="Bold: mean over all reward models, resampling them and prompts; thin: each. For best-of-n the "
             "expected length of its pick.",
             alt="Mean tokens of the optimised policies against strength",
+        )
+
+    def training(self) -> None:
+        """One recorded metric of the policies' training, a line a policy; nothing where none was recorded."""
+        curves = access_curves.ppo_curves(self._snapshot, self._run_id)
+        metrics = curves["metric"].unique().sort().to_list()
+        if not metrics:
+            return
+        metric = self._chosen.metric if self._chosen.metric in metrics else metrics[0]
+        frame = curve_frames.ppo_training(curves, access.reward_models(self._snapshot, self._run_id), metric)
+        title = curve_wording.metric(metric)
+        figure.show(
+            "ppo-training",
+            training(frame, title, x_title="Steps"),
+            frame,
+            title="How the policies were trained",
+            note="One line a policy, as recorded on its own rollouts while it was trained.",
+            alt=f"{title} against steps of training, one line a policy",
+            file_name=f"{self._run_id}-ppo-{metric}",
+            facts={"run_id": self._run_id, "metric": metric},
+        )
+        st.selectbox(
+            "Figure of the training",
+            metrics,
+            format_func=curve_wording.metric,
+            help="What was recorded at each step.",
+            **page_state.bound(self._chosen, "metric", metric),
         )
 
     def _figure(self, key: str, panel: Callable[..., Panel | None], *, title: str, note: str, alt: str) -> None:

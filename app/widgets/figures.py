@@ -1,4 +1,4 @@
-"""The scatter and the heat map of pairs, side by side; a click in either chooses a pair."""
+"""Explore's figures: the correlations, the scatter and the heat map of pairs; a click in either chooses a pair."""
 
 from __future__ import annotations
 
@@ -10,16 +10,36 @@ import streamlit as st
 
 from app import frames, wording
 from app.charts.density import MANY
+from app.charts.interval import interval
 from app.charts.matrix import matrix
 from app.charts.pair import CLICK
 from app.charts.panels import panels
 from app.charts.scatter import scatter
+from app.formats import number
 from app.offers import CELLS, Options
 from app.state import Selection
-from app.widgets import columns, figure, page_state
+from app.widgets import columns, drawing, figure, page_state
 from warehouse.measures import Evaluation
 
 SCATTER, MATRIX = "scatter", "matrix"
+
+
+def show_correlations(evaluation: Evaluation, level: str) -> None:
+    """Draw the tiles at the level `pooled` or `within` goldens, and below them what was left out."""
+    with st.container(key="tiles"):
+        for column, (name, estimate) in zip(
+            st.columns(4), wording.correlations(evaluation, level).items(), strict=True
+        ):
+            title = wording.correlation(name, level)
+            with column, st.container(border=True, gap="xsmall"):
+                st.metric(title, number(estimate.value), help=wording.correlation_help(name, level))
+                st.caption(wording.interval(estimate))
+                if estimate.value is not None:
+                    least = 0 if name == "mrr" else -1
+                    chart = interval(estimate.value, estimate.low, estimate.high, least)
+                    drawing.show(chart, key=f"interval.{name}", alt=f"{title} with its interval")
+    if left_out := wording.undefined(evaluation):
+        st.caption(left_out)
 
 
 def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title: str) -> None:

@@ -37,14 +37,13 @@ def choose(page: Page[ModelsChoice, tuple[tuple[str, ...], tuple[str, ...]]]) ->
         help="The one whose card is shown, and which stands out in the figures.",
         **page_state.bound(chosen, "reward_model", _looked_at(chosen, names), resets=("golden",)),
     )
-    if len(categories) > 1:
-        st.pills(
-            "Categories",
-            categories,
-            selection_mode="multi",
-            help="RewardBench's, of the RM-test prompts that scores are looked at on. None chosen: all.",
-            **page_state.bound(chosen, "category", list(chosen.category)),
-        )
+    page_state.several(
+        "Categories",
+        chosen,
+        "category",
+        categories,
+        help_text="RewardBench's, of the RM-test prompts that scores are looked at on. None chosen: all.",
+    )
 
 
 def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, said: ScoresSaid) -> None:

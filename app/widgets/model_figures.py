@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from app import access, access_models, model_frames, model_wording
@@ -13,9 +16,33 @@ from app.charts.square import square
 from app.charts.training import training
 from app.formats import UNDEFINED
 from app.state import ModelsChoice
-from app.widgets import columns_of_models, figure
+from app.widgets import figure
 
 MOST_IN_SQUARE = 60
+_FIGURE = "%.3f"
+
+_COLUMNS: Mapping[str, Any] = {
+    "reward_model": "Reward model",
+    "kind": "Kind",
+    "flip_rate": st.column_config.NumberColumn("Labels flipped", format="percent"),
+    "flipped_pairs": st.column_config.NumberColumn("Pairs flipped"),
+    "length_bias": st.column_config.NumberColumn("Length bias", format=_FIGURE),
+    "train_pairs": st.column_config.NumberColumn("Training pairs"),
+    "trainable_layers": st.column_config.NumberColumn("Layers trained", help="0: the head only; −1: all"),
+    "seed": st.column_config.NumberColumn("Seed", format="%d"),
+    "validation_accuracy": st.column_config.NumberColumn("Validation accuracy", format=_FIGURE),
+    "validation_low": st.column_config.NumberColumn("95% from", format=_FIGURE, help="Wilson's interval"),
+    "validation_high": st.column_config.NumberColumn("to", format=_FIGURE),
+    "reward_variance": st.column_config.NumberColumn("Reward variance", format=_FIGURE),
+    "variance_low": st.column_config.NumberColumn("95% from ", format=_FIGURE, help="Bootstrap over prompts"),
+    "variance_high": st.column_config.NumberColumn("to ", format=_FIGURE),
+    "length_correlation": st.column_config.NumberColumn("Length ρ", format=_FIGURE),
+    "length_low": st.column_config.NumberColumn("95% from  ", format=_FIGURE, help="Bootstrap over prompts"),
+    "length_high": st.column_config.NumberColumn("to  ", format=_FIGURE),
+    "mean_agreement": st.column_config.NumberColumn(
+        "Mean agreement", format=_FIGURE, help="Share of pairs ordered as the others do, averaged over the others"
+    ),
+}
 
 
 def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, said: ScoresSaid) -> None:
@@ -157,7 +184,7 @@ def _table(snapshot: Snapshot, run_id: str, said: ScoresSaid) -> None:
             model_frames.agreements(names, said.agreement),
         ),
         hide_index=True,
-        column_config=columns_of_models.COLUMNS,
+        column_config=_COLUMNS,
         placeholder=UNDEFINED,
         key="models",
         alt="All reward models: how each was trained and what its scores say",

@@ -140,6 +140,16 @@ def bound(
     return {"key": key, "on_change": take_over}
 
 
+def several(
+    label: str, chosen: PageChoice, field: str, offered: Sequence[str], *, help_text: str, resets: Sequence[str] = ()
+) -> None:
+    """Pills for a field of several values; nothing where there is only one to choose."""
+    if len(offered) > 1:
+        values = list(getattr(chosen, field))
+        tied = bound(chosen, field, values, resets=resets)
+        st.pills(label, offered, selection_mode="multi", help=help_text, **tied)
+
+
 def _choose_run(chosen: PageChoice, snapshot: Snapshot) -> None:
     runs = access.runs(snapshot)
     st.selectbox(

@@ -66,14 +66,14 @@ def controls(page: Page[ResponsesChoice, pl.DataFrame]) -> None:
         help="Shows the prompts that hold this text, or have a response that does. Capitals do not matter.",
         **page_state.bound(chosen, "search", chosen.search, resets=("prompt", "policy")),
     )
-    if len(categories) > 1:
-        st.pills(
-            "Categories",
-            categories,
-            selection_mode="multi",
-            help="RewardBench's. None chosen: all.",
-            **page_state.bound(chosen, "category", list(chosen.category), resets=("subset", "prompt", "policy")),
-        )
+    page_state.several(
+        "Categories",
+        chosen,
+        "category",
+        categories,
+        help_text="RewardBench's. None chosen: all.",
+        resets=("subset", "prompt", "policy"),
+    )
     st.multiselect(
         "Subsets",
         _subsets(every, chosen.category),

@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Literal
 
+import polars as pl
 import streamlit as st
 
 from app import access, access_runs, frames, run_wording
 from app.access import Snapshot
+from app.charts.live import live
 from app.charts.timings import timings
 from app.formats import escape
-from app.widgets import links, live_curves, progress, run_extend, trouble
+from app.widgets import links, progress, run_extend, trouble
 from pipeline.jobs import RunStatus
 
 Colour = Literal["blue", "green", "orange", "red", "gray"]
@@ -25,6 +27,17 @@ _COLOURS: Mapping[str, Colour] = {
     "failed": "red",
 }
 _LAST_LINES = 8
+_LIVE_METRICS = {
+    "standardised_reward": "Proxy reward (SD of π_0)",
+    "kl_k3": "KL from π_0 (nats)",
+    "entropy": "Entropy (nats per token)",
+    "clip_share": "Share of clipped tokens",
+    "reward": "Proxy reward",
+    "response_tokens": "Response length (tokens)",
+    "policy_loss": "Policy loss",
+}
+"""Title of each metric of a policy in training; the first few that were recorded are shown."""
+_MOST_LIVE_CURVES = 4
 
 
 def show(run: RunStatus, published: Collection[str]) -> None:
@@ -41,7 +54,7 @@ def show(run: RunStatus, published: Collection[str]) -> None:
             st.code(f"righttree resume {run.run_id}", language=None)
         if run.state == "running":
             progress.show(run)
-            live_curves.show(run)
+            _live_curves(run)
         if run.state not in ("running", "waiting"):
             run_extend.show(run.run_id)
         if run.state == "finished":
@@ -168,3 +181,23 @@ def _settings(title: str, settings: Mapping[str, Any]) -> None:
         column_config={"setting": st.column_config.TextColumn("Setting", width="small"), "value": "Value"},
         height=min(36 * (len(frames.flattened(settings)) + 1), 300),
     )
+
+
+def _live_curves(run: RunStatus) -> None:
+    """Draw the curves of the policies in training; nothing while there are none."""
+    points = access.live_curves(run.run_id)
+    if points.is_empty():
+        return
+    newest = points["model_id"][-1]
+    shown = points.select("metric", "step", "value", model="model_id", newest=pl.col("model_id") == newest)
+    st.caption(f"As it learns: {newest}")
+    recorded = set(points["metric"])
+    metrics = [metric for metric in _LIVE_METRICS if metric in recorded][:_MOST_LIVE_CURVES]
+    for column, metric in zip(st.columns(_MOST_LIVE_CURVES), metrics, strict=False):
+        title = _LIVE_METRICS[metric]
+        column.altair_chart(
+            live(shown.filter(metric=metric), title),
+            width="stretch",
+            key=f"live-{run.run_id}-{metric}",
+            alt=f"{title} against steps of training",
+        )
