@@ -21,9 +21,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures.correlation import Figure, ProductMoment, kendall_of_ranks, varies
-from warehouse.measures.kendall import Against, pays
-from warehouse.measures.ranks import Ranked, middle_ranks, rank
+from warehouse.measures.correlation import Figure, ProductMoment, varies
+from warehouse.measures.kendall import Against
+from warehouse.measures.ranks import middle_ranks
 
 CORRELATIONS = ("kendall", "spearman", "pearson", "mrr")
 """METHOD's figures of how well a measure predicts NDR; the last is a mean over goldens either way."""
@@ -191,7 +191,7 @@ class _Sides:
         there = proxies.weight > 0
         liked = np.where(there, error, -np.inf)
         favoured = np.where(there & (liked == liked.max(axis=1, keepdims=True)), proxies.weight, 0.0)
-        ranks = proxies.ranks
+        ranks = proxies.against.ranks
         ndr_rank = 1.0 + ranks.total[:, None] - ranks.below - ranks.tied
         total = favoured.sum(axis=1)
         value = np.divide((favoured / ndr_rank).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
@@ -213,8 +213,8 @@ class _Side:
     weight: Floats
 
     @cached_property
-    def ranks(self) -> Ranked:
-        return rank(self.ndr, self.weight)
+    def against(self) -> Against:
+        return Against(self.ndr, self.weight)
 
     @cached_property
     def _values(self) -> ProductMoment:
@@ -227,12 +227,10 @@ class _Side:
     def figures(self, names: Sequence[str], errors: Floats) -> list[Figures]:
         """The named figures but MRR, of each of `[K, rows, n]`."""
         found: list[Figures] = [{} for _ in errors]
-        if "kendall" in names and pays(self.weight, len(errors)):
-            for into, value, defined in zip(found, *Against(self.ndr, self.weight).tau(errors), strict=True):
+        if "kendall" in names:
+            for into, value, defined in zip(found, *self.against.tau(errors), strict=True):
                 into["kendall"] = value, defined
         for into, error in zip(found, errors, strict=True):
-            if "kendall" in names and "kendall" not in into:
-                into["kendall"] = kendall_of_ranks(rank(error, self.weight), self.ranks, self.weight)
             if "spearman" in names:
                 into["spearman"] = self._middle.of(*middle_ranks(error, self.weight))
             if "pearson" in names:

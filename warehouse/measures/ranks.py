@@ -30,9 +30,9 @@ class Ranked:
     tied_pairs: Floats
 
     @property
-    def varies(self) -> NDArray[np.bool_]:
-        """Whether a row has two distinct values of positive weight."""
-        return self.total**2 - self.tied_pairs > 0.5
+    def ordered(self) -> Floats:
+        """Weight `[rows]` of the pairs of entries that differ."""
+        return 0.5 * (self.total**2 - self.tied_pairs)
 
 
 def rank(values: NDArray[np.floating], weights: Floats) -> Ranked:
