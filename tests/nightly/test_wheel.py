@@ -19,6 +19,7 @@ import pytest
 
 from pipeline.models.installed import PIPELINE_PACKAGES
 
+pytestmark = pytest.mark.nightly
 ROOT = Path(__file__).parents[2]
 SOURCES = ("app", "pipeline", "warehouse", "righttree.py", "pyproject.toml", "README.md", "LICENSE")
 
