@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 
 from app import wording
@@ -12,7 +14,6 @@ from app.widgets.page_state import bound, change
 
 _NO_BINS = 0
 _ANY = 0
-_NOISE_STEPS = round(MOST_NOISE * 20)
 
 
 def show(chosen: Selection, options: Options) -> None:
@@ -40,7 +41,7 @@ def show(chosen: Selection, options: Options) -> None:
     with st.expander("Size, ranks, noise, paraphrase", expanded=is_set):
         _size(chosen, options)
         _ranks(chosen, options)
-        _noise(chosen)
+        noise_slider("Annotation noise", chosen, "noise")
         if options.paraphrases:
             st.select_slider(
                 "Paraphrased prompts",
@@ -106,13 +107,16 @@ def _took_bins(key: str) -> None:
     change(Selection, chosen_bin=chosen_bin or None, rejected_bin=rejected_bin or None)
 
 
-def _noise(chosen: Selection) -> None:
+def noise_slider(label: str, chosen: Selection, field: str, width: int | Literal["stretch"] = "stretch") -> None:
+    """A share of noise in steps of 0.05, and whatever other share a link asked for."""
+    share = getattr(chosen, field)
     st.select_slider(
-        "Annotation noise",
-        sorted({step / 20 for step in range(_NOISE_STEPS + 1)} | {chosen.noise}),
+        label,
+        sorted({step / 20 for step in range(round(MOST_NOISE * 20) + 1)} | {share}),
         format_func=percent,
-        help="Share of the golden-ordered pairs that the annotator orders the other way.",
-        **bound(chosen, "noise", chosen.noise),
+        help="Share of the golden-ordered pairs that an annotator orders the other way.",
+        width=width,
+        **bound(chosen, field, share),
     )
 
 

@@ -14,7 +14,7 @@ import streamlit as st
 from app import access, wording
 from app.access import Snapshot
 from app.formats import escape
-from app.offers import Fitting, Options, fit_options, fit_sources
+from app.offers import LEVELS, Fitting, Options, fit_options, fit_sources
 from app.state import Selection
 from app.widgets import constructions
 from app.widgets.page_state import Page, bound, change, several
@@ -145,7 +145,7 @@ def _correlation(chosen: Selection) -> None:
     )
     st.segmented_control(
         "Level",
-        ("pooled", "within"),
+        LEVELS,
         required=True,
         format_func=lambda level: "All pairs" if level == "pooled" else "Within goldens",
         help="Over all golden–proxy pairs at once, or within each golden and then averaged.",

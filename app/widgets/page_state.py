@@ -156,7 +156,7 @@ def _choose_run(chosen: PageChoice, snapshot: Snapshot) -> None:
         "Run",
         [_NEWEST, *runs["run_id"]],
         format_func=lambda run_id: run_id or f"Newest: {wording.newest(runs)}",
-        help="A finished run of the pipeline. *Newest* moves on to each run that finishes.",
+        help="A finished run of the pipeline. *Newest* always shows the run that finished last.",
         **bound(chosen, "run", chosen.run or _NEWEST),
     )
 
@@ -183,16 +183,16 @@ def _first_steps() -> None:
         st.rerun()
     running = [run for run in access.list_runs() if run.state == "running"]
     if running:
-        st.markdown("A run is at work. Its results appear here as soon as it is finished; no need to reload.")
+        st.markdown("A run is in progress. Its results appear here when it finishes; there is no need to reload.")
         with st.container(border=True):
             progress.show(running[0])
         return
     st.markdown(wording.nothing_published(access.home()))
     if not access_runs.is_read_only():
-        st.markdown("Start a run, take up one that was stopped, or import scores made elsewhere:")
+        st.markdown("Start a run, resume a stopped one, or import scores from elsewhere:")
         links.to("runs", "To the Runs page")
     st.markdown(
-        "In a terminal, a first run takes this line. It takes a few minutes, and its results appear here by themselves:"
+        "Or start a first run in a terminal. It takes a few minutes, and its results appear here without a reload:"
     )
     st.code("righttree run --profile quick", language=None)
     st.caption("If your runs are in another folder, set RIGHTTREE_HOME to it and start `righttree app` again.")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from app import access_studies
-from app.formats import percent
-from app.offers import MOST_NOISE, MOST_SEED, STUDIES, Options, most_map_bins
+from app.offers import MOST_SEED, STUDIES, Options, most_map_bins
 from app.state import Selection
 from app.study_wording import TITLES
+from app.widgets.constructions import noise_slider
 from app.widgets.page_state import bound
-
-_NOISE_STEPS = round(MOST_NOISE * 20)
 
 
 def show(chosen: Selection, options: Options) -> None:
@@ -54,14 +52,7 @@ def _plan(chosen: Selection, options: Options) -> None:
             width=240,
             **bound(chosen, "plan_budget", min(most, access_studies.plan_budget(chosen, options))),
         )
-        st.select_slider(
-            "Noise of the annotators",
-            sorted({step / 20 for step in range(_NOISE_STEPS + 1)} | {chosen.plan_noise}),
-            format_func=percent,
-            help="Share of the golden-ordered pairs that an annotator orders the other way.",
-            width=360,
-            **bound(chosen, "plan_noise", chosen.plan_noise),
-        )
+        noise_slider("Noise of the annotators", chosen, "plan_noise", width=360)
         st.number_input(
             "Seed of the draw",
             0,
