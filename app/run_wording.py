@@ -144,6 +144,8 @@ def at_work(run: RunStatus) -> str:
 
 def run_line(run: RunStatus) -> str:
     """Profile, start and duration of a run; a finished run that is not in the warehouse says so."""
+    if run.state == "unreadable":
+        return "its files cannot be read"
     parts = [f"profile {escape(run.profile)}", *([f"extends {escape(run.extends)}"] if run.extends else [])]
     parts.append(f"started {formats.when(run.started_at)}")
     if run.wall_s:
@@ -193,7 +195,11 @@ def has_to_wait(other: str) -> str:
 def waiting(run: RunStatus) -> str:
     """Why a run does not work yet."""
     if run.submitted_to is not None:
-        return f"Submitted to Ray at {escape(run.submitted_to)}, which has not begun with it."
+        answer = run.cluster_said
+        said = (
+            f"its last answer, {formats.when(answer.asked_at)}: {escape(answer.state)}" if answer else "no answer yet"
+        )
+        return f"Submitted to Ray at {escape(run.submitted_to)}, which has not begun with it ({said})."
     return f"Waits for {escape(run.waits_for or 'another run')}, which is at work: one run at a time takes all cores."
 
 

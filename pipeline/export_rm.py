@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from pathlib import Path
 
 from pipeline import runs
 from pipeline.errors import InvalidConfig
 from pipeline.models.installed import require_pipeline
 from pipeline.texts import of_pairs
-from pipeline.writing import told
+from pipeline.writing import write_errors
+from warehouse import files
 
 DTYPES = ("float32", "bfloat16")
 _TRIED = [("Name a colour.", "Blue."), ("What is 2 + 3?", "")]
@@ -44,14 +43,11 @@ def export_rm(data: Path, run_id: str, reward_model_id: str, target: Path, dtype
     language_model = load(run.config.policy.model, run.config.threads)
     reward_model = load_reward_model(run.path / there[reward_model_id], language_model)
     texts = [*_TRIED, *of_pairs(run.read("preference").head(_TRIED_PAIRS))]
-    draft = target.with_name(f".partial-{secrets.token_hex(4)}-{target.name}")
-    with told(target, "export to another folder"):
-        try:
-            draft.mkdir(parents=True)
+    with write_errors(target, "export to another folder"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(target) as draft:
+            draft.mkdir()
             save(language_model, reward_model, draft, dtype, texts)
-            draft.rename(target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     return (
         f"{reward_model_id} of {run_id} is in {target}, {dtype}: a sequence classifier with one label, head `score`; "
         "OpenRLHF takes it as --reward.model_name_or_path"

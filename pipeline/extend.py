@@ -13,7 +13,6 @@ The values of best-of-n are all made anew. So an extended run has the rows of a 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from pipeline.config.changes import NO_PPO, checked, with_steps
 from pipeline.config.reward_models import KINDS
 from pipeline.errors import InvalidSetting, RunBusy
 from pipeline.runs import RunDirectory
+from warehouse import files
 from warehouse.schema import TABLES
 
 ADDITIONS = ("flip_rates", "others", "added", "rl_test_samples", "ppo_steps")
@@ -161,7 +161,7 @@ def _take_over(old: RunDirectory, folder: Path) -> None:
             marker = folder / "stages" / f"{stage}.json"
             marker.parent.mkdir(exist_ok=True)
             facts = {**old.stage_facts(stage), "wall_s": 0.0, "work_s": 0.0, "made": 0, "peak_resident_bytes": 0}
-            marker.write_text(json.dumps(facts, indent=2) + "\n")
+            files.write_json(marker, facts, sync=False)
 
 
 def _link(source: Path, target: Path) -> None:

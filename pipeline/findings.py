@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from pipeline.errors import InvalidConfig
-from warehouse import reads, reads_study, store
+from warehouse import files, reads, reads_study, store
 from warehouse.claims import Claim, Ruling, Table, examine
 from warehouse.claims.claim import Cell
 from warehouse.claims.study import Study
@@ -44,10 +44,8 @@ def findings(data: Path, run_id: str | None, output: Path | None, replicates: in
     text = page(run, models, study, examine(study))
     if output is None:
         return text.rstrip("\n")
-    draft = output.with_name(f".{output.name}.partial")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(output)
+        files.write_text(output, text)
     except OSError as error:
         raise InvalidConfig(f"--output {output}: cannot be written ({error.strerror or error})") from error
     return f"what {run['run_id']} says is in {output}"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,19 +16,20 @@ import polars as pl
 
 from pipeline import extend as extend_run
 from pipeline import retry as retries
-from pipeline import runs, turns, uploads, workers
+from pipeline import runs, uploads, workers
 from pipeline.cluster import submitted
 from pipeline.cluster.options import HERE, EngineOptions
 from pipeline.config import Config, changes, profile_names
 from pipeline.config.changes import Settings
 from pipeline.delete import delete as delete_run
-from pipeline.errors import InvalidSetting, PipelineError, ReadOnly
+from pipeline.errors import InvalidSetting, PipelineError, ReadOnly, UnknownRun
 from pipeline.live_curve import FOLDER, read_points
 from pipeline.models.installed import require_pipeline, require_sampler
 from pipeline.openrlhf_launch import require_engine
 from pipeline.outside import Imported
 from pipeline.plan import estimate as estimates
 from pipeline.plan.estimate import Estimate
+from pipeline.runs import RunDirectory, locks
 from pipeline.stages import STAGES
 from pipeline.uploads import MOST_BYTES
 
@@ -46,9 +48,7 @@ __all__ = [
 READ_ONLY = "RIGHTTREE_READ_ONLY"
 """Environment variable; set to anything but 0, jobs are only looked at."""
 
-_ASK_EVERY_S = 15.0
-
-State = Literal["running", "waiting", "finished", "interrupted", "failed"]
+State = Literal["running", "waiting", "finished", "interrupted", "failed", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,21 @@ class StageProgress:
 
 
 @dataclass(frozen=True)
-class RunStatus:
-    """How a run stands.
+class ClusterAnswer:
+    """What a cluster last said of a job, as `PENDING`, and when: UTC, ISO 8601."""
 
-    `waiting`: a process holds it until another run, `waits_for`, is no longer at work, or a cluster, at the address
-    `submitted_to`, has not begun with it. `interrupted`: nobody works on it, `resume` takes it up; `failed`: so too,
-    and it says why.
+    state: str
+    asked_at: str
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """The state of a run.
+
+    `waiting`: a process holds it until another run, `waits_for`, is no longer executing, or a cluster, at the address
+    `submitted_to`, has not begun with it; `cluster_said` is what the cluster last answered and when, None if it has not
+    answered yet. `interrupted`: nobody works on it, `resume` continues it; `failed`: the same, and `error` says why.
+    `unreadable`: a file of it is damaged or of a newer version; `error` says which and what to do.
     """
 
     run_id: str
@@ -85,40 +94,60 @@ class RunStatus:
     published: bool
     waits_for: str | None = None
     submitted_to: str | None = None
+    cluster_said: ClusterAnswer | None = None
     extends: str | None = None
 
 
 def list_runs(data: Path) -> list[RunStatus]:
-    """All runs in the data folder, the newest first; a run directory that cannot be read is left out."""
-    found = []
+    """All runs in the data folder, the newest first. Reads files only: no page waits for a network or a process."""
+    listed = []
     for run_id in runs.run_ids(data):
-        try:
-            found.append(status(data, run_id))
-        except PipelineError:
-            continue
-    return found
+        with suppress(UnknownRun):  # deleted meanwhile
+            listed.append(status(data, run_id))
+    return listed
 
 
 def status(data: Path, run_id: str) -> RunStatus:
-    """How one run stands. Raises UnknownRun or DamagedRun."""
-    run = runs.open_run(data, run_id)
-    submitted.look_after(run, _ASK_EVERY_S)
+    """The state of one run; what is wrong with it is part of that. Raises UnknownRun."""
+    path = runs.run_path(data, run_id)
+    try:
+        return _status(runs.open_run(data, run_id))
+    except UnknownRun:
+        raise
+    except (PipelineError, OSError) as error:
+        return RunStatus(
+            run_id=run_id,
+            profile="unknown",
+            state="unreadable",
+            started_at="",
+            updated_at="",
+            wall_s=0.0,
+            error=str(error) if isinstance(error, PipelineError) else f"run {run_id}: {path} cannot be read ({error})",
+            stages=(),
+            published=False,
+        )
+
+
+def _status(run: RunDirectory) -> RunStatus:
+    submitted.ask_in_background(run)
     waits_for, submitted_to = run.waits_for, submitted.awaited(run)
+    answer = submitted.last_answer(run) if submitted_to else None
     running = run.is_running and waits_for is None
     progress = run.progress()
     shown = {stage["name"]: stage for stage in progress.get("stages", [])}
     stages = []
     for name in STAGES:
-        stage = StageProgress(**{**_BLANK, "name": name, **shown.get(name, {})})
+        stage = _stage(name, shown.get(name, {}))
         stages.append(stage if running or stage.state != "running" else _stopped(stage))
     error = run.error()
+    run.manifest()  # whoever is told that the run is readable may read it
     published = run.is_done("publish") and not retries.is_asked(run)
     state: State = "finished" if published else "failed" if error else "interrupted"
     if running or waits_for or submitted_to:
         state = "running" if running else "waiting"
     created = runs.created_at(run.path)
     return RunStatus(
-        run_id=run_id,
+        run_id=run.run_id,
         profile=run.config.profile,
         state=state,
         started_at=created,
@@ -129,13 +158,21 @@ def status(data: Path, run_id: str) -> RunStatus:
         published=published,
         waits_for=waits_for,
         submitted_to=submitted_to,
+        cluster_said=ClusterAnswer(answer["state"], answer["asked_at"]) if answer else None,
         extends=run.config.extends[-1].run_id if run.config.extends else None,
     )
 
 
+def refresh(data: Path) -> None:
+    """Ask the clusters that runs were submitted to how their jobs are; takes seconds where one does not answer."""
+    for run in list_runs(data):
+        if run.submitted_to is not None:
+            submitted.ask(runs.open_run(data, run.run_id))
+
+
 def log_tail(data: Path, run_id: str, lines: int = 40) -> str:
     """The last lines of the run's log; of what its process printed, if it ended before it kept one."""
-    folder = runs.open_run(data, run_id).path
+    folder = runs.run_path(data, run_id)
     for path in (folder / "log.txt", folder / workers.CONSOLE):
         try:
             with path.open("rb") as log:
@@ -151,18 +188,22 @@ def log_tail(data: Path, run_id: str, lines: int = 40) -> str:
 def live_curves(data: Path, run_id: str) -> pl.DataFrame:
     """Training curves that are growing: `model_id, metric, step, value`, in the order in which they were begun."""
     folder = runs.open_run(data, run_id).work(FOLDER)
-    files = sorted(folder.glob("[!.]*.jsonl"), key=lambda path: path.stat().st_mtime) if folder.is_dir() else []
-    return pl.concat([read_points(""), *(read_points(path.read_text()) for path in files)])
+    files = sorted(folder.glob("[!.]*.jsonl"), key=_changed_at) if folder.is_dir() else []
+    curves = [read_points("")]
+    for file in files:
+        with suppress(OSError, ValueError, TypeError, pl.exceptions.PolarsError):  # it ended, or is damaged
+            curves.append(read_points(file.read_text()))
+    return pl.concat(curves)
 
 
 def manifest(data: Path, run_id: str) -> dict[str, Any] | None:
-    """The manifest of a finished run; None while there is none."""
+    """The manifest of a finished run; None while there is none. Raises DamagedRun."""
     return runs.open_run(data, run_id).manifest()
 
 
 def at_work(data: Path) -> str | None:
     """Id of the run that is at work in the data folder; None if none is."""
-    return turns.whose(runs.runs_folder(data))
+    return locks.whose(runs.runs_folder(data))
 
 
 def is_read_only() -> bool:
@@ -314,7 +355,7 @@ def stopped(data: Path, config: Config) -> str | None:
 def ensure(data: Path, config: Config) -> str:
     """See to it that a run of this profile is finished, under way, taken up again or begun. Says which, in a line."""
     for run in list_runs(data):
-        if runs.open_run(data, run.run_id).config != config:
+        if run.state == "unreadable" or runs.open_run(data, run.run_id).config != config:
             continue
         if run.state in ("interrupted", "failed"):
             resume(data, run.run_id)
@@ -323,17 +364,28 @@ def ensure(data: Path, config: Config) -> str:
     return f"{start(data, config)} is working in the background"
 
 
-_BLANK: dict[str, Any] = {
-    "state": "pending",
-    "done": 0,
-    "total": 0,
-    "unit": "",
-    "rate_per_s": None,
-    "eta_s": None,
-    "wall_s": 0.0,
-}
+def _stage(name: str, record: Mapping[str, Any]) -> StageProgress:
+    """A stage as its record says; one without a record is pending."""
+    return StageProgress(
+        name=name,
+        state=record.get("state", "pending"),
+        done=record.get("done", 0),
+        total=record.get("total", 0),
+        unit=record.get("unit", ""),
+        rate_per_s=record.get("rate_per_s"),
+        eta_s=record.get("eta_s"),
+        wall_s=record.get("wall_s", 0.0),
+    )
+
+
+def _changed_at(path: Path) -> float:
+    """0 for a file that is gone by now."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _stopped(stage: StageProgress) -> StageProgress:
     """A stage that a dead process left in the middle."""
-    return StageProgress(**{**stage.__dict__, "state": "pending", "rate_per_s": None, "eta_s": None})
+    return replace(stage, state="pending", rate_per_s=None, eta_s=None)

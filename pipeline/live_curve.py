@@ -39,7 +39,7 @@ class LiveCurve:
             {"model_id": self._model_id, "metric": metric, "step": step, "value": value}
             for metric, value in figures.items()
         ]
-        with self._run.told(self._path), self._path.open("a") as file:
+        with self._run.write_errors(self._path), self._path.open("a") as file:
             file.write("".join(json.dumps(row) + "\n" for row in rows))
 
     def frame(self) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import InvalidConfig
-from warehouse import reads, store
+from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.measures import (
     CORRELATIONS,
@@ -215,10 +215,9 @@ def _writer(path: Path) -> Callable[[Found], None]:
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    draft = path.with_name(f".{path.name}.partial")
     try:
-        write(draft)
-        draft.replace(path)
+        with files.replacing(path) as draft:
+            write(draft)
     except OSError as error:
         raise InvalidConfig(f"--export {path}: cannot be written ({error.strerror or error})") from error
 

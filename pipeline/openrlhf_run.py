@@ -68,8 +68,7 @@ def _make(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch) -
     ended = _ended(folder)
     if ended is None:
         ended = _trained(context, settings, job, openrlhf, curve)
-        told = json.dumps(asdict(ended))
-        run.write_atomically(folder / _ENDED, lambda path: path.write_text(told))
+        run.write_json(folder / _ENDED, asdict(ended))
     else:
         context.progress.advance(settings.steps)
     ended = _judged(context, settings, job, ended, curve)

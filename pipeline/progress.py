@@ -6,12 +6,14 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 
 from tqdm import tqdm
 
 from pipeline import runs
+from pipeline.errors import DamagedRun
 from pipeline.runs import RunDirectory
+from pipeline.runs.records import StageRecord
 
 _WRITE_EVERY_S = 0.5
 _LINE_EVERY_S = 10.0
@@ -19,7 +21,7 @@ _LINE_EVERY_S = 10.0
 
 @dataclass
 class StageState:
-    """One stage's line in `progress.json`; `rate_per_s` counts this attempt only, `wall_s` those before it too."""
+    """One stage's record in `progress.json`."""
 
     name: str
     state: str = "pending"
@@ -61,8 +63,7 @@ class Progress:
         self._run = run
         self._out = out
         self._stages = {name: StageState(name) for name in stages}
-        stopped = (stage for stage in run.progress().get("stages", []) if stage["state"] == "running")
-        self._earlier_s = {stage["name"]: float(stage["wall_s"]) for stage in stopped}
+        self._earlier_s = _stopped_stages(run)
         self._log = (run.path / "log.txt").open("a", buffering=1)
         self._bar: tqdm | None = None
         self._current: StageState | None = None
@@ -163,6 +164,15 @@ class Progress:
             {
                 "started_at": self._started_at,
                 "updated_at": runs.now(),
-                "stages": [asdict(state) for state in self._stages.values()],
+                "stages": [cast(StageRecord, asdict(state)) for state in self._stages.values()],
             }
         )
+
+
+def _stopped_stages(run: RunDirectory) -> dict[str, float]:
+    """Seconds that earlier attempts spent in stages which they did not finish, by stage."""
+    try:
+        stages = run.progress().get("stages", [])
+    except DamagedRun:  # it is written again from here on; a crash may have cut it off
+        return {}
+    return {stage["name"]: stage.get("wall_s", 0.0) for stage in stages if stage.get("state") == "running"}

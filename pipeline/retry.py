@@ -9,12 +9,14 @@ A policy that diverged is not tried again: with the same seed it would go the sa
 
 from __future__ import annotations
 
-import json
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.checkpoints import STAGE, Job
+from pipeline.errors import DamagedRun
 from pipeline.openrlhf_launch import require_engine
 from pipeline.openrlhf_run import TRAINING
-from pipeline.runs import RunDirectory
+from pipeline.runs import RunDirectory, now
+from pipeline.runs.records import StageRecord
 from pipeline.stages.ppo import jobs
 
 _ASKED = "retry.json"
@@ -30,7 +32,7 @@ def ask(run: RunDirectory) -> list[str]:
     if wanted:
         require_engine(run.config)
         with run.held():
-            run.write_atomically(run.path / _ASKED, lambda path: path.write_text(json.dumps(wanted)))
+            run.write_json(run.path / _ASKED, wanted)
     return wanted
 
 
@@ -54,11 +56,11 @@ def begin(run: RunDirectory) -> list[str]:
     wanted = _asked(run)
     if not wanted:
         return []
-    with run.told(run.path):
+    with run.write_errors(run.path):
         facts = run.stage_facts(STAGE)
         if facts:
-            earlier = {"name": STAGE, "state": "running", "wall_s": facts["wall_s"]}
-            run.write_progress({**run.progress(), "stages": [earlier]})
+            earlier = StageRecord(name=STAGE, state="running", wall_s=facts["wall_s"])
+            run.write_progress({"updated_at": now(), "stages": [earlier]})
         run.discard("stages/publish.json", "manifest.json", f"stages/{STAGE}.json")
         for job in _jobs(run):
             if job.ppo_id in wanted:
@@ -86,7 +88,13 @@ def _left_of(run: RunDirectory, job: Job) -> list[str]:
 
 
 def _asked(run: RunDirectory) -> list[str]:
-    return list(json.loads((run.path / _ASKED).read_text())) if is_asked(run) else []
+    path = run.path / _ASKED
+    try:
+        return TypeAdapter(list[str]).validate_json(path.read_bytes()) if is_asked(run) else []
+    except (OSError, ValidationError) as error:
+        raise DamagedRun(
+            f"run {run.run_id}: {path} cannot be read: remove it, and ask for `righttree resume --retry` again"
+        ) from error
 
 
 def failed(run: RunDirectory) -> list[str]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.writing import told
+from pipeline.writing import write_errors
 
 _END_S = 90.0  # longer than the leash takes: ten seconds of patience, a minute to stop what works elsewhere
 _LOOK_S = 0.5
@@ -48,7 +48,7 @@ def train(
     leash = [sys.executable, "-P", "-m", "pipeline.leash"]
     if at_end is not None:
         leash += ["--at-end", json.dumps(list(at_end))]
-    with told(log, "make room, then `righttree resume` goes on"):
+    with write_errors(log, "make room, then `righttree resume` goes on"):
         log.parent.mkdir(parents=True, exist_ok=True)
         process = subprocess.Popen(
             [*leash, *command],

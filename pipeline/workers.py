@@ -19,10 +19,11 @@ from pipeline.cluster import submitted
 from pipeline.cluster.options import HERE, EngineOptions
 from pipeline.errors import PipelineError, RunBusy
 from pipeline.runs import RunDirectory
-from pipeline.writing import told
+from pipeline.writing import write_errors
 
 _START_S = 60.0
 _END_S = 20.0
+_ASK_EVERY_S = 0.5
 _KNOWN_S = 1.0  # a process that has just begun to hold the run has not said yet who it is
 CONSOLE = "console.txt"
 """What the process printed, in the run's directory: the only word of one that ended before it could keep a log."""
@@ -33,7 +34,7 @@ def start(data: Path, run: RunDirectory, engine: EngineOptions = HERE) -> None:
 
     Raises RunBusy if a process works on it already, or a cluster is to.
     """
-    submitted.look_after(run)
+    submitted.ask(run)
     if run.is_running:
         raise RunBusy(f"run {run.run_id} is being worked on already; `righttree cancel {run.run_id}` stops it")
     if (there := submitted.awaited(run)) is not None:
@@ -42,7 +43,7 @@ def start(data: Path, run: RunDirectory, engine: EngineOptions = HERE) -> None:
     if address is not None:
         _start_there(address, data, run, engine)
         return
-    with told(run.path):
+    with write_errors(run.path):
         run.write_error(None)
         console = (run.path / CONSOLE).open("ab")
     with console:
@@ -61,12 +62,13 @@ def start(data: Path, run: RunDirectory, engine: EngineOptions = HERE) -> None:
 
 def _start_there(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -> None:
     """A cluster that is busy, or slow to see the run, may hold it later than this waits."""
-    with told(run.path):
+    with write_errors(run.path):
         run.write_error(None)
     submitted.submit(address, data, run, engine)
     deadline = time.monotonic() + _START_S
     while submitted.awaited(run) is not None and time.monotonic() < deadline:
-        submitted.look_after(run)
+        submitted.ask(run)
+        time.sleep(_ASK_EVERY_S)
 
 
 def stop(run: RunDirectory, patience_s: float) -> None:

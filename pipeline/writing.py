@@ -14,7 +14,7 @@ _OF_RUST = re.compile(r"\(os error (\d+)\)")  # how Polars and safetensors pass 
 
 
 @contextmanager
-def told(path: Path, remedy: str = "make room, or see to it that the folder may be written") -> Iterator[None]:
+def write_errors(path: Path, remedy: str = "make room, or see to it that the folder may be written") -> Iterator[None]:
     """Turn what the system says to a write into NotWritten, which names the path, the reason and the remedy."""
     try:
         yield

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
-import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import Any
 
 import duckdb
 
+from warehouse import files
 from warehouse.errors import NoWarehouse, WarehouseError
 from warehouse.schema import TABLES
 
@@ -154,10 +154,10 @@ def _written(draft: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(str(draft), config=config) as connection:
             yield connection
             connection.execute("CHECKPOINT")  # to close does so too, but keeps silent when the disk is full
-        _sync(draft)
+        files.sync_path(draft)
     except BaseException:
         for leftover in draft.parent.glob(f"{draft.name}*"):
-            _remove(leftover)
+            files.remove(leftover)
         raise
 
 
@@ -195,10 +195,8 @@ def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path, wi
 
 
 def _point_link(data: Path, target: Path) -> None:
-    draft = data / f".{LINK}.{uuid.uuid4().hex[:8]}"
-    draft.symlink_to(target.name)
-    draft.replace(data / LINK)
-    _sync(data)
+    with files.replacing(data / LINK) as draft:
+        draft.symlink_to(target.name)
 
 
 def _remove_old_builds(data: Path) -> None:
@@ -211,24 +209,8 @@ def _remove_old_builds(data: Path) -> None:
 
 def _remove_leftovers(data: Path) -> None:
     """What a killed build left behind; safe, as the caller holds the publish lock."""
-    for leftover in [*data.glob(".warehouse-*.draft*"), *data.glob(f".{LINK}.*")]:
-        _remove(leftover)
-
-
-def _remove(leftover: Path) -> None:
-    """A file, or the folder of what DuckDB had no memory for."""
-    if leftover.is_dir() and not leftover.is_symlink():
-        shutil.rmtree(leftover)
-    else:
-        leftover.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    for leftover in [*data.glob(".warehouse-*.draft*"), *data.glob(f"{files.TEMPORARY}*-{LINK}")]:
+        files.remove(leftover)
 
 
 def _first_line(error: Exception) -> str:

@@ -25,6 +25,7 @@ _COLOURS: Mapping[str, Colour] = {
     "finished": "green",
     "interrupted": "orange",
     "failed": "red",
+    "unreadable": "red",
 }
 _LAST_LINES = 8
 _LIVE_METRICS = {
@@ -47,7 +48,7 @@ def show(run: RunStatus, published: Collection[str]) -> None:
         st.caption(run_wording.run_line(run))
         if run.state == "waiting":
             st.caption(run_wording.waiting(run))
-        if run.state == "failed":
+        if run.state in ("failed", "unreadable"):
             _failure(run)
         if run.state in ("interrupted", "failed") and access_runs.is_read_only():
             st.caption("Take it up where it stopped, where jobs may be run:")
@@ -55,7 +56,7 @@ def show(run: RunStatus, published: Collection[str]) -> None:
         if run.state == "running":
             progress.show(run)
             _live_curves(run)
-        if run.state not in ("running", "waiting"):
+        if run.state not in ("running", "waiting", "unreadable"):
             run_extend.show(run.run_id)
         if run.state == "finished":
             _manifest(run.run_id, access.manifest)

@@ -2,32 +2,42 @@
 
 Where `RIGHTTREE_RAY_JOBS` is the address of a cluster's dashboard, everything that would be started in the background
 here, from the Runs page or by `--detach`, is submitted there: `righttree resume RUN --engine ray`, on the head node.
-The data folder has to be at the same path there. Ray's own command line does it, as an argument list.
+The data folder has to be at the same path there.
+
+What is read here of a submitted run comes from files: `ray-job.json`, the job, and `ray-answer.json`, what the cluster
+last said of it. Only `ask`, `submit` and `stop` talk to the cluster; pages call `ask_in_background`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 import secrets
-import subprocess
-import sys
+import shlex
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cluster.options import EngineOptions, passed_on
 from pipeline.errors import InvalidConfig, PipelineError
-from pipeline.runs import RunDirectory
-from pipeline.writing import told
+from pipeline.runs import RunDirectory, locks, now, records
+from pipeline.writing import write_errors
+from warehouse import files
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
 
 CLUSTER = "RIGHTTREE_RAY_JOBS"
 """Environment variable: `http://head:8265`."""
 
-_LAST = "ray-job.json"
-_LIMIT_S = 60.0
+_JOB, _ANSWER = "ray-job.json", "ray-answer.json"
+_TIMEOUT_S = 10.0
+_ASK_EVERY_S = 15.0
 _PLAIN = re.compile(r"[\w.,:=/@+-]+", re.ASCII)
 
 
@@ -45,23 +55,24 @@ def submit(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -
     odd = [word for word in words if _PLAIN.fullmatch(word) is None]
     if odd:
         raise InvalidConfig(f"{odd[0]!r:.200} cannot be passed on to a job, which a shell starts: use plain words")
-    options = ["--submission-id", job, "--no-wait", "--runtime-env-json", json.dumps(environment)]
-    with told(run.path):  # before the job may begin, by which `awaited` tells
-        (run.path / _LAST).write_text(json.dumps({"address": address, "job": job}))
+    with write_errors(run.path):  # before the job may begin: `awaited` compares the times of the two files
+        files.write_json(run.path / _JOB, records.RayJob(address=address, job=job))
     try:
-        _ray(address, "submit", *options, "--", *words)
+        with _client(address, "submit") as client:
+            client.submit_job(entrypoint=shlex.join(words), submission_id=job, runtime_env=environment)
     except PipelineError:
         _forget(run)
         raise
 
 
 def stop(run: RunDirectory) -> bool:
-    """Stop the job that the run was last submitted as; whether there was one."""
+    """Stop the job that the run was last submitted as; whether there was one. Raises PipelineError."""
     last = _last(run)
     if last is None:
         return False
     waited = awaited(run) is not None
-    _ray(last["address"], "stop", "--no-wait", last["job"])
+    with _client(last["address"], "stop") as client:
+        client.stop_job(last["job"])
     if waited:
         _forget(run)
     return True
@@ -73,34 +84,62 @@ def awaited(run: RunDirectory) -> str | None:
     What holds a run writes its lock, so that a job that has begun has a lock younger than its submission.
     """
     last = _last(run)
-    asked, begun = (_changed(run.path / name) for name in (_LAST, ".lock"))
-    return None if last is None or asked is None or (begun or 0) > asked else last["address"]
+    submitted, begun = _changed(run.path / _JOB), _changed(run.path / locks.LOCK)
+    return None if last is None or submitted is None or (begun or 0) > submitted else last["address"]
 
 
-def look_after(run: RunDirectory, every_s: float = 0.0) -> None:
-    """Ask the cluster whether a job that is awaited is over; if so it is not awaited any more, and the run says why.
+def last_answer(run: RunDirectory) -> records.RayAnswer | None:
+    """What the cluster last said of the run's job; None if it was not asked, or has not answered yet."""
+    last, answer = _last(run), records.ray_answer(run.path / _ANSWER)
+    return answer if last is not None and answer is not None and answer["job"] == last["job"] else None
 
-    Not more often than `every_s` by this process, as an answer takes a second. A cluster that does not answer changes
-    nothing.
+
+def ask(run: RunDirectory) -> None:
+    """Ask the cluster for the state of an awaited job and note its answer; a job that is over is not awaited any more.
+
+    A cluster that does not answer changes nothing.
     """
     last = _last(run)
-    if last is None or awaited(run) is None or time.monotonic() - _asked.get(last["job"], -math.inf) < every_s:
+    if last is None or awaited(run) is None:
         return
-    _asked[last["job"]] = time.monotonic()
     try:
-        said = _ray(last["address"], "status", last["job"])
+        with _client(last["address"], "status") as client:
+            info = client.get_job_info(last["job"])
     except PipelineError:
         return
-    over = [how for how in ("failed", "was stopped", "succeeded") if f"Job '{last['job']}' {how}" in said]
-    if over and awaited(run) is not None:
-        if over != ["succeeded"] and run.error() is None:
-            lines = [line.strip() for line in said.splitlines() if line.strip()]
-            run.write_error(f"Ray job {last['job']}: {lines[-1]}")
+    with write_errors(run.path):
+        answer = records.RayAnswer(job=last["job"], state=str(info.status.value), asked_at=now())
+        files.write_json(run.path / _ANSWER, answer, sync=False)
+    if info.status.is_terminal() and awaited(run) is not None:
+        if info.status.value != "SUCCEEDED" and run.error() is None:
+            lines = [line.strip() for line in (info.message or "").splitlines() if line.strip()]
+            run.write_error(f"Ray job {last['job']}: {lines[-1] if lines else info.status.value}")
         _forget(run)
 
 
+def ask_in_background(run: RunDirectory) -> None:
+    """Have a thread `ask`, at most every 15 seconds and one at a time for each job; returns at once."""
+    last = _last(run)
+    if last is None or awaited(run) is None:
+        return
+    with _asking:
+        if time.monotonic() - _asked.get(last["job"], -math.inf) < _ASK_EVERY_S:
+            return
+        _asked[last["job"]] = math.inf  # until it has answered
+
+    def work() -> None:
+        try:
+            with suppress(PipelineError):
+                ask(run)
+        finally:
+            _asked[last["job"]] = time.monotonic()
+
+    threading.Thread(target=work, name="ask Ray", daemon=True).start()
+
+
+_asking = threading.Lock()
 _asked: dict[str, float] = {}
-"""When this process last asked about a job."""
+"""When this process last had an answer about a job."""
 
 
 def _changed(path: Path) -> int | None:
@@ -112,32 +151,32 @@ def _changed(path: Path) -> int | None:
 
 
 def _forget(run: RunDirectory) -> None:
-    with told(run.path):
-        (run.path / _LAST).unlink(missing_ok=True)
+    with write_errors(run.path):
+        (run.path / _JOB).unlink(missing_ok=True)
+        (run.path / _ANSWER).unlink(missing_ok=True)
 
 
-def _last(run: RunDirectory) -> dict[str, str] | None:
+def _last(run: RunDirectory) -> records.RayJob | None:
+    return records.ray_job(run.path / _JOB)
+
+
+@contextmanager
+def _client(address: str, verb: str) -> Iterator[JobSubmissionClient]:
+    """Ray's own client, which waits only so long for an answer. Whatever it raises becomes a PipelineError."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        return dict(json.loads((run.path / _LAST).read_text()))
-    except (OSError, ValueError):
-        return None
+        from ray.job_submission import JobSubmissionClient
+    except ImportError as error:
+        raise PipelineError(f"{CLUSTER} is set, but Ray is not installed: `pip install 'righttree[ray]'`") from error
 
+    class Client(JobSubmissionClient):
+        def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
+            return super()._do_request(method, endpoint, **{"timeout": _TIMEOUT_S, **options})
 
-def _ray(address: str, verb: str, *arguments: str) -> str:
-    """What Ray's command line says."""
-    command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "job", verb, "--address", address, *arguments]
     try:
-        done = subprocess.run(
-            command,
-            env={"RAY_USAGE_STATS_ENABLED": "0", **os.environ, "RAY_LOG_TO_STDERR": "0"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_LIMIT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise PipelineError(f"Ray at {address} did not answer in {_LIMIT_S:.0f} s: is {CLUSTER} right?") from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
-        raise PipelineError(f"Ray at {address} refused `ray job {verb}` ({lines[-1]:.300}): is {CLUSTER} right?")
-    return done.stdout + done.stderr
+        yield Client(address)
+    except Exception as error:  # of Ray, of requests, or a plain RuntimeError that repeats what the server said
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise PipelineError(
+            f"Ray at {address} refused `ray job {verb}` ({reason:.300}): is {CLUSTER} right?"
+        ) from error

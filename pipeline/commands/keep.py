@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline import jobs, runs
+from pipeline import jobs, recorded, runs
 from pipeline.commands import Command
 from pipeline.errors import PipelineError
 from warehouse import store
@@ -108,6 +108,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _runs(arguments: argparse.Namespace) -> int:
+    recorded.provide(store.home(), required=False)
     _list_runs()
     while arguments.watch:
         time.sleep(_WATCH_S)
@@ -117,16 +118,21 @@ def _runs(arguments: argparse.Namespace) -> int:
 
 
 def _list_runs() -> None:
-    found = jobs.list_runs(store.home())
-    if not found:
-        print(f"no runs in {store.home()}; start one with `righttree run --profile quick`")
-    for run in found:
+    data = store.home()
+    jobs.refresh(data)
+    listed = jobs.list_runs(data)
+    if not listed:
+        print(f"no runs in {data}; start one with `righttree run --profile quick`")
+    for run in listed:
         done = sum(stage.state == "done" for stage in run.stages)
         doing = next((_doing(stage) for stage in run.stages if stage.state == "running"), "")
         waits = f"waits for {run.waits_for or f'Ray at {run.submitted_to}'}" if run.state == "waiting" else ""
-        detail = run.error if run.state == "failed" else waits or doing
+        detail = run.error if run.state in ("failed", "unreadable") else waits or doing
         stages = f"{done}/{len(run.stages)} stages"
         print(f"{run.run_id}  {run.state:<11}  {stages}  {run.wall_s:6.0f} s  {detail or ''}".rstrip(), flush=True)
+    for run_id in recorded.published_runs(data):
+        if run_id not in {run.run_id for run in listed}:
+            print(f"{run_id}  published    imported, without a run directory", flush=True)
 
 
 def _doing(stage: jobs.StageProgress) -> str:
@@ -152,11 +158,13 @@ def _publish(arguments: argparse.Namespace) -> int:
     from pipeline.stages.publish import publish_run
 
     data = store.home()
-    named = arguments.runs or [run_id for run_id in runs.run_ids(data) if runs.open_run(data, run_id).is_finished]
+    readable = [run.run_id for run in jobs.list_runs(data) if run.state != "unreadable"]
+    named = arguments.runs or [run_id for run_id in readable if runs.open_run(data, run_id).is_finished]
     if not named:
         raise PipelineError(f"no finished run in {data}; start one with `righttree run --profile quick`")
     for run in [runs.open_run(data, run_id) for run_id in named]:
-        print(f"{run.run_id}: {sum(publish_run(run).values())} rows")
+        with run.held():  # so that nobody deletes it meanwhile
+            print(f"{run.run_id}: {sum(publish_run(run).values())} rows")
     return 0
 
 
@@ -189,6 +197,7 @@ def _data(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from pipeline.outside import export_run
 
+    recorded.provide(store.home())
     print(export_run(store.home(), arguments.run, arguments.folder))
     return 0
 

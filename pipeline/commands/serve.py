@@ -6,11 +6,10 @@ import argparse
 import os
 import sys
 
-from pipeline import jobs
+from pipeline import jobs, recorded
 from pipeline.commands import Command
 from pipeline.config import load_profile
 from warehouse import store
-from warehouse.errors import WarehouseError
 
 
 def add(command: Command) -> None:
@@ -28,16 +27,8 @@ def add(command: Command) -> None:
 
 
 def _app(arguments: argparse.Namespace) -> int:
-    from pipeline import recorded
-
     data = store.home()
-    try:
-        published = recorded.publish_if_empty(data)
-    except WarehouseError as error:  # a folder that is only read: the dashboard says what is missing
-        print(f"righttree: the recorded run cannot be published: {error}", file=sys.stderr)
-    else:
-        if published:
-            print(f"{published.run_id}, the recorded run, is published: {published.counts}")
+    recorded.provide(data, required=False)
     if arguments.run:
         print(jobs.ensure(data, load_profile(arguments.run)))
     # -P: a file of the user's folder must not stand in for a module of the same name

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pipeline import recorded
 from pipeline.commands import Command
 from warehouse import store
 
@@ -67,6 +68,7 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
 def _measure(arguments: argparse.Namespace) -> int:
     from pipeline.measure import report
 
+    recorded.provide(store.home())
     print(report(store.home(), arguments))
     return 0
 
@@ -74,5 +76,6 @@ def _measure(arguments: argparse.Namespace) -> int:
 def _findings(arguments: argparse.Namespace) -> int:
     from pipeline.findings import findings
 
+    recorded.provide(store.home())
     print(findings(store.home(), arguments.run, arguments.output, arguments.replicates, arguments.seed))
     return 0

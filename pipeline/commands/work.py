@@ -196,7 +196,8 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _retry(data: Path, run_id: str | None, engine: EngineOptions) -> int:
     if run_id is None:
-        some = [found.run_id for found in jobs.list_runs(data) if jobs.failed_policies(data, found.run_id)]
+        readable = [run.run_id for run in jobs.list_runs(data) if run.state != "unreadable"]
+        some = [run_id for run_id in readable if jobs.failed_policies(data, run_id)]
         if not some:
             print("nothing to retry: no run has a policy that could not be trained")
             return 0

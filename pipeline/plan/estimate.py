@@ -242,11 +242,11 @@ def _of_this_machine(data: Path) -> Iterator[Finished]:
     for run_id in runs.run_ids(data):
         try:
             run = runs.open_run(data, run_id)
+            manifest = run.manifest()
         except PipelineError:
             continue
-        manifest = run.manifest()
-        if manifest is not None and _machine(manifest["host"]) == machine:
-            yield Finished(f"run {run_id}", run.config, manifest["stages"], cache(partial(sizes, run.path)))
+        if manifest is not None and _machine(manifest.get("host", {})) == machine:
+            yield Finished(f"run {run_id}", run.config, manifest.get("stages", {}), cache(partial(sizes, run.path)))
 
 
 def _machine(facts: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -266,8 +266,8 @@ def _share_done(run: runs.RunDirectory, stage: str) -> float:
     """How much of a stage a run has done, 0 to 1."""
     if run.is_done(stage):
         return 1.0
-    shown = {state["name"]: state for state in run.progress().get("stages", [])}.get(stage, {})
-    return min(1.0, shown["done"] / shown["total"]) if shown.get("total") else 0.0
+    records = [record for record in run.progress().get("stages", []) if record["name"] == stage and record.get("total")]
+    return min(1.0, records[0].get("done", 0) / records[0]["total"]) if records else 0.0
 
 
 def _texts_to_score(run: runs.RunDirectory) -> set[texts.Text]:

@@ -14,6 +14,7 @@ from pipeline.__main__ import build_parser, main
 from pipeline.config import load_profile
 from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN, righttree, righttree_process
+from warehouse import reads, store
 from warehouse.measures import MEASURES
 
 COMMANDS = ("run", "resume", "extend", "add-rm", "cancel", "delete", "runs", "publish", "measure")
@@ -200,12 +201,44 @@ def test_an_unknown_command_or_option_ends_with_exit_code_2(tmp_path: Path) -> N
 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
     assert "righttree run --profile quick" in righttree("runs", home=tmp_path).stdout
-    for command in ("measure", "publish"):
-        done = righttree(command, home=tmp_path)
-        assert done.returncode == 2
-        assert "righttree run --profile quick" in done.stderr
+    done = righttree("publish", home=tmp_path)
+    assert done.returncode == 2
+    assert "righttree run --profile quick" in done.stderr
     assert righttree("resume", home=tmp_path).stdout.startswith("nothing to resume")
-    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("runs",),
+        ("measure", "--replicates", "10"),
+        ("findings", "--replicates", "10", "--output", "FOLDER/findings.md"),
+        ("export", "FOLDER/exported"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_the_recorded_run_is_there_from_the_first_command_on(tmp_path: Path, command: tuple[str, ...]) -> None:
+    home = tmp_path / "home"
+    done = righttree(*(word.replace("FOLDER", str(tmp_path)) for word in command), home=home)
+    assert done.returncode == 0, done.stderr
+    assert "the recorded run, is published: " in done.stderr
+    with store.open_read_only(home) as connection:
+        (run_id,) = reads.runs(connection)["run_id"]
+    assert run_id in done.stdout
+    again = righttree("runs", home=home)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert f"{run_id}  published" in again.stdout
+
+
+@pytest.mark.parametrize("command", [("runs",), ("measure",), ("findings",), ("export", "exported")])
+def test_a_folder_that_cannot_be_written_says_so_in_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("")
+    done = righttree(*command, home=tmp_path / "file" / "home")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (0 if command == ("runs",) else 2)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("righttree: the recorded run cannot be published: ")
+    assert "cannot be written (Not a directory)" in line
 
 
 def test_runs_lists_state_and_stages(smoke_home: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.config import load_profile
 from pipeline.errors import ReadOnly, RunBusy, UnknownRun
 from tests.app import simulated
 from tests.conftest import righttree
-from warehouse import reads, store
+from warehouse import ingest, reads, store
 from warehouse.errors import WarehouseError
 from warehouse.schema import TABLES
 
@@ -77,6 +77,46 @@ def test_a_run_at_work_and_a_read_only_folder_are_left_alone(home: Path, monkeyp
     assert {path for path in home.rglob("*") if path.name not in (".lock", ".turn")} == {
         path for path in before if path.name not in (".lock", ".turn")
     }
+
+
+def test_nobody_begins_to_work_on_a_run_while_it_is_deleted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun between a look and the removal, a run would be published again, or go on in a folder that is gone."""
+    code = (
+        "from pathlib import Path; from pipeline import runs\n"
+        f"with runs.open_run(Path({str(home)!r}), 'one').held(): pass"
+    )
+    tries: list[str] = []
+
+    def try_to_begin() -> None:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        tries.append(done.stderr)
+
+    published, removed = store.open_read_only, ingest.remove
+
+    def look(*arguments: object, **options: object) -> object:
+        try_to_begin()
+        return published(*arguments, **options)  # type: ignore[arg-type]
+
+    def unpublish(data: Path, run_id: str) -> None:
+        try_to_begin()
+        removed(data, run_id)
+
+    monkeypatch.setattr(store, "open_read_only", look)
+    monkeypatch.setattr(ingest, "remove", unpublish)
+    jobs.delete(home, "one")
+    monkeypatch.undo()
+    assert len(tries) >= 2
+    assert all(RunBusy.__name__ in stderr for stderr in tries)
+    assert "one" not in runs.run_ids(home)
+    assert {run_id for _, run_id in counts(home)} == {"two"}
+
+
+def test_a_run_that_is_executing_stays_published(home: Path) -> None:
+    """Held by somebody else, it is refused before anything is unpublished."""
+    build = store.build_id(home)
+    with runs.open_run(home, "one").held(), pytest.raises(RunBusy):
+        jobs.delete(home, "one")
+    assert store.build_id(home) == build
 
 
 def test_with_a_warehouse_that_cannot_be_read_nothing_is_deleted(home: Path) -> None:

@@ -136,9 +136,10 @@ def test_bad_input_gets_one_line_and_exit_code_2_and_changes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_empty_warehouse_has_nothing_to_export(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_an_empty_warehouse_without_the_recorded_run_has_nothing_to_export(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path / "none")
     assert main(["export", str(tmp_path / "new")]) == 2
     assert "righttree run --profile quick" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -309,7 +309,7 @@ def test_a_run_waits_until_the_cluster_begins_with_it_and_can_be_taken_back(
 
     lost = runs.create(home, config, "not-seen-there")
     submitted.submit(address, tmp_path, lost, EngineOptions())  # as if the cluster had another data folder
-    wait_until(lambda: submitted.look_after(lost) or submitted.awaited(lost) is None, PATIENCE_S)
+    wait_until(lambda: submitted.ask(lost) or submitted.awaited(lost) is None, PATIENCE_S)
     failed = jobs.status(home, lost.run_id)
     assert failed.state == "failed"
     assert failed.error is not None

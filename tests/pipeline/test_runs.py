@@ -135,4 +135,8 @@ def test_a_config_that_was_tampered_with_is_refused(run: runs.RunDirectory, tmp_
     (run.path / "config.json").write_text(json.dumps(settings | {"seed": "many"}))
     with pytest.raises(InvalidConfig, match="run one: seed"):
         runs.open_run(tmp_path, "one")
-    assert jobs.list_runs(tmp_path) == []
+    (listed,) = jobs.list_runs(tmp_path)
+    assert (listed.state, listed.error) == (
+        "unreadable",
+        "run one: seed: Input should be a valid integer, unable to parse string as an integer; got 'many'",
+    )

@@ -12,15 +12,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from warehouse import reads, store
+from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
 from warehouse.outside.formats import read_parquet
 from warehouse.outside.sheet import invalid, shown
@@ -46,15 +44,13 @@ def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[
             raise UnknownName(
                 f"run {run_id!r} is not in the warehouse; it has {reads.runs(connection)['run_id'].to_list()}"
             )
-    draft = target.with_name(f".partial-{secrets.token_hex(4)}-{target.name}")
     try:
-        draft.mkdir(parents=True)
-        _write(draft, run_id, frames)
-        draft.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(target) as draft:
+            draft.mkdir()
+            _write(draft, run_id, frames)
     except OSError as error:
         raise WarehouseError(f"{target} cannot be written ({error.strerror}); export to another folder") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return run_id, {name: frame.height for name, frame in frames.items()}
 
 
@@ -114,13 +110,10 @@ def _write(folder: Path, run_id: str, frames: dict[str, pl.DataFrame]) -> None:
     for name, frame in frames.items():
         path = folder / f"{name}.parquet"
         frame.write_parquet(path, compression="zstd")
-        tables[name] = {"rows": frame.height, "sha256": _synced_digest(path)}
-    manifest = folder / MANIFEST
-    manifest.write_text(json.dumps({"format": _FORMAT, "run_id": run_id, "tables": tables}, indent=2) + "\n")
-    _synced_digest(manifest)
+        tables[name] = {"rows": frame.height, "sha256": _digest(path)}
+    (folder / MANIFEST).write_text(json.dumps({"format": _FORMAT, "run_id": run_id, "tables": tables}, indent=2) + "\n")
 
 
-def _synced_digest(path: Path) -> str:
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()

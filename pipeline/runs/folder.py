@@ -1,0 +1,114 @@
+"""The folder of all runs: create, open, list and remove their directories."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.config import Config, validated
+from pipeline.errors import DamagedRun, InvalidConfig, UnknownRun
+from pipeline.runs import records
+from pipeline.runs.directory import RunDirectory
+from pipeline.writing import write_errors
+from warehouse import files
+
+_PLAIN = re.compile(r"[a-zA-Z0-9][\w.-]{0,99}", re.ASCII)
+_REMOVED = f"{files.TEMPORARY}removed-"
+
+
+def runs_folder(data: Path) -> Path:
+    return data / "runs"
+
+
+def create(
+    data: Path, config: Config, run_id: str | None = None, fill: Callable[[Path], object] = lambda _: None
+) -> RunDirectory:
+    """A new run directory, its config in it and what `fill` puts there.
+
+    Raises InvalidConfig for an id that is already used or no plain name.
+    """
+    if run_id is None:
+        run_id = f"{config.profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    check_id(run_id)
+    path = runs_folder(data) / run_id
+    if path.exists():
+        raise InvalidConfig(f"run {run_id!r} exists already; continue it with `righttree resume {run_id}`")
+    created = datetime.now(UTC).isoformat(timespec="microseconds")  # two runs may begin within one second
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path, sync=False) as draft:
+            draft.mkdir()
+            (draft / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
+            (draft / "created.json").write_text(json.dumps({"created_at": created}) + "\n")
+            fill(draft)
+    return RunDirectory(path, config)
+
+
+def remove(path: Path) -> None:
+    """Remove a run's directory, which the caller holds.
+
+    A kill leaves a folder without a run's name, which the next removal clears. Raises NotWritten.
+    """
+    folder = path.parent
+    with write_errors(path):
+        path.rename(folder / f"{_REMOVED}{path.name}-{secrets.token_hex(2)}")
+    with write_errors(folder):
+        for removed in folder.glob(f"{_REMOVED}*"):
+            shutil.rmtree(removed)
+
+
+def check_id(run_id: str) -> None:
+    """Raise InvalidConfig for a run id that is no plain name, which a folder can have."""
+    if not _PLAIN.fullmatch(run_id):
+        raise InvalidConfig(
+            f"run id {run_id!r:.80}: use letters, digits, '-', '_' and '.' only, a letter or digit first, 100 at most"
+        )
+
+
+def run_path(data: Path, run_id: str) -> Path:
+    """The directory of an existing run, readable or not. Raises UnknownRun."""
+    path = runs_folder(data) / run_id
+    if not _PLAIN.fullmatch(run_id) or not os.path.lexists(path / "config.json"):
+        raise UnknownRun(f"no run {run_id!r} in {runs_folder(data)}; there are {run_ids(data) or 'none'}")
+    return path
+
+
+def open_run(data: Path, run_id: str) -> RunDirectory:
+    """An existing run. Raises UnknownRun, or DamagedRun or InvalidConfig if its config cannot be read."""
+    path = run_path(data, run_id)
+    settings = records.read_object(path / "config.json")
+    if settings is None:
+        raise DamagedRun(f"run {run_id}: {path / 'config.json'} is no JSON; start a new run")
+    return RunDirectory(path, validated(settings, f"run {run_id}"))
+
+
+def run_ids(data: Path) -> list[str]:
+    """Ids of all runs in the data folder, the newest first."""
+    folder = runs_folder(data)
+    if not folder.is_dir():
+        return []
+    paths = [path for path in folder.iterdir() if path.name[0] != "." and os.path.lexists(path / "config.json")]
+    return [path.name for path in sorted(paths, key=lambda path: (_sort_key(path), path.name), reverse=True)]
+
+
+def created_at(path: Path) -> str:
+    """When the run directory was created: UTC, ISO 8601, to the microsecond; empty if unknown. Raises DamagedRun."""
+    return records.created_at(path / "created.json")
+
+
+def _sort_key(path: Path) -> str:
+    with suppress(DamagedRun):
+        return created_at(path)
+    return ""
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
