@@ -16,7 +16,7 @@ from warehouse.measures import Evaluation, ScoreCube
 def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
     """One row per golden–proxy pair, the identity left out; figures are null where undefined.
 
-    `reward_models` is the table of the run in the order of the evaluation's axes. `error` is the
+    `reward_models` is the table of the run in the order of the evaluation's axes. `value` is the
     measure's value, `ndr_low` to `ndr_high` the 95 % interval of NDR.
     """
     names = reward_models["reward_model_id"].to_numpy()
@@ -28,20 +28,20 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
             "proxy": names[proxy],
             "golden_flip_rate": flips.gather(golden),
             "proxy_flip_rate": flips.gather(proxy),
-            "error": evaluation.error_MM[golden, proxy].astype(np.float64),
+            "value": evaluation.value_MM[golden, proxy].astype(np.float64),
             "ndr": evaluation.ndr_MM[golden, proxy].astype(np.float64),
             "ndr_low": evaluation.ndr_low_MM[golden, proxy].astype(np.float64),
             "ndr_high": evaluation.ndr_high_MM[golden, proxy].astype(np.float64),
-            "error_defined": evaluation.error_defined_MM[golden, proxy],
+            "value_defined": evaluation.value_defined_MM[golden, proxy],
             "ndr_defined": evaluation.ndr_defined_MM[golden, proxy],
         }
     )
     return frame.with_columns(
         pl.when("ndr_defined").then(pl.col("ndr", "ndr_low", "ndr_high")),
-        error=pl.when("error_defined").then("error"),
+        value=pl.when("value_defined").then("value"),
         regret=pl.when("ndr_defined").then(1 - pl.col("ndr")),
-        defined=pl.col("error_defined") & pl.col("ndr_defined"),
-    ).drop("error_defined", "ndr_defined")
+        defined=pl.col("value_defined") & pl.col("ndr_defined"),
+    ).drop("value_defined", "ndr_defined")
 
 
 def defined(pairs: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""`righttree measure`: the value, interval and correlations of a measure × test set × optimizer, without a browser.
+"""`righttree measure`: the value, interval and correlations of a measure × test set × optimiser, without a browser.
 
 The names in the JSON are a public interface.
 """
@@ -34,6 +34,9 @@ from warehouse.schema import CATEGORIES
 
 Found = dict[str, Any]
 
+SCHEMA_VERSION = 2
+"""Of the JSON. 1 had no `schema_version`, and called a pair's `value` its `error`."""
+
 
 def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName, InvalidChoice and InvalidConfig."""
@@ -52,7 +55,13 @@ def report(data: Path, choice: argparse.Namespace) -> str:
             where, values = {"strength": strength}, reads.policy_values(*of_policies, strength, choice.kl_coefficient)
         else:
             where, values = {"kl": choice.kl}, policy_values_at_kl(*of_policies, choice.kl, choice.kl_coefficient)
-    about = {"run": run_id, "optimizer": choice.optimizer, **where, "level": choice.level}
+    about: Found = {
+        "schema_version": SCHEMA_VERSION,
+        "run": run_id,
+        "optimizer": choice.optimizer,
+        **where,
+        "level": choice.level,
+    }
     about |= {"kl_coefficient": choice.kl_coefficient} if choice.kl_coefficient is not None else {}
     about |= {"source": ",".join(sources), "paraphrase": choice.paraphrase}
     if choice.compare:
@@ -89,10 +98,9 @@ def as_json(about: Found, names: tuple[str, ...], evaluation: Evaluation) -> Fou
     for g, golden in enumerate(names):
         for m, proxy in enumerate(names):
             if g != m:
-                error_defined, ndr_defined = evaluation.error_defined_MM[g, m], evaluation.ndr_defined_MM[g, m]
-                error = float(evaluation.error_MM[g, m]) if error_defined else None
-                ndr = float(evaluation.ndr_MM[g, m]) if ndr_defined else None
-                pairs.append({"golden": golden, "proxy": proxy, "error": error, "ndr": ndr})
+                value = float(evaluation.value_MM[g, m]) if evaluation.value_defined_MM[g, m] else None
+                ndr = float(evaluation.ndr_MM[g, m]) if evaluation.ndr_defined_MM[g, m] else None
+                pairs.append({"golden": golden, "proxy": proxy, "value": value, "ndr": ndr})
     estimates = evaluation.within if about["level"] == "within" else evaluation.correlations
     return {
         "measure": evaluation.measure,
@@ -147,7 +155,7 @@ def _text(found: Found) -> str:
     width = max(len(pair["golden"]) for pair in found["pairs"])
     lines += ["", f"  {'golden':<{width}}  {'proxy':<{width}}  {found['measure']:>15}  {'NDR':>9}"]
     for pair in found["pairs"]:
-        figures = f"{_number(pair['error']):>15}  {_number(pair['ndr']):>9}"
+        figures = f"{_number(pair['value']):>15}  {_number(pair['ndr']):>9}"
         lines.append(f"  {pair['golden']:<{width}}  {pair['proxy']:<{width}}  {figures}")
     return "\n".join(lines)
 

@@ -23,7 +23,7 @@ from warehouse.measures import MEASURES, ScoreCube, prepare
 scores = np.random.default_rng(0).normal(size=(3, 40, 5)).astype(np.float32)
 cube = ScoreCube(scores, ("a", "b", "c"), tuple(map(str, range(40))), ("Chat",) * 40, ("chat",) * 40)
 values = prepare(cube, "top_one")
-found = values.errors(np.ones((1, 40)), np.arange(40))[0][0][values.column_MM]
+found = values.overall(np.ones((1, 40)), np.arange(40))[0][0][values.column_MM]
 same = (scores[:, None].argmax(-1) == scores[None].argmax(-1)).mean(-1)
 off = ~np.eye(3, dtype=bool)
 assert np.allclose(found[off], same[off]) and "top_one" in MEASURES

@@ -13,7 +13,7 @@ _CELLS_WITH_FIGURES = 10
 
 
 def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerChart:
-    """`column` is `error` or `ndr`; a click selects `golden` and `proxy`. The diagonal stays empty: no pair is there.
+    """`column` is `value` or `ndr`; a click selects `golden` and `proxy`. The diagonal stays empty: no pair is there.
 
     `pairs`: columns as for `scatter`, nulls where undefined; a null is drawn as a dash.
     """

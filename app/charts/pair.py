@@ -45,7 +45,7 @@ def tooltip(pairs: pl.DataFrame, measure_title: str) -> list[alt.Tooltip]:
             sides.append(alt.Tooltip(f"{side}_flip_rate:Q", title=title, format=".0%"))
     return [
         *sides,
-        alt.Tooltip("error:Q", title=measure_title, format=".3f"),
+        alt.Tooltip("value:Q", title=measure_title, format=".3f"),
         alt.Tooltip("ndr:Q", title="NDR", format=".3f"),
         alt.Tooltip("ndr_low:Q", title="95% from", format=".3f"),
         alt.Tooltip("ndr_high:Q", title="to", format=".3f"),

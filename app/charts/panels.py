@@ -21,7 +21,7 @@ def panels(pairs: pl.DataFrame, captions: Mapping[str, str], measure_title: str)
 
     `pairs`: columns as for `scatter`, without nulls, and `category`.
     """
-    x = alt.X("error:Q", title=measure_title, scale=_scale(pairs, "error"), axis=alt.Axis(tickCount=4))
+    x = alt.X("value:Q", title=measure_title, scale=_scale(pairs, "value"), axis=alt.Axis(tickCount=4))
     y = alt.Y("ndr:Q", title="NDR", scale=_scale(pairs, "ndr"), axis=alt.Axis(tickCount=4))
     return [
         _panel(pairs.filter(category=name), measure_title, x, y, panel_title(name, caption))
@@ -38,7 +38,7 @@ def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y, title: a
     frame: dict[str, Any] = {"title": title, "height": HEIGHT, "padding": {"bottom": 4}}
     base = alt.Chart(pairs).encode(x=x, y=y)
     if pairs.height > MANY:
-        cells = density(pairs, "error", "ndr", measure_title, "NDR", "pairs")
+        cells = density(pairs, "value", "ndr", measure_title, "NDR", "pairs")
         cells.encoding.color.legend = None
         return layered([cells], **frame)
     points = base.mark_circle(size=28, opacity=0.7).encode(
@@ -46,8 +46,8 @@ def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y, title: a
         tooltip=tooltip(pairs, measure_title),
     )
     layers = [points]
-    if pairs["error"].n_unique() > 2:
-        fit = base.transform_regression("error", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, clip=True, aria=False)
+    if pairs["value"].n_unique() > 2:
+        fit = base.transform_regression("value", "ndr").mark_line(opacity=SOFT, strokeWidth=1.5, clip=True, aria=False)
         layers.append(fit.encode(x=x, y=y, color=alt.ColorValue(INK)))
     return layered(layers, **frame)
 

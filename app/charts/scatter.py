@@ -23,17 +23,17 @@ _LARGE_POINTS = 200
 def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
     """Measure (across) against NDR (up), one point per defined pair; a click selects `golden` and `proxy`.
 
-    `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, error, ndr, ndr_low, ndr_high, chosen`, without
+    `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, value, ndr, ndr_low, ndr_high, chosen`, without
     nulls, but for flip rates that are not known. The chosen pair is ringed, and the 95 % interval of its NDR drawn.
     Ticks along the edges are the points once more, for each figure alone. Very many pairs are drawn as their density,
     in which nothing can be clicked.
     """
     base = described(pairs)
     x = alt.X(
-        "error:Q",
+        "value:Q",
         title=measure_title,
         scale=alt.Scale(zero=False, padding=12),
-        axis=alt.Axis(tickCount=6, format=alt.Undefined if pairs["error"].n_unique() > 1 else ".3f"),
+        axis=alt.Axis(tickCount=6, format=alt.Undefined if pairs["value"].n_unique() > 1 else ".3f"),
     )
     y = alt.Y("ndr:Q", title=_NDR, axis=alt.Axis(format=".1f", tickCount=6))
     points = (
@@ -58,10 +58,10 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
         .encode(x=x, y=y, color=alt.ColorValue(INK))
     )
     if pairs.height > MANY:
-        points = density(pairs, "error", "ndr", measure_title, _NDR, "pairs")
+        points = density(pairs, "value", "ndr", measure_title, _NDR, "pairs")
     layers: list[alt.Chart] = [*_reference(1.0, "nothing lost", "left"), *_reference(0.0, "no gain", "right")]
-    if pairs["error"].n_unique() > 2:
-        fit = base.transform_regression("error", "ndr").mark_line(
+    if pairs["value"].n_unique() > 2:
+        fit = base.transform_regression("value", "ndr").mark_line(
             opacity=SOFT, strokeWidth=1.5, strokeDash=[5, 4], aria=False
         )
         layers.append(fit.encode(x=x, y=y, color=alt.ColorValue(INK)))
@@ -70,7 +70,7 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
 
 
 def _margins(base: alt.Chart, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """A tick per point at the lower edge for its error, at the right one for its NDR."""
+    """A tick per point at the lower edge for its value, at the right one for its NDR."""
     ticks = base.encode(color=alt.ColorValue(INK))
     below = ticks.mark_tick(yOffset=-4, size=8, thickness=1, opacity=0.35, aria=False)
     beside = ticks.mark_tick(xOffset=-4, size=8, thickness=1, opacity=0.35, aria=False)

@@ -15,7 +15,7 @@ def pairs(measure_title: str) -> Mapping[str, Any]:
         "proxy": "Proxy",
         "golden_flip_rate": st.column_config.NumberColumn("Golden: labels flipped", format="percent"),
         "proxy_flip_rate": st.column_config.NumberColumn("Proxy: labels flipped", format="percent"),
-        "error": st.column_config.NumberColumn(measure_title, format="%.3f"),
+        "value": st.column_config.NumberColumn(measure_title, format="%.3f"),
         "ndr": st.column_config.NumberColumn("NDR", format="%.3f"),
         "ndr_low": st.column_config.NumberColumn("NDR, 95% from", format="%.3f"),
         "ndr_high": st.column_config.NumberColumn("to", format="%.3f"),

@@ -59,7 +59,7 @@ def _choose(chosen: Selection, options: Options, reward_models: pl.DataFrame) ->
 
 def _figures(row: dict[str, Any], measure_title: str) -> None:
     with st.container(key="pair-figures", horizontal=True, gap="medium"):
-        st.metric(measure_title, number(row["error"], 3), width="content")
+        st.metric(measure_title, number(row["value"], 3), width="content")
         st.metric("NDR", number(row["ndr"], 3), width="content", help="Share of the golden's own gain that is kept.")
         st.metric("NDR, 95% interval", interval(row["ndr_low"], row["ndr_high"]), width="content")
         st.metric("Regret", number(row["regret"], 3), width="content", help="1 − NDR: what is lost.")

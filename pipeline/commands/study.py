@@ -32,7 +32,9 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(*names, help=help, **settings)
 
     option("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
-    option("--measure", default="accuracy", metavar="NAME", help="RM-error measure, or all (default: accuracy)")
+    option(
+        "--measure", default="accuracy", metavar="NAME", help="measure of the reward models, or all (default: accuracy)"
+    )
     option("--compare", metavar="A,B", help="two measures: the paired bootstrap of their difference")
     option("--optimizer", default="bon", metavar="NAME", help="bon (default) or ppo")
     where = parser.add_mutually_exclusive_group()

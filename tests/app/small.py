@@ -33,7 +33,7 @@ OPTIONS = Options(
 
 
 def evaluation(undefined_golden: int | None = None) -> Evaluation:
-    """Errors 0.6 … and NDRs 0.1 …, counted up over the matrix; one golden may be without a defined NDR."""
+    """Values 0.6 … and NDRs 0.1 …, counted up over the matrix; one golden may be without a defined NDR."""
     size = len(NAMES)
     off_diagonal = ~np.eye(size, dtype=bool)
     ndr_defined = np.ones((size, size), dtype=bool)
@@ -42,8 +42,8 @@ def evaluation(undefined_golden: int | None = None) -> Evaluation:
     estimate = Estimate(0.5, 0.1, 0.8, 1000)
     return Evaluation(
         measure="accuracy",
-        error_MM=0.6 + np.arange(9.0).reshape(3, 3) / 100,
-        error_defined_MM=off_diagonal,
+        value_MM=0.6 + np.arange(9.0).reshape(3, 3) / 100,
+        value_defined_MM=off_diagonal,
         ndr_MM=np.arange(9.0).reshape(3, 3) / 10,
         ndr_low_MM=np.arange(9.0).reshape(3, 3) / 10 - 0.05,
         ndr_high_MM=np.arange(9.0).reshape(3, 3) / 10 + 0.05,

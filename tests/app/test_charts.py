@@ -22,11 +22,11 @@ def layers_of(chart: Any, mark: str) -> list[dict[str, Any]]:
 
 def test_the_scatter_draws_measure_against_ndr_and_tells_both_reward_models_on_hover() -> None:
     (points,) = layers_of(scatter(pairs(), "Accuracy"), "circle")
-    assert (points["encoding"]["x"]["field"], points["encoding"]["y"]["field"]) == ("error", "ndr")
+    assert (points["encoding"]["x"]["field"], points["encoding"]["y"]["field"]) == ("value", "ndr")
     assert points["encoding"]["x"]["title"] == "Accuracy"
     told = [entry["field"] for entry in points["encoding"]["tooltip"]]
     assert len({entry["title"] for entry in points["encoding"]["tooltip"]}) == len(told)
-    assert told == ["golden", "golden_flip_rate", "proxy", "proxy_flip_rate", "error", "ndr", "ndr_low", "ndr_high"]
+    assert told == ["golden", "golden_flip_rate", "proxy", "proxy_flip_rate", "value", "ndr", "ndr_low", "ndr_high"]
 
 
 @pytest.mark.parametrize("chart", [scatter(pairs(), "Accuracy"), matrix(pairs(), "ndr", "Accuracy")])
@@ -47,7 +47,7 @@ def test_no_line_is_fitted_through_fewer_than_three_values() -> None:
 
 
 def test_the_matrix_orders_both_axes_alike_by_flip_rate() -> None:
-    cells = layers_of(matrix(pairs().reverse(), "error", "Accuracy"), "rect")[0]
+    cells = layers_of(matrix(pairs().reverse(), "value", "Accuracy"), "rect")[0]
     assert cells["encoding"]["x"]["sort"] == cells["encoding"]["y"]["sort"] == list(NAMES)
 
 
@@ -61,7 +61,7 @@ def test_the_matrix_prints_figures_while_they_can_be_read_and_a_legend_beyond() 
             "proxy",
             "golden_flip_rate",
             "proxy_flip_rate",
-            "error",
+            "value",
             "ndr",
             "ndr_low",
             "ndr_high",

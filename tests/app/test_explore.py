@@ -51,10 +51,10 @@ def test_the_page_shows_the_same_figures_as_the_command_line(smoke_home: Path, e
 
 def test_changing_the_measure_changes_the_figures_and_the_address(simulated_home: Path, explore: OpenPage) -> None:
     page = explore(simulated_home)
-    before = table(page)["error"].to_list()
+    before = table(page)["value"].to_list()
     page.selectbox(key="choose.measure").set_value("brier").run()
     assert not page.exception
-    assert page.dataframe[0].value["error"].to_list() != before
+    assert page.dataframe[0].value["value"].to_list() != before
     assert page.title[0].value.startswith("Brier score")
     assert address(page) == {"measure": "brier"}
 

@@ -30,7 +30,7 @@ def test_every_pair_but_the_identity_is_a_row_with_its_own_figures() -> None:
         "proxy": "flip-0.00",
         "golden_flip_rate": 0.4,
         "proxy_flip_rate": 0.0,
-        "error": pytest.approx(0.66),
+        "value": pytest.approx(0.66),
         "ndr": pytest.approx(0.6),
         "ndr_low": pytest.approx(0.55),
         "ndr_high": pytest.approx(0.65),
@@ -43,7 +43,7 @@ def test_an_undefined_pair_stays_in_the_table_without_figures_and_leaves_the_sca
     table = frames.pairs(evaluation(undefined_golden=1), REWARD_MODELS)
     undefined = table.filter(golden=NAMES[1])
     assert undefined.select("ndr", "ndr_low", "ndr_high", "regret").null_count().row(0) == (2, 2, 2, 2)
-    assert undefined["error"].null_count() == 0
+    assert undefined["value"].null_count() == 0
     assert frames.defined(table)["golden"].unique().sort().to_list() == [NAMES[0], NAMES[2]]
 
 

@@ -37,5 +37,5 @@ def test_what_is_not_known_of_its_reward_models_is_not_shown(imported_home: Path
     assert "Reward variance" in "\n".join(caption.value for caption in page.caption)
     explore = open_view("explore", imported_home)
     charts = "\n".join(str(chart.proto.spec) for chart in explore.get("vega_lite_chart"))
-    assert '"error"' in charts
+    assert '"value"' in charts
     assert "labels flipped" not in charts.lower()

@@ -82,7 +82,7 @@ def test_peer(benchmark: BenchmarkFixture, paper: Study, measure: str) -> None:
     theirs = benchmark.pedantic(
         studies.peer_errors, args=(cube, measure, PEER_PROMPTS, PEER_MODELS), rounds=1, iterations=1
     )
-    ours, _ = ready[measure].errors(np.ones((1, PEER_PROMPTS)), np.arange(PEER_PROMPTS))
+    ours, _ = ready[measure].overall(np.ones((1, PEER_PROMPTS)), np.arange(PEER_PROMPTS))
     columns = ready[measure].column_MM[theirs["golden"], theirs["proxy"]]
     np.testing.assert_allclose(ours[0, columns], theirs["error"], atol=1e-9)
 

@@ -50,11 +50,22 @@ def test_measure_prints_one_json_object_with_the_public_names(smoke_home: Path) 
     M = len(load_profile("smoke").reward_models.ids)
     assert len(found["pairs"]) == M * (M - 1)
     for pair in found["pairs"]:
-        assert set(pair) == {"golden", "proxy", "error", "ndr"}
-        assert 0 <= pair["error"] <= 1
+        assert set(pair) == {"golden", "proxy", "value", "ndr"}
+        assert 0 <= pair["value"] <= 1
     for name in ("kendall", "spearman", "pearson", "mrr"):
         assert set(found[name]) == {"value", "low", "high"}
     assert found["undefined_pairs"] == sum(pair["ndr"] is None for pair in found["pairs"])
+
+
+def test_the_json_has_the_names_that_the_notebook_page_promises(smoke_home: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notebook.md").read_text()
+    listed = page.partition("give one object:")[2].partition("With `--measure all`")[0]
+    promised = set(re.findall(r"`([a-z_]+)`", listed))
+    found = measured(smoke_home, "--kl-coefficient", "0", "--optimizer", "ppo")
+    at_kl = json.loads(righttree("measure", "--kl", "0.5", "--json", home=smoke_home).stdout)
+    names = {*found, *at_kl, *found["kendall"], *found["pairs"][0]}
+    assert names == promised
+    assert found["schema_version"] == 2
 
 
 def test_measure_takes_the_newest_run_and_the_largest_strength(smoke_home: Path) -> None:
@@ -113,8 +124,8 @@ def test_sources_and_paraphrases_change_what_is_measured_and_are_named(smoke_hom
         "initial,initial-t1.50",
         0.5,
     )
-    errors = [[pair["error"] for pair in found["pairs"]] for found in (plain, hotter, both, paraphrased)]
-    assert all(one != other for number, one in enumerate(errors) for other in errors[:number])
+    values = [[pair["value"] for pair in found["pairs"]] for found in (plain, hotter, both, paraphrased)]
+    assert all(one != other for number, one in enumerate(values) for other in values[:number])
     for found in (hotter, both, paraphrased):
         assert [pair["ndr"] for pair in found["pairs"]] == [pair["ndr"] for pair in plain["pairs"]]
         assert found["rm_test_prompts"] == plain["rm_test_prompts"]
@@ -143,7 +154,7 @@ def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, endin
         assert json.loads(path.read_text()) == found
     else:
         rows = pl.read_csv(path) if ending == "csv" else pl.read_parquet(path)
-        assert rows["error"].to_list() == [pair["error"] for pair in found["pairs"]]
+        assert rows["value"].to_list() == [pair["value"] for pair in found["pairs"]]
         assert set(rows["kendall_value"]) == {found["kendall"]["value"]}
     assert list(tmp_path.iterdir()) == [path]
 

@@ -50,7 +50,7 @@ def test_an_imported_run_is_measured_like_plain_arrays(
     cube, values = score_cube(scores_MPR[:, order]), best_of_n_policies(scores_MPR[:, order], n=2)
     expected = evaluate(cube, values, measure="kendall")
     pairs = [(g, m) for g in range(3) for m in range(3) if g != m]
-    assert [pair["error"] for pair in found["pairs"]] == pytest.approx([expected.error_MM[pair] for pair in pairs])
+    assert [pair["value"] for pair in found["pairs"]] == pytest.approx([expected.value_MM[pair] for pair in pairs])
     ndr = [expected.ndr_MM[pair] if expected.ndr_defined_MM[pair] else None for pair in pairs]
     assert [pair["ndr"] for pair in found["pairs"]] == pytest.approx(ndr)
     kendall = expected.correlations["kendall"]

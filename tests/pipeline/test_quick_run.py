@@ -28,7 +28,7 @@ def test_accuracy_falls_as_the_flip_rate_rises(warehouse: duckdb.DuckDBPyConnect
     rates = reads.reward_models(warehouse, QUICK_RUN)["flip_rate"].to_list()
     assert rates == sorted(load_profile("quick").reward_models.flip_rates)
     found = evaluate(reads.score_cube(warehouse, QUICK_RUN), reads.policy_values(warehouse, QUICK_RUN, "bon", 8))
-    accuracy_of_proxies = found.error_MM[0, 1:].tolist()
+    accuracy_of_proxies = found.value_MM[0, 1:].tolist()
     assert accuracy_of_proxies == sorted(accuracy_of_proxies, reverse=True)
     assert accuracy_of_proxies[0] > accuracy_of_proxies[-1] + 0.1
 

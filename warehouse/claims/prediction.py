@@ -188,8 +188,8 @@ def _proxies(study: Study) -> Table:
                 row += [None, None]
                 continue
             m = one.curves.reward_models.index(name)
-            there = found.error_defined_MM[:, m]
-            accuracy = float(found.error_MM[there, m].mean()) if there.any() else None
+            there = found.value_defined_MM[:, m]
+            accuracy = float(found.value_MM[there, m].mean()) if there.any() else None
             curve = ndr_curve(last, proxy=name, replicates=study.replicates, seed=study.seed)
             row += [accuracy, curve.ndr[0]]
     return Table(

@@ -1,6 +1,6 @@
-"""How well errors predict NDR over golden–proxy pairs, in every bootstrap replicate: pooled and within each golden.
+"""How well measures predict NDR over golden–proxy pairs, in every bootstrap replicate: pooled and within each golden.
 
-METHOD, "Correlation of error with regret". A replicate draws reward models with replacement: the pair of one drawn a
+METHOD, "Correlation with regret". A replicate draws reward models with replacement: the pair of one drawn a
 times with another drawn b times stands a·b times, a pair of a reward model with itself not at all. Reward models that
 were not drawn are taken out first, so that a replicate costs what it holds; replicates with equally many distinct
 reward models are worked on together, in chunks that fit the processor's cache.
@@ -48,10 +48,10 @@ _THREADS = min(8, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
-class Errors:
-    """A measure's errors `[B, C]`, where they are defined, and which column is which pair."""
+class PairValues:
+    """A measure's values `[B, C]`, where they are defined, and which column is which pair."""
 
-    errors_BC: NDArray[np.floating]
+    values_BC: NDArray[np.floating]
     defined_BC: Bools
     column_MM: Ints
 
@@ -62,7 +62,7 @@ class Errors:
 
 
 def correlate(
-    errors: Sequence[Errors],
+    measures: Sequence[PairValues],
     ndr_BMM: NDArray[np.floating],
     ndr_defined_BMM: Bools,
     counts_BM: NDArray[np.floating],
@@ -75,20 +75,20 @@ def correlate(
     """
     B = len(counts_BM)
     names = {level: tuple(name for name in CORRELATIONS if (name, level) in wanted) for level in LEVELS}
-    found = [(_undefined(B, names["pooled"]), _undefined(B, names["within"])) for _ in errors]
+    found = [(_undefined(B, names["pooled"]), _undefined(B, names["within"])) for _ in measures]
     work = list(_chunks(counts_BM))
 
     def fill(chunk: tuple[Ints, Ints]) -> None:
         rows, _ = chunk
         for (pooled, within), figures in zip(
-            found, _chunk_figures(errors, ndr_BMM, ndr_defined_BMM, counts_BM, names, *chunk), strict=True
+            found, _chunk_figures(measures, ndr_BMM, ndr_defined_BMM, counts_BM, names, *chunk), strict=True
         ):
             for into, made in zip((pooled, within), figures, strict=True):
                 for name, (value, defined) in made.items():
                     into[name][0][rows] = value
                     into[name][1][rows] = defined
 
-    if ndr_BMM.size * len(errors) < _THREADED_ENTRIES:
+    if ndr_BMM.size * len(measures) < _THREADED_ENTRIES:
         for chunk in work:
             fill(chunk)
     else:  # NumPy lets go of the interpreter while it works on a chunk
@@ -114,7 +114,7 @@ def _chunks(counts_BM: NDArray[np.floating]) -> Iterator[tuple[Ints, Ints]]:
 
 
 def _chunk_figures(
-    errors: Sequence[Errors],
+    measures: Sequence[PairValues],
     ndr_BMM: NDArray[np.floating],
     ndr_defined_BMM: Bools,
     counts_BM: NDArray[np.floating],
@@ -134,13 +134,13 @@ def _chunk_figures(
 
     found: dict[int, tuple[Figures, Figures]] = {}
     together: list[int] = []
-    taken = np.empty((len(errors), *pair.shape))
+    taken = np.empty((len(measures), *pair.shape))
     columns: dict[bytes, Ints] = {}
-    for k, measure in enumerate(errors):
+    for k, measure in enumerate(measures):
         key = measure.column_MM.tobytes()  # a map says how many columns there are
         if key not in columns:
-            columns[key] = measure.column_MM.ravel().take(pair) + rows[:, None] * measure.errors_BC.shape[1]
-        values = measure.errors_BC.ravel()
+            columns[key] = measure.column_MM.ravel().take(pair) + rows[:, None] * measure.values_BC.shape[1]
+        values = measure.values_BC.ravel()
         if values.dtype == taken.dtype:
             values.take(columns[key], out=taken[k], mode="clip")  # nothing is beyond, but "raise" works on a copy
         else:
@@ -151,10 +151,10 @@ def _chunk_figures(
         else:
             (found[k],) = _Sides(ndr, weight * defined, drawn).figures(taken[k, None], names)
     if together:
-        several = taken if len(together) == len(errors) else taken[together]
+        several = taken if len(together) == len(measures) else taken[together]
         figures = _Sides(ndr, weight, drawn).figures(several, names)
         found.update(zip(together, figures, strict=True))
-    return [found[k] for k in range(len(errors))]
+    return [found[k] for k in range(len(measures))]
 
 
 class _Sides:
@@ -168,28 +168,28 @@ class _Sides:
         self._by_golden = _Side(ndr.reshape(b * d, d - 1), proxy_weight)
         self._drawn = drawn
 
-    def figures(self, errors: Floats, names: Mapping[str, Sequence[str]]) -> list[tuple[Figures, Figures]]:
-        """Of each of K measures, whose errors are `[K, b, d(d − 1)]`."""
-        by_golden = errors.reshape(len(errors), *self._by_golden.ndr.shape)
-        pooled = self._pooled.figures(names["pooled"], errors)
+    def figures(self, values: Floats, names: Mapping[str, Sequence[str]]) -> list[tuple[Figures, Figures]]:
+        """Of each of K measures, whose values are `[K, b, d(d − 1)]`."""
+        by_golden = values.reshape(len(values), *self._by_golden.ndr.shape)
+        pooled = self._pooled.figures(names["pooled"], values)
         each = self._by_golden.figures(names["within"], by_golden)
         within = [{name: self._mean_over_goldens(figure) for name, figure in one.items()} for one in each]
         if "mrr" in names["pooled"] or "mrr" in names["within"]:
-            for k, proxy_error in enumerate(by_golden):
-                favoured = self._mean_over_goldens(self._favourites(proxy_error))
+            for k, of_proxies in enumerate(by_golden):
+                favoured = self._mean_over_goldens(self._favourites(of_proxies))
                 for level, into in (("pooled", pooled[k]), ("within", within[k])):
                     if "mrr" in names[level]:
                         into["mrr"] = favoured
         return list(zip(pooled, within, strict=True))
 
-    def _favourites(self, error: NDArray[np.floating]) -> Figure:
+    def _favourites(self, values: NDArray[np.floating]) -> Figure:
         """Per golden, 1 over the NDR rank of the proxy that the measure likes best; its favourites share it if tied.
 
         A rank is one more than how many drawn proxies have a greater NDR. Undefined with fewer than two proxies.
         """
         proxies = self._by_golden
         there = proxies.weight > 0
-        liked = np.where(there, error, -np.inf)
+        liked = np.where(there, values, -np.inf)
         favoured = np.where(there & (liked == liked.max(axis=1, keepdims=True)), proxies.weight, 0.0)
         ranks = proxies.against.ranks
         ndr_rank = 1.0 + ranks.total[:, None] - ranks.below - ranks.tied
@@ -224,15 +224,15 @@ class _Side:
     def _middle(self) -> ProductMoment:
         return ProductMoment(*middle_ranks(self.ndr, self.weight), self.weight)
 
-    def figures(self, names: Sequence[str], errors: Floats) -> list[Figures]:
+    def figures(self, names: Sequence[str], values: Floats) -> list[Figures]:
         """The named figures but MRR, of each of `[K, rows, n]`."""
-        found: list[Figures] = [{} for _ in errors]
+        found: list[Figures] = [{} for _ in values]
         if "kendall" in names:
-            for into, value, defined in zip(found, *self.against.tau(errors), strict=True):
+            for into, value, defined in zip(found, *self.against.tau(values), strict=True):
                 into["kendall"] = value, defined
-        for into, error in zip(found, errors, strict=True):
+        for into, measured in zip(found, values, strict=True):
             if "spearman" in names:
-                into["spearman"] = self._middle.of(*middle_ranks(error, self.weight))
+                into["spearman"] = self._middle.of(*middle_ranks(measured, self.weight))
             if "pearson" in names:
-                into["pearson"] = self._values.of(error, varies(error, self.weight))
+                into["pearson"] = self._values.of(measured, varies(measured, self.weight))
         return found

@@ -41,8 +41,8 @@ def agreement(
         nothing = np.zeros((M, M))
         return Agreement(nothing, nothing, nothing, np.zeros((M, M), dtype=bool))
     chosen = np.arange(values.values_TPC.shape[1]) if prompts is None else prompts
-    share_C, defined_C = (array[0] for array in values.errors(np.ones((1, len(chosen))), chosen))
-    drawn_BC, there_BC = values.errors(bootstrap.counts(len(chosen), replicates, seed, bootstrap.RM_PROMPTS), chosen)
+    share_C, defined_C = (array[0] for array in values.overall(np.ones((1, len(chosen))), chosen))
+    drawn_BC, there_BC = values.overall(bootstrap.counts(len(chosen), replicates, seed, bootstrap.RM_PROMPTS), chosen)
     defined_C &= there_BC.any(axis=0)
     low_C, high_C = bootstrap.interval(drawn_BC)
     for c in np.flatnonzero(defined_C & ~there_BC.all(axis=0)):  # a replicate without ordered pairs says nothing

@@ -42,8 +42,8 @@ def regret_of_alike(
     evaluation: Evaluation, values: PolicyValues, window: float, *, replicates: int = 1000, seed: int = 0
 ) -> AlikeRegret:
     """Compare the NDR of proxies whose measure under the same golden differs by no more than `window`."""
-    defined_MM = evaluation.ndr_defined_MM & evaluation.error_defined_MM
-    golden, one, other = _alike(evaluation.error_MM, defined_MM, window)
+    defined_MM = evaluation.ndr_defined_MM & evaluation.value_defined_MM
+    golden, one, other = _alike(evaluation.value_MM, defined_MM, window)
     if len(golden) == 0:
         return AlikeRegret(Estimate(None, None, None, 0), None, 0, 0, window)
     counts_BQ, models_BM = drawn(len(values.prompts), len(defined_MM), replicates, seed)
@@ -67,21 +67,21 @@ def regret_of_alike(
     )
 
 
-def _alike(error_MM: Floats, defined_MM: NDArray[np.bool_], window: float) -> tuple[NDArray[np.int64], ...]:
+def _alike(value_MM: Floats, defined_MM: NDArray[np.bool_], window: float) -> tuple[NDArray[np.int64], ...]:
     """Golden and two proxies `[T]` each."""
-    M = len(error_MM)
+    M = len(value_MM)
     both = defined_MM[:, :, None] & defined_MM[:, None, :] & np.triu(np.ones((M, M), dtype=bool), 1)
-    near = np.abs(error_MM[:, :, None] - error_MM[:, None, :]) <= window
+    near = np.abs(value_MM[:, :, None] - value_MM[:, None, :]) <= window
     return np.nonzero(both & near)
 
 
 def _expected(evaluation: Evaluation, defined_MM: NDArray[np.bool_], *alike: NDArray[np.int64]) -> float | None:
     """Root mean square of the differences that a least-squares line of NDR on the measure gives."""
-    error, ndr = evaluation.error_MM[defined_MM], evaluation.ndr_MM[defined_MM]
-    spread = error.var()
+    value, ndr = evaluation.value_MM[defined_MM], evaluation.ndr_MM[defined_MM]
+    spread = value.var()
     if spread == 0:
         return None
-    slope = float(((error - error.mean()) * (ndr - ndr.mean())).mean() / spread)
+    slope = float(((value - value.mean()) * (ndr - ndr.mean())).mean() / spread)
     golden, one, other = alike
-    apart_T = evaluation.error_MM[golden, one] - evaluation.error_MM[golden, other]
+    apart_T = evaluation.value_MM[golden, one] - evaluation.value_MM[golden, other]
     return float(np.sqrt(np.mean((slope * apart_T) ** 2)))

@@ -1,6 +1,6 @@
 """Bootstrap: how often each unit stands in each replicate, and the percentile interval of what comes of it.
 
-METHOD, "Correlation of error with regret": reward models and prompts are drawn with replacement, together. A replicate
+METHOD, "Correlation with regret": reward models and prompts are drawn with replacement, together. A replicate
 is a row of counts, never a copy of the data, so a figure on it is a re-weighting.
 """
 

@@ -1,6 +1,6 @@
 """Which of two ways of measuring predicts NDR better: the paired bootstrap of the difference.
 
-METHOD, "Correlation of error with regret". Both ways are taken on the same draws, so what these do to both alike, most
+METHOD, "Correlation with regret". Both ways are taken on the same draws, so what these do to both alike, most
 of what makes intervals wide, drops out of the difference.
 """
 

@@ -1,6 +1,6 @@
-"""A measure on a test set against an optimizer: error, NDR and their correlations over all golden–proxy pairs.
+"""A measure on a test set against an optimiser: values, NDR and their correlations over all golden–proxy pairs.
 
-METHOD, "Correlation of error with regret". Every figure carries a 95 % percentile bootstrap interval in which reward
+METHOD, "Correlation with regret". Every figure carries a 95 % percentile bootstrap interval in which reward
 models, RM-test prompts and RL-test prompts are drawn with replacement together. Per-prompt values are made once
 (`prepare`); a replicate, a category or a number of prompts only re-weights them.
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.measures import bootstrap
-from warehouse.measures.across_pairs import EVERY, Errors, Figures, Wanted, correlate
+from warehouse.measures.across_pairs import EVERY, Figures, PairValues, Wanted, correlate
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.catalogue import MEASURES, measure_named
 from warehouse.measures.cube import PolicyValues, ScoreCube
@@ -37,15 +37,15 @@ RESAMPLED = "reward models × prompts"
 class Evaluation:
     """What `evaluate` finds. Matrices are `[golden, proxy]`; entries that are not defined are 0, never NaN.
 
-    `error` is the measure's value, larger for a better proxy; `ndr_low`, `ndr_high` the 95 % interval of NDR over
+    `value` is the measure's value, larger for a better proxy; `ndr_low`, `ndr_high` the 95 % interval of NDR over
     RL-test prompts. `correlations` are over all defined pairs, `within` are taken within each golden and then averaged
     (MRR is that by definition); both hold what was wanted. `undefined_pairs` counts off-diagonal pairs without NDR or
-    error, `undefined_prompts` the (prompt, pair) cells on which the measure says nothing and which weigh 0.
+    value, `undefined_prompts` the (prompt, pair) cells on which the measure says nothing and which weigh 0.
     """
 
     measure: str
-    error_MM: Floats
-    error_defined_MM: Bools
+    value_MM: Floats
+    value_defined_MM: Bools
     ndr_MM: Floats
     ndr_low_MM: Floats
     ndr_high_MM: Floats
@@ -164,16 +164,16 @@ def replicated(
     models_BM = bootstrap.counts(M, replicates, seed, bootstrap.REWARD_MODELS) * kept_M
     found = drawn_regret(values, rl_chosen, replicates, seed)
 
-    sample = [plan.errors(np.ones((1, len(plan.chosen)))) for plan in plans]
+    sample = [plan.overall(np.ones((1, len(plan.chosen)))) for plan in plans]
     drawn = _drawn(plans, replicates, seed)
     on_sample = correlate(sample, found.ndr_MM[None], found.defined_MM[None], kept_M[None].astype(np.float64), wanted)
     on_drawn = correlate(drawn, found.ndr_BMM, found.defined_BMM, models_BM, wanted)
 
     return [
         Replicated(
-            _evaluation(plan, errors, found, kept_M, figures, figures_B, len(rl_chosen), replicates, seed), *figures_B
+            _evaluation(plan, measured, found, kept_M, figures, figures_B, len(rl_chosen), replicates, seed), *figures_B
         )
-        for plan, errors, figures, figures_B in zip(plans, sample, on_sample, on_drawn, strict=True)
+        for plan, measured, figures, figures_B in zip(plans, sample, on_sample, on_drawn, strict=True)
     ]
 
 
@@ -197,11 +197,11 @@ class _Plan:
             raise InvalidChoice("the prepared values are of another score cube; prepare them for this one")
         return _Plan(given, chosen_prompts(cube, test_set))
 
-    def errors(self, counts_BP: NDArray[np.floating]) -> Errors:
-        return Errors(*self.values.errors(counts_BP, self.chosen), self.values.column_MM)
+    def overall(self, counts_BP: NDArray[np.floating]) -> PairValues:
+        return PairValues(*self.values.overall(counts_BP, self.chosen), self.values.column_MM)
 
-    def drawn_errors(self, replicates: int, seed: int) -> Errors:
-        return Errors(*self.values.drawn_errors(self.chosen, replicates, seed), self.values.column_MM)
+    def drawn_overall(self, replicates: int, seed: int) -> PairValues:
+        return PairValues(*self.values.drawn_overall(self.chosen, replicates, seed), self.values.column_MM)
 
 
 def _planned(
@@ -222,16 +222,16 @@ def _planned(
     ]
 
 
-def _drawn(plans: Sequence[_Plan], replicates: int, seed: int) -> list[Errors]:
-    """Errors in every replicate; plans of equally many prompts in a row, so that their draws are still at hand."""
+def _drawn(plans: Sequence[_Plan], replicates: int, seed: int) -> list[PairValues]:
+    """Values in every replicate; plans of equally many prompts in a row, so that their draws are still at hand."""
     in_turn = sorted(range(len(plans)), key=lambda place: len(plans[place].chosen))
-    found = {place: plans[place].drawn_errors(replicates, seed) for place in in_turn}
+    found = {place: plans[place].drawn_overall(replicates, seed) for place in in_turn}
     return [found[place] for place in range(len(plans))]
 
 
 def _evaluation(
     plan: _Plan,
-    errors: Errors,
+    measured: PairValues,
     regret: Regret,
     kept_M: Bools,
     figures: tuple[Figures, Figures],
@@ -241,14 +241,14 @@ def _evaluation(
     seed: int,
 ) -> Evaluation:
     pair_MM = kept_M[:, None] & kept_M & ~np.eye(len(kept_M), dtype=bool)
-    defined_MM = errors.defined_BC[0][errors.column_MM] & pair_MM
+    defined_MM = measured.defined_BC[0][measured.column_MM] & pair_MM
     pooled, within = (
         {name: _estimate(one[name], many[name]) for name in one} for one, many in zip(figures, figures_B, strict=True)
     )
     return Evaluation(
         measure=plan.values.measure.name,
-        error_MM=np.where(defined_MM, errors.errors_BC[0][errors.column_MM], 0.0),
-        error_defined_MM=defined_MM,
+        value_MM=np.where(defined_MM, measured.values_BC[0][measured.column_MM], 0.0),
+        value_defined_MM=defined_MM,
         ndr_MM=regret.ndr_MM,
         ndr_low_MM=regret.low_MM,
         ndr_high_MM=regret.high_MM,

@@ -122,8 +122,8 @@ def goodhart_slopes(
         """Accuracy on these of the chosen prompts beside the slopes: in the sample, then in the replicates."""
         accuracies, theres = [], []
         for counts_BP, gained in ((np.ones((1, len(chosen))), gained_BMM), (rm_BP, drawn_gained_BMM)):
-            errors_BC, there_BC = prepared.errors(counts_BP[:, part], chosen[part])
-            accuracies.append(errors_BC[:, prepared.column_MM].astype(np.float64))
+            accuracy_BC, there_BC = prepared.overall(counts_BP[:, part], chosen[part])
+            accuracies.append(accuracy_BC[:, prepared.column_MM].astype(np.float64))
             theres.append(there_BC[:, prepared.column_MM] & gained & ~np.eye(M, dtype=bool))
         defined = theres[0][0]
         return _Sides(accuracies[0][0], slope_BMM[0], defined, accuracies[1], drawn_slope_BMM, theres[1] & defined)

@@ -2,7 +2,7 @@
 
 METHOD: "all per prompt first, then averaged over prompts with weights"; a prompt on which a measure is undefined has
 weight 0 and is counted. Only pairs are kept, as columns: C = M(M − 1), or half of that where a measure is symmetric.
-Then a sample of prompts is a row of counts, and its errors are a matrix product `[B, P] × [P, C]`.
+Then a sample of prompts is a row of counts, and its values are a matrix product `[B, P] × [P, C]`.
 """
 
 from __future__ import annotations
@@ -79,29 +79,32 @@ class PromptValues:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def drawn_errors(
+    def drawn_overall(
         self, prompts: NDArray[np.int64], replicates: int, seed: int
     ) -> tuple[NDArray[np.floating], Bools]:
-        """`errors` in bootstrap replicates of these prompts; the last are kept, not to be written to, if few.
+        """`overall` in bootstrap replicates of these prompts; the last are kept, not to be written to, if few.
 
-        They do not hang on policies, so that another optimizer, strength or correlation has them at hand.
+        They do not depend on policies, so that another optimizer, strength or correlation has them at hand.
         """
         key = (replicates, seed, prompts.tobytes())
         found = self._drawn.get(key)
         if found is None:
-            found = self.errors(bootstrap.counts(len(prompts), replicates, seed, bootstrap.RM_PROMPTS), prompts)
+            found = self.overall(bootstrap.counts(len(prompts), replicates, seed, bootstrap.RM_PROMPTS), prompts)
             self._drawn[key] = found
             kept = 0
-            for one, (errors, _) in reversed(list(self._drawn.items())):  # a copy: sessions share these values
-                kept += errors.size
+            for one, (drawn_BC, _) in reversed(list(self._drawn.items())):  # a copy: sessions share these values
+                kept += drawn_BC.size
                 if kept > _DRAWN_ENTRIES:
                     self._drawn.pop(one, None)
         return found
 
-    def errors(
+    def overall(
         self, counts_BP: NDArray[np.floating], prompts: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.floating], Bools]:
-        """Errors `[B, C]` and where they are defined, for each row of counts of `prompts` (all, if not given)."""
+        """The measure over these prompts (all, if not given) in one figure, and where it is defined: both `[B, C]`.
+
+        `counts_BP` `[B, P]` says how often each of the prompts stands in each of B samples.
+        """
         P = self.values_TPC.shape[1]
         some = prompts is not None and len(prompts) < P
         sums = [weighted_sums(counts_BP, values, prompts if some else None) for values in self.values_TPC]
@@ -113,8 +116,8 @@ class PromptValues:
             weight -= weighted_sums(counts_BP[:, place[self.undefined_rows[there]]], self.undefined_UC[there])
         defined = weight > 0
         total = sums[0] if len(sums) == 1 else -np.sum([np.abs(part) for part in sums], axis=0)
-        errors = np.divide(total, weight, out=np.zeros_like(total), where=defined, casting="same_kind")
-        return settled(errors), defined
+        overall = np.divide(total, weight, out=np.zeros_like(total), where=defined, casting="same_kind")
+        return settled(overall), defined
 
     def undefined_cells(self, prompts: NDArray[np.int64]) -> int:
         """How many (prompt, pair) cells of these prompts have weight 0."""

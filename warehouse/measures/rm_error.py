@@ -1,4 +1,4 @@
-"""How wrong a proxy is about a golden reward model, prompt by prompt: METHOD's table of RM-error measures.
+"""How right a proxy is about a golden reward model, prompt by prompt: METHOD's table of measures.
 
 A measure's `terms` are what each prompt contributes for all pairs of a golden and a proxy at once, `[T, P, G, M]`, and
 where it says anything; the figure of a test set is their weighted sum over prompts (`prompt_values`). So slicing and

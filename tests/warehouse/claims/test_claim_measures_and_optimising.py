@@ -23,7 +23,7 @@ OPEN = "cannot be told at this size"
 def ndr_of(scores: np.ndarray, measure: str) -> np.ndarray:
     """An NDR that is one of the measures."""
     plain = valued(scores, np.ones((len(scores), len(scores))))
-    ndr = evaluate(plain.cube, plain.values, measure=measure, replicates=5).error_MM
+    ndr = evaluate(plain.cube, plain.values, measure=measure, replicates=5).value_MM
     np.fill_diagonal(ndr, 1.0)
     return ndr
 

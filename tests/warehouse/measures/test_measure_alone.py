@@ -16,7 +16,7 @@ from warehouse.measures.prompt_means import prompt_means
 def test_reward_variance_is_the_measure_of_that_name() -> None:
     cube, _ = study(M=4)
     values = prepare(cube, "reward_variance")
-    expected = values.errors(np.ones((1, len(cube.prompts))))[0][0][values.column_MM]
+    expected = values.overall(np.ones((1, len(cube.prompts))))[0][0][values.column_MM]
     found = reward_variances(cube, replicates=50)
     for m, estimate in enumerate(found.estimates):
         assert estimate.value == pytest.approx(expected[(m + 1) % 4, m])

@@ -120,13 +120,13 @@ def test_nothing_is_ever_nan_and_all_that_is_undefined_is_counted(measure: str) 
     cube, values = cube_of(scores), values_of(tied_scores(rng, 4, 30, 8), 4)
     found = evaluate(cube, values, measure=measure, replicates=50)
     off = ~np.eye(4, dtype=bool)
-    for matrix in (found.error_MM, found.ndr_MM, found.ndr_low_MM, found.ndr_high_MM):
+    for matrix in (found.value_MM, found.ndr_MM, found.ndr_low_MM, found.ndr_high_MM):
         assert matrix.dtype == np.float64
         assert np.isfinite(matrix).all()
-    assert not found.error_MM[~found.error_defined_MM].any()
+    assert not found.value_MM[~found.value_defined_MM].any()
     _, defined = prepare(cube, measure).dense()
     assert found.undefined_prompts == (~defined[:, off]).sum()
-    assert found.undefined_pairs == (off & ~(found.error_defined_MM & found.ndr_defined_MM)).sum() > 0
+    assert found.undefined_pairs == (off & ~(found.value_defined_MM & found.ndr_defined_MM)).sum() > 0
     for estimate in [*found.correlations.values(), *found.within.values()]:
         numbers = [estimate.value, estimate.low, estimate.high]
         assert all(number is None for number in numbers) or np.isfinite(np.array(numbers, dtype=float)).all()
@@ -135,7 +135,7 @@ def test_nothing_is_ever_nan_and_all_that_is_undefined_is_counted(measure: str) 
 def test_two_reward_models_correlate_with_nothing() -> None:
     found = evaluate(*study(M=2), replicates=20)
     assert found.correlations == dict.fromkeys(CORRELATIONS, Estimate(None, None, None, 0))
-    assert found.error_defined_MM.sum() == 2
+    assert found.value_defined_MM.sum() == 2
 
 
 def test_a_slice_equals_a_cube_without_the_rest() -> None:
@@ -150,7 +150,7 @@ def test_a_slice_equals_a_cube_without_the_rest() -> None:
     )
     sliced = evaluate(cube, values, measure="ndcg", test_set=TestSet(categories=("Safety",)), replicates=40)
     alone = evaluate(rest, values, measure="ndcg", replicates=40)
-    np.testing.assert_array_equal(sliced.error_MM, alone.error_MM)
+    np.testing.assert_array_equal(sliced.value_MM, alone.value_MM)
     assert sliced.correlations == alone.correlations
     assert sliced.prompts_used == len(inside)
     quiet = evaluate(cube, values, rl_categories=("Chat",), replicates=40)
@@ -164,7 +164,7 @@ def test_prepared_values_change_nothing_whatever_is_chosen_after(measure: str) -
     ready = prepare(cube, measure, TestSet(responses=3))
     one = evaluate(cube, values, measure=measure, test_set=test_set, replicates=30)
     other = evaluate(cube, values, measure=measure, test_set=test_set, replicates=30, prepared=ready)
-    np.testing.assert_array_equal(one.error_MM, other.error_MM)
+    np.testing.assert_array_equal(one.value_MM, other.value_MM)
     assert one.correlations == other.correlations
     assert one.undefined_prompts == other.undefined_prompts
 
@@ -196,7 +196,7 @@ def test_the_order_of_reward_models_and_prompts_changes_no_figure() -> None:
         reward_models=shuffled.reward_models,
     )
     one, other = evaluate(cube, values, replicates=10), evaluate(shuffled, revalued, replicates=10)
-    np.testing.assert_allclose(other.error_MM, one.error_MM[models][:, models], atol=1e-12)
+    np.testing.assert_allclose(other.value_MM, one.value_MM[models][:, models], atol=1e-12)
     for name in CORRELATIONS:
         assert other.correlations[name].value == pytest.approx(one.correlations[name].value, abs=1e-12)
 
@@ -224,7 +224,7 @@ def test_single_precision_of_large_studies_stays_within_its_digits(monkeypatch: 
     double = evaluate(cube, values, measure="pearson", replicates=100)
     monkeypatch.setattr("warehouse.measures.prompt_values._SINGLE_FROM", 0)
     single = evaluate(cube, values, measure="pearson", replicates=100)
-    np.testing.assert_array_equal(single.error_MM, double.error_MM)
+    np.testing.assert_array_equal(single.value_MM, double.value_MM)
     for name in ("pearson", "spearman", "kendall"):
         one, other = single.correlations[name], double.correlations[name]
         assert one.value == other.value

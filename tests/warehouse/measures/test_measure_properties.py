@@ -78,8 +78,8 @@ def test_weights_of_zero_equal_removal_and_whole_weights_equal_copies(seed: int,
     unit_M = np.ones(3)
     if name == "reward_variance":
         unit_M = expanded.var(axis=(1, 2), dtype=np.float64) / scores.var(axis=(1, 2), dtype=np.float64)
-    errors, defined = values.errors(counts)
-    wanted, wanted_defined = copies.errors(np.ones((1, expanded.shape[1])))
+    errors, defined = values.overall(counts)
+    wanted, wanted_defined = copies.overall(np.ones((1, expanded.shape[1])))
     for golden, proxy in zip(*np.nonzero(~np.eye(3, dtype=bool)), strict=True):
         one, other = values.column_MM[golden, proxy], copies.column_MM[golden, proxy]
         assert errors[0, one] == pytest.approx(wanted[0, other] * unit_M[proxy], abs=1e-10)

@@ -43,7 +43,7 @@ def test_the_bins_are_those_of_a_plain_loop_and_add_up_to_the_measures_calibrati
         assert entry.confidence == pytest.approx(confidences[k] / weights[k])
         assert entry.right.value == pytest.approx(rights[k] / weights[k])
     values = prepare(cube, "ece")
-    assert found.error.value == pytest.approx(-values.errors(np.ones((1, 30)))[0][0][values.column_MM][0, 2])
+    assert found.error.value == pytest.approx(-values.overall(np.ones((1, 30)))[0][0][values.column_MM][0, 2])
 
 
 def test_a_golden_that_orders_nothing_leaves_no_bins() -> None:

@@ -115,7 +115,7 @@ def test_calibration_error_equals_ten_bins_of_both_orientations(kind: str) -> No
     scores = tied_scores(rng, M, P, R) if kind == "ties" else normal_scores(rng, np.array([0.3, 1, 2]), P, R)
     cube = cube_of(scores)
     values = prepare(cube, "ece")
-    errors, _ = values.errors(np.ones((1, P)))
+    errors, _ = values.overall(np.ones((1, P)))
     for golden in range(M):
         for proxy in range(M):
             if golden == proxy:

@@ -67,7 +67,7 @@ def test_a_part_of_the_reward_models_has_its_own_figure_and_is_drawn_with_the_wh
         assert among.evaluation.correlations[name].value == pytest.approx(alone.correlations[name].value)
         assert among.evaluation.within[name].value == pytest.approx(alone.within[name].value)
     assert among.evaluation.undefined_pairs == alone.undefined_pairs
-    assert among.evaluation.error_defined_MM.sum() == 5 * 4
+    assert among.evaluation.value_defined_MM.sum() == 5 * 4
     (whole,) = replicated(cube, values, job, None, 200, 0)
     (all_of_them,) = replicated(cube, values, job, None, 200, 0, among=np.ones(7, dtype=bool))
     assert all_of_them.evaluation.correlations == whole.evaluation.correlations

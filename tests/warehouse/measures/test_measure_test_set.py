@@ -115,9 +115,9 @@ def test_noise_costs_accuracy_leaves_ndr_alone_and_none_changes_nothing() -> Non
         evaluate(cube, values, test_set=TestSet(noise=noise), replicates=20) for noise in (None, 0.0, 0.3)
     )
     off = ~np.eye(6, dtype=bool)
-    assert noisy.error_MM[off].mean() < clean.error_MM[off].mean() - 0.05
+    assert noisy.value_MM[off].mean() < clean.value_MM[off].mean() - 0.05
     np.testing.assert_array_equal(noisy.ndr_MM, clean.ndr_MM)
-    np.testing.assert_array_equal(none.error_MM, clean.error_MM)
+    np.testing.assert_array_equal(none.value_MM, clean.value_MM)
 
 
 def test_noise_that_no_annotator_of_this_seed_makes_is_refused() -> None:
@@ -162,7 +162,7 @@ def test_a_budget_is_spent_on_ever_fewer_prompts() -> None:
     points = budget_curve(cube, values, 120, replicates=20)
     assert [(point.responses, point.prompts) for point in points] == [(2, 60), (3, 40), (4, 30), (5, 24)]
     direct = evaluate(cube, values, test_set=TestSet(responses=3, prompts=40), replicates=20)
-    np.testing.assert_array_equal(points[1].evaluation.error_MM, direct.error_MM)
+    np.testing.assert_array_equal(points[1].evaluation.value_MM, direct.value_MM)
     with pytest.raises(InvalidChoice, match="a budget of 3 cannot be spent"):
         budget_curve(cube, values, 3)
 
@@ -171,7 +171,7 @@ def test_the_heat_map_has_every_cell_above_the_diagonal() -> None:
     cube, values = study()
     cells = rank_bin_map(cube, values, 5, replicates=10)
     assert set(cells) == {(i, j) for j, i in combinations(range(1, 6), 2)}
-    easy, hard = cells[5, 1].error_MM, cells[3, 2].error_MM
+    easy, hard = cells[5, 1].value_MM, cells[3, 2].value_MM
     assert easy[~np.eye(6, dtype=bool)].mean() > hard[~np.eye(6, dtype=bool)].mean()
 
 
