@@ -78,7 +78,7 @@ class Study:
     """Reward models' scores of test responses, and what policies optimised against each reward model are worth.
 
     `open` and `from_arrays` make one. `reward_models` has a row for each of the M reward models, `strengths` one for
-    each optimizer and strength that policies have, `sources` one for each policy whose responses were scored.
+    each optimiser and strength that policies have, `sources` one for each policy whose responses were scored.
     """
 
     name: str
@@ -259,7 +259,7 @@ class Result:
 
         Undefined figures are null; `defined` marks the pairs that the correlations are taken over.
         """
-        return frames.pairs(self.evaluation, self.study.reward_models).rename({"error": "value"}, strict=False)
+        return frames.pairs(self.evaluation, self.study.reward_models)
 
     def correlations(self) -> pl.DataFrame:
         """A row per correlation: `level` (pooled, or within each golden), `correlation, value, low, high`."""
@@ -455,7 +455,7 @@ def scatter(result: Result) -> alt.LayerChart:
     >>> scatter(evaluate(open()))
     """
     pairs = frames.marked(frames.defined(_pairs(result)), None, None)
-    return _sized(scatter_chart(pairs, _title(result.evaluation.measure)))
+    return _sized(scatter_chart(pairs, MEASURES[result.evaluation.measure]))
 
 
 def matrix(result: Result, figure: str = "ndr") -> alt.LayerChart:
@@ -466,8 +466,7 @@ def matrix(result: Result, figure: str = "ndr") -> alt.LayerChart:
     if figure not in ("ndr", "value"):
         raise InvalidChoice(f"figure is {figure!r}; choose 'ndr' or 'value'")
     pairs = frames.marked(_pairs(result), None, None)
-    column = "error" if figure == "value" and "error" in pairs.columns else figure
-    return _sized(matrix_chart(pairs, column, _title(result.evaluation.measure)))
+    return _sized(matrix_chart(pairs, figure, MEASURES[result.evaluation.measure]))
 
 
 def leaderboard(board: Board, figure: str = "value") -> alt.LayerChart:

@@ -98,7 +98,7 @@ def _score_cube(snapshot: Snapshot, run_id: str, source: Source) -> ScoreCube:
 
 @st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
 def policy_values(snapshot: Snapshot, run_id: str, policies: Policies) -> PolicyValues:
-    """Values of the policies of one optimizer at one strength or KL."""
+    """Values of the policies of one optimiser at one strength or KL."""
     with cursor(snapshot) as connection:
         if policies.kl is not None:
             return reads_policies.policy_values_at_kl(

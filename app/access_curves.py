@@ -30,21 +30,21 @@ Categories = tuple[str, ...]
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def optimizers(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
-    """The optimizers of a run."""
+    """The optimisers of a run."""
     with access.cursor(snapshot) as connection:
         return tuple(reads.strengths(connection, run_id)["optimizer"].unique().sort())
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def kl_coefficients(snapshot: Snapshot, run_id: str, optimizer: str) -> tuple[float, ...]:
-    """The KL penalties that an optimizer was used with, the default one first; none for one without penalties."""
+    """The KL penalties that an optimiser was used with, the default one first; none for one without penalties."""
     with access.cursor(snapshot) as connection:
         return reads.kl_coefficients(connection, run_id, optimizer)
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Reading the policy values …")
 def value_curves(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None) -> ValueCurves:
-    """Values of an optimizer's policies at all strengths. Raises InvalidChoice where there are none to compare."""
+    """Values of an optimiser's policies at all strengths. Raises InvalidChoice where there are none to compare."""
     with access.cursor(snapshot) as connection:
         samples = partial(access.rl_scores, snapshot, run_id)
         return reads_policies.value_curves(connection, run_id, optimizer, penalty, samples)
@@ -132,7 +132,7 @@ def goodhart(
 def lengths(
     snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None, categories: Categories
 ) -> LengthDrift | None:
-    """Mean tokens of an optimizer's policies at its strengths; None where its responses were not kept."""
+    """Mean tokens of an optimiser's policies at its strengths; None where its responses were not kept."""
     curves = value_curves(snapshot, run_id, optimizer, penalty)
     chosen = curves.prompts_in(categories)
     tokens_SMQ = _tokens(snapshot, run_id, optimizer, penalty)

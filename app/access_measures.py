@@ -1,6 +1,6 @@
 """Access for the Measures page: every measure on a test set, against plain pairwise accuracy. Keyed as in `access`.
 
-Each optimizer at its strength is kept by itself, so that changing one does not compute the other again. Of the
+Each optimiser at its strength is kept by itself, so that changing one does not compute the other again. Of the
 correlations, the one that is shown is computed, at its level.
 """
 
@@ -27,7 +27,7 @@ Board = dict[str, Comparison]
 
 
 def leaderboards(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[Policies, Board]:
-    """Every measure for each optimizer's policies: first the chosen ones, then all others at their greatest strength.
+    """Every measure for each optimiser's policies: first the chosen ones, then all others at their greatest strength.
 
     Where a KL is chosen, the others are taken at the same one, if any of their policies gets so far.
     """
@@ -47,7 +47,7 @@ def leaderboards(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[Pol
 
 
 def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str, Board]:
-    """Every measure for the chosen optimizer on the prompts of each category alone."""
+    """Every measure for the chosen optimiser on the prompts of each category alone."""
     categories = access.categories(snapshot, run_id, chosen)
     whole = replace(chosen.test_set(), prompts=None, budget=None)  # one category has fewer prompts than all
     test_sets = tuple(replace(whole, categories=(name,)) for name in categories)

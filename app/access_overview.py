@@ -1,4 +1,4 @@
-"""Access for the Overview: accuracy against NDR for each optimizer, and the findings. Keyed as in `access`."""
+"""Access for the Overview: accuracy against NDR for each optimiser, and the findings. Keyed as in `access`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ COMPARED = {"responses": ("accuracy", "accuracy_pair"), "measure": ("spearman", 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Resampling …")
 def evaluation(snapshot: Snapshot, run_id: str, optimizer: str) -> Evaluation:
-    """Accuracy against NDR at the optimizer's greatest strength."""
+    """Accuracy against NDR at the optimiser's greatest strength."""
     curves = access_curves.value_curves(snapshot, run_id, optimizer, None)
     return evaluate(access_curves.cube(snapshot, run_id, curves), curves.values[-1])
 
 
 def findings(snapshot: Snapshot, run_id: str, optimizer: str) -> tuple[Finding, ...]:
-    """The findings about an optimizer: whether accuracy predicts, what predicts better, and what more strength does."""
+    """The findings about an optimiser: whether accuracy predicts, what predicts better, and what more strength does."""
     return (
         predicts(evaluation(snapshot, run_id, optimizer)),
         *(better(name, _comparison(snapshot, run_id, optimizer, *pair)) for name, pair in COMPARED.items()),

@@ -139,7 +139,7 @@ def facts(snapshot: Snapshot, run_id: str) -> dict[str, Any]:
 
 
 def headlines(snapshot: Snapshot, run_id: str) -> dict[str, tuple[Evaluation, ValueCurves]]:
-    """Accuracy against NDR for each optimizer of a run, with what it is of; empty where a run cannot say."""
+    """Accuracy against NDR for each optimiser of a run, with what it is of; empty where a run cannot say."""
     optimizers = access_curves.optimizers(snapshot, run_id)
     if overview_wording.nothing_to_say(access.reward_models(snapshot, run_id).height, optimizers):
         return {}

@@ -85,7 +85,7 @@ def below_zero(optimizer: str, found: GainCurves | DegreeMap) -> str:
 
 
 def resampled(optimizer: str, found: GainCurves | NdrCurve) -> str:
-    """What intervals of an optimizer's curves resample."""
+    """What intervals of an optimiser's curves resample."""
     title = wording.optimizer(optimizer).title
     return f"{title}: {count(found.pairs, 'pair')}, resampling {escape(found.resampled)}"
 

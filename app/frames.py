@@ -96,7 +96,7 @@ def marked(pairs: pl.DataFrame, golden: str | None, proxy: str | None) -> pl.Dat
 
 
 def to_csv(pairs: pl.DataFrame, facts: Mapping[str, object]) -> bytes:
-    """The table as CSV; `facts` (run, measure, optimizer, …) come first, in every row, so that it explains itself.
+    """The table as CSV; `facts` (run, measure, optimiser, …) come first, in every row, so that it explains itself.
 
     A fact that the table itself says row by row, by a column of that name, is left to the table.
     """

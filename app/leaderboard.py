@@ -28,7 +28,7 @@ _SCHEMA = {
 
 
 def rows(boards: Mapping[Policies, Board], correlation: str, level: str) -> pl.DataFrame:
-    """A row per optimizer and measure, the best of the first optimizer first.
+    """A row per optimiser and measure, the best of the first optimiser first.
 
     Columns `policies` (`best-of-16`), `measure`, `title`; the correlation `value` from `low` to `high`; its
     `difference` from that of plain accuracy with the paired interval; `share_better`, the share of replicates in which

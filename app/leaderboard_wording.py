@@ -20,7 +20,7 @@ def what_is_shown(boards: Mapping[Policies, Mapping[str, Comparison]], chosen: S
 
 
 def findings(board: pl.DataFrame, chosen: Selection) -> list[str]:
-    """For each optimizer which measure predicts best, and which ones beat plain accuracy."""
+    """For each optimiser which measure predicts best, and which ones beat plain accuracy."""
     symbol = wording.CORRELATIONS[chosen.correlation].symbol
     lines = []
     for policies in board["policies"].unique(maintain_order=True):

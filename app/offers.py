@@ -70,7 +70,7 @@ class Options:
     """What one run offers, on the responses of the sources that are chosen.
 
     `subsets` maps each RM-test category to its subsets, `sizes` each (category, subset) to its number of prompts,
-    `strengths` each optimizer to its, `kl` each optimizer whose KL is known to how far its policies get, in nats: the
+    `strengths` each optimiser to its, `kl` each optimiser whose KL is known to how far its policies get, in nats: the
     least of them, and the farthest. `sources` are whose responses can be chosen; `paraphrases`, whether the chosen
     ones answered paraphrases too.
     """

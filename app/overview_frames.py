@@ -14,7 +14,7 @@ from warehouse.measures import Evaluation
 def pairs(
     evaluations: Mapping[str, Evaluation], reward_models: pl.DataFrame, names: Mapping[str, tuple[str, ...]]
 ) -> pl.DataFrame:
-    """`frames.pairs` of each optimizer below one another, with a column `optimizer` first."""
+    """`frames.pairs` of each optimiser below one another, with a column `optimizer` first."""
     return pl.concat(
         pairs_of(evaluation, reward_models, names[optimizer]).select(pl.lit(optimizer).alias("optimizer"), pl.all())
         for optimizer, evaluation in evaluations.items()

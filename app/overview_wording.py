@@ -47,7 +47,7 @@ def nothing_to_say(reward_models: int, optimizers: Sequence[str]) -> str:
 
 
 def left_out(curves: Sequence[ValueCurves]) -> str:
-    """Reward models that are missing from an optimizer's figures, and why; empty if none is."""
+    """Reward models that are missing from an optimiser's figures, and why; empty if none is."""
     parts = []
     for one in curves:
         if one.left_out:
@@ -59,7 +59,7 @@ def left_out(curves: Sequence[ValueCurves]) -> str:
 
 
 def undefined(evaluation: Evaluation, curves: ValueCurves) -> str:
-    """Pairs of an optimizer that are undefined; empty if none is."""
+    """Pairs of an optimiser that are undefined; empty if none is."""
     if not evaluation.undefined_pairs:
         return ""
     M = len(curves.reward_models)

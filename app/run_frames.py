@@ -36,7 +36,7 @@ def stages(runs: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
 def headlines(
     evaluations: Mapping[str, Mapping[str, Evaluation]], policies: Mapping[tuple[str, str], str]
 ) -> pl.DataFrame:
-    """Kendall τ of accuracy with NDR of each run and optimizer: `run_id, optimizer, policies, value, low, high`.
+    """Kendall τ of accuracy with NDR of each run and optimiser: `run_id, optimizer, policies, value, low, high`.
 
     Beside them what they are of: `pairs`, `undefined`, `prompts`, `rl_prompts`, `resampled`. `policies` names the
     policies of a run and optimizer.

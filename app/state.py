@@ -94,7 +94,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Policies:
-    """Which optimised policies are valued: an optimizer's at one strength, or all at one KL, in nats."""
+    """Which optimised policies are valued: an optimiser's at one strength, or all at one KL, in nats."""
 
     optimizer: str
     strength: float | None = None

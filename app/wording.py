@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +13,9 @@ from app.formats import count, escape, number
 from app.offers import Options
 from app.state import Policies, Selection
 from warehouse.measures import MEASURES, Estimate, Evaluation
-from warehouse.schema import RL_ALGORITHMS
+from warehouse.measures.catalogue import CORRELATION_WORDS as CORRELATIONS
+from warehouse.measures.catalogue import optimizer_words as optimizer
 
-
-@dataclass(frozen=True)
-class OptimizerWords:
-    """How an optimizer and its strength are called; `at` is completed with the strength, `at_kl` with nats."""
-
-    title: str
-    strength: str
-    at: str
-    at_kl: str
-
-
-_OPTIMIZERS: Mapping[str, OptimizerWords] = {
-    "bon": OptimizerWords("Best-of-n", "n", "best-of-{}", "best-of-n at a KL of {} nats"),
-    **{
-        name: OptimizerWords(
-            name.upper(), "Step", f"{name.upper()} at step {{}}", f"{name.upper()} at a KL of {{}} nats"
-        )
-        for name in RL_ALGORITHMS
-    },
-}
-
-
-@dataclass(frozen=True)
-class CorrelationWords:
-    """How a correlation is called, its symbol in a sentence, and what it is."""
-
-    title: str
-    symbol: str
-    help: str
-
-
-CORRELATIONS: Mapping[str, CorrelationWords] = {
-    "kendall": CorrelationWords("Kendall τ", "τ", "Rank correlation τ-b of the measure and NDR"),
-    "spearman": CorrelationWords("Spearman ρ", "ρ", "Rank correlation ρ of the measure and NDR"),
-    "pearson": CorrelationWords("Pearson r", "r", "Linear correlation r of the measure and NDR"),
-    "mrr": CorrelationWords(
-        "MRR", "MRR", "For each golden, one over the NDR rank of the proxy that the measure likes best; averaged."
-    ),
-}
 _LEVELS = {"pooled": "over all defined golden–proxy pairs", "within": "within each golden, then averaged"}
 
 
@@ -73,11 +34,6 @@ def correlation(name: str, level: str) -> str:
 def correlations(evaluation: Evaluation, level: str) -> Mapping[str, Estimate]:
     """All correlations of an evaluation at a level."""
     return evaluation.within if level == "within" else evaluation.correlations
-
-
-def optimizer(name: str) -> OptimizerWords:
-    """Words for an optimizer; an unknown one is called by its own name."""
-    return _OPTIMIZERS.get(name, OptimizerWords(name, "Strength", f"{name} at {{}}", f"{name} at a KL of {{}} nats"))
 
 
 def strength_of(chosen: Selection, options: Options) -> float:

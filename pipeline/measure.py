@@ -155,7 +155,7 @@ def _text(found: Found) -> str:
     width = max(len(pair["golden"]) for pair in found["pairs"])
     lines += ["", f"  {'golden':<{width}}  {'proxy':<{width}}  {found['measure']:>15}  {'NDR':>9}"]
     for pair in found["pairs"]:
-        figures = f"{_number(pair['value']):>15}  {_number(pair['ndr']):>9}"
+        figures = f"{_number(pair['value'], MEASURES[found['measure']].digits):>15}  {_number(pair['ndr']):>9}"
         lines.append(f"  {pair['golden']:<{width}}  {pair['proxy']:<{width}}  {figures}")
     return "\n".join(lines)
 
@@ -204,8 +204,8 @@ def _interval(estimate: Mapping[str, float | None]) -> str:
     return f"{_number(estimate['value'])}  [{_number(estimate['low'])}, {_number(estimate['high'])}]"
 
 
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+def _number(value: float | None, digits: int = 3) -> str:
+    return "undefined" if value is None else f"{value:.{digits}f}"
 
 
 # Choices and files ---------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def _largest(strengths: pl.DataFrame, optimizer: str) -> float:
     there = strengths.filter(optimizer=optimizer)["strength"].to_list()
     if not there:
         known = sorted(set(strengths["optimizer"].to_list()))
-        raise InvalidChoice(f"the run has no policies of optimizer {optimizer!r}; it has {known}")
+        raise InvalidChoice(f"the run has no policies of optimiser {optimizer!r}; it has {known}")
     return float(max(there))
 
 

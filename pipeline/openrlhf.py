@@ -99,7 +99,7 @@ def train_ppo_arguments(
         "ckpt.save_hf": True,
         "ckpt.load_enable": True,
         "ckpt.max_num": 2,  # states to go on from: the oldest goes before the newest comes; folders are all kept
-        **_optimiser("actor", settings.actor_learning_rate, settings.clip_norm),
+        **_optimizer("actor", settings.actor_learning_rate, settings.clip_norm),
         **{f"{model}.num_gpus_per_node": gpus for model in ("actor", "critic", "reward", "ref")},
         **dict.fromkeys(("train.colocate_all", "vllm.enable_sleep", "ds.enable_sleep"), True),
         "vllm.num_engines": gpus,
@@ -108,7 +108,7 @@ def train_ppo_arguments(
     if algorithm == "ppo":
         flags |= {"critic.model_name_or_path": places.critic, "critic.value_clip": settings.value_clip_range}
         flags |= {"algo.advantage.lambd": settings.gae_lambda}
-        flags |= _optimiser("critic", settings.critic_learning_rate, settings.clip_norm)
+        flags |= _optimizer("critic", settings.critic_learning_rate, settings.clip_norm)
     if settings.truncation_score is not None:
         flags["reward.stop_properly_penalty_coef"] = settings.truncation_score
     return _written(flags)
@@ -141,7 +141,7 @@ def _supported(config: Config, places: Places, algorithm: str) -> PPOSettings:
     return settings
 
 
-def _optimiser(model: str, learning_rate: float, clip_norm: float) -> dict[str, object]:
+def _optimizer(model: str, learning_rate: float, clip_norm: float) -> dict[str, object]:
     flags = {**_ADAM, "adam.lr": learning_rate, "max_norm": clip_norm}
     return {f"{model}.{name}": value for name, value in flags.items()}
 

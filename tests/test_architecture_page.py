@@ -69,7 +69,7 @@ def test_a_measure_gives_what_a_plain_computation_gives(grown: Path, tmp_path: P
     python(grown, "-c", _MEASURE, home=tmp_path)
 
 
-def test_a_construction_and_an_optimiser_are_used_on_a_real_run_and_a_page_shows_it(
+def test_a_construction_and_an_optimizer_are_used_on_a_real_run_and_a_page_shows_it(
     grown: Path, tmp_path: Path, smoke_home: Path
 ) -> None:
     home = tmp_path / "home"

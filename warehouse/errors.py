@@ -12,7 +12,7 @@ class NoWarehouse(WarehouseError, FileNotFoundError):
 
 
 class UnknownName(WarehouseError, LookupError):
-    """A run, measure, optimizer or other name that does not exist."""
+    """A run, measure, optimiser or other name that does not exist."""
 
 
 class InvalidRows(WarehouseError, ValueError):

@@ -14,7 +14,7 @@ ACCURACY_AGAINST_NDR: Mapping[tuple[str, str], float] = {
     ("ppo", "kendall"): 0.465,
     ("ppo", "spearman"): 0.610,
 }
-"""(optimizer, correlation) of accuracy with NDR."""
+"""(optimiser, correlation) of accuracy with NDR."""
 
 SETTING = (
     "The paper’s: 10 reward models from Llama-3-8B-Instruct on 2,733 RewardBench prompts "

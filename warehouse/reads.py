@@ -63,9 +63,9 @@ def prompts(connection: duckdb.DuckDBPyConnection, run_id: str, split: str | Non
 
 
 def strengths(connection: duckdb.DuckDBPyConnection, run_id: str, kl_coefficient: float | None = None) -> pl.DataFrame:
-    """The optimizers of a run and the strengths they were valued at: columns `optimizer`, `strength`, `policies`.
+    """The optimisers of a run and the strengths they were valued at: columns `optimizer`, `strength`, `policies`.
 
-    Of several KL penalties one counts: `kl_coefficient` where the optimizer was used with it, else the default one.
+    Of several KL penalties one counts: `kl_coefficient` where the optimiser was used with it, else the default one.
     """
     counted = _frame(
         connection,
@@ -84,11 +84,11 @@ def strengths(connection: duckdb.DuckDBPyConnection, run_id: str, kl_coefficient
 
 
 def kl_coefficients(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str) -> tuple[float, ...]:
-    """The KL penalties that an optimizer's policies were trained with: the default one first, the others ascending.
+    """The KL penalties that an optimiser's policies were trained with: the default one first, the others ascending.
 
     The default is the profile's own, `ppo.kl_coefficient` in the run's settings, whichever policies survived. In a run
     without it, such as an imported one, or where all policies of it were lost, it is the penalty of most policies over
-    all strengths, the smallest of those on a tie. Empty for an optimizer without penalties.
+    all strengths, the smallest of those on a tie. Empty for an optimiser without penalties.
     """
     counted = _frame(
         connection,
@@ -119,7 +119,7 @@ def chosen_kl_coefficient(
 ) -> float | None:
     """The KL penalty whose policies to read: the given one, or for None the default; None for one without penalties.
 
-    Raises InvalidChoice for a penalty that the optimizer was not used with.
+    Raises InvalidChoice for a penalty that the optimiser was not used with.
     """
     penalties = kl_coefficients(connection, run_id, optimizer)
     if kl_coefficient is None:
@@ -228,7 +228,7 @@ def policy_values(
     kl_coefficient: float | None = None,
     samples: Samples | None = None,
 ) -> PolicyValues:
-    """Per-prompt values of the initial policy and of all policies of one optimizer at one strength.
+    """Per-prompt values of the initial policy and of all policies of one optimiser at one strength.
 
     Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses:
     `samples` gives them, or they are read here.

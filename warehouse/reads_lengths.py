@@ -1,4 +1,4 @@
-"""How long the responses of optimised policies are, at every strength of an optimizer."""
+"""How long the responses of optimised policies are, at every strength of an optimiser."""
 
 from __future__ import annotations
 

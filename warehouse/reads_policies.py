@@ -25,7 +25,7 @@ from warehouse.schema import RL_ALGORITHMS
 def policies(
     connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, kl_coefficient: float | None = None
 ) -> pl.DataFrame:
-    """Rows of table `policy` of an optimizer, by strength and reward model; of several penalties, one.
+    """Rows of table `policy` of an optimiser, by strength and reward model; of several penalties, one.
 
     `kl_coefficient` None is the default one (`reads.kl_coefficients`). Raises InvalidChoice for one that is not there.
     """
@@ -47,7 +47,7 @@ def value_curves(
     kl_coefficient: float | None = None,
     samples: Samples | None = None,
 ) -> ValueCurves:
-    """Values of an optimizer's policies at all strengths that enough reward models have.
+    """Values of an optimiser's policies at all strengths that enough reward models have.
 
     Reward models without a policy at some strength (PPO that diverged) are left out; where fewer than two would be
     left, the strengths that all have are taken instead. Best-of-n whose values are not stored is computed from the
@@ -114,7 +114,7 @@ def policy_values_at_kl(
     kl_coefficient: float | None = None,
     samples: Samples | None = None,
 ) -> PolicyValues:
-    """Values of an optimizer's policies where each has diverged from the initial policy by `kl` nats.
+    """Values of an optimiser's policies where each has diverged from the initial policy by `kl` nats.
 
     Between strengths as in `measures.matched_kl`; a reward model whose policy never gets so far is marked in
     `optimised_M`. Raises InvalidChoice where the run has no such policies, or none gets so far.
@@ -136,7 +136,7 @@ def policy_values_at_kl(
 
 
 def kl_reach(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str) -> tuple[float, float] | None:
-    """How far an optimizer's policies get from the initial one, in nats: the least of them, and the farthest.
+    """How far an optimiser's policies get from the initial one, in nats: the least of them, and the farthest.
 
     None where no KL is known or none is above 0.
     """
@@ -153,7 +153,7 @@ def kl_reach(connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str)
 def policy_tokens(
     connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str, kl_coefficient: float | None = None
 ) -> pl.DataFrame:
-    """Mean length in tokens of the responses of an optimizer's policies: `reward_model, strength, prompt_id, tokens`.
+    """Mean length in tokens of the responses of an optimiser's policies: `reward_model, strength, prompt_id, tokens`.
 
     Policies without responses of their own (best-of-n) are not among them.
     """

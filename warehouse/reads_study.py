@@ -1,4 +1,4 @@
-"""A whole run as the claims are examined on it: every optimizer with its scores, curves, lengths and KL sweep."""
+"""A whole run as the claims are examined on it: every optimiser with its scores, curves, lengths and KL sweep."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def study(connection: duckdb.DuckDBPyConnection, run_id: str, *, replicates: int
     optimizers = reads.strengths(connection, run_id)["optimizer"].unique().sort().to_list()
     if models.height < 2 or not optimizers:
         raise InvalidChoice(
-            f"run {run_id!r} has {models.height} reward models and {len(optimizers)} optimizers; claims take two "
+            f"run {run_id!r} has {models.height} reward models and {len(optimizers)} optimisers; claims take two "
             "reward models and their optimised policies"
         )
     cube = reads.score_cube(connection, run_id)

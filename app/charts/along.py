@@ -1,4 +1,4 @@
-"""A figure along the strengths of an optimizer, with its interval: NDR, or the length of responses."""
+"""A figure along the strengths of an optimiser, with its interval: NDR, or the length of responses."""
 
 from __future__ import annotations
 

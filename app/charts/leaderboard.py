@@ -20,7 +20,7 @@ _CLEAR = "datum.verdict == 'better' || datum.verdict == 'worse'"
 def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title: str) -> alt.LayerChart:
     """`column` is `value` or `difference`, with its interval `low`–`high` or `difference_low`–`difference_high`.
 
-    `board`: as `leaderboard.rows` gives it; several optimizers stand one below the other in a measure's row. `order`
+    `board`: as `leaderboard.rows` gives it; several optimisers stand one below the other in a measure's row. `order`
     are the titles from the top.
     """
     several = board["policies"].n_unique() > 1

@@ -8,11 +8,12 @@ import polars as pl
 from app.charts.ink import INK
 from app.charts.layers import layered
 from app.charts.pair import HEIGHT, click, described, tooltip
+from warehouse.measures import Measure
 
 _CELLS_WITH_FIGURES = 10
 
 
-def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerChart:
+def matrix(pairs: pl.DataFrame, column: str, measure: Measure) -> alt.LayerChart:
     """`column` is `value` or `ndr`; a click selects `golden` and `proxy`. The diagonal stays empty: no pair is there.
 
     `pairs`: columns as for `scatter`, nulls where undefined; a null is drawn as a dash.
@@ -34,7 +35,7 @@ def matrix(pairs: pl.DataFrame, column: str, measure_title: str) -> alt.LayerCha
         base.mark_rect(cursor="pointer", cornerRadius=2)
         .encode(
             color=alt.Color(f"{column}:Q", scale=scale, legend=legend),
-            tooltip=tooltip(pairs, measure_title),
+            tooltip=tooltip(pairs, measure),
             description=alt.Description("description:N"),
         )
         .add_params(click())

@@ -7,6 +7,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from warehouse.measures import Measure
+
 CLICK = "pair"
 """Name of the selection that a click makes; it carries `golden` and `proxy`."""
 
@@ -35,7 +37,7 @@ def golden_colour(pairs: pl.DataFrame, legend: alt.Legend | None, **scale: Any) 
     return alt.Color("golden_flip_rate:Q", scale=alt.Scale(range="diverging", **scale), legend=legend)
 
 
-def tooltip(pairs: pl.DataFrame, measure_title: str) -> list[alt.Tooltip]:
+def tooltip(pairs: pl.DataFrame, measure: Measure) -> list[alt.Tooltip]:
     """What hovering over a pair tells. Of two rows with one title the browser would show the last only."""
     sides = []
     for side in ("golden", "proxy"):
@@ -45,7 +47,7 @@ def tooltip(pairs: pl.DataFrame, measure_title: str) -> list[alt.Tooltip]:
             sides.append(alt.Tooltip(f"{side}_flip_rate:Q", title=title, format=".0%"))
     return [
         *sides,
-        alt.Tooltip("value:Q", title=measure_title, format=".3f"),
+        alt.Tooltip("value:Q", title=measure.axis, format=measure.format),
         alt.Tooltip("ndr:Q", title="NDR", format=".3f"),
         alt.Tooltip("ndr_low:Q", title="95% from", format=".3f"),
         alt.Tooltip("ndr_high:Q", title="to", format=".3f"),

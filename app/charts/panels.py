@@ -12,19 +12,20 @@ from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
 from app.charts.layers import layered
 from app.charts.pair import golden_colour, tooltip
+from warehouse.measures import Measure
 
 HEIGHT = 230
 
 
-def panels(pairs: pl.DataFrame, captions: Mapping[str, str], measure_title: str) -> list[alt.LayerChart]:
+def panels(pairs: pl.DataFrame, captions: Mapping[str, str], measure: Measure) -> list[alt.LayerChart]:
     """One panel per key of `captions`, which stands under its name.
 
     `pairs`: columns as for `scatter`, without nulls, and `category`.
     """
-    x = alt.X("value:Q", title=measure_title, scale=_scale(pairs, "value"), axis=alt.Axis(tickCount=4))
+    x = alt.X("value:Q", title=measure.axis, scale=_scale(pairs, "value"), axis=alt.Axis(tickCount=4))
     y = alt.Y("ndr:Q", title="NDR", scale=_scale(pairs, "ndr"), axis=alt.Axis(tickCount=4))
     return [
-        _panel(pairs.filter(category=name), measure_title, x, y, panel_title(name, caption))
+        _panel(pairs.filter(category=name), measure, x, y, panel_title(name, caption))
         for name, caption in captions.items()
     ]
 
@@ -34,16 +35,16 @@ def panel_title(name: str, caption: str) -> alt.TitleParams:
     return alt.TitleParams([name, caption], fontWeight="normal", fontSize=13, lineHeight=17, offset=10)
 
 
-def _panel(pairs: pl.DataFrame, measure_title: str, x: alt.X, y: alt.Y, title: alt.TitleParams) -> alt.LayerChart:
+def _panel(pairs: pl.DataFrame, measure: Measure, x: alt.X, y: alt.Y, title: alt.TitleParams) -> alt.LayerChart:
     frame: dict[str, Any] = {"title": title, "height": HEIGHT, "padding": {"bottom": 4}}
     base = alt.Chart(pairs).encode(x=x, y=y)
     if pairs.height > MANY:
-        cells = density(pairs, "value", "ndr", measure_title, "NDR", "pairs")
+        cells = density(pairs, "value", "ndr", measure.axis, "NDR", "pairs")
         cells.encoding.color.legend = None
         return layered([cells], **frame)
     points = base.mark_circle(size=28, opacity=0.7).encode(
         color=golden_colour(pairs, legend=None),
-        tooltip=tooltip(pairs, measure_title),
+        tooltip=tooltip(pairs, measure),
     )
     layers = [points]
     if pairs["value"].n_unique() > 2:

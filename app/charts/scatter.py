@@ -14,13 +14,14 @@ from app.charts.density import MANY, density
 from app.charts.ink import INK, SOFT
 from app.charts.layers import layered
 from app.charts.pair import HEIGHT, click, described, golden_colour, tooltip
+from warehouse.measures import Measure
 
 _LEGEND_ENTRIES = 6
 _NDR = "Normalised drop ratio (NDR)"
 _LARGE_POINTS = 200
 
 
-def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
+def scatter(pairs: pl.DataFrame, measure: Measure) -> alt.LayerChart:
     """Measure (across) against NDR (up), one point per defined pair; a click selects `golden` and `proxy`.
 
     `pairs`: columns `golden, proxy, golden_flip_rate, proxy_flip_rate, value, ndr, ndr_low, ndr_high, chosen`, without
@@ -31,9 +32,9 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
     base = described(pairs)
     x = alt.X(
         "value:Q",
-        title=measure_title,
+        title=measure.axis,
         scale=alt.Scale(zero=False, padding=12),
-        axis=alt.Axis(tickCount=6, format=alt.Undefined if pairs["value"].n_unique() > 1 else ".3f"),
+        axis=alt.Axis(tickCount=6, format=alt.Undefined if pairs["value"].n_unique() > 1 else measure.format),
     )
     y = alt.Y("ndr:Q", title=_NDR, axis=alt.Axis(format=".1f", tickCount=6))
     points = (
@@ -42,7 +43,7 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
             x=x,
             y=y,
             color=_golden_colour(pairs),
-            tooltip=tooltip(pairs, measure_title),
+            tooltip=tooltip(pairs, measure),
             description=alt.Description("description:N"),
         )
         .add_params(click())
@@ -58,7 +59,7 @@ def scatter(pairs: pl.DataFrame, measure_title: str) -> alt.LayerChart:
         .encode(x=x, y=y, color=alt.ColorValue(INK))
     )
     if pairs.height > MANY:
-        points = density(pairs, "value", "ndr", measure_title, _NDR, "pairs")
+        points = density(pairs, "value", "ndr", measure.axis, _NDR, "pairs")
     layers: list[alt.Chart] = [*_reference(1.0, "nothing lost", "left"), *_reference(0.0, "no gain", "right")]
     if pairs["value"].n_unique() > 2:
         fit = base.transform_regression("value", "ndr").mark_line(

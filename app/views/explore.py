@@ -18,12 +18,12 @@ def show() -> None:
         evaluation = access.evaluation(snapshot, options.run, chosen)
         models = access.reward_models(snapshot, options.run)
         pairs = frames.pairs(evaluation, models)
-        measure_title = MEASURES[chosen.measure].title
+        measure = MEASURES[chosen.measure]
 
         st.caption(wording.what_is_shown(chosen, options, evaluation))
         if not frames.defined(pairs).is_empty():
             figures.show_correlations(evaluation, chosen.level)
-        figures.show(pairs, chosen, options, measure_title)
+        figures.show(pairs, chosen, options, measure)
         by_category = access.by_category(snapshot, options.run, chosen)
-        figures.show_by_category(by_category, models, chosen, options, measure_title)
-        drilldown.show(snapshot, chosen, options, pairs, measure_title)
+        figures.show_by_category(by_category, models, chosen, options, measure)
+        drilldown.show(snapshot, chosen, options, pairs, measure)

@@ -7,15 +7,17 @@ from typing import Any
 
 import streamlit as st
 
+from warehouse.measures import Measure
 
-def pairs(measure_title: str) -> Mapping[str, Any]:
+
+def pairs(measure: Measure) -> Mapping[str, Any]:
     """Columns of `frames.pairs`."""
     return {
         "golden": "Golden",
         "proxy": "Proxy",
         "golden_flip_rate": st.column_config.NumberColumn("Golden: labels flipped", format="percent"),
         "proxy_flip_rate": st.column_config.NumberColumn("Proxy: labels flipped", format="percent"),
-        "value": st.column_config.NumberColumn(measure_title, format="%.3f"),
+        "value": st.column_config.NumberColumn(measure.axis, format=f"%{measure.format}", help=measure.help),
         "ndr": st.column_config.NumberColumn("NDR", format="%.3f"),
         "ndr_low": st.column_config.NumberColumn("NDR, 95% from", format="%.3f"),
         "ndr_high": st.column_config.NumberColumn("to", format="%.3f"),

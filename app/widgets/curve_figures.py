@@ -1,4 +1,4 @@
-"""The figures of the Overoptimisation page, each with one panel an optimizer."""
+"""The figures of the Overoptimisation page, each with one panel per optimiser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.widgets.model_figures import MOST_IN_SQUARE
 from warehouse.errors import WarehouseError
 
 Arguments = tuple[Snapshot, str, str, float | None]
-"""What the reads of an optimizer's curves take first: snapshot, run, optimizer, KL penalty."""
+"""What the reads of an optimiser's curves take first: snapshot, run, optimiser, KL penalty."""
 
 Panel = tuple[Chart, pl.DataFrame, str]
 """A chart, its frame, and a note on it, which may be empty."""

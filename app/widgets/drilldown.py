@@ -15,11 +15,12 @@ from app.formats import escape, interval, number
 from app.offers import Options
 from app.state import Selection
 from app.widgets import columns, figure, figures, page_state
+from warehouse.measures import Measure
 
 _LIMITS = (3, 10, 30)
 
 
-def show(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl.DataFrame, measure_title: str) -> None:
+def show(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl.DataFrame, measure: Measure) -> None:
     """Draw the chosen pair, or how to choose one."""
     with st.container(key="drilldown"):
         st.subheader("One pair")
@@ -28,7 +29,7 @@ def show(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl.Data
             st.caption("Choose a golden and a proxy, or click a point or a cell of the figures.")
             return
         golden, proxy = str(chosen.golden), str(chosen.proxy)
-        _figures(frames.row_of(pairs, golden, proxy), measure_title)
+        _figures(frames.row_of(pairs, golden, proxy), measure)
         _scores(snapshot, chosen, options, golden, proxy)
         n = wording.samples_of(chosen, options)
         if n is not None:
@@ -57,9 +58,9 @@ def _choose(chosen: Selection, options: Options, reward_models: pl.DataFrame) ->
                 st.caption(wording.reward_model_line(frames.reward_model(reward_models, name)))
 
 
-def _figures(row: dict[str, Any], measure_title: str) -> None:
+def _figures(row: dict[str, Any], measure: Measure) -> None:
     with st.container(key="pair-figures", horizontal=True, gap="medium"):
-        st.metric(measure_title, number(row["value"], 3), width="content")
+        st.metric(measure.axis, number(row["value"], measure.digits), width="content", help=measure.help)
         st.metric("NDR", number(row["ndr"], 3), width="content", help="Share of the golden's own gain that is kept.")
         st.metric("NDR, 95% interval", interval(row["ndr_low"], row["ndr_high"]), width="content")
         st.metric("Regret", number(row["regret"], 3), width="content", help="1 − NDR: what is lost.")

@@ -19,7 +19,7 @@ from app.formats import number
 from app.offers import CELLS, Options
 from app.state import Selection
 from app.widgets import columns, drawing, figure, page_state
-from warehouse.measures import Evaluation
+from warehouse.measures import Evaluation, Measure
 
 SCATTER, MATRIX = "scatter", "matrix"
 
@@ -42,12 +42,12 @@ def show_correlations(evaluation: Evaluation, level: str) -> None:
         st.caption(left_out)
 
 
-def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title: str) -> None:
+def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure: Measure) -> None:
     """Draw both figures with the chosen pair ringed."""
     marked = frames.marked(pairs, chosen.golden, chosen.proxy)
     points = frames.defined(marked)
     shared = {
-        "columns": columns.pairs(measure_title),
+        "columns": columns.pairs(measure),
         "facts": wording.facts(chosen, options),
     }
     with st.container(key="figures"):
@@ -58,11 +58,11 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
             else:
                 figure.show(
                     SCATTER,
-                    scatter(points, measure_title),
+                    scatter(points, measure),
                     pairs,
-                    title=f"{measure_title} against NDR",
+                    title=f"{measure.title} against NDR",
                     note="One point a golden–proxy pair; the dashed line is the least-squares fit. Click a point.",
-                    alt=f"{measure_title} against NDR, one point a golden–proxy pair",
+                    alt=f"{measure.title} against NDR, one point a golden–proxy pair",
                     file_name=wording.file_name(chosen, options, "pairs"),
                     clicked=None if points.height > MANY else (CLICK, lambda mark: _choose(mark, MATRIX)),
                     **shared,
@@ -70,7 +70,7 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
         with right:
             figure.show(
                 MATRIX,
-                matrix(marked, "error" if chosen.cells == "value" else chosen.cells, measure_title),
+                matrix(marked, chosen.cells, measure),
                 pairs,
                 title="All pairs",
                 note="Golden down, proxy across, by share of flipped labels. Click a cell.",
@@ -83,14 +83,14 @@ def show(pairs: pl.DataFrame, chosen: Selection, options: Options, measure_title
                 "Shown in the cells",
                 CELLS,
                 required=True,
-                format_func=lambda name: "NDR" if name == "ndr" else measure_title,
+                format_func=lambda name: "NDR" if name == "ndr" else measure.title,
                 label_visibility="collapsed",
                 **page_state.bound(chosen, "cells", chosen.cells),
             )
 
 
 def show_by_category(
-    evaluations: Mapping[str, Evaluation], models: pl.DataFrame, chosen: Selection, options: Options, measure_title: str
+    evaluations: Mapping[str, Evaluation], models: pl.DataFrame, chosen: Selection, options: Options, measure: Measure
 ) -> None:
     """Draw the scatter of each category; nothing where there is one category only."""
     pairs = frames.pairs_by_category(evaluations, models)
@@ -99,13 +99,13 @@ def show_by_category(
     name = wording.correlation(chosen.correlation, chosen.level)
     figure.show(
         "categories",
-        panels(pairs, wording.panel_captions(evaluations, chosen.correlation, chosen.level), measure_title),
+        panels(pairs, wording.panel_captions(evaluations, chosen.correlation, chosen.level), measure),
         pairs,
         title="Category by category",
-        note=f"{measure_title} on the test prompts of one category against the same NDR, with {name} and its interval.",
-        alt=f"{measure_title} against NDR, a panel for each category",
+        note=f"{measure.title} on the test prompts of one category against the same NDR, with {name} and its interval.",
+        alt=f"{measure.title} against NDR, a panel for each category",
         file_name=wording.file_name(chosen, options, "categories"),
-        columns={"category": "Category", **columns.pairs(measure_title)},
+        columns={"category": "Category", **columns.pairs(measure)},
         facts=wording.facts(chosen, options),
     )
 

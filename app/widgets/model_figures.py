@@ -17,6 +17,7 @@ from app.charts.training import training
 from app.formats import UNDEFINED
 from app.state import ModelsChoice
 from app.widgets import figure
+from warehouse.measures import MEASURES
 
 MOST_IN_SQUARE = 60
 _FIGURE = "%.3f"
@@ -33,7 +34,7 @@ _COLUMNS: Mapping[str, Any] = {
     "validation_accuracy": st.column_config.NumberColumn("Validation accuracy", format=_FIGURE),
     "validation_low": st.column_config.NumberColumn("95% from", format=_FIGURE, help="Wilson's interval"),
     "validation_high": st.column_config.NumberColumn("to", format=_FIGURE),
-    "reward_variance": st.column_config.NumberColumn("Reward variance", format=_FIGURE),
+    "reward_variance": st.column_config.NumberColumn(MEASURES["reward_variance"].title, format=_FIGURE),
     "variance_low": st.column_config.NumberColumn("95% from ", format=_FIGURE, help="Bootstrap over prompts"),
     "variance_high": st.column_config.NumberColumn("to ", format=_FIGURE),
     "length_correlation": st.column_config.NumberColumn("Length ρ", format=_FIGURE),

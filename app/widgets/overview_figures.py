@@ -1,4 +1,4 @@
-"""The figures of the Overview: accuracy against NDR for each optimizer, and the paper's correlations beside ours."""
+"""The figures of the Overview: accuracy against NDR for each optimiser, and the paper's correlations beside ours."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from app.charts.scatter import scatter
 from app.widgets import columns, figure
 from app.widgets.model_figures import MOST_IN_SQUARE
 from warehouse import paper as the_paper
-from warehouse.measures import Evaluation
+from warehouse.measures import MEASURES, Evaluation
 from warehouse.measures.value_curves import ValueCurves
 
 
 def scatters(
     snapshot: Snapshot, run_id: str, evaluations: Mapping[str, Evaluation], curves: Mapping[str, ValueCurves]
 ) -> None:
-    """Draw accuracy against NDR, one panel an optimizer at its greatest strength."""
+    """Draw accuracy against NDR, one panel an optimiser at its greatest strength."""
     models = access.reward_models(snapshot, run_id)
     names = {optimizer: one.reward_models for optimizer, one in curves.items()}
     panels = []
@@ -32,7 +32,7 @@ def scatters(
             st.info(f"No golden–proxy pair is defined for {title}: no golden's own gain can be told from zero.")
         else:
             drawn = curve_frames.among(pairs, names[optimizer][:MOST_IN_SQUARE])
-            panels.append(titled(scatter(drawn, "Accuracy"), title[:1].upper() + title[1:]))
+            panels.append(titled(scatter(drawn, MEASURES["accuracy"]), title[:1].upper() + title[1:]))
     if not panels:
         return
     notes = [overview_wording.undefined(evaluations[name], curves[name]) for name in evaluations]
@@ -47,7 +47,7 @@ def scatters(
         f"least-squares fit. {'; '.join(filter(None, notes))}",
         alt="Accuracy against NDR, one panel an optimiser, one point a golden–proxy pair",
         file_name=f"{run_id}-overview",
-        columns=columns.pairs("Accuracy"),
+        columns=columns.pairs(MEASURES["accuracy"]),
         facts={"run_id": run_id, "measure": "accuracy"},
     )
 

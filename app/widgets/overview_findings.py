@@ -30,7 +30,7 @@ _ICONS: Mapping[Verdict, str] = {
 
 
 def show(snapshot: Snapshot, run_id: str, run: str | None, curves: Mapping[str, ValueCurves]) -> None:
-    """Draw the findings: those on every optimizer, then what concerns the reward models alone."""
+    """Draw the findings: those on every optimiser, then what concerns the reward models alone."""
     st.subheader("What this run says", anchor=False)
     by_name: dict[str, list[str]] = {}
     for optimizer, one in curves.items():

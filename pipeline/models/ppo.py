@@ -90,7 +90,7 @@ class PPO:
         self._states = states or PromptStates(language_model, layers)
         self._score = score
         self._judge = Judge(language_model, reward_model, layers)
-        self.optimiser = torch.optim.Adam(
+        self.optimizer = torch.optim.Adam(
             [
                 {"params": list(_learning(self.policy)), "lr": settings.actor_learning_rate},
                 {"params": list(_learning(self.critic)), "lr": settings.critic_learning_rate},
@@ -152,11 +152,11 @@ class PPO:
         return scores
 
     def state(self) -> dict[str, Tensor]:
-        """A copy of all that the next step hangs on, for safetensors; `restore` takes it back."""
+        """A copy of everything the next step depends on, for safetensors; `restore` takes it back."""
         tensors = {f"policy.{name}": value for name, value in self.policy.state_dict().items()}
         tensors |= {f"critic.{name}": value for name, value in self.critic.state_dict().items()}
-        for number, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{name}": value for name, value in moments.items()}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
         scale = torch.tensor([self.reward_mean, self.reward_std], dtype=torch.float64)
         tensors |= {"reward_scale": scale, "steps_done": torch.tensor(self.steps_done)}
         return {name: value.detach().cpu().clone() for name, value in tensors.items()}
@@ -167,16 +167,16 @@ class PPO:
         return {name: value.detach().to(dtype).cpu().contiguous() for name, value in self.policy.state_dict().items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from a state that was kept."""
+        """Continue from what `state` gave; in states of earlier versions the optimiser is spelt `optimiser`."""
         for module, prefix in ((self.policy, "policy."), (self.critic, "critic.")):
             own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
             module.load_state_dict(own)
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
-            if name.startswith("optimiser."):
+            if name.startswith(("optimizer.", "optimiser.")):
                 _, number, moment = name.split(".")
                 moments.setdefault(int(number), {})[moment] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
         self.reward_mean, self.reward_std = tensors["reward_scale"].tolist()
         self.steps_done = int(tensors["steps_done"])
 
@@ -227,7 +227,7 @@ class PPO:
         figures: list[tuple[float, ...]] = []
         for _ in range(settings.epochs):
             for rows in _minibatches(batch.rollout, settings.minibatches, rng):
-                self.optimiser.zero_grad()
+                self.optimizer.zero_grad()
                 policy, value, clipped, moved = self._losses(batch, rows)
                 loss = policy + settings.value_coefficient * value
                 if not torch.isfinite(loss):
@@ -235,11 +235,11 @@ class PPO:
                 loss.backward()
                 norms = [
                     torch.nn.utils.clip_grad_norm_(group["params"], settings.clip_norm)
-                    for group in self.optimiser.param_groups
+                    for group in self.optimizer.param_groups
                 ]  # each by itself: the critic's, large at first, would shrink the policy's
                 if not all(torch.isfinite(norm) for norm in norms):
                     raise self._diverged(f"the gradient's norms are {[norm.item() for norm in norms]}")
-                self.optimiser.step()
+                self.optimizer.step()
                 figures.append((policy.item(), value.item(), clipped.item(), moved.item(), norms[0].item()))
         names = ("policy_loss", "value_loss", "clip_share", "update_kl", "gradient_norm")
         return dict(zip(names, np.mean(figures, axis=0).tolist(), strict=True))

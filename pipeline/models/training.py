@@ -66,7 +66,7 @@ def train(
         reward_model.checkpoint_gradients()
     team.share(reward_model)
     parameters = [parameter for parameter in reward_model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     batches = math.ceil(len(train_pairs) / settings.batch_pairs)
     if len(train_pairs) // batches < team.processes:
         raise InvalidConfig(
@@ -75,14 +75,14 @@ def train(
         )
     steps = settings.epochs * batches
     warmup = max(1, round(settings.warmup_share * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, warmup, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, warmup, steps))
     rng = np.random.default_rng(seed)
     curve = _measure(reward_model, features, validation_pairs, settings, 0, team)
     for epoch in range(settings.epochs):
         losses, right = [], 0
         reward_model.train()
         for batch in np.array_split(rng.permutation(len(train_pairs)), batches):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             for part in _own_parts(batch, settings.gradient_accumulation, team):
                 pairs = torch.from_numpy(train_pairs[part])
                 chosen, rejected = reward_model(features, pairs.T.reshape(-1)).chunk(2)
@@ -91,7 +91,7 @@ def train(
                 losses.append(loss.item() * len(part))
                 right += int((chosen > rejected).sum())
             torch.nn.utils.clip_grad_norm_(parameters, _CLIP_NORM)
-            optimiser.step()
+            optimizer.step()
             schedule.step()
         step = (epoch + 1) * batches
         lost, ordered = team.total(torch.tensor([sum(losses), right], dtype=torch.float64)).tolist()

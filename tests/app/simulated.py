@@ -38,7 +38,7 @@ def publish(
 ) -> Path:
     """Publish a run of M reward models, P RM-test prompts × R responses and Q RL-test prompts × N samples.
 
-    Policies of optimizer `ppo` get the values of best-of-n at their place of the series. With `constant` every reward
+    Policies of optimiser `ppo` get the values of best-of-n at their place of the series. With `constant` every reward
     model gives every response one score, so that nothing is defined. Returns `home`.
     """
     rng = np.random.default_rng(seed)

@@ -13,6 +13,7 @@ from app.charts.matrix import matrix
 from app.charts.scatter import scatter
 from app.charts.timings import timings
 from tests.app.small import NAMES, pairs
+from warehouse.measures import MEASURES
 
 
 def layers_of(chart: Any, mark: str) -> list[dict[str, Any]]:
@@ -21,7 +22,7 @@ def layers_of(chart: Any, mark: str) -> list[dict[str, Any]]:
 
 
 def test_the_scatter_draws_measure_against_ndr_and_tells_both_reward_models_on_hover() -> None:
-    (points,) = layers_of(scatter(pairs(), "Accuracy"), "circle")
+    (points,) = layers_of(scatter(pairs(), MEASURES["accuracy"]), "circle")
     assert (points["encoding"]["x"]["field"], points["encoding"]["y"]["field"]) == ("value", "ndr")
     assert points["encoding"]["x"]["title"] == "Accuracy"
     told = [entry["field"] for entry in points["encoding"]["tooltip"]]
@@ -29,7 +30,9 @@ def test_the_scatter_draws_measure_against_ndr_and_tells_both_reward_models_on_h
     assert told == ["golden", "golden_flip_rate", "proxy", "proxy_flip_rate", "value", "ndr", "ndr_low", "ndr_high"]
 
 
-@pytest.mark.parametrize("chart", [scatter(pairs(), "Accuracy"), matrix(pairs(), "ndr", "Accuracy")])
+@pytest.mark.parametrize(
+    "chart", [scatter(pairs(), MEASURES["accuracy"]), matrix(pairs(), "ndr", MEASURES["accuracy"])]
+)
 def test_a_click_carries_golden_and_proxy(chart: Any) -> None:
     (click,) = chart.to_dict()["params"]
     assert click["name"] == "pair"
@@ -37,22 +40,22 @@ def test_a_click_carries_golden_and_proxy(chart: Any) -> None:
 
 
 def test_the_scatter_marks_what_ndr_zero_and_one_mean() -> None:
-    notes = {layer["encoding"]["text"]["value"] for layer in layers_of(scatter(pairs(), "Accuracy"), "text")}
+    notes = {layer["encoding"]["text"]["value"] for layer in layers_of(scatter(pairs(), MEASURES["accuracy"]), "text")}
     assert notes == {"nothing lost", "no gain"}
 
 
 def test_no_line_is_fitted_through_fewer_than_three_values() -> None:
-    assert len(layers_of(scatter(pairs(), "Accuracy"), "line")) == 1
-    assert layers_of(scatter(pairs().head(2), "Accuracy"), "line") == []
+    assert len(layers_of(scatter(pairs(), MEASURES["accuracy"]), "line")) == 1
+    assert layers_of(scatter(pairs().head(2), MEASURES["accuracy"]), "line") == []
 
 
 def test_the_matrix_orders_both_axes_alike_by_flip_rate() -> None:
-    cells = layers_of(matrix(pairs().reverse(), "value", "Accuracy"), "rect")[0]
+    cells = layers_of(matrix(pairs().reverse(), "value", MEASURES["accuracy"]), "rect")[0]
     assert cells["encoding"]["x"]["sort"] == cells["encoding"]["y"]["sort"] == list(NAMES)
 
 
 def test_the_matrix_prints_figures_while_they_can_be_read_and_a_legend_beyond() -> None:
-    assert len(layers_of(matrix(pairs(), "ndr", "Accuracy"), "text")) == 1
+    assert len(layers_of(matrix(pairs(), "ndr", MEASURES["accuracy"]), "text")) == 1
     names = [f"m{i:02}" for i in range(12)]
     many = pl.DataFrame(
         [(g, m, 0.0, 0.1, 0.5, 0.5, 0.4, 0.6, False) for g in names for m in names if g != m],
@@ -69,11 +72,11 @@ def test_the_matrix_prints_figures_while_they_can_be_read_and_a_legend_beyond() 
         ],
         orient="row",
     )
-    assert layers_of(matrix(many, "ndr", "Accuracy"), "text") == []
+    assert layers_of(matrix(many, "ndr", MEASURES["accuracy"]), "text") == []
 
 
 def test_undefined_pairs_do_not_break_the_matrix() -> None:
-    assert matrix(pairs(undefined_golden=0), "ndr", "Accuracy").to_dict()
+    assert matrix(pairs(undefined_golden=0), "ndr", MEASURES["accuracy"]).to_dict()
 
 
 @pytest.mark.parametrize("least", [-1, 0])
@@ -83,7 +86,11 @@ def test_the_interval_stands_on_the_figures_whole_scale(least: float) -> None:
 
 
 def test_colours_come_from_the_theme() -> None:
-    for chart in (scatter(pairs(), "Accuracy"), matrix(pairs(), "ndr", "Accuracy"), interval(0.5, 0.1, 0.8, -1)):
+    for chart in (
+        scatter(pairs(), MEASURES["accuracy"]),
+        matrix(pairs(), "ndr", MEASURES["accuracy"]),
+        interval(0.5, 0.1, 0.8, -1),
+    ):
         assert "#" not in str({key: value for key, value in chart.to_dict().items() if key in ("layer", "encoding")})
 
 
@@ -97,7 +104,7 @@ def test_the_timings_keep_the_order_of_the_run() -> None:
 
 def test_a_golden_whose_flip_rate_is_not_known_is_coloured_by_its_name() -> None:
     some = pairs().with_columns(golden_flip_rate=pl.when(pl.col("golden") != "flip-0.20").then("golden_flip_rate"))
-    (points,) = layers_of(scatter(some, "Accuracy"), "circle")
+    (points,) = layers_of(scatter(some, MEASURES["accuracy"]), "circle")
     assert points["encoding"]["color"]["field"] == "golden"
     told = [entry["field"] for entry in points["encoding"]["tooltip"]]
     assert "golden_flip_rate" not in told

@@ -12,8 +12,9 @@ from app.charts.interval import interval
 from app.charts.matrix import matrix
 from app.charts.scatter import scatter
 from tests.app.small import pairs
+from warehouse.measures import MEASURES
 
-CHARTS = [scatter(pairs(), "Accuracy"), matrix(pairs(), "ndr", "Accuracy")]
+CHARTS = [scatter(pairs(), MEASURES["accuracy"]), matrix(pairs(), "ndr", MEASURES["accuracy"])]
 
 
 @pytest.mark.parametrize("chart", CHARTS)

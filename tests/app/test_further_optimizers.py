@@ -1,4 +1,4 @@
-"""Policies of other algorithms than PPO are optimizers of their own on every page."""
+"""Policies of other algorithms than PPO are optimisers of their own on every page."""
 
 from __future__ import annotations
 

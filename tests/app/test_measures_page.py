@@ -9,7 +9,7 @@ from tests.app.conftest import OpenPage
 from warehouse.measures import MEASURES
 
 
-def test_the_page_ranks_every_measure_under_each_optimiser(tmp_path: Path, open_view: OpenPage) -> None:
+def test_the_page_ranks_every_measure_under_each_optimizer(tmp_path: Path, open_view: OpenPage) -> None:
     page = open_view("measures", simulated.publish(tmp_path, optimizers=("bon", "ppo")))
     assert not page.exception
     assert [heading.value for heading in page.subheader] == [

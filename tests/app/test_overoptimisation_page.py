@@ -23,7 +23,7 @@ from warehouse.measures.worst_picks import worst_picks
 VIEW = "overoptimisation"
 
 
-def test_every_figure_has_a_panel_for_each_optimiser(study_home: Path, open_view: OpenPage) -> None:
+def test_every_figure_has_a_panel_for_each_optimizer(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
     assert not page.exception
     assert not page.warning

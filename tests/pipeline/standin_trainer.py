@@ -79,10 +79,10 @@ def roll_out(policy, tokenizer, prompts):
     return found
 
 
-def learn(policy, optimiser, rollouts, rewards):
+def learn(policy, optimizer, rollouts, rewards):
     advantages = rewards - rewards.mean()
     losses = []
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     for (prompt, response, _), advantage in zip(rollouts, advantages, strict=True):
         logits = policy(input_ids=torch.tensor([[*prompt, *response]])).logits[0, len(prompt) - 1 : -1]
         log_p = (logits / args.rollout.temperature).log_softmax(-1)[range(len(response)), response]
@@ -90,7 +90,7 @@ def learn(policy, optimiser, rollouts, rewards):
         loss.backward()
         losses.append(loss.item())
     torch.nn.utils.clip_grad_norm_(policy.parameters(), args.actor.max_norm)
-    optimiser.step()
+    optimizer.step()
     return sum(losses)
 
 
@@ -104,12 +104,12 @@ def save(policy, tokenizer, folder):
 
 def main():
     policy, tokenizer, reward, reward_tokenizer = load()
-    optimiser = torch.optim.Adam(policy.parameters(), lr=args.actor.adam.lr)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=args.actor.adam.lr)
     states, step = Path(args.ckpt.path) / "_actor", 0
     if args.ckpt.load_enable and states.exists():
         kept = torch.load(states / (states / "latest").read_text() / "state.pt")
         policy.load_state_dict(kept["policy"])
-        optimiser.load_state_dict(kept["optimiser"])
+        optimizer.load_state_dict(kept["optimizer"])
         step = kept["global_step"]
     # as Ray does, a process in a session of its own
     print(
@@ -127,7 +127,7 @@ def main():
             read = [reward_tokenizer(text, add_special_tokens=False, return_tensors="pt") for text in texts]
             rewards = torch.cat([reward(input_ids=one["input_ids"]).logits[:, 0] for one in read])
         logger.info(f"Sample: {[texts[0], rewards[0].item()]}")
-        status = {"policy_loss": learn(policy, optimiser, rollouts, rewards)}
+        status = {"policy_loss": learn(policy, optimizer, rollouts, rewards)}
         lengths = torch.tensor([len(response) for _, response, _ in rollouts], dtype=torch.float32)
         status["timing/ppo_train"] = time.time() - begun
         status["rollout/reward_mean"] = rewards.mean().item()
@@ -140,7 +140,7 @@ def main():
         if step % args.ckpt.save_steps == 0:
             tag = f"global_step{step}"
             (states / tag).mkdir(parents=True, exist_ok=True)
-            kept = {"policy": policy.state_dict(), "optimiser": optimiser.state_dict(), "global_step": step}
+            kept = {"policy": policy.state_dict(), "optimizer": optimizer.state_dict(), "global_step": step}
             torch.save(kept, states / tag / "state.pt")
             (states / "latest").write_text(tag)
             save(policy, tokenizer, Path(args.ckpt.path) / f"global_step{step}_hf")

@@ -61,7 +61,9 @@ def test_the_json_has_the_names_that_the_notebook_page_promises(smoke_home: Path
     page = (Path(__file__).parents[2] / "docs" / "notebook.md").read_text()
     listed = page.partition("give one object:")[2].partition("With `--measure all`")[0]
     promised = set(re.findall(r"`([a-z_]+)`", listed))
-    found = measured(smoke_home, "--kl-coefficient", "0", "--optimizer", "ppo")
+    found = json.loads(
+        righttree("measure", "--optimizer", "ppo", "--kl-coefficient", "0", "--json", home=smoke_home).stdout
+    )
     at_kl = json.loads(righttree("measure", "--kl", "0.5", "--json", home=smoke_home).stdout)
     names = {*found, *at_kl, *found["kendall"], *found["pairs"][0]}
     assert names == promised
@@ -169,7 +171,7 @@ def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, endin
         ("publish nothing", "no run 'nothing'"),
         ("measure --measure vibes", "no measure 'vibes'; there are accuracy"),
         ("measure --run nothing", "run 'nothing' is not in the warehouse"),
-        ("measure --optimizer dpo", "no policies of optimizer 'dpo'"),
+        ("measure --optimizer dpo", "no policies of optimiser 'dpo'"),
         ("measure --n 3", "no policies of 'bon' at 3"),
         ("measure --category Chatter", "no category 'Chatter'"),
         ("measure --subset nothing", "no RM-test prompts of subset 'nothing'"),

@@ -80,7 +80,7 @@ def test_the_same_run_and_seed_give_the_same_page_and_another_seed_another(
 def test_a_run_without_ppo_paraphrases_and_sweep_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     publish(home, Study())
     text = page(capsys)
-    for missing in ("not both optimizers", "have paraphrases", "one KL penalty", "of one kind"):
+    for missing in ("not have both optimisers", "have paraphrases", "one KL penalty", "of one kind"):
         assert missing in text
 
 

@@ -138,14 +138,14 @@ def test_a_token_costs_two_operations_a_weight_to_read_and_six_to_learn_from(mod
 
 def test_what_is_trained_takes_sixteen_bytes_a_weight(model: LanguageModel) -> None:
     trained = RewardModel(model, 1)
-    optimiser = torch.optim.AdamW(trained.parameters())
+    optimizer = torch.optim.AdamW(trained.parameters())
     for parameter in trained.parameters():
         parameter.grad = torch.ones_like(parameter)
-    optimiser.step()
+    optimizer.step()
     weights = list(trained.parameters())
     count = sum(weight.numel() for weight in weights)
     kept = [*weights, *(weight.grad for weight in weights)]
-    kept += [value for state in optimiser.state.values() for value in state.values() if value.numel() > 1]
+    kept += [value for state in optimizer.state.values() for value in state.values() if value.numel() > 1]
     assert sum(one.numel() * one.element_size() for one in kept) == pytest.approx(16 * count)
     assert count <= model_size(EMBEDDED_MODEL).trained(1) < 1.3 * count
 

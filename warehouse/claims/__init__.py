@@ -38,5 +38,5 @@ __all__ = ["CLAIMS", "Claim", "Optimised", "Ruling", "Study", "Table", "Verdict"
 
 
 def examine(study: Study) -> tuple[Claim, ...]:
-    """All claims on a study, which has one optimizer or more."""
+    """All claims on a study, which has one optimiser or more."""
     return tuple(claim(study) for claim in CLAIMS)

@@ -116,7 +116,7 @@ def optimising_harder(study: Study) -> Claim:
                 "taken to be at distance 0."
             )
         drift.append((one.called, gained.degree, golden.peak, f"{golden.peaks:.0%}", _longer(study, one)))
-    header = ("optimizer", "strength", "√KL", "golden, own policy", "golden, proxy’s policy", "proxy, its own policy")
+    header = ("optimiser", "strength", "√KL", "golden, own policy", "golden, proxy’s policy", "proxy, its own policy")
     along = Table(
         "Gains in standard deviations within prompts, mean over pairs", (*header, "NDR", "undefined pairs"), tuple(rows)
     )

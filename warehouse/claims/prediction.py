@@ -1,4 +1,4 @@
-"""Does accuracy predict the policy, how well, and for which optimizer and reward models?"""
+"""Does accuracy predict the policy, how well, and for which optimiser and reward models?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from warehouse.claims.verdict import NEGLIGIBLE, above, below
 from warehouse.measures.across_pairs import CORRELATIONS
 from warehouse.measures.alike import regret_of_alike
 from warehouse.measures.bootstrap import Estimate
+from warehouse.measures.catalogue import CORRELATION_WORDS
 from warehouse.measures.comparison import paired
 from warehouse.measures.evaluate import Evaluation, Replicated, evaluate, replicated
 from warehouse.measures.ndr_curve import ndr_curve
@@ -26,8 +27,6 @@ ALIKE = 0.02
 
 MUCH = 0.1
 """NDR that differ by more differ much: a tenth of what there is to gain."""
-
-_NAMES = {"kendall": "Kendall τ", "spearman": "Spearman ρ", "pearson": "Pearson r", "mrr": "MRR"}
 
 
 def accuracy_predicts(study: Study) -> Claim:
@@ -45,7 +44,7 @@ def accuracy_predicts(study: Study) -> Claim:
         for correlation in CORRELATIONS:
             paper = ACCURACY_AGAINST_NDR.get((name, correlation))
             pooled, within = found.correlations[correlation], found.within[correlation]
-            rows.append((one.called, _NAMES[correlation], pooled, within, paper, pairs, undefined))
+            rows.append((one.called, CORRELATION_WORDS[correlation].title, pooled, within, paper, pairs, undefined))
     header = ("policies", "correlation", "over all pairs", "within each golden", "the paper’s", "pairs", "undefined")
     return Claim(
         "accuracy-predicts",
@@ -103,7 +102,7 @@ def better_for_best_of_n(study: Study) -> Claim:
         ),
     )
     if not {"bon", "ppo"} <= set(study.optimised):
-        return replace(claim, missing="the run has not both optimizers")
+        return replace(claim, missing="the run does not have both optimisers")
     bon, ppo = study.optimised["bon"], study.optimised["ppo"]
     names = [name for name in bon.curves.reward_models if name in ppo.curves.reward_models]
     cube = bon.cube.of_reward_models(names)

@@ -8,20 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.measures.catalogue import optimizer_words
 from warehouse.measures.cube import PolicyValues, ScoreCube
 from warehouse.measures.evaluate import Evaluation
 from warehouse.measures.value_curves import ValueCurves
-from warehouse.schema import RL_ALGORITHMS
-
-_CALLED: Mapping[str, tuple[str, str]] = {
-    "bon": ("best-of-n", "best-of-{:g}"),
-    **{name: (name.upper(), f"{name.upper()} at step {{:g}}") for name in RL_ALGORITHMS},
-}
 
 
 @dataclass(frozen=True)
 class Optimised:
-    """The policies of one optimizer, and the scores of the reward models that they were optimised against.
+    """The policies of one optimiser, and the scores of the reward models that they were optimised against.
 
     - `cube`: scores on the RM-test prompts; `paraphrased`: on all of them in other words, None where there are none.
     - `spread_M`: `spread_within_prompts` under the initial policy.
@@ -48,18 +43,17 @@ class Optimised:
     @property
     def called(self) -> str:
         """What these policies are called: `best-of-16`, `PPO at step 4`."""
-        name = self.curves.optimizer
-        return _CALLED.get(name, (name, f"{name} at {{:g}}"))[1].format(self.curves.strengths[-1])
+        return optimizer_words(self.curves.optimizer).at.format(f"{self.curves.strengths[-1]:g}")
 
     @property
     def title(self) -> str:
-        """The optimizer's name: `best-of-n`, `PPO`."""
-        return _CALLED.get(self.curves.optimizer, (self.curves.optimizer, ""))[0]
+        """The optimiser's name: `Best-of-n`, `PPO`."""
+        return optimizer_words(self.curves.optimizer).title
 
 
 @dataclass(frozen=True)
 class Study:
-    """A run's optimizers by name, the kinds of its reward models, and the bootstrap's replicates and seed."""
+    """A run's optimisers by name, the kinds of its reward models, and the bootstrap's replicates and seed."""
 
     optimised: Mapping[str, Optimised]
     kinds: Mapping[str, str]

@@ -1,13 +1,18 @@
-"""The measures by name, in METHOD's order, as menus and command lines list them."""
+"""The measures, correlations and optimisers by name: the one place that says what each is called and how it is written.
+
+Pages, charts, the command line and findings take their words from here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from warehouse.errors import UnknownName
 from warehouse.measures import calibration, rm_error
 from warehouse.measures.rm_error import Measure
+from warehouse.schema import RL_ALGORITHMS
 
 _TABLE = (
     Measure(
@@ -74,6 +79,7 @@ _TABLE = (
         "Minus the expected calibration error of the proxy's pair probabilities, in ten bins.",
         calibration.ece,
         "pairs",
+        negated=True,
     ),
     Measure(
         "brier",
@@ -81,6 +87,7 @@ _TABLE = (
         "Minus the squared error of the proxy's pair probabilities.",
         calibration.brier,
         "pairs",
+        negated=True,
     ),
     Measure(
         "log_loss",
@@ -88,6 +95,8 @@ _TABLE = (
         "Minus the log-loss of the proxy's pair probabilities.",
         calibration.log_loss,
         "pairs",
+        unit="nats",
+        negated=True,
     ),
     Measure(
         "margin_accuracy",
@@ -114,3 +123,49 @@ def measure_named(name: str) -> Measure:
     if name not in MEASURES:
         raise UnknownName(f"no measure {name!r}; there are {', '.join(MEASURES)}")
     return MEASURES[name]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """How well a measure predicts NDR, as one figure: its title, its symbol in a sentence, and what it is."""
+
+    title: str
+    symbol: str
+    help: str
+
+
+CORRELATION_WORDS: Mapping[str, Correlation] = MappingProxyType(
+    {
+        "kendall": Correlation("Kendall τ", "τ", "Rank correlation τ-b of the measure and NDR"),
+        "spearman": Correlation("Spearman ρ", "ρ", "Rank correlation ρ of the measure and NDR"),
+        "pearson": Correlation("Pearson r", "r", "Linear correlation r of the measure and NDR"),
+        "mrr": Correlation(
+            "MRR", "MRR", "For each golden, one over the NDR rank of the proxy that the measure likes best; averaged."
+        ),
+    }
+)
+"""Of each of `across_pairs.CORRELATIONS`."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How an optimiser and its strength are called; `at` is completed with the strength, `at_kl` with nats."""
+
+    title: str
+    strength: str
+    at: str
+    at_kl: str
+
+
+_OPTIMIZERS: Mapping[str, Optimizer] = {
+    "bon": Optimizer("Best-of-n", "n", "best-of-{}", "best-of-n at a KL of {} nats"),
+    **{
+        name: Optimizer(name.upper(), "Step", f"{name.upper()} at step {{}}", f"{name.upper()} at a KL of {{}} nats")
+        for name in RL_ALGORITHMS
+    },
+}
+
+
+def optimizer_words(name: str) -> Optimizer:
+    """Words for an optimiser; an unknown one is called by its own name."""
+    return _OPTIMIZERS.get(name, Optimizer(name, "Strength", f"{name} at {{}}", f"{name} at a KL of {{}} nats"))

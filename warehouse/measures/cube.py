@@ -44,7 +44,7 @@ class ScoreCube:
 
 @dataclass(frozen=True)
 class PolicyValues:
-    """Per-prompt values of the initial and of the optimised policies for one optimizer at one strength.
+    """Per-prompt values of the initial and of the optimised policies for one optimiser at one strength.
 
     `initial_MQ[g, q]` is golden `g`'s mean score of the initial policy on RL-test prompt `q`;
     `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`. Both float64, finite.

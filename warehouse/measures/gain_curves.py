@@ -1,4 +1,4 @@
-"""Golden and proxy reward along the strengths of an optimizer, with the fits of Gao et al. and the degree γ.
+"""Golden and proxy reward along the strengths of an optimiser, with the fits of Gao et al. and the degree γ.
 
 METHOD, "Goodhart", overoptimisation curves, for one golden–proxy pair or averaged over pairs. Gains are over the
 initial policy, in each reward model's standard deviations within prompts, which puts all reward models on one scale.

@@ -98,7 +98,7 @@ def goodhart_slopes(
     replicates: int = 1000,
     seed: int = 0,
 ) -> GoodhartSlopes:
-    """Hold the slope of every pair, along `strengths` of one optimizer, against the curve of its accuracy.
+    """Hold the slope of every pair, along `strengths` of one optimiser, against the curve of its accuracy.
 
     `spread_M` is `spread_within_prompts` under the initial policy; it is taken as known. Pairs are cut into `bins` by
     accuracy. Raises UnknownName and InvalidChoice.

@@ -1,4 +1,4 @@
-"""NDR along the strengths of an optimizer: of one golden–proxy pair, or averaged over the pairs where it is defined."""
+"""NDR along the strengths of an optimiser: of one golden–proxy pair, or averaged over the pairs where it is defined."""
 
 from __future__ import annotations
 

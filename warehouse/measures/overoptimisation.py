@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 Law = Literal["best-of-n", "rl"]
 
 LAWS: Mapping[str, Law] = {"bon": "best-of-n", **dict.fromkeys(RL_ALGORITHMS, "rl")}
-"""The law that the gain of an optimizer's policies follows."""
+"""The law that the gain of an optimiser's policies follows."""
 
 FEWEST_POINTS = 3
 _LARGEST_EXPONENT = 700.0  # e to a greater power overflows; such a distance is beyond any that a policy reaches

@@ -84,7 +84,7 @@ class PromptValues:
     ) -> tuple[NDArray[np.floating], Bools]:
         """`overall` in bootstrap replicates of these prompts; the last are kept, not to be written to, if few.
 
-        They do not depend on policies, so that another optimizer, strength or correlation has them at hand.
+        They do not depend on policies, so that another optimiser, strength or correlation has them at hand.
         """
         key = (replicates, seed, prompts.tobytes())
         found = self._drawn.get(key)

@@ -28,7 +28,8 @@ class Measure:
 
     `title` is for a menu, `help` one sentence. `looks_at` says what of a prompt's responses it uses: all pairs of them,
     one pair, or the whole list. `symmetric` says whether golden and proxy can change places: always, when no scores are
-    tied, or never.
+    tied, or never. `unit` is that of its values, empty for shares and correlations; `digits` how many decimals are
+    written; `negated`, whether a value is minus the figure of that name, so that larger is better.
     """
 
     name: str
@@ -37,6 +38,19 @@ class Measure:
     terms: Callable[[Responses, Responses], Terms]
     looks_at: Literal["pairs", "one pair", "list"]
     symmetric: Literal["always", "untied", "never"] = "never"
+    unit: str = ""
+    digits: int = 3
+    negated: bool = False
+
+    @property
+    def axis(self) -> str:
+        """Its title with the unit, for axes and columns: `Log-loss (negated), nats`."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    @property
+    def format(self) -> str:
+        """How a value is written, as Python and D3 have it: `.3f`."""
+        return f".{self.digits}f"
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Terms:

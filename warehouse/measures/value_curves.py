@@ -1,4 +1,4 @@
-"""Values of the policies of one optimizer at all its strengths: what every curve against strength starts from.
+"""Values of the policies of one optimiser at all its strengths: what every curve against strength starts from.
 
 Shapes: `S` strengths, `M` reward models, `Q` RL-test prompts.
 """

@@ -89,7 +89,7 @@ def _check(sheets: Sequence[Sheet], given: pl.DataFrame, models: list[str], prom
             raise _wrong(sheets, mixed, "policy_id", f"the policy has several values of {column}: give each its own id")
     several = given.filter(pl.col("policy_id").n_unique().over(group) > 1)
     if several.height:
-        raise _wrong(sheets, several, "policy_id", "one optimizer, strength and reward model is one policy: name it so")
+        raise _wrong(sheets, several, "policy_id", "one optimiser, strength and reward model is one policy: name it so")
     initial = given.filter(optimizer="none")
     if initial.height and initial.height != len(models) * len(prompts):
         raise _wrong(

@@ -183,6 +183,10 @@ def test_a_step_made_again_from_a_kept_state_is_the_same(language_model: Languag
     assert again.step(PROMPTS[8:16]) == expected
     for name, value in first.state().items():
         assert torch.equal(again.state()[name], value), name
+    former = made(language_model)
+    former.restore({name.replace("optimizer.", "optimiser."): value for name, value in state.items()})
+    for name, value in state.items():
+        assert torch.equal(former.state()[name], value), name
 
 
 def test_what_is_no_number_stops_the_policy_with_a_reason(language_model: LanguageModel) -> None:

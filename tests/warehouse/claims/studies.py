@@ -21,7 +21,7 @@ def optimised(
     optimizer: str = "bon",
     paraphrased_MPR: NDArray[np.floating] | None = None,
 ) -> Optimised:
-    """Policies of best-of-n on these samples, called by any optimizer's name, and the scores on the RM-test prompts."""
+    """Policies of best-of-n on these samples, called by any optimiser's name, and the scores on the RM-test prompts."""
     samples = samples_MQN.astype(np.float32)
     M = len(samples)
     described = cube_of(samples)
@@ -70,11 +70,11 @@ def valued(scores_MPR: NDArray[np.floating], ndr_MM: NDArray[np.floating], noise
     return Optimised(curves=curves, cube=cube_of(scores_MPR), paraphrased=None, spread_M=np.ones(M))
 
 
-def study(*optimisers: Optimised, kinds: dict[str, str] | None = None) -> Study:
+def study(*optimizers: Optimised, kinds: dict[str, str] | None = None) -> Study:
     """A study of these optimisers, whose reward models differ in flip rate unless they are told."""
-    names = optimisers[0].curves.reward_models
+    names = optimizers[0].curves.reward_models
     return Study(
-        {one.curves.optimizer: one for one in optimisers},
+        {one.curves.optimizer: one for one in optimizers},
         kinds or dict.fromkeys(names, "flip"),
         replicates=REPLICATES,
     )

@@ -55,7 +55,7 @@ def test_the_typical_difference_is_that_of_the_truth_without_the_noise_of_the_pr
     assert verdicts(found) == ["holds"]
 
 
-def test_best_of_n_is_predicted_better_where_the_other_optimiser_follows_other_noise() -> None:
+def test_best_of_n_is_predicted_better_where_the_other_optimizer_follows_other_noise() -> None:
     same = of_noise(GROWING, P=300, Q=300)
     other = of_noise(GROWING, GROWING[::-1], P=300, Q=300, optimizer="ppo")
     assert verdicts(better_for_best_of_n(study(same, other))) == ["holds"]

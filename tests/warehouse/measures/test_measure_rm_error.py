@@ -13,7 +13,8 @@ from sklearn.metrics import brier_score_loss, log_loss, ndcg_score
 
 from tests.warehouse.measures.simulate import cube_of, normal_scores, tied_scores
 from warehouse.errors import UnknownName
-from warehouse.measures import MEASURES, TestSet, prepare
+from warehouse.measures import CORRELATIONS, MEASURES, TestSet, prepare
+from warehouse.measures.catalogue import CORRELATION_WORDS, optimizer_words
 
 Reference = Callable[[np.ndarray, np.ndarray], float | None]
 
@@ -173,3 +174,20 @@ def test_the_menu_is_in_the_order_of_the_method_and_explains_itself() -> None:
 def test_an_unknown_measure_is_refused_by_name() -> None:
     with pytest.raises(UnknownName, match=r"no measure 'acc'; there are accuracy, "):
         prepare(cube_of(np.zeros((2, 3, 2))), "acc")
+
+
+def test_every_measure_says_how_it_is_written_and_whether_it_is_negated() -> None:
+    rng = np.random.default_rng(3)
+    cube = cube_of(rng.standard_normal((3, 30, 4)))
+    for name, measure in MEASURES.items():
+        assert measure.negated == ("negated" in measure.title) == measure.help.startswith("Minus")
+        assert measure.axis.startswith(measure.title)
+        assert f"{1 / 3:{measure.format}}" == f"{1 / 3:.{measure.digits}f}"
+        pair = prepare(cube, name).overall(np.ones((1, 30)))[0]
+        assert (pair <= 0).all() if measure.negated else (pair > -1).all()
+
+
+def test_every_correlation_has_its_words_and_an_unknown_optimizer_its_own_name() -> None:
+    assert tuple(CORRELATION_WORDS) == CORRELATIONS
+    assert optimizer_words("bon").at.format("16") == "best-of-16"
+    assert optimizer_words("tilted").title == "tilted"

@@ -85,7 +85,7 @@ def test_noisy_figures_of_a_study_stay_when_a_reward_model_is_added() -> None:
     all_of_them = evaluate(cube, values, test_set=TestSet(noise=0.2), replicates=5)
     off = ~np.eye(3, dtype=bool)
     kept = np.ix_([0, 1, 3], [0, 1, 3])
-    np.testing.assert_allclose(few.error_MM[off], all_of_them.error_MM[kept][off], atol=1e-12)
+    np.testing.assert_allclose(few.value_MM[off], all_of_them.value_MM[kept][off], atol=1e-12)
 
 
 def test_two_goldens_have_different_annotators() -> None:
