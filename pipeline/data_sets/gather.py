@@ -13,9 +13,9 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
+from pipeline.data_sets.conversation import opening
 from pipeline.data_sets.known import DataSet, data_set_of
 from pipeline.data_sets.pair import Candidate, Pair, Reason, WrongCell
-from pipeline.data_sets.split import is_validation
 from pipeline.data_sets.tables import Table, tables
 from pipeline.errors import InvalidDataSet
 from warehouse.schema import TABLES
@@ -163,6 +163,16 @@ def _check_texts(pair: Pair) -> None:
     for column, value in zip(pair._fields, pair, strict=True):
         if value is not None and not isinstance(value, str):
             raise WrongCell(column, value, "a text")
+
+
+def is_validation(prompt: str, share: float, seed: int) -> bool:
+    """Whether the prompt's pairs validate; true of about `share` of all prompts.
+
+    By a seeded hash, so that the files and their order do not matter. Prompts that go on from the same first user turn
+    stay together: one's text is part of the other's.
+    """
+    digest = blake2b(opening(prompt).encode(), digest_size=8, key=str(seed).encode()).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
 
 
 def _digest(text: str) -> bytes:

@@ -11,18 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.data_sets.arena import arena
-from pipeline.data_sets.capybara import capybara, message_pairs
-from pipeline.data_sets.hh_rlhf import hh_rlhf
-from pipeline.data_sets.nectar import nectar
-from pipeline.data_sets.orca import orca, orca_argilla
-from pipeline.data_sets.own import own
+from pipeline.data_sets.conversations import arena, capybara, hh_rlhf, message_pairs, ultrafeedback_binarized
 from pipeline.data_sets.pair import Candidate, Row
-from pipeline.data_sets.rewardbench import rewardbench, rewardbench_2
-from pipeline.data_sets.rm_bench import rm_bench
-from pipeline.data_sets.safe_rlhf import safe_rlhf
+from pipeline.data_sets.ranked import nectar, ultrafeedback
 from pipeline.data_sets.tables import Table
-from pipeline.data_sets.ultrafeedback import ultrafeedback, ultrafeedback_binarized
+from pipeline.data_sets.test_sets import rewardbench, rewardbench_2, rm_bench
+from pipeline.data_sets.texts import orca, orca_argilla, own, safe_rlhf
 from pipeline.errors import InvalidDataSet
 from warehouse.outside.cells import as_list
 

@@ -1,4 +1,11 @@
-"""Pairs of several scored responses to one prompt."""
+"""Data sets with several scored or ranked responses to a prompt, and the pairs that are drawn of them.
+
+- Nectar, hub id berkeley-nest/Nectar, `data/rlaif.parquet`: seven responses to a prompt, ranked by GPT-4. `prompt`
+  (turn-marked text that ends with `Assistant:`), `answers` (objects with `answer` and `rank`, 1 the best).
+- UltraFeedback (arXiv 2310.01377) as it was rated, hub id openbmb/UltraFeedback, `*.jsonl`: `instruction`,
+  `completions` (objects with `response`, `fine-grained_score` and `overall_score`). The fine-grained score, the mean of
+  four ratings, decides; the overall one, which has 1 and 10 mixed up in places, only where it is missing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +14,8 @@ from itertools import combinations
 
 import numpy as np
 
-from pipeline.data_sets.pair import Candidate, Pair, Reason
+from pipeline.data_sets.conversation import prompt_text, turns
+from pipeline.data_sets.pair import Candidate, Pair, Reason, Row
 
 
 def ranked_pairs(
@@ -30,3 +38,32 @@ def ranked_pairs(
         drawn = sorted(rng.choice(len(pairs), most, replace=False))  # type: ignore[assignment]
         yield from [Reason.NOT_DRAWN] * (len(pairs) - most)
     yield from (pairs[index] for index in drawn)
+
+
+def nectar(row: Row, most: int, rng: np.random.Generator) -> Iterator[Candidate]:
+    """At most `most` pairs of answers with different ranks."""
+    prompt = row["prompt"]
+    messages = turns(prompt or "")
+    if messages and messages[-1].role == "assistant" and not messages[-1].content:
+        messages = messages[:-1]
+    if messages:
+        prompt = prompt_text(messages)
+    scored = [
+        (_stripped(answer.get("answer")), None if answer.get("rank") is None else -float(answer["rank"]))
+        for answer in row["answers"] or []
+    ]
+    yield from ranked_pairs(prompt, scored, most, rng)
+
+
+def _stripped(text: str | None) -> str | None:
+    return None if text is None else text.strip()
+
+
+def ultrafeedback(row: Row, most: int, rng: np.random.Generator) -> Iterator[Candidate]:
+    """At most `most` pairs of completions with different scores."""
+    scored = []
+    for completion in row["completions"] or []:
+        score = completion.get("fine-grained_score")
+        score = completion.get("overall_score") if score is None else score
+        scored.append((completion.get("response"), None if score is None else float(score)))
+    yield from ranked_pairs(row["instruction"], scored, most, rng)

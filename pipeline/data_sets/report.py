@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.data_sets.pair import Reason
-from pipeline.data_sets.rewardbench import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
+from pipeline.data_sets.test_sets import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
 from pipeline.errors import InvalidDataSet
 
 

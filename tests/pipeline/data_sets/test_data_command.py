@@ -10,7 +10,7 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.data_sets.gather import COUNTS, PAIRS
 from pipeline.data_sets.report import notes
-from pipeline.data_sets.rewardbench import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
+from pipeline.data_sets.test_sets import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
 from tests.pipeline.data_sets import hub
 from warehouse.outside.read import read_files
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.data_sets.gather import Rules, gather
 from pipeline.data_sets.pair import Reason
-from pipeline.data_sets.rewardbench import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
+from pipeline.data_sets.test_sets import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 HH_RLHF = DATA / "hh-rlhf" / "harmless-base-test.jsonl.gz"

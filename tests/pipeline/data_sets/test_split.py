@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data_sets.conversation import opening
-from pipeline.data_sets.gather import Rules, gather
-from pipeline.data_sets.split import is_validation
+from pipeline.data_sets.gather import Rules, gather, is_validation
 from tests.pipeline.data_sets import hub
 
 TURNS = ["Human: a\n\nAssistant: b\n\nHuman: c", "Human: a\n\nAssistant: d\n\nHuman: c", "a", "a ", "c", "e", "f", "g"]
