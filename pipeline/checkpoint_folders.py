@@ -23,7 +23,7 @@ ROUNDING_NATS = 0.05
 def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: Scorer) -> dict[str, float]:
     """Write the policy in the folder; returns its KL by both estimators and its mean tokens, for the curve."""
     from pipeline.models.divergence import divergence
-    from pipeline.models.fine_tuned import load_fine_tuned
+    from pipeline.models.language_model import load_fine_tuned
     from pipeline.models.sampler import Request
 
     reference = context.base_model

@@ -81,7 +81,7 @@ class Context:
 
     def _let_go(self) -> None:
         if self._held is not None:
-            from pipeline.models.fine_tuned import free_memory
+            from pipeline.models.language_model import free_memory
 
             self._held = None
             free_memory()
@@ -122,7 +122,7 @@ class Context:
 
     def release(self) -> None:
         """Let go of the base model and all that was started, so that others have the GPU; asked, it is loaded again."""
-        from pipeline.models.fine_tuned import free_memory
+        from pipeline.models.language_model import free_memory
 
         self.close()
         self._servers.clear()

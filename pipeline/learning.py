@@ -23,8 +23,7 @@ from pipeline.memory import note_beside
 from pipeline.texts import Text
 
 if TYPE_CHECKING:
-    from pipeline.models.tokens import Tokens
-    from pipeline.models.trunk import Features
+    from pipeline.models.trunk import Features, Tokens
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,7 @@ def learning(context: Context, layers: int, texts: Sequence[Text], files: Sequen
     settings = context.config.reward_models
     if layers == ALL_LAYERS and settings.processes > 1:
         return partial(_together, context, texts)
-    from pipeline.models.tokens import Tokens
-    from pipeline.models.trunk import load_features
+    from pipeline.models.trunk import Tokens, load_features
 
     if layers == ALL_LAYERS:
         return partial(_here, context, Tokens(context.base_model, layers, texts, settings.texts_at_once))

@@ -22,8 +22,7 @@ from pipeline.config import ALL_LAYERS, RewardModelSettings
 from pipeline.context import Context
 
 if TYPE_CHECKING:
-    from pipeline.models.judge import Judge
-    from pipeline.models.reward_model import RewardModel
+    from pipeline.models.reward_model import Judge, RewardModel
 
 
 class Scorer:
@@ -67,7 +66,7 @@ class Scorer:
 
         All of them are in memory: ask a scorer of one group.
         """
-        from pipeline.models.judge import Judge
+        from pipeline.models.reward_model import Judge
 
         return {
             name: Judge(self._context.base_model, self.reward_model(name), self._below(name, layers))

@@ -52,7 +52,8 @@ class Store:
             for name, changed in files.items():
                 if self._there.get(name) != changed:
                     target = f"{root}/{name}"
-                    system.makedirs(target.rpartition("/")[0], exist_ok=True)
+                    if not _is_object_store(system):
+                        system.makedirs(target.rpartition("/")[0], exist_ok=True)
                     system.put_file(str(run.path / name), target)
                     self._there[name] = changed
 
@@ -63,6 +64,7 @@ class Store:
         """
         with self._opened() as (system, root):
             for name, changed in sorted(files.items(), key=itemgetter(1)):
+                system.info(f"{root}/{name}")  # what is missing there is no error of writing here
 
                 def write(path: Path, name: str = name, changed: int = changed) -> None:
                     system.get_file(f"{root}/{name}", str(path))
@@ -90,6 +92,16 @@ class Store:
                 f"the store {self.url} cannot be used ({type(error).__name__}: {str(error).splitlines()[0]:.200}): see "
                 "that --ray-storage is an fsspec URL which every node may write to, and its package is installed there"
             ) from error
+
+
+def _is_object_store(system: Any) -> bool:
+    """Whether there are no folders to make: S3's client would make a bucket of a misspelled name instead.
+
+    fsspec's asynchronous file systems are those of object stores.
+    """
+    from fsspec.asyn import AsyncFileSystem
+
+    return isinstance(system, AsyncFileSystem)
 
 
 def own_folder(path: Path, config: str) -> RunDirectory:

@@ -5,6 +5,7 @@ What a model sees of a prompt is decided here alone: its own chat template with 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -188,3 +189,20 @@ def pad_right(rows: Sequence[Sequence[int]], width: int, device: torch.device) -
     for index, ids in enumerate(rows):
         tokens[index, : len(ids)] = torch.tensor(ids)
     return tokens.to(device), torch.tensor([len(ids) for ids in rows], device=device)
+
+
+def load_fine_tuned(folder: Path, base: LanguageModel, threads: int = 0) -> LanguageModel:
+    """The weights in a Hugging Face folder with the base's tokenizer and stop tokens, so that it sees what π_0 sees.
+
+    Raises ModelUnavailable if they cannot be loaded.
+    """
+    model = load(str(folder), threads).model
+    model.generation_config = base.model.generation_config
+    return LanguageModel(str(folder), model, base.tokenizer)
+
+
+def free_memory() -> None:
+    """Give back what nothing refers to any more, on a GPU too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

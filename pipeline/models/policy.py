@@ -15,8 +15,7 @@ from pipeline.models.head import token_log_probabilities, with_entropies
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.reading import Reading
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.top import copied_top
-from pipeline.models.trunk import blocks, depth, shallow
+from pipeline.models.trunk import blocks, copied_top, depth, shallow
 
 
 class Policy(nn.Module):

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.top import run_top
-from pipeline.models.trunk import Features
+from pipeline.models.trunk import Features, run_top
 
 
 @dataclass(frozen=True)

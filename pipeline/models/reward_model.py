@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,8 @@ from torch import Tensor, nn
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.tokens import Tokens
-from pipeline.models.top import copied_top, run_top
-from pipeline.models.trunk import Features, trunk_features
+from pipeline.models.reading import Reading
+from pipeline.models.trunk import Features, Tokens, blocks, copied_top, depth, run_top, trunk_features
 
 _INITIAL_STD = 0.02
 
@@ -94,3 +94,33 @@ def score_texts(
     """Scores of (prompt, response) texts, float32 `[texts]`."""
     layers = reward_model.trainable_layers
     return reward_model.score(trunk_features(language_model, [layers], texts)[layers])
+
+
+class Judge:
+    """Scores from the outputs of the trunk below the top `layers` blocks (-1: all); the reward model trains no more.
+
+    The text is not read again.
+    """
+
+    def __init__(self, language_model: LanguageModel, reward_model: RewardModel, layers: int) -> None:
+        below, own = depth(language_model, layers), depth(language_model, reward_model.trainable_layers)
+        if own < below:
+            raise ValueError(f"the reward model trains blocks from {own} on; the trunk it is to share ends at {below}")
+        self.layers = layers
+        self._reward_model = reward_model
+        self._between: Any = None
+        if reward_model.top is not None and own > below:
+            self._between = blocks(language_model.base, below, own)
+            self._between.norm = nn.Identity()
+
+    @torch.no_grad()
+    def scores(self, reading: Reading, reference: Tensor) -> Tensor:
+        """Scores `[B]` of texts, given π_0's outputs `[·, D]` for them."""
+        output = reference
+        if self._reward_model.top is not None:
+            if self._between is not None:
+                between = self._between(inputs_embeds=reading.hidden.to(reference.device), **reading.layout)
+                reading = replace(reading, hidden=between.last_hidden_state)
+            output = reading.through(self._reward_model.top)
+        scores_B: Tensor = self._reward_model.head(output[reading.last_B].float())[:, 0]
+        return scores_B

@@ -22,9 +22,7 @@ from torch.nn.functional import logsigmoid
 from pipeline.config import RewardModelSettings
 from pipeline.errors import InvalidConfig
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.team import Team
-from pipeline.models.tokens import Tokens
-from pipeline.models.trunk import Features
+from pipeline.models.trunk import Features, Tokens
 
 _CLIP_NORM = 1.0
 
@@ -36,6 +34,27 @@ class Point:
     metric: str
     step: int
     value: float
+
+
+class Team:
+    """The processes that train one reward model together: here the one that trains alone.
+
+    Each of them takes its part of every batch; what they learn is the sum. `training_process.py` has several.
+    """
+
+    rank = 0
+    processes = 1
+
+    def share(self, reward_model: RewardModel) -> None:
+        """Make the reward model, in place, one that learns from what all processes read; before its optimiser."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss, of which every process has a part; the loss of all is their sum."""
+        loss.backward()
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum of a tensor over the processes, on the CPU."""
+        return values.cpu()
 
 
 def pair_loss(chosen: Tensor, rejected: Tensor, regularisation: float) -> Tensor:

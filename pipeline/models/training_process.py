@@ -2,6 +2,12 @@
 
 `pipeline.training_processes` starts them, says in the folder what to train, and takes what the first of them leaves in
 it: weights and curve. Each ends when its standard input does, so that none outlives the process that started it.
+
+Each works on the device that Hugging Face's accelerate gives it: accelerate reads rank and address from the
+environment, chooses `cuda:0`, `cuda:1`, … or the CPU, and how the processes talk (NCCL, gloo). Weights, gradients and
+optimiser are cut into as many shards, block by block (FSDP's second version, `torch.distributed.fsdp.fully_shard`): a
+block's weights come together only while it computes. accelerate's own wrapper of it refuses the CPU, on which this is
+tested.
 """
 
 from __future__ import annotations
@@ -12,18 +18,65 @@ import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from pipeline.config import ALL_LAYERS, RewardModelSettings
-from pipeline.errors import PipelineError
+from pipeline.errors import InvalidConfig, PipelineError
 from pipeline.memory import peak_resident_bytes
-from pipeline.models.accelerated import Accelerated
 from pipeline.models.language_model import load
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.tokens import Tokens
-from pipeline.models.training import train
+from pipeline.models.training import Team, train
+from pipeline.models.trunk import Tokens
+
+
+class Accelerated(Team):
+    """One of the processes. Raises InvalidConfig if there are GPUs here, but fewer than processes."""
+
+    def __init__(self, processes: int) -> None:
+        devices = torch.accelerator.device_count()
+        if 0 < devices < processes:
+            raise InvalidConfig(
+                f"reward_models.processes is {processes} and this machine has {devices} GPUs; give at most {devices}"
+            )
+        self._accelerator = Accelerator(cpu=devices == 0)
+        self.rank = self._accelerator.process_index
+        self.processes = self._accelerator.num_processes
+
+    @property
+    def device(self) -> torch.device:
+        return self._accelerator.device
+
+    def share(self, reward_model: RewardModel) -> None:
+        mesh = init_device_mesh(self.device.type, (self.processes,))
+        for block in reward_model.top.layers:
+            fully_shard(block, mesh=mesh)
+        fully_shard(reward_model, mesh=mesh)
+
+    def backward(self, loss: Tensor) -> None:
+        (loss * self.processes).backward()  # of gradients the mean over the processes is taken
+
+    def total(self, values: Tensor) -> Tensor:
+        summed: Tensor = self._accelerator.reduce(values.to(self.device), "sum")
+        return summed.cpu()
+
+    def weights(self, reward_model: RewardModel) -> dict[str, Tensor]:
+        """All weights by their names, on the CPU, for the first process; every one has to ask for them."""
+        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        found: dict[str, Any] = get_model_state_dict(reward_model, options=options)
+        return found
+
+    def end(self) -> None:
+        """Take leave of the others."""
+        self._accelerator.wait_for_everyone()
+        torch.distributed.destroy_process_group()
 
 
 def work(folder: Path) -> None:

@@ -1,7 +1,10 @@
 """The frozen trunk that all reward models share: run once per text, whatever their number and their depths.
 
 With `trainable_layers = k` the trunk is everything below the top k blocks. At k = 0 what a reward model needs of a text
-is one vector, the decoder's output at the last token; above that it is the trunk's output at every token.
+is one vector, the decoder's output at the last token; above that it is the trunk's output at every token. Reward
+models, PPO's policy and its critic train copies of the blocks above it (`copied_top`). With `trainable_layers = -1` the
+trunk is the token embedding alone: its outputs would take some hundred times the room of the text, and are computed
+whenever they are asked for (`Tokens`).
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from pipeline.models.language_model import LanguageModel
+from pipeline.models.language_model import LanguageModel, pad_right
+from pipeline.texts import Text
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,37 @@ class Features:
         lengths = torch.cat([part.lengths for part in parts])
         offsets = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)])
         return Features(torch.cat([part.values for part in parts]), offsets)
+
+
+class Tokens:
+    """(prompt, response) texts by their numbers, as `Features` of which nothing is kept.
+
+    For reward models that train the top `trainable_layers` blocks. `at_once`: how many texts are scored
+    together where nothing is learnt.
+    """
+
+    def __init__(
+        self, language_model: LanguageModel, trainable_layers: int, texts: Sequence[Text], at_once: int
+    ) -> None:
+        self._language_model = language_model
+        self._trunk = trunk_of(language_model, trainable_layers)
+        self._texts = texts
+        self.at_once = at_once
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @torch.no_grad()
+    def padded(self, texts: Tensor) -> tuple[Tensor, Tensor]:
+        """Trunk outputs of the chosen texts, `[texts, longest, hidden]`, padded on the right, and their lengths."""
+        rows = [self._ids(self._texts[text]) for text in texts.tolist()]
+        tokens_BT, lengths_B = pad_right(rows, max(map(len, rows)), self._language_model.device)
+        hidden_BTD: Tensor = self._trunk(input_ids=tokens_BT, use_cache=False).last_hidden_state
+        return hidden_BTD, lengths_B
+
+    def _ids(self, text: Text) -> list[int]:
+        prompt, response = text
+        return [*self._language_model.prompt_ids(prompt), *self._language_model.response_ids(response)]
 
 
 def depth(language_model: LanguageModel, trainable_layers: int) -> int:
@@ -90,6 +125,35 @@ def shallow(module: nn.Module) -> Any:
     twin = copy.copy(module)
     twin._modules = dict(module._modules)
     return twin
+
+
+def copied_top(language_model: LanguageModel, layers: int) -> Any:
+    """The top `layers` blocks (-1: all) and the final norm, copied and trainable, as a decoder by itself.
+
+    Weights are float32, as small steps vanish in bfloat16; the blocks compute as the trunk does: in bfloat16, unless
+    the language model was loaded in float32.
+    """
+    trunk_depth = depth(language_model, layers)
+    top = blocks(language_model.base, trunk_depth)
+    top.layers = copy.deepcopy(top.layers).float().requires_grad_(True)
+    for index, layer in enumerate(top.layers):
+        layer.self_attn.layer_idx = index
+    top.norm = copy.deepcopy(language_model.base.norm).float().requires_grad_(True)
+    top.embed_tokens = nn.Identity()  # never called: the top is given hidden states
+    return top
+
+
+def run_top(top: Any, hidden_BTD: Tensor, **layout: Any) -> Tensor:
+    """Outputs `[B, T, D]` of a top for trunk outputs `[B, T, D]`, on the device of the top.
+
+    Texts are padded on the right, or lie in the rows as `layout` says, arguments of the decoder (`packing.TextBatch`).
+    """
+    device = top.norm.weight.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=hidden_BTD.dtype == torch.bfloat16):
+        output_BTD: Tensor = top(
+            inputs_embeds=hidden_BTD.to(device), **{"use_cache": False, **layout}
+        ).last_hidden_state
+    return output_BTD
 
 
 @torch.no_grad()
@@ -166,3 +230,15 @@ def load_features(paths: Sequence[Path], trainable_layers: int) -> Features:
         with safe_open(path, framework="pt") as file:
             parts.append(Features(*(file.get_tensor(f"{name}.{trainable_layers}") for name in ("values", "offsets"))))
     return Features.concatenate(parts)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    save_file(dict(tensors), path)
+
+
+def load_tensors(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a file; None where there is none, or none that is whole."""
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError):
+        return None

@@ -91,8 +91,7 @@ def _optimise(
 ) -> None:
     from pipeline.models.ppo import PPO, Diverged
     from pipeline.models.prompt_states import PromptStates
-    from pipeline.models.tensors import load_tensors, save_tensors
-    from pipeline.models.trunk import shared_layers
+    from pipeline.models.trunk import load_tensors, save_tensors, shared_layers
 
     run, seed = context.run, context.seed(STAGE, job.ppo_id)
     folder = run.work("ppo", job.unit)

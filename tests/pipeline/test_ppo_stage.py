@@ -14,7 +14,7 @@ import pytest
 from pipeline import flow, runs
 from pipeline.config import load_profile
 from pipeline.models import ppo as ppo_module
-from pipeline.models.judge import Judge
+from pipeline.models.reward_model import Judge
 from pipeline.stages.ppo import Job, jobs
 from tests.conftest import SMOKE_RUN
 from warehouse import reads, store

@@ -20,8 +20,8 @@ from pipeline.config import RewardModelSettings
 from pipeline.errors import TrainingFailed
 from pipeline.models.language_model import load
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.tokens import Tokens
 from pipeline.models.training import train
+from pipeline.models.trunk import Tokens
 from tests.pipeline.models.tiny import tiny_folder, tiny_task
 
 SETTINGS = RewardModelSettings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data_sets.conversation import opening
@@ -18,6 +18,7 @@ rows = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(rows, min_size=1, max_size=40), st.integers(0, 99), st.floats(0, 0.99))
 def test_no_prompt_is_on_both_sides(given_rows: list[dict[str, str]], seed: int, share: float) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -12,9 +12,8 @@ import torch
 from pipeline.config import RewardModelSettings
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.tokens import Tokens
 from pipeline.models.training import Point, pair_loss, train
-from pipeline.models.trunk import Features, trunk_features
+from pipeline.models.trunk import Features, Tokens, trunk_features
 from tests.pipeline.models.tiny import tiny_model, tiny_task
 
 SETTINGS = RewardModelSettings(trainable_layers=-1, epochs=2, batch_pairs=8, learning_rate=3e-3)

@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.models.divergence import divergence
-from pipeline.models.fine_tuned import load_fine_tuned
-from pipeline.models.language_model import LanguageModel
+from pipeline.models.language_model import LanguageModel, load_fine_tuned
 from pipeline.models.sampler import Request, Sample, sample
 from tests.pipeline.models.tiny import tiny_model
 

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel, load
 from pipeline.models.reward_model import RewardModel, score_texts
-from pipeline.models.tokens import Tokens
+from pipeline.models.trunk import Tokens
 
 TEXTS = [
     ("What is 2 + 3?", "5"),

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from pipeline.config import PPOSettings
-from pipeline.models.judge import Judge
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.ppo import PPO, Diverged, _minibatches
 from pipeline.models.prompt_states import PromptStates
-from pipeline.models.reward_model import RewardModel, score_texts
+from pipeline.models.reward_model import Judge, RewardModel, score_texts
 from pipeline.models.rollout import Rollout
 from pipeline.models.trunk import shared_layers
 from pipeline.prompts import load_prompts

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.models.tensors import load_tensors, save_tensors
+from pipeline.models.trunk import load_tensors, save_tensors
 
 
 def test_a_file_that_is_gone_or_cut_off_holds_nothing(tmp_path: Path) -> None:

@@ -22,8 +22,7 @@ from pipeline.config import load_profile
 from pipeline.context import Context
 from pipeline.errors import ModelUnavailable
 from pipeline.models.divergence import divergence
-from pipeline.models.fine_tuned import load_fine_tuned
-from pipeline.models.language_model import LanguageModel
+from pipeline.models.language_model import LanguageModel, load_fine_tuned
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.sampler import Request
 from pipeline.progress import Progress
