@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import altair as alt
@@ -73,7 +73,7 @@ _RECORDED = Path(warehouse.__file__).parent / "recorded"
 # Studies: what to evaluate on -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Study:
     """Reward models' scores of test responses, and what policies optimised against each reward model are worth.
 
@@ -85,8 +85,8 @@ class Study:
     reward_models: pl.DataFrame
     strengths: pl.DataFrame
     sources: pl.DataFrame
-    _scores: Callable[[Sequence[str], float, int], ScoreCube] = field(repr=False)
-    _policies: Callable[[str, float | None, float | None], PolicyValues] = field(repr=False)
+    _scores: Callable[[Sequence[str], float, int], ScoreCube]
+    _policies: Callable[[str, float | None, float | None], PolicyValues]
 
     def scores(self, source: str | Sequence[str] = _SOURCE, *, paraphrase: float = 0.0, seed: int = 0) -> ScoreCube:
         """Scores `[M, P, R]` of one source's responses or of several sources', with the names of the axes.
@@ -238,7 +238,7 @@ def from_arrays(
 # Evaluating and comparing ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """How well a measure on a test set predicts NDR: prints as text; `frame()` are its pairs; `scatter` draws it.
 
@@ -282,7 +282,7 @@ class Result:
     __repr__ = __str__
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Difference:
     """Two results and the difference of their correlations, first minus second, by the paired bootstrap."""
 
@@ -314,7 +314,7 @@ class Difference:
     __repr__ = __str__
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Board:
     """All measures on one test set, each compared with plain accuracy: `frame()` has a row each, the best first."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from altair.utils import schemapi
 
 from app import style
 from app.views import explore, measures, overoptimisation, overview, responses, reward_models, runs, test_sets
@@ -11,6 +12,10 @@ from app.views import explore, measures, overoptimisation, overview, responses, 
 _ICON = """<svg viewBox="0 0 24 24" xmlns="http://www.w3.org/2000/svg" fill="none" stroke="#2f7f9f" stroke-width="2.4"
 stroke-linecap="round"><path d="M12 22V11M12 15l-5-5M12 12l5-5"/><circle cx="6" cy="8" r="2.6" fill="#2f7f9f"/>
 <circle cx="18" cy="5.5" r="2.6" fill="#c97a2e" stroke="#c97a2e"/></svg>"""
+
+# Altair checks every piece of a chart against Vega-Lite's schema as it is made, a fifth of a page's time. The tests
+# check whole charts, so the dashboard does not; notebooks that import righttree keep the check.
+schemapi.disable_debug_mode()
 
 st.set_page_config(page_title="righttree", page_icon=_ICON, layout="wide")
 page = st.navigation(

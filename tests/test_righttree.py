@@ -116,6 +116,12 @@ def test_every_public_function_has_an_example() -> None:
     assert [name for name in functions if f"{name}(" not in str(named(name).__doc__).partition(">>>")[2]] == []
 
 
+def test_importing_it_leaves_the_checks_of_altair_on() -> None:
+    code = "import righttree; from altair.utils import schemapi; print(schemapi.DEBUG_MODE)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "True"
+
+
 def test_it_needs_neither_streamlit_nor_torch_nor_the_pipeline() -> None:
     absent = ("streamlit", "torch", "transformers", "pipeline")
     code = f"import righttree, sys; print([name for name in {absent} if name in sys.modules])"
