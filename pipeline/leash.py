@@ -15,9 +15,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE_S = 10.0
@@ -33,14 +34,14 @@ def main(arguments: Sequence[str]) -> int:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the holder decides
-    threading.Thread(target=_hold, args=(ended,), daemon=True).start()
     try:
         process = subprocess.Popen(list(arguments), stdin=subprocess.DEVNULL)
     except OSError as error:
         print(f"{arguments[0]}: {error.strerror}", flush=True)
         return 127
-    while process.poll() is None and not ended.wait(0.05):
-        pass
+    for wait in (_until_input_closes, process.wait):
+        threading.Thread(target=_then_set, args=(wait, ended), daemon=True).start()
+    ended.wait()
     before_its_time = process.poll() is None
     _end_all(_PATIENCE_S if before_its_time else 0.0)
     if before_its_time:
@@ -52,9 +53,13 @@ def main(arguments: Sequence[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _hold(ended: threading.Event) -> None:
+def _until_input_closes() -> None:
     while os.read(0, 4096):
         pass
+
+
+def _then_set(wait: Callable[[], object], ended: threading.Event) -> None:
+    wait()
     ended.set()
 
 
@@ -65,60 +70,29 @@ def _adopt() -> None:
 
 
 def _end_all(patience_s: float) -> None:
-    """End all descendants: those that do not listen within the time by force."""
-    _signal_all(signal.SIGTERM)
-    deadline = time.monotonic() + patience_s
-    while _living() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    while _living():  # one may have started another in the meantime
-        _signal_all(signal.SIGKILL)
-        time.sleep(0.02)
+    """End all descendants: first ask, then kill those that are still alive after `patience_s` seconds."""
+    asked = _descendants()
+    for process in asked:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    psutil.wait_procs(asked, timeout=patience_s)
+    while remaining := _descendants():  # one may have started another in the meantime
+        for process in remaining:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(remaining, timeout=_PATIENCE_S)
 
 
-def _signal_all(number: signal.Signals) -> None:
-    for process in _descendants():
-        try:
-            os.kill(process, number)
-        except ProcessLookupError:
-            continue
+def _descendants() -> list[psutil.Process]:
+    """All living processes below this one."""
+    return [process for process in psutil.Process().children(recursive=True) if _is_alive(process)]
 
 
-def _living() -> bool:
-    """Whether a descendant is left, after the dead ones have been taken leave of."""
-    while True:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                return True
-        except ChildProcessError:
-            return False
-
-
-def _descendants() -> list[int]:
-    """All processes below this one."""
-    children: dict[int, list[int]] = {}
-    for process, parent in _processes():
-        children.setdefault(parent, []).append(process)
-    found, rest = [], children.get(os.getpid(), [])
-    while rest:
-        process = rest.pop()
-        found.append(process)
-        rest += children.get(process, [])
-    return found
-
-
-def _processes() -> Iterator[tuple[int, int]]:
-    """Every living process with its parent: by `/proc`, or by `ps` where there is none."""
-    if not Path("/proc/self/stat").exists():
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
-        yield from ((int(process), int(parent)) for process, parent in map(str.split, listed.splitlines()))
-        return
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = path.read_text().rpartition(")")[2].split()[:2]
-        except (OSError, ValueError):  # it has just ended
-            continue
-        if state != "Z":
-            yield int(path.parent.name), int(parent)
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.runs import RunDirectory
@@ -109,7 +111,7 @@ def own_folder(path: Path, config: str) -> RunDirectory:
     root = Path(tempfile.gettempdir()) / f"righttree-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)
     for left in root.iterdir():
-        if not Path(f"/proc/{left.name}").exists():
+        if not left.name.isdecimal() or not psutil.pid_exists(int(left.name)):
             shutil.rmtree(left, ignore_errors=True)
     own = root / str(os.getpid())
     shutil.rmtree(own, ignore_errors=True)
