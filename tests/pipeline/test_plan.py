@@ -18,6 +18,7 @@ from pipeline.errors import InvalidConfig, InvalidSetting
 from pipeline.models.embedded import provision
 from pipeline.models.language_model import LanguageModel, load
 from pipeline.models.reward_model import RewardModel
+from pipeline.plan import estimate
 from pipeline.plan.command import Plan, planned, text
 from pipeline.plan.model_size import KNOWN, model_size
 from pipeline.plan.needs import needs
@@ -83,6 +84,15 @@ def test_what_is_printed_is_what_was_multiplied(profile: str, tmp_path: Path) ->
     whole, from_beginning_to_end = total.removeprefix("  in all").split("; ")
     assert number(whole) == pytest.approx(sum(hours), rel=0.02)
     assert number(from_beginning_to_end) == pytest.approx(side_by_side, rel=0.02)
+
+
+@pytest.mark.parametrize("profile", profile_names())
+def test_an_estimate_scales_the_work_that_the_plan_counts(profile: str) -> None:
+    found = plan(profile=profile)
+    hours = {stage: sum(map(found.hours_of, terms)) for stage, terms in found.costs.stages.items()}
+    work = {stage: amount for stage, amount in estimate.work(load_profile(profile)).items() if amount}
+    assert hours.keys() == work.keys() - {"best_of_n"}  # which uses no GPU
+    assert hours == pytest.approx({stage: work[stage] / (found.gpu.tflops * 1e12 * 3600) for stage in hours})
 
 
 def gpus_of(plan: Plan) -> dict[str, int]:
