@@ -17,7 +17,7 @@ from warehouse.measures import bootstrap
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.cube import PolicyValues
 from warehouse.measures.evaluate import Evaluation
-from warehouse.measures.value_curves import drawn, gains
+from warehouse.measures.value_curves import drawn, estimate, gains
 
 Floats = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def regret_of_alike(
     square_B = np.divide((weight_BT * excess_BT).sum(axis=1), total_B, out=np.zeros_like(total_B), where=total_B > 0)
     size_B = np.sqrt(np.maximum(square_B, 0.0))
     return AlikeRegret(
-        difference=bootstrap.estimate(float(size_B[0]), True, size_B[1:], total_B[1:] > 0),
+        difference=estimate(size_B, total_B > 0),
         expected=_expected(evaluation, defined_MM, golden, one, other),
         clear=int(((low_T > 0) | (high_T < 0)).sum()),
         pairs=len(golden),

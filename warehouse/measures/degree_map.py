@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.measures import bootstrap
 from warehouse.measures.overoptimisation import LAWS, coefficients_of, degrees
-from warehouse.measures.value_curves import ValueCurves, drawn, gains
+from warehouse.measures.value_curves import ValueCurves, drawn, estimate, gains
 
 Floats = NDArray[np.float64]
 
@@ -62,10 +61,10 @@ def degree_map(
             continue
         farthest = float(min(distance_SM[:, golden].max(), distance_SM[:, proxy].max()))
         degree_B, there_B = degrees(own_2BM[:, :, golden], other_2BM[:, :, golden], farthest, law)
-        estimate = bootstrap.estimate(float(degree_B[0]), bool(there_B[0]), degree_B[1:], there_B[1:])
-        if estimate.value is None or estimate.low is None or estimate.high is None:
+        degree = estimate(degree_B, there_B)
+        if degree.value is None or degree.low is None or degree.high is None:
             continue
         defined_MM[golden, proxy] = True
-        degree_MM[golden, proxy] = estimate.value
-        low_MM[golden, proxy], high_MM[golden, proxy] = estimate.low, estimate.high
+        degree_MM[golden, proxy] = degree.value
+        low_MM[golden, proxy], high_MM[golden, proxy] = degree.low, degree.high
     return DegreeMap(degree_MM, low_MM, high_MM, defined_MM, replicates, curves.below_zero)

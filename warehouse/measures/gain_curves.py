@@ -19,7 +19,7 @@ from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.measures import bootstrap
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.overoptimisation import LAWS, Law, coefficients_of, degrees, gains_at, peaks
-from warehouse.measures.value_curves import ValueCurves, drawn, gains
+from warehouse.measures.value_curves import ValueCurves, drawn, estimate, gains, pair_weights
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -97,9 +97,7 @@ def gain_curves(
     if not pair_MM.any():
         raise InvalidChoice("no golden–proxy pair in which both reward models tell responses apart")
     counts_BQ, models_BM = drawn(len(prompts), len(spread), replicates, seed)
-    fixed = np.ones_like(models_BM)
-    golden_BM, proxy_BM = (models_BM if name is None else fixed for name in (golden, proxy))
-    weight_BMM = golden_BM[:, :, None] * proxy_BM[:, None, :] * pair_MM
+    weight_BMM, resampled = pair_weights(models_BM, pair_MM, golden, proxy)
     totals_B = weight_BMM.sum(axis=(1, 2))
     there_B = totals_B > 0
 
@@ -130,7 +128,7 @@ def gain_curves(
         pairs=int(pair_MM.sum()),
         prompts=len(prompts),
         replicates=replicates,
-        resampled="prompts" if golden and proxy else "reward models × prompts",
+        resampled=resampled,
     )
 
 
@@ -151,27 +149,24 @@ def pairs_of(curves: ValueCurves, golden: str | None, proxy: str | None) -> Bool
 
 def _fitted(distance_S: Floats, gain_SB: Floats, there_B: Bools, law: Law) -> tuple[FittedCurve, Floats | None]:
     nothing = Estimate(None, None, None, 0)
-    found = tuple(bootstrap.estimate(float(row[0]), bool(there_B[0]), row[1:], there_B[1:]) for row in gain_SB)
+    gained = tuple(estimate(gain_B, there_B) for gain_B in gain_SB)
     coefficients = coefficients_of(distance_S, gain_SB, law)
     if coefficients is None:
         empty = FittedCurve(
-            tuple(distance_S), found, law=law, fit=None, alpha=nothing, beta=nothing, peak=nothing, peaks=0.0
+            tuple(distance_S), gained, law=law, fit=None, alpha=nothing, beta=nothing, peak=nothing, peaks=0.0
         )
         return empty, None
     alpha_B, beta_B = coefficients
     peak_B, peaks_B = peaks(coefficients, law)
     peaks_B &= there_B
 
-    def estimate(value_B: Floats) -> Estimate:
-        return bootstrap.estimate(float(value_B[0]), bool(there_B[0]), value_B[1:], there_B[1:])
-
     curve = FittedCurve(
         distances=tuple(distance_S),
-        gains=found,
+        gains=gained,
         law=law,
         fit=(float(alpha_B[0]), float(beta_B[0])),
-        alpha=estimate(alpha_B),
-        beta=estimate(beta_B),
+        alpha=estimate(alpha_B, there_B),
+        beta=estimate(beta_B, there_B),
         peak=_peak(peak_B[there_B], peaks_B[there_B]),
         peaks=float(peaks_B[1:].sum() / max(1, there_B[1:].sum())),
     )
@@ -197,5 +192,4 @@ def _degree(
         return Estimate(None, None, None, 0)
     farthest = min(max(fitted[name].distances) for name in ("own", "golden"))
     degree_B, defined_B = degrees(own, golden, farthest, law)
-    defined_B &= there_B
-    return bootstrap.estimate(float(degree_B[0]), bool(defined_B[0]), degree_B[1:], defined_B[1:])
+    return estimate(degree_B, defined_B & there_B)

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.measures import bootstrap
 from warehouse.measures.best_of_n import best_of_n_values
 from warehouse.measures.bootstrap import Estimate
-from warehouse.measures.value_curves import drawn
+from warehouse.measures.value_curves import drawn, estimate
 
 Floats = NDArray[np.float64]
 
@@ -36,14 +35,10 @@ def length_drift(tokens_SMQ: NDArray[np.floating], *, replicates: int = 1000, se
     counts_BQ, models_BM = drawn(Q, M, replicates, seed)
     means_BSM = (counts_BQ @ tokens_SMQ.reshape(S * M, Q).T / Q).reshape(-1, S, M)
     overall_BS = np.einsum("bsm,bm->bs", means_BSM, models_BM) / M
-    there = np.ones(replicates, dtype=bool)
-
-    def estimate(value_B: Floats) -> Estimate:
-        return bootstrap.estimate(float(value_B[0]), True, value_B[1:], there)
-
+    defined_B = np.ones(1 + replicates, dtype=bool)
     return LengthDrift(
-        mean=tuple(estimate(overall_BS[:, s]) for s in range(S)),
-        of_each=tuple(tuple(estimate(means_BSM[:, s, m]) for m in range(M)) for s in range(S)),
+        mean=tuple(estimate(overall_BS[:, s], defined_B) for s in range(S)),
+        of_each=tuple(tuple(estimate(means_BSM[:, s, m], defined_B) for m in range(M)) for s in range(S)),
     )
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures import bootstrap
 from warehouse.measures.bootstrap import Estimate
 from warehouse.measures.gain_curves import pairs_of
 from warehouse.measures.regret import regret_of
-from warehouse.measures.value_curves import ValueCurves, drawn
+from warehouse.measures.value_curves import ValueCurves, drawn, estimate, pair_weights
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -47,9 +46,7 @@ def ndr_curve(
     prompts = curves.prompts_in(rl_categories)
     pair_MM = pairs_of(curves, golden, proxy)
     counts_BQ, models_BM = drawn(len(prompts), len(pair_MM), replicates, seed)
-    fixed = np.ones_like(models_BM)
-    golden_BM, proxy_BM = (models_BM if name is None else fixed for name in (golden, proxy))
-    weight_BMM = golden_BM[:, :, None] * proxy_BM[:, None, :] * pair_MM
+    weight_BMM, resampled = pair_weights(models_BM, pair_MM, golden, proxy)
     means, theres, undefined = [], [], []
     for values in curves.values:
         found = regret_of(values, prompts, counts_BQ[1:])
@@ -63,17 +60,13 @@ def ndr_curve(
         undefined.append(int((pair_MM & ~found.defined_MM).sum()))
     return NdrCurve(
         strengths=curves.strengths,
-        ndr=tuple(_estimate(mean_B, there_B) for mean_B, there_B in zip(means, theres, strict=True)),
+        ndr=tuple(estimate(mean_B, there_B) for mean_B, there_B in zip(means, theres, strict=True)),
         undefined=tuple(undefined),
         change=_change(means, theres),
         pairs=int(pair_MM.sum()),
         prompts=len(prompts),
-        resampled="prompts" if golden and proxy else "reward models × prompts",
+        resampled=resampled,
     )
-
-
-def _estimate(value_B: Floats, there_B: Bools) -> Estimate:
-    return bootstrap.estimate(float(value_B[0]), bool(there_B[0]), value_B[1:], there_B[1:])
 
 
 def _change(means: Sequence[Floats], theres: Sequence[Bools]) -> Estimate:
@@ -81,4 +74,4 @@ def _change(means: Sequence[Floats], theres: Sequence[Bools]) -> Estimate:
     if len(defined) < 2:
         return Estimate(None, None, None, 0)
     first, last = defined[0], defined[-1]
-    return _estimate(means[last] - means[first], theres[first] & theres[last])
+    return estimate(means[last] - means[first], theres[first] & theres[last])

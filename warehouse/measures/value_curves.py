@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures.bootstrap import REWARD_MODELS, RL_PROMPTS, counts
+from warehouse.measures import bootstrap
+from warehouse.measures.bootstrap import REWARD_MODELS, RL_PROMPTS, Estimate, counts
 from warehouse.measures.cube import PolicyValues
 from warehouse.measures.prompt_values import weighted_sums
 from warehouse.measures.test_set import prompts_in
@@ -77,3 +78,21 @@ def drawn(prompts: int, reward_models: int, replicates: int, seed: int) -> tuple
         np.concatenate([np.ones((1, prompts)), of_prompts]),
         np.concatenate([np.ones((1, reward_models)), of_models]),
     )
+
+
+def estimate(value_B: Floats, defined_B: NDArray[np.bool_]) -> Estimate:
+    """A figure with its interval from `[1 + B]` values, the sample's first, as the rows of `drawn` give them."""
+    return bootstrap.estimate(float(value_B[0]), bool(defined_B[0]), value_B[1:], defined_B[1:])
+
+
+def pair_weights(
+    models_BM: Floats, pair_MM: NDArray[np.bool_], golden: str | None, proxy: str | None
+) -> tuple[Floats, str]:
+    """Weight `[1 + B, M golden, M proxy]` of each pair in each replicate, and what is resampled, in words.
+
+    Reward models that are averaged over are resampled, as the rows of `models_BM` say; a named one is fixed.
+    """
+    fixed = np.ones_like(models_BM)
+    golden_BM, proxy_BM = (models_BM if name is None else fixed for name in (golden, proxy))
+    resampled = "reward models × prompts" if golden is None or proxy is None else "prompts"
+    return golden_BM[:, :, None] * proxy_BM[:, None, :] * pair_MM, resampled
