@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -149,20 +148,24 @@ def test_doctor_names_what_is_missing_and_the_extra(python: Path, home: Path) ->
     assert "ok      streamlit" in done.stdout
 
 
-def test_the_dashboard_starts_and_is_well(python: Path, home: Path) -> None:
+def test_the_dashboard_starts_and_is_well(python: Path, home: Path, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [str(python), "-P", "-m", "pipeline", "app", "--port", str(port)]
-    with subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            deadline = time.monotonic() + 60
-            while not is_well(port):
-                assert process.poll() is None, process.stdout and process.stdout.read()
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
-        finally:
-            process.send_signal(signal.SIGTERM)
+    log = tmp_path / "log"
+    with log.open("wb") as printed:
+        process = subprocess.Popen(command, env=environment(home), stdout=printed, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 120
+        while not is_well(port):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def is_well(port: int) -> bool:

@@ -119,8 +119,8 @@ def test_the_base_install_serves_the_dashboard(installed: Installed) -> None:
             time.sleep(0.2)
         assert "Traceback" not in log.read_text()
     finally:
-        process.terminate()
-        process.wait(timeout=20)
+        process.kill()
+        process.wait()
 
 
 def test_with_the_extra_pipeline_it_runs_the_whole_pipeline(installed: Installed) -> None:
