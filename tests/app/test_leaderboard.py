@@ -41,7 +41,9 @@ def test_a_difference_is_that_of_the_correlations_with_the_paired_interval(board
 
 
 def test_the_verdict_follows_the_interval(board: pl.DataFrame) -> None:
-    for row in board.filter(pl.col("verdict") != "plain accuracy").to_dicts():
+    compared = board.filter(pl.col("verdict") != "plain accuracy")
+    assert not compared.is_empty()
+    for row in compared.to_dicts():
         clear = "better" if row["difference_low"] > 0 else "worse" if row["difference_high"] < 0 else None
         neither = "not better" if row["difference_high"] < 0.05 else "cannot be told at this size"
         assert row["verdict"] == (clear or neither)

@@ -17,7 +17,7 @@ from pipeline.config.changes import with_steps
 from pipeline.models.language_model import load
 from pipeline.runs import RunDirectory
 from tests.pipeline.reward_models_elsewhere import checkpoint, plain_scores, reward_of, rewards, serving
-from tests.pipeline.test_extend import content, executed, tiny
+from tests.pipeline.test_extend import content, executed, smaller
 from tests.pipeline.test_resume import rows
 from warehouse import reads, reads_policies, store
 from warehouse.schema import TABLES
@@ -29,10 +29,10 @@ ALL = ("flip-0.00", "flip-0.40", "far", "near")
 class Added:
     """A run with PPO; to it a model is added, to that a server, which stops answering half-way and is resumed."""
 
-    def __init__(self, home: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, home: Path, config: Config, patch: pytest.MonkeyPatch) -> None:
         self.home = home
         patch.setenv("RIGHTTREE_HOME", str(home))
-        settings = {**tiny().model_dump(mode="json"), "ppo": with_steps(None, 1)}
+        settings = {**smaller(config).model_dump(mode="json"), "ppo": with_steps(None, 1)}
         self.base = executed(runs.create(home, Config.model_validate(settings), "base"))
         self.before = content(self.base)
         self.folder = checkpoint(home / "near")
@@ -64,9 +64,9 @@ class Added:
 
 
 @pytest.fixture(scope="module")
-def joined(tmp_path_factory: pytest.TempPathFactory) -> Added:
+def joined(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Added:
     with pytest.MonkeyPatch.context() as patch:
-        return Added(tmp_path_factory.mktemp("added"), patch)
+        return Added(tmp_path_factory.mktemp("added"), tiny_config, patch)
 
 
 def test_both_join_and_one_that_was_stopped_half_way_is_resumed(joined: Added) -> None:

@@ -23,10 +23,9 @@ from warehouse.schema import TABLES
 _REMADE = ("policy_value/best_of_n-00000", "policy/best_of_n-00000", "policy/test_responses-00000")
 
 
-def tiny() -> Config:
-    """Two reward models, one category, no PPO: all stages in some seconds."""
-    settings = load_profile("smoke").model_dump(mode="json")
-    settings |= {"profile": "tiny", "ppo": None}
+def smaller(config: Config) -> Config:
+    """Two reward models, one category, no PPO."""
+    settings = config.model_dump(mode="json") | {"ppo": None}
     settings["policy"] |= {"max_new_tokens": 8, "batch_responses": 16}
     settings["prompts"] |= {"categories": ["Safety"], "rm_train_per_category": 8}
     settings["prompts"] |= {"rm_test_per_category": 4, "rl_test_per_category": 4}
@@ -56,9 +55,9 @@ def content(run: RunDirectory) -> dict[str, str]:
 class Chain:
     """A run extended three times: PPO, then reward models from where that was stopped, then samples and one more."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, config: Config) -> None:
         self.home = home
-        self.base = executed(runs.create(home, tiny(), "base"))
+        self.base = executed(runs.create(home, smaller(config), "base"))
         self.base_before = content(self.base)
         self.optimised = executed(extend.create(home, "base", {"ppo_steps": 1}, "optimised"))
         self.stopped = self._stopped("stopped")
@@ -81,8 +80,8 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    return Chain(tmp_path_factory.mktemp("extended"))
+def chain(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    return Chain(tmp_path_factory.mktemp("extended"), tiny_config)
 
 
 def test_an_extended_run_has_the_rows_of_a_fresh_one_of_its_settings(chain: Chain) -> None:
@@ -169,7 +168,7 @@ def test_an_extended_run_says_what_it_extends(chain: Chain) -> None:
 
 
 def test_samples_are_numbered_in_rounds() -> None:
-    config = tiny()
+    config = smaller(load_profile("smoke"))
     assert config.rl_test_rounds == (range(4),)
     grown = {**config.model_dump(), "extends": [{"run_id": "a", "rl_test_samples": n} for n in (2, 3, 3)]}
     assert Config.model_validate(grown).rl_test_rounds == (range(2), range(2, 3), range(3, 4))
@@ -204,10 +203,13 @@ def test_what_cannot_be_added_is_one_line_with_exit_code_2(smoke_home: Path, opt
     assert sorted(smoke_home.rglob("*")) == before
 
 
-def test_a_run_that_is_not_there_or_at_work_is_not_extended(tmp_path: Path) -> None:
+def test_a_run_that_is_not_there_or_at_work_is_not_extended(tiny_config: Config, tmp_path: Path) -> None:
     done = righttree("extend", "gone", "--flip-rate", "0.1", home=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    with runs.create(tmp_path, tiny(), "one").working(), pytest.raises(RunBusy, match="righttree cancel one"):
+    with (
+        runs.create(tmp_path, smaller(tiny_config), "one").working(),
+        pytest.raises(RunBusy, match="righttree cancel one"),
+    ):
         extend.create(tmp_path, "one", {"flip_rates": [0.1]})
     with pytest.raises(InvalidSetting, match="seed: cannot be added"):
         extend.create(tmp_path, "one", {"seed": 1})
@@ -215,9 +217,9 @@ def test_a_run_that_is_not_there_or_at_work_is_not_extended(tmp_path: Path) -> N
 
 
 def test_an_extension_is_worked_on_in_the_background_but_not_where_one_may_only_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs.create(tmp_path, tiny(), "one")
+    runs.create(tmp_path, smaller(tiny_config), "one")
     monkeypatch.setenv(jobs.READ_ONLY, "1")
     with pytest.raises(ReadOnly, match="cannot be extended"):
         jobs.extend(tmp_path, "one", {"flip_rates": [0.1]})

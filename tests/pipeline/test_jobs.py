@@ -13,11 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import jobs, runs
-from pipeline.config import load_profile
+from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly, RunBusy
 from tests.conftest import righttree
-
-SMOKE = load_profile("smoke")
 
 
 def wait_until(holds: Callable[[], bool], timeout_s: float = 60) -> None:
@@ -41,8 +39,8 @@ def data(tmp_path: Path) -> Iterator[Path]:
             os.kill(worker, signal.SIGKILL)
 
 
-def test_a_started_run_is_at_work_at_once_and_is_cancelled_within_seconds(data: Path) -> None:
-    run_id = jobs.start(data, SMOKE)
+def test_a_started_run_is_at_work_at_once_and_is_cancelled_within_seconds(tiny_config: Config, data: Path) -> None:
+    run_id = jobs.start(data, tiny_config)
     assert state(data, run_id) == "running"
     assert jobs.at_work(data) == run_id
     worker = runs.open_run(data, run_id).worker()
@@ -63,10 +61,10 @@ def test_a_started_run_is_at_work_at_once_and_is_cancelled_within_seconds(data: 
     jobs.cancel(data, run_id)
 
 
-def test_a_second_run_waits_for_the_first_and_then_works(data: Path) -> None:
-    first = runs.create(data, SMOKE, "first")
+def test_a_second_run_waits_for_the_first_and_then_works(tiny_config: Config, data: Path) -> None:
+    first = runs.create(data, tiny_config, "first")
     with first.working():
-        second = jobs.start(data, SMOKE)
+        second = jobs.start(data, tiny_config)
         assert (jobs.status(data, second).state, jobs.status(data, second).waits_for) == ("waiting", "first")
         assert state(data, "first") == "running"
         with pytest.raises(RunBusy, match=f"righttree cancel {second}"):
@@ -77,17 +75,17 @@ def test_a_second_run_waits_for_the_first_and_then_works(data: Path) -> None:
     jobs.cancel(data, second)
 
 
-def test_a_waiting_run_is_cancelled_too(data: Path) -> None:
-    first = runs.create(data, SMOKE, "first")
+def test_a_waiting_run_is_cancelled_too(tiny_config: Config, data: Path) -> None:
+    first = runs.create(data, tiny_config, "first")
     with first.working():
-        second = jobs.start(data, SMOKE)
+        second = jobs.start(data, tiny_config)
         assert righttree("cancel", second, home=data).stdout.startswith(f"{second} is stopped")
         assert state(data, second) == "interrupted"
         assert state(data, "first") == "running"
 
 
-def test_a_process_that_does_not_listen_is_ended_by_force(data: Path) -> None:
-    run_id = jobs.start(data, SMOKE)
+def test_a_process_that_does_not_listen_is_ended_by_force(tiny_config: Config, data: Path) -> None:
+    run_id = jobs.start(data, tiny_config)
     worker = runs.open_run(data, run_id).worker()
     assert worker is not None
     os.kill(worker, signal.SIGSTOP)
@@ -95,9 +93,9 @@ def test_a_process_that_does_not_listen_is_ended_by_force(data: Path) -> None:
     assert state(data, run_id) == "interrupted"
 
 
-def test_a_run_in_a_terminal_is_ended_without_what_started_it(data: Path) -> None:
+def test_a_run_in_a_terminal_is_ended_without_what_started_it(tiny_profile: Path, data: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "run", "--profile", "smoke", "--run-id", "one"],
+        [sys.executable, "-m", "pipeline", "run", "--profile", str(tiny_profile), "--run-id", "one"],
         env={**os.environ, "RIGHTTREE_HOME": str(data)},
         stderr=subprocess.PIPE,
         text=True,
@@ -110,10 +108,10 @@ def test_a_run_in_a_terminal_is_ended_without_what_started_it(data: Path) -> Non
     assert state(data, "one") == "interrupted"
 
 
-def test_a_process_that_does_not_hold_the_run_is_not_touched(data: Path) -> None:
+def test_a_process_that_does_not_hold_the_run_is_not_touched(tiny_config: Config, data: Path) -> None:
     stranger = subprocess.Popen(["sleep", "60"])
     try:
-        with runs.create(data, SMOKE, "one").working():
+        with runs.create(data, tiny_config, "one").working():
             (runs.runs_folder(data) / "one" / ".lock").write_text(str(stranger.pid))
             with pytest.raises(PipelineError, match="not seen from here"):
                 jobs.cancel(data, "one", patience_s=0.2)
@@ -123,9 +121,9 @@ def test_a_process_that_does_not_hold_the_run_is_not_touched(data: Path) -> None
         stranger.wait()
 
 
-def test_cancel_on_the_command_line_takes_the_run_at_work(data: Path) -> None:
+def test_cancel_on_the_command_line_takes_the_run_at_work(tiny_config: Config, data: Path) -> None:
     assert righttree("cancel", home=data).stdout == "nothing to cancel: no run is at work\n"
-    run_id = jobs.start(data, SMOKE)
+    run_id = jobs.start(data, tiny_config)
     assert (
         righttree("cancel", home=data).stdout == f"{run_id} is stopped; `righttree resume {run_id}` goes on with it\n"
     )
@@ -135,8 +133,10 @@ def test_cancel_on_the_command_line_takes_the_run_at_work(data: Path) -> None:
     assert "is not at work: it is interrupted" in refused.stderr
 
 
-def test_a_job_that_dies_says_why(data: Path) -> None:
-    config = SMOKE.model_copy(update={"policy": SMOKE.policy.model_copy(update={"model": str(data / "no-model")})})
+def test_a_job_that_dies_says_why(tiny_config: Config, data: Path) -> None:
+    config = tiny_config.model_copy(
+        update={"policy": tiny_config.policy.model_copy(update={"model": str(data / "no-model")})}
+    )
     run_id = jobs.start(data, config)
     wait_until(lambda: state(data, run_id) == "failed", 120)
     error = jobs.status(data, run_id).error
@@ -145,8 +145,10 @@ def test_a_job_that_dies_says_why(data: Path) -> None:
     assert "stopped: " in jobs.log_tail(data, run_id)
 
 
-def test_a_job_that_cannot_even_begin_says_why(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs.create(data, SMOKE, "one")
+def test_a_job_that_cannot_even_begin_says_why(
+    tiny_config: Config, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.create(data, tiny_config, "one")
     monkeypatch.setenv("PYTHONPATH", str(data / "broken"))
     broken = data / "broken" / "pipeline"
     broken.mkdir(parents=True)
@@ -158,13 +160,15 @@ def test_a_job_that_cannot_even_begin_says_why(data: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("value", ["1", "yes"])
-def test_read_only_every_change_is_refused_in_one_line(data: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    runs.create(data, SMOKE, "one")
+def test_read_only_every_change_is_refused_in_one_line(
+    tiny_config: Config, data: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    runs.create(data, tiny_config, "one")
     before = sorted(data.rglob("*"))
     monkeypatch.setenv(jobs.READ_ONLY, value)
     assert jobs.is_read_only()
     for change in (
-        lambda: jobs.start(data, SMOKE),
+        lambda: jobs.start(data, tiny_config),
         lambda: jobs.resume(data, "one"),
         lambda: jobs.retry(data, "one"),
         lambda: jobs.cancel(data, "one"),
@@ -184,8 +188,8 @@ def test_not_read_only(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     assert not jobs.is_read_only()
 
 
-def test_a_run_that_nobody_works_on_cannot_be_cancelled(data: Path) -> None:
-    runs.create(data, SMOKE, "one")
+def test_a_run_that_nobody_works_on_cannot_be_cancelled(tiny_config: Config, data: Path) -> None:
+    runs.create(data, tiny_config, "one")
     with pytest.raises(PipelineError, match="it is interrupted"):
         jobs.cancel(data, "one")
 
@@ -248,9 +252,9 @@ def test_every_profile_says_what_it_is_for() -> None:
     assert all(jobs.profile_about(profile).endswith(".") for profile in jobs.profiles())
 
 
-def test_runs_are_watched_until_interrupted(data: Path) -> None:
-    with runs.create(data, SMOKE, "first").working():
-        second = jobs.start(data, SMOKE)
+def test_runs_are_watched_until_interrupted(tiny_config: Config, data: Path) -> None:
+    with runs.create(data, tiny_config, "first").working():
+        second = jobs.start(data, tiny_config)
         watch = subprocess.Popen(
             [sys.executable, "-m", "pipeline", "runs", "--watch"],
             env={**os.environ, "RIGHTTREE_HOME": str(data)},

@@ -77,10 +77,11 @@ def test_refusal_pairs_go_both_ways() -> None:
 
 
 def test_wrong_prompt_pairs_reject_an_answer_to_another_prompt_of_the_category() -> None:
-    for row in PAIRS.filter(source="wrong_prompt").iter_rows(named=True):
-        if row["rejected"].startswith("cool"):
-            assert row["prompt_id"] not in row["rejected"]
-            assert row["prompt_id"].split("/")[0] in row["rejected"]
+    pairs = PAIRS.filter(pl.col("rejected").str.starts_with("cool"), source="wrong_prompt")
+    assert not pairs.is_empty()
+    for row in pairs.iter_rows(named=True):
+        assert row["prompt_id"] not in row["rejected"]
+        assert row["prompt_id"].split("/")[0] in row["rejected"]
 
 
 def test_validation_prompts_are_never_trained_on() -> None:

@@ -25,7 +25,7 @@ from pipeline.runs import RunDirectory
 from tests.conftest import righttree_process
 from tests.pipeline.openrlhf_site import site
 from tests.pipeline.reward_models_elsewhere import checkpoint
-from tests.pipeline.test_extend import content, tiny
+from tests.pipeline.test_extend import content, smaller
 from tests.pipeline.test_openrlhf_run import config, jobs_of
 from tests.pipeline.test_resume import rows, wait_until
 from warehouse.schema import TABLES
@@ -43,12 +43,12 @@ def _python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 
 @pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def failed(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of a policy each that failed, diverged and finished. Tests must not write into it."""
     home = tmp_path_factory.mktemp("failed")
     model = checkpoint(home / "policy", causal=True, initializer_range=0.2)
     ppo = config(model, algorithms=["rloo"]).model_dump(mode="json")["ppo"]
-    settings = {**tiny().model_dump(mode="json"), "ppo": ppo}
+    settings = {**smaller(tiny_config).model_dump(mode="json"), "ppo": ppo}
     settings["policy"] |= {"model": str(model)}
     settings["reward_models"] |= {"flip_rates": [0.0, 0.2, 0.4]}
     with pytest.MonkeyPatch.context() as patch:
