@@ -87,7 +87,7 @@ def test_a_part_that_does_not_fit_is_not_there_and_is_written_once_there_is_room
     status = jobs.status(disk.home, "one")
     assert status.state == "failed"
     assert status.error
-    assert "the disk is full, and had no room for the reason" in status.error
+    assert "The run stopped because the disk is full" in status.error
     assert not run.has_part("label", "reward_models", "b")
     assert list(run.path.rglob(".partial-*")) == []
     assert not run.is_done("reward_models")
