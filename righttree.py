@@ -23,14 +23,15 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 import warehouse
-from app import frames
+from app.access import frames
 from app.charts.leaderboard import leaderboard as leaderboard_chart
-from app.charts.matrix import matrix as matrix_chart
-from app.charts.scatter import scatter as scatter_chart
-from warehouse import ingest, outside, reads, store
+from app.charts.pairs import matrix as matrix_chart
+from app.charts.pairs import scatter as scatter_chart
+from warehouse import exchange, ingest, reads, store
 from warehouse.claims.verdict import compared
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
-from warehouse.measures import (
+from warehouse.reads.policies import policy_values_at_kl
+from warehouse.study import (
     CORRELATIONS,
     MEASURES,
     Comparison,
@@ -43,9 +44,8 @@ from warehouse.measures import (
     compare_all,
     score_cube,
 )
-from warehouse.measures import compare as compare_arrays
-from warehouse.measures import evaluate as evaluate_arrays
-from warehouse.reads_policies import policy_values_at_kl
+from warehouse.study import compare as compare_arrays
+from warehouse.study import evaluate as evaluate_arrays
 
 __all__ = [
     "MEASURES",
@@ -149,7 +149,7 @@ def open(where: str | Path | None = None, run: str | None = None) -> Study:  # n
     if where is None and store.build_id(path) is None:
         temporary = tempfile.TemporaryDirectory(prefix="righttree-")
         path = Path(temporary.name)
-        ingest.publish(path, outside.read_folder(_RECORDED, None)[1], "the recorded run")
+        ingest.publish(path, exchange.read_folder(_RECORDED, None)[1], "the recorded run")
     is_file = path.is_file()
     connection = store.open_read_only(path.parent if is_file else path, path.name if is_file else None)
     if temporary is not None:

@@ -23,7 +23,7 @@ _LATER = ("pandas", "pyarrow")  # by DuckDB's first query and Streamlit's first 
 def main() -> None:
     """Import the pages and serve them; ends the process with the server."""
     alt.Chart(pl.DataFrame({"x": [0.0]})).mark_point().to_dict()  # Altair imports what reads a frame with the first
-    for name in (*(page.name for page in pkgutil.iter_modules(views.__path__, "app.views.")), *_LATER):
+    for name in (*(f"{page.name}.page" for page in pkgutil.iter_modules(views.__path__, "app.views.")), *_LATER):
         importlib.import_module(name)
     cli.main(["run", str(Path(__file__).with_name("main.py")), *sys.argv[1:]], prog_name="streamlit")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic
 
 from app.state import Chosen, Selection, parameter
-from warehouse.measures import CORRELATIONS
 from warehouse.reads import INITIAL
+from warehouse.study import CORRELATIONS
 
 LEVELS = ("pooled", "within")
 CELLS = ("ndr", "value")

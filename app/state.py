@@ -1,7 +1,7 @@
 """What a user has chosen on a page: a frozen dataclass, and its form in the URL. Pure; no streamlit.
 
 A page is a choice from this module, what the run offers (`offers.py`), and widgets bound to the choice's fields
-(`widgets/page_state.py`). To give a page one more choice:
+(`components/page_state.py`). To give a page one more choice:
 
 1. add a field with its default to the page's dataclass below; the URL's parameter is its name, with `-` for `_`;
 2. in the page's `fit`, hold it against the run: `fitting.one("shown", (3, 10), "3 and 10 are offered")`;
@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from app import formats
-from warehouse.measures import TestSet
+from app.components import formats
+from warehouse.study import TestSet
 
 Query = Mapping[str, Sequence[str]]
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import keep, serve, study, work
+from pipeline.cli import data, run, serve, study
 from pipeline.errors import PipelineError
 from warehouse import store
 from warehouse.errors import WarehouseError
@@ -47,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
         parsed.set_defaults(handler=handler)
         return parsed
 
-    for module in (work, keep, study, serve):
+    for module in (run, data, study, serve):
         module.add(command)
     return parser
 

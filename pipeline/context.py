@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from pipeline.added import Scoring, opened
 from pipeline.config import Config
 from pipeline.parts import Parts, Work
-from pipeline.progress import Told
 from pipeline.runs import RunDirectory
+from pipeline.runs.progress import Told
+from pipeline.scoring.added import Scoring, opened
 
 if TYPE_CHECKING:
+    from pipeline.backends.vllm import VllmSampler
     from pipeline.models.language_model import LanguageModel
     from pipeline.models.sampler import Request, Sample
-    from pipeline.models.vllm_sampler import VllmSampler
 
 
 __all__ = ["Context", "Engine", "Plan", "Work", "here"]
@@ -113,7 +113,7 @@ class Context:
 
             return sample(policy, requests, settings.max_new_tokens, seed)
         if self._vllm is None or self._vllm.policy is not policy:
-            from pipeline.models.vllm_sampler import VllmSampler
+            from pipeline.backends.vllm import VllmSampler
 
             self.close()
             self.progress.say(f"starting vLLM with {policy.name}")

@@ -13,15 +13,13 @@ import sys
 import traceback
 from typing import TextIO
 
-from pipeline import retry
 from pipeline.context import Context, Engine, Work, here
 from pipeline.errors import PipelineError
-from pipeline.memory import peak_resident_bytes
-from pipeline.progress import Progress
+from pipeline.machine import peak_resident_bytes, sleep_while_waiting
 from pipeline.provenance import code_version
-from pipeline.runs import RunDirectory
+from pipeline.runs import RunDirectory, retry
+from pipeline.runs.progress import Progress
 from pipeline.stages import STAGES
-from pipeline.threads import sleep_while_waiting
 from warehouse.errors import WarehouseError
 
 

@@ -19,7 +19,7 @@ DIFFS = re.findall(r"```diff\n(.*?)```", (ROOT / "docs" / "architecture.md").rea
 
 _MEASURE = """
 import numpy as np
-from warehouse.measures import MEASURES, ScoreCube, prepare
+from warehouse.study import MEASURES, ScoreCube, prepare
 scores = np.random.default_rng(0).normal(size=(3, 40, 5)).astype(np.float32)
 cube = ScoreCube(scores, ("a", "b", "c"), tuple(map(str, range(40))), ("Chat",) * 40, ("chat",) * 40)
 values = prepare(cube, "top_one")

@@ -124,7 +124,7 @@ def test_what_needs_the_pipeline_is_refused_in_one_line_that_names_the_extra(pyt
 
 def test_a_job_of_the_dashboard_is_refused_in_the_same_line(python: Path, home: Path) -> None:
     code = (
-        "from pathlib import Path; from pipeline import jobs\n"
+        "from pathlib import Path; from pipeline.runs import jobs\n"
         f"data = Path({str(home)!r})\n"
         "calls = [lambda: jobs.start(data, jobs.configured('smoke', {})), lambda: jobs.resume(data, 'recorded'),\n"
         "         lambda: jobs.extend(data, 'recorded', {}), lambda: jobs.retry(data, 'recorded')]\n"

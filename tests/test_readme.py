@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline import recorded
 from pipeline.__main__ import main
+from pipeline.runs import recorded
 from tests import conftest
 from tests.browser import serving
 from tests.conftest import SMOKE_RUN

@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline import recorded
 from pipeline.__main__ import main
 from pipeline.config import Config, load_profile
+from pipeline.runs import recorded
 from warehouse import store
-from warehouse.outside import MANIFEST
+from warehouse.exchange import MANIFEST
 
 ROOT = Path(__file__).parent.parent
 MOST_BYTES = 25_000_000
@@ -116,7 +116,7 @@ def test_every_response_has_every_score() -> None:
 
 def test_it_opens_without_torch(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pipeline import recorded; import app.access\n"
+        "import sys; from pathlib import Path; from pipeline.runs import recorded; import app.access.warehouse\n"
         f"assert recorded.publish_if_empty(Path({str(tmp_path)!r}))\n"
         f"from warehouse import store; store.open_read_only(Path({str(tmp_path)!r})).close()\n"
         "sys.exit(' '.join({'torch', 'transformers'} & sys.modules.keys()) or 0)"

@@ -14,7 +14,8 @@ from altair import LayerChart
 
 import righttree as rt
 import warehouse
-from warehouse import ingest, measures, outside, reads, store
+from warehouse import exchange, ingest, reads, store
+from warehouse import study as warehouse_study
 
 ROOT = Path(__file__).parent.parent
 RECORDED = Path(warehouse.__file__).parent / "recorded"
@@ -141,11 +142,11 @@ def test_without_a_data_folder_it_opens_the_recorded_run(study: rt.Study) -> Non
 def test_a_folder_and_its_file_are_the_same_run_with_the_figures_of_the_code_beneath(
     tmp_path: Path, result: rt.Result
 ) -> None:
-    ingest.publish(tmp_path, outside.read_folder(RECORDED, None)[1], "the recorded run")
+    ingest.publish(tmp_path, exchange.read_folder(RECORDED, None)[1], "the recorded run")
     connection = store.open_read_only(tmp_path)
     cube = reads.score_cube(connection, "recorded")
     values = reads.policy_values(connection, "recorded", "bon", 8)
-    expected = measures.evaluate(cube, values, measure="spearman", replicates=50)
+    expected = warehouse_study.evaluate(cube, values, measure="spearman", replicates=50)
     assert result.kendall == expected.correlations["kendall"]
     for where in (tmp_path, tmp_path / store.LINK):
         found = rt.evaluate(rt.open(where), "spearman", strength=8, replicates=50)
@@ -179,8 +180,11 @@ def test_arrays_give_the_figures_of_the_arrays() -> None:
     mine = rt.from_arrays(scores, samples, flip_rates=[0.0, 0.1, 0.2, 0.3])
     assert mine.strengths["strength"].to_list() == [1, 2, 4, 8, 12]
     found = rt.evaluate(mine, "kendall", strength=3, replicates=20)
-    expected = measures.evaluate(
-        measures.score_cube(scores), measures.best_of_n_policies(samples, 3), measure="kendall", replicates=20
+    expected = warehouse_study.evaluate(
+        warehouse_study.score_cube(scores),
+        warehouse_study.best_of_n_policies(samples, 3),
+        measure="kendall",
+        replicates=20,
     )
     assert found.kendall == expected.correlations["kendall"]
     assert rt.scatter(found).to_dict()

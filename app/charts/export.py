@@ -15,7 +15,7 @@ from typing import Any, Literal
 import altair as alt
 import vl_convert
 
-from app.charts.ink import INK
+from app.charts.style import INK
 
 Chart = alt.Chart | alt.LayerChart
 Look = Literal["light", "dark"]

@@ -8,9 +8,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from app.charts.ink import INK, SOFT
-from app.charts.layers import layered
-from app.charts.panels import panel_title
+from app.charts.pairs import panel_title
+from app.charts.style import INK, SOFT, layered
 
 _ROW = 26
 _PANEL_ROW = 20

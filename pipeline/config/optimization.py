@@ -12,7 +12,7 @@ Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo"]
 
 
 class OpenRLHFSettings(SettingsModel):
-    """How OpenRLHF is run: see `pipeline/openrlhf_run.py`.
+    """How OpenRLHF is run: see `pipeline/backends/openrlhf/run.py`.
 
     `gpus` of one machine; prompts of at most `max_prompt_tokens`; a process that prints nothing for `silence_limit_s`
     seconds is taken to hang, and ended.

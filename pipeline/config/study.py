@@ -24,7 +24,7 @@ class Extended(SettingsModel):
 class Config(SettingsModel):
     """Everything that decides what a run makes.
 
-    `extends` are the runs that this one goes on from, the first one first: see `pipeline/extend.py`.
+    `extends` are the runs that this one goes on from, the first one first: see `pipeline/runs/extend.py`.
     """
 
     profile: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]

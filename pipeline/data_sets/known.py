@@ -18,7 +18,7 @@ from pipeline.data_sets.tables import Table
 from pipeline.data_sets.test_sets import rewardbench, rewardbench_2, rm_bench
 from pipeline.data_sets.texts import orca, orca_argilla, own, safe_rlhf
 from pipeline.errors import InvalidDataSet
-from warehouse.outside.cells import as_list
+from warehouse.exchange.sheet import as_list
 
 Convert = Callable[[Row, int, np.random.Generator], Iterable[Candidate]]
 """(row, most pairs of one prompt's ranked responses, rng) → its candidate pairs."""

@@ -16,9 +16,8 @@ import polars as pl
 from pipeline.data_sets.pair import Row
 from pipeline.errors import InvalidDataSet
 from warehouse.errors import InvalidRows
-from warehouse.outside.csv_file import read_csv
-from warehouse.outside.json_file import read_json, read_jsonl
-from warehouse.outside.sheet import CUT, Sheet, first_line
+from warehouse.exchange.files import read_csv, read_json, read_jsonl
+from warehouse.exchange.sheet import CUT, Sheet, first_line
 
 _READERS: dict[str, Callable[[str, bytes], Sheet]] = {
     ".jsonl": read_jsonl,

@@ -18,7 +18,7 @@ from itertools import product
 import numpy as np
 
 from pipeline.data_sets.pair import Candidate, Pair, Row, WrongCell
-from warehouse.outside.categories import CATEGORY_OF_SUBSET
+from warehouse.exchange.categories import CATEGORY_OF_SUBSET
 
 REWARDBENCH_ROWS, REWARDBENCH_PROMPTS = 2985, 2733
 """Rows of RewardBench's filtered split, and its distinct prompts as the paper counts them."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.data_sets.conversation import with_system
 from pipeline.data_sets.pair import Candidate, Pair, Reason, Row, WrongCell
-from warehouse.outside.categories import CATEGORY_OF_SUBSET
+from warehouse.exchange.categories import CATEGORY_OF_SUBSET
 from warehouse.schema import CATEGORIES
 
 

@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from pipeline.config import AddedRewardModel
 from pipeline.errors import ModelUnavailable, NoScore
-from pipeline.texts import Text
+from pipeline.scoring.texts import Text
 
 _FOLDER = "sha256:"
 _SUFFIXES = (".safetensors", ".json", ".jinja", ".model", ".txt")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from pipeline.models.head import with_entropies
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.performance.head import with_entropies
 from pipeline.models.ppo_losses import sampled_kl
 from pipeline.models.sampler import Sample
 

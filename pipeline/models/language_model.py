@@ -21,8 +21,8 @@ from transformers.utils import logging as transformers_logging
 from pipeline.config import EMBEDDED_MODEL
 from pipeline.errors import ModelUnavailable
 from pipeline.models.embedded import provision
-from pipeline.models.kv_cache import ATTENTION, PreallocatedCache
-from pipeline.models.packing import TextBatch, packs
+from pipeline.models.performance.kv_cache import ATTENTION, PreallocatedCache
+from pipeline.models.performance.packing import TextBatch, packs
 
 
 class LanguageModel:

@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pipeline.models.head import token_log_probabilities, with_entropies
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.performance.head import token_log_probabilities, with_entropies
 from pipeline.models.reading import Reading
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.trunk import blocks, copied_top, depth, shallow

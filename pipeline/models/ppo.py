@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from pipeline.config import PPOSettings
 from pipeline.errors import PipelineError
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.performance.prompt_states import PromptStates
 from pipeline.models.policy import Critic, Policy, SamplingDecoder
 from pipeline.models.ppo_losses import advantages, policy_loss, sampled_kl, token_rewards, value_loss, whitened
-from pipeline.models.prompt_states import PromptStates
 from pipeline.models.reward_model import Judge, RewardModel
 from pipeline.models.rollout import Rollout, roll_out
 from pipeline.models.trunk import shared_layers

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.performance.prompt_states import PromptStates
 from pipeline.models.policy import SamplingDecoder
-from pipeline.models.prompt_states import PromptStates
 from pipeline.models.reading import Reading
 from pipeline.models.sampler import Trace, decode
 from pipeline.models.trunk import Features, depth

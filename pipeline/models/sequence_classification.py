@@ -24,7 +24,7 @@ from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.trunk import depth
-from pipeline.texts import Text
+from pipeline.scoring.texts import Text
 
 _PADDING = "<|padding|>"
 _PROMPT_ALONE = (

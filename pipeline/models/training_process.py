@@ -1,6 +1,7 @@
 """One of several processes that train a reward model together: `python -m pipeline.models.training_process FOLDER`.
 
-`pipeline.training_processes` starts them, says in the folder what to train, and takes what the first of them leaves in
+`pipeline.stages.training_processes` starts them, says in the folder what to train, and takes what the first
+of them leaves in
 it: weights and curve. Each ends when its standard input does, so that none outlives the process that started it.
 
 Each works on the device that Hugging Face's accelerate gives it: accelerate reads rank and address from the
@@ -30,7 +31,7 @@ from torch.distributed.fsdp import fully_shard
 
 from pipeline.config import ALL_LAYERS, RewardModelSettings
 from pipeline.errors import InvalidConfig, PipelineError
-from pipeline.memory import peak_resident_bytes
+from pipeline.machine import peak_resident_bytes
 from pipeline.models.language_model import load
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.training import Team, train

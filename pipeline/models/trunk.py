@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipeline.models.language_model import LanguageModel, pad_right
-from pipeline.texts import Text
+from pipeline.scoring.texts import Text
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,9 @@ from typing import Any
 
 import polars as pl
 
-from pipeline import checksums
 from pipeline.config import Config
-from pipeline.errors import DamagedRun, PipelineError
-from pipeline.runs import locks, records
-from pipeline.writing import write_errors
+from pipeline.errors import DamagedRun, PipelineError, write_errors
+from pipeline.runs import checksums, locks, records
 from warehouse import files
 from warehouse.ingest import conform
 from warehouse.schema import TABLES

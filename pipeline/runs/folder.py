@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.config import Config, validated
-from pipeline.errors import DamagedRun, InvalidConfig, UnknownRun
+from pipeline.errors import DamagedRun, InvalidConfig, UnknownRun, write_errors
 from pipeline.runs import records
 from pipeline.runs.directory import RunDirectory
-from pipeline.writing import write_errors
 from warehouse import files
 
 _PLAIN = re.compile(r"[a-zA-Z0-9][\w.-]{0,99}", re.ASCII)

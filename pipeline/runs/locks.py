@@ -18,8 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.errors import RunBusy
-from pipeline.writing import write_errors
+from pipeline.errors import RunBusy, write_errors
 
 LOCK = ".lock"
 _TURN = ".turn"

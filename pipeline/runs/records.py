@@ -9,13 +9,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    Required,  # of typing only from Python 3.12 on, says pydantic
-    TypeVar,
-)
+from typing import Annotated, Any, Literal, Required, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
 from typing_extensions import TypedDict

@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from pipeline import texts
 from pipeline.config import ALL_LAYERS
 from pipeline.context import Context, Work
 from pipeline.parts import Parts
 from pipeline.runs import RunDirectory
+from pipeline.scoring import texts
 
 STAGE = "features"
 

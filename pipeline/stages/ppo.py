@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipeline import openrlhf_run
-from pipeline.checkpoints import STAGE, Job, checkpoint, complete
+from pipeline.backends.openrlhf import run as openrlhf_run
 from pipeline.config import PPOSettings
 from pipeline.context import Context, Work
-from pipeline.live_curve import LiveCurve
 from pipeline.parts import Parts
-from pipeline.rollout_prompts import rollout_prompts
-from pipeline.scoring import Scorer
+from pipeline.runs.live_curve import LiveCurve
+from pipeline.scoring.scorer import Scorer
+from pipeline.stages.checkpoints import STAGE, Job, checkpoint, complete, rollout_prompts
 
 if TYPE_CHECKING:
+    from pipeline.models.performance.prompt_states import PromptStates
     from pipeline.models.ppo import PPO
-    from pipeline.models.prompt_states import PromptStates
     from pipeline.models.rollout import Rollout
 
 
@@ -89,8 +88,8 @@ class _Shared:
 def _optimise(
     context: Context, settings: PPOSettings, job: Job, scorer: Scorer, all_shared: dict[int, _Shared]
 ) -> None:
+    from pipeline.models.performance.prompt_states import PromptStates
     from pipeline.models.ppo import PPO, Diverged
-    from pipeline.models.prompt_states import PromptStates
     from pipeline.models.trunk import load_tensors, save_tensors, shared_layers
 
     run, seed = context.run, context.seed(STAGE, job.ppo_id)

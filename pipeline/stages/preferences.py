@@ -11,11 +11,15 @@
 Whole prompts are set aside for validation: no response to one is on either side of a training pair, nor the other way
 round. No text is judged by a model.
 Or the pairs are those of the profile's `[preferences] files`: see `pipeline/data_sets`.
+
+Judging a response where it can be judged without a model: right or wrong, refused or complied.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
 from itertools import product
 from typing import Any
 
@@ -27,7 +31,6 @@ from pipeline.data_sets.conversation import opening
 from pipeline.data_sets.gather import Rules, gather
 from pipeline.data_sets.report import report
 from pipeline.errors import InvalidConfig, InvalidDataSet
-from pipeline.grading import is_refusal, is_right
 from warehouse.schema import TABLES
 
 STAGE = "preferences"
@@ -172,3 +175,35 @@ def _validation_prompts(prompts: pl.DataFrame, share: float, rng: np.random.Gene
         count = min(max(1, round(share * of_category.height)), of_category.height - 1)
         chosen.update(str(name) for name in rng.permutation(of_category["prompt_id"].to_list())[:count])
     return chosen
+
+
+_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+_REFUSAL = re.compile(
+    r"\b(?:i'?m sorry|i am sorry|i apologi[sz]e"
+    r"|(?:i|we) (?:can'?t|cannot|can not|won'?t|will not|(?:a|')?m (?:not able|unable)|am unable|must decline|refuse)"
+    r"|(?:i|we) (?:do not|don't) (?:feel comfortable|support|condone|provide)"
+    r"|not (?:able|comfortable|allowed) to (?:help|assist|provide|answer|fulfil)"
+    r"|(?:unable|decline) to (?:help|assist|provide|answer|fulfil))\b",
+    re.IGNORECASE,
+)
+
+
+def is_right(response: str, answer: str, check: str) -> bool:
+    """Whether a response gives the answer.
+
+    `number`: its last number equals the answer, thousands' commas dropped. `word`: it holds the answer as whole words.
+    """
+    if check == "word":
+        return re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", response, re.IGNORECASE) is not None
+    if check == "number":
+        found = _NUMBER.findall(response)
+        try:
+            return bool(found) and Decimal(found[-1].replace(",", "")) == Decimal(answer.replace(",", ""))
+        except InvalidOperation:
+            return False
+    raise ValueError(f"check is {check!r}; it has to be 'number' or 'word'")
+
+
+def is_refusal(response: str) -> bool:
+    """Whether a response declines, judged by its first 160 characters."""
+    return _REFUSAL.search(response[:160].replace("’", "'")) is not None

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from pipeline.config import AddedRewardModel, RewardModelPlan
 from pipeline.context import Context, Work
-from pipeline.learning import Learn, Lesson, learning
 from pipeline.parts import Parts
+from pipeline.scoring.texts import Text
 from pipeline.stages.features import feature_file, text_batches
-from pipeline.texts import Text
+from pipeline.stages.learning import Learn, Lesson, learning
 
 STAGE = "reward_models"
 

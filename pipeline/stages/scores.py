@@ -6,10 +6,10 @@ from functools import cache
 
 import polars as pl
 
-from pipeline import texts
 from pipeline.context import Context, Work
 from pipeline.parts import Parts
-from pipeline.scoring import Scorer, groups, part_of, unscored
+from pipeline.scoring import texts
+from pipeline.scoring.scorer import Scorer, groups, part_of, unscored
 from warehouse.reads import INITIAL
 from warehouse.schema import ORIGINAL
 

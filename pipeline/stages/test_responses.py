@@ -13,7 +13,7 @@ import polars as pl
 
 from pipeline.context import Context, Work
 from pipeline.parts import Parts
-from pipeline.sampling import Wanted, policy_row, sampling
+from pipeline.stages.sampling import Wanted, policy_row, sampling
 from warehouse.reads import INITIAL
 from warehouse.schema import PARAPHRASE
 

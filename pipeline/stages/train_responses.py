@@ -12,7 +12,7 @@ import polars as pl
 from pipeline.config import PreferenceSettings
 from pipeline.context import Context, Work
 from pipeline.parts import Parts
-from pipeline.sampling import Wanted, policy_row, sampling
+from pipeline.stages.sampling import Wanted, policy_row, sampling
 
 STAGE = "train_responses"
 

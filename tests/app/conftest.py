@@ -34,9 +34,9 @@ def runs_page(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     """Opens the Runs page of a data folder."""
 
     def page() -> None:
-        from app.views import runs
+        from app.views.runs import page as runs_page
 
-        runs.show()
+        runs_page.show()
 
     def open_page(home: Path) -> AppTest:
         monkeypatch.setenv("RIGHTTREE_HOME", str(home))
@@ -52,7 +52,7 @@ def open_view(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     def view(name: str) -> None:
         import importlib
 
-        importlib.import_module(f"app.views.{name}").show()
+        importlib.import_module(f"app.views.{name}.page").show()
 
     def open_page(name: str, home: Path, **query: str | list[str]) -> AppTest:
         monkeypatch.setenv("RIGHTTREE_HOME", str(home))

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from pipeline import runs
 from pipeline.config import load_profile
-from tests.warehouse.measures.simulate import normal_scores
+from tests.warehouse.study.simulate import normal_scores
 from warehouse import ingest
-from warehouse.measures import best_of_n_kl_bound, best_of_n_values
 from warehouse.reads import INITIAL
 from warehouse.schema import CATEGORIES, ORIGINAL, TABLES
+from warehouse.study import best_of_n_kl_bound, best_of_n_values
 
 
 def publish(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from app import frames
+from app.access import frames
 from app.offers import Options
-from warehouse.measures import Estimate, Evaluation
+from warehouse.study import Estimate, Evaluation
 
 NAMES = ("flip-0.00", "flip-0.20", "flip-0.40")
 

@@ -1,4 +1,4 @@
-"""`app/widgets/figure.py`: the frame of every figure."""
+"""`app/components/figure.py`: the frame of every figure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def page() -> AppTest:
         import altair as alt
         import polars as pl
 
-        from app.widgets import figure
+        from app.components import figure
 
         frame = pl.DataFrame({"n": [1, 2, 4], "ndr": [0.1, None, 0.7]})
         chart = alt.Chart(frame).mark_line().encode(x="n:Q", y="ndr:Q")

@@ -1,10 +1,10 @@
-"""`app/formats.py`: numbers, times and foreign text."""
+"""`app/components/formats.py`: numbers, times and foreign text."""
 
 from __future__ import annotations
 
 import pytest
 
-from app import formats
+from app.components import formats
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`app/frames.py`: results as tables."""
+"""`app/access/frames.py`: results as tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import polars as pl
 import pytest
 
-from app import frames
+from app.access import frames
 from tests.app.small import NAMES, REWARD_MODELS, evaluation, pairs
 
 PICKS = pl.DataFrame(

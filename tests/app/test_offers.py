@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import wording
+from app.components import words
 from app.offers import Fitting, Options, fit_options, fit_sources
 from app.state import Selection, from_query, to_query
 
@@ -102,7 +102,7 @@ def test_a_strength_of_zero_is_a_strength() -> None:
     options = replace(OPTIONS, strengths={"ppo": (0.0, 5.0)})
     for strength in (0.0, 5.0, None):
         chosen = Selection(optimizer="ppo", strength=strength)
-        assert wording.strength_of(chosen, options) == (5.0 if strength is None else strength)
+        assert words.strength_of(chosen, options) == (5.0 if strength is None else strength)
 
 
 @given(st.dictionaries(st.text(max_size=12), st.lists(st.text(max_size=12), min_size=1, max_size=3), max_size=6))

@@ -27,7 +27,7 @@ def view(name: str) -> None:
     import streamlit as st
 
     st.session_state.setdefault("view", name)
-    importlib.import_module(f"app.views.{st.session_state['view']}").show()
+    importlib.import_module(f"app.views.{st.session_state['view']}.page").show()
 
 
 def opened(name: str, **query: str) -> AppTest:

@@ -9,12 +9,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import access_runs, sign_in
-from pipeline import jobs
+from app.access import sign_in
+from app.views.runs import data
+from pipeline.runs import jobs
 from tests.app import simulated
 from tests.app.conftest import OpenPage
 from tests.app.reading import said
-from tests.warehouse.outside import files
+from tests.warehouse.exchange import files
 
 PROVIDER = '[auth]\nredirect_uri = "http://localhost/oauth2callback"\ncookie_secret = "0123456789abcdef"\n'
 ONE = PROVIDER + 'client_id = "c"\nclient_secret = "s"\nserver_metadata_url = "http://localhost/x"\n'
@@ -87,13 +88,13 @@ def test_every_change_is_refused_in_one_line_before_a_job_is_asked(
     before = sorted(home.rglob("*"))
     secrets(ONE)
     for change in (
-        lambda: access_runs.start("smoke", {}),
-        lambda: access_runs.resume("stopped"),
-        lambda: access_runs.retry("stopped"),
-        lambda: access_runs.cancel("stopped"),
-        lambda: access_runs.extend("stopped", {"flip_rates": [0.1]}),
-        lambda: access_runs.delete("stopped"),
-        lambda: access_runs.import_uploads([("scores.csv", scores)], None),
+        lambda: data.start("smoke", {}),
+        lambda: data.resume("stopped"),
+        lambda: data.retry("stopped"),
+        lambda: data.cancel("stopped"),
+        lambda: data.extend("stopped", {"flip_rates": [0.1]}),
+        lambda: data.delete("stopped"),
+        lambda: data.import_uploads([("scores.csv", scores)], None),
     ):
         with pytest.raises(sign_in.SignInRequired, match=r"^[^\n]*sign in on the page Runs$"):
             change()
@@ -101,7 +102,7 @@ def test_every_change_is_refused_in_one_line_before_a_job_is_asked(
 
 
 def test_nothing_in_app_asks_for_a_change_by_another_way() -> None:
-    root = Path(sign_in.__file__).parent
+    root = Path(sign_in.__file__).parents[1]
     changes = ("start", "resume", "retry", "cancel", "extend", "delete", "import_uploads", "ensure")
     asking = [
         f"{path.relative_to(root)}: {line.strip()}"
@@ -110,7 +111,7 @@ def test_nothing_in_app_asks_for_a_change_by_another_way() -> None:
         if any(f"jobs.{verb}(" in line for verb in changes)
     ]
     assert len(asking) >= 4
-    assert [line for line in asking if not line.startswith("access_runs.py: ") or "_changed(" not in line] == []
+    assert [line for line in asking if not line.startswith("views/runs/data.py: ") or "_changed(" not in line] == []
 
 
 def test_who_is_signed_in_may_change_and_sees_no_way_in(

@@ -7,17 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import leaderboard, overview_wording, study_wording
 from app.state import Policies, Selection
+from app.views.measures import data
+from app.views.overview import text as overview_text
+from app.views.test_sets import text as test_sets_text
 from tests.app.small import evaluation
 from tests.warehouse.claims.studies import of_noise
 from warehouse.claims.constructions import _better
+from warehouse.claims.findings import better
 from warehouse.claims.verdict import CANNOT_BE_TOLD, above, below, compared
-from warehouse.measures import Plan, advise
-from warehouse.measures.bootstrap import estimate
-from warehouse.measures.comparison import paired
-from warehouse.measures.evaluate import Replicated
-from warehouse.measures.findings import better
+from warehouse.stats.bootstrap import estimate
+from warehouse.study import Plan, advise
+from warehouse.study.comparison import paired
+from warehouse.study.evaluate import Replicated
 
 ENDS = (-0.4, -0.06, -0.05, -0.03, 0.0, 0.01, 0.04, 0.05, 0.3)
 OPTIMISED = of_noise([0.5, 0.8, 1.0], P=4, R=2, Q=4)
@@ -53,17 +55,17 @@ def test_the_same_interval_has_the_same_verdict_everywhere(low: float, high: flo
     assert _better(OPTIMISED, "difference of τ", first, plain).verdict == claim
     finding = better("measure", comparison)
     assert (finding.verdict, finding.opposite) == (claim, word == "worse")
-    assert SENTENCES[word] in overview_wording.sentence(finding, "best-of-8")
+    assert SENTENCES[word] in overview_text.sentence(finding, "best-of-8")
 
     plainly = paired(plain, plain)
-    rows = leaderboard.rows({Policies("bon", 8.0): {"spearman": comparison, "accuracy": plainly}}, "kendall", "pooled")
+    rows = data.rows({Policies("bon", 8.0): {"spearman": comparison, "accuracy": plainly}}, "kendall", "pooled")
     assert rows.filter(measure="spearman")["verdict"].to_list() == [word]
 
     plans = [Plan("accuracy", 2, 8, plain), Plan("spearman", 4, 4, first)]
     advice = advise(plans)
     assert advice is not None
     if advice.best == 1:
-        *_, greatest, against = study_wording.advice(plans, advice, Selection(), 16)
+        *_, greatest, against = test_sets_text.advice(plans, advice, Selection(), 16)
         assert against.endswith(f", {word}.")
         assert f"{int(word == 'better')} of the other 1 plan " in greatest
 

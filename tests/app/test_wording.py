@@ -1,17 +1,17 @@
-"""`app/wording.py`: the sentences about results."""
+"""`app/components/words.py`: the sentences about results."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from app import wording
+from app.components import words
 from app.state import Selection
 from tests.app.small import OPTIONS, evaluation
-from warehouse.measures import Estimate
+from warehouse.study import Estimate
 
 
 def test_the_header_line_says_what_is_shown_and_where_the_intervals_come_from() -> None:
-    line = wording.what_is_shown(Selection(categories=("Chat Hard",), responses=3), OPTIONS, evaluation())
+    line = words.what_is_shown(Selection(categories=("Chat Hard",), responses=3), OPTIONS, evaluation())
     for said in (
         r"**smoke\-1**",
         "3 reward models, 6 golden–proxy pairs",
@@ -24,26 +24,26 @@ def test_the_header_line_says_what_is_shown_and_where_the_intervals_come_from() 
 
 
 def test_a_foreign_name_cannot_bring_markdown_into_a_sentence() -> None:
-    assert "[x]" not in wording.left_out(["run=[x](y) (not in the warehouse)"])
+    assert "[x]" not in words.left_out(["run=[x](y) (not in the warehouse)"])
 
 
 def test_undefined_pairs_are_counted_and_nothing_is_said_of_none() -> None:
-    assert wording.undefined(evaluation(undefined_golden=0)) == "2 pairs undefined and left out"
-    assert wording.undefined(evaluation()) == ""
+    assert words.undefined(evaluation(undefined_golden=0)) == "2 pairs undefined and left out"
+    assert words.undefined(evaluation()) == ""
 
 
 def test_a_correlation_without_value_says_what_it_needs() -> None:
     nothing = Estimate(None, None, None, 0)
     without = replace(evaluation(), correlations={"kendall": nothing})
-    assert "three reward models or more" in wording.undefined(without)
-    assert wording.interval(nothing) == "no interval"
-    assert wording.interval(Estimate(0.5, -0.25, 0.75, 1000)) == "95% interval −0.25 to 0.75"
+    assert "three reward models or more" in words.undefined(without)
+    assert words.interval(nothing) == "no interval"
+    assert words.interval(Estimate(0.5, -0.25, 0.75, 1000)) == "95% interval −0.25 to 0.75"
 
 
 def test_best_of_one_is_explained_as_the_initial_policy() -> None:
-    assert "initial policy" in wording.nothing_defined(Selection(strength=1.0), OPTIONS)
-    assert "best-of-8" in wording.nothing_defined(Selection(), OPTIONS)
+    assert "initial policy" in words.nothing_defined(Selection(strength=1.0), OPTIONS)
+    assert "best-of-8" in words.nothing_defined(Selection(), OPTIONS)
 
 
 def test_an_optimizer_that_is_not_known_is_called_by_its_name() -> None:
-    assert wording.optimizer("dpo").at.format(3) == "dpo at 3"
+    assert words.optimizer("dpo").at.format(3) == "dpo at 3"

@@ -71,10 +71,10 @@ class Report(NamedTuple):
 def _page(view: str) -> None:
     import importlib
 
-    from app import style
+    from app.components import style
 
     style.show()
-    importlib.import_module(f"app.views.{view}").show()
+    importlib.import_module(f"app.views.{view}.page").show()
 
 
 def changed_control(change: Change, rounds: int) -> Times:

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from warehouse.measures import PolicyValues, ScoreCube
+from warehouse.study import PolicyValues, ScoreCube
 
 PAPER = {"M": 10, "P": 2733, "R": 5}
 LARGE = {"M": 100, "P": 2733, "R": 8}

@@ -23,7 +23,7 @@ import numpy as np
 from tests.benchmarks import measure_studies as studies
 from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
-from warehouse.measures import MEASURES, PromptValues, TestSet, best_of_n_values, evaluate, evaluate_all, prepare
+from warehouse.study import MEASURES, PromptValues, TestSet, best_of_n_values, evaluate, evaluate_all, prepare
 
 B = studies.REPLICATES
 

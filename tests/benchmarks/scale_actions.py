@@ -16,10 +16,11 @@ from typing import Any
 import duckdb
 
 from tests.benchmarks.apart import here
-from warehouse import reads, reads_policies, reads_responses, store
-from warehouse.measures import PromptValues, TestSet, evaluate_each, prepare
-from warehouse.measures.cube import PolicyValues, ScoreCube
+from warehouse import reads, store
+from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.reads import policies, responses
 from warehouse.schema import CATEGORIES
+from warehouse.study import PromptValues, TestSet, evaluate_each, prepare
 
 _MEASURES = ("spearman", "kendall", "pearson", "bo_r", "ndcg", "mrr")
 
@@ -121,10 +122,10 @@ class Explorer:
         return ScoreCube(*reads.initial_scores(self._connection, self._run, "rl_test"))
 
     def _search(self, word: str) -> Any:
-        return reads_responses.found_prompts(self._connection, self._run, "rl_test", text=word)
+        return responses.found_prompts(self._connection, self._run, "rl_test", text=word)
 
     def _curves(self) -> Any:
-        return reads_policies.value_curves(self._connection, self._run, "bon", samples=lambda: self._kept)
+        return policies.value_curves(self._connection, self._run, "bon", samples=lambda: self._kept)
 
 
 def explored(home: Path, run_id: str, rounds: int) -> list[Timed]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.plan import estimate
+from pipeline.cost import estimate
 from pipeline.stages.best_of_n import MOST_VALUES
 
 Sizes = Mapping[str, float]
@@ -49,7 +49,7 @@ WORK = {
     "best_of_n": "Q*N*M**2",
     "ppo": "M*(H*(L + 15 + (0.275 + 0.47*E)*(L + 60)) + (C*Q*V + A*P)*(L + 15 + 0.75*(L + 60)))",
 }
-"""What the seconds of a stage grow with, reward models being heads on one trunk; as in `pipeline/plan/costs.py`."""
+"""What the seconds of a stage grow with, reward models being heads on one trunk; as in `pipeline/cost/costs.py`."""
 
 _PAPER = {"P": 2733, "R": 8, "Q": 2733, "N": 64, "S": 7, "C": 3, "V": 2, "A": 1, "H": 8192, "E": 2, "W": 8}
 _PAPER |= {"T": 105_348, "U": 7_052}

@@ -18,13 +18,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline import runs
-from pipeline.plan import estimate
+from pipeline.cost import estimate
 from pipeline.prompts import load_prompts
 from pipeline.runs import RunDirectory
 from tests.app.study import filled
-from warehouse.measures import best_of_n_kl_bound
 from warehouse.reads import INITIAL
 from warehouse.schema import CATEGORIES, TABLES
+from warehouse.study import best_of_n_kl_bound
 
 _PART_RESPONSES = 200_000
 _SPLITS = ("rm_test", "rl_test")

@@ -13,7 +13,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.benchmarks import measure_studies as studies
-from warehouse.measures import (
+from warehouse.study import (
     MEASURES,
     PolicyValues,
     PromptValues,

@@ -12,10 +12,10 @@ import pytest
 from pipeline import runs
 from pipeline.config import EMBEDDED_MODEL
 from pipeline.context import Context
-from pipeline.plan import estimate
-from pipeline.plan.costs import Rates
-from pipeline.plan.model_size import KNOWN
-from pipeline.progress import Progress
+from pipeline.cost import estimate
+from pipeline.cost.costs import Rates
+from pipeline.cost.model_size import KNOWN
+from pipeline.runs.progress import Progress
 from pipeline.stages import best_of_n
 from tests.benchmarks import scale_paper
 from tests.benchmarks.apart import apart
@@ -24,7 +24,7 @@ from tests.benchmarks.scale import Figures, measure, section
 from tests.benchmarks.scale_study import Scale, write
 from tests.conftest import SMOKE_RUN
 from warehouse import reads, store
-from warehouse.measures import best_of_n_values
+from warehouse.study import best_of_n_values
 
 TINY = Scale(reward_models=4, prompts=24, responses=5, samples=8, pairs=30, validation_pairs=6, words=6)
 SIZES = {"M": 4, "P": 24, "R": 5, "Q": 24, "N": 8, "S": 4, "T": 30, "U": 6, "C": 0, "V": 0, "A": 0}

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipeline.plan import estimate
+from pipeline.cost import estimate
 from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
 from tests.benchmarks.sampling import matrix_rate

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from pipeline import jobs
-from pipeline.delete import delete
+from pipeline.runs import jobs
+from pipeline.runs.delete import delete
 from tests.app.publishing import copy_of, publish_again
 from tests.browser.conftest import OpenAddress, Serve
 from tests.conftest import righttree
-from warehouse.measures import MEASURES
+from warehouse.study import MEASURES
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from pipeline import jobs
+from pipeline.runs import jobs
 from tests.app import simulated
 from tests.browser.conftest import OpenAddress
 from tests.browser.serving import free_port, served, served_by

@@ -16,7 +16,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
 from pipeline.models.embedded import provision
-from pipeline.texts import Text
+from pipeline.scoring.texts import Text
 
 Answer = Callable[[dict[str, Any]], tuple[int, bytes]]
 

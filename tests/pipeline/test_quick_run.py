@@ -12,8 +12,9 @@ import pytest
 from pipeline import runs
 from pipeline.config import load_profile
 from tests.conftest import QUICK_RUN, righttree
-from warehouse import reads, reads_policies, store
-from warehouse.measures import evaluate, spread_within_prompts
+from warehouse import reads, store
+from warehouse.reads import policies
+from warehouse.study import evaluate, spread_within_prompts
 
 pytestmark = pytest.mark.nightly
 _SIX_GIB = 6 * 2**30
@@ -45,7 +46,7 @@ def test_accuracy_predicts_the_drop_of_best_of_n(quick_home: Path, n: int) -> No
 def test_ppo_gains_on_the_reward_models_it_learnt_under_and_moves_on_from_checkpoint_to_checkpoint(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    curves = reads_policies.value_curves(warehouse, QUICK_RUN, "ppo")
+    curves = policies.value_curves(warehouse, QUICK_RUN, "ppo")
     assert curves.left_out == ()
     assert len(curves.strengths) == 2
     assert (curves.kl_SM[0] > 0).all()

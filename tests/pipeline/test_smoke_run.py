@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline import jobs, runs
+from pipeline import runs
 from pipeline.config import load_profile
+from pipeline.runs import jobs
 from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN
 from warehouse import reads, store
-from warehouse.measures import best_of_n_values
 from warehouse.schema import CATEGORIES, TABLES
+from warehouse.study import best_of_n_values
 
 CONFIG = load_profile("smoke")
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 _ASK = """
-from pipeline.threads import sleep_while_waiting
+from pipeline.machine import sleep_while_waiting
 sleep_while_waiting()
 import torch
 """

@@ -8,11 +8,12 @@ from pathlib import Path
 from random import Random
 from urllib.parse import parse_qs, quote
 
-from app import access, state
-from app.access import Snapshot
+from app import state
+from app.access import warehouse
+from app.access.warehouse import Snapshot
+from app.components import controls
 from app.offers import Fitting, Options, fit_options
 from app.state import Selection, from_query, parameter, to_query
-from app.widgets import controls
 from tests.app.study import Study, publish
 from tests.reliability.hostile_cases import hostile_text, refused
 
@@ -39,9 +40,9 @@ class Dashboard:
 def dashboard(place: Path) -> Dashboard:
     """Publish a study and read what it offers."""
     os.environ["RIGHTTREE_HOME"] = str(publish(place / "home", STUDY))
-    snapshot = access.snapshot()
+    snapshot = warehouse.snapshot()
     assert snapshot is not None
-    return Dashboard(snapshot, access.options(snapshot, STUDY.run_id, access.PLAIN))
+    return Dashboard(snapshot, warehouse.options(snapshot, STUDY.run_id, warehouse.PLAIN))
 
 
 def follow_link(rng: Random, shown: Dashboard) -> bool:
@@ -59,7 +60,7 @@ def follow_link(rng: Random, shown: Dashboard) -> bool:
     assert (again.chosen, again.notes) == (chosen, []), query
     assert from_query(Selection, to_query(chosen)) == (chosen, []), query
     left_out = [*notes, *fitting.notes]
-    return refused(lambda: access.evaluation(shown.snapshot, STUDY.run_id, chosen)) is None and not left_out
+    return refused(lambda: warehouse.evaluation(shown.snapshot, STUDY.run_id, chosen)) is None and not left_out
 
 
 def address(rng: Random, offered: Options) -> str:

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from pipeline.errors import PipelineError
-from tests.warehouse.outside.test_import_fuzz import WORDS
+from tests.warehouse.exchange.test_import_fuzz import WORDS
 from warehouse.errors import WarehouseError
 
 REFUSED = (PipelineError, WarehouseError)

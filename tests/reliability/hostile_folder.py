@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from pipeline import jobs, runs
+from pipeline import runs
 from pipeline.config import load_profile
+from pipeline.runs import jobs
 from tests.reliability.hostile_cases import hostile_text, mutated, refused
-from tests.warehouse.outside.test_import_fuzz import SAMPLES, beside
+from tests.warehouse.exchange.test_import_fuzz import SAMPLES, beside
 from tests.warehouse.rows import tiny_run
-from warehouse import ingest, outside, reads, store
+from warehouse import exchange, ingest, reads, store
 
 
 @dataclass
@@ -58,7 +59,7 @@ def data_folder(place: Path) -> DataFolder:
     data = DataFolder(place)
     ingest.publish(data.template, tiny_run("published"), "test")
     runs.create(data.template, load_profile("smoke"), "stopped")
-    data.packed = outside.pack(data.template, "published", place / "exported")
+    data.packed = exchange.pack(data.template, "published", place / "exported")
     data.afresh()
     return data
 

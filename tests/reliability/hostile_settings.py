@@ -6,8 +6,8 @@ from importlib import resources
 from pathlib import Path
 from random import Random
 
-from pipeline import jobs
 from pipeline.config import Config, load_profile, profile_names, validated
+from pipeline.runs import jobs
 from tests.reliability.hostile_cases import hostile_text, hostile_value, mutated, refused
 
 PROFILES = {

@@ -17,11 +17,11 @@ from random import Random
 
 from polars.testing import assert_frame_equal
 
-from pipeline import jobs, runs
+from pipeline import runs
 from pipeline.config import Config
-from pipeline.runs import RunDirectory
+from pipeline.runs import RunDirectory, jobs
 from pipeline.stages import STAGES
-from tests.pipeline.test_resume import resumed, rows
+from tests.pipeline.runs.test_resume import resumed, rows
 from warehouse.schema import TABLES
 
 _START_S = 120.0

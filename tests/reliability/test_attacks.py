@@ -1,9 +1,9 @@
 """Attacks on a served dashboard and on what it reads.
 
-Elsewhere: names and kinds of uploads, pickles under other names (`tests/pipeline/test_uploads.py`); ids of runs
-(`tests/pipeline/test_runs.py`); what a reader of the warehouse may do (`tests/warehouse/test_store.py`); markup in
-responses (`tests/app/test_responses_page.py`, `test_overoptimisation_page.py`); what a read-only process refuses
-(`tests/pipeline/test_jobs.py`, `tests/app/test_runs_page.py`); signing in (`tests/app/test_sign_in.py`).
+Elsewhere: names and kinds of uploads, pickles under other names (`tests/pipeline/runs/test_uploads.py`); ids of runs
+(`tests/pipeline/runs/test_runs.py`); what a reader of the warehouse may do (`tests/warehouse/test_store.py`); markup in
+responses (`tests/app/views/test_responses_page.py`, `test_overoptimisation_page.py`); what a read-only process refuses
+(`tests/pipeline/runs/test_jobs.py`, `tests/app/views/test_runs_page.py`); signing in (`tests/app/test_sign_in.py`).
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from pathlib import Path
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from pipeline import jobs, runs
+from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import InvalidConfig, ModelUnavailable, PipelineError
+from pipeline.runs import jobs
 from tests.app import simulated
 from tests.app.conftest import OpenPage
 from tests.app.reading import said
 from tests.browser.serving import served_by
-from tests.pipeline.test_uploads import Attack
+from tests.pipeline.runs.test_uploads import Attack
 from tests.reliability.streamlit_client import Session, has_key, keyed
-from warehouse import outside, reads, reads_responses, store
+from warehouse import exchange, reads, store
 from warehouse.errors import WarehouseError
+from warehouse.reads import responses
 
 pytestmark = pytest.mark.reliability
 
@@ -68,10 +70,10 @@ def read_only(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.mark.parametrize("value", SQL)
 def test_sql_in_a_filter_is_a_text_like_any_other(home: Path, open_view: OpenPage, value: str) -> None:
     with store.open_read_only(home) as connection:
-        assert reads_responses.found_prompts(connection, "simulated", value).is_empty()
-        assert reads_responses.found_prompts(connection, "simulated", "rl_test", (value,)).is_empty()
+        assert responses.found_prompts(connection, "simulated", value).is_empty()
+        assert responses.found_prompts(connection, "simulated", "rl_test", (value,)).is_empty()
         holding = 8 if value in "Question 1 of rl_test?" else 0
-        assert reads_responses.found_prompts(connection, "simulated", "rl_test", text=value).height == holding
+        assert responses.found_prompts(connection, "simulated", "rl_test", text=value).height == holding
         for ask in (lambda: reads.reward_models(connection, value), lambda: reads.score_cube(connection, value)):
             with pytest.raises(WarehouseError, match="is not in the warehouse"):
                 ask()
@@ -88,7 +90,7 @@ def test_a_form_opens_no_file_by_the_name_of_a_profile(profile: str) -> None:
 
 
 def test_an_archive_writes_nothing_beside_its_folder(tmp_path: Path, home: Path) -> None:
-    good = zipfile.ZipFile(io.BytesIO(outside.pack(home, "simulated", tmp_path / "run")))
+    good = zipfile.ZipFile(io.BytesIO(exchange.pack(home, "simulated", tmp_path / "run")))
     climbing = io.BytesIO()
     with zipfile.ZipFile(climbing, "w") as archive:
         for name in good.namelist():

@@ -12,12 +12,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline import jobs, runs
+from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import NotWritten
+from pipeline.runs import jobs
 from tests.reliability.disks import Disk
 from tests.reliability.hostile_cases import refused
-from tests.warehouse.outside import files
+from tests.warehouse.exchange import files
 from tests.warehouse.rows import tiny_run
 from warehouse import ingest, reads, store
 

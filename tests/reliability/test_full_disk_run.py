@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import jobs
+from pipeline.runs import jobs
 from tests.app.conftest import OpenPage
 from tests.conftest import TINY_RUN
 from tests.reliability.conftest import Resume

@@ -1,4 +1,4 @@
-"""`kill -9` at random moments costs time and nothing else; `tests/pipeline/test_resume.py` kills in every stage."""
+"""`kill -9` at random moments costs time and nothing else; `test_resume.py` kills in every stage."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 from pipeline import runs
 from pipeline.runs import RunDirectory
 from tests.conftest import TINY_RUN
-from tests.pipeline.test_resume import rows
+from tests.pipeline.runs.test_resume import rows
 from warehouse.schema import TABLES
 
 _PAGE = 4096

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from warehouse.claims.verdict import Verdict
-from warehouse.measures.across_pairs import Wanted
-from warehouse.measures.bootstrap import Estimate
-from warehouse.measures.evaluate import RESAMPLED
+from warehouse.stats.across_pairs import Wanted
+from warehouse.stats.bootstrap import Estimate
+from warehouse.study.evaluate import RESAMPLED
 
 KENDALL: Wanted = (("kendall", "pooled"),)
 """The one correlation that claims are decided by."""

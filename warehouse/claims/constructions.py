@@ -9,12 +9,11 @@ from dataclasses import replace
 from warehouse.claims.claim import KENDALL, Cell, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
 from warehouse.claims.verdict import NEGLIGIBLE, above, apart
-from warehouse.measures.bootstrap import Estimate
-from warehouse.measures.comparison import contrast, paired
-from warehouse.measures.curves import rank_bin_cells, splits
-from warehouse.measures.evaluate import Replicated, replicated
-from warehouse.measures.plans import thinned
-from warehouse.measures.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet
+from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet
+from warehouse.stats.bootstrap import Estimate
+from warehouse.study.comparison import contrast, paired
+from warehouse.study.evaluate import Replicated, replicated
+from warehouse.study.plans import rank_bin_cells, splits, thinned
 
 MOST_BINS = 4
 FEWEST_PER_BIN = 2

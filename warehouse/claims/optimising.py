@@ -11,12 +11,12 @@ from warehouse.claims.claim import Cell, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study
 from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
 from warehouse.formats import count
-from warehouse.measures.bootstrap import Estimate
-from warehouse.measures.gain_curves import FittedCurve, gain_curves
-from warehouse.measures.goodhart import GoodhartSlopes, goodhart_slopes
-from warehouse.measures.length_drift import length_drift
-from warehouse.measures.ndr_curve import ndr_curve
-from warehouse.measures.value_curves import ValueCurves
+from warehouse.stats.bootstrap import Estimate
+from warehouse.study.gain_curves import FittedCurve, gain_curves
+from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
+from warehouse.study.length_drift import length_drift
+from warehouse.study.ndr_curve import ndr_curve
+from warehouse.study.value_curves import ValueCurves
 
 SIGNIFICANT = 0.05
 CLOSE = 0.15

@@ -9,15 +9,15 @@ import numpy as np
 from warehouse.claims.claim import KENDALL, Cell, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
 from warehouse.claims.verdict import NEGLIGIBLE, above, below
-from warehouse.measures.across_pairs import CORRELATIONS
-from warehouse.measures.alike import regret_of_alike
-from warehouse.measures.bootstrap import Estimate
-from warehouse.measures.catalogue import CORRELATION_WORDS
-from warehouse.measures.comparison import paired
-from warehouse.measures.evaluate import Evaluation, Replicated, evaluate, replicated
-from warehouse.measures.ndr_curve import ndr_curve
-from warehouse.measures.test_set import TestSet
+from warehouse.metrics.catalogue import CORRELATION_WORDS
+from warehouse.metrics.test_set import TestSet
 from warehouse.paper import ACCURACY_AGAINST_NDR, SETTING
+from warehouse.stats.across_pairs import CORRELATIONS
+from warehouse.stats.bootstrap import Estimate
+from warehouse.study.alike import regret_of_alike
+from warehouse.study.comparison import paired
+from warehouse.study.evaluate import Evaluation, Replicated, evaluate, replicated
+from warehouse.study.ndr_curve import ndr_curve
 
 WEAK = 0.8
 """A Kendall τ below which a prediction is weak: more than one comparison in ten comes out the wrong way round."""

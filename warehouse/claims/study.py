@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.measures.catalogue import optimizer_words
-from warehouse.measures.cube import PolicyValues, ScoreCube
-from warehouse.measures.evaluate import Evaluation
-from warehouse.measures.value_curves import ValueCurves
+from warehouse.metrics.catalogue import optimizer_words
+from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.study.evaluate import Evaluation
+from warehouse.study.value_curves import ValueCurves
 
 
 @dataclass(frozen=True)

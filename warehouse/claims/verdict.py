@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from warehouse.measures.bootstrap import Estimate
+from warehouse.stats.bootstrap import Estimate
 
 Verdict = Literal["holds", "does not hold", "cannot be told at this size", "undefined"]
 

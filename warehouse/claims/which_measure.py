@@ -8,11 +8,11 @@ from math import inf
 from warehouse.claims.claim import KENDALL, Claim, Ruling, Table
 from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
 from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above
-from warehouse.measures.bootstrap import Estimate
-from warehouse.measures.catalogue import MEASURES
-from warehouse.measures.comparison import paired, simultaneous
-from warehouse.measures.evaluate import Replicated, replicated
-from warehouse.measures.test_set import TestSet
+from warehouse.metrics.catalogue import MEASURES
+from warehouse.metrics.test_set import TestSet
+from warehouse.stats.bootstrap import Estimate
+from warehouse.study.comparison import paired, simultaneous
+from warehouse.study.evaluate import Replicated, replicated
 
 PLAIN = "accuracy"
 

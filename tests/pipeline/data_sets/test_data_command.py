@@ -12,7 +12,7 @@ from pipeline.data_sets.gather import COUNTS, PAIRS
 from pipeline.data_sets.report import notes
 from pipeline.data_sets.test_sets import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
 from tests.pipeline.data_sets import hub
-from warehouse.outside.read import read_files
+from warehouse.exchange.read import read_files
 
 
 def test_it_prints_a_line_a_source_and_one_for_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,8 @@ from pipeline.config import Config, load_profile, validated
 from pipeline.context import Context
 from pipeline.data_sets.conversation import opening
 from pipeline.errors import InvalidConfig, InvalidDataSet
-from pipeline.progress import Progress
 from pipeline.prompts import load_prompts
+from pipeline.runs.progress import Progress
 from pipeline.stages import STAGES, preferences, prompts, train_responses
 from tests.pipeline.data_sets import hub
 

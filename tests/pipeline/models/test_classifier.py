@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline import added
 from pipeline.errors import ModelUnavailable, NoScore
 from pipeline.models.classifier import Classifier, load_classifier
+from pipeline.scoring import added
 from tests.pipeline.reward_models_elsewhere import checkpoint, plain_scores
 
 TEXTS = [

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import (
-    AutoModel,
-    GPT2Config,
-    LlamaConfig,
-    MambaConfig,
-    PretrainedConfig,
-    Qwen2Config,
-    Qwen3Config,
-)
+from transformers import AutoModel, GPT2Config, LlamaConfig, MambaConfig, PretrainedConfig, Qwen2Config, Qwen3Config
 
-from pipeline.models.kv_cache import ATTENTION
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.packing import TextBatch, packs
+from pipeline.models.performance.kv_cache import ATTENTION
+from pipeline.models.performance.packing import TextBatch, packs
 
 TEXTS = ([[5, 9, 12, 7], [3, 4, 6, 8, 10, 11]], [[2, 13], [14, 3, 15, 6, 2], [9, 4, 4]], [1, 0, 1])
 _SIZES = {

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pipeline.config import PPOSettings
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.performance.prompt_states import PromptStates
 from pipeline.models.ppo import PPO, Diverged, _minibatches
-from pipeline.models.prompt_states import PromptStates
 from pipeline.models.reward_model import Judge, RewardModel, score_texts
 from pipeline.models.rollout import Rollout
 from pipeline.models.trunk import shared_layers

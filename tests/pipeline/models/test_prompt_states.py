@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pipeline.models.language_model import LanguageModel, run_prefix
+from pipeline.models.performance.prompt_states import PromptStates
 from pipeline.models.policy import SamplingDecoder
-from pipeline.models.prompt_states import PromptStates
 
 PROMPTS = ["Name a colour.", "What is the capital of France, and how many people live there?", "Say hello."]
 
@@ -49,7 +49,7 @@ def test_states_do_not_hang_on_what_else_was_read(language_model: LanguageModel)
 @torch.no_grad()
 def test_the_oldest_states_make_room(language_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [language_model.prompt_ids(prompt) for prompt in PROMPTS]
-    monkeypatch.setattr("pipeline.models.prompt_states._KEPT_TOKENS", len(ids[0]) + len(ids[2]))
+    monkeypatch.setattr("pipeline.models.performance.prompt_states._KEPT_TOKENS", len(ids[0]) + len(ids[2]))
     sampling, states = SamplingDecoder(language_model, 1), PromptStates(language_model, 1)
     first = states.prefix(sampling, states.of(ids[:1]), 0).hidden_UTD
     states.of(ids)

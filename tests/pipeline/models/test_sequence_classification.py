@@ -10,15 +10,15 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from pipeline import added
 from pipeline.errors import ModelUnavailable
 from pipeline.models.classifier import load_classifier
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.reward_model import RewardModel, score_texts
 from pipeline.models.sequence_classification import save
-from pipeline.texts import Text
+from pipeline.scoring import added
+from pipeline.scoring.texts import Text
+from tests.pipeline.backends.openrlhf_wheel import openrlhf_wheel, reward_model_class
 from tests.pipeline.models.tiny import tiny_model
-from tests.pipeline.openrlhf_wheel import openrlhf_wheel, reward_model_class
 
 TEXTS = [
     ("What is 2 + 3?", "5"),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pipeline.models.language_model import LanguageModel, load
-from pipeline.texts import Text
+from pipeline.scoring.texts import Text
 from tests.pipeline.reward_models_elsewhere import checkpoint
 
 _GOOD, _BAD = ("yes", "true", "right", "good", "fine"), ("no", "false", "wrong", "bad", "poor")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.warehouse.measures.simulate import cube_of, normal_scores
+from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.claims import Claim, Optimised, Study
-from warehouse.measures import PolicyValues, best_of_n_kl_bound, best_of_n_values, spread_within_prompts
-from warehouse.measures.value_curves import ValueCurves
+from warehouse.study import PolicyValues, best_of_n_kl_bound, best_of_n_values, spread_within_prompts
+from warehouse.study.value_curves import ValueCurves
 
 STRENGTHS = (1, 2, 4, 8, 16)
 REPLICATES = 200

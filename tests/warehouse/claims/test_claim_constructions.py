@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.warehouse.claims.studies import of_noise, optimised, study, verdicts
-from tests.warehouse.measures.simulate import CATEGORIES, normal_scores
+from tests.warehouse.study.simulate import CATEGORIES, normal_scores
 from warehouse.claims.constructions import (
     budget_on_responses,
     category_matters,

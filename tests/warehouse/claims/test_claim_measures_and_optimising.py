@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tests.warehouse.claims.studies import of_noise, optimised, policy_values, study, valued, verdicts
-from tests.warehouse.measures.simulate import cube_of, normal_scores
-from tests.warehouse.measures.test_measure_gain_curves import lawful
+from tests.warehouse.study.simulate import cube_of, normal_scores
+from tests.warehouse.study.test_gain_curves import lawful
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
 from warehouse.claims.study import Optimised
 from warehouse.claims.which_measure import another_measure_predicts_better
-from warehouse.measures import evaluate
-from warehouse.measures.value_curves import ValueCurves
+from warehouse.study import evaluate
+from warehouse.study.value_curves import ValueCurves
 
 GROWING = np.linspace(0.2, 3.0, 8)
 OPEN = "cannot be told at this size"

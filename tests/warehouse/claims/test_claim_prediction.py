@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.warehouse.claims.studies import of_noise, study, valued, verdicts
-from tests.warehouse.measures.simulate import normal_scores
+from tests.warehouse.study.simulate import normal_scores
 from warehouse.claims.prediction import accuracy_predicts, alike_but_different, better_for_best_of_n, other_kinds
 
 GROWING = np.linspace(0.2, 3.0, 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from warehouse.claims.verdict import above, apart, below, negated
-from warehouse.measures import Estimate
+from warehouse.study import Estimate
 
 OPEN = "cannot be told at this size"
 

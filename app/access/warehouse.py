@@ -1,0 +1,294 @@
+"""The way from the dashboard to the warehouse: the read-only handle and every cache.
+
+All caches are keyed by a `Snapshot`, the data folder with the published build's id, so that a new build is read afresh
+and a choice made before is answered at once. What is cached is shared between sessions and never changed: frames,
+arrays and frozen results. Nothing else in `app` opens the warehouse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import streamlit as st
+from numpy.typing import NDArray
+
+from app.offers import Options
+from app.state import Policies, Selection, Source
+from pipeline.runs import jobs
+from warehouse import reads, store
+from warehouse.errors import InvalidChoice
+from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.test_set import FEWEST_PROMPTS, check, chosen_prompts
+from warehouse.reads import policies as reads_policies
+from warehouse.stats.across_pairs import EVERY
+from warehouse.study import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare, prepare_all
+
+PLAIN = Source()
+"""The initial policy's responses to the prompts in their own words."""
+
+_RUNS_KEPT = 8
+_EVALUATIONS_KEPT = 400
+_VALUES_KEPT = 64
+_ALL_VALUES_KEPT = 4
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One build of one data folder: what a page shows from its first line to its last."""
+
+    home: str
+    build: str
+
+
+def home() -> Path:
+    """The data folder the dashboard looks at."""
+    return store.home()
+
+
+def snapshot() -> Snapshot | None:
+    """What is published now; None before the first publish."""
+    build = store.build_id(home())
+    return None if build is None else Snapshot(str(home()), build)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, on_release=lambda connection: connection.close())
+def _database(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
+    return store.open_read_only(Path(snapshot.home), snapshot.build)
+
+
+def cursor(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
+    """A connection for this thread alone. Raises NoWarehouse when the build is gone and was not open before."""
+    return _database(snapshot).cursor()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def runs(snapshot: Snapshot) -> pl.DataFrame:
+    """Table `run`, newest first."""
+    with cursor(snapshot) as connection:
+        return reads.runs(connection)
+
+
+def has_runs(snapshot: Snapshot | None) -> bool:
+    """Whether there is anything to explore."""
+    return snapshot is not None and not runs(snapshot).is_empty()
+
+
+@st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
+def reward_models(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
+    """Table `reward_model` of a run."""
+    with cursor(snapshot) as connection:
+        return reads.reward_models(connection, run_id)
+
+
+def score_cube(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> ScoreCube:
+    """Scores of all reward models on the RM-test prompts. Raises as `reads.score_cube`."""
+    return _score_cube(snapshot, run_id, source)  # a cache takes a default left out for another key
+
+
+@st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner="Reading the scores …")
+def _score_cube(snapshot: Snapshot, run_id: str, source: Source) -> ScoreCube:
+    with cursor(snapshot) as connection:
+        return reads.score_cube(connection, run_id, source.names or reads.INITIAL, source.paraphrase, source.seed)
+
+
+@st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
+def policy_values(snapshot: Snapshot, run_id: str, policies: Policies) -> PolicyValues:
+    """Values of the policies of one optimiser at one strength or KL."""
+    with cursor(snapshot) as connection:
+        if policies.kl is not None:
+            return reads_policies.policy_values_at_kl(
+                connection, run_id, policies.optimizer, policies.kl, samples=partial(rl_scores, snapshot, run_id)
+            )
+        assert policies.strength is not None
+        return reads.policy_values(
+            connection, run_id, policies.optimizer, policies.strength, samples=partial(rl_scores, snapshot, run_id)
+        )
+
+
+@st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
+def sources(snapshot: Snapshot, run_id: str) -> dict[str, bool]:
+    """Whose responses to the RM-test prompts there are, and whether they answered paraphrases too."""
+    with cursor(snapshot) as connection:
+        found = reads.sources(connection, run_id)
+    return {row["source"]: bool(row["paraphrase_responses"]) for row in found.iter_rows(named=True)}
+
+
+@st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner=False)
+def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
+    """What can be chosen in a run, on the responses of a source. Raises InvalidChoice where there is nothing."""
+    with cursor(snapshot) as connection:
+        prompts = reads.prompts(connection, run_id)
+        strengths = reads.strengths(connection, run_id)
+        reach = {name: reads_policies.kl_reach(connection, run_id, name) for name in strengths["optimizer"].unique()}
+    if strengths.is_empty():
+        raise InvalidChoice(f"run {run_id} has no optimised policies; explore another one, or start a new run")
+    cube = score_cube(snapshot, run_id, source)
+    answered = sources(snapshot, run_id)
+    tested = pl.DataFrame({"category": cube.categories, "subset": cube.subsets})
+    sizes = tested.group_by("category", "subset").len().sort("category", "subset")
+    return Options(
+        run=run_id,
+        measures=tuple(MEASURES),
+        subsets={name: tuple(rows["subset"]) for (name,), rows in sizes.group_by("category", maintain_order=True)},
+        sizes={(category, subset): count for category, subset, count in sizes.iter_rows()},
+        responses=cube.scores_MPR.shape[2],
+        strengths={
+            name: tuple(rows["strength"]) for (name,), rows in strengths.group_by("optimizer", maintain_order=True)
+        },
+        rl_categories=tuple(prompts.filter(split="rl_test")["category"].unique().sort()),
+        reward_models=cube.reward_models,
+        kl={name: found for name, found in reach.items() if found is not None},
+        sources=tuple(answered),
+        paraphrases=all(answered[name] for name in source.names or (reads.INITIAL,)),
+    )
+
+
+def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation:
+    """Measure, NDR and correlations of a choice. Raises InvalidChoice where the run cannot satisfy it."""
+    (found,) = evaluations(
+        snapshot,
+        run_id,
+        chosen.source(),
+        chosen.measure,
+        (chosen.test_set(),),
+        policies(snapshot, run_id, chosen),
+        chosen.rl_categories,
+    )
+    return found
+
+
+def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str, Evaluation]:
+    """The same for each of the chosen categories alone (none chosen: each there is) that has two prompts or more."""
+    names = categories(snapshot, run_id, chosen)
+    found = evaluations(
+        snapshot,
+        run_id,
+        chosen.source(),
+        chosen.measure,
+        tuple(replace(_of_all_sizes(chosen), categories=(name,)) for name in names),
+        policies(snapshot, run_id, chosen),
+        chosen.rl_categories,
+        ((chosen.correlation, chosen.level),),
+    )
+    return dict(zip(names, found, strict=True))
+
+
+def test_responses(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[ScoreCube, NDArray[np.int64]]:
+    """The scores a choice's test set is made of, cut to its responses, and the numbers of its prompts."""
+    cube = score_cube(snapshot, run_id, chosen.source())
+    responses = replace(cube, scores_MPR=cube.scores_MPR[:, :, : chosen.responses])
+    return responses, chosen_prompts(cube, chosen.test_set())
+
+
+def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> Policies:
+    """The policies in force: at the chosen KL or strength, or at the greatest strength of the run."""
+    if chosen.kl is not None:
+        return Policies(chosen.optimizer, kl=chosen.kl)
+    offered = options(snapshot, run_id, chosen.source())
+    strength = max(offered.strengths[chosen.optimizer]) if chosen.strength is None else chosen.strength
+    return Policies(chosen.optimizer, strength)
+
+
+def categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:
+    """The chosen categories (none chosen: all) whose chosen prompts are enough for a test set of their own."""
+    offered = options(snapshot, run_id, chosen.source())
+    return [
+        name
+        for name in chosen.categories or offered.subsets
+        if offered.prompts_of((name,), chosen.subsets) >= FEWEST_PROMPTS
+    ]
+
+
+def _of_all_sizes(chosen: Selection) -> TestSet:
+    """The choice's test set on all prompts: one category may not have as many as all of them together."""
+    return replace(chosen.test_set(), prompts=None, budget=None)
+
+
+@st.cache_resource(max_entries=_EVALUATIONS_KEPT, show_spinner="Resampling …")
+def evaluations(
+    snapshot: Snapshot,
+    run_id: str,
+    source: Source,
+    measure: str,
+    test_sets: tuple[TestSet, ...],
+    policies: Policies,
+    rl_categories: tuple[str, ...],
+    wanted: tuple[tuple[str, str], ...] = EVERY,
+) -> list[Evaluation]:
+    """A measure on several test sets, which share the draws of reward models and of RL-test prompts."""
+    return evaluate_each(
+        score_cube(snapshot, run_id, source),
+        policy_values(snapshot, run_id, policies),
+        test_sets,
+        measure=measure,
+        rl_categories=rl_categories or None,
+        prepared=[prompt_values(snapshot, run_id, source, measure, test_set) for test_set in test_sets],
+        wanted=wanted,
+    )
+
+
+def prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, test_set: TestSet) -> PromptValues:
+    """A measure's values prompt by prompt, kept by what of the test set decides them."""
+    seen = check(score_cube(snapshot, run_id, source), test_set).seen()
+    return _prompt_values(snapshot, run_id, source, measure, seen)
+
+
+@st.cache_resource(max_entries=_VALUES_KEPT, show_spinner="Measuring …")
+def _prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, seen: TestSet) -> PromptValues:
+    return prepare(score_cube(snapshot, run_id, source), measure, seen)
+
+
+def all_prompt_values(snapshot: Snapshot, run_id: str, source: Source, test_set: TestSet) -> dict[str, PromptValues]:
+    """Every measure's values prompt by prompt, made together and kept by what of the test set decides them."""
+    seen = check(score_cube(snapshot, run_id, source), test_set).seen()
+    return _all_prompt_values(snapshot, run_id, source, seen)
+
+
+@st.cache_resource(max_entries=_ALL_VALUES_KEPT, show_spinner="Measuring …")
+def _all_prompt_values(snapshot: Snapshot, run_id: str, source: Source, seen: TestSet) -> dict[str, PromptValues]:
+    return prepare_all(score_cube(snapshot, run_id, source), tuple(MEASURES), seen)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the scores …")
+def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
+    """Scores of all reward models for the initial policy's samples to the RL-test prompts."""
+    with cursor(snapshot) as connection:
+        return ScoreCube(*reads.initial_scores(connection, run_id, "rl_test"))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading the responses …")
+def picks(snapshot: Snapshot, run_id: str, golden: str, proxy: str, n: int) -> pl.DataFrame:
+    """What best-of-n picks under both reward models on every RL-test prompt, the greatest loss first."""
+    with cursor(snapshot) as connection:
+        return reads.picks(connection, run_id, golden, proxy, n, limit=1_000_000, samples=rl_scores(snapshot, run_id))
+
+
+def list_runs() -> list[jobs.RunStatus]:
+    """How every run in the data folder stands, the newest first; never cached."""
+    return jobs.list_runs(home())
+
+
+def at_work() -> str | None:
+    """Id of the run that is at work in the data folder; never cached."""
+    return jobs.at_work(home())
+
+
+def log_tail(run_id: str, lines: int = 40) -> str:
+    """The last lines of a run's log; never cached."""
+    return jobs.log_tail(home(), run_id, lines)
+
+
+def live_curves(run_id: str) -> pl.DataFrame:
+    """Training curves that are growing; never cached."""
+    return jobs.live_curves(home(), run_id)
+
+
+def manifest(run_id: str) -> dict[str, Any] | None:
+    """The manifest of a finished run."""
+    return jobs.manifest(home(), run_id)

@@ -1,0 +1,34 @@
+"""How far a run is: a line per stage with a bar, its rate and the time left."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.components import formats
+from app.views.runs import text
+from pipeline.runs.jobs import RunStatus, StageProgress
+
+
+def show(run: RunStatus) -> None:
+    """Draw every stage of the run."""
+    for stage in run.stages:
+        with st.container(key=f"stage-{run.run_id}-{stage.name}"):
+            name, bar, note = st.columns([3, 4, 5], vertical_alignment="center", gap="small")
+            title = text.stage(stage.name)
+            name.markdown(f"**{title}**" if stage.state == "running" else title)
+            bar.progress(text.share(stage))
+            note.caption(_note(stage))
+
+
+def show_compact(run: RunStatus) -> None:
+    """Draw one bar for the whole run: its stages done, and the one at work."""
+    st.caption(f"Run **{formats.escape(run.run_id)}** is at work")
+    st.progress(text.share_of_run(run), text=text.at_work(run))
+
+
+def _note(stage: StageProgress) -> str:
+    if stage.state == "running":
+        return text.stage_progress(stage)
+    if stage.state == "done":
+        return text.stage_done(stage)
+    return text.stage_stopped(stage) if stage.done else "to come"

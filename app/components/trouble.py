@@ -1,0 +1,31 @@
+"""What went wrong, in one clear line instead of a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import streamlit as st
+
+from app.components import words
+from app.components.formats import escape
+from pipeline.runs.jobs import PipelineError
+from warehouse import store
+from warehouse.errors import WarehouseError
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Show an error of the warehouse or of a run's folder, whose messages are meant for the user, and end there."""
+    try:
+        yield
+    except (WarehouseError, PipelineError) as error:
+        st.warning(escape(str(error)), icon=":material/error:")
+    except store.Damaged as error:
+        st.warning(escape(store.damage(store.home(), error)), icon=":material/error:")
+
+
+def notes(notes: Sequence[str]) -> None:
+    """Say what a link or an earlier choice asked for in vain."""
+    if notes:
+        st.warning(words.left_out(notes), icon=":material/link_off:")

@@ -1,0 +1,33 @@
+"""Overview: the question, what the run says about it, and the paper's figures beside its own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.access import curves as access_curves
+from app.access import warehouse
+from app.components import page_state, trouble
+from app.state import PageChoice
+from app.views.overview import data, figures, text
+
+
+def show() -> None:
+    """The page."""
+    with trouble.shown():
+        page = page_state.begin(
+            PageChoice,
+            title="Does accuracy predict the policy?",
+            fit=lambda snapshot, _, run_id: access_curves.optimizers(snapshot, run_id),
+        )
+        snapshot, run_id, optimizers = page.snapshot, page.run_id, page.offered
+        st.markdown(text.QUESTION)
+        missing = text.nothing_to_say(warehouse.reward_models(snapshot, run_id).height, optimizers)
+        if missing:
+            st.info(missing)
+            return
+        curves = {name: access_curves.value_curves(snapshot, run_id, name, None) for name in optimizers}
+        evaluations = {name: data.evaluation(snapshot, run_id, name) for name in optimizers}
+        st.caption(text.what_is_shown(run_id, evaluations, curves))
+        figures.scatters(snapshot, run_id, evaluations, curves)
+        figures.findings(snapshot, run_id, page.chosen.run, curves)
+        figures.paper(run_id, evaluations)

@@ -1,0 +1,161 @@
+"""Access for the Responses page: prompts searched for, what was answered, and every score. Keyed as in `access`.
+
+Tables of the Responses page. Pure functions: frames of the warehouse → Polars frames.
+
+A score is shown in its reward model's standard deviations within prompts, from the mean of the initial policy's
+responses to the prompt: then 1 means the same for all reward models and policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+import streamlit as st
+
+from app.access import warehouse
+from app.access.warehouse import Snapshot
+from warehouse import reads
+from warehouse.reads import responses
+from warehouse.study import spread_within_prompts
+
+_KEPT = 64
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner="Searching …")
+def found_prompts(
+    snapshot: Snapshot, run_id: str, split: str, categories: tuple[str, ...], subsets: tuple[str, ...], text: str
+) -> pl.DataFrame:
+    """Prompts that hold the text, or have a response that does."""
+    with warehouse.cursor(snapshot) as connection:
+        return responses.found_prompts(connection, run_id, split, categories, subsets, text)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def prompt(snapshot: Snapshot, run_id: str, prompt_id: str) -> dict[str, Any]:
+    """One prompt."""
+    with warehouse.cursor(snapshot) as connection:
+        return responses.prompt(connection, run_id, prompt_id)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def answered_by(snapshot: Snapshot, run_id: str, prompt_id: str) -> pl.DataFrame:
+    """The policies that answered a prompt."""
+    with warehouse.cursor(snapshot) as connection:
+        return responses.answered_by(connection, run_id, prompt_id)
+
+
+@st.cache_resource(max_entries=8 * _KEPT, show_spinner=False)
+def responses_to(snapshot: Snapshot, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
+    """What a policy answered to a prompt."""
+    with warehouse.cursor(snapshot) as connection:
+        return responses.responses_to(connection, run_id, prompt_id, policy_id)
+
+
+@st.cache_resource(max_entries=8 * _KEPT, show_spinner=False)
+def scores_of(snapshot: Snapshot, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
+    """All scores of what a policy answered to a prompt."""
+    with warehouse.cursor(snapshot) as connection:
+        return responses.scores_of(connection, run_id, prompt_id, policy_id)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the scores …")
+def spreads(snapshot: Snapshot, run_id: str, split: str) -> dict[str, float]:
+    """Standard deviation within prompts of each reward model's scores of the initial policy's responses."""
+    with warehouse.cursor(snapshot) as connection:
+        scores_MPN, models, *_ = reads.initial_scores(connection, run_id, split)
+    return dict(zip(models, spread_within_prompts(scores_MPN).tolist(), strict=True))
+
+
+MOST_CELLS = 3000
+"""Cells of a heat strip beyond which they are too small to tell apart."""
+
+ORDERS = {"sample": "As sampled", "best": "Best first", "worst": "Worst first"}
+"""How the responses to a prompt can be ordered; best and worst by the mean over the reward models."""
+
+
+def standardised(scores: pl.DataFrame, initial: pl.DataFrame, spreads: Mapping[str, float]) -> pl.DataFrame:
+    """The scores with `standard`, null for a reward model without any spread, and `pick`: its greatest of these.
+
+    `scores`, `initial`: columns `reward_model_id, sample, score` of one prompt; the means are of `initial`. A reward
+    model that ties all of them picks none.
+    """
+    means = initial.group_by("reward_model_id").agg(mean=pl.col("score").mean())
+    spread = pl.DataFrame(
+        {"reward_model_id": list(spreads), "spread": list(spreads.values())},
+        schema={"reward_model_id": pl.String, "spread": pl.Float64},
+    )
+    greatest, least = pl.col("score").max().over("reward_model_id"), pl.col("score").min().over("reward_model_id")
+    return (
+        scores.join(means, on="reward_model_id", how="left", maintain_order="left")
+        .join(spread, on="reward_model_id", how="left", maintain_order="left")
+        .select(
+            "reward_model_id",
+            "sample",
+            "score",
+            standard=pl.when(pl.col("spread") > 0).then((pl.col("score") - pl.col("mean")) / pl.col("spread")),
+            pick=(pl.col("score") == greatest) & (greatest > least),
+        )
+    )
+
+
+def strip(standardised: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
+    """Cells of the heat strip: `reward_model, response, standard, score, pick, tokens`; responses count from 1."""
+    return standardised.join(
+        responses.select("sample", "tokens"), on="sample", how="left", maintain_order="left"
+    ).select(
+        pl.col("reward_model_id").alias("reward_model"),
+        (pl.col("sample") + 1).alias("response"),
+        "standard",
+        "score",
+        "pick",
+        "tokens",
+    )
+
+
+def names_shown(strip: pl.DataFrame) -> tuple[list[str], int]:
+    """The first reward models of a strip for which the cells stay readable, and how many there are."""
+    names: list[str] = strip["reward_model"].unique(maintain_order=True).to_list()
+    responses = max(1, strip["response"].n_unique())
+    return names[: max(1, MOST_CELLS // responses)], len(names)
+
+
+def listed(responses: pl.DataFrame, standardised: pl.DataFrame, order: str, limit: int | None = None) -> pl.DataFrame:
+    """The first responses in an order of `ORDERS`, with `mean` over reward models and `picked_by`, who picks it."""
+    said = standardised.group_by("sample").agg(
+        mean=pl.col("standard").mean(), picked_by=pl.col("reward_model_id").filter(pl.col("pick"))
+    )
+    frame = responses.join(said, on="sample", how="left", maintain_order="left")
+    if order in ("best", "worst"):
+        frame = frame.sort("mean", descending=order == "best", nulls_last=True, maintain_order=True)
+    return frame if limit is None else frame.head(limit)
+
+
+def ppo_reward_models(answered: pl.DataFrame) -> list[str]:
+    """Reward models that PPO checkpoints with responses were optimised against."""
+    names: list[str] = answered.filter(optimizer="ppo")["reward_model_id"].drop_nulls().unique().sort().to_list()
+    return names
+
+
+def most_samples(answered: pl.DataFrame) -> int:
+    """The greatest number of responses that a PPO checkpoint gave, 1 without any."""
+    counts: list[int] = answered.filter(optimizer="ppo")["responses"].to_list()
+    return max(counts, default=1)
+
+
+def checkpoints(answered: pl.DataFrame, reward_model: str, most: int = 12) -> pl.DataFrame:
+    """PPO checkpoints against a reward model that answered, by step; of many, evenly spaced ones with both ends."""
+    steps = answered.filter(optimizer="ppo", reward_model_id=reward_model).sort("strength", "policy_id")
+    if steps.height <= most:
+        return steps
+    return steps[np.unique(np.linspace(0, steps.height - 1, most).round().astype(int)).tolist()]
+
+
+def own_and_others(standardised: pl.DataFrame, sample: int, reward_model: str) -> tuple[float | None, float | None]:
+    """A response's standardised score by one reward model, and the mean over all others."""
+    of_sample = standardised.filter(pl.col("sample") == sample)
+    own = of_sample.filter(pl.col("reward_model_id") == reward_model)["standard"].mean()
+    others = of_sample.filter(pl.col("reward_model_id") != reward_model)["standard"].mean()
+    return own, others  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""app.views.reward_models.page."""

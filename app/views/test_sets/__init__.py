@@ -1,0 +1,1 @@
+"""app.views.test_sets.page."""

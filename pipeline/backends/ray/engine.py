@@ -1,0 +1,153 @@
+"""The run's own process on a Ray cluster: it hands out the missing parts of a stage as tasks and waits for them.
+
+It alone holds the run's lock, keeps progress, markers and log, and publishes; tasks only write parts. A task whose
+worker or node dies is begun again elsewhere; whoever makes a part makes the same rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.backends.ray.options import EngineOptions, Resources, passed_on
+from pipeline.backends.ray.storage import Store, files_of
+from pipeline.backends.ray.task import Job, Relay
+from pipeline.backends.ray.tasks import Tasks
+from pipeline.context import Context, Plan
+from pipeline.errors import PipelineError
+from pipeline.machine import sleep_while_waiting
+from pipeline.parts import Work
+from pipeline.provenance import code_version
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone; read when ray is imported
+
+_ANSWER_S = 10.0
+_STORE_BYTES = 100 * 2**20  # tasks give back nothing but a line
+
+
+class RayEngine:
+    """Makes parts by tasks; Ray is started, or the cluster connected to, when the first stage asks for it."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._relay: Any = None
+        self._store: Store | None = None
+        self._version = code_version()
+
+    def __call__(self, context: Context, plan: Plan) -> Work:
+        parts = plan(context)
+        context.progress.plan(parts.total, parts.unit, parts.there)
+        if parts.missing:
+            stage = plan.__module__.rpartition(".")[2]
+            self._open(context)
+            job = self._job(context, plan)
+            Tasks(stage, context, parts, self._resources(stage, context), job, self._store).make()
+        return Work(parts.total, parts.unit, "ray")
+
+    def close(self) -> None:
+        """Let go of the cluster; what was started on this machine ends."""
+        if self._relay is not None:
+            import ray
+
+            with _handler_kept(signal.SIGTERM):
+                ray.shutdown()
+            self._relay = None
+        if self._store is not None:
+            self._store.remove()
+            self._store = None
+
+    def _open(self, context: Context) -> None:
+        if self._relay is not None:
+            return
+        address = self._options.address or os.environ.get("RAY_ADDRESS") or "local"
+        context.progress.say(f"Ray: {'starting on this machine' if address == 'local' else f'connecting to {address}'}")
+        _choose_authentication(address)
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        started: dict[str, Any] = (
+            {"include_dashboard": False, "object_store_memory": _STORE_BYTES} if address == "local" else {}
+        )
+        sleep_while_waiting()
+        with _handler_kept(signal.SIGTERM):
+            try:
+                _check_answers(address)
+                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **started)
+            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+                raise PipelineError(
+                    f"Ray at {address} cannot be reached ({str(error).strip().splitlines()[0]:.200}): start it with "
+                    "`ray start --head`, or leave out --ray-address"
+                ) from error
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._relay = ray.remote(Relay).options(num_cpus=0, scheduling_strategy=here).remote()
+
+    def _job(self, context: Context, plan: Plan) -> Job:
+        run = context.run
+        files = {name: changed for name, changed in files_of(run).items() if not name.startswith("work/ppo/")}
+        if self._options.storage is not None:
+            if self._store is None:
+                self._store = Store(f"{self._options.storage.rstrip('/')}/{run.run_id}-{secrets.token_hex(4)}")
+            self._store.put(run, files)
+        return Job(
+            path=str(run.path.absolute()),
+            config=run.config.model_dump_json(),
+            plan=plan,
+            files=files,
+            store=self._store.url if self._store else None,
+            version=self._version,
+            environment=passed_on(),
+            relay=self._relay,
+            key=secrets.token_hex(8),
+        )
+
+    def _resources(self, stage: str, context: Context) -> Mapping[str, float]:
+        """What a task of the stage asks for, by Ray's names."""
+        import ray
+
+        most = max((node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]), default=1.0)
+        processes = context.config.reward_models.processes if stage == "reward_models" else 1
+        cpus = min((context.config.threads or 1) * processes, most)
+        default = Resources(cpus=cpus, gpus=float(processes if "GPU" in ray.cluster_resources() else 0))
+        wanted = self._options.resources(stage).over(default)
+        found = {"CPU": wanted.cpus, "GPU": wanted.gpus, "memory": wanted.memory_bytes}
+        return {name: amount for name, amount in found.items() if amount}
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+
+
+def _choose_authentication(address: str) -> None:
+    """Say how Ray is to tell who may use it, where the user has not: it depends on a file in the home folder otherwise.
+
+    What is started on this machine asks for a token that nobody else has; a cluster, for the user's, if there is one.
+    """
+    if "RAY_AUTH_MODE" in os.environ:
+        return
+    if address == "local":
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    given = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    there = given or (Path.home() / ".ray" / "auth_token").exists()
+    os.environ["RAY_AUTH_MODE"] = "token" if there else "disabled"
+
+
+@contextmanager
+def _handler_kept(number: signal.Signals) -> Iterator[None]:
+    """Ray puts its own handler in place, which ends the process at once: a run that is cancelled says so first."""
+    handler = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(number, handler)

@@ -1,0 +1,277 @@
+"""Estimates a run's time, memory and disk space by scaling its costs with what finished runs needed for theirs.
+
+Each stage is scaled from the newest finished run on this machine that did it: first from runs of the same profile, then
+from others, then from the run that comes with the package (`reference.json`, on another machine, which is named). Its
+seconds are those before the first unit (loading a model), and those of the units, which grow as its costs. A reward
+model trained elsewhere is measured instead.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline import runs
+from pipeline.config import EMBEDDED_MODEL, AddedRewardModel, Config, validated
+from pipeline.cost.costs import Costs, total
+from pipeline.cost.counts import counts
+from pipeline.cost.model_size import KNOWN, model_size
+from pipeline.errors import InvalidSetting, PipelineError
+from pipeline.machine import peak_resident_bytes
+from pipeline.provenance import host
+from pipeline.scoring import added, texts
+from warehouse import formats
+
+_TRIED = 32
+"""Texts that are scored to measure a reward model trained elsewhere, at most."""
+_STAGES = ("train_responses", "features", "reward_models", "test_responses", "scores", "best_of_n", "ppo")
+"""Stages that take time."""
+_FOLDERS = ("features", "reward_models", "ppo", "tables")
+_MORE_MEMORY = 1.1
+"""A run needs more memory than another one if its costs say so by this factor; less is lost in the libraries' own."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run: its name for a reader, settings, facts of its stages, and bytes of its folders."""
+
+    name: str
+    config: Config
+    stages: Mapping[str, Mapping[str, Any]]
+    sizes: Callable[[], Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run is likely to need; None where no finished run tells.
+
+    `memory_is_least`: it needs more memory than the runs it is estimated from. `stages` are the seconds of each.
+    `sources` name the runs it is estimated from.
+    """
+
+    wall_s: float | None
+    memory_bytes: int | None
+    memory_is_least: bool
+    disk_bytes: int | None
+    stages: Mapping[str, float]
+    sources: tuple[str, ...]
+
+    @property
+    def needs(self) -> str:
+        """`about 17 min; up to 2.0 GiB of memory; 5 MiB of disk space`."""
+        time = "time unknown" if self.wall_s is None else f"about {formats.roughly(self.wall_s)}"
+        most = "at least" if self.memory_is_least else "up to"
+        disk = "disk space unknown" if self.disk_bytes is None else f"{formats.size(self.disk_bytes)} of disk space"
+        return f"{time}; {most} {formats.size(self.memory_bytes or 0)} of memory; {disk}"
+
+
+def estimate(data: Path, config: Config) -> Estimate:
+    """What a new run of these settings will need."""
+    return _scaled(work(config), _disk(config), config, _finished(data, config))
+
+
+def of_extension(data: Path, run_id: str, config: Config) -> Estimate:
+    """What extending a run to these settings will need: only what it lacks. Raises UnknownRun or DamagedRun."""
+    old = runs.open_run(data, run_id)
+    whole, done, disk = work(config), work(old.config), _disk(config)
+    missing = {stage: max(0.0, whole[stage] - done[stage]) for stage in _STAGES}
+    if set(config.reward_models.depths) - set(old.config.reward_models.depths):
+        missing["features"] = whole["features"]
+    if set(config.reward_models.plans) - set(old.config.reward_models.plans):
+        again = work(old.config, by_trunk=True)
+        missing = {stage: more + again[stage] for stage, more in missing.items()}
+    missing = {stage: more + (1.0 - _share_done(old, stage)) * done[stage] for stage, more in missing.items()}
+    missing["best_of_n"] = whole["best_of_n"]  # is computed again as a whole
+    added_bytes = {folder: size - _disk(old.config)[folder] for folder, size in disk.items()}
+    return _scaled(missing, added_bytes, config, _finished(data, config))
+
+
+def text(found: Estimate) -> str:
+    """An estimate as the command line prints it."""
+    if not found.sources:
+        return "unknown: no run with this model, sampler and data has finished here, and none comes with the package"
+    stages = (f"  {stage:<16} {seconds:8.0f} s" for stage, seconds in found.stages.items())
+    return "\n".join([f"{found.needs}; estimated from {' and '.join(found.sources)}", *stages])
+
+
+def of_added(data: Path, run_id: str, settings: AddedRewardModel) -> str:
+    """Time and memory, in two lines; every k-th of the run's texts, ordered by length, is scored to measure them.
+
+    Raises UnknownRun, DamagedRun, and what a reward model raises that cannot score.
+    """
+    all_texts = sorted(_texts_to_score(runs.open_run(data, run_id)), key=lambda one: (len(one[0]) + len(one[1]), one))
+    tried = all_texts[:: -(-len(all_texts) // _TRIED)]
+    begun = time.perf_counter()
+    scoring = added.opened_without_policy(settings)
+    scoring.score(tried[:1])
+    loaded = time.perf_counter()
+    scoring.score(tried)
+    each_s = (time.perf_counter() - loaded) / len(tried)
+    return "\n".join(
+        [
+            f"about {formats.roughly(loaded - begun + each_s * len(all_texts))}; up to "
+            f"{formats.size(peak_resident_bytes())} of memory; {settings.name} scores {len(all_texts):,} texts of "
+            f"{run_id}",
+            f"  {each_s:.3f} s a text, measured on {len(tried)} of them; {loaded - begun:.1f} s until the first",
+        ]
+    )
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Bytes in a run's directory: of each folder in its `work`, by name, and of everything else, `tables`."""
+    found: dict[str, int] = {"tables": 0}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            place = path.relative_to(folder).parts
+            name = place[1] if place[0] == "work" else "tables"
+            found[name] = found.get(name, 0) + path.stat().st_size
+    return found
+
+
+@lru_cache(maxsize=64)
+def costs_of(config: Config) -> Costs:
+    """The costs of a run. A model of unknown size is taken for the embedded one: only ratios within a model count."""
+    try:
+        size = model_size(config.policy.model)
+    except InvalidSetting:
+        size = KNOWN[EMBEDDED_MODEL]
+    return Costs(config, size, counts(config))
+
+
+def work(config: Config, *, by_trunk: bool = False) -> dict[str, float]:
+    """By stage, what its seconds grow with; `by_trunk`: the part that is read again for reward models that join."""
+    costs = costs_of(config)
+    found = {
+        stage: sum(term.at_peak for term in costs.stages.get(stage, ()) if term.by_trunk or not by_trunk)
+        for stage in _STAGES
+    }
+    values = costs.counts.prompts["rl_test"] * config.test.rl_test_samples * len(config.reward_models.plans) ** 2
+    return found if by_trunk else found | {"best_of_n": float(values)}
+
+
+def _disk(config: Config) -> dict[str, float]:
+    """Bytes by folder of the run."""
+    terms = costs_of(config).disk
+    return {folder: total([term for term in terms if term.folder == folder]) for folder in _FOLDERS}
+
+
+def _memory(config: Config, stage: str) -> float:
+    return total(costs_of(config).memory.get(stage, ()))
+
+
+def _scaled(amounts: Mapping[str, float], disk: Mapping[str, float], config: Config, known: list[Finished]) -> Estimate:
+    seconds, used, peaks, least = {}, [], [0], False
+    for stage, amount in amounts.items():
+        if not amount:
+            seconds[stage] = 0.0
+            continue
+        comparable = (run for run in known if _same_processes(stage, config, run.config))
+        source = next((run for run in comparable if _seconds_per_work(run, stage)), None)
+        if source is None:
+            continue
+        facts = source.stages[stage]
+        attempt_s = facts["wall_s"] - facts.get("earlier_s", 0.0)
+        before_s = attempt_s - facts.get("work_s", attempt_s)
+        seconds[stage] = before_s + amount * _seconds_per_work(source, stage)
+        used.append(source)
+        peaks.append(facts["peak_resident_bytes"])
+        least |= _memory(config, stage) > _MORE_MEMORY * _memory(source.config, stage)
+    return Estimate(
+        wall_s=sum(seconds.values()) if len(seconds) == len(amounts) else None,
+        memory_bytes=max(peaks) or None,
+        memory_is_least=least,
+        disk_bytes=_disk_bytes(disk, used),
+        stages=seconds,
+        sources=tuple(dict.fromkeys(run.name for run in used)),
+    )
+
+
+def _seconds_per_work(run: Finished, stage: str) -> float:
+    """Seconds that a stage took per work; 0 where the run did none of it, or did it on several machines."""
+    facts = run.stages.get(stage)
+    if not facts or facts.get("engine", "local") != "local":
+        return 0.0
+    units = facts.get("units", 0)
+    done = work(run.config)[stage] * (facts.get("made", units) / units if units else 0.0)
+    return float(facts.get("work_s", facts["wall_s"]) / done) if done else 0.0
+
+
+def _disk_bytes(disk: Mapping[str, float], used: list[Finished]) -> int | None:
+    needed = 0.0
+    for folder, amount in disk.items():
+        if not amount:
+            continue
+        source = next((run for run in used if _disk(run.config)[folder] and folder in run.sizes()), None)
+        if source is None:
+            return None
+        needed += amount * source.sizes()[folder] / _disk(source.config)[folder]
+    return round(needed)
+
+
+def _finished(data: Path, config: Config) -> list[Finished]:
+    """Comparable finished runs: of the same profile, of others, each the newest first; then the package's."""
+    here = [run for run in _of_this_machine(data) if _alike(config, run.config)]
+    here.sort(key=lambda run: run.config.profile != config.profile)  # stable: the newest stays first
+    return [*here, *(run for run in [reference()] if _alike(config, run.config))]
+
+
+def _alike(config: Config, other: Config) -> bool:
+    """Whether two runs have the same model, sampler, engine and data, so that one tells how fast the other is."""
+
+    def facts(config: Config) -> tuple[object, ...]:
+        engine = config.ppo.engine if config.ppo else "in_process"
+        return config.policy.model, config.policy.sampler, config.prompts.files, config.preferences.files, engine
+
+    return facts(config) == facts(other)
+
+
+def _same_processes(stage: str, config: Config, other: Config) -> bool:
+    """Processes that share cores gain nothing, those with a GPU each do: only a run with as many tells the time."""
+    return stage != "reward_models" or config.reward_models.processes == other.reward_models.processes
+
+
+def _of_this_machine(data: Path) -> Iterator[Finished]:
+    machine = _machine(host())
+    for run_id in runs.run_ids(data):
+        try:
+            run = runs.open_run(data, run_id)
+            manifest = run.manifest()
+        except PipelineError:
+            continue
+        if manifest is not None and _machine(manifest.get("host", {})) == machine:
+            yield Finished(f"run {run_id}", run.config, manifest.get("stages", {}), cache(partial(sizes, run.path)))
+
+
+def _machine(facts: Mapping[str, Any]) -> tuple[Any, ...]:
+    return facts.get("processor"), facts.get("cores")
+
+
+def reference() -> Finished:
+    """The run that comes with the package, named with its machine."""
+    facts = json.loads((resources.files("pipeline") / "reference.json").read_text(encoding="utf-8"))
+    machine = f"{facts['host']['processor']}, {facts['host']['cores']} cores"
+    config = validated(facts["config"], "reference.json")
+    name = f"a run of {config.profile} on another machine ({machine}, {facts['finished_at'][:10]})"
+    return Finished(name, config, facts["stages"], lambda: facts["sizes"])
+
+
+def _share_done(run: runs.RunDirectory, stage: str) -> float:
+    """How much of a stage a run has done, 0 to 1."""
+    if run.is_done(stage):
+        return 1.0
+    records = [record for record in run.progress().get("stages", []) if record["name"] == stage and record.get("total")]
+    return min(1.0, records[0].get("done", 0) / records[0]["total"]) if records else 0.0
+
+
+def _texts_to_score(run: runs.RunDirectory) -> set[texts.Text]:
+    """All that a reward model that joins the run scores: validation pairs, test responses, PPO's checkpoints."""
+    answers = (texts.answered(run, stage).select("prompt", "text") for stage in ("test_responses", "ppo"))
+    return {*pl.concat(answers).iter_rows(), *texts.of_pairs(run.read("preference").filter(split="validation"))}

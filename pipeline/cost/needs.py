@@ -1,0 +1,123 @@
+"""What a run needs of this machine, and whether it is here; nothing is downloaded or loaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.backends.openrlhf.arguments import VERSION
+from pipeline.backends.openrlhf.launch import launch
+from pipeline.cli import doctor
+from pipeline.cli.doctor import Finding
+from pipeline.config import EMBEDDED_MODEL, Config
+from pipeline.cost.model_size import cached
+from pipeline.errors import ModelUnavailable
+
+_HUB = "hf://"
+_HUB_ADDRESS = "https://huggingface.co"
+_ANSWER_S = 3.0
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A kind of GPU: its peak in dense bfloat16 products, by the maker's data sheet, and its memory."""
+
+    name: str
+    tflops: float
+    memory_gb: float
+
+
+GPUS: Mapping[str, Gpu] = {
+    gpu.name: gpu for gpu in (Gpu("h100", 989, 80), Gpu("h200", 989, 141), Gpu("a100", 312, 80), Gpu("l40s", 362, 48))
+}
+
+
+def needs(data: Path, config: Config, gpu: Gpu, *, gpus: int, ray: bool, disk_bytes: float) -> list[Finding]:
+    """Findings on GPUs, packages, the model, files of data, and disk space."""
+    return [
+        _gpus(gpus, gpu),
+        *doctor.packages(),
+        *([doctor.vllm(needed=True)] if config.policy.sampler == "vllm" else []),
+        *_openrlhf(config),
+        *([doctor.package("ray", "`pip install 'righttree[ray]'`")] if ray else []),
+        _model(config.policy.model),
+        *_files((*config.prompts.files, *config.preferences.files)),
+        _room(data, disk_bytes),
+    ]
+
+
+def _gpus(number: int, gpu: Gpu) -> Finding:
+    planned = f"{number} with {gpu.memory_gb:g} GB each"
+    try:
+        command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+        gpus = [line.rsplit(",", 1) for line in printed.splitlines() if "," in line]
+    except (OSError, subprocess.SubprocessError):
+        gpus = []
+    enough = [name for name, mebibytes in gpus if _number(mebibytes) * 2**20 >= 0.9 * gpu.memory_gb * 1e9]
+    found = ", ".join(f"{name.strip()} ({_number(size) / 1024:.0f} GiB)" for name, size in gpus) or "none"
+    remedy = "run it on a machine that has them"
+    return Finding("gpus", len(enough) >= number, f"{found}; the plan is for {planned}", remedy)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _openrlhf(config: Config) -> Iterator[Finding]:
+    if config.ppo is None or config.ppo.engine != "openrlhf":
+        return
+    try:
+        found = launch()
+        yield Finding("openrlhf", True, f"{VERSION} in {found.python}")
+    except ModelUnavailable as error:
+        said, _, remedy = str(error).rpartition("; ")
+        yield Finding("openrlhf", False, said, remedy)
+
+
+def _model(name: str) -> Finding:
+    if name == EMBEDDED_MODEL:
+        return doctor.embedded_model()
+    folder = Path(name) if Path(name).is_dir() else cached(name)
+    if folder is not None:
+        return Finding("model", True, f"{name} in {folder}")
+    remedy = "the run fetches it where the hub answers (HF_TOKEN, where a licence is to be accepted); or give a folder"
+    return Finding("model", False, f"{name} is neither a folder nor in the hub's cache", remedy)
+
+
+def _files(places: Iterable[str]) -> Iterator[Finding]:
+    of_hub = [place for place in places if place.startswith(_HUB)]
+    for place in places:
+        if place not in of_hub:
+            exists = Path(place).exists()
+            yield Finding("data", exists, place if exists else f"{place} does not exist", "put it there: docs/data.md")
+    if of_hub:
+        address = os.environ.get("HF_ENDPOINT", _HUB_ADDRESS)
+        wrong = "HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else _unreachable(address)
+        found = f"{len(of_hub)} data sets of the hub: {', '.join(of_hub)}; {address} " + (wrong or "answers")
+        yield Finding("data", not wrong, found, "download them, and give the files or folders instead: docs/data.md")
+
+
+def _unreachable(address: str) -> str | None:
+    parts = urlsplit(address)
+    try:
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        with socket.create_connection((parts.hostname or "", port), timeout=_ANSWER_S):
+            return None
+    except (OSError, ValueError) as error:
+        return f"does not answer ({error})"
+
+
+def _room(data: Path, needed: float) -> Finding:
+    free = shutil.disk_usage(next(path for path in (data, *data.parents) if path.exists())).free
+    found = f"{data}: {free / 1e9:,.0f} GB free, {needed / 1e9:,.0f} GB needed"
+    return Finding("room", free >= needed, found, "set RIGHTTREE_HOME to a folder with room")

@@ -1,0 +1,175 @@
+"""`righttree import` and `righttree export`: other people's results in, whole runs out and back.
+
+An imported run has no run directory: it is in the warehouse alone, with profile `import`.
+
+Files that came through a browser, imported as `righttree import` does; no name or size is believed.
+
+They are written into a folder of their own in the data folder, which is removed however the import ends.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from pipeline import runs
+from pipeline.errors import InvalidConfig, InvalidUpload
+from pipeline.provenance import code_version, host, package_versions
+from warehouse import exchange, ingest, reads, store
+from warehouse.errors import InvalidRows
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A run that was imported: its id, its rows per table, and what to know about it (may be empty)."""
+
+    run_id: str
+    rows: Mapping[str, int]
+    note: str
+
+    @property
+    def counts(self) -> str:
+        """What was written: `3 reward models, 24 prompts, 96 responses, 288 scores, 7 policies imported`."""
+        counts = ", ".join(
+            f"{self.rows[table]} {name}"
+            for table, name in (
+                ("reward_model", "reward models"),
+                ("prompt", "prompts"),
+                ("response", "responses"),
+                ("score", "scores"),
+                ("policy", "policies"),
+            )
+        )
+        return f"{counts} imported{self.note}"
+
+    @property
+    def line(self) -> str:
+        """What the command line says of it."""
+        return f"{self.run_id}: {self.counts}; explore it with `righttree app`"
+
+
+def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: str) -> Imported:
+    """Publish scores made elsewhere, or a folder of `export_run`, as a run of their own.
+
+    Raises InvalidRows for the first thing that is wrong, before anything is written, and InvalidConfig for a run id
+    that is taken or no plain name.
+    """
+    if run_id is not None:
+        _check_id(data, run_id)
+    folders = [path for path in files if path.is_dir()]
+    if folders and len(files) > 1:
+        raise InvalidRows(f"{folders[0]}: an exported run is imported alone; give its folder and nothing else")
+    if folders:
+        run_id, rows = exchange.read_folder(folders[0], run_id)
+        _check_id(data, run_id)
+        note = ""
+    else:
+        run_id = run_id or f"import-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        rows, note = _rows_of_files(files, run_id, layout)
+    written = ingest.publish(data, rows, ", ".join(path.name for path in files))
+    return Imported(run_id, written, note)
+
+
+def export_run(data: Path, run_id: str | None, target: Path) -> str:
+    """Write a run (default: the newest) as Parquet into the new folder `target`; returns the line to print."""
+    run_id, rows = exchange.export_run(data, run_id, target)
+    return f"{run_id}: {sum(rows.values())} rows of {len(rows)} tables in {target}; `righttree import` takes it back in"
+
+
+def _rows_of_files(files: Sequence[Path], run_id: str, layout: str) -> tuple[dict[str, pl.DataFrame], str]:
+    started_at, start = runs.now(), time.monotonic()
+    sheets, pieces = exchange.read_files(files, layout)
+    facts = exchange.Facts(
+        run_id=run_id,
+        layout=layout,
+        started_at=started_at,
+        finished_at=runs.now(),
+        wall_s=round(time.monotonic() - start, 3),
+        code_version=code_version(),
+        packages=package_versions(),
+        host=host(),
+    )
+    rows = exchange.build(sheets, pieces, facts)
+    subsets = rows["prompt"]["subset"].unique().to_list()
+    note = " (no categories given: all are under Chat)" if subsets == [exchange.DEFAULT_SUBSET] else ""
+    return rows, note
+
+
+def _check_id(data: Path, run_id: str) -> None:
+    runs.check_id(run_id)
+    taken = (runs.runs_folder(data) / run_id).exists()
+    if not taken and store.build_id(data) is not None:
+        with store.open_read_only(data) as connection:
+            taken = run_id in reads.runs(connection)["run_id"].to_list()
+    if taken:
+        raise InvalidConfig(f"run {run_id!r} exists already; name another with --run-id")
+
+
+MOST_BYTES = 200 * 2**20
+"""Most bytes of all files of an upload together; greater ones are imported by `righttree import`."""
+_MOST_FILES = 100
+_MOST_UNPACKED_BYTES = 4 * MOST_BYTES
+_FOLDER = ".upload-"
+
+
+File = tuple[str, bytes]
+"""Name and content of an uploaded file."""
+
+
+def import_uploads(data: Path, files: Sequence[File], run_id: str | None) -> Imported:
+    """Publish uploaded files as one run; an archive of an exported run has to be the only file.
+
+    Raises InvalidUpload before anything is written, and what `import_files` raises.
+    """
+    _check(files)
+    folder = data / f"{_FOLDER}{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(parents=True)
+        return import_files(data, _written(folder, files), run_id, "auto")
+    except OSError as error:
+        raise InvalidUpload(f"{data} cannot be written ({error.strerror}); make room or set RIGHTTREE_HOME") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check(files: Sequence[File]) -> None:
+    if not files:
+        raise InvalidUpload("no files: give one with scores, or the ZIP of an exported run")
+    total = sum(len(content) for _, content in files)
+    if total > MOST_BYTES:
+        raise InvalidUpload(
+            f"the files have {total / 2**20:,.0f} MiB, an upload may have {MOST_BYTES // 2**20} MiB; take them in with "
+            "`righttree import`"
+        )
+    if len(files) > _MOST_FILES:
+        raise InvalidUpload(f"{len(files)} files, more than the {_MOST_FILES} that an upload may have: join some")
+    endings = (*exchange.EXTENSIONS, exchange.ARCHIVE)
+    names = [name for name, _ in files]
+    for name in names:
+        if name != Path(name).name or name.startswith(".") or not name.isprintable():
+            raise InvalidUpload(f"{name!r} is no plain file name: rename the file")
+        if not name.lower().endswith(endings):
+            raise InvalidUpload(f"{name}: unknown kind of file; give one of {', '.join(endings)}")
+        if names.count(name) > 1:
+            raise InvalidUpload(f"{name}: two files of this name; give each file once, or rename one")
+    archives = [name for name in names if name.lower().endswith(exchange.ARCHIVE)]
+    if archives and len(files) > 1:
+        raise InvalidUpload(f"{archives[0]}: an exported run is imported alone; give it and nothing else")
+
+
+def _written(folder: Path, files: Sequence[File]) -> list[Path]:
+    """The uploaded files in the folder, or the folder of an exported run that the one archive has."""
+    name, content = files[0]
+    if name.lower().endswith(exchange.ARCHIVE):
+        exchange.unpack(name, content, folder / "run", _MOST_UNPACKED_BYTES)
+        return [folder / "run"]
+    for name, content in files:
+        (folder / name).write_bytes(content)
+    return [folder / name for name, _ in files]

@@ -1,0 +1,144 @@
+"""The Overview on simulated runs, on odd ones, and without any; its sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import app
+from app.components import links
+from app.views.overview import data
+from app.views.overview import text as overview_text
+from tests.app.conftest import OpenPage
+from tests.app.reading import address, charts, said
+from tests.app.small import evaluation
+from tests.app.study import Study, publish
+from warehouse import paper, reads, store
+from warehouse.claims.findings import Finding
+from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict
+from warehouse.study import Estimate, evaluate
+
+VIEW = "overview"
+
+
+def test_the_page_shows_both_optimizers_the_findings_and_the_paper(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
+    assert not page.exception
+    assert not page.warning
+    assert charts(page) == 3
+    text = said(page)
+    assert "best-of-8" in text
+    assert "PPO at step 40" in text
+    assert "resampling reward models × prompts" in text
+    assert "printed without intervals" in text
+    shown = [element.proto.page for element in page.get("page_link")]
+    assert shown == ["explore", "test-sets", "measures", "overoptimisation", "reward-models"]
+    assert set(shown) <= set(links.TITLES)
+
+
+def test_it_is_the_page_that_the_dashboard_opens_with(study_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(study_home))
+    page = AppTest.from_file(str(Path(app.__file__).parent / "main.py"), default_timeout=60).run()
+    assert not page.exception
+    assert page.title[0].value == "Does accuracy predict the policy?"
+
+
+def test_the_figures_are_those_of_the_measures(study_home: Path, open_view: OpenPage) -> None:
+    with store.open_read_only(study_home) as connection:
+        cube = reads.score_cube(connection, "simulated")
+        found = evaluate(cube, reads.policy_values(connection, "simulated", "bon", 8))
+    tau = found.correlations["kendall"]
+    assert f"**{tau.value:.2f}**".replace("-", "−") in said(open_view(VIEW, study_home))
+
+
+def test_a_named_run_goes_along_with_the_links(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, run="simulated")
+    assert not page.warning
+    assert address(page) == {"run": ["simulated"]}
+    links_to = [element.proto.query_string for element in page.get("page_link")]
+    assert links_to == [
+        "run=simulated",
+        "run=simulated&study=responses",
+        "run=simulated",
+        "run=simulated",
+        "run=simulated",
+    ]
+
+
+def test_nonsense_in_a_link_is_one_line(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, run="gone", colour="red")
+    assert not page.exception
+    (warning,) = page.warning
+    assert "run=gone" in warning.value
+    assert "colour" in warning.value
+
+
+def test_without_ppo_there_is_one_panel(without_ppo_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, without_ppo_home)
+    assert not page.exception
+    assert charts(page) == 2
+    assert "PPO" not in said(page)
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        Study(reward_models=2),
+        Study(reward_models=1),
+        Study(categories=("Chat",)),
+        Study(constant=True),
+        Study(ppo_steps=(5, 10), stops=(("rm-01", 5),)),
+    ],
+    ids=["two reward models", "one reward model", "one category", "nothing defined", "one diverged"],
+)
+def test_odd_runs_explain_themselves(tmp_path: Path, open_view: OpenPage, study: Study) -> None:
+    page = open_view(VIEW, publish(tmp_path, study))
+    assert not page.exception
+    assert not page.warning
+    text = said(page)
+    if study.reward_models == 1:
+        assert "a golden and a proxy take two" in text
+    elif study.reward_models < 3 or study.constant:
+        assert "is undefined" in text
+    if study.constant:
+        assert "No golden–proxy pair is defined" in text
+    if study.stops:
+        assert "PPO: rm\\-01 left out" in text
+
+
+def test_a_hundred_reward_models_are_shown(tmp_path: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, publish(tmp_path, Study(reward_models=100, prompts=2, samples=4, responses=4)))
+    assert not page.exception
+    assert charts(page) == 2
+
+
+def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, tmp_path)
+    assert not page.exception
+    assert page.title[0].value == "Nothing to explore yet"
+
+
+@pytest.mark.parametrize("name", ["predicts", "responses", "measure", "harder"])
+@pytest.mark.parametrize("opposite", [False, True])
+@pytest.mark.parametrize("verdict", ["holds", "does not hold", CANNOT_BE_TOLD, "undefined"])
+def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: Verdict, opposite: bool) -> None:
+    opposite = opposite and verdict == "does not hold"
+    estimate = Estimate(None, None, None, 0) if verdict == "undefined" else Estimate(0.25, -0.5, 0.75, 100)
+    facts = {"pairs": 6, "first": (2.0, 0.5), "last": (8.0, 0.25)}
+    if name in ("responses", "measure"):
+        facts = {"first": 0.5, "second": 0.25}
+    text = overview_text.sentence(Finding(name, estimate, verdict, "prompts", facts, opposite), "best-of-8")
+    assert text.endswith(".")
+    assert "best-of-8" in text
+    assert (verdict == "undefined") == ("undefined" in text)
+    assert (verdict == "undefined") != ("**0.25** (95% interval −0.50 to 0.75)" in text)
+    assert (verdict == CANNOT_BE_TOLD) == (CANNOT_BE_TOLD in text)
+
+
+def test_the_papers_figures_stand_beside_ours_and_without_ppo_alone() -> None:
+    frame = data.beside_the_paper({"bon": evaluation()})
+    assert frame["paper"].to_list() == list(paper.ACCURACY_AGAINST_NDR.values())
+    assert frame["ours"].to_list() == [0.5, 0.5, None, None]
+    assert frame["optimizer"].to_list() == ["Best-of-n", "Best-of-n", "PPO", "PPO"]

@@ -1,0 +1,107 @@
+"""The Reward models page on simulated runs, on odd ones, and without any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.views.reward_models import data
+from tests.app.conftest import OpenPage
+from tests.app.reading import address, charts, figures, said
+from tests.app.study import Study, publish
+from warehouse import reads, store
+from warehouse.metrics.agreement import agreement
+from warehouse.study import prepare
+
+VIEW = "reward_models"
+
+
+def test_the_page_shows_how_each_was_trained_and_all_its_figures(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
+    assert not page.exception
+    assert not page.warning
+    shown = figures(page)
+    assert (shown["Kind"], shown["Labels flipped"], shown["Training pairs"]) == ("flip", "0%", "200")
+    assert shown["Trained"] == "head only"
+    assert charts(page) == 7
+    text = said(page)
+    assert "4 reward models" in text
+    assert "16 RM-test prompts" in text
+    assert "resampling prompts" in text
+    table = page.dataframe[0].value
+    assert table["reward_model"].to_list() == ["rm-00", "rm-01", "rm-02", "rm-03"]
+    assert (table["length_low"] <= table["length_correlation"]).all()
+
+
+def test_the_table_holds_the_figures_of_the_measures(study_home: Path, open_view: OpenPage) -> None:
+    table = open_view(VIEW, study_home).dataframe[0].value
+    with store.open_read_only(study_home) as connection:
+        cube = reads.score_cube(connection, "simulated")
+    found = agreement(prepare(cube, "accuracy"))
+    expected = [found.share_MM[:, m].sum() / 3 for m in range(4)]
+    assert table["mean_agreement"].to_list() == pytest.approx(expected)
+
+
+def test_another_reward_model_and_golden_are_kept_in_the_link(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home)
+    page.selectbox(key="choose.reward_model").set_value("rm-02").run()
+    assert address(page) == {"reward-model": ["rm-02"]}
+    assert figures(page)["Labels flipped"] == "30%"
+    page.selectbox(key="choose.golden").set_value("rm-03").run()
+    assert address(page) == {"reward-model": ["rm-02"], "golden": ["rm-03"]}
+    assert "**rm\\-03** orders them" in said(page)
+    again = open_view(VIEW, study_home, reward_model="rm-02", golden="rm-03", category=["Chat"])
+    assert again.selectbox(key="choose.golden").value == "rm-03"
+    assert "4 RM-test prompts (Chat)" in said(again)
+
+
+def test_nonsense_in_a_link_is_one_line_and_the_default(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, reward_model="<script>", category="Poetry", golden="rm-00", vibes="1")
+    assert not page.exception
+    (warning,) = page.warning
+    for word in ("reward\\-model", "category", "golden=rm\\-00", "vibes"):
+        assert word in warning.value
+    assert address(page) == {}
+
+
+def test_two_reward_models_and_one_category_are_enough(tmp_path: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, publish(tmp_path, Study(reward_models=2, categories=("Chat",))))
+    assert not page.exception
+    assert not page.pills
+    assert charts(page) == 7
+
+
+def test_one_reward_model_alone_has_nobody_to_agree_with(tmp_path: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, publish(tmp_path, Study(reward_models=1)))
+    assert not page.exception
+    assert len(page.info) == 2
+
+
+def test_scores_that_say_nothing_are_said_to(tmp_path: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, publish(tmp_path, Study(constant=True)))
+    assert not page.exception
+    assert "no order to be right about" in said(page)
+    assert "nothing to agree on" in said(page)
+    assert "Reward variance is undefined for rm\\-00" in said(page)
+
+
+def test_a_hundred_reward_models_keep_the_page_readable(tmp_path: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, publish(tmp_path, Study(reward_models=100, prompts=2, samples=2, responses=4)))
+    assert not page.exception
+    assert "The first 60 of 100 reward models" in said(page)
+    assert len(page.dataframe[0].value) == 100
+
+
+def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, tmp_path)
+    assert not page.exception
+    assert page.title[0].value == "Nothing to explore yet"
+
+
+def test_the_best_other_is_the_one_of_greatest_validation_accuracy(study_home: Path) -> None:
+    with store.open_read_only(study_home) as connection:
+        models = reads.reward_models(connection, "simulated")
+    assert data.best_other(models, "rm-00") == "rm-01"
+    assert data.best_other(models, "rm-03") == "rm-00"
+    assert data.best_other(models.head(1), "rm-00") is None

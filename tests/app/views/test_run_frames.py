@@ -1,0 +1,46 @@
+"""`app/views/runs/data.py`: two runs beside each other."""
+
+from __future__ import annotations
+
+from app.views.runs import data, text
+from tests.app.small import evaluation
+
+FACTS = {
+    "config": {"seed": 0, "test": {"rl_test_samples": 8}, "same": True},
+    "code_version": "abc",
+    "base_model": "small",
+    "packages": {"torch": "2"},
+    "host": {"cores": 2},
+    "timings": {"scores": {"wall_s": 3.5, "units": 7, "unit": "prompts", "peak_resident_bytes": 9}},
+}
+
+
+def test_only_what_differs_is_listed_the_profile_first() -> None:
+    other = {**FACTS, "config": {"seed": 0, "test": {"rl_test_samples": 16}, "same": True, "new": 1}, "packages": {}}
+    assert data.differing(FACTS, other).rows() == [
+        ("test.rl_test_samples", "8", "16"),
+        ("new", data.ABSENT, "1"),
+        ("packages.torch", "2", data.ABSENT),
+    ]
+    assert data.differing(FACTS, FACTS).is_empty()
+
+
+def test_stages_of_both_runs_stand_below_one_another() -> None:
+    stages = data.stages({"a": FACTS, "b": {**FACTS, "timings": {}}})
+    assert stages.rows() == [("a", "scores", 3.5, 7, "prompts", 9)]
+    assert data.stages({"b": {"timings": {}}}).is_empty()
+
+
+def test_headlines_say_what_they_are_of_and_what_is_left_out() -> None:
+    found = {"a": {"bon": evaluation()}, "b": {"bon": evaluation(undefined_golden=0)}, "c": {}}
+    policies = {("a", "bon"): "best-of-8", ("b", "bon"): "best-of-16"}
+    frame = data.headline_rows(found, policies)
+    assert frame.select("run_id", "policies", "value", "low", "high", "pairs", "undefined").rows() == [
+        ("a", "best-of-8", 0.5, 0.1, 0.8, 6, 0),
+        ("b", "best-of-16", 0.5, 0.1, 0.8, 4, 2),
+    ]
+    note = text.headlines(frame, ["a", "b", "c"])
+    assert "resampling reward models × prompts" in note
+    assert "b, best-of-16: 2 pairs undefined and left out" in note
+    assert "c has no two reward models with optimised policies" in note
+    assert data.headline_rows({"c": {}}, {}).is_empty()

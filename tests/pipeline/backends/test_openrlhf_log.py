@@ -1,0 +1,127 @@
+"""What OpenRLHF prints of a step, written by its own logger, becomes points of a curve."""
+
+from __future__ import annotations
+
+import logging
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.backends.openrlhf.log import error_in, plain, step_in
+from tests.pipeline.backends.openrlhf_wheel import source_of
+
+STATUS = {
+    "policy_loss": -0.0123,
+    "actor_lr": 1e-06,
+    "ppo_clip_ratio": 0.125,
+    "ppo_kl": 3.2e-05,
+    "critic_loss": 0.75,
+    "timing/make_experience": 12.5,
+    "rollout/reward_mean": -1.5,
+    "rollout/reward_std": 0.5,
+    "rollout/response_length_mean": 210.25,
+    "rollout/truncated_rate": 0.25,
+    "rollout/num_samples": 256.0,
+}
+_ACTOR = """
+import os, sys, time
+os.environ["RAY_USAGE_STATS_ENABLED"], os.environ["RAY_AUTH_MODE"] = "0", "disabled"
+import ray
+ray.init(num_cpus=1, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": sys.argv[1]}})
+@ray.remote
+class PPOTrainer:
+    def fit(self, status):
+        from logging_utils import init_logger
+        init_logger("openrlhf.trainer.ppo_trainer").info(f"✨ Global step 7: {status}")
+print("plain:", flush=True)
+ray.get(PPOTrainer.remote().fit.remote(eval(sys.argv[2])))
+time.sleep(2)
+"""
+
+
+@pytest.fixture(scope="module")
+def logged(wheel: Path) -> logging.Handler:
+    """OpenRLHF's own handler, with its formatter."""
+    made: dict = {"__name__": "openrlhf.utils.logging_utils"}
+    exec(compile(source_of(wheel, "openrlhf.utils.logging_utils"), "logging_utils", "exec"), made)
+    handler = made["_default_handler"]
+    assert isinstance(handler, logging.Handler)
+    return handler
+
+
+def line(handler: logging.Handler, message: str) -> str:
+    record = logging.LogRecord("openrlhf.trainer.ppo_trainer", logging.INFO, "ppo_trainer.py", 543, message, None, None)
+    return handler.format(record)
+
+
+def test_the_trainer_s_own_words_are_the_ones_that_are_looked_for(wheel: Path) -> None:
+    written = source_of(wheel, "openrlhf.trainer.ppo_trainer")
+    assert 'logger.info(f"✨ Global step {global_step}: {log_status}")' in written
+    for name in ("reward_mean", "reward_std", "response_length_mean", "truncated_rate"):
+        assert f'"rollout/{name}":' in written
+    actor = source_of(wheel, "openrlhf.trainer.ray.ppo_actor")
+    critic = source_of(wheel, "openrlhf.trainer.ray.ppo_critic")
+    assert all(f'"{name}"' in actor for name in ("policy_loss", "ppo_clip_ratio", "ppo_kl"))
+    assert '"critic_loss"' in critic
+
+
+def test_a_step_becomes_figures_under_the_names_of_our_own_ppo(logged: logging.Handler) -> None:
+    found = step_in(line(logged, f"✨ Global step 12: {STATUS}"))
+    assert found is not None
+    assert found.number == 12
+    assert found.figures == {
+        "policy_loss": -0.0123,
+        "actor_lr": 1e-06,
+        "clip_share": 0.125,
+        "update_kl": 3.2e-05,
+        "value_loss": 0.75,
+        "timing/make_experience": 12.5,
+        "reward": -1.5,
+        "reward_std": 0.5,
+        "response_tokens": 210.25,
+        "finished_share": 0.75,
+        "rollout/num_samples": 256.0,
+    }
+
+
+def test_no_numbers_are_kept_as_such(logged: logging.Handler) -> None:
+    no_numbers = {"policy_loss": math.nan, "ppo_kl": -math.inf, "tag": "a"}
+    found = step_in(line(logged, f"✨ Global step 1: {no_numbers}"))
+    assert found is not None
+    assert math.isnan(found.figures["policy_loss"])
+    assert found.figures["update_kl"] == -math.inf
+    assert "tag" not in found.figures
+
+
+def test_other_lines_are_no_steps_and_errors_are_told(logged: logging.Handler) -> None:
+    sample = line(logged, f"Sample: {['A story of a step {1: 2}', 0.5]}")
+    assert step_in(sample) is None
+    assert error_in(sample) is None
+    assert step_in("") is None
+    coloured = "\x1b[36m(PolicyModelActor pid=815, ip=10.0.0.2)\x1b[0m torch.OutOfMemoryError: CUDA out of memory."
+    assert error_in(coloured) == "torch.OutOfMemoryError: CUDA out of memory."
+    assert error_in("RuntimeError: no") == "RuntimeError: no"
+    assert error_in("    raise RuntimeError(no)") is None
+    assert plain("\x1b[36mHello\x1b[0m\r") == "Hello"
+
+
+def test_what_ray_puts_before_an_actor_s_lines_is_passed_over(wheel: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "logging_utils.py").write_text(source_of(wheel, "openrlhf.utils.logging_utils"))
+    done = subprocess.run(
+        [sys.executable, "-c", _ACTOR, str(tmp_path), repr(STATUS)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    told = [text for text in done.stdout.splitlines() if "Global step" in text]
+    assert told, done.stdout
+    assert "PPOTrainer" in told[0]
+    found = step_in(told[0])
+    assert found is not None
+    assert (found.number, found.figures["reward"]) == (7, -1.5)

@@ -1,0 +1,286 @@
+"""Stage `ppo` by OpenRLHF, end to end in real runs of a tiny model, against a trainer that stands in for OpenRLHF.
+
+What the stand-in is, and what is therefore not shown here: `standin_trainer.py`, docs/paper-scale.md.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from pipeline import flow, runs
+from pipeline.backends.openrlhf.files import checkpoint_folder, drop_broken_states, is_whole
+from pipeline.backends.openrlhf.launch import PYTHON, Launch, launch, require_engine
+from pipeline.config import Config, load_profile
+from pipeline.errors import InvalidConfig, ModelUnavailable
+from pipeline.runs import RunDirectory, extend, jobs
+from pipeline.scoring.added import described
+from tests.pipeline.backends.openrlhf_site import site
+from tests.pipeline.backends.test_trainer import gone
+from tests.pipeline.reward_models_elsewhere import checkpoint
+from warehouse import reads, store
+from warehouse.reads import policies
+from warehouse.study import evaluate
+
+HERE = Path(__file__).parent
+RUN = "openrlhf-test"
+STEPS, MODELS, ALGORITHMS = 4, ("flip-0.00", "flip-0.40"), ("ppo", "rloo")
+
+
+def config(model: Path, **changed: Any) -> Config:
+    settings = load_profile("smoke").model_dump(mode="json")
+    settings["policy"] |= {"model": str(model)}
+    settings["reward_models"] |= {"flip_rates": [0.0, 0.4], "others": []}
+    settings["ppo"] |= {
+        "engine": "openrlhf",
+        "algorithms": list(ALGORITHMS),
+        "openrlhf": {"gpus": 2, "silence_limit_s": 60.0},
+        "steps": STEPS,
+        "checkpoints": [2, 4],
+        "trainable_layers": -1,
+        "batch_responses": 16,
+        "actor_learning_rate": 0.02,
+        **changed,
+    }
+    return Config.model_validate(settings)
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return site(wheel, HERE / "standin_trainer.py", tmp_path_factory.mktemp("openrlhf-site"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoint(tmp_path_factory.mktemp("tiny") / "policy", causal=True, initializer_range=0.2)
+
+
+@pytest.fixture(scope="module")
+def home(python: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a finished run, which was killed on the way. Tests must not write into it."""
+    home = tmp_path_factory.mktemp("openrlhf-home")
+    run = runs.create(home, config(model), RUN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PYTHON, str(python))
+        patch.setenv("RIGHTTREE_HOME", str(home))
+        _kill_in_training(run)
+        flow.execute(run, io.StringIO())
+    return home
+
+
+def _kill_in_training(run: RunDirectory) -> None:
+    """Work on the run in a process of its own until the first policy is half trained, then kill -9."""
+    working = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "resume", RUN],
+        env={**os.environ, "STANDIN_PAUSE_S": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    half = run.work("ppo", ".training", MODELS[0], "checkpoints", "global_step2_hf", "tokenizer.json")
+    deadline = time.monotonic() + 150
+    while not half.exists() and working.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    working.send_signal(signal.SIGKILL)
+    working.wait()
+    assert half.exists()
+
+
+def jobs_of(run: RunDirectory) -> dict[str, dict[str, Any]]:
+    return {row["ppo_id"]: row for row in run.read("ppo_run").iter_rows(named=True)}
+
+
+def test_every_policy_of_every_algorithm_is_there_at_every_checkpoint(home: Path) -> None:
+    with store.open_read_only(home) as connection:
+        for algorithm in ALGORITHMS:
+            found = policies.policies(connection, RUN, algorithm)
+            wanted = [f"{algorithm}-{step}/{name}" for step in (2, 4) for name in MODELS]
+            assert found["policy_id"].to_list() == wanted
+            assert (found["kl"] > 0).all()
+            assert set(found["kl_estimator"]) == {"k3"}
+            values = reads.policy_values(connection, RUN, algorithm, 4.0)
+            assert values.optimised_MMQ.shape[:2] == (2, 2)
+            assert evaluate(reads.score_cube(connection, RUN), values, replicates=20).prompts_used > 0
+        strengths = reads.strengths(connection, RUN)
+        assert policies.stopped_ppo(connection, RUN).is_empty()
+    assert set(strengths["optimizer"]) == {"bon", *ALGORITHMS}
+    ended = jobs_of(runs.open_run(home, RUN))
+    assert sorted(ended) == sorted(f"{algorithm}/{name}" for algorithm in ALGORITHMS for name in MODELS)
+    assert {row["state"] for row in ended.values()} == {"finished"}
+    assert {row["steps_done"] for row in ended.values()} == {STEPS}
+
+
+def test_the_log_s_figures_are_the_curve(home: Path) -> None:
+    run = runs.open_run(home, RUN)
+    with store.open_read_only(home) as connection:
+        curves = policies.ppo_curves(connection, RUN)
+    for algorithm in ALGORITHMS:
+        unit = MODELS[0] if algorithm == "ppo" else f"{algorithm}-{MODELS[0]}"
+        log = run.work("ppo", f"{unit}.log").read_text(encoding="utf-8")
+        said = dict(re.findall(r"Global step (\d+): .*'rollout/reward_mean': ([-\d.e]+)", log))  # of two, the later one
+        printed = [float(said[str(step)]) for step in range(1, STEPS + 1)]
+        curve = curves.filter(model_id=f"{algorithm}/{MODELS[0]}")
+        assert curve.filter(metric="reward").sort("step")["value"].to_list() == printed
+        assert curve.filter(metric="policy_loss")["step"].sort().to_list() == list(range(STEPS))
+        assert curve.filter(metric="test_kl_k3")["step"].sort().to_list() == [2, 4]
+        ended = jobs_of(run)[f"{algorithm}/{MODELS[0]}"]
+        assert ended["reward_mean"] == printed[0]
+        assert ended["reward_std"] > 0
+
+
+def test_the_policy_that_is_kept_was_trained_and_is_the_last_one(home: Path, model: Path) -> None:
+    run = runs.open_run(home, RUN)
+    weights = {row["weights"] for row in jobs_of(run).values()}
+    assert len(weights) == len(MODELS) * len(ALGORITHMS)
+    before = load_file(model / "model.safetensors")
+    for folder in weights:
+        after = load_file(run.path / folder / "model.safetensors")
+        assert before.keys() == after.keys()
+        moved = [(after[name].float() - before[name]).abs().max().item() for name in before]
+        assert max(moved) > 0.01
+    assert not run.work("ppo", ".training").exists()
+
+
+def begun(home: Path, target: Path, model: Path, **changed: Any) -> RunDirectory:
+    """A copy of the finished run as it was before PPO, with other settings of that."""
+    shutil.copytree(home / "runs" / RUN, target / "runs" / RUN)
+    path = target / "runs" / RUN
+    for name in ("stages/ppo.json", "stages/publish.json", "manifest.json"):
+        (path / name).unlink()
+    for part in path.glob("*/ppo-*.parquet"):
+        part.unlink()
+    shutil.rmtree(path / "work" / "ppo")
+    (path / "config.json").write_text(config(model, **changed).model_dump_json())
+    return runs.open_run(target, RUN)
+
+
+def test_a_process_that_goes_wrong_ends_its_policy_alone(
+    home: Path, model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"algorithms": ["rloo", "grpo"], "openrlhf": {"gpus": 2, "silence_limit_s": 5.0}}
+    run = begun(home, tmp_path, model, **settings)
+    monkeypatch.setenv(PYTHON, str(python))
+    good, bad = MODELS
+    trouble = {f"rloo:{good}": "crash", f"rloo:{bad}": "hang", f"group_norm:{good}": "no number"}
+    monkeypatch.setenv("STANDIN_TROUBLE", json.dumps({**trouble, f"group_norm:{bad}": "no checkpoint"}))
+    out = io.StringIO()
+    flow.execute(run, out)
+    ended = jobs_of(run)
+    for name, state, steps, reason in (
+        (f"rloo/{good}", "failed", 0, "OpenRLHF ended with exit code 1: RuntimeError: CUDA error: an illegal"),
+        (f"rloo/{bad}", "failed", 0, "OpenRLHF hung and was ended: it printed nothing for 5 s"),
+        (f"grpo/{good}", "diverged", 1, "policy_loss is nan in step 1"),
+        (f"grpo/{bad}", "failed", 0, "OpenRLHF left no whole checkpoint of step 2"),
+    ):
+        row = ended[name]
+        assert (row["state"], row["steps_done"], row["weights"]) == (state, steps, None), name
+        assert row["reason"].startswith(reason)
+        assert f"{name}: {state}, " in out.getvalue()
+    with store.open_read_only(tmp_path) as connection:
+        assert policies.stopped_ppo(connection, RUN).height == 4
+        assert set(reads.strengths(connection, RUN)["optimizer"]) == {"bon"}
+
+
+def test_killed_it_left_no_process_and_went_on_where_it_was(home: Path) -> None:
+    run = runs.open_run(home, RUN)
+    log = run.work("ppo", f"{MODELS[0]}.log").read_text(encoding="utf-8")
+    processes = [int(found) for found in re.findall(r"(?:beside|process): (\d+)", log)]
+    assert len(processes) == 4  # it was started twice
+    assert all(gone(process) for process in processes)
+    printed = [int(found) for found in re.findall(r"Global step (\d+)", log)]
+    assert printed.count(1) == 1  # it went on from its own checkpoint
+    assert printed[-1] == STEPS
+
+
+def test_a_reward_model_that_joins_later_scores_its_checkpoints(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "runs", tmp_path / "runs")
+    elsewhere = checkpoint(tmp_path / "elsewhere")
+    settings = described(str(elsewhere), None, "elsewhere", {})
+    longer = extend.create(tmp_path, RUN, {"added": [settings.model_dump()]}, "longer")
+    flow.execute(longer, io.StringIO())
+    scored = longer.read("score").join(longer.read("response"), on="response_id").filter(policy_id="rloo-4/flip-0.00")
+    assert scored["reward_model_id"].unique().sort().to_list() == ["elsewhere", *MODELS]
+
+
+def test_before_a_run_is_started_it_is_seen_whether_openrlhf_is_there(
+    model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PYTHON, raising=False)
+    require_engine(load_profile("smoke"))
+    with pytest.raises(ModelUnavailable, match=f"{PYTHON} is not set"):
+        require_engine(config(model))
+    monkeypatch.setenv(PYTHON, str(tmp_path / "gone"))
+    with pytest.raises(ModelUnavailable, match="which is no program"):
+        require_engine(config(model))
+    monkeypatch.setenv(PYTHON, sys.executable)
+    with pytest.raises(ModelUnavailable, match=r"needs OpenRLHF 0\.11\.2, got none"):
+        require_engine(config(model))
+    monkeypatch.setenv(PYTHON, str(python))
+    require_engine(config(model))
+    with pytest.raises(InvalidConfig, match="trainable_layers has to be -1"):
+        require_engine(config(model, trainable_layers=2))
+    assert launch() == Launch(str(python))
+
+
+def test_no_run_is_made_where_openrlhf_is_not_here(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PYTHON, raising=False)
+    with pytest.raises(ModelUnavailable, match="is not set"):
+        jobs.start(tmp_path, config(model))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_of_ray_gets_a_list_of_arguments_and_what_stops_it() -> None:
+    command, at_end = Launch("/opt/python", "http://head:8265").command(["--a.b=1"], "run-flip-0.00")
+    ray = ["/opt/python", "-m", "ray.scripts.scripts", "job"]
+    assert command[:6] == [*ray, "submit", "--address=http://head:8265"]
+    assert command[6:] == [
+        "--submission-id=run-flip-0.00",
+        "--",
+        "/opt/python",
+        "-m",
+        "openrlhf.cli.train_ppo_ray",
+        "--a.b=1",
+    ]
+    assert at_end == [*ray, "stop", "--address=http://head:8265", "run-flip-0.00"]
+    with pytest.raises(InvalidConfig, match="cannot be given to a job of Ray"):
+        Launch("/opt/python", "http://head:8265").command(["--a=$(id)"], "x")
+
+
+def test_states_that_a_kill_left_broken_are_not_gone_on_from(tmp_path: Path) -> None:
+    state = tmp_path / "_actor" / "global_step2"
+    state.mkdir(parents=True)
+    (tmp_path / "_critic").mkdir()
+    (tmp_path / "_actor" / "latest").write_text("global_step2")
+    drop_broken_states(tmp_path)
+    assert state.exists()
+    state.rmdir()
+    drop_broken_states(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_not_written_to_its_end_is_no_checkpoint(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "global_step4_hf"
+    shutil.copytree(model, folder)
+    assert is_whole(folder)
+    assert checkpoint_folder(tmp_path, 4, 8) == folder
+    assert checkpoint_folder(tmp_path, 8, 8) is None
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-7])
+    assert not is_whole(folder)
+    shutil.copytree(model, tmp_path / "final")
+    assert checkpoint_folder(tmp_path, 8, 8) == tmp_path / "final"
+    (tmp_path / "final" / "config.json").unlink()
+    assert checkpoint_folder(tmp_path, 8, 8) is None

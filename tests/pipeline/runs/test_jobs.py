@@ -1,0 +1,275 @@
+"""Background jobs on real processes: started, waiting, cancelled, taken up; refused where one may only read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import runs
+from pipeline.config import Config, load_profile
+from pipeline.errors import InvalidSetting, PipelineError, ReadOnly, RunBusy
+from pipeline.runs import jobs
+from tests.conftest import righttree
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def state(data: Path, run_id: str) -> str:
+    return jobs.status(data, run_id).state
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data folder in which no process is left at work."""
+    yield tmp_path
+    for run_id in runs.run_ids(tmp_path):
+        worker = runs.open_run(tmp_path, run_id).worker()
+        if worker not in (None, os.getpid()):
+            os.kill(worker, signal.SIGKILL)
+
+
+def test_a_started_run_is_at_work_at_once_and_is_cancelled_within_seconds(tiny_config: Config, data: Path) -> None:
+    run_id = jobs.start(data, tiny_config)
+    assert state(data, run_id) == "running"
+    assert jobs.at_work(data) == run_id
+    worker = runs.open_run(data, run_id).worker()
+    assert worker is not None
+    assert os.getsid(worker) != os.getsid(0)  # closing this terminal would not end it
+    wait_until(lambda: jobs.status(data, run_id).stages[0].state == "done")
+
+    begun = time.monotonic()
+    jobs.cancel(data, run_id)
+    assert time.monotonic() - begun < 10
+    assert state(data, run_id) == "interrupted"
+    assert jobs.at_work(data) is None
+    assert f"stopped by hand; `righttree resume {run_id}` takes it up" in jobs.log_tail(data, run_id)
+    assert jobs.status(data, run_id).stages[0].state == "done"
+
+    jobs.resume(data, run_id)
+    assert state(data, run_id) == "running"
+    jobs.cancel(data, run_id)
+
+
+def test_a_second_run_waits_for_the_first_and_then_works(tiny_config: Config, data: Path) -> None:
+    first = runs.create(data, tiny_config, "first")
+    with first.working():
+        second = jobs.start(data, tiny_config)
+        assert (jobs.status(data, second).state, jobs.status(data, second).waits_for) == ("waiting", "first")
+        assert state(data, "first") == "running"
+        with pytest.raises(RunBusy, match=f"righttree cancel {second}"):
+            jobs.resume(data, second)
+        console = runs.open_run(data, second).path / "console.txt"
+        wait_until(lambda: "waiting: first is at work" in console.read_text())
+    wait_until(lambda: state(data, second) == "running")
+    jobs.cancel(data, second)
+
+
+def test_a_waiting_run_is_cancelled_too(tiny_config: Config, data: Path) -> None:
+    first = runs.create(data, tiny_config, "first")
+    with first.working():
+        second = jobs.start(data, tiny_config)
+        assert righttree("cancel", second, home=data).stdout.startswith(f"{second} is stopped")
+        assert state(data, second) == "interrupted"
+        assert state(data, "first") == "running"
+
+
+def test_a_process_that_does_not_listen_is_ended_by_force(tiny_config: Config, data: Path) -> None:
+    run_id = jobs.start(data, tiny_config)
+    worker = runs.open_run(data, run_id).worker()
+    assert worker is not None
+    os.kill(worker, signal.SIGSTOP)
+    jobs.cancel(data, run_id, patience_s=0.2)
+    assert state(data, run_id) == "interrupted"
+
+
+def test_a_run_in_a_terminal_is_ended_without_what_started_it(tiny_profile: Path, data: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", "--profile", str(tiny_profile), "--run-id", "one"],
+        env={**os.environ, "RIGHTTREE_HOME": str(data)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert os.getpgid(process.pid) == os.getpgid(0)  # by force it would end this test too, if its group were ended
+    wait_until(lambda: runs.run_ids(data) == ["one"] and state(data, "one") == "running")
+    process.send_signal(signal.SIGSTOP)
+    jobs.cancel(data, "one", patience_s=0.2)
+    assert process.wait() == -signal.SIGKILL
+    assert state(data, "one") == "interrupted"
+
+
+def test_a_process_that_does_not_hold_the_run_is_not_touched(tiny_config: Config, data: Path) -> None:
+    stranger = subprocess.Popen(["sleep", "60"])
+    try:
+        with runs.create(data, tiny_config, "one").working():
+            (runs.runs_folder(data) / "one" / ".lock").write_text(str(stranger.pid))
+            with pytest.raises(PipelineError, match="not seen from here"):
+                jobs.cancel(data, "one", patience_s=0.2)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_cancel_on_the_command_line_takes_the_run_at_work(tiny_config: Config, data: Path) -> None:
+    assert righttree("cancel", home=data).stdout == "nothing to cancel: no run is at work\n"
+    run_id = jobs.start(data, tiny_config)
+    assert (
+        righttree("cancel", home=data).stdout == f"{run_id} is stopped; `righttree resume {run_id}` goes on with it\n"
+    )
+    assert state(data, run_id) == "interrupted"
+    refused = righttree("cancel", run_id, home=data)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "is not at work: it is interrupted" in refused.stderr
+
+
+def test_a_job_that_dies_says_why(tiny_config: Config, data: Path) -> None:
+    config = tiny_config.model_copy(
+        update={"policy": tiny_config.policy.model_copy(update={"model": str(data / "no-model")})}
+    )
+    run_id = jobs.start(data, config)
+    wait_until(lambda: state(data, run_id) == "failed", 120)
+    error = jobs.status(data, run_id).error
+    assert error is not None
+    assert "no-model" in error
+    assert "stopped: " in jobs.log_tail(data, run_id)
+
+
+def test_a_job_that_cannot_even_begin_says_why(
+    tiny_config: Config, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.create(data, tiny_config, "one")
+    monkeypatch.setenv("PYTHONPATH", str(data / "broken"))
+    broken = data / "broken" / "pipeline"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("")
+    (broken / "__main__.py").write_text("raise SystemExit('this installation is broken')")
+    jobs.resume(data, "one")
+    status = jobs.status(data, "one")
+    assert (status.state, status.error) == ("failed", "this installation is broken")
+
+
+@pytest.mark.parametrize("value", ["1", "yes"])
+def test_read_only_every_change_is_refused_in_one_line(
+    tiny_config: Config, data: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    runs.create(data, tiny_config, "one")
+    before = sorted(data.rglob("*"))
+    monkeypatch.setenv(jobs.READ_ONLY, value)
+    assert jobs.is_read_only()
+    for change in (
+        lambda: jobs.start(data, tiny_config),
+        lambda: jobs.resume(data, "one"),
+        lambda: jobs.retry(data, "one"),
+        lambda: jobs.cancel(data, "one"),
+        lambda: jobs.extend(data, "one", {"flip_rates": [0.1]}),
+        lambda: jobs.delete(data, "one"),
+        lambda: jobs.import_uploads(data, [("scores.csv", b"prompt_id\n")]),
+    ):
+        with pytest.raises(ReadOnly, match=r"^[^\n]*RIGHTTREE_READ_ONLY is set[^\n]*$"):
+            change()
+    assert sorted(data.rglob("*")) == before
+    assert [run.run_id for run in jobs.list_runs(data)] == ["one"]
+
+
+@pytest.mark.parametrize("value", ["0", ""])
+def test_not_read_only(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(jobs.READ_ONLY, value)
+    assert not jobs.is_read_only()
+
+
+def test_a_run_that_nobody_works_on_cannot_be_cancelled(tiny_config: Config, data: Path) -> None:
+    runs.create(data, tiny_config, "one")
+    with pytest.raises(PipelineError, match="it is interrupted"):
+        jobs.cancel(data, "one")
+
+
+def test_without_changes_a_profile_is_itself() -> None:
+    for profile in jobs.profiles():
+        own = jobs.profile_settings(profile)
+        assert jobs.configured(profile, vars(own)) == load_profile(profile)
+
+
+def test_changed_settings_are_those_of_the_config() -> None:
+    changed = jobs.configured(
+        "recorded", {"seed": 3, "rl_test_samples": 8, "ppo_steps": 20, "categories": ["Safety"], "flip_rates": _RATES}
+    )
+    assert changed.seed == 3
+    assert changed.best_of_n == (1, 2, 4, 8)
+    assert changed.prompts.categories == ("Safety",)
+    assert changed.reward_models.flip_rates == (0.0, 0.2, 0.4)
+    assert changed.ppo is not None
+    assert (changed.ppo.steps, changed.ppo.checkpoints) == (20, (2, 5, 8, 20))
+    assert jobs.configured("quick", {"ppo_steps": 0}).ppo is None
+
+
+_RATES = ["0", " 0.2", "0.4"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("seed", -1, "greater than or equal to 0; got -1"),
+        ("seed", "1; rm -rf /", "valid integer.*got '1; rm -rf /'"),
+        ("rl_test_samples", 1, "greater than or equal to 2; got 1"),
+        ("ppo_steps", -4, "greater than or equal to 1; got -4"),
+        ("ppo_steps", "many", "valid integer.*got 'many'"),
+        ("flip_rates", ["0.1"], "two or more"),
+        ("flip_rates", ["0.1", "0.1"], "two or more"),
+        ("flip_rates", ["0.1", "half"], "valid number.*got 'half'"),
+        ("flip_rates", ["0.1", "1"], "less than 1; got '?1"),
+        ("flip_rates", ["0.1", "0.15"], "sweep_reward_models has 'flip-0.00'"),
+        ("categories", [], "some of"),
+        ("categories", ["Poetry"], "some of"),
+        ("threads", 4, "no such setting"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(setting: str, value: object, message: str) -> None:
+    with pytest.raises(InvalidSetting, match=message) as raised:
+        jobs.configured("recorded", {setting: value})
+    assert raised.value.setting == setting
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("profile", ["gone", "../profiles/quick.toml", "/etc/passwd"])
+def test_a_profile_is_one_of_the_package(profile: str) -> None:
+    for asked in (jobs.profile_about, jobs.profile_settings, lambda name: jobs.configured(name, {})):
+        with pytest.raises(InvalidSetting, match="does not exist"):
+            asked(profile)
+
+
+def test_every_profile_says_what_it_is_for() -> None:
+    assert all(jobs.profile_about(profile).endswith(".") for profile in jobs.profiles())
+
+
+def test_runs_are_watched_until_interrupted(tiny_config: Config, data: Path) -> None:
+    with runs.create(data, tiny_config, "first").working():
+        second = jobs.start(data, tiny_config)
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "runs", "--watch"],
+            env={**os.environ, "RIGHTTREE_HOME": str(data)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert watch.stdout is not None
+        shown = watch.stdout.readline()
+        jobs.cancel(data, second)
+        later = ""
+        while "interrupted" not in later:
+            later = watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(10) == 130
+    assert shown.split()[:2] == [second, "waiting"]
+    assert shown.rstrip().endswith("waits for first")
+    assert later.split()[:2] == [second, "interrupted"]

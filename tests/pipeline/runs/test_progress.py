@@ -1,0 +1,48 @@
+"""What is said of a run's progress holds for the run, however often it was stopped."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import runs
+from pipeline.config import load_profile
+from pipeline.runs.progress import Progress
+
+
+def test_a_stage_that_was_stopped_has_the_seconds_of_all_attempts(tmp_path: Path) -> None:
+    run = runs.create(tmp_path, load_profile("smoke"), "stopped")
+    first = Progress(run, ["prompts", "scores"], io.StringIO())
+    first.begin("prompts")
+    first.end()
+    first.begin("scores")
+    first.plan(10, "texts")
+    time.sleep(0.6)
+    first.advance(4)  # and is killed here
+
+    stopped = json.loads((run.path / "progress.json").read_text())["stages"][1]
+    assert stopped["state"] == "running"
+    assert stopped["wall_s"] >= 0.6
+
+    second = Progress(run, ["prompts", "scores"], io.StringIO())
+    second.begin("prompts")  # done before: made anew, it begins at zero
+    assert second.end().earlier_s == 0.0
+    second.begin("scores")
+    second.plan(10, "texts", 4)
+    second.advance(6)
+    attempt = second.end()
+    second.close()
+    assert attempt.earlier_s == stopped["wall_s"]
+    assert attempt.wall_s < 0.5
+    assert attempt.made == 6
+    shown = run.progress()["stages"][1]
+    assert shown["wall_s"] == pytest.approx(attempt.earlier_s + attempt.wall_s, abs=0.01)
+    assert shown["state"] == "done"
+
+    third = Progress(run, ["prompts", "scores"], io.StringIO())
+    third.begin("scores")
+    assert third.end().earlier_s == 0.0

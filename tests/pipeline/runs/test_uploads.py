@@ -1,0 +1,108 @@
+"""Uploaded files: what is imported, what is refused in one line, and that nothing of them stays in the data folder."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InvalidUpload, PipelineError
+from pipeline.runs import exchange as runs_exchange
+from pipeline.runs import jobs
+from tests.app import simulated
+from tests.warehouse.exchange import files
+from warehouse import exchange as warehouse_exchange
+from warehouse import reads, store
+from warehouse.errors import InvalidRows, WarehouseError
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data folder in which no upload is left."""
+    home = tmp_path / "home"
+    yield home
+    assert list(home.glob(".upload-*")) == []
+
+
+def content(path: Path) -> bytes:
+    return files.write(files.long_frame(), path).read_bytes()
+
+
+def imported(data: Path) -> list[str]:
+    with store.open_read_only(data) as connection:
+        return reads.runs(connection)["run_id"].to_list()
+
+
+@pytest.mark.parametrize("name", ["scores.parquet", "scores.csv", "scores.jsonl", "scores.json"])
+def test_a_file_of_each_kind_becomes_a_run(data: Path, tmp_path: Path, name: str) -> None:
+    found = jobs.import_uploads(data, [(name, content(tmp_path / name))], "theirs")
+    assert found.run_id == "theirs"
+    assert "3 reward models" in found.counts
+    assert imported(data) == ["theirs"]
+
+
+def test_an_exported_run_is_taken_in_under_its_name_or_another(data: Path, tmp_path: Path) -> None:
+    packed = warehouse_exchange.pack(
+        simulated.publish(tmp_path / "other", P=4, Q=4, M=3), "simulated", tmp_path / "run"
+    )
+    assert jobs.import_uploads(data, [("simulated.zip", packed)]).run_id == "simulated"
+    assert jobs.import_uploads(data, [("simulated.zip", packed)], "second").run_id == "second"
+    with pytest.raises(PipelineError, match="exists already"):
+        jobs.import_uploads(data, [("simulated.zip", packed)])
+    assert set(imported(data)) == {"simulated", "second"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../scores.csv", "/etc/scores.csv", ".scores.csv", "a/b.csv", "a\nb.csv", "scores.pkl", "scores.csv.gz", ""],
+)
+def test_a_name_that_is_not_plain_or_of_another_kind_is_refused(data: Path, name: str) -> None:
+    with pytest.raises(InvalidUpload, match=r"^[^\n]*$"):
+        jobs.import_uploads(data, [(name, b"prompt_id\n")])
+    assert not data.exists()
+
+
+def test_too_much_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs_exchange, "MOST_BYTES", 2**20)
+    with pytest.raises(InvalidUpload, match="the files have 2 MiB, an upload may have 1 MiB"):
+        jobs.import_uploads(data, [("a.csv", b"0" * 2**20), ("b.csv", b"0" * 2**20)])
+    with pytest.raises(InvalidUpload, match="101 files"):
+        jobs.import_uploads(data, [(f"{number}.csv", b"0") for number in range(101)])
+
+
+def test_two_archives_or_one_beside_files_are_refused(data: Path) -> None:
+    with pytest.raises(InvalidUpload, match="imported alone"):
+        jobs.import_uploads(data, [("a.zip", b""), ("b.csv", b"")])
+
+
+def test_no_file_and_the_same_name_twice_are_refused(data: Path) -> None:
+    with pytest.raises(InvalidUpload, match="no files"):
+        jobs.import_uploads(data, [])
+    with pytest.raises(InvalidUpload, match="two files of this name"):
+        jobs.import_uploads(data, [("a.csv", b"0"), ("a.csv", b"0")])
+
+
+class Attack:
+    """Writes a file as soon as it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> object:
+        return Path.touch, (self.target,)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl", "a.json", "a.zip"])
+def test_a_pickle_under_another_name_is_not_opened(data: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises((InvalidRows, WarehouseError), match=name):
+        jobs.import_uploads(data, [(name, pickle.dumps(Attack(tmp_path / "opened")))])
+    assert not (tmp_path / "opened").exists()
+    assert store.build_id(data) is None
+
+
+def test_what_the_reader_finds_wrong_is_its_own_line_and_nothing_is_written(data: Path) -> None:
+    with pytest.raises(InvalidRows, match=r"^scores\.csv, row 1: wrong columns[^\n]*$"):
+        jobs.import_uploads(data, [("scores.csv", b"prompt_id,score\na,1\n")])
+    assert store.build_id(data) is None

@@ -1,0 +1,71 @@
+"""A run's reward model leaves as a Hugging Face folder and scores what it scored in the run."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import runs
+from pipeline.models.classifier import load_classifier
+from pipeline.scoring import added
+from tests.conftest import SMOKE_RUN, righttree
+
+
+@pytest.fixture(scope="module")
+def folder(smoke_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reward model `flip-0.20` of the smoke run, whose top block is its own."""
+    target = tmp_path_factory.mktemp("exported") / "rm"
+    done = exported(smoke_home, "flip-0.20", target)
+    assert done.returncode == 0, done.stderr
+    assert f"flip-0.20 of {SMOKE_RUN} is in {target}, float32" in done.stdout
+    return target
+
+
+def exported(home: Path, name: str, target: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return righttree("export-rm", "--run", SMOKE_RUN, "--reward-model", name, str(target), *more, home=home)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_it_gives_the_stored_scores_to_the_rounding_of_bfloat16(folder: Path, smoke_home: Path, dtype: str) -> None:
+    run = runs.open_run(smoke_home, SMOKE_RUN)
+    scores = run.read("score").filter(reward_model_id="flip-0.20")
+    stored = (
+        scores.join(run.read("response"), on="response_id")
+        .join(run.read("prompt").select("prompt_id", prompt="text"), on="prompt_id")
+        .filter(prompt_form="original")
+        .sort("response_id")
+        .head(48)
+    )
+    settings = added.described(str(folder), None, None, {"dtype": dtype})
+    read = load_classifier(settings).score(list(stored.select("prompt", "text").iter_rows()))
+    wanted = stored["score"].to_numpy()
+    assert np.ptp(wanted) > 0.3
+    np.testing.assert_allclose(read, wanted, atol=0.1)
+    assert np.corrcoef(read, wanted)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "said"),
+    [
+        ("flip-0.99", (), "reward model 'flip-0.99' of run smoke-test is not there; it has trained depth-0, flip-0.00"),
+        ("flip-0.00", ("--dtype", "float64"), "dtype 'float64' is not known; give one of float32, bfloat16"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_in_one_line(
+    smoke_home: Path, tmp_path: Path, name: str, more: tuple[str, ...], said: str
+) -> None:
+    done = exported(smoke_home, name, tmp_path / "rm", *more)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"righttree: {said}")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_left_alone(smoke_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "rm").mkdir()
+    done = exported(smoke_home, "flip-0.00", tmp_path / "rm")
+    assert (done.returncode, done.stderr.count("exists already; name a folder that does not")) == (2, 1)
+    assert list((tmp_path / "rm").iterdir()) == []

@@ -1,0 +1,74 @@
+"""`comparison.contrast` and `simultaneous`, and `evaluate.replicated` of a part: several figures on shared draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.warehouse.study.simulate import cube_of, normal_scores, study, values_of
+from warehouse.metrics.test_set import TestSet
+from warehouse.study.comparison import contrast, paired, simultaneous
+from warehouse.study.evaluate import evaluate, replicated
+
+NAMES = ("accuracy", "pearson", "xi", "mrr")
+
+
+def test_a_contrast_of_two_is_their_paired_difference_and_of_equal_ones_nothing() -> None:
+    cube, values = study()
+    first, second = replicated(cube, values, [("accuracy", TestSet()), ("xi", TestSet())], None, 100, 0)
+    assert contrast([(1.0, first), (-1.0, second)]) == paired(first, second).correlations["kendall"]
+    assert contrast([(0.5, first), (0.5, first), (-1.0, first)]).high == 0.0
+    assert contrast([]).value is None
+
+
+def test_intervals_that_hold_at_once_are_wider_the_more_there_are_and_symmetric() -> None:
+    cube, values = study()
+    plain, *others = replicated(cube, values, [(name, TestSet()) for name in NAMES], None, 300, 0)
+    alone, together = simultaneous(others[:1], plain)[0], simultaneous(others, plain)
+    assert together[0].value == paired(others[0], plain).correlations["kendall"].value
+    assert together[0].high is not None
+    assert alone.high is not None
+    assert together[0].high > alone.high
+    assert together[0].high - together[0].value == pytest.approx(together[0].value - together[0].low)  # type: ignore[operator]
+    same = simultaneous([plain, *others], plain)
+    assert (same[0].low, same[0].high) == (0.0, 0.0)
+    assert same[1:] == together
+
+
+def test_intervals_that_hold_at_once_miss_seldom_where_nothing_differs() -> None:
+    """Twelve ways of measuring that are alike but for chance: some clear difference comes in about one study of 20."""
+    missed = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        scores = normal_scores(rng, np.linspace(0.3, 1.5, 6), 24 * 13, 4)
+        values = values_of(normal_scores(rng, np.linspace(0.3, 1.5, 6), 60, 8), 8)
+        cubes = [cube_of(scores[:, 24 * part : 24 * (part + 1)]) for part in range(13)]
+        found = [replicated(cube, values, [("accuracy", TestSet())], None, 100, seed)[0] for cube in cubes]
+        told = simultaneous(found[1:], found[0])
+        missed += any(one.low > 0 or one.high < 0 for one in told if one.low is not None and one.high is not None)
+    assert missed <= 6
+
+
+def test_two_reward_models_have_no_difference_at_all() -> None:
+    cube, values = study(M=2)
+    first, second = replicated(cube, values, [("accuracy", TestSet()), ("xi", TestSet())], None, 50, 0)
+    assert simultaneous([second], first)[0].value is None
+    assert contrast([(1.0, first), (-1.0, second)]).value is None
+
+
+def test_a_part_of_the_reward_models_has_its_own_figure_and_is_drawn_with_the_whole() -> None:
+    cube, values = study(M=7)
+    part = np.array([True, True, False, True, True, False, True])
+    names = [name for name, kept in zip(cube.reward_models, part, strict=True) if kept]
+    job = [("accuracy", TestSet())]
+    (among,) = replicated(cube, values, job, None, 200, 0, among=part)
+    alone = evaluate(cube.of_reward_models(names), values.of_reward_models(names), replicates=200)
+    for name in ("kendall", "spearman", "pearson", "mrr"):
+        assert among.evaluation.correlations[name].value == pytest.approx(alone.correlations[name].value)
+        assert among.evaluation.within[name].value == pytest.approx(alone.within[name].value)
+    assert among.evaluation.undefined_pairs == alone.undefined_pairs
+    assert among.evaluation.value_defined_MM.sum() == 5 * 4
+    (whole,) = replicated(cube, values, job, None, 200, 0)
+    (all_of_them,) = replicated(cube, values, job, None, 200, 0, among=np.ones(7, dtype=bool))
+    assert all_of_them.evaluation.correlations == whole.evaluation.correlations
+    assert paired(among, whole).correlations["kendall"].low is not None

@@ -1,0 +1,103 @@
+"""Preferences that came with the scores, as table `preference`, and how many of them each reward model orders right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from warehouse.exchange.check import Study
+from warehouse.exchange.scored_rows import Pieces
+from warehouse.exchange.sheet import Sheet, invalid, shown
+from warehouse.schema import CATEGORIES
+
+_PAIR = ("prompt_id", "chosen_id", "rejected_id")
+
+
+def preference_rows(
+    sheets: Sequence[Sheet], pieces: Pieces, study: Study, places: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Table `preference` without `run_id`, and those of its pairs whose two responses were scored, by id.
+
+    Raises InvalidRows for unknown prompts and categories, and for an id that is there twice.
+    """
+    placed = places.unique("prompt_id", keep="first", maintain_order=True).select(
+        "prompt_id", "placed", "text", known_category="category"
+    )
+    pairs = pieces.pairs.unique(_PAIR, keep="first", maintain_order=True)
+    texts = study.responses.select("prompt_id", "response_id", "text")
+    by_id = pairs.join(placed, on="prompt_id", maintain_order="left")
+    for side in ("chosen", "rejected"):
+        named = texts.rename({"response_id": f"{side}_id", "text": side})
+        by_id = by_id.join(named, on=["prompt_id", f"{side}_id"], maintain_order="left")
+    by_id = by_id.select(
+        "chosen",
+        "rejected",
+        preference_id=pl.format("{}|{}|{}", *_PAIR),
+        source=pl.lit("import"),
+        split=pl.lit("validation"),
+        category="known_category",
+        prompt_id="placed",
+        prompt="text",
+    )
+    by_text = _given(sheets, pieces.preferences, placed)
+    rows = pl.concat([by_id, by_text.select(by_id.columns)])
+    _check_ids(sheets, by_text, rows)
+    known = by_text.filter(pl.col("given_id").is_not_null() & (pl.col("split") == "validation"))
+    first = texts.unique(["prompt_id", "text"], keep="first", maintain_order=True)
+    for side in ("chosen", "rejected"):
+        named = first.rename({"response_id": f"{side}_id", "text": side, "prompt_id": "given_id"})
+        known = known.join(named, on=["given_id", side])
+    return rows, pl.concat(
+        [pairs.select(_PAIR), known.select("chosen_id", "rejected_id", prompt_id="given_id").select(_PAIR)]
+    )
+
+
+def accuracies(scores: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
+    """Share of the pairs that each reward model orders right, ties half; empty without pairs."""
+    found = pairs
+    for side in ("chosen", "rejected"):
+        named = scores.rename({"response_id": f"{side}_id", "score": side})
+        keys = ["prompt_id", f"{side}_id"] + (["reward_model"] if side == "rejected" else [])
+        found = found.join(named, on=keys)
+    right = (pl.col("chosen") > pl.col("rejected")) + 0.5 * (pl.col("chosen") == pl.col("rejected"))
+    shares = found.group_by("reward_model").agg(share=right.cast(pl.Float64()).mean())
+    return dict(zip(shares["reward_model"], shares["share"], strict=True))
+
+
+def _given(sheets: Sequence[Sheet], given: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+    """Preferences from files of their own; `given_id` is the run's prompt, found by id or by its whole text."""
+    for column, allowed in (("prompt_id", placed["prompt_id"]), ("category", pl.Series(CATEGORIES))):
+        wrong = given.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(allowed.implode()))
+        if wrong.height:
+            raise invalid(
+                f"{_at(sheets, wrong)}, column {column}: got {shown(wrong[column][0])}; wanted one of "
+                f"{shown(allowed.to_list())}, or leave it empty"
+            )
+    by_text = placed.filter(pl.col("text") != "").unique("text", keep="first", maintain_order=True)
+    found = given.join(by_text.select(same="prompt_id", prompt="text"), on="prompt", how="left", maintain_order="left")
+    found = found.with_columns(given_id=pl.coalesce("prompt_id", "same")).drop("prompt_id", "same")
+    found = found.join(placed, left_on="given_id", right_on="prompt_id", how="left", maintain_order="left")
+    stems = pl.col("file").replace_strict(
+        list(range(len(sheets))), [sheet.name for sheet in sheets], return_dtype=pl.String()
+    )
+    return found.with_columns(
+        preference_id=pl.coalesce("preference_id", pl.format("{}|{}", stems, pl.col("row") + 1)),
+        source=pl.coalesce("source", pl.lit("import")),
+        split=pl.coalesce("split", pl.lit("validation")),
+        category=pl.coalesce("category", "known_category"),
+        prompt=pl.coalesce("prompt", "text", pl.lit("")),
+        prompt_id="placed",
+    )
+
+
+def _check_ids(sheets: Sequence[Sheet], by_text: pl.DataFrame, rows: pl.DataFrame) -> None:
+    repeated = rows.filter(~pl.col("preference_id").is_first_distinct())
+    if repeated.height:
+        again = by_text.filter(preference_id=repeated["preference_id"][0]).tail(1)
+        where = _at(sheets, again) if again.height else sheets[0].name
+        raise invalid(f"{where}, column preference_id: got {shown(repeated['preference_id'][0])} twice; name each once")
+
+
+def _at(sheets: Sequence[Sheet], rows: pl.DataFrame) -> str:
+    return sheets[rows["file"][0]].at(rows["row"][0])

@@ -1,0 +1,79 @@
+"""The golden side of a test set: who annotates, and which pairs are asked about (METHOD, constructions 3 and 6).
+
+Noise: the annotator sees golden + σ·ε, with ε standard normal and σ per golden such that exactly the given share of
+its ordered pairs flips. Each pair flips beyond its own σ, its margin over the difference of its two ε, so σ is a
+quantile of those and needs no search. Every golden has its own annotator, whose ε depend on the seed and the golden's
+name: adding a reward model does not change the noise of the others. Pairwise and listwise measures see the same
+utilities.
+
+Rank bins: response with average rank r (ascending) of R is in bin ⌊(r − ½)·k/R⌋ + 1 of k, so ties share a bin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.errors import InvalidChoice
+from warehouse.metrics.cube import ScoreCube
+from warehouse.stats.bootstrap import ANNOTATOR, generator
+from warehouse.stats.ranks import tie_bounds
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) -> Floats:
+    """What noisy annotators of each golden see of the first `responses`: `[M, P, R]`, in each golden's own units.
+
+    ε is drawn for all responses of the cube, so that it does not depend on `responses`. Raises InvalidChoice where no σ
+    flips so many pairs.
+    """
+    scores = cube.scores_MPR[:, :, :responses].astype(np.float64)
+    for utilities_PR, golden in zip(scores, cube.reward_models, strict=True):
+        drawn_PR = generator(seed, ANNOTATOR, golden).standard_normal(cube.scores_MPR.shape[1:])
+        epsilon_PR = drawn_PR[:, :responses]
+        utilities_PR += flipping_sigma(utilities_PR, epsilon_PR, flipped) * epsilon_PR
+    return scores
+
+
+def flipping_sigma(scores_PR: Floats, epsilon_PR: Floats, flipped: float) -> float:
+    """The σ at which a share `flipped` of the ordered pairs of `scores + σ·epsilon` is ordered the other way."""
+    first, second = np.triu_indices(scores_PR.shape[1], 1)
+    margin = (scores_PR[:, first] - scores_PR[:, second]).ravel()
+    push = (epsilon_PR[:, second] - epsilon_PR[:, first]).ravel()
+    ordered = margin != 0
+    against = ordered & (np.sign(push) == np.sign(margin))
+    flips_beyond = np.sort(margin[against] / push[against])
+    wanted = round(flipped * int(ordered.sum()))
+    if wanted == 0:
+        return 0.0
+    if wanted > len(flips_beyond):
+        raise InvalidChoice(
+            f"noise={flipped:g} needs {wanted} flipped pairs of {int(ordered.sum())}, but with this seed at most "
+            f"{len(flips_beyond)} can flip; use less noise or another seed"
+        )
+    # halfway to the next pair's threshold; beyond the last one, any greater σ
+    last = flips_beyond[wanted - 1]
+    return float((last + flips_beyond[wanted]) / 2 if wanted < len(flips_beyond) else 2 * last)
+
+
+def rank_bins(scores_PMR: Floats, bins: int) -> NDArray[np.int64]:
+    """Bin of each response in its golden order, 1 the worst to `bins` the best; `[P, M, R]`."""
+    R = scores_PMR.shape[-1]
+    below, upto = tie_bounds(scores_PMR)
+    return (below + upto) * bins // (2 * R) + 1  # (rank − ½)·bins/R, in whole numbers
+
+
+def asked_pairs(bins_PMR: NDArray[np.int64], chosen: int | None, rejected: int | None) -> Bools:
+    """Pairs `[P, M, K]` of different bins; of these two bins, if they are given."""
+    first, second = np.triu_indices(bins_PMR.shape[-1], 1)
+    one, other = bins_PMR[..., first], bins_PMR[..., second]
+    if chosen is None:
+        return one != other
+    return ((one == chosen) & (other == rejected)) | ((one == rejected) & (other == chosen))
+
+
+def first_pair(asked_PMK: Bools) -> Bools:
+    """Of the pairs that are asked about, the first only."""
+    return asked_PMK & (np.cumsum(asked_PMK, axis=-1) == 1)

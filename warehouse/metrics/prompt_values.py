@@ -1,0 +1,141 @@
+"""What each prompt says about every golden–proxy pair: made once (`preparation`), then only re-weighted.
+
+METHOD: "all per prompt first, then averaged over prompts with weights"; a prompt on which a measure is undefined has
+weight 0 and is counted. Only pairs are kept, as columns: C = M(M − 1), or half of that where a measure is symmetric.
+Then a sample of prompts is a row of counts, and its values are a matrix product `[B, P] × [P, C]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.metrics.formulas import Measure
+from warehouse.metrics.responses import Bools, Floats
+from warehouse.metrics.test_set import TestSet
+from warehouse.stats import bootstrap
+
+BLOCK_ENTRIES = 4_000_000
+"""As many values are copied at once where not all can be."""
+
+_SINGLE_FROM = 200_000_000
+_DRAWN_ENTRIES = 400_000
+_DECIMALS = {np.dtype(np.float64): 12, np.dtype(np.float32): 6}
+
+
+def precision(B: int, entries: int) -> type[np.float32] | type[np.float64]:
+    """The precision of `weighted_sums` over B rows of counts and so many values."""
+    return np.float32 if B > 1 and B * entries > _SINGLE_FROM else np.float64
+
+
+def weighted_sums(
+    counts_BP: NDArray[np.floating],
+    values_PC: NDArray[np.floating],
+    prompts: NDArray[np.int64] | None = None,
+    kind: type[np.float32] | type[np.float64] | None = None,
+) -> NDArray[np.floating]:
+    """Sums over prompts for each row of counts, `[B, C]`; `prompts` are the rows of the values that are counted.
+
+    In double precision up to 2·10⁸ products, beyond that in single (7 digits; counts are exact in both): that is for
+    the replicates of large studies, whose intervals hang on the third digit. One row is always in double. `kind` says
+    otherwise. Some columns at a time, so that no second copy of all values is made.
+    """
+    P, C = len(values_PC) if prompts is None else len(prompts), values_PC.shape[1]
+    kind = kind or precision(len(counts_BP), P * C)
+    counts = counts_BP.astype(kind, copy=False)
+    sums: NDArray[np.floating] = np.empty((len(counts), C), dtype=kind)
+    step = max(1, BLOCK_ENTRIES // max(1, P))
+    for start in range(0, C, step):
+        some_PC = values_PC[:, start : start + step]
+        taken_PC = some_PC if prompts is None else some_PC[prompts]
+        sums[:, start : start + step] = counts @ taken_PC.astype(kind, copy=False)
+    return sums
+
+
+def settled(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Values without their last digits, in place: rounding in a matrix product must not break a tie of two pairs."""
+    return np.round(values, _DECIMALS[values.dtype], out=values)
+
+
+@dataclass(frozen=True)
+class PromptValues:
+    """A measure's value on each of P prompts for each of C columns; `column_MM` says which column is which pair.
+
+    `values_TPC` is 0 where undefined. `undefined_rows` are the prompts with undefined cells, `undefined_UC` (0 or 1)
+    these cells. T is 1 but for the calibration error, whose T bins become one figure after weighting. `test_set` is
+    what the values depend on.
+    """
+
+    measure: Measure
+    test_set: TestSet
+    values_TPC: Floats
+    undefined_rows: NDArray[np.int64]
+    undefined_UC: Floats
+    column_MM: NDArray[np.int64]
+    _drawn: dict[tuple[int, int, bytes], tuple[NDArray[np.floating], Bools]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def drawn_overall(
+        self, prompts: NDArray[np.int64], replicates: int, seed: int
+    ) -> tuple[NDArray[np.floating], Bools]:
+        """`overall` in bootstrap replicates of these prompts; the last are kept, not to be written to, if few.
+
+        They do not depend on policies, so that another optimiser, strength or correlation has them at hand.
+        """
+        key = (replicates, seed, prompts.tobytes())
+        found = self._drawn.get(key)
+        if found is None:
+            found = self.overall(bootstrap.counts(len(prompts), replicates, seed, bootstrap.RM_PROMPTS), prompts)
+            self._drawn[key] = found
+            kept = 0
+            for one, (drawn_BC, _) in reversed(list(self._drawn.items())):  # a copy: sessions share these values
+                kept += drawn_BC.size
+                if kept > _DRAWN_ENTRIES:
+                    self._drawn.pop(one, None)
+        return found
+
+    def overall(
+        self, counts_BP: NDArray[np.floating], prompts: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.floating], Bools]:
+        """The measure over these prompts (all, if not given) in one figure, and where it is defined: both `[B, C]`.
+
+        `counts_BP` `[B, P]` says how often each of the prompts stands in each of B samples.
+        """
+        P = self.values_TPC.shape[1]
+        some = prompts is not None and len(prompts) < P
+        sums = [weighted_sums(counts_BP, values, prompts if some else None) for values in self.values_TPC]
+        weight = np.repeat(counts_BP.sum(axis=1, dtype=np.float64)[:, None], self.values_TPC.shape[2], axis=1)
+        place = np.full(P, -1)
+        place[prompts if some else slice(None)] = np.arange(counts_BP.shape[1])
+        there = place[self.undefined_rows] >= 0
+        if there.any():
+            weight -= weighted_sums(counts_BP[:, place[self.undefined_rows[there]]], self.undefined_UC[there])
+        defined = weight > 0
+        total = sums[0] if len(sums) == 1 else -np.sum([np.abs(part) for part in sums], axis=0)
+        overall = np.divide(total, weight, out=np.zeros_like(total), where=defined, casting="same_kind")
+        return settled(overall), defined
+
+    def undefined_cells(self, prompts: NDArray[np.int64]) -> int:
+        """How many (prompt, pair) cells of these prompts have weight 0."""
+        used = self.undefined_UC[np.isin(self.undefined_rows, prompts)].sum(axis=0)
+        return int(used[self.column_MM[self._pairs]].sum())
+
+    def dense(self) -> tuple[Floats, Bools]:
+        """Values `[T, P, M, M]` and where they are defined, `[P, M, M]`; the diagonal is not."""
+        T, P, C = self.values_TPC.shape
+        M = len(self.column_MM)
+        values, defined = np.zeros((T, P, M, M)), np.zeros((P, M, M), dtype=bool)
+        there = np.ones((P, C), dtype=bool)
+        there[self.undefined_rows] = self.undefined_UC == 0
+        columns = self.column_MM[self._pairs]
+        values[:, :, self._pairs] = self.values_TPC[:, :, columns]
+        defined[:, self._pairs] = there[:, columns]
+        return values, defined
+
+    @cached_property
+    def _pairs(self) -> Bools:
+        return ~np.eye(len(self.column_MM), dtype=bool)

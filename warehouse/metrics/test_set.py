@@ -1,0 +1,197 @@
+"""Which prompts and which of their responses a measure sees (METHOD, "Test-set constructions").
+
+A `TestSet` is the choices that one score cube allows, all combinable. The other two are other cubes: the responses of
+another policy are a cube of their own, several together `with_responses`, and paraphrased prompts `with_paraphrases`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.metrics.cube import ScoreCube
+from warehouse.stats.bootstrap import PARAPHRASES, TEST_SET, generator
+
+FEWEST_PROMPTS = 2
+FEWEST_RESPONSES = 2
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """A choice of prompts, responses and annotation; None takes all there is and changes nothing.
+
+    - `categories`, `subsets`: prompts of these only.
+    - `responses`: the first so many of each prompt (they are exchangeable samples).
+    - `prompts`: how many, drawn at random; a smaller draw is part of a larger one.
+    - `budget`: annotations P·R to spend; the number of prompts is `budget // responses`. Not together with `prompts`.
+    - `rank_bins`: the golden order of each prompt is cut into so many bins, 1 the worst; a pair counts if its two
+      responses come from different ones. With `chosen_bin` > `rejected_bin`, only from these two.
+    - `noise`: the annotator is golden + σ·ε, σ such that this share of the golden-ordered pairs flips, below ½.
+    - `seed`: for choosing prompts and for the annotators' noise, each from its own stream.
+    """
+
+    __test__ = False  # not a test case, whatever its name says to pytest
+
+    categories: tuple[str, ...] | None = None
+    subsets: tuple[str, ...] | None = None
+    responses: int | None = None
+    prompts: int | None = None
+    budget: int | None = None
+    rank_bins: int | None = None
+    chosen_bin: int | None = None
+    rejected_bin: int | None = None
+    noise: float | None = None
+    seed: int = 0
+
+    def seen(self) -> TestSet:
+        """What of this choice decides the per-prompt values; the rest only weighs prompts."""
+        noisy = bool(self.noise)
+        return TestSet(
+            responses=self.responses,
+            rank_bins=self.rank_bins,
+            chosen_bin=self.chosen_bin,
+            rejected_bin=self.rejected_bin,
+            noise=self.noise if noisy else None,
+            seed=self.seed if noisy else 0,
+        )
+
+
+def check(cube: ScoreCube, test_set: TestSet) -> TestSet:
+    """The choice with its number of responses filled in and its budget turned into prompts.
+
+    Raises InvalidChoice for what the cube cannot satisfy or what contradicts itself.
+    """
+    R = cube.scores_MPR.shape[2]
+    responses = R if test_set.responses is None else test_set.responses
+    if not FEWEST_RESPONSES <= responses <= R:
+        raise InvalidChoice(
+            f"responses is {responses}; the run has {R} per RM-test prompt, so it has to be from 2 to {R}"
+        )
+    if test_set.seed < 0:
+        raise InvalidChoice(f"seed is {test_set.seed}; it has to be 0 or more")
+    if test_set.noise is not None and not 0.0 <= test_set.noise < 0.5:
+        raise InvalidChoice(f"noise is {test_set.noise}; it is a share of flipped pairs, from 0 to below 0.5")
+    _check_bins(test_set, responses)
+    prompts = test_set.prompts
+    if test_set.budget is not None:
+        if prompts is not None:
+            raise InvalidChoice(f"both prompts ({prompts}) and a budget ({test_set.budget}) are set; leave one out")
+        prompts = test_set.budget // responses
+    return replace(test_set, responses=responses, prompts=prompts, budget=None)
+
+
+def _check_bins(test_set: TestSet, responses: int) -> None:
+    bins, chosen, rejected = test_set.rank_bins, test_set.chosen_bin, test_set.rejected_bin
+    if bins is None:
+        if chosen is not None or rejected is not None:
+            raise InvalidChoice("a bin is chosen but rank_bins is not set; set it to the number of bins")
+        return
+    if not 2 <= bins <= responses:
+        raise InvalidChoice(f"rank_bins is {bins}; {responses} responses can be cut into 2 to {responses} bins")
+    if (chosen is None) != (rejected is None):
+        raise InvalidChoice("only one of chosen_bin and rejected_bin is set; set both or neither")
+    if chosen is not None and rejected is not None and not 1 <= rejected < chosen <= bins:
+        raise InvalidChoice(
+            f"chosen_bin is {chosen}, rejected_bin {rejected}; it has to be 1 ≤ rejected < chosen ≤ {bins}"
+        )
+
+
+def chosen_prompts(cube: ScoreCube, test_set: TestSet) -> NDArray[np.int64]:
+    """Numbers of the chosen prompts, ascending. Raises UnknownName, and InvalidChoice for fewer than two."""
+    chosen = prompts_in(cube.categories, cube.subsets, test_set.categories, test_set.subsets, "RM-test")
+    wanted = check(cube, test_set).prompts
+    if wanted is None:
+        return chosen
+    if not FEWEST_PROMPTS <= wanted <= len(chosen):
+        spent = "" if test_set.budget is None else f" (a budget of {test_set.budget})"
+        raise InvalidChoice(
+            f"prompts is {wanted}{spent}; the chosen categories allow from {FEWEST_PROMPTS} to {len(chosen)}"
+        )
+    return np.sort(generator(test_set.seed, TEST_SET).permutation(chosen)[:wanted])
+
+
+def prompts_in(
+    categories: tuple[str, ...],
+    subsets: tuple[str, ...],
+    wanted_categories: tuple[str, ...] | None,
+    wanted_subsets: tuple[str, ...] | None,
+    kind: str,
+) -> NDArray[np.int64]:
+    """Numbers of the prompts in these categories and subsets. Raises UnknownName; InvalidChoice for fewer than two."""
+    inside = np.ones(len(categories), dtype=bool)
+    for wanted, there, what in ((wanted_categories, categories, "category"), (wanted_subsets, subsets, "subset")):
+        if wanted is None:
+            continue
+        unknown = sorted(set(wanted) - set(there))
+        if unknown:
+            raise UnknownName(f"no {kind} prompts of {what} {unknown[0]!r}; there are {', '.join(sorted(set(there)))}")
+        inside &= np.isin(np.asarray(there, dtype=object), list(wanted))
+    chosen = np.flatnonzero(inside)
+    if len(chosen) < FEWEST_PROMPTS:
+        raise InvalidChoice(f"the choice leaves {len(chosen)} {kind} prompts; it has to leave {FEWEST_PROMPTS} or more")
+    return chosen
+
+
+def with_paraphrases(cube: ScoreCube, paraphrased: ScoreCube, share: float, seed: int = 0) -> ScoreCube:
+    """The cube with a share of its prompts, drawn at random, replaced by their paraphrases.
+
+    `paraphrased` is of the same reward models and number of responses, its `prompts` named as the originals. A smaller
+    share is part of a larger one. Which prompts are paraphrased is independent of which prompts a test set of the same
+    seed draws. Raises InvalidChoice where the cubes do not fit or there are too few paraphrases.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise InvalidChoice(f"paraphrase is {share}; it is a share of the prompts, from 0 to 1")
+    _check_alike(cube, paraphrased)
+    if cube.scores_MPR.shape[2] != paraphrased.scores_MPR.shape[2]:
+        raise InvalidChoice(
+            f"paraphrases have {paraphrased.scores_MPR.shape[2]} responses each, the prompts "
+            f"{cube.scores_MPR.shape[2]}; cut both to the same number"
+        )
+    row = {prompt: p for p, prompt in enumerate(paraphrased.prompts)}
+    candidates = np.array([p for p, prompt in enumerate(cube.prompts) if prompt in row], dtype=np.int64)
+    wanted = round(share * len(cube.prompts))
+    if wanted > len(candidates):
+        raise InvalidChoice(
+            f"a share of {share:g} of {len(cube.prompts)} prompts needs {wanted} paraphrases; there are "
+            f"{len(candidates)}, so take a smaller share"
+        )
+    drawn = generator(seed, PARAPHRASES).permutation(candidates)[:wanted]
+    scores = cube.scores_MPR.copy()
+    scores[:, drawn] = paraphrased.scores_MPR[:, [row[cube.prompts[p]] for p in drawn]]
+    return replace(cube, scores_MPR=scores)
+
+
+def with_responses(cubes: Sequence[ScoreCube]) -> ScoreCube:
+    """One cube with the responses of several, say of several policies, to the prompts that all of them have.
+
+    Responses alternate between the cubes, so that the first few of a prompt come from all of them. Raises InvalidChoice
+    where the cubes do not fit.
+    """
+    if not cubes:
+        raise InvalidChoice("no responses to join; name one source or more")
+    first = cubes[0]
+    for cube in cubes[1:]:
+        _check_alike(first, cube)
+    rows = [{prompt: p for p, prompt in enumerate(cube.prompts)} for cube in cubes]
+    common = [prompt for prompt in first.prompts if all(prompt in row for row in rows)]
+    if not common:
+        raise InvalidChoice("the sources have no prompt in common; choose sources of one set of prompts")
+    parts = [cube.scores_MPR[:, [row[prompt] for prompt in common]] for cube, row in zip(cubes, rows, strict=True)]
+    turn = np.concatenate([np.arange(part.shape[2]) for part in parts])
+    numbers = [rows[0][prompt] for prompt in common]
+    return ScoreCube(
+        scores_MPR=np.concatenate(parts, axis=2)[:, :, np.argsort(turn, kind="stable")],
+        reward_models=first.reward_models,
+        prompts=tuple(common),
+        categories=tuple(first.categories[p] for p in numbers),
+        subsets=tuple(first.subsets[p] for p in numbers),
+    )
+
+
+def _check_alike(one: ScoreCube, other: ScoreCube) -> None:
+    if one.reward_models != other.reward_models:
+        raise InvalidChoice(f"the cubes are of {one.reward_models} and {other.reward_models}; they have to agree")

@@ -1,0 +1,60 @@
+"""Reward hacking among samples: prompts on which the proxy's favourite is what the golden likes least."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.errors import InvalidChoice
+from warehouse.stats.bootstrap import Estimate
+from warehouse.stats.prompt_means import wilson_interval
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WorstPicks:
+    """Of each pair `[M golden, M proxy]` on how many prompts the proxy's pick is the golden's worst.
+
+    Prompts on which the golden ties all samples, or the proxy its best, say nothing: `prompts_MM` counts the others.
+    `picks_MP` and `worst_MP` are the samples each reward model likes best and least.
+    """
+
+    count_MM: NDArray[np.int64]
+    prompts_MM: NDArray[np.int64]
+    picks_MP: NDArray[np.int64]
+    worst_MP: NDArray[np.int64]
+    hacked_MMP: NDArray[np.bool_]
+    chance: float
+
+
+def worst_picks(scores_MPN: NDArray[np.floating]) -> WorstPicks:
+    """Compare favourites and least liked among N samples of P prompts. Raises InvalidChoice for fewer than two."""
+    if scores_MPN.ndim != 3 or scores_MPN.shape[2] < 2:
+        raise InvalidChoice(f"scores have shape {scores_MPN.shape}; it takes reward models × prompts × 2 samples")
+    best, worst = scores_MPN.max(axis=2), scores_MPN.min(axis=2)
+    picks_MP, worst_MP = scores_MPN.argmax(axis=2), scores_MPN.argmin(axis=2)
+    clear_MP = (scores_MPN == best[..., None]).sum(axis=2) == 1
+    single_MP = (scores_MPN == worst[..., None]).sum(axis=2) == 1
+    asked_MMP = single_MP[:, None, :] & clear_MP[None, :, :]
+    hacked_MMP = asked_MMP & (worst_MP[:, None, :] == picks_MP[None, :, :])
+    np.einsum("mmp->mp", hacked_MMP)[...] = False
+    return WorstPicks(
+        count_MM=hacked_MMP.sum(axis=2),
+        prompts_MM=asked_MMP.sum(axis=2),
+        picks_MP=picks_MP,
+        worst_MP=worst_MP,
+        hacked_MMP=hacked_MMP,
+        chance=1.0 / scores_MPN.shape[2],
+    )
+
+
+def share_hacked(found: WorstPicks, golden: int, proxy: int) -> Estimate:
+    """Share of prompts on which a proxy picks the golden's worst, with Wilson's interval over prompts."""
+    prompts = int(found.prompts_MM[golden, proxy])
+    if prompts == 0:
+        return Estimate(None, None, None, 0)
+    hacked = int(found.count_MM[golden, proxy])
+    return Estimate(hacked / prompts, *wilson_interval(hacked, prompts), prompts)
