@@ -10,9 +10,9 @@ import re
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -97,13 +97,15 @@ def built(folder: Path, image: str, packages: Path) -> Build:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """The dashboard's image, which has the packages of the base install alone."""
     folder = tmp_path_factory.mktemp("dashboard-image")
-    return built(folder, "dashboard", base_packages(folder / "base-packages"))
+    return built(folder, "dashboard", base_packages(folder / "base" / "site-packages"))
 
 
 @pytest.fixture(scope="module")
 def pipeline_build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """The pipeline's image."""
-    return built(tmp_path_factory.mktemp("pipeline-image"), "pipeline", Path(sysconfig.get_path("purelib")))
+    return built(
+        tmp_path_factory.mktemp("pipeline-image"), "pipeline", Path(str(metadata.distribution("torch").locate_file("")))
+    )
 
 
 def test_the_environment_has_all_that_the_project_asks_for_and_the_project_itself(build: Build) -> None:
