@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import streamlit as st
 from altair.utils import schemapi
 
 from app.components import style
-from app.views.explore import page as explore_page
-from app.views.measures import page as measures_page
-from app.views.overoptimisation import page as overoptimisation_page
-from app.views.overview import page as overview_page
-from app.views.responses import page as responses_page
-from app.views.reward_models import page as reward_models_page
-from app.views.runs import page as runs_page
-from app.views.test_sets import page as test_sets_page
+
+PAGES = (
+    ("overview", "Overview", "flag"),
+    ("explore", "Explore", "scatter_plot"),
+    ("measures", "Measures", "leaderboard"),
+    ("test_sets", "Test sets", "grid_on"),
+    ("overoptimisation", "Overoptimisation", "trending_down"),
+    ("reward_models", "Reward models", "grading"),
+    ("responses", "Responses", "forum"),
+    ("runs", "Runs", "list_alt"),
+)
+"""Folder in `app/views`, title and icon of each page, in the order of the navigation."""
 
 # A tree of two branches, drawn here: a named icon would be fetched from the web.
 _ICON = """<svg viewBox="0 0 24 24" xmlns="http://www.w3.org/2000/svg" fill="none" stroke="#2f7f9f" stroke-width="2.4"
@@ -27,19 +33,14 @@ schemapi.disable_debug_mode()
 st.set_page_config(page_title="righttree", page_icon=_ICON, layout="wide")
 page = st.navigation(
     [
-        st.Page(overview_page.show, title="Overview", icon=":material/flag:", url_path="overview", default=True),
-        st.Page(explore_page.show, title="Explore", icon=":material/scatter_plot:", url_path="explore"),
-        st.Page(measures_page.show, title="Measures", icon=":material/leaderboard:", url_path="measures"),
-        st.Page(test_sets_page.show, title="Test sets", icon=":material/grid_on:", url_path="test-sets"),
         st.Page(
-            overoptimisation_page.show,
-            title="Overoptimisation",
-            icon=":material/trending_down:",
-            url_path="overoptimisation",
-        ),
-        st.Page(reward_models_page.show, title="Reward models", icon=":material/grading:", url_path="reward-models"),
-        st.Page(responses_page.show, title="Responses", icon=":material/forum:", url_path="responses"),
-        st.Page(runs_page.show, title="Runs", icon=":material/list_alt:", url_path="runs"),
+            import_module(f"app.views.{name}.page").show,
+            title=title,
+            icon=f":material/{icon}:",
+            url_path=name.replace("_", "-"),
+            default=name == "overview",
+        )
+        for name, title, icon in PAGES
     ],
     position="top",
 )

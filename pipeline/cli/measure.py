@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,8 @@ def test_set_of(choice: argparse.Namespace) -> TestSet:
     return TestSet(
         categories=_categories(choice.category),
         subsets=tuple(choice.subset) if choice.subset else None,
-        responses=choice.responses,
-        prompts=choice.prompts,
-        budget=choice.budget,
-        rank_bins=choice.rank_bins,
-        noise=choice.noise,
         seed=choice.seed,
+        **{field.name: getattr(choice, field.name) for field in fields(TestSet) if field.metadata},
     )
 
 

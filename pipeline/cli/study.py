@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pipeline.cli import Command
 from pipeline.runs import recorded
 from warehouse import store
+from warehouse.metrics.test_set import TestSet
 
 
 def add(command: Command) -> None:
@@ -56,11 +58,9 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
     option("--rl-category", default="all", metavar="NAME", help="category of the RL-test prompts, or all (default)")
     option("--source", default="initial", metavar="A[,B…]", help="whose responses: a policy, or ppo (default: initial)")
     option("--paraphrase", type=float, default=0.0, metavar="SHARE", help="share of RM-test prompts to paraphrase")
-    option("--responses", type=int, metavar="R", help="responses per RM-test prompt (default: all there are)")
-    option("--prompts", type=int, metavar="P", help="so many RM-test prompts, drawn by the seed (default: all)")
-    option("--budget", type=int, metavar="A", help="annotations to spend on R responses each of A // R prompts")
-    option("--rank-bins", type=int, metavar="K", help="golden order cut into K bins; only pairs across bins count")
-    option("--noise", type=float, metavar="Q", help="share of the golden pairs that the annotator flips")
+    for field in fields(TestSet):
+        if field.metadata:
+            option(f"--{field.name.replace('_', '-')}", **field.metadata)
     option("--replicates", type=int, default=1000, metavar="B", help="bootstrap replicates (default: 1000)")
     option("--seed", type=int, default=0, metavar="S", help="seed of bootstrap, prompts and noise (default: 0)")
     option("--json", action="store_true", help="print one JSON object")

@@ -7,7 +7,8 @@ another policy are a cube of their own, several together `with_responses`, and p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,16 @@ FEWEST_PROMPTS = 2
 FEWEST_RESPONSES = 2
 
 
+def _option(kind: type[int] | type[float], metavar: str, help: str) -> Any:  # noqa: A002
+    """A field that is None unless set, with what the command line says of the option that sets it."""
+    return field(default=None, metadata={"type": kind, "metavar": metavar, "help": help})
+
+
 @dataclass(frozen=True)
 class TestSet:
     """A choice of prompts, responses and annotation; None takes all there is and changes nothing.
+
+    A field made by `_option` is an option of `righttree measure` too.
 
     - `categories`, `subsets`: prompts of these only.
     - `responses`: the first so many of each prompt (they are exchangeable samples).
@@ -38,13 +46,13 @@ class TestSet:
 
     categories: tuple[str, ...] | None = None
     subsets: tuple[str, ...] | None = None
-    responses: int | None = None
-    prompts: int | None = None
-    budget: int | None = None
-    rank_bins: int | None = None
-    chosen_bin: int | None = None
-    rejected_bin: int | None = None
-    noise: float | None = None
+    responses: int | None = _option(int, "R", "responses per RM-test prompt (default: all)")
+    prompts: int | None = _option(int, "P", "number of RM-test prompts, drawn by the seed (default: all)")
+    budget: int | None = _option(int, "A", "annotations to spend: R responses to each of A // R prompts")
+    rank_bins: int | None = _option(int, "K", "cut the golden order into K bins; only pairs across bins count")
+    chosen_bin: int | None = _option(int, "I", "with --rank-bins: the chosen response comes from bin I, 1 is the worst")
+    rejected_bin: int | None = _option(int, "J", "with --rank-bins: the rejected response comes from bin J < I")
+    noise: float | None = _option(float, "Q", "share of the golden pairs that the annotator flips, below 0.5")
     seed: int = 0
 
     def seen(self) -> TestSet:

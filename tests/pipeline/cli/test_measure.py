@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.__main__ import main
+from pipeline.__main__ import build_parser, main
 from pipeline.cli import measure
 from tests.app.study import Study, publish
 from tests.warehouse.study.simulate import study
-from warehouse.study import evaluate
+from warehouse.study import TestSet, evaluate
 
 
 def found(name: str, tau: float | None) -> dict[str, Any]:
@@ -43,3 +43,11 @@ def test_a_strength_of_zero_can_be_asked_for(
         options = ["--optimizer", "ppo", "--strength", str(strength), "--replicates", "5", "--json"]
         assert main(["measure", *options]) == 0
         assert json.loads(capsys.readouterr().out)["strength"] == strength
+
+
+def test_every_construction_of_a_test_set_is_an_option() -> None:
+    given = {"responses": 4, "budget": 40, "rank_bins": 3, "chosen_bin": 3, "rejected_bin": 1, "noise": 0.25}
+    options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    choice = build_parser().parse_args(["measure", *options, "--category", "Chat", "--subset", "a", "--seed", "7"])
+    test_set = measure.test_set_of(choice)
+    assert test_set == TestSet(categories=("Chat",), subsets=("a",), seed=7, **given)
