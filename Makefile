@@ -56,6 +56,7 @@ chromium:
 
 docs: install
 	$(BIN)/python -m warehouse.schema > docs/tables.md
+	$(BIN)/python -m tests.tree --write
 
 benchmarks: install-dev model chromium
 	$(BIN)/python -m tests.benchmarks.whole_run

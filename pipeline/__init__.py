@@ -1,0 +1,1 @@
+"""Makes results: trains reward models, optimises policies against them, and scores both."""

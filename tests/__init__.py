@@ -1,0 +1,1 @@
+"""The product's tree again, and what holds it together."""

@@ -1,4 +1,4 @@
-"""What the README tells a reader to type is run, what it links to is there, and the map is of this tree."""
+"""What the README tells a reader to type is run, and what it links to is there."""
 
 from __future__ import annotations
 
@@ -97,8 +97,3 @@ def test_every_make_target_is_there(target: str) -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)]+)\)", README))
 def test_every_link_leads_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
-
-
-@pytest.mark.parametrize("folder", re.findall(r"^(\w+)/ ", README, re.MULTILINE))
-def test_every_folder_of_the_map_is_there(folder: str) -> None:
-    assert (ROOT / folder).is_dir()

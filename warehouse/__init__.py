@@ -1,0 +1,1 @@
+"""Keeps results and defines what they mean: tables, metrics, statistics and verdicts."""

@@ -1,0 +1,1 @@
+"""Pages, charts and wording, through Streamlit's AppTest."""

@@ -1,0 +1,1 @@
+"""What is measured for docs/benchmarks.md and docs/scale.md, and the committed baselines."""

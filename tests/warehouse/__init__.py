@@ -1,0 +1,1 @@
+"""Metrics, statistics, reads and imports, held against independent implementations."""
