@@ -1,18 +1,23 @@
-"""What every stage is given: the run, its settings, progress and seeds, the engine, and the base model, loaded once."""
+"""What a stage is given, and what it gives back.
+
+A heavy stage describes its work as `Parts`; an engine makes the missing ones: this process (`make_here`) or tasks on a
+cluster. A part depends only on its own name, the run's seed and the tables of earlier stages, so it has the same rows
+whoever makes it and in whatever order.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from pipeline.config import Config
-from pipeline.parts import Parts, Work
 from pipeline.runs import RunDirectory
-from pipeline.runs.progress import Told
+from pipeline.runs.progress import ProgressReport
 from pipeline.scoring.added import Scoring, opened
 
 if TYPE_CHECKING:
@@ -20,27 +25,54 @@ if TYPE_CHECKING:
     from pipeline.models.language_model import LanguageModel
     from pipeline.models.sampler import Request, Sample
 
-
-__all__ = ["Context", "Engine", "Plan", "Work", "here"]
-
 T = TypeVar("T")
 
 
-def here(context: Context, plan: Plan) -> Work:
-    """The default engine: make the missing parts in this process, one after the other."""
+@dataclass(frozen=True)
+class StageResult:
+    """What a finished stage notes in its marker: how many units of what, and which engine made them."""
+
+    units: int
+    unit: str
+    engine: str = "local"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a stage that are still missing, and how to make one.
+
+    `total` counts the units of the whole stage; `missing` gives the units in each missing part by its name.
+    `make(name)` writes a part, whole or not at all, and advances the progress. `load` is what the local engine does
+    before the first part, so that loading a model does not count in the rate.
+    """
+
+    total: int
+    unit: str
+    missing: Mapping[Any, int]
+    make: Callable[[Any], None]
+    load: Callable[[], object] = lambda: None
+
+    @property
+    def already_done(self) -> int:
+        """Units of the parts that earlier attempts made."""
+        return self.total - sum(self.missing.values())
+
+
+def make_here(context: Context, plan: Plan) -> StageResult:
+    """The default engine: makes the missing parts in this process, one after the other."""
     parts = plan(context)
     if parts.missing:
         parts.load()
-    context.progress.plan(parts.total, parts.unit, parts.there)
+    context.progress.plan(parts.total, parts.unit, parts.already_done)
     for name in parts.missing:
         parts.make(name)
-    return Work(parts.total, parts.unit)
+    return StageResult(parts.total, parts.unit)
 
 
 class Context:
     """Shared by the stages of one run in one process."""
 
-    def __init__(self, run: RunDirectory, progress: Told, engine: Engine = here) -> None:
+    def __init__(self, run: RunDirectory, progress: ProgressReport, engine: Engine = make_here) -> None:
         self.run = run
         self.progress = progress
         self._engine = engine
@@ -58,36 +90,34 @@ class Context:
         return int(np.random.SeedSequence([self.config.seed, *words]).generate_state(1, np.uint32)[0])
 
     def rng(self, *names: str | int) -> np.random.Generator:
+        """A random generator with that seed."""
         return np.random.default_rng(self.seed(*names))
 
-    def make(self, plan: Plan) -> Work:
-        """Make the missing parts of a stage, by the run's engine."""
+    def make(self, plan: Plan) -> StageResult:
+        """Make the missing parts of a stage with the run's engine."""
         return self._engine(self, plan)
 
     @cached_property
     def base_model(self) -> LanguageModel:
-        """The initial policy, which is the reward models' base too."""
+        """The initial policy, which is also the base of the reward models."""
         from pipeline.models.language_model import load
 
         self.progress.say(f"loading {self.config.policy.model}")
         return load(self.config.policy.model, self.config.threads)
 
     def hold(self, name: str, load: Callable[[], T]) -> T:
-        """A reward model with all weights of a model, by its id: the one that was held before is let go of first."""
+        """A reward model by its id, loaded once; only one at a time is in memory, as each is a whole model."""
         if self._held is None or self._held[0] != name:
-            self._let_go()
+            if self._held is not None:
+                from pipeline.models.language_model import free_memory
+
+                self._held = None
+                free_memory()
             self._held = name, load()
         return cast("T", self._held[1])
 
-    def _let_go(self) -> None:
-        if self._held is not None:
-            from pipeline.models.language_model import free_memory
-
-            self._held = None
-            free_memory()
-
     def added(self, name: str) -> Scoring:
-        """A reward model of the run that was made elsewhere: a server, opened once, or a model to hold."""
+        """A reward model of the run that was trained elsewhere: a connection to its server, or the loaded model."""
         settings = next(added for added in self.config.reward_models.added if added.name == name)
 
         def load() -> Scoring:
@@ -103,9 +133,9 @@ class Context:
     def sample(
         self, policy: LanguageModel, requests: Sequence[Request], seed: int, with_log_p: bool = False
     ) -> list[Sample]:
-        """One response per request by the profile's sampler; vLLM's engine, once started, is kept until `close`.
+        """One response per request from the profile's sampler; vLLM's engine, once started, runs until `close`.
 
-        `with_log_p`: with the tokens' log-probabilities, from a sampler whose model is not the one that is read here.
+        `with_log_p` asks vLLM, which samples from a copy of the model, for the tokens' log-probabilities.
         """
         settings = self.config.policy
         if settings.sampler == "transformers":
@@ -121,7 +151,7 @@ class Context:
         return self._vllm.sample(requests, settings.max_new_tokens, seed, with_log_p)
 
     def release(self) -> None:
-        """Let go of the base model and all that was started, so that others have the GPU; asked, it is loaded again."""
+        """Free the GPU for other processes: unload every model and stop what was started; all is reloaded on use."""
         from pipeline.models.language_model import free_memory
 
         self.close()
@@ -131,14 +161,14 @@ class Context:
         free_memory()
 
     def close(self) -> None:
-        """End what was started besides this process."""
+        """Stop vLLM, if it was started."""
         if self._vllm is not None:
             self._vllm.close()
             self._vllm = None
 
 
 Plan = Callable[[Context], Parts]
-"""A function of a stage's module: what the stage has to make, given the tables that the run has."""
+"""A stage's function that finds its missing parts from the tables that the run has."""
 
-Engine = Callable[[Context, Plan], Work]
+Engine = Callable[[Context, Plan], StageResult]
 """Makes the missing parts of a plan."""

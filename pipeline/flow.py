@@ -1,9 +1,9 @@
 """The whole run in order: read this first.
 
 The stages and their order are `STAGES`, in `pipeline/stages`. Each is a module with one function
-`run(context) -> Work`: it reads the tables of earlier stages, calls models, and writes its own tables as parts. A stage
-that has its marker is skipped; one that was stopped resumes at its first missing part. So `execute` serves a new run
-and a stopped one alike, and both end with the same rows.
+`run(context) -> StageResult`, which reads the tables of earlier stages, calls models, and writes its own tables as
+parts. A stage that has its marker is skipped; a stopped one resumes at its first missing part. So `execute` serves new
+and stopped runs alike, and both end with the same rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import TextIO
 
-from pipeline.context import Context, Engine, Work, here
+from pipeline.context import Context, Engine, StageResult, make_here
 from pipeline.errors import PipelineError
 from pipeline.machine import peak_resident_bytes, sleep_while_waiting
 from pipeline.provenance import code_version
@@ -23,7 +23,7 @@ from pipeline.stages import STAGES
 from warehouse.errors import WarehouseError
 
 
-def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = here) -> None:
+def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = make_here) -> None:
     """Bring a run to its end, from wherever it stands; returns at once for a finished one.
 
     `engine` makes the parts of the heavy stages: this process, or another one that `pipeline/cluster` opens.
@@ -70,7 +70,7 @@ def _advance(stage: str, context: Context, progress: Progress) -> None:
         progress.already_done(stage, run.stage_facts(stage))
         return
     progress.begin(stage)
-    work: Work = importlib.import_module(f"pipeline.stages.{stage}").run(context)
+    work: StageResult = importlib.import_module(f"pipeline.stages.{stage}").run(context)
     attempt = progress.end()
     run.mark_done(
         stage,

@@ -132,8 +132,8 @@ class RunDirectory:
         """Turns a disk that refuses a file of the run into NotWritten, which says how the run goes on."""
         return write_errors(path, f"make room, then `righttree resume {self.run_id}` goes on")
 
-    def work(self, *parts: str) -> Path:
-        """A path under the run's own work folder."""
+    def work_path(self, *parts: str) -> Path:
+        """A path in the run's `work` folder, where stages store what later ones need."""
         return self.path.joinpath("work", *parts)
 
     def _part(self, table: str, stage: str, unit: int | str) -> Path:

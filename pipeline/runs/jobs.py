@@ -186,7 +186,7 @@ def log_tail(data: Path, run_id: str, lines: int = 40) -> str:
 
 def live_curves(data: Path, run_id: str) -> pl.DataFrame:
     """Training curves that are growing: `model_id, metric, step, value`, in the order in which they were begun."""
-    folder = runs.open_run(data, run_id).work(FOLDER)
+    folder = runs.open_run(data, run_id).work_path(FOLDER)
     files = sorted(folder.glob("[!.]*.jsonl"), key=_changed_at) if folder.is_dir() else []
     curves = [read_points("")]
     for file in files:

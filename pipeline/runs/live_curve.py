@@ -25,7 +25,7 @@ class LiveCurve:
     def __init__(self, run: RunDirectory, model_id: str, unit: str) -> None:
         self._model_id = model_id
         self._run = run
-        self._path = run.work(FOLDER, f"{unit}.jsonl")
+        self._path = run.work_path(FOLDER, f"{unit}.jsonl")
 
     def begin(self, step: int) -> None:
         """Keep the points of the steps before this one, and of the checkpoint at it; what came after is made again."""

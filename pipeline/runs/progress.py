@@ -46,7 +46,7 @@ class Attempt:
     earlier_s: float
 
 
-class Told(Protocol):
+class ProgressReport(Protocol):
     """What a stage says while it works: how much there is to do, how much more is done, and lines for the log."""
 
     def plan(self, total: int, unit: str, done: int = 0) -> None: ...

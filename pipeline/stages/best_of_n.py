@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.context import Context, Work
+from pipeline.context import Context, StageResult
 from warehouse.reads import INITIAL
 from warehouse.study import best_of_n_kl_bound, best_of_n_values
 
@@ -22,7 +22,7 @@ MOST_VALUES = 20_000_000
 """Values of best-of-n that a run keeps at most; of more, all are left to the reads."""
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     strengths = context.config.best_of_n
     models, prompts, scores_MPN = score_cube(context)
     policies = [
@@ -49,7 +49,7 @@ def run(context: Context) -> Work:
     context.run.write_part("policy_value", STAGE, 0, pl.concat(parts))
     context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
     context.progress.advance(len(policies))
-    return Work(len(policies), "policies")
+    return StageResult(len(policies), "policies")
 
 
 def score_cube(context: Context) -> tuple[list[str], list[str], NDArray[np.float32]]:

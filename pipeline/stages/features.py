@@ -10,15 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.config import ALL_LAYERS
-from pipeline.context import Context, Work
-from pipeline.parts import Parts
+from pipeline.context import Context, Parts, StageResult
 from pipeline.runs import RunDirectory
 from pipeline.scoring import texts
 
 STAGE = "features"
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     return context.make(parts)
 
 
@@ -59,4 +58,4 @@ def text_batches(run: RunDirectory) -> list[list[texts.Text]]:
 
 
 def feature_file(run: RunDirectory, unit: int) -> Path:
-    return run.work("features", f"{unit:05d}.safetensors")
+    return run.work_path("features", f"{unit:05d}.safetensors")

@@ -71,7 +71,7 @@ def _here(context: Context, features: Features | Tokens, lesson: Lesson) -> Lear
 
 def _together(context: Context, texts: Sequence[Text], lesson: Lesson) -> Learnt:
     name = lesson.plan.reward_model_id
-    folder = context.run.work("reward_models", f".partial-training-{name}")
+    folder = context.run.work_path("reward_models", f".partial-training-{name}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     job = training_processes.Job(

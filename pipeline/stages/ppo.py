@@ -16,8 +16,7 @@ import polars as pl
 
 from pipeline.backends.openrlhf import run as openrlhf_run
 from pipeline.config import PPOSettings
-from pipeline.context import Context, Work
-from pipeline.parts import Parts
+from pipeline.context import Context, Parts, StageResult
 from pipeline.runs.live_curve import LiveCurve
 from pipeline.scoring.scorer import Scorer
 from pipeline.stages.checkpoints import STAGE, Job, checkpoint, complete, rollout_prompts
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
     from pipeline.models.rollout import Rollout
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     settings = context.config.ppo
     if settings is None:
-        return Work(0, "PPO steps")
+        return StageResult(0, "PPO steps")
     todo = jobs(settings, context.config.reward_models.trained_ids)
     if settings.engine == "openrlhf":
         return openrlhf_run.run(context, settings, todo)
@@ -93,7 +92,7 @@ def _optimise(
     from pipeline.models.trunk import load_tensors, save_tensors, shared_layers
 
     run, seed = context.run, context.seed(STAGE, job.ppo_id)
-    folder = run.work("ppo", job.unit)
+    folder = run.work_path("ppo", job.unit)
     reward_model = scorer.reward_model(job.reward_model_id)
     layers = shared_layers(context.base_model, settings.trainable_layers, reward_model.trainable_layers)
     if layers not in all_shared:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.context import Context, Work
+from pipeline.context import Context, StageResult
 from pipeline.data_sets.conversation import opening
 from pipeline.data_sets.gather import Rules, gather
 from pipeline.data_sets.report import report
@@ -43,7 +43,7 @@ Answers = dict[str, list[str]]
 """Responses to one prompt, by the policy that gave them, in the order of their numbers."""
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     if context.config.preferences.files:
         pairs = pairs_of_files(context)
     else:
@@ -57,7 +57,7 @@ def run(context: Context) -> Work:
     counts = dict(pairs.group_by("source").len().sort("source").iter_rows())
     context.progress.say(f"preference pairs by source: {counts}")
     context.progress.plan(pairs.height, "pairs", pairs.height)
-    return Work(pairs.height, "pairs")
+    return StageResult(pairs.height, "pairs")
 
 
 def pairs_of_files(context: Context) -> pl.DataFrame:

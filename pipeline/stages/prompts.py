@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.context import Context, Work
+from pipeline.context import Context, StageResult
 from pipeline.data_sets.prompts import load_prompts_of
 from pipeline.errors import InvalidConfig
 from pipeline.prompts import load_prompts
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     settings = context.config.prompts
     wanted = {
         "rm_train": settings.rm_train_per_category,
@@ -30,7 +30,7 @@ def run(context: Context) -> Work:
     chosen = choose(there, settings.categories, wanted, settings.at_most)
     context.run.write_part("prompt", "prompts", 0, chosen)
     context.progress.plan(chosen.height, "prompts", chosen.height)
-    return Work(chosen.height, "prompts")
+    return StageResult(chosen.height, "prompts")
 
 
 def choose(

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from pipeline import runs
-from pipeline.context import Context, Work
+from pipeline.context import Context, StageResult
 from pipeline.provenance import code_version, host, package_versions
 from pipeline.runs import RunDirectory
 from pipeline.stages import STAGES
@@ -17,7 +17,7 @@ from warehouse import ingest
 from warehouse.schema import TABLES
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     stages = {stage: context.run.stage_facts(stage) for stage in STAGES if context.run.is_done(stage)}
     if not context.run.is_finished:
         context.run.finish(
@@ -36,7 +36,7 @@ def run(context: Context) -> Work:
     written = publish_run(context.run)
     rows = sum(written.values())
     context.progress.plan(rows, "rows", rows)
-    return Work(rows, "rows")
+    return StageResult(rows, "rows")
 
 
 def publish_run(run: RunDirectory) -> dict[str, int]:

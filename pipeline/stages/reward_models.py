@@ -17,8 +17,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pipeline.config import AddedRewardModel, RewardModelPlan
-from pipeline.context import Context, Work
-from pipeline.parts import Parts
+from pipeline.context import Context, Parts, StageResult
 from pipeline.scoring.texts import Text
 from pipeline.stages.features import feature_file, text_batches
 from pipeline.stages.learning import Learn, Lesson, learning
@@ -26,7 +25,7 @@ from pipeline.stages.learning import Learn, Lesson, learning
 STAGE = "reward_models"
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     return context.make(parts)
 
 
@@ -94,7 +93,7 @@ def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, i
     validation_pairs = _text_numbers(pairs.filter(split="validation"), numbers)
     changed = settings.model_copy(update={"learning_rate": plan.learning_rate, "epochs": plan.epochs})
     learnt = learn(Lesson(plan, changed, seed, labelled, validation_pairs))
-    weights = context.run.work(STAGE, name)
+    weights = context.run.work_path(STAGE, name)
     context.run.write_summed(weights, partial(_into_new, learnt.save))
     rows = labels.select(pl.lit(name).alias("reward_model_id"), "preference_id", "flipped")
     context.run.write_part("label", STAGE, name, rows)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from pipeline.context import Context
-from pipeline.parts import Parts
+from pipeline.context import Context, Parts
 from warehouse.schema import ORIGINAL
 
 if TYPE_CHECKING:

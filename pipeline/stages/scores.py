@@ -6,8 +6,7 @@ from functools import cache
 
 import polars as pl
 
-from pipeline.context import Context, Work
-from pipeline.parts import Parts
+from pipeline.context import Context, Parts, StageResult
 from pipeline.scoring import texts
 from pipeline.scoring.scorer import Scorer, groups, part_of, unscored
 from warehouse.reads import INITIAL
@@ -16,7 +15,7 @@ from warehouse.schema import ORIGINAL
 STAGE = "scores"
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     return context.make(parts)
 
 

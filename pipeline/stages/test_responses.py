@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from pipeline.context import Context, Work
-from pipeline.parts import Parts
+from pipeline.context import Context, Parts, StageResult
 from pipeline.stages.sampling import Wanted, policy_row, sampling
 from warehouse.reads import INITIAL
 from warehouse.schema import PARAPHRASE
@@ -20,7 +19,7 @@ from warehouse.schema import PARAPHRASE
 STAGE = "test_responses"
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     policies = [policy_row(context, name, temperature) for name, temperature in _temperatures(context).items()]
     context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
     return context.make(parts)

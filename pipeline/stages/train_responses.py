@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.config import PreferenceSettings
-from pipeline.context import Context, Work
-from pipeline.parts import Parts
+from pipeline.context import Context, Parts, StageResult
 from pipeline.stages.sampling import Wanted, policy_row, sampling
 
 STAGE = "train_responses"
@@ -66,9 +65,9 @@ def ways(settings: PreferenceSettings) -> list[Way]:
     ]
 
 
-def run(context: Context) -> Work:
+def run(context: Context) -> StageResult:
     if context.config.preferences.files:
-        return Work(0, "responses")
+        return StageResult(0, "responses")
     chosen = ways(context.config.preferences)
     policies = [policy_row(context, way.policy_id, way.temperature, way.system_prompt) for way in chosen]
     context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))

@@ -24,7 +24,7 @@ def copied(tiny_home: Path, home: Path) -> RunDirectory:
 
 def undo(run: RunDirectory, stage: str) -> int:
     """Take back a stage, and that the run was published; returns the bytes on the disk that the stage had written."""
-    written = [*stage_parts(run, stage), *run.work(stage).rglob("*")]
+    written = [*stage_parts(run, stage), *run.work_path(stage).rglob("*")]
     for marker in (run.path / "manifest.json", *(run.path / "stages" / f"{name}.json" for name in (stage, "publish"))):
         marker.unlink(missing_ok=True)
     files = [path for path in written if path.is_file()]

@@ -25,7 +25,7 @@ from pipeline.backends.openrlhf.launch import Launch, launch
 from pipeline.backends.openrlhf.log import Step, error_in, plain, step_in
 from pipeline.backends.openrlhf.trainer import Hung, train
 from pipeline.config import PPOSettings
-from pipeline.context import Context, Work
+from pipeline.context import Context, StageResult
 from pipeline.runs import RunDirectory
 from pipeline.runs.live_curve import LiveCurve
 from pipeline.scoring.scorer import Scorer
@@ -38,7 +38,7 @@ _WATCHED = ("reward", "policy_loss", "value_loss")
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "true"}
 
 
-def run(context: Context, settings: PPOSettings, todo: list[Job]) -> Work:
+def run(context: Context, settings: PPOSettings, todo: list[Job]) -> StageResult:
     """Make the policies that are missing, one after the other: each has all GPUs."""
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
     total = len(todo) * settings.steps
@@ -47,9 +47,9 @@ def run(context: Context, settings: PPOSettings, todo: list[Job]) -> Work:
         openrlhf = launch()
         for job in missing:
             _make(context, settings, job, openrlhf)
-    shutil.rmtree(context.run.work(STAGE, TRAINING), ignore_errors=True)
+    shutil.rmtree(context.run.work_path(STAGE, TRAINING), ignore_errors=True)
     complete(context, todo)
-    return Work(total, "steps of OpenRLHF")
+    return StageResult(total, "steps of OpenRLHF")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Ended:
 
 
 def _make(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch) -> None:
-    run, folder = context.run, context.run.work(STAGE, TRAINING, job.unit)
+    run, folder = context.run, context.run.work_path(STAGE, TRAINING, job.unit)
     curve = LiveCurve(run, job.ppo_id, job.unit)
     ended = _ended(folder)
     if ended is None:
@@ -105,8 +105,8 @@ def _trained(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch
     """Train a policy in OpenRLHF's process, from its last checkpoint if it was stopped."""
     from pipeline.models.language_model import model_source
 
-    run, folder = context.run, context.run.work(STAGE, TRAINING, job.unit)
-    reward = reward_folder(context, job.reward_model_id, run.work(STAGE, TRAINING, "rewards", job.reward_model_id))
+    run, folder = context.run, context.run.work_path(STAGE, TRAINING, job.unit)
+    reward = reward_folder(context, job.reward_model_id, run.work_path(STAGE, TRAINING, "rewards", job.reward_model_id))
     places = Places(
         actor=model_source(context.config.policy.model),
         reward=str(reward.absolute()),
@@ -122,7 +122,7 @@ def _trained(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch
     command, at_end = openrlhf.command(arguments, attempt)
     drop_broken_states(places.checkpoints)
     context.release()
-    log = run.work(STAGE, f"{job.unit}.log")
+    log = run.work_path(STAGE, f"{job.unit}.log")
     context.progress.say(f"{job.ppo_id}: OpenRLHF trains it, its log is {log}")
     heard = _Heard(context, settings.steps, curve)
     try:
@@ -191,7 +191,7 @@ class _Heard:
 
 def _judged(context: Context, settings: PPOSettings, job: Job, ended: Ended, curve: LiveCurve) -> Ended:
     """Sample and score the checkpoints that are whole and not judged yet; of one that should be there, say so."""
-    checkpoints = context.run.work(STAGE, TRAINING, job.unit, "checkpoints")
+    checkpoints = context.run.work_path(STAGE, TRAINING, job.unit, "checkpoints")
     scorer: Scorer | None = None
     for step in settings.checkpoints:
         folder = checkpoint_folder(checkpoints, step, settings.steps)
@@ -210,8 +210,8 @@ def _judged(context: Context, settings: PPOSettings, job: Job, ended: Ended, cur
 
 def _kept(run: RunDirectory, settings: PPOSettings, job: Job) -> Path:
     """Move the last policy to where it stays."""
-    target = run.work(STAGE, job.unit)
-    last = checkpoint_folder(run.work(STAGE, TRAINING, job.unit, "checkpoints"), settings.steps, settings.steps)
+    target = run.work_path(STAGE, job.unit)
+    last = checkpoint_folder(run.work_path(STAGE, TRAINING, job.unit, "checkpoints"), settings.steps, settings.steps)
     if last is not None:
         shutil.rmtree(target, ignore_errors=True)
         last.rename(target)

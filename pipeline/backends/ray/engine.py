@@ -21,10 +21,9 @@ from pipeline.backends.ray.options import EngineOptions, Resources, passed_on
 from pipeline.backends.ray.storage import Store, files_of
 from pipeline.backends.ray.task import Job, Relay
 from pipeline.backends.ray.tasks import Tasks
-from pipeline.context import Context, Plan
+from pipeline.context import Context, Plan, StageResult
 from pipeline.errors import PipelineError
 from pipeline.machine import sleep_while_waiting
-from pipeline.parts import Work
 from pipeline.provenance import code_version
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone; read when ray is imported
@@ -42,15 +41,15 @@ class RayEngine:
         self._store: Store | None = None
         self._version = code_version()
 
-    def __call__(self, context: Context, plan: Plan) -> Work:
+    def __call__(self, context: Context, plan: Plan) -> StageResult:
         parts = plan(context)
-        context.progress.plan(parts.total, parts.unit, parts.there)
+        context.progress.plan(parts.total, parts.unit, parts.already_done)
         if parts.missing:
             stage = plan.__module__.rpartition(".")[2]
             self._open(context)
             job = self._job(context, plan)
             Tasks(stage, context, parts, self._resources(stage, context), job, self._store).make()
-        return Work(parts.total, parts.unit, "ray")
+        return StageResult(parts.total, parts.unit, "ray")
 
     def close(self) -> None:
         """Let go of the cluster; what was started on this machine ends."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
-from pipeline.context import Engine, here
+from pipeline.context import Engine, make_here
 from pipeline.errors import InvalidConfig, PipelineError
 
 PARTED = ("train_responses", "features", "reward_models", "test_responses", "scores", "ppo")
@@ -143,7 +143,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def opened(options: EngineOptions) -> Iterator[Engine]:
     """The engine, as long as it is needed."""
     if options.name == "local":
-        yield here
+        yield make_here
         return
     from pipeline.backends.ray.engine import RayEngine
 

@@ -30,8 +30,8 @@ Files = Mapping[str, int]
 def files_of(run: RunDirectory) -> dict[str, int]:
     """What stages make: parts of tables, features and weights; not what they note to go on from on the same machine."""
     parts = run.path.glob("*/[!.]*.parquet")
-    kept = (path for folder in ("features", "reward_models") for path in run.work(folder).rglob("[!.]*.*"))
-    policies = run.work("ppo").glob("*/policy.safetensors")
+    kept = (path for folder in ("features", "reward_models") for path in run.work_path(folder).rglob("[!.]*.*"))
+    policies = run.work_path("ppo").glob("*/policy.safetensors")
     found = {}
     for path in (*parts, *kept, *policies):
         place = path.relative_to(run.path)

@@ -16,10 +16,9 @@ from typing import Any
 
 from pipeline import runs
 from pipeline.backends.ray.storage import Files, Store, files_of, own_folder
-from pipeline.context import Context, Plan
+from pipeline.context import Context, Parts, Plan
 from pipeline.errors import PipelineError
 from pipeline.machine import sleep_while_waiting
-from pipeline.parts import Parts
 from pipeline.provenance import code_version
 from pipeline.runs import RunDirectory
 from warehouse.errors import WarehouseError

@@ -8,9 +8,8 @@ from typing import Any
 
 from pipeline.backends.ray.storage import Store
 from pipeline.backends.ray.task import Job, Made, make
-from pipeline.context import Context
+from pipeline.context import Context, Parts
 from pipeline.errors import PipelineError
-from pipeline.parts import Parts
 
 _POLL_S = 0.5
 _LOOK_S = 5.0

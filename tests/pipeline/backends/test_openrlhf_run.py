@@ -88,7 +88,7 @@ def _kill_in_training(run: RunDirectory) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    half = run.work("ppo", ".training", MODELS[0], "checkpoints", "global_step2_hf", "tokenizer.json")
+    half = run.work_path("ppo", ".training", MODELS[0], "checkpoints", "global_step2_hf", "tokenizer.json")
     deadline = time.monotonic() + 150
     while not half.exists() and working.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -127,7 +127,7 @@ def test_the_log_s_figures_are_the_curve(home: Path) -> None:
         curves = policies.ppo_curves(connection, RUN)
     for algorithm in ALGORITHMS:
         unit = MODELS[0] if algorithm == "ppo" else f"{algorithm}-{MODELS[0]}"
-        log = run.work("ppo", f"{unit}.log").read_text(encoding="utf-8")
+        log = run.work_path("ppo", f"{unit}.log").read_text(encoding="utf-8")
         said = dict(re.findall(r"Global step (\d+): .*'rollout/reward_mean': ([-\d.e]+)", log))  # of two, the later one
         printed = [float(said[str(step)]) for step in range(1, STEPS + 1)]
         curve = curves.filter(model_id=f"{algorithm}/{MODELS[0]}")
@@ -149,7 +149,7 @@ def test_the_policy_that_is_kept_was_trained_and_is_the_last_one(home: Path, mod
         assert before.keys() == after.keys()
         moved = [(after[name].float() - before[name]).abs().max().item() for name in before]
         assert max(moved) > 0.01
-    assert not run.work("ppo", ".training").exists()
+    assert not run.work_path("ppo", ".training").exists()
 
 
 def begun(home: Path, target: Path, model: Path, **changed: Any) -> RunDirectory:
@@ -194,7 +194,7 @@ def test_a_process_that_goes_wrong_ends_its_policy_alone(
 
 def test_killed_it_left_no_process_and_went_on_where_it_was(home: Path) -> None:
     run = runs.open_run(home, RUN)
-    log = run.work("ppo", f"{MODELS[0]}.log").read_text(encoding="utf-8")
+    log = run.work_path("ppo", f"{MODELS[0]}.log").read_text(encoding="utf-8")
     processes = [int(found) for found in re.findall(r"(?:beside|process): (\d+)", log)]
     assert len(processes) == 4  # it was started twice
     assert all(gone(process) for process in processes)

@@ -170,7 +170,7 @@ def test_a_run_that_loses_a_node_ends_with_the_rows_of_the_local_engine(
     wait_until(lambda: len(made(run)) == len(policies) - 1, PATIENCE_S)
     (held,) = policies - made(run)
     policy = held.removeprefix("ppo-")
-    curve = run.work("curves", f"{policy}.jsonl")
+    curve = run.work_path("curves", f"{policy}.jsonl")
     worker.resume()
     wait_until(lambda: curve.exists() and curve.stat().st_size > 0, PATIENCE_S)  # a policy is begun there
     worker.suspend()
@@ -221,10 +221,10 @@ def test_nodes_that_share_no_folder_pass_the_files_through_a_store(
     assert_same_rows(home, "stored")
     assert {"ppo-flip-0.20.parquet", "00000.safetensors", "model.safetensors"} <= seen
     assert list(store.rglob("*.*")) == []  # it is emptied at the end
-    weights = [path.relative_to(run.path) for path in run.work().rglob("*.safetensors")]
+    weights = [path.relative_to(run.path) for path in run.work_path().rglob("*.safetensors")]
     assert sorted(weights) == sorted(
         path.relative_to(runs.open_run(home, LOCAL).path)
-        for path in runs.open_run(home, LOCAL).work().rglob("*.safetensors")
+        for path in runs.open_run(home, LOCAL).work_path().rglob("*.safetensors")
     )
 
 

@@ -44,7 +44,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def run(tmp_path: Path) -> RunDirectory:
     made = runs.create(tmp_path / "here", load_profile("smoke"), "stored")
     made.write_part("prompt", "prompts", 0, load_prompts())
-    weights = made.work("reward_models", "flip-0.00", "model.safetensors")
+    weights = made.work_path("reward_models", "flip-0.00", "model.safetensors")
     weights.parent.mkdir(parents=True)
     weights.write_bytes(os.urandom(6 * 2**20))  # more than one piece of an upload
     return made

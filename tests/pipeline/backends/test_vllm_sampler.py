@@ -199,7 +199,7 @@ def write_reward_model(run: RunDirectory, language_model: LanguageModel, name: s
         draft.mkdir()
         RewardModel(language_model, 0).save(draft)
 
-    folder = run.work("reward_models", name)
+    folder = run.work_path("reward_models", name)
     run.write_summed(folder, write)
     card = {"reward_model_id": name, "kind": "flip", "flip_rate": 0.0, "length_bias": 0.0, "trainable_layers": 0}
     card |= {"base_model": language_model.name, "seed": 0, "train_pairs": 0, "validation_accuracy": 0.5}

@@ -148,7 +148,7 @@ def test_nothing_that_was_made_is_made_again(chain: Chain) -> None:
 def _read_again(run: RunDirectory) -> set[str]:
     """Features: read anew where a depth is added that they do not have."""
     added = run.run_id == "wider"
-    return {str(path.relative_to(run.path)) for path in run.work("features").glob("*")} if added else set()
+    return {str(path.relative_to(run.path)) for path in run.work_path("features").glob("*")} if added else set()
 
 
 def test_the_run_that_is_extended_stays_as_it_was(chain: Chain) -> None:

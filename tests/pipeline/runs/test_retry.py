@@ -124,7 +124,7 @@ def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, hom
     assert second is not None
     assert second["stages"]["ppo"]["earlier_s"] == pytest.approx(first["stages"]["ppo"]["wall_s"], abs=0.01)
     assert second["stages"]["ppo"]["made"] == 4
-    log = runs.open_run(home, RUN).work("ppo", "rloo-flip-0.00.log").read_text()
+    log = runs.open_run(home, RUN).work_path("ppo", "rloo-flip-0.00.log").read_text()
     assert log.index("CUDA out of memory") < log.rindex("Global step 4")
 
     again = righttree_process("resume", RUN, "--retry", home=home)
@@ -143,7 +143,7 @@ def test_killed_while_it_tries_again_it_is_resumed(failed: Path, home: Path, mon
     with monkeypatch.context() as patch:
         patch.setenv("STANDIN_PAUSE_S", "1")
         assert jobs.retry(home, RUN) == [FAILED]  # a process of its own, in the background
-    half = run.work("ppo", ".training", "rloo-flip-0.00", "checkpoints", "global_step2_hf", "tokenizer.json")
+    half = run.work_path("ppo", ".training", "rloo-flip-0.00", "checkpoints", "global_step2_hf", "tokenizer.json")
     wait_until(lambda: half.exists() or not run.is_running, 90)
     worker = run.worker()
     assert worker is not None

@@ -52,7 +52,7 @@ def test_a_part_that_breaks_the_schema_is_not_written(run: runs.RunDirectory) ->
 
 
 def test_a_write_that_fails_leaves_no_file_of_that_name(run: runs.RunDirectory) -> None:
-    target = run.work("file.bin")
+    target = run.work_path("file.bin")
 
     def fail(path: Path) -> None:
         path.write_bytes(b"half")

@@ -53,6 +53,6 @@ def test_no_texts_give_no_rows_but_all_columns(context: Context) -> None:
 
 
 def test_lost_weights_are_named(context: Context) -> None:
-    shutil.rmtree(context.run.work("reward_models", "depth-0"))
+    shutil.rmtree(context.run.work_path("reward_models", "depth-0"))
     with pytest.raises(ModelUnavailable, match=r"no reward model in .*depth-0"):
         Scorer(context).score([("Name a colour.", "Blue.")])

@@ -106,14 +106,14 @@ def test_the_run_goes_through_all_stages(home: Path) -> None:
 def test_all_blocks_are_the_reward_model_s_own_and_no_features_of_them_are_kept(home: Path) -> None:
     run = runs.open_run(home, RUN)
     weights = {
-        name: load_file(run.work("reward_models", name, "model.safetensors")) for name in ("flip-0.00", "depth-1")
+        name: load_file(run.work_path("reward_models", name, "model.safetensors")) for name in ("flip-0.00", "depth-1")
     }
     blocks = {name: {key.split(".")[2] for key in of if key.startswith("top.layers.")} for name, of in weights.items()}
     assert blocks == {"flip-0.00": {"0", "1", "2"}, "depth-1": {"0"}}
-    files = list(run.work("features").glob("*.safetensors"))
+    files = list(run.work_path("features").glob("*.safetensors"))
     assert files
     assert all(depths_in(path) == {1} for path in files)
-    assert [path.name for path in run.work("reward_models").iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in run.work_path("reward_models").iterdir() if path.name.startswith(".")] == []
 
 
 def test_scoring_holds_one_of_them_at_a_time_and_gives_the_scores_of_its_weights(
@@ -142,7 +142,7 @@ def test_scoring_holds_one_of_them_at_a_time_and_gives_the_scores_of_its_weights
     assert {tuple(sorted(layers)) for layers in alive} == {("1",), ("-1", "1")}
     assert_frame_equal(run.read("score", "scores").sort("reward_model_id", "response_id"), before)
     batch = texts.batches(scores.rounds(context)[0].select("prompt", "text").iter_rows())[0]
-    own = load_reward_model(run.work("reward_models", "flip-0.30"), context.base_model)
+    own = load_reward_model(run.work_path("reward_models", "flip-0.30"), context.base_model)
     again = score(own, trunk_features(context.base_model, [-1], batch)[-1])
     assert Scorer(context).only({"flip-0.30"}).score(batch)["flip-0.30"].to_list() == again.tolist()
 

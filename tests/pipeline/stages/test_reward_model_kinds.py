@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,7 +86,7 @@ def trained(smoke_home: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDi
     run = runs.create(data, Config.model_validate(settings), "kinds")
     source = runs.open_run(smoke_home, SMOKE_RUN)
     shutil.copytree(source.path / "preference", run.path / "preference")
-    shutil.copytree(source.work("features"), run.work("features"))
+    shutil.copytree(source.work_path("features"), run.work_path("features"))
     assert stage(run) == 7
     return run
 
@@ -144,7 +143,10 @@ def test_a_reward_model_that_is_missing_is_trained_again_to_the_same_weights(
 ) -> None:
     copied = RunDirectory(tmp_path / "kinds", trained.config)
     shutil.copytree(trained.path, copied.path)
-    read: Callable[[RunDirectory], dict] = lambda run: load_file(run.work("reward_models", lost, "model.safetensors"))  # noqa: E731
+
+    def read(run: RunDirectory) -> dict:
+        return load_file(run.work_path("reward_models", lost, "model.safetensors"))
+
     before = read(copied)
     (copied.path / "reward_model" / f"reward_models-{lost}.parquet").unlink()
     stage(copied)
