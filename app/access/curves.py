@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -29,18 +28,22 @@ _KEPT = 16
 Categories = tuple[str, ...]
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+_strengths = warehouse.cached(reads.strengths)
+
+
 def optimizers(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
     """The optimisers of a run."""
-    with warehouse.cursor(snapshot) as connection:
-        return tuple(reads.strengths(connection, run_id)["optimizer"].unique().sort())
+    return tuple(_strengths(snapshot, run_id)["optimizer"].unique().sort())
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def kl_coefficients(snapshot: Snapshot, run_id: str, optimizer: str) -> tuple[float, ...]:
-    """The KL penalties that an optimiser was used with, the default one first; none for one without penalties."""
-    with warehouse.cursor(snapshot) as connection:
-        return reads.kl_coefficients(connection, run_id, optimizer)
+kl_coefficients = warehouse.cached(reads.kl_coefficients)
+"""The KL penalties that an optimiser was used with, the default one first; none for one without penalties."""
+
+stopped_ppo = warehouse.cached(policies.stopped_ppo)
+"""PPO that went wrong, and why."""
+
+ppo_curves = warehouse.cached(policies.ppo_curves)
+"""What was recorded while policies were optimised by PPO."""
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Reading the policy values …")
@@ -157,17 +160,3 @@ def hacked(snapshot: Snapshot, run_id: str, categories: Categories) -> tuple[Wor
     samples = warehouse.rl_scores(snapshot, run_id)
     samples = samples.of_prompts(prompts_in(samples.categories, samples.subsets, categories or None, None, "RL-test"))
     return worst_picks(samples.scores_MPR), samples
-
-
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def stopped_ppo(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
-    """PPO that went wrong, and why."""
-    with warehouse.cursor(snapshot) as connection:
-        return policies.stopped_ppo(connection, run_id)
-
-
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def ppo_curves(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
-    """What was recorded while policies were optimised by PPO."""
-    with warehouse.cursor(snapshot) as connection:
-        return policies.ppo_curves(connection, run_id)

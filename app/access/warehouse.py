@@ -7,10 +7,11 @@ arrays and frozen results. Nothing else in `app` opens the warehouse.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import duckdb
 import numpy as np
@@ -28,6 +29,9 @@ from warehouse.metrics.test_set import FEWEST_PROMPTS, check, chosen_prompts
 from warehouse.reads import policies as reads_policies
 from warehouse.stats.across_pairs import EVERY
 from warehouse.study import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare, prepare_all
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 PLAIN = Source()
 """The initial policy's responses to the prompts in their own words."""
@@ -67,23 +71,35 @@ def cursor(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     return _database(snapshot).cursor()
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def runs(snapshot: Snapshot) -> pl.DataFrame:
-    """Table `run`, newest first."""
-    with cursor(snapshot) as connection:
-        return reads.runs(connection)
+def cached(
+    query: Callable[Concatenate[duckdb.DuckDBPyConnection, Arguments], Answer],
+    *,
+    entries: int = 16,
+    spinner: str | bool = False,
+) -> Callable[Concatenate[Snapshot, Arguments], Answer]:
+    """A function of `warehouse.reads` that takes a snapshot instead of a connection and keeps its latest answers.
+
+    Pass arguments by position: the cache takes a default that is left out for another key.
+    """
+
+    def read(snapshot: Snapshot, *arguments: Arguments.args, **options: Arguments.kwargs) -> Answer:
+        with cursor(snapshot) as connection:
+            return query(connection, *arguments, **options)
+
+    read.__qualname__ = f"{query.__module__}.{query.__qualname__}"  # by this name Streamlit tells caches apart
+    return st.cache_resource(max_entries=entries, show_spinner=spinner)(read)
+
+
+runs = cached(reads.runs, entries=4)
+"""Table `run`, newest first."""
+
+reward_models = cached(reads.reward_models, entries=_RUNS_KEPT)
+"""Table `reward_model` of a run."""
 
 
 def has_runs(snapshot: Snapshot | None) -> bool:
     """Whether there is anything to explore."""
     return snapshot is not None and not runs(snapshot).is_empty()
-
-
-@st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
-def reward_models(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
-    """Table `reward_model` of a run."""
-    with cursor(snapshot) as connection:
-        return reads.reward_models(connection, run_id)
 
 
 def score_cube(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> ScoreCube:
@@ -111,12 +127,13 @@ def policy_values(snapshot: Snapshot, run_id: str, policies: Policies) -> Policy
         )
 
 
-@st.cache_resource(max_entries=_RUNS_KEPT, show_spinner=False)
+_sources = cached(reads.sources, entries=_RUNS_KEPT)
+
+
 def sources(snapshot: Snapshot, run_id: str) -> dict[str, bool]:
     """Whose responses to the RM-test prompts there are, and whether they answered paraphrases too."""
-    with cursor(snapshot) as connection:
-        found = reads.sources(connection, run_id)
-    return {row["source"]: bool(row["paraphrase_responses"]) for row in found.iter_rows(named=True)}
+    answered = _sources(snapshot, run_id)
+    return {row["source"]: bool(row["paraphrase_responses"]) for row in answered.iter_rows(named=True)}
 
 
 @st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner=False)

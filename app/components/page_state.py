@@ -17,7 +17,7 @@ import streamlit as st
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
-from app.components import links, progress, trouble, words
+from app.components import glossary, links, progress, trouble, words
 from app.offers import Fitting
 from app.state import Chosen, PageChoice, from_query, to_query
 from app.views.runs import data
@@ -67,6 +67,7 @@ def begin(
         _choose_run(page.chosen, snapshot)
         if controls is not None:
             controls(page)
+        glossary.show()
         _watch(snapshot)
     st.title(title if isinstance(title, str) else title(page.chosen))
     trouble.notes(page.notes)

@@ -5,6 +5,8 @@ Responses to paraphrases are left out: everything here shows a prompt in its own
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 import numpy as np
 import polars as pl
@@ -105,7 +107,7 @@ def scores_of(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str
     ).pl()
 
 
-def prompt(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str) -> dict[str, object]:
+def prompt(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str) -> dict[str, Any]:
     """The row of one prompt. Raises UnknownName."""
     row = connection.execute("SELECT * FROM prompt WHERE run_id = ? AND prompt_id = ?", [run_id, prompt_id]).pl()
     if row.is_empty():

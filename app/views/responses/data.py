@@ -9,7 +9,6 @@ responses to the prompt: then 1 means the same for all reward models and policie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,41 +23,20 @@ from warehouse.study import spread_within_prompts
 _KEPT = 64
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner="Searching …")
-def found_prompts(
-    snapshot: Snapshot, run_id: str, split: str, categories: tuple[str, ...], subsets: tuple[str, ...], text: str
-) -> pl.DataFrame:
-    """Prompts that hold the text, or have a response that does."""
-    with warehouse.cursor(snapshot) as connection:
-        return responses.found_prompts(connection, run_id, split, categories, subsets, text)
+found_prompts = warehouse.cached(responses.found_prompts, entries=_KEPT, spinner="Searching …")
+"""Prompts that hold the text, or have a response that does."""
 
+prompt = warehouse.cached(responses.prompt, entries=_KEPT)
+"""One prompt."""
 
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def prompt(snapshot: Snapshot, run_id: str, prompt_id: str) -> dict[str, Any]:
-    """One prompt."""
-    with warehouse.cursor(snapshot) as connection:
-        return responses.prompt(connection, run_id, prompt_id)
+answered_by = warehouse.cached(responses.answered_by, entries=_KEPT)
+"""The policies that answered a prompt."""
 
+responses_to = warehouse.cached(responses.responses_to, entries=8 * _KEPT)
+"""What a policy answered to a prompt."""
 
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def answered_by(snapshot: Snapshot, run_id: str, prompt_id: str) -> pl.DataFrame:
-    """The policies that answered a prompt."""
-    with warehouse.cursor(snapshot) as connection:
-        return responses.answered_by(connection, run_id, prompt_id)
-
-
-@st.cache_resource(max_entries=8 * _KEPT, show_spinner=False)
-def responses_to(snapshot: Snapshot, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
-    """What a policy answered to a prompt."""
-    with warehouse.cursor(snapshot) as connection:
-        return responses.responses_to(connection, run_id, prompt_id, policy_id)
-
-
-@st.cache_resource(max_entries=8 * _KEPT, show_spinner=False)
-def scores_of(snapshot: Snapshot, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
-    """All scores of what a policy answered to a prompt."""
-    with warehouse.cursor(snapshot) as connection:
-        return responses.scores_of(connection, run_id, prompt_id, policy_id)
+scores_of = warehouse.cached(responses.scores_of, entries=8 * _KEPT)
+"""All scores of what a policy answered to a prompt."""
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the scores …")

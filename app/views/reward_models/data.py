@@ -40,25 +40,16 @@ class ScoresSaid:
     edges: NDArray[np.float64]
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def training_curves(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
-    """Curves of all reward models of a run."""
-    with warehouse.cursor(snapshot) as connection:
-        return training.training_curves(connection, run_id)
+training_curves = warehouse.cached(training.training_curves)
+"""Curves of all reward models of a run."""
 
+flipped_pairs = warehouse.cached(training.flipped_pairs)
+"""How many training pairs of each reward model were flipped."""
 
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def flipped_pairs(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
-    """How many training pairs of each reward model were flipped."""
-    with warehouse.cursor(snapshot) as connection:
-        return training.flipped_pairs(connection, run_id)
+validation_pairs = warehouse.cached(training.validation_pairs)
+"""How many pairs the reward models were validated on."""
 
-
-@st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def validation_pairs(snapshot: Snapshot, run_id: str) -> int:
-    """How many pairs the reward models were validated on."""
-    with warehouse.cursor(snapshot) as connection:
-        return training.validation_pairs(connection, run_id)
+_response_tokens = warehouse.cached(responses.response_tokens, entries=4)
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Measuring the reward models …")
@@ -71,7 +62,7 @@ def scores_said(snapshot: Snapshot, run_id: str, categories: tuple[str, ...]) ->
     return ScoresSaid(
         cube=cube,
         variances=reward_variances(cube),
-        lengths=length_correlations(cube, _tokens(snapshot, run_id)[chosen]),
+        lengths=length_correlations(cube, _response_tokens(snapshot, run_id, "rm_test")[chosen]),
         agreement=agreement(_accuracy(snapshot, run_id), chosen),
         shares_MB=shares_MB,
         edges=edges,
@@ -84,12 +75,6 @@ def reliability_of(
 ) -> Reliability:
     """The proxy's confidence against how often it is right about the golden's order."""
     return reliability(scores_said(snapshot, run_id, categories).cube, golden, proxy)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _tokens(snapshot: Snapshot, run_id: str) -> NDArray[np.int64]:
-    with warehouse.cursor(snapshot) as connection:
-        return responses.response_tokens(connection, run_id, "rm_test")
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

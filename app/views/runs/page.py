@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.access import sign_in, warehouse
 from app.access.warehouse import Snapshot
-from app.components import page_state, trouble, words
+from app.components import glossary, page_state, trouble, words
 from app.state import RunsChoice
 from app.views.runs import card, compare, data, forms
 
@@ -16,6 +16,8 @@ def show() -> None:
     st.title("Runs")
     st.caption(words.data_folder(warehouse.home()) + data.why_read_only())
     sign_in.show()
+    with st.sidebar:
+        glossary.show()
     snapshot = warehouse.snapshot()
     published: list[str] = []
     with trouble.shown():

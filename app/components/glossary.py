@@ -1,0 +1,54 @@
+"""The terms a newcomer lacks, one line each: all of them behind a button in every sidebar, a few where a page starts.
+
+The words of a measure, a correlation or an optimiser are in `warehouse.metrics.catalogue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+TERMS: Mapping[str, str] = {
+    "policy": "the language model that writes the responses; the *initial* policy is the one before optimisation.",
+    "reward model": "a model that scores a response; policies are optimised to get high scores.",
+    "golden": "the reward model that plays ground truth: its scores count as the true quality of a response.",
+    "proxy": "any other reward model: the policy is optimised against it and then judged by the golden.",
+    "gain": "how much a policy's mean golden score rises above that of the initial policy.",
+    "NDR": "normalised drop ratio: the golden gain from optimising the proxy, divided by the gain from optimising the "
+    "golden itself. 1: nothing is lost; 0: no gain; below 0: worse than not optimising.",
+    "regret": "1 − NDR: the share of the achievable gain that is lost.",
+    "measure": "a way to judge a proxy on a test set of preferences, for example accuracy.",
+    "accuracy": "share of response pairs that the proxy orders as the golden does. *Plain accuracy* asks about one "
+    "pair per prompt, as benchmarks do.",
+    "ξ": "Chatterjee's rank correlation: how nearly the golden score is a function of the proxy's; 0 if unrelated.",
+    "Kendall τ": "agreement of two orders: pairs ordered alike minus pairs ordered differently, as a share; 1 is "
+    "perfect agreement, 0 is none.",
+    "best-of-n": "draw n responses and keep the one that the reward model scores highest.",
+    "PPO": "reinforcement learning that trains the policy's weights to raise its reward.",
+    "strength": "how hard a policy is optimised: n for best-of-n, training steps for PPO.",
+    "KL": "distance of a policy from the initial one (Kullback–Leibler divergence, in nats); 0 means unchanged.",
+    "overoptimisation": "the proxy's score keeps rising while the golden's stops or falls (Goodhart's law).",
+    "γ": "degree of overoptimisation: area between the golden gains of optimising the golden and the proxy, as a share "
+    "of the former; 0 is none.",
+    "RM-test prompts": "prompts on which reward models are measured.",
+    "RL-test prompts": "other prompts, on which the optimised policies are judged.",
+    "95% interval": "values that fit the data, found by resampling it (bootstrap); a wide one means little is known.",
+    "undefined": "left out: the golden's own gain cannot be distinguished from zero, so no share of it can be lost.",
+}
+"""Each term and its explanation in Markdown, in the order in which a reader needs them."""
+
+
+def explain(*terms: str) -> str:
+    """One line of Markdown that explains these terms, for the place where a page first uses them."""
+    return " · ".join(_line(term) for term in terms)
+
+
+def show() -> None:
+    """Draw the button that opens the whole glossary."""
+    with st.popover("Glossary", icon=":material/menu_book:", type="tertiary"):
+        st.markdown("\n\n".join(_line(term) for term in TERMS))
+
+
+def _line(term: str) -> str:
+    return f"**{term[:1].upper()}{term[1:]}**: {TERMS[term]}"
