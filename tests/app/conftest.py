@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.app import simulated
-from tests.app.study import Study, publish
+from tests.helpers import simulated
+from tests.helpers.study import Study, publish
 
 _TIMEOUT_S = 60.0
 

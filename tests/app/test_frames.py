@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from app.access import frames
-from tests.app.small import NAMES, REWARD_MODELS, evaluation, pairs
+from tests.helpers.small import NAMES, REWARD_MODELS, evaluation, pairs
 
 PICKS = pl.DataFrame(
     {

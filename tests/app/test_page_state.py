@@ -8,8 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import app
-from tests.app import simulated
-from tests.app.reading import address
+from tests.helpers import simulated
+from tests.helpers.reading import address
 
 
 @pytest.fixture(scope="module")

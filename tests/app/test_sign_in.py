@@ -12,9 +12,9 @@ from streamlit.testing.v1 import AppTest
 from app.access import sign_in
 from app.views.runs import data
 from pipeline.runs import jobs
-from tests.app import simulated
 from tests.app.conftest import OpenPage
-from tests.app.reading import said
+from tests.helpers import simulated
+from tests.helpers.reading import said
 from tests.warehouse.exchange import files
 
 PROVIDER = '[auth]\nredirect_uri = "http://localhost/oauth2callback"\ncookie_secret = "0123456789abcdef"\n'

@@ -11,7 +11,7 @@ from app.state import Policies, Selection
 from app.views.measures import data
 from app.views.overview import text as overview_text
 from app.views.test_sets import text as test_sets_text
-from tests.app.small import evaluation
+from tests.helpers.small import evaluation
 from tests.warehouse.claims.studies import of_noise
 from warehouse.claims.constructions import _better
 from warehouse.claims.findings import better

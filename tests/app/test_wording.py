@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.components import words
 from app.state import Selection
-from tests.app.small import OPTIONS, evaluation
+from tests.helpers.small import OPTIONS, evaluation
 from warehouse.study import Estimate
 
 

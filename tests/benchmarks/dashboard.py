@@ -30,11 +30,11 @@ import streamlit as st
 from playwright.sync_api import Browser, sync_playwright
 from streamlit.testing.v1 import AppTest
 
-from tests.app.study import Study, publish
 from tests.benchmarks.baselines import json_line
 from tests.benchmarks.dashboard_studies import PAPER, RECORDED, VIEWS, Change, changes
 from tests.benchmarks.document import insert
 from tests.browser import serving
+from tests.helpers.study import Study, publish
 
 ROUNDS = 5
 FIRST_VIEWS = 3

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.app.study import Study
+from tests.helpers.study import Study
 
 _PPO: dict[str, Any] = {"ppo_steps": (6, 12, 24), "penalties": (0.02, 0.05, 0.1), "swept": 3, "offset": 1.0}
 

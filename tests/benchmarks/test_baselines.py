@@ -35,7 +35,8 @@ def test_the_last_line_has_the_figures() -> None:
 @pytest.mark.parametrize("name", baselines.COMMANDS)
 def test_every_benchmark_prints_such_a_line(name: str) -> None:
     module, *_ = baselines.COMMANDS[name]
-    source = (Path(baselines.__file__).parent / f"{module}.py").read_text()
+    path = Path(baselines.__file__).parent / module
+    source = (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
     assert re.search(r"^\s*print\(json_line\(", source, re.MULTILINE)
 
 

@@ -11,9 +11,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from pipeline.runs import jobs
 from pipeline.runs.delete import delete
-from tests.app.publishing import copy_of, publish_again
 from tests.browser.conftest import OpenAddress, Serve
 from tests.conftest import righttree
+from tests.helpers.publishing import copy_of, publish_again
 from warehouse.study import MEASURES
 
 pytestmark = pytest.mark.browser

@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from pipeline.runs import jobs
-from tests.app import simulated
 from tests.browser.conftest import OpenAddress
 from tests.browser.serving import free_port, served, served_by
+from tests.helpers import simulated
 from tests.reliability.streamlit_client import Session, has_key, keyed
 
 pytest.importorskip("authlib", reason="signing in needs Authlib: pip install 'righttree[sign-in]'")

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from tests.benchmarks.document import RELIABILITY, insert
 from tests.conftest import righttree_process
-from tests.reliability import hostile, killing, publishing, sessions
+from tests.reliability import killing, publishing, sessions
+from tests.reliability.hostile import kinds
 
 KILLS, CASES, VISITORS, SECONDS = 50, 12_000, 25, 60.0
 _PROFILE = "smoke"
@@ -39,10 +40,10 @@ def hostile_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool]
     logging.disable(logging.WARNING)  # Streamlit's, about caches outside of a page
     lines = ["| input | cases | accepted whole | refused in one line | seconds |", "|---|---:|---:|---:|---:|"]
     total = 0
-    for number, (name, kind) in enumerate(hostile.KINDS.items()):
+    for number, (name, kind) in enumerate(kinds.KINDS.items()):
         folder = place / str(number)
         folder.mkdir()
-        tried = hostile.fuzz(name, folder, round(wanted.cases * kind.share))
+        tried = kinds.fuzz(name, folder, round(wanted.cases * kind.share))
         total += tried.cases
         refused = tried.cases - tried.accepted
         lines.append(f"| {kind.title} | {tried.cases:,} | {tried.accepted:,} | {refused:,} | {tried.seconds:.0f} |")

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.app.study import Study, publish
 from tests.browser.serving import served_by
+from tests.helpers.study import Study, publish
 from tests.reliability.streamlit_client import Session, Widget
 
 STUDY = Study(reward_models=8, prompts=16, responses=8, samples=16, ppo_steps=(5, 10, 20, 40), paraphrases=True)

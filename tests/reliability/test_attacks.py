@@ -27,10 +27,10 @@ from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import InvalidConfig, ModelUnavailable, PipelineError
 from pipeline.runs import jobs
-from tests.app import simulated
 from tests.app.conftest import OpenPage
-from tests.app.reading import said
 from tests.browser.serving import served_by
+from tests.helpers import simulated
+from tests.helpers.reading import said
 from tests.pipeline.runs.test_uploads import Attack
 from tests.reliability.streamlit_client import Session, has_key, keyed
 from warehouse import exchange, reads, store

@@ -1,4 +1,7 @@
-"""A full disk, one that may not be written, a file that may not grow: one clear line, and what was there stays."""
+"""A full disk, one that may not be written, a file that may not grow: one clear line, and what was there stays.
+
+Last, a disk that fills up while a run works: the run goes on once there is room.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,12 @@ from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import NotWritten
 from pipeline.runs import jobs
+from tests.app.conftest import OpenPage
+from tests.conftest import TINY_RUN
+from tests.reliability.conftest import Resume
 from tests.reliability.disks import Disk
-from tests.reliability.hostile_cases import refused
+from tests.reliability.hostile.cases import refused
+from tests.reliability.undone import assert_like_the_uninterrupted, copied, half_written, stage_parts, undo
 from tests.warehouse.exchange import files
 from tests.warehouse.rows import tiny_run
 from warehouse import ingest, reads, store
@@ -136,3 +143,42 @@ def test_a_file_that_may_not_grow_is_one_line_of_the_command_line(tmp_path: Path
     assert "File too large" in line
     assert published(home) == {"first": 12}
     assert list(home.glob(".warehouse-*")) == []
+
+
+@pytest.mark.parametrize("disk", ["512m"], indirect=True)
+@pytest.mark.parametrize("stage", ["reward_models", "test_responses", "ppo", "publish"])
+def test_a_run_whose_disk_fills_up_in_a_stage_says_so_and_goes_on_once_there_is_room(
+    disk: Disk,
+    tiny_home: Path,
+    stage: str,
+    resume: Resume,
+    capsys: pytest.CaptureFixture[str],
+    open_view: OpenPage,
+) -> None:
+    ingest.publish(disk.home, tiny_run("first"), "test")
+    run = copied(tiny_home, disk.home)
+    parts = len(stage_parts(run, stage))
+    writes = undo(run, stage)
+    if stage == "publish":
+        writes = (tiny_home / str(store.build_id(tiny_home))).stat().st_size
+    disk.fill(leave_bytes=writes // 2)
+
+    assert resume(disk.home) == 2
+    *_, line = (said := capsys.readouterr().err).splitlines()
+    assert "Traceback" not in said
+    assert re.fullmatch(r"righttree: [^:]* cannot be written \(.*No space left on device.*\).* make room.*", line)
+    status = jobs.status(disk.home, TINY_RUN)
+    assert (status.state, status.error) == ("failed", line.removeprefix("righttree: "))
+    page = open_view("runs", disk.home)
+    assert not page.exception
+    assert any("No space left on device" in error.value for error in page.error)
+    assert not run.is_done(stage)
+    assert (parts == 0) == (stage == "publish")
+    assert stage == "publish" or len(stage_parts(run, stage)) < parts
+    assert half_written(disk.home) == []
+    assert published(disk.home) == {"first": 12}
+
+    disk.make_room()
+    assert resume(disk.home) == 0
+    assert_like_the_uninterrupted(disk.home, tiny_home)
+    assert set(published(disk.home)) == {"first", TINY_RUN}

@@ -12,7 +12,7 @@ from app.charts.pairs import matrix, scatter
 from app.charts.runs import timings
 from app.charts.style import interval_band
 from app.views.runs import text
-from tests.app.small import NAMES, pairs
+from tests.helpers.small import NAMES, pairs
 from warehouse.study import MEASURES
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.charts import export
 from app.charts.pairs import matrix, scatter
 from app.charts.style import interval_band
-from tests.app.small import pairs
+from tests.helpers.small import pairs
 from warehouse.study import MEASURES
 
 CHARTS = [scatter(pairs(), MEASURES["accuracy"]), matrix(pairs(), "ndr", MEASURES["accuracy"])]

@@ -9,8 +9,8 @@ import pytest
 
 import app.views
 from tests.app.conftest import OpenPage
-from tests.app.reading import charts, said
-from tests.app.study import Study, publish
+from tests.helpers.reading import charts, said
+from tests.helpers.study import Study, publish
 from warehouse import ingest, store
 from warehouse.schema import TABLES
 

@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from app.access import frames, warehouse
 from app.state import Selection
-from tests.app import simulated
 from tests.app.conftest import OpenPage
-from tests.app.publishing import copy_of, publish_again
-from tests.app.small import REWARD_MODELS, evaluation
 from tests.conftest import righttree
+from tests.helpers import simulated
+from tests.helpers.publishing import copy_of, publish_again
+from tests.helpers.small import REWARD_MODELS, evaluation
 from warehouse import reads, store
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import OpenPage
-from tests.app.reading import charts, said
-from tests.app.study import Study, publish
+from tests.helpers.reading import charts, said
+from tests.helpers.study import Study, publish
 from warehouse import store
 from warehouse.reads import policies
 from warehouse.schema import RL_ALGORITHMS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.app import simulated
 from tests.app.conftest import OpenPage
+from tests.helpers import simulated
 from warehouse.study import MEASURES
 
 

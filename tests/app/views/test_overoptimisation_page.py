@@ -13,8 +13,8 @@ from app.charts.curves import gains, goodhart
 from app.views.overoptimisation import data
 from app.views.overoptimisation import text as overoptimisation_text
 from tests.app.conftest import OpenPage
-from tests.app.reading import address, charts, said
-from tests.app.study import MARKUP, Study, publish
+from tests.helpers.reading import address, charts, said
+from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
 from warehouse.metrics.worst_picks import worst_picks
 from warehouse.reads import policies

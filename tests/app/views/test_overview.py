@@ -12,9 +12,9 @@ from app.components import links
 from app.views.overview import data
 from app.views.overview import text as overview_text
 from tests.app.conftest import OpenPage
-from tests.app.reading import address, charts, said
-from tests.app.small import evaluation
-from tests.app.study import Study, publish
+from tests.helpers.reading import address, charts, said
+from tests.helpers.small import evaluation
+from tests.helpers.study import Study, publish
 from warehouse import paper, reads, store
 from warehouse.claims.findings import Finding
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict

@@ -9,8 +9,8 @@ import pytest
 
 from app.views.responses import data
 from tests.app.conftest import OpenPage
-from tests.app.reading import address, charts, said
-from tests.app.study import MARKUP, Study, publish
+from tests.helpers.reading import address, charts, said
+from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
 
 VIEW = "responses"

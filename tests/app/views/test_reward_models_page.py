@@ -8,8 +8,8 @@ import pytest
 
 from app.views.reward_models import data
 from tests.app.conftest import OpenPage
-from tests.app.reading import address, charts, figures, said
-from tests.app.study import Study, publish
+from tests.helpers.reading import address, charts, figures, said
+from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.metrics.agreement import agreement
 from warehouse.study import prepare

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.views.runs import data, text
-from tests.app.small import evaluation
+from tests.helpers.small import evaluation
 
 FACTS = {
     "config": {"seed": 0, "test": {"rl_test_samples": 8}, "same": True},

@@ -17,10 +17,10 @@ from pipeline.config import Config, load_profile
 from pipeline.runs import RunDirectory, jobs
 from pipeline.runs.progress import Progress
 from pipeline.stages import STAGES
-from tests.app import simulated
 from tests.app.conftest import OpenPage
-from tests.app.reading import address, said
-from tests.app.study import filled
+from tests.helpers import simulated
+from tests.helpers.reading import address, said
+from tests.helpers.study import filled
 from tests.warehouse.exchange import files
 from warehouse import reads, store
 from warehouse.schema import TABLES

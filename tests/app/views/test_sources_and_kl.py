@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import OpenPage
-from tests.app.reading import address, said
-from tests.app.study import Study, publish
+from tests.helpers.reading import address, said
+from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.reads import policies
 from warehouse.study import ScoreCube, evaluate

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.offers import STUDIES
-from tests.app import simulated
 from tests.app.conftest import OpenPage
-from tests.app.reading import address, said
+from tests.helpers import simulated
+from tests.helpers.reading import address, said
 from warehouse import reads, store
 from warehouse.schema import CATEGORIES
 from warehouse.study import TestSet, evaluate

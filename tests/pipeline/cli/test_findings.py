@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import main
-from tests.app.study import Study, publish
 from tests.conftest import SMOKE_RUN, righttree
+from tests.helpers.study import Study, publish
 from warehouse.claims import CLAIMS
 
 WHOLE = Study(run_id="a|run*", reward_models=5, ppo_steps=(5, 10, 20), penalties=(0.1,), paraphrases=True)

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.__main__ import build_parser, main
 from pipeline.cli import measure
-from tests.app.study import Study, publish
+from tests.helpers.study import Study, publish
 from tests.warehouse.study.simulate import study
 from warehouse.study import TestSet, evaluate
 

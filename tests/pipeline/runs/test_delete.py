@@ -14,8 +14,8 @@ from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import ReadOnly, RunBusy, UnknownRun
 from pipeline.runs import jobs
-from tests.app import simulated
 from tests.conftest import righttree
+from tests.helpers import simulated
 from warehouse import ingest, reads, store
 from warehouse.errors import WarehouseError
 from warehouse.schema import TABLES

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import InvalidUpload, PipelineError
 from pipeline.runs import exchange as runs_exchange
 from pipeline.runs import jobs
-from tests.app import simulated
+from tests.helpers import simulated
 from tests.warehouse.exchange import files
 from warehouse import exchange as warehouse_exchange
 from warehouse import reads, store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app import simulated
+from tests.helpers import simulated
 from warehouse import exchange
 from warehouse.errors import InvalidRows, UnknownName
 

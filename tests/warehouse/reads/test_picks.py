@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.app.study import Study, publish
+from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.metrics.cube import ScoreCube
 from warehouse.reads import responses

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.app.study import Study, publish
-from tests.app.study import rows as study_rows
+from tests.helpers.study import Study, publish
+from tests.helpers.study import rows as study_rows
 from tests.warehouse.rows import inserted, tiny_run
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice

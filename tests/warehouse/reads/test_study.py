@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.app.study import Study, publish
+from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.reads import policies, study

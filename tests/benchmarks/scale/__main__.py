@@ -22,13 +22,13 @@ import duckdb
 
 from pipeline import runs
 from pipeline.stages.publish import publish_run
-from tests.benchmarks import scale_paper
 from tests.benchmarks.apart import Measured, apart
 from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import SCALE, insert
 from tests.benchmarks.machine import Others, described, write_rate
-from tests.benchmarks.scale_actions import Timed, explored
-from tests.benchmarks.scale_study import Scale, write
+from tests.benchmarks.scale import paper
+from tests.benchmarks.scale.actions import Timed, explored
+from tests.benchmarks.scale.study import Scale, write
 from warehouse import store
 from warehouse.schema import TABLES
 
@@ -189,7 +189,7 @@ def main() -> None:
         found = measure(home, scale, arguments.rounds, round(arguments.most_gib * 2**30))
         sections = {f"scale {arguments.times}": section(found, others, arguments.most_gib)}
         if arguments.times == 1:
-            sections["on paper"] = scale_paper.section(found.tables)
+            sections["on paper"] = paper.section(found.tables)
         for name, text in sections.items():
             print(text, end="\n\n")
             if not arguments.print:

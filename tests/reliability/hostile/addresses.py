@@ -14,8 +14,8 @@ from app.access.warehouse import Snapshot
 from app.components import controls
 from app.offers import Fitting, Options, fit_options
 from app.state import Selection, from_query, parameter, to_query
-from tests.app.study import Study, publish
-from tests.reliability.hostile_cases import hostile_text, refused
+from tests.helpers.study import Study, publish
+from tests.reliability.hostile.cases import hostile_text, refused
 
 STUDY = Study(ppo_steps=(5, 10), sources=("other",), paraphrases=True)
 PAGES = (

@@ -21,7 +21,7 @@ from pipeline import runs
 from pipeline.cost import estimate
 from pipeline.prompts import load_prompts
 from pipeline.runs import RunDirectory
-from tests.app.study import filled
+from tests.helpers.study import filled
 from warehouse.reads import INITIAL
 from warehouse.schema import CATEGORIES, TABLES
 from warehouse.study import best_of_n_kl_bound

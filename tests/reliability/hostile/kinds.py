@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.reliability import hostile_addresses, hostile_folder, hostile_settings
+from tests.reliability.hostile import addresses, folder, settings
 
 Prepare = Callable[[Path], Any]
 Attempt = Callable[[Random, Any], bool]
@@ -26,13 +26,13 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "file": Kind("files to import, mutated", hostile_folder.data_folder, hostile_folder.upload_file, 0.08),
-    "archive": Kind("exported runs, mutated", hostile_folder.data_folder, hostile_folder.upload_archive, 0.12),
-    "upload name": Kind("names of uploads", hostile_folder.data_folder, hostile_folder.upload_under_name, 0.1),
-    "run id": Kind("ids of runs", hostile_folder.data_folder, hostile_folder.name_run, 0.2),
-    "profile": Kind("profiles, mutated", lambda place: place, hostile_settings.load_file, 0.25),
-    "settings": Kind("settings of a form", lambda place: place, hostile_settings.change_settings, 0.15),
-    "address": Kind("addresses", hostile_addresses.dashboard, hostile_addresses.follow_link, 0.1),
+    "file": Kind("files to import, mutated", folder.data_folder, folder.upload_file, 0.08),
+    "archive": Kind("exported runs, mutated", folder.data_folder, folder.upload_archive, 0.12),
+    "upload name": Kind("names of uploads", folder.data_folder, folder.upload_under_name, 0.1),
+    "run id": Kind("ids of runs", folder.data_folder, folder.name_run, 0.2),
+    "profile": Kind("profiles, mutated", lambda place: place, settings.load_file, 0.25),
+    "settings": Kind("settings of a form", lambda place: place, settings.change_settings, 0.15),
+    "address": Kind("addresses", addresses.dashboard, addresses.follow_link, 0.1),
 }
 
 

@@ -8,7 +8,7 @@ from random import Random
 
 from pipeline.config import Config, load_profile, profile_names, validated
 from pipeline.runs import jobs
-from tests.reliability.hostile_cases import hostile_text, hostile_value, mutated, refused
+from tests.reliability.hostile.cases import hostile_text, hostile_value, mutated, refused
 
 PROFILES = {
     name: (resources.files("pipeline") / "profiles" / f"{name}.toml").read_text(encoding="utf-8")

@@ -17,11 +17,11 @@ from pipeline.cost.costs import Rates
 from pipeline.cost.model_size import KNOWN
 from pipeline.runs.progress import Progress
 from pipeline.stages import best_of_n
-from tests.benchmarks import scale_paper
 from tests.benchmarks.apart import apart
 from tests.benchmarks.machine import Others
-from tests.benchmarks.scale import Figures, measure, section
-from tests.benchmarks.scale_study import Scale, write
+from tests.benchmarks.scale import paper
+from tests.benchmarks.scale.__main__ import Figures, measure, section
+from tests.benchmarks.scale.study import Scale, write
 from tests.conftest import SMOKE_RUN
 from warehouse import reads, store
 from warehouse.study import best_of_n_values
@@ -50,11 +50,11 @@ def test_every_figure_comes_out(figures: Figures) -> None:
 
 
 def test_rows_are_those_of_the_formulas(figures: Figures) -> None:
-    expected = {name: round(scale_paper.of(formula, SIZES)) for name, formula in scale_paper.ROWS.items()}
+    expected = {name: round(paper.of(formula, SIZES)) for name, formula in paper.ROWS.items()}
     del expected["policy_value of best-of-n"]
     assert {name: figures.tables[name][0] for name in expected} == expected
     assert figures.published.found == {name: rows for name, (rows, _) in figures.tables.items()}
-    assert "not kept: 191,310,000" in scale_paper.section(figures.tables | {"response": (1, 50)})
+    assert "not kept: 191,310,000" in paper.section(figures.tables | {"response": (1, 50)})
 
 
 def test_scores_are_those_drawn_and_the_less_noisy_reward_models_agree_more(figures: Figures, home: Path) -> None:
@@ -90,17 +90,17 @@ def test_formulas_hold_on_a_run_of_the_pipeline(smoke_home: Path) -> None:
         there["policy_value"] = count("policy_value", "policy_id NOT LIKE 'bon%'")
         there["policy_value of best-of-n"] = count("policy_value", "policy_id LIKE 'bon%'")
     there["response"] -= train
-    assert {name: round(scale_paper.of(formula, sizes)) for name, formula in scale_paper.ROWS.items()} == there
+    assert {name: round(paper.of(formula, sizes)) for name, formula in paper.ROWS.items()} == there
 
 
 def test_work_is_that_of_the_pipelines_own_estimate() -> None:
-    sizes, work = scale_paper.reference_sizes(), estimate.work(estimate.reference().config)
+    sizes, work = paper.reference_sizes(), estimate.work(estimate.reference().config)
     sampled = 2 * KNOWN[EMBEDDED_MODEL].parameters / Rates().sampling  # a token's operations, at the peak's rate
     read = sampled * Rates().sampling / Rates().reading
     units = {"test_responses": sampled, "scores": read, "best_of_n": 1.0, "ppo": sampled}
     for stage, unit in units.items():
-        assert unit * scale_paper.of(scale_paper.WORK[stage], sizes) == pytest.approx(work[stage], rel=2e-3), stage
-        assert scale_paper.seconds(stage, sizes) == estimate.reference().stages[stage]["work_s"]
+        assert unit * paper.of(paper.WORK[stage], sizes) == pytest.approx(work[stage], rel=2e-3), stage
+        assert paper.seconds(stage, sizes) == estimate.reference().stages[stage]["work_s"]
 
 
 def test_best_of_n_of_very_many_values_is_left_to_the_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

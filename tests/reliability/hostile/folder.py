@@ -10,7 +10,7 @@ from random import Random
 from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.runs import jobs
-from tests.reliability.hostile_cases import hostile_text, mutated, refused
+from tests.reliability.hostile.cases import hostile_text, mutated, refused
 from tests.warehouse.exchange.test_import_fuzz import SAMPLES, beside
 from tests.warehouse.rows import tiny_run
 from warehouse import exchange, ingest, reads, store

@@ -1,0 +1,1 @@
+"""Simulated studies for the dashboard and the warehouse, and what reads a page as a visitor does."""

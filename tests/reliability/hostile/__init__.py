@@ -1,0 +1,1 @@
+"""Hostile input of every kind: how it is drawn, tried and judged."""
