@@ -177,8 +177,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _data(arguments: argparse.Namespace) -> int:
-    from pipeline.data_sets.gather import Rules, gather
-    from pipeline.data_sets.report import report, write
+    from pipeline.data_sets.gather import Rules, gather, report, write
 
     rules = Rules(
         arguments.seed,

@@ -1,7 +1,7 @@
 """Files with rows: Parquet, JSONL, JSON or CSV, the last three also gzipped, from a file, a folder or an `hf://` path.
 
-Parquet and `hf://` are scanned by Polars, which reads the wanted columns only. The others are read whole, by the
-readers that name the line of what is wrong.
+Parquet and `hf://` are scanned by Polars, which reads only the columns that are asked for. The others are read whole,
+by readers that name the line of an error.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
-from pipeline.data_sets.pair import Row
+from pipeline.data_sets.pairs import Row
 from pipeline.errors import InvalidDataSet
 from warehouse.errors import InvalidRows
 from warehouse.exchange.files import read_csv, read_json, read_jsonl
@@ -40,27 +41,30 @@ _BATCH_ROWS = 4096
 
 @dataclass(frozen=True)
 class Table:
-    """A file's rows, not read yet where it can be scanned."""
+    """A file's rows; read only when asked for, if it can be scanned."""
 
     name: str
     frame: pl.LazyFrame
     columns: tuple[str, ...]
 
+    @classmethod
+    def of(cls, name: str, frame: pl.LazyFrame) -> Self:
+        return cls(name, frame, tuple(frame.collect_schema().names()))
+
     def rows(self, columns: tuple[str, ...], limit: int | None = None) -> Iterator[Row]:
-        """The columns of all rows, or of the first `limit`. Raises InvalidDataSet where they cannot be read."""
-        frame = self.frame.select(columns)
+        """The columns of all rows, or of the first `limit`. Raises InvalidDataSet if they cannot be read."""
         try:
-            found = (frame if limit is None else frame.head(limit)).collect()
+            frame = self.frame.select(columns).slice(0, limit).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise InvalidDataSet(f"{self.name}: cannot be read ({first_line(error)}); {CUT}") from error
-        for batch in found.iter_slices(_BATCH_ROWS):
+        for batch in frame.iter_slices(_BATCH_ROWS):
             yield from batch.iter_rows(named=True)
 
 
 def tables(place: str) -> Iterator[Table]:
-    """The files at a place, one after the other: those of a folder by name, whatever folders they are in.
+    """The files at a place, one after the other; a folder's files, also in its subfolders, sorted by path.
 
-    Raises InvalidDataSet for a place that is not there, has no file of a known kind, or one that cannot be read.
+    Raises InvalidDataSet for a place that does not exist, has no file of a known kind, or one that cannot be read.
     """
     if place.startswith(_HUB):
         yield _of_hub(place)
@@ -85,10 +89,12 @@ def _extension(path: Path) -> str:
 def _of_hub(place: str) -> Table:
     extension = Path(place).suffix.lower()
     if extension not in _SCANNERS:
-        raise InvalidDataSet(f"{place}: got ending {extension!r}, wanted one of {', '.join(_SCANNERS)}; {_HUB_ADVICE}")
+        raise InvalidDataSet(
+            f"{place}: files that end with {extension!r} cannot be read from the hub, only {', '.join(_SCANNERS)}; "
+            f"{_HUB_ADVICE}"
+        )
     try:
-        frame = _SCANNERS[extension](place)
-        return Table(place, frame, tuple(frame.collect_schema().names()))
+        return Table.of(place, _SCANNERS[extension](place))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InvalidDataSet(
             f"{place}: cannot be read ({first_line(error)}); check network and path, or download it: {_HUB_ADVICE}"
@@ -98,19 +104,20 @@ def _of_hub(place: str) -> Table:
 def _of_file(path: Path) -> Table:
     extension = _extension(path)
     if extension not in EXTENSIONS:
-        raise InvalidDataSet(f"{path}: got ending {path.suffix!r}; give one of {', '.join(EXTENSIONS)}, or .gz of them")
+        raise InvalidDataSet(
+            f"{path}: files that end with {path.suffix!r} cannot be read; give one of {', '.join(EXTENSIONS)}, or .gz "
+            "of them"
+        )
     try:
         if extension == ".parquet":
-            frame = pl.scan_parquet(path, glob=False)
-            return Table(path.name, frame, tuple(frame.collect_schema().names()))
+            return Table.of(path.name, pl.scan_parquet(path, glob=False))
         content = path.read_bytes()
         if path.suffix.lower() == ".gz":
             content = gzip.decompress(content)
-        sheet = _READERS[extension](path.name, content)
+        return Table.of(path.name, _READERS[extension](path.name, content).frame.lazy())
     except InvalidRows as error:
         raise InvalidDataSet(str(error)) from error
     except (pl.exceptions.PolarsError, OSError, EOFError) as error:
         raise InvalidDataSet(
-            f"{path}: cannot be read ({first_line(error)}); check the path, or get it again"
+            f"{path}: cannot be read ({first_line(error)}); check the path, or download it again"
         ) from error
-    return Table(path.name, sheet.frame.lazy(), tuple(sheet.frame.columns))

@@ -27,9 +27,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.context import Context, StageResult
-from pipeline.data_sets.conversation import opening
-from pipeline.data_sets.gather import Rules, gather
-from pipeline.data_sets.report import report
+from pipeline.data_sets.gather import Rules, gather, report
+from pipeline.data_sets.pairs import first_user_turn
 from pipeline.errors import InvalidConfig, InvalidDataSet
 from warehouse.schema import TABLES
 
@@ -76,8 +75,10 @@ def pairs_of_files(context: Context) -> pl.DataFrame:
     pairs, counts = gather(settings.files, rules)
     for line in report(counts).splitlines():
         context.progress.say(line)
-    tested = {opening(text) for text in context.run.read("prompt").filter(pl.col("split") != "rm_train")["text"]}
-    on_test = [opening(prompt) in tested for prompt in pairs["prompt"]]
+    tested = {
+        first_user_turn(text) for text in context.run.read("prompt").filter(pl.col("split") != "rm_train")["text"]
+    }
+    on_test = [first_user_turn(prompt) in tested for prompt in pairs["prompt"]]
     if any(on_test):
         context.progress.say(f"{sum(on_test)} pairs are on prompts that test this run, and are left out")
     kept = pairs.filter(~pl.Series(on_test, dtype=pl.Boolean)).drop("subset")

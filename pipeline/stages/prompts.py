@@ -9,9 +9,8 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.context import Context, StageResult
-from pipeline.data_sets.prompts import load_prompts_of
 from pipeline.errors import InvalidConfig
-from pipeline.prompts import load_prompts
+from pipeline.prompts import load_prompts, load_prompts_of
 
 
 def run(context: Context) -> StageResult:

@@ -8,9 +8,8 @@ import polars as pl
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.data_sets.gather import COUNTS, PAIRS
-from pipeline.data_sets.report import notes
-from pipeline.data_sets.test_sets import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
+from pipeline.data_sets.converters import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
+from pipeline.data_sets.gather import COUNTS, PAIRS, notes
 from tests.pipeline.data_sets import hub
 from warehouse.exchange.read import read_files
 
@@ -49,7 +48,7 @@ def test_what_it_writes_is_read_as_preferences(tmp_path: Path, capsys: pytest.Ca
         ("own", "f()", "1", "2", "Reasoning"),
     ]
     assert main(["data", str(file), "--to", str(to)]) == 2
-    assert capsys.readouterr().err == f"righttree: {to}: is there already; give another name or remove it\n"
+    assert capsys.readouterr().err == f"righttree: {to} exists already; give another name or remove it\n"
 
 
 def test_bad_input_is_one_line_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

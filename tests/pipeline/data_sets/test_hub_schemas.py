@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.data_sets.gather import COUNTS, PAIRS, Rules, gather
 from pipeline.data_sets.known import DATA_SETS, data_set_of
-from pipeline.data_sets.pair import Reason
+from pipeline.data_sets.pairs import Reason
 from pipeline.data_sets.tables import tables
 from tests.pipeline.data_sets import hub
 

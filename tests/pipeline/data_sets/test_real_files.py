@@ -11,9 +11,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from pipeline.data_sets.converters import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
 from pipeline.data_sets.gather import Rules, gather
-from pipeline.data_sets.pair import Reason
-from pipeline.data_sets.test_sets import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
+from pipeline.data_sets.pairs import Reason
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 HH_RLHF = DATA / "hh-rlhf" / "harmless-base-test.jsonl.gz"

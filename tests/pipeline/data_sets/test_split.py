@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data_sets.conversation import opening
 from pipeline.data_sets.gather import Rules, gather, is_validation
+from pipeline.data_sets.pairs import first_user_turn
 from tests.pipeline.data_sets import hub
 
 TURNS = ["Human: a\n\nAssistant: b\n\nHuman: c", "Human: a\n\nAssistant: d\n\nHuman: c", "a", "a ", "c", "e", "f", "g"]
@@ -25,10 +25,11 @@ def test_no_prompt_is_on_both_sides(given_rows: list[dict[str, str]], seed: int,
         path = hub.jsonl(Path(folder) / "own.jsonl", given_rows)
         pairs, counts = gather([str(path)], Rules(seed=seed, validation_share=share))
     sides = {
-        split: {opening(prompt) for prompt in pairs.filter(split=split)["prompt"]} for split in ("train", "validation")
+        split: {first_user_turn(prompt) for prompt in pairs.filter(split=split)["prompt"]}
+        for split in ("train", "validation")
     }
     assert not sides["train"] & sides["validation"]
-    assert sides["train"] | sides["validation"] == {opening(row["prompt"]) for row in given_rows}
+    assert sides["train"] | sides["validation"] == {first_user_turn(row["prompt"]) for row in given_rows}
     assert counts["train"].item() == pairs.filter(split="train").height
     assert counts["validation"].item() == pairs.filter(split="validation").height
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline import runs
 from pipeline.config import Config, load_profile, validated
 from pipeline.context import Context
-from pipeline.data_sets.conversation import opening
+from pipeline.data_sets.pairs import first_user_turn
 from pipeline.errors import InvalidConfig, InvalidDataSet
 from pipeline.prompts import load_prompts
 from pipeline.runs.progress import Progress
@@ -81,8 +81,8 @@ def test_prompts_and_pairs_of_files_become_the_runs(tmp_path: Path) -> None:
     assert context.run.read("response").is_empty()
     work(context, "preferences", preferences)
     pairs = context.run.read("preference")
-    on_tests = {opening(text) for text in there.filter(pl.col("split") != "rm_train")["text"]}
-    assert not on_tests & {opening(prompt) for prompt in pairs["prompt"]}
+    on_tests = {first_user_turn(text) for text in there.filter(pl.col("split") != "rm_train")["text"]}
+    assert not on_tests & {first_user_turn(prompt) for prompt in pairs["prompt"]}
     assert pairs.height == 60 + len(tested) - len(on_tests)
     assert f"{len(on_tests)} pairs are on prompts that test this run" in log.getvalue()
     assert set(pairs["split"]) == {"train", "validation"}

@@ -61,19 +61,19 @@ def refused(*places: Path | str, name: str | None = None) -> str:
 def test_what_fits_none_gets_a_line_with_its_columns(tmp_path: Path) -> None:
     path = hub.jsonl(tmp_path / "other.jsonl", [{"question": "q", "answer": "a"}])
     assert refused(path) == (
-        "other.jsonl: got columns ['question', 'answer'], which are no known data set's; give prompt, chosen and "
-        "rejected as texts, or one of the hub's files as it is"
+        "other.jsonl: columns ['question', 'answer'] match no known data set; give prompt, chosen and "
+        "rejected as texts, or one of the hub's files unchanged"
     )
 
 
 def test_a_wrong_name_gets_a_line(tmp_path: Path) -> None:
     path = hub.parquet(tmp_path / "nectar.parquet", hub.NECTAR)
     assert "unknown; use one of ['nectar', " in refused(path, name="nektar")
-    assert "no hh-rlhf, as it has no column chosen; leave the name out" in refused(path, name="hh-rlhf")
+    assert "nectar.parquet is not hh-rlhf: it has no column chosen; leave the name out" in refused(path, name="hh-rlhf")
     hh = hub.jsonl(tmp_path / "own.jsonl", hub.OWN)
-    assert "no hh-rlhf, as it has column prompt" in refused(hh, name="hh-rlhf")
+    assert "own.jsonl is not hh-rlhf: it has column prompt" in refused(hh, name="hh-rlhf")
     texts = hub.jsonl(tmp_path / "texts.jsonl", [{"chosen": "a", "rejected": "b"}])
-    assert "no messages, as column chosen holds 'a', wanted messages" in refused(texts, name="messages")
+    assert "texts.jsonl is not messages: column chosen holds 'a', wanted messages" in refused(texts, name="messages")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_wrong_cell_is_named_with_its_row(rows: hub.Rows, changed: hub.Rows, l
 def test_places_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path / "absent.parquet")
     assert "cannot be read" in refused(tmp_path / "absent.jsonl")
-    assert "got ending '.txt'; give one of .parquet" in refused(tmp_path / "a.txt")
+    assert "a.txt: files that end with '.txt' cannot be read; give one of .parquet" in refused(tmp_path / "a.txt")
     assert "no file in this folder ends with one of" in refused(tmp_path)
     (tmp_path / "cut.parquet").write_bytes(hub.parquet(tmp_path / "whole.parquet", hub.OWN).read_bytes()[:200])
     assert "cut.parquet: cannot be read" in refused(tmp_path / "cut.parquet")
@@ -103,7 +103,9 @@ def test_places_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:
     assert "cut.jsonl.gz: cannot be read" in refused(tmp_path / "cut.jsonl.gz")
     (tmp_path / "cut.jsonl").write_text('{"prompt": "p"}\n{"prom')
     assert "cut.jsonl, row 2 (line 2): no whole JSON" in refused(tmp_path / "cut.jsonl")
-    assert "got ending '.json', wanted one of .parquet" in refused("hf://datasets/THU-KEG/RM-Bench/total_dataset.json")
+    assert "files that end with '.json' cannot be read from the hub, only .parquet" in refused(
+        "hf://datasets/THU-KEG/RM-Bench/total_dataset.json"
+    )
 
 
 @pytest.mark.parametrize(

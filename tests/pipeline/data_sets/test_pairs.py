@@ -5,8 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data_sets.conversation import Message, compared, marked, opening, prompt_text, turns
-from pipeline.data_sets.pair import Pair, Reason
+from pipeline.data_sets.pairs import (
+    Message,
+    Pair,
+    Reason,
+    first_user_turn,
+    from_marked_text,
+    pair_of_conversations,
+    prompt_text,
+    to_marked_text,
+)
 
 MARKS = ("\n\nHuman:", "\n\nAssistant:", "\n\nSystem:")
 contents = (
@@ -19,27 +27,29 @@ conversations = st.lists(st.builds(Message, st.sampled_from(["system", "user", "
 
 @given(conversations)
 def test_marked_text_gives_its_messages_back(messages: list[Message]) -> None:
-    assert turns(marked(messages)) == messages
+    assert from_marked_text(to_marked_text(messages)) == messages
 
 
 @given(conversations, contents)
 def test_the_opening_of_a_prompt_is_its_first_user_turn(messages: list[Message], first: str) -> None:
     before = [message for message in messages if message.role != "user"]
     conversation = [*before, Message("user", first), *messages]
-    assert opening(prompt_text(conversation)) == first
+    assert first_user_turn(prompt_text(conversation)) == first
 
 
 @given(conversations, contents, contents)
 def test_two_conversations_that_share_all_but_the_last_turn_are_a_pair(
     messages: list[Message], chosen: str, rejected: str
 ) -> None:
-    found = compared([*messages, Message("assistant", chosen)], [*messages, Message("assistant", rejected)])
+    found = pair_of_conversations(
+        [*messages, Message("assistant", chosen)], [*messages, Message("assistant", rejected)]
+    )
     assert found == Pair(prompt_text(messages), chosen, rejected)
     other = [Message("user", messages[0].content + "!"), *messages[1:], Message("assistant", rejected)]
-    assert compared([*messages, Message("assistant", chosen)], other) == Reason.PROMPTS_DIFFER
+    assert pair_of_conversations([*messages, Message("assistant", chosen)], other) == Reason.PROMPTS_DIFFER
 
 
 def test_text_that_starts_without_a_mark_has_no_turns() -> None:
-    assert turns("Hello\n\nHuman: Hi") == []
-    assert turns("Human: Hi \n\nAssistant:") == [Message("user", "Hi"), Message("assistant", "")]
-    assert opening(" What is\n\nHuman: for? ") == "What is\n\nHuman: for?"
+    assert from_marked_text("Hello\n\nHuman: Hi") == []
+    assert from_marked_text("Human: Hi \n\nAssistant:") == [Message("user", "Hi"), Message("assistant", "")]
+    assert first_user_turn(" What is\n\nHuman: for? ") == "What is\n\nHuman: for?"
