@@ -1,17 +1,17 @@
-"""A run's settings: a profile (TOML), validated once and frozen. Units are in the names.
+"""A run's settings: profiles (TOML) validated once and frozen. `profiles.py` has `Config` and reads profiles,
+`sections.py` and `reward_models.py` have its sections, `changes.py` the few settings that pages and commands change."""
 
-`smoke` runs every stage in a minute; `quick` is the default for two cores. A profile is data: copy one, change it, and
-pass its path to `righttree run --profile`. One module for each section of a profile; `study.py` puts them together,
-`profiles.py` reads them, and `changes.py` changes the few settings that pages and commands offer.
-"""
-
-from pipeline.config.data import PreferenceSettings, PromptSettings
-from pipeline.config.fields import ALL_LAYERS, Share
-from pipeline.config.optimization import Algorithm, PPOSettings
-from pipeline.config.policy import EMBEDDED_MODEL
-from pipeline.config.profiles import load_profile, profile_names, valid, validated
+from pipeline.config.profiles import Config, load_profile, profile_names, valid, validated
 from pipeline.config.reward_models import AddedRewardModel, OtherRewardModel, RewardModelPlan, RewardModelSettings
-from pipeline.config.study import Config
+from pipeline.config.sections import (
+    ALL_LAYERS,
+    EMBEDDED_MODEL,
+    Algorithm,
+    PPOSettings,
+    PreferenceSettings,
+    PromptSettings,
+    Share,
+)
 
 __all__ = [
     "ALL_LAYERS",

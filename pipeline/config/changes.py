@@ -1,7 +1,4 @@
-"""The few settings that pages and commands change, each by one name, and a profile with some of them changed.
-
-Changed settings are validated as a profile is.
-"""
+"""The few settings that pages and commands change, each by one name. Changed settings are validated as a profile is."""
 
 from __future__ import annotations
 
@@ -11,9 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.optimization import PPOSettings
-from pipeline.config.profiles import Wrong, load_profile, profile_names, profile_text
-from pipeline.config.study import Config
+from pipeline.config.profiles import Config, FirstError, load_profile, profile_names, profile_text
+from pipeline.config.sections import PPOSettings
 from pipeline.errors import InvalidSetting
 
 NO_PPO = 0
@@ -27,12 +23,12 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "others": ("reward_models", "others"),
     "categories": ("prompts", "categories"),
 }
-"""Where each of them is in a profile."""
+"""Where each setting is in a profile."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A profile's values of them; `ppo_steps` is `NO_PPO` where it has no PPO."""
+    """Values of these settings; `ppo_steps` is `NO_PPO` without PPO."""
 
     seed: int
     rl_test_samples: int
@@ -48,13 +44,13 @@ def about(profile: str) -> str:
 
 
 def of_profile(profile: str) -> Settings:
-    """A profile's values of them. Raises InvalidSetting for one that does not come with the package."""
+    """A profile's values. Raises InvalidSetting for one that does not come with the package."""
     _check(profile)
     return of(load_profile(profile))
 
 
 def of(config: Config) -> Settings:
-    """A config's values of them."""
+    """A config's values."""
     return Settings(
         seed=config.seed,
         rl_test_samples=config.test.rl_test_samples,
@@ -67,8 +63,8 @@ def of(config: Config) -> Settings:
 def configured(profile: str, changes: Mapping[str, Any]) -> Config:
     """A profile of the package with the named settings changed.
 
-    Other `ppo_steps` keep the checkpoints before the last step, and make the last step one. Raises InvalidSetting, in
-    one line, for the first setting that is wrong.
+    Other `ppo_steps` keep the checkpoints before the last step and add the last step. Raises InvalidSetting, in one
+    line, for the first setting that is wrong.
     """
     _check(profile)
     settings = load_profile(profile).model_dump(mode="json")
@@ -79,8 +75,7 @@ def configured(profile: str, changes: Mapping[str, Any]) -> Config:
             settings["ppo"] = with_steps(settings["ppo"], value)
         else:
             *sections, field = _PLACES[name]
-            section = settings[sections[0]] if sections else settings
-            section[field] = value
+            (settings[sections[0]] if sections else settings)[field] = value
     return checked(settings)
 
 
@@ -89,8 +84,14 @@ def checked(settings: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
-        wrong = Wrong.of(error)
-        raise InvalidSetting(wrong.line, _blamed(wrong)) from error
+        first = FirstError.of(error)
+        wrong = [
+            name
+            for name, place in _PLACES.items()
+            if first.where[: len(place)] == place or first.message.startswith(place[-1])
+        ]
+        # the only other cause: the profile's sweep names a reward model that the new flip rates do not have
+        raise InvalidSetting(first.line, wrong[0] if wrong else "flip_rates") from error
 
 
 def _check(profile: str) -> None:
@@ -105,14 +106,6 @@ def with_steps(settings: dict[str, Any] | None, steps: Any) -> dict[str, Any] | 
         return None
     settings = settings or PPOSettings().model_dump(mode="json")
     if not isinstance(steps, int):
-        return {**settings, "steps": steps}  # for the validation to refuse
-    kept = [step for step in settings["checkpoints"] if step < steps]
-    return {**settings, "steps": steps, "checkpoints": [*kept, steps]}
-
-
-def _blamed(wrong: Wrong) -> str:
-    """The setting that an error is about: by its place, or as the message begins."""
-    for name, place in _PLACES.items():
-        if wrong.where[: len(place)] == place or wrong.message.startswith(place[-1]):
-            return name
-    return "flip_rates"  # what remains: the profile's sweep names a reward model that the new rates do not have
+        return {**settings, "steps": steps}  # refused by the validation
+    earlier = [step for step in settings["checkpoints"] if step < steps]
+    return {**settings, "steps": steps, "checkpoints": [*earlier, steps]}

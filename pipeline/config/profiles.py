@@ -1,4 +1,8 @@
-"""Profiles: TOML files of settings, loaded and validated, with an error in one line for the first wrong setting."""
+"""A run's settings as one frozen object, and the profiles (TOML files) that hold them.
+
+`smoke` runs every stage in a minute; `quick` is the default for two cores. A profile is data: copy one, change it, and
+pass its path to `righttree run --profile`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,79 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from pipeline.config.study import Config
+from pipeline.config.reward_models import RewardModelSettings
+from pipeline.config.sections import (
+    Count,
+    PolicySettings,
+    PPOSettings,
+    PreferenceSettings,
+    PromptSettings,
+    Section,
+    TestSettings,
+)
 from pipeline.errors import InvalidConfig, InvalidSetting
 
 _FOLDER = resources.files("pipeline") / "profiles"
+
+
+class Extended(Section):
+    """A run that another one extends: its N, and the code version of the results that are reused (None: unfinished)."""
+
+    run_id: Annotated[str, Field(min_length=1, max_length=255)]
+    rl_test_samples: Count
+    code_version: str | None = None
+
+
+class Config(Section):
+    """Everything that decides what a run computes.
+
+    `extends` lists the runs that this one extends, oldest first: see `pipeline/runs/extend.py`.
+    """
+
+    profile: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    policy: PolicySettings = PolicySettings()
+    prompts: PromptSettings = PromptSettings()
+    preferences: PreferenceSettings = PreferenceSettings()
+    reward_models: RewardModelSettings = RewardModelSettings()
+    test: TestSettings = TestSettings()
+    ppo: PPOSettings | None = None
+    extends: tuple[Extended, ...] = ()
+
+    @model_validator(mode="after")
+    def _samples_grow(self) -> Self:
+        counts = [*(run.rl_test_samples for run in self.extends), self.test.rl_test_samples]
+        if counts != sorted(counts):
+            raise ValueError(f"rl_test_samples has to be at least that of every run in extends, got {counts}")
+        return self
+
+    @model_validator(mode="after")
+    def _sweep_names_reward_models(self) -> Self:
+        known = self.reward_models.trained_ids
+        unknown = [name for name in (self.ppo.sweep_reward_models if self.ppo else ()) if name not in known]
+        if unknown:
+            raise ValueError(f"ppo.sweep_reward_models has {unknown[0]!r}; the profile's reward models are {known}")
+        return self
+
+    @property
+    def best_of_n(self) -> tuple[int, ...]:
+        """Strengths n = 1, 2, 4, … up to N samples per prompt, and N itself."""
+        N = self.test.rl_test_samples
+        return tuple(sorted({2**k for k in range(N.bit_length()) if 2**k <= N} | {N}))
+
+    @property
+    def rl_test_rounds(self) -> tuple[range, ...]:
+        """Numbers of an RL-test prompt's samples, in the rounds in which they are drawn and scored.
+
+        There is one round, and one more for every extended run with fewer samples, whose responses are reused.
+        """
+        ends = sorted({*(run.rl_test_samples for run in self.extends), self.test.rl_test_samples})
+        return tuple(range(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
 
 
 def profile_names() -> list[str]:
@@ -50,10 +119,8 @@ def load_profile(name: str, seed: int | None = None, sampler: str | None = None)
     settings.setdefault("profile", path.stem)
     if seed is not None:
         settings["seed"] = seed
-    if sampler is not None:
-        policy = settings.setdefault("policy", {})
-        if isinstance(policy, dict):  # the validation refuses anything else
-            policy["sampler"] = sampler
+    if sampler is not None and isinstance(policy := settings.setdefault("policy", {}), dict):
+        policy["sampler"] = sampler
     return validated(settings, f"profile {name}")
 
 
@@ -62,22 +129,22 @@ def validated(settings: object, origin: str) -> Config:
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
-        wrong = Wrong.of(error)
+        wrong = FirstError.of(error)
         raise InvalidConfig(f"{origin}: {wrong.name or 'settings'}: {wrong.message}; got {wrong.got}") from error
 
 
 def valid(kind: Any, value: object, setting: str) -> Any:
-    """A value as this model or annotated type. Raises InvalidSetting, in one line, that blames `setting`."""
+    """A value as this model or annotated type. Raises InvalidSetting for `setting`, in one line."""
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        wrong = Wrong.of(error)
+        wrong = FirstError.of(error)
         raise InvalidSetting(f"{wrong.name or setting}: {wrong.line}", setting) from error
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """The first thing that a validation refused: its place, what is wrong with it, and its value as text."""
+class FirstError:
+    """The first value that a validation refused: where it is, what is wrong with it, and the value itself."""
 
     where: tuple[str | int, ...]
     message: str
@@ -90,7 +157,7 @@ class Wrong:
 
     @property
     def name(self) -> str:
-        """`test.rl_test_samples`; empty where several settings together are wrong."""
+        """`test.rl_test_samples`; empty if several settings contradict each other."""
         return ".".join(map(str, self.where))
 
     @property
@@ -103,5 +170,5 @@ class Wrong:
 
     @property
     def line(self) -> str:
-        """What is wrong, with the value if it is a single one."""
+        """What is wrong, and the value if it is a single one."""
         return f"{self.message}; got {self.got}" if isinstance(self.value, str | int | float) else self.message

@@ -1,4 +1,4 @@
-"""Settings of the reward models: the family, its variants of other kinds, and those trained elsewhere."""
+"""Settings of the reward models: the family with its flip rates, its variants, and models trained elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.fields import ALL_LAYERS, Count, Layers, LearningRate, SettingsModel, Share
+from pipeline.config.sections import ALL_LAYERS, Count, Layers, LearningRate, Section, Share, all_differ
 
 KINDS: Mapping[str, str] = {
     "size": "train_share",
@@ -17,18 +17,18 @@ KINDS: Mapping[str, str] = {
     "seed": "number",
     "length": "length_bias",
 }
-"""The kinds of reward models beside the flip rates, each with the setting that it changes."""
+"""The kinds of variants, each with the setting that it changes."""
 
 
-class OtherRewardModel(SettingsModel):
-    """A reward model that differs from the family in one of these, and in its seed as every one does.
+class OtherRewardModel(Section):
+    """A reward model that differs from the family in one setting, and in its seed as every one does.
 
-    - `size`: `train_share` of the training pairs; a smaller share is part of a greater one.
-    - `depth`: `trainable_layers` of its own.
-    - `seed`: nothing but the draws; `number` tells several apart.
+    - `size`: `train_share` of the training pairs; a smaller share is a subset of a larger one.
+    - `depth`: its own `trainable_layers`.
+    - `seed`: only the random draws; `number` distinguishes several.
     - `length`: `length_bias` is the share of its training labels replaced by "the longer response is chosen".
 
-    `flip_rate` adds label noise; `learning_rate` and `epochs` replace the family's where the change asks for it.
+    `flip_rate` adds label noise; `learning_rate` and `epochs` replace the family's.
     """
 
     kind: Literal["size", "depth", "seed", "length"]
@@ -56,11 +56,11 @@ class OtherRewardModel(SettingsModel):
         return f"{self.kind}-{value}{noise}"
 
 
-class AddedRewardModel(SettingsModel):
+class AddedRewardModel(Section):
     """A reward model trained elsewhere, which only scores: a Hugging Face `model`, or a server at a `url`.
 
-    `revision` pins the model: the commit of a hub id, `sha256:…` of a folder's files. Of a server nothing is known but
-    where it is. `timeout_s` and `tries` are for each request.
+    `revision` pins the model: the commit of a hub id, `sha256:…` of a folder's files. `timeout_s` and `tries` apply to
+    each request to a server.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
@@ -77,7 +77,7 @@ class AddedRewardModel(SettingsModel):
     def _is_plain_http(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)  # raises ValueError for brackets that do not close; so does `port` for one that is none
+        parts = urlsplit(url)  # raises ValueError for unclosed brackets; so does `port` if it is no number
         plain = url.isascii() and url.isprintable() and " " not in url
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not plain:
             raise ValueError("has to be http://… or https://… with a host, in ASCII without spaces")
@@ -90,7 +90,7 @@ class AddedRewardModel(SettingsModel):
         if (self.model is None) == (self.url is None):
             raise ValueError("give a model or a url, and not both")
         if (self.model is None) != (self.revision is None):
-            raise ValueError("revision is needed for a model, and for nothing else")
+            raise ValueError("a model needs a revision, a url has none")
         return self
 
     @property
@@ -105,7 +105,7 @@ class AddedRewardModel(SettingsModel):
 
 @dataclass(frozen=True)
 class RewardModelPlan:
-    """How one reward model of the run is trained: its id, and everything that distinguishes it."""
+    """How one reward model of the run is trained: its id and everything that distinguishes it from the others."""
 
     reward_model_id: str
     kind: str
@@ -117,11 +117,11 @@ class RewardModelPlan:
     length_bias: float = 0.0
 
 
-class RewardModelSettings(SettingsModel):
-    """The family of reward models and how each is trained (METHOD: Bradley–Terry with a regulariser).
+class RewardModelSettings(Section):
+    """The family of reward models and how each is trained (Bradley–Terry loss with a regulariser).
 
-    A step is `batch_pairs` pairs, in `gradient_accumulation` parts one after the other in each of `processes`, which
-    share the training of a reward model with `trainable_layers = -1`; others are trained in one process.
+    A step is `batch_pairs` pairs, split over `processes` and there into `gradient_accumulation` consecutive parts. Only
+    reward models with `trainable_layers = -1` are trained by several processes.
     """
 
     flip_rates: tuple[Share, ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -143,25 +143,24 @@ class RewardModelSettings(SettingsModel):
         parts = self.gradient_accumulation * self.processes
         if parts > self.batch_pairs:
             raise ValueError(
-                f"gradient_accumulation × processes is {parts}: a step of {self.batch_pairs} batch_pairs has no pair "
-                "for each part; give more batch_pairs, or fewer of them"
+                f"gradient_accumulation × processes is {parts}: a step of {self.batch_pairs} batch_pairs has fewer "
+                "pairs than parts; raise batch_pairs or lower the others"
             )
         if self.processes > 1 and ALL_LAYERS not in self.depths:
             raise ValueError(
-                f"processes is {self.processes}, and only reward models with trainable_layers = -1, all, are trained "
-                "by several; give one such, or leave processes out"
+                f"processes is {self.processes}, and only reward models with trainable_layers = -1 (all) are trained "
+                "by several processes; add one or leave processes out"
             )
         if self.gradient_checkpointing and set(self.depths) == {0}:
             raise ValueError(
-                "gradient_checkpointing saves memory where layers are trained, and every reward model here trains its "
-                "head only; give trainable_layers other than 0, or leave it out"
+                "gradient_checkpointing saves memory where layers are trained, but every reward model here trains only "
+                "its head; set trainable_layers or leave it out"
             )
         return self
 
     @model_validator(mode="after")
     def _ids_are_distinct(self) -> Self:
-        names = [f"{rate:.2f}" for rate in self.flip_rates]
-        if len(names) < 2 or len(set(names)) < len(names):
+        if len(self.flip_rates) < 2 or not all_differ(self.flip_rates):
             raise ValueError(f"flip_rates has to hold two or more rates that differ by 0.01, got {self.flip_rates}")
         others = [other.reward_model_id for other in self.others]
         twice = sorted({name for name in others if others.count(name) > 1})
@@ -169,13 +168,13 @@ class RewardModelSettings(SettingsModel):
             raise ValueError(f"others has {twice[0]} more than once; shares have to differ by 0.01, numbers by 1")
         if self.trainable_layers in {other.trainable_layers for other in self.others}:
             raise ValueError(f"others has a depth of {self.trainable_layers}, which is the family's trainable_layers")
-        if len(set(self.ids)) < len(self.ids):
-            raise ValueError(f"added has a name that another reward model has; there are {list(self.ids)}")
+        if not all_differ(self.ids):
+            raise ValueError(f"added has the name of another reward model; the names are {list(self.ids)}")
         return self
 
     @property
     def plans(self) -> tuple[RewardModelPlan, ...]:
-        """All that the run trains, in the order of the profile: the flip rates, then the others."""
+        """All reward models that the run trains, in the order of the profile: the flip rates, then the others."""
         family: dict[str, Any] = {name: getattr(self, name) for name in ("trainable_layers", "learning_rate", "epochs")}
         flips = [RewardModelPlan(f"flip-{rate:.2f}", "flip", flip_rate=rate, **family) for rate in self.flip_rates]
         others = [
@@ -191,12 +190,12 @@ class RewardModelSettings(SettingsModel):
 
     @property
     def trained_ids(self) -> tuple[str, ...]:
-        """Ids of those that the run trains, sorted: PPO can be run against them."""
+        """Ids of the reward models that the run trains, sorted; only against these can PPO be run."""
         return tuple(sorted(plan.reward_model_id for plan in self.plans))
 
     @property
     def texts_at_once(self) -> int:
-        """Texts that a process reads together in training, at most: both sides of its part of a step."""
+        """Most texts that a process reads together in training: both sides of its part of a step."""
         return 2 * -(-self.batch_pairs // (self.gradient_accumulation * self.processes))
 
     @property

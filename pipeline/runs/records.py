@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Required, TypeVar
 from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from pipeline.config.profiles import Wrong
+from pipeline.config.profiles import FirstError
 from pipeline.errors import DamagedRun
 
 _Read = TypeVar("_Read")
@@ -152,7 +152,7 @@ def _read(path: Path, kind: TypeAdapter[_Read]) -> _Read | None:
     except OSError as error:
         reason = error.strerror or str(error)
     except ValidationError as error:
-        wrong = Wrong.of(error)
+        wrong = FirstError.of(error)
         reason = f"{wrong.name}: {wrong.message}" if wrong.name else wrong.message
     raise DamagedRun(
         f"run {path.parent.name}: {path} cannot be read ({reason}): it is damaged, or of a newer version of righttree; "

@@ -1,0 +1,163 @@
+"""Sections of a run's settings: the policy, prompts, preference pairs, tests and PPO. Units are in the names.
+
+Every section is frozen; unknown names, NaN and infinity are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from warehouse.schema import CATEGORIES
+
+EMBEDDED_MODEL = "smollm2-135m-instruct"
+"""Name of the embedded model; any other name is a local folder or a hub id."""
+
+ALL_LAYERS = -1
+"""The value of `trainable_layers` that means all layers of a model."""
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Temperature = Annotated[float, Field(gt=0, le=5)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Layers = Annotated[int, Field(ge=-1, le=10_000)]
+LearningRate = Annotated[float, Field(gt=0, le=1)]
+Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo"]
+
+
+def all_differ(values: Sequence[object]) -> bool:
+    """Whether no value occurs twice; floats are rounded to the two decimals that ids show."""
+    return len({f"{value:.2f}" if isinstance(value, float) else value for value in values}) == len(values)
+
+
+class Section(BaseModel):
+    """Base of all sections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PolicySettings(Section):
+    """The initial policy and how it is sampled for the tests."""
+
+    model: str = EMBEDDED_MODEL
+    sampler: Literal["transformers", "vllm"] = "transformers"
+    temperature: Temperature = 1.0
+    max_new_tokens: Annotated[int, Field(ge=4, le=4096)] = 48
+    batch_responses: Annotated[int, Field(ge=1, le=4096)] = 192
+
+
+class PromptSettings(Section):
+    """How many prompts of each category serve which purpose. `files` are data sets whose prompts replace our own.
+
+    With `at_most`, a category that has fewer prompts gives all it has; without, that is an error.
+    """
+
+    files: tuple[str, ...] = ()
+    at_most: bool = False
+    categories: tuple[str, ...] = CATEGORIES
+    rm_train_per_category: Annotated[int, Field(ge=4)] = 40
+    rm_test_per_category: Annotated[int, Field(ge=2)] = 16
+    rl_test_per_category: Annotated[int, Field(ge=2)] = 16
+
+    @model_validator(mode="after")
+    def _categories_are_known(self) -> Self:
+        if not self.categories or set(self.categories) - set(CATEGORIES) or not all_differ(self.categories):
+            raise ValueError(f"categories has to be some of {list(CATEGORIES)}, each once; got {list(self.categories)}")
+        return self
+
+
+class PreferenceSettings(Section):
+    """How contrastive pairs are drawn from the policy's own responses.
+
+    `files` are data sets whose pairs replace them (`pipeline/data_sets`): temperatures and samples are then ignored,
+    and the last three settings limit which pairs are kept.
+    """
+
+    files: tuple[str, ...] = ()
+    cool_temperature: Temperature = 0.5
+    cool_samples: Count = 2
+    hot_temperature: Temperature = 1.6
+    extra_samples: Annotated[int, Field(ge=1, le=64)] = 3
+    validation_share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+    ranked_pairs: Count = 4
+    max_characters: Count = 8192
+    pairs_per_source: Count | None = None
+
+
+class TestSettings(Section):
+    """How many responses each test prompt gets from the initial policy, and from it at other temperatures.
+
+    The initial policy answers each RM-test prompt and each paraphrase `rm_test_responses` times. Each of
+    `source_temperatures` adds a source of `source_responses` responses to every RM-test prompt.
+    """
+
+    rm_test_responses: Annotated[int, Field(ge=2, le=64)] = 8
+    rl_test_samples: Annotated[int, Field(ge=2, le=4096)] = 16
+    source_temperatures: tuple[Temperature, ...] = (0.5, 1.5)
+    source_responses: Annotated[int, Field(ge=1, le=64)] = 2
+
+    @model_validator(mode="after")
+    def _sources_are_distinct(self) -> Self:
+        if not all_differ(self.source_temperatures):
+            raise ValueError(f"source_temperatures have to differ by 0.01, got {self.source_temperatures}")
+        return self
+
+
+class OpenRLHFSettings(Section):
+    """How OpenRLHF is run (`pipeline/backends/openrlhf/run.py`): on `gpus` of one machine, with prompts of at most
+    `max_prompt_tokens`. A process that prints nothing for `silence_limit_s` seconds is considered hung and ended."""
+
+    gpus: Annotated[int, Field(ge=1, le=1024)] = 8
+    max_prompt_tokens: Count = 1024
+    silence_limit_s: Annotated[float, Field(gt=0, le=604_800)] = 3600.0
+
+
+class PPOSettings(Section):
+    """PPO against every reward model (`pipeline/models/ppo.py`). A step is one batch of rollouts and its updates.
+
+    With `engine = "openrlhf"`, OpenRLHF optimises the policies by each of `algorithms`, in its own processes.
+    """
+
+    engine: Literal["in_process", "openrlhf"] = "in_process"
+    algorithms: tuple[Algorithm, ...] = ("ppo",)
+    openrlhf: OpenRLHFSettings = OpenRLHFSettings()
+    steps: Count = 10
+    checkpoints: tuple[Count, ...] = (5, 10)
+    test_samples: Annotated[int, Field(ge=1, le=4096)] = 2
+    kl_coefficient: Annotated[float, Field(ge=0)] = 0.0
+    sweep: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    sweep_reward_models: tuple[str, ...] = ()
+    trainable_layers: Annotated[int, Field(ge=-1)] = 2
+    batch_responses: Annotated[int, Field(ge=2, le=4096)] = 64
+    samples_per_prompt: Annotated[int, Field(ge=1, le=256)] = 4
+    epochs: Count = 2
+    minibatches: Count = 4
+    actor_learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    critic_learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    value_coefficient: Annotated[float, Field(ge=0)] = 0.5
+    discount: Annotated[float, Field(gt=0, le=1)] = 1.0
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
+    clip_range: Annotated[float, Field(gt=0)] = 0.2
+    value_clip_range: Annotated[float, Field(gt=0)] = 0.2
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    truncation_score: float | None = None
+    kl_limit: Annotated[float, Field(gt=0)] = 300.0
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> Self:
+        if self.trainable_layers == 0:
+            raise ValueError("trainable_layers has to be 1 or more, or -1 for all: PPO trains the policy's own blocks")
+        if list(self.checkpoints) != sorted(set(self.checkpoints)) or self.checkpoints[-1:] != (self.steps,):
+            raise ValueError(f"checkpoints has to be ascending steps that end with {self.steps}")
+        if self.minibatches > self.batch_responses:
+            raise ValueError(f"minibatches has to be at most batch_responses, {self.batch_responses}")
+        if self.batch_responses % self.samples_per_prompt:
+            raise ValueError(f"batch_responses has to be a multiple of samples_per_prompt, {self.samples_per_prompt}")
+        if self.kl_coefficient in self.sweep or len(set(self.sweep)) < len(self.sweep):
+            raise ValueError("sweep has to hold distinct KL coefficients other than kl_coefficient")
+        if not self.algorithms or not all_differ(self.algorithms):
+            raise ValueError(f"algorithms has to name one or more, each once, got {list(self.algorithms)}")
+        if self.engine == "in_process" and self.algorithms != ("ppo",):
+            raise ValueError(f"engine 'in_process' has only ppo, got {list(self.algorithms)}; use engine 'openrlhf'")
+        return self
