@@ -30,7 +30,7 @@ from app.charts.pairs import scatter as scatter_chart
 from warehouse import exchange, ingest, reads, store
 from warehouse.claims.verdict import compared
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
-from warehouse.reads.policies import policy_values_at_kl
+from warehouse.reads.values import policy_values_at_kl
 from warehouse.study import (
     CORRELATIONS,
     MEASURES,
@@ -154,24 +154,24 @@ def open(where: str | Path | None = None, run: str | None = None) -> Study:  # n
     connection = store.open_read_only(path.parent if is_file else path, path.name if is_file else None)
     if temporary is not None:
         temporary.cleanup()  # the open connection keeps the file
-    run_id = run or reads.newest_run(connection)
+    run_id = run or reads.runs.newest_run(connection)
     if run_id is None:
         raise UnknownName(f"{path} has no run yet; import one or start one with `righttree run --profile quick`")
 
     def scores(sources: Sequence[str], paraphrase: float, seed: int) -> ScoreCube:
-        return reads.score_cube(connection, run_id, sources, paraphrase, seed)
+        return reads.scores.score_cube(connection, run_id, sources, paraphrase, seed)
 
     def policies(optimizer: str, strength: float | None, kl: float | None) -> PolicyValues:
         if kl is not None:
             return policy_values_at_kl(connection, run_id, optimizer, kl)
         assert strength is not None  # `Study.policies` fills it in
-        return reads.policy_values(connection, run_id, optimizer, strength)
+        return reads.values.policy_values(connection, run_id, optimizer, strength)
 
     return Study(
         name=run_id,
-        reward_models=reads.reward_models(connection, run_id),
-        strengths=reads.strengths(connection, run_id),
-        sources=reads.sources(connection, run_id),
+        reward_models=reads.runs.reward_models(connection, run_id),
+        strengths=reads.policies.strengths(connection, run_id),
+        sources=reads.scores.sources(connection, run_id),
         _scores=scores,
         _policies=policies,
     )

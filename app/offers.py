@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic
 
 from app.state import Chosen, Selection, parameter
-from warehouse.reads import INITIAL
+from warehouse.schema import INITIAL
 from warehouse.study import CORRELATIONS
 
 LEVELS = ("pooled", "within")

@@ -32,9 +32,9 @@ def test_every_example_is_taken(
                 commands += 1
     assert commands >= 10
     with store.open_read_only(tmp_path / "home") as connection:
-        runs = reads.runs(connection)["run_id"].to_list()
-        accuracies = [reads.reward_models(connection, run)["validation_accuracy"].to_list() for run in runs]
-        categories = [set(reads.prompts(connection, run)["category"]) for run in runs]
+        runs = reads.runs.all_runs(connection)["run_id"].to_list()
+        accuracies = [reads.runs.reward_models(connection, run)["validation_accuracy"].to_list() for run in runs]
+        categories = [set(reads.runs.prompts(connection, run)["category"]) for run in runs]
     assert len(runs) == 7
     assert {"mine", "mine-again", "with-ppo"} < set(runs)
     assert [0.5, 1.0] in accuracies  # large orders one of the two pairs of answers.jsonl right, small both

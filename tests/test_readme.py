@@ -81,8 +81,8 @@ def test_they_leave_what_they_say(desk: Path) -> None:
     assert pl.read_parquet(desk / "pairs.parquet").height > 0
     assert (desk / "exported" / "score.parquet").exists()
     with store.open_read_only(desk / "own") as connection:
-        runs = reads.runs(connection)["run_id"].to_list()
-        models = [set(reads.reward_models(connection, run)["reward_model_id"]) for run in runs]
+        runs = reads.runs.all_runs(connection)["run_id"].to_list()
+        models = [set(reads.runs.reward_models(connection, run)["reward_model_id"]) for run in runs]
     assert SMOKE_RUN not in runs  # deleted
     assert len(runs) == 3  # extended, joined by a reward model, imported
     assert any("flip-0.15" in names for names in models)

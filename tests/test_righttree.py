@@ -144,8 +144,8 @@ def test_a_folder_and_its_file_are_the_same_run_with_the_figures_of_the_code_ben
 ) -> None:
     ingest.publish(tmp_path, exchange.read_folder(RECORDED, None)[1], "the recorded run")
     connection = store.open_read_only(tmp_path)
-    cube = reads.score_cube(connection, "recorded")
-    values = reads.policy_values(connection, "recorded", "bon", 8)
+    cube = reads.scores.score_cube(connection, "recorded")
+    values = reads.values.policy_values(connection, "recorded", "bon", 8)
     expected = warehouse_study.evaluate(cube, values, measure="spearman", replicates=50)
     assert result.kendall == expected.correlations["kendall"]
     for where in (tmp_path, tmp_path / store.LINK):

@@ -26,6 +26,9 @@ CATEGORIES = ("Chat", "Chat Hard", "Safety", "Reasoning")
 SPLITS = ("rm_train", "rm_test", "rl_test")
 """What a prompt is for: training reward models, measuring them, or valuing policies. Disjoint."""
 
+INITIAL = "initial"
+"""`policy_id` of the initial policy π_0 as it is evaluated: with the study's own temperature and system prompt."""
+
 ORIGINAL, PARAPHRASE = PROMPT_FORMS = ("original", "paraphrase")
 """Which words of a prompt a response answers."""
 

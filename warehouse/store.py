@@ -23,6 +23,7 @@ from warehouse import files
 from warehouse.errors import NoWarehouse, WarehouseError
 from warehouse.schema import TABLES
 
+Connection = duckdb.DuckDBPyConnection
 LINK = "warehouse.duckdb"
 Damaged = duckdb.IOException
 """What a query raises where the file is damaged: DuckDB holds every block that it reads against a checksum."""

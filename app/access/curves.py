@@ -14,7 +14,6 @@ from warehouse import reads
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.test_set import prompts_in
 from warehouse.metrics.worst_picks import WorstPicks, worst_picks
-from warehouse.reads import policies
 from warehouse.study import GoodhartSlopes, goodhart_slopes, spread_within_prompts
 from warehouse.study.degree_map import DegreeMap, degree_map
 from warehouse.study.gain_curves import GainCurves, gain_curves
@@ -28,7 +27,7 @@ _KEPT = 16
 Categories = tuple[str, ...]
 
 
-_strengths = warehouse.cached(reads.strengths)
+_strengths = warehouse.cached(reads.policies.strengths)
 
 
 def optimizers(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
@@ -36,13 +35,13 @@ def optimizers(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
     return tuple(_strengths(snapshot, run_id)["optimizer"].unique().sort())
 
 
-kl_coefficients = warehouse.cached(reads.kl_coefficients)
+kl_coefficients = warehouse.cached(reads.policies.kl_coefficients)
 """The KL penalties that an optimiser was used with, the default one first; none for one without penalties."""
 
-stopped_ppo = warehouse.cached(policies.stopped_ppo)
+stopped_ppo = warehouse.cached(reads.policies.stopped_ppo)
 """PPO that went wrong, and why."""
 
-ppo_curves = warehouse.cached(policies.ppo_curves)
+ppo_curves = warehouse.cached(reads.policies.ppo_curves)
 """What was recorded while policies were optimised by PPO."""
 
 
@@ -51,7 +50,7 @@ def value_curves(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float
     """Values of an optimiser's policies at all strengths. Raises InvalidChoice where there are none to compare."""
     with warehouse.cursor(snapshot) as connection:
         samples = partial(warehouse.rl_scores, snapshot, run_id)
-        return policies.value_curves(connection, run_id, optimizer, penalty, samples)
+        return reads.values.value_curves(connection, run_id, optimizer, penalty, samples)
 
 
 def cube(snapshot: Snapshot, run_id: str, curves: ValueCurves) -> ScoreCube:
@@ -151,7 +150,7 @@ def _tokens(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | No
     curves = value_curves(snapshot, run_id, optimizer, penalty)
     samples = warehouse.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
     with warehouse.cursor(snapshot) as connection:
-        return policies.tokens_along(connection, run_id, curves, samples, penalty)
+        return reads.responses.tokens_of_curves(connection, run_id, curves, samples, penalty)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

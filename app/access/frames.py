@@ -105,7 +105,7 @@ def to_csv(pairs: pl.DataFrame, facts: Mapping[str, object]) -> bytes:
 
 
 def picks_shown(picks: pl.DataFrame, categories: Sequence[str], limit: int) -> pl.DataFrame:
-    """The first prompts of `reads.picks` within the RL-test categories (none: all)."""
+    """The first prompts of `reads.responses.picks` within the RL-test categories (none: all)."""
     return _within(picks, categories).head(limit)
 
 

@@ -26,7 +26,7 @@ from warehouse import reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.test_set import FEWEST_PROMPTS, check, chosen_prompts
-from warehouse.reads import policies as reads_policies
+from warehouse.schema import INITIAL
 from warehouse.stats.across_pairs import EVERY
 from warehouse.study import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare, prepare_all
 
@@ -90,10 +90,10 @@ def cached(
     return st.cache_resource(max_entries=entries, show_spinner=spinner)(read)
 
 
-runs = cached(reads.runs, entries=4)
+runs = cached(reads.runs.all_runs, entries=4)
 """Table `run`, newest first."""
 
-reward_models = cached(reads.reward_models, entries=_RUNS_KEPT)
+reward_models = cached(reads.runs.reward_models, entries=_RUNS_KEPT)
 """Table `reward_model` of a run."""
 
 
@@ -103,14 +103,14 @@ def has_runs(snapshot: Snapshot | None) -> bool:
 
 
 def score_cube(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> ScoreCube:
-    """Scores of all reward models on the RM-test prompts. Raises as `reads.score_cube`."""
+    """Scores of all reward models on the RM-test prompts. Raises as `reads.scores.score_cube`."""
     return _score_cube(snapshot, run_id, source)  # a cache takes a default left out for another key
 
 
 @st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner="Reading the scores …")
 def _score_cube(snapshot: Snapshot, run_id: str, source: Source) -> ScoreCube:
     with cursor(snapshot) as connection:
-        return reads.score_cube(connection, run_id, source.names or reads.INITIAL, source.paraphrase, source.seed)
+        return reads.scores.score_cube(connection, run_id, source.names or INITIAL, source.paraphrase, source.seed)
 
 
 @st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
@@ -118,16 +118,16 @@ def policy_values(snapshot: Snapshot, run_id: str, policies: Policies) -> Policy
     """Values of the policies of one optimiser at one strength or KL."""
     with cursor(snapshot) as connection:
         if policies.kl is not None:
-            return reads_policies.policy_values_at_kl(
+            return reads.values.policy_values_at_kl(
                 connection, run_id, policies.optimizer, policies.kl, samples=partial(rl_scores, snapshot, run_id)
             )
         assert policies.strength is not None
-        return reads.policy_values(
+        return reads.values.policy_values(
             connection, run_id, policies.optimizer, policies.strength, samples=partial(rl_scores, snapshot, run_id)
         )
 
 
-_sources = cached(reads.sources, entries=_RUNS_KEPT)
+_sources = cached(reads.scores.sources, entries=_RUNS_KEPT)
 
 
 def sources(snapshot: Snapshot, run_id: str) -> dict[str, bool]:
@@ -140,9 +140,9 @@ def sources(snapshot: Snapshot, run_id: str) -> dict[str, bool]:
 def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
     """What can be chosen in a run, on the responses of a source. Raises InvalidChoice where there is nothing."""
     with cursor(snapshot) as connection:
-        prompts = reads.prompts(connection, run_id)
-        strengths = reads.strengths(connection, run_id)
-        reach = {name: reads_policies.kl_reach(connection, run_id, name) for name in strengths["optimizer"].unique()}
+        prompts = reads.runs.prompts(connection, run_id)
+        strengths = reads.policies.strengths(connection, run_id)
+        reach = {name: reads.policies.kl_reach(connection, run_id, name) for name in strengths["optimizer"].unique()}
     if strengths.is_empty():
         raise InvalidChoice(f"run {run_id} has no optimised policies; explore another one, or start a new run")
     cube = score_cube(snapshot, run_id, source)
@@ -162,7 +162,7 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
         reward_models=cube.reward_models,
         kl={name: found for name, found in reach.items() if found is not None},
         sources=tuple(answered),
-        paraphrases=all(answered[name] for name in source.names or (reads.INITIAL,)),
+        paraphrases=all(answered[name] for name in source.names or (INITIAL,)),
     )
 
 
@@ -276,14 +276,16 @@ def _all_prompt_values(snapshot: Snapshot, run_id: str, source: Source, seen: Te
 def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
     """Scores of all reward models for the initial policy's samples to the RL-test prompts."""
     with cursor(snapshot) as connection:
-        return ScoreCube(*reads.initial_scores(connection, run_id, "rl_test"))
+        return reads.scores.initial_scores(connection, run_id, "rl_test")
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the responses …")
 def picks(snapshot: Snapshot, run_id: str, golden: str, proxy: str, n: int) -> pl.DataFrame:
     """What best-of-n picks under both reward models on every RL-test prompt, the greatest loss first."""
     with cursor(snapshot) as connection:
-        return reads.picks(connection, run_id, golden, proxy, n, limit=1_000_000, samples=rl_scores(snapshot, run_id))
+        return reads.responses.picks(
+            connection, run_id, golden, proxy, n, limit=1_000_000, samples=rl_scores(snapshot, run_id)
+        )
 
 
 def list_runs() -> list[jobs.RunStatus]:

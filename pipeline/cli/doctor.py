@@ -84,7 +84,7 @@ def _folder(data: Path) -> Finding:
 def _warehouse(data: Path) -> Finding:
     try:
         with store.open_read_only(data) as connection:
-            found = reads.runs(connection)["run_id"].to_list()
+            found = reads.runs.all_runs(connection)["run_id"].to_list()
         return Finding("warehouse", True, f"{store.build_id(data)} with runs {', '.join(found) or 'none'}")
     except NoWarehouse:
         return Finding("warehouse", False, f"none in {data}", "righttree run --profile quick")

@@ -22,7 +22,7 @@ from warehouse.claims.study import Study
 from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
 from warehouse.formats import count, number
-from warehouse.reads import study as reads_study
+from warehouse.reads.study import study as read_study
 from warehouse.stats.bootstrap import Estimate
 
 _NOT_IN_THIS_RUN = "not in this run"
@@ -40,8 +40,8 @@ def findings(data: Path, run_id: str | None, output: Path | None, replicates: in
         raise InvalidConfig(f"--output {output}: there is no folder {output.parent}; make it first")
     with store.open_read_only(data) as connection:
         run = _run(connection, run_id)
-        study = reads_study.study(connection, run["run_id"], replicates=replicates, seed=seed)
-        models = reads.reward_models(connection, run["run_id"])
+        study = read_study(connection, run["run_id"], replicates=replicates, seed=seed)
+        models = reads.runs.reward_models(connection, run["run_id"])
     text = page(run, models, study, examine(study))
     if output is None:
         return text.rstrip("\n")
@@ -68,7 +68,7 @@ def page(run: Mapping[str, Any], models: pl.DataFrame, study: Study, claims: Seq
 
 
 def _run(connection: duckdb.DuckDBPyConnection, run_id: str | None) -> dict[str, Any]:
-    runs = reads.runs(connection)
+    runs = reads.runs.all_runs(connection)
     if runs.is_empty():
         raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
     if run_id is None:

@@ -18,7 +18,8 @@ import polars as pl
 from pipeline.errors import InvalidConfig
 from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.reads.policies import policy_values_at_kl
+from warehouse.reads.policies import strengths
+from warehouse.reads.values import policy_values, policy_values_at_kl
 from warehouse.schema import CATEGORIES
 from warehouse.study import (
     CORRELATIONS,
@@ -43,17 +44,17 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName, InvalidChoice and InvalidConfig."""
     write = _writer(choice.export) if choice.export else None
     with store.open_read_only(data) as connection:
-        run_id = choice.run or reads.newest_run(connection)
+        run_id = choice.run or reads.runs.newest_run(connection)
         if run_id is None:
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
         sources = [name.strip() for name in choice.source.split(",")]
-        cube = reads.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
+        cube = reads.scores.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
         of_policies = (connection, run_id, choice.optimizer)
         if choice.kl is None:
             strength = choice.strength
             if strength is None:
-                strength = _largest(reads.strengths(connection, run_id, choice.kl_coefficient), choice.optimizer)
-            where, values = {"strength": strength}, reads.policy_values(*of_policies, strength, choice.kl_coefficient)
+                strength = _largest(strengths(connection, run_id, choice.kl_coefficient), choice.optimizer)
+            where, values = {"strength": strength}, policy_values(*of_policies, strength, choice.kl_coefficient)
         else:
             where, values = {"kl": choice.kl}, policy_values_at_kl(*of_policies, choice.kl, choice.kl_coefficient)
     about: Found = {

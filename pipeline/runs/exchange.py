@@ -107,7 +107,7 @@ def _check_id(data: Path, run_id: str) -> None:
     taken = (runs.runs_folder(data) / run_id).exists()
     if not taken and store.build_id(data) is not None:
         with store.open_read_only(data) as connection:
-            taken = run_id in reads.runs(connection)["run_id"].to_list()
+            taken = run_id in reads.runs.all_runs(connection)["run_id"].to_list()
     if taken:
         raise InvalidConfig(f"run {run_id!r} exists already; name another with --run-id")
 

@@ -54,4 +54,4 @@ def published_runs(data: Path) -> list[str]:
     if store.build_id(data) is None:
         return []
     with store.open_read_only(data) as connection:
-        return list(reads.runs(connection)["run_id"])
+        return list(reads.runs.all_runs(connection)["run_id"])

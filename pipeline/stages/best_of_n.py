@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.context import Context, StageResult
-from warehouse.reads import INITIAL
+from warehouse.schema import INITIAL
 from warehouse.study import best_of_n_kl_bound, best_of_n_values
 
 STAGE = "best_of_n"

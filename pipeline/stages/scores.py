@@ -9,8 +9,7 @@ import polars as pl
 from pipeline.context import Context, Parts, StageResult
 from pipeline.scoring import texts
 from pipeline.scoring.scorer import Scorer, groups, part_of, unscored
-from warehouse.reads import INITIAL
-from warehouse.schema import ORIGINAL
+from warehouse.schema import INITIAL, ORIGINAL
 
 STAGE = "scores"
 

@@ -13,8 +13,7 @@ import polars as pl
 
 from pipeline.context import Context, Parts, StageResult
 from pipeline.stages.sampling import Wanted, policy_row, sampling
-from warehouse.reads import INITIAL
-from warehouse.schema import PARAPHRASE
+from warehouse.schema import INITIAL, PARAPHRASE
 
 STAGE = "test_responses"
 

@@ -13,7 +13,6 @@ from pipeline import runs
 from pipeline.config import load_profile
 from tests.conftest import QUICK_RUN, righttree
 from warehouse import reads, store
-from warehouse.reads import policies
 from warehouse.study import evaluate, spread_within_prompts
 
 pytestmark = pytest.mark.nightly
@@ -26,9 +25,11 @@ def warehouse(quick_home: Path) -> duckdb.DuckDBPyConnection:
 
 
 def test_accuracy_falls_as_the_flip_rate_rises(warehouse: duckdb.DuckDBPyConnection) -> None:
-    rates = reads.reward_models(warehouse, QUICK_RUN)["flip_rate"].to_list()
+    rates = reads.runs.reward_models(warehouse, QUICK_RUN)["flip_rate"].to_list()
     assert rates == sorted(load_profile("quick").reward_models.flip_rates)
-    found = evaluate(reads.score_cube(warehouse, QUICK_RUN), reads.policy_values(warehouse, QUICK_RUN, "bon", 8))
+    found = evaluate(
+        reads.scores.score_cube(warehouse, QUICK_RUN), reads.values.policy_values(warehouse, QUICK_RUN, "bon", 8)
+    )
     accuracy_of_proxies = found.value_MM[0, 1:].tolist()
     assert accuracy_of_proxies == sorted(accuracy_of_proxies, reverse=True)
     assert accuracy_of_proxies[0] > accuracy_of_proxies[-1] + 0.1
@@ -46,12 +47,12 @@ def test_accuracy_predicts_the_drop_of_best_of_n(quick_home: Path, n: int) -> No
 def test_ppo_gains_on_the_reward_models_it_learnt_under_and_moves_on_from_checkpoint_to_checkpoint(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    curves = policies.value_curves(warehouse, QUICK_RUN, "ppo")
+    curves = reads.values.value_curves(warehouse, QUICK_RUN, "ppo")
     assert curves.left_out == ()
     assert len(curves.strengths) == 2
     assert (curves.kl_SM[0] > 0).all()
     assert (curves.kl_SM[1] > curves.kl_SM[0]).all()
-    spread_M = spread_within_prompts(reads.initial_scores(warehouse, QUICK_RUN, "rl_test")[0])
+    spread_M = spread_within_prompts(reads.scores.initial_scores(warehouse, QUICK_RUN, "rl_test").scores_MPR)
     last = curves.values[-1]
     own_MQ = np.stack([last.optimised_MMQ[m, m] - last.initial_MQ[m] for m in range(len(spread_M))])
     gains_Q = (own_MQ / spread_M[:, None]).mean(axis=0)

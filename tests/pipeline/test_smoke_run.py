@@ -61,7 +61,7 @@ def test_labels_are_flipped_at_the_rate_of_each_reward_model(warehouse: duckdb.D
 
 
 def test_reward_models_are_those_of_the_profile(warehouse: duckdb.DuckDBPyConnection) -> None:
-    models = reads.reward_models(warehouse, SMOKE_RUN)
+    models = reads.runs.reward_models(warehouse, SMOKE_RUN)
     assert tuple(models["reward_model_id"]) == CONFIG.reward_models.ids
     for plan in CONFIG.reward_models.plans:
         row = models.filter(reward_model_id=plan.reward_model_id).row(0, named=True)
@@ -82,7 +82,7 @@ def test_paraphrases_and_other_temperatures_are_answered_as_often_as_the_profile
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
     P, wanted = 4 * CONFIG.prompts.rm_test_per_category, CONFIG.test
-    assert reads.sources(warehouse, SMOKE_RUN).filter(pl.col("source").str.starts_with("initial")).rows() == [
+    assert reads.scores.sources(warehouse, SMOKE_RUN).filter(pl.col("source").str.starts_with("initial")).rows() == [
         ("initial", P, wanted.rm_test_responses, wanted.rm_test_responses),
         ("initial-t1.50", P, wanted.source_responses, 0),
     ]
@@ -98,7 +98,7 @@ def test_paraphrases_and_other_temperatures_are_answered_as_often_as_the_profile
 
 
 def test_the_cube_is_dense_and_in_the_order_of_ids(warehouse: duckdb.DuckDBPyConnection) -> None:
-    cube = reads.score_cube(warehouse, SMOKE_RUN)
+    cube = reads.scores.score_cube(warehouse, SMOKE_RUN)
     M, P = len(CONFIG.reward_models.ids), 4 * CONFIG.prompts.rm_test_per_category
     assert cube.scores_MPR.shape == (M, P, CONFIG.test.rm_test_responses)
     assert list(cube.prompts) == sorted(cube.prompts)
@@ -111,8 +111,8 @@ def test_the_cube_is_dense_and_in_the_order_of_ids(warehouse: duckdb.DuckDBPyCon
 
 
 def test_policy_values_are_the_estimator_s_on_the_stored_scores(warehouse: duckdb.DuckDBPyConnection) -> None:
-    scores_MPN = reads.initial_scores(warehouse, SMOKE_RUN, "rl_test")[0]
-    values = reads.policy_values(warehouse, SMOKE_RUN, "bon", 4)
+    scores_MPN = reads.scores.initial_scores(warehouse, SMOKE_RUN, "rl_test").scores_MPR
+    values = reads.values.policy_values(warehouse, SMOKE_RUN, "bon", 4)
     np.testing.assert_allclose(values.initial_MQ, scores_MPN.mean(axis=2, dtype=np.float64), rtol=1e-6)
     np.testing.assert_allclose(values.optimised_MMQ, best_of_n_values(scores_MPN, [4])[0], rtol=1e-9)
 
@@ -120,25 +120,28 @@ def test_policy_values_are_the_estimator_s_on_the_stored_scores(warehouse: duckd
 def test_best_of_one_is_the_initial_policy_and_more_helps_its_own_reward_model(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    one = reads.policy_values(warehouse, SMOKE_RUN, "bon", 1)
+    one = reads.values.policy_values(warehouse, SMOKE_RUN, "bon", 1)
     np.testing.assert_allclose(
         one.optimised_MMQ, np.repeat(one.initial_MQ[:, None], len(CONFIG.reward_models.ids), axis=1), rtol=1e-6
     )
-    strengths = reads.strengths(warehouse, SMOKE_RUN).filter(optimizer="bon")["strength"].to_list()
+    strengths = reads.policies.strengths(warehouse, SMOKE_RUN).filter(optimizer="bon")["strength"].to_list()
     assert strengths == [float(n) for n in CONFIG.best_of_n]
-    own = [np.trace(reads.policy_values(warehouse, SMOKE_RUN, "bon", n).optimised_MMQ.mean(axis=2)) for n in strengths]
+    own = [
+        np.trace(reads.values.policy_values(warehouse, SMOKE_RUN, "bon", n).optimised_MMQ.mean(axis=2))
+        for n in strengths
+    ]
     assert own == sorted(own)
 
 
 def test_picks_are_the_favourites_among_the_first_n(warehouse: duckdb.DuckDBPyConnection) -> None:
-    cube = reads.score_cube(warehouse, SMOKE_RUN)
+    cube = reads.scores.score_cube(warehouse, SMOKE_RUN)
     golden, proxy = cube.reward_models[0], cube.reward_models[2]
-    picks = reads.picks(warehouse, SMOKE_RUN, golden, proxy, n=4, limit=3)
+    picks = reads.responses.picks(warehouse, SMOKE_RUN, golden, proxy, n=4, limit=3)
     assert picks.height == 3
     assert picks["loss"].is_sorted(descending=True)
     assert (picks["golden_of_golden_pick"] >= picks["golden_of_proxy_pick"]).all()
     assert (picks["proxy_of_proxy_pick"] >= picks["proxy_of_golden_pick"]).all()
-    same = reads.picks(warehouse, SMOKE_RUN, golden, golden, n=4)
+    same = reads.responses.picks(warehouse, SMOKE_RUN, golden, golden, n=4)
     assert (same["loss"] == 0).all()
 
 

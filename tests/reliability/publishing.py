@@ -83,9 +83,9 @@ def publish(data: Path, version: int) -> float:
 
 def seen(connection: duckdb.DuckDBPyConnection) -> set[int]:
     """The versions that a connection shows: one, unless builds were mixed."""
-    found = set(reads.runs(connection)["seed"].to_list())
+    found = set(reads.runs.all_runs(connection)["seed"].to_list())
     for run_id in _RUNS:
-        scores_MPR = reads.score_cube(connection, run_id).scores_MPR
+        scores_MPR = reads.scores.score_cube(connection, run_id).scores_MPR
         # the first reward model's scores are version · index of the response
         found |= set((scores_MPR[0, 0, 1:] / np.arange(1, scores_MPR.shape[2])).tolist())
     return found

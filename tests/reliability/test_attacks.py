@@ -35,7 +35,6 @@ from tests.pipeline.runs.test_uploads import Attack
 from tests.reliability.streamlit_client import Session, has_key, keyed
 from warehouse import exchange, reads, store
 from warehouse.errors import WarehouseError
-from warehouse.reads import responses
 
 pytestmark = pytest.mark.reliability
 
@@ -70,11 +69,14 @@ def read_only(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.mark.parametrize("value", SQL)
 def test_sql_in_a_filter_is_a_text_like_any_other(home: Path, open_view: OpenPage, value: str) -> None:
     with store.open_read_only(home) as connection:
-        assert responses.found_prompts(connection, "simulated", value).is_empty()
-        assert responses.found_prompts(connection, "simulated", "rl_test", (value,)).is_empty()
+        assert reads.responses.search_prompts(connection, "simulated", value).is_empty()
+        assert reads.responses.search_prompts(connection, "simulated", "rl_test", (value,)).is_empty()
         holding = 8 if value in "Question 1 of rl_test?" else 0
-        assert responses.found_prompts(connection, "simulated", "rl_test", text=value).height == holding
-        for ask in (lambda: reads.reward_models(connection, value), lambda: reads.score_cube(connection, value)):
+        assert reads.responses.search_prompts(connection, "simulated", "rl_test", text=value).height == holding
+        for ask in (
+            lambda: reads.runs.reward_models(connection, value),
+            lambda: reads.scores.score_cube(connection, value),
+        ):
             with pytest.raises(WarehouseError, match="is not in the warehouse"):
                 ask()
     page = open_view("responses", home, run=value, search=value, category=value, policy=value)
@@ -100,7 +102,7 @@ def test_an_archive_writes_nothing_beside_its_folder(tmp_path: Path, home: Path)
     assert {path.name for path in tmp_path.iterdir()} == {"run", "deep"}
     assert {path.name for path in (tmp_path / "deep").iterdir()} == {"er"}
     with store.open_read_only(data) as connection:
-        assert reads.runs(connection)["run_id"].to_list() == ["simulated"]
+        assert reads.runs.all_runs(connection)["run_id"].to_list() == ["simulated"]
 
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:

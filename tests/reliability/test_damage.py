@@ -91,7 +91,7 @@ def damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         build.write_bytes(flipped(rng, content))
         try:
             with store.open_read_only(home) as connection:
-                reads.runs(connection)
+                reads.runs.all_runs(connection)
         except WarehouseError:
             continue
         except store.Damaged:
@@ -110,7 +110,7 @@ def test_a_damaged_warehouse_is_one_line_that_leads_back_to_the_last_good_one(
         ingest.publish(damaged, tiny_run("third"), "test")
     subprocess.run(re.findall("`([^`]*)`", line)[0], shell=True, check=True)
     with store.open_read_only(damaged) as connection:
-        assert reads.runs(connection)["run_id"].to_list() == ["first"]
+        assert reads.runs.all_runs(connection)["run_id"].to_list() == ["first"]
     ingest.publish(damaged, tiny_run("third"), "test")
 
 

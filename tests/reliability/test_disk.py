@@ -47,7 +47,7 @@ def published(home: Path) -> dict[str, int]:
     """Runs of the warehouse with their number of scores, all of which are read."""
     with store.open_read_only(home) as connection:
         rows = connection.execute("SELECT run_id, count(*) FROM score GROUP BY run_id").fetchall()
-        assert set(dict(rows)) == set(reads.runs(connection)["run_id"])
+        assert set(dict(rows)) == set(reads.runs.all_runs(connection)["run_id"])
     return dict(rows)
 
 

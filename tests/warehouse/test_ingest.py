@@ -31,8 +31,8 @@ def test_a_run_published_again_replaces_its_rows_and_no_others(tmp_path: Path) -
     ingest.publish(tmp_path, tiny_run("b"), "test")
     ingest.publish(tmp_path, tiny_run("a", score=2.0), "test")
     with store.open_read_only(tmp_path) as connection:
-        assert reads.score_cube(connection, "a").scores_MPR[0].tolist() == [[0.0, 2.0, 4.0]]
-        assert reads.score_cube(connection, "b").scores_MPR[0].tolist() == [[0.0, 1.0, 2.0]]
+        assert reads.scores.score_cube(connection, "a").scores_MPR[0].tolist() == [[0.0, 2.0, 4.0]]
+        assert reads.scores.score_cube(connection, "b").scores_MPR[0].tolist() == [[0.0, 1.0, 2.0]]
 
 
 def broken(table: str, change: pl.Expr | list[pl.Expr]) -> dict[str, pl.DataFrame]:

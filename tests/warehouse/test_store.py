@@ -15,7 +15,7 @@ from warehouse.errors import NoWarehouse, WarehouseError
 
 def run_ids(data: Path) -> list[str]:
     with store.open_read_only(data) as connection:
-        return sorted(reads.runs(connection)["run_id"])
+        return sorted(reads.runs.all_runs(connection)["run_id"])
 
 
 def test_an_empty_folder_says_how_to_make_a_warehouse(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_reader_keeps_its_build_while_another_is_published(tmp_path: Path) -> 
     before = store.build_id(tmp_path)
     with store.open_read_only(tmp_path) as old:
         ingest.publish(tmp_path, tiny_run("second"), "test")
-        assert reads.runs(old)["run_id"].to_list() == ["first"]
+        assert reads.runs.all_runs(old)["run_id"].to_list() == ["first"]
         assert store.build_id(tmp_path) != before
         assert run_ids(tmp_path) == ["first", "second"]
 

@@ -36,13 +36,13 @@ def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[
     if os.path.lexists(target):
         raise InvalidChoice(f"{target} exists already; name a folder that does not")
     with store.open_read_only(data) as connection:
-        run_id = run_id or reads.newest_run(connection)
+        run_id = run_id or reads.runs.newest_run(connection)
         if run_id is None:
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
         frames = {name: _table(connection, name, run_id) for name in TABLES}
         if frames["run"].is_empty():
             raise UnknownName(
-                f"run {run_id!r} is not in the warehouse; it has {reads.runs(connection)['run_id'].to_list()}"
+                f"run {run_id!r} is not in the warehouse; it has {reads.runs.all_runs(connection)['run_id'].to_list()}"
             )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Policies of an imported run and what they are worth: the initial one, best-of-n, and those whose values were given.
 
 Best-of-n has policies for n = 2, 4, 8 … and all N samples but no rows of values: with many reward models there would be
-far more of them than scores, and `reads.policy_values` has them from the scores sooner than from a table.
+far more of them than scores, and `reads.values.policy_values` has them from the scores sooner than from a table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidRows
 from warehouse.exchange.sheet import Sheet, invalid, shown
-from warehouse.reads import INITIAL
+from warehouse.schema import INITIAL
 from warehouse.study import best_of_n_kl_bound
 
 Cube = NDArray[np.float32]

@@ -21,8 +21,7 @@ from warehouse.exchange.preferences import accuracies, preference_rows
 from warehouse.exchange.scored_rows import Pieces
 from warehouse.exchange.sheet import Sheet, shown
 from warehouse.ingest import repeated
-from warehouse.reads import INITIAL
-from warehouse.schema import ORIGINAL, TABLES
+from warehouse.schema import INITIAL, ORIGINAL, TABLES
 
 _DOUBLED = {"rm_test": "#rm", "rl_test": "#rl"}
 _UNKNOWN = "unknown"

@@ -1,4 +1,4 @@
-"""What can be asked about responses: which prompts hold a word, what was answered to them, and how long it is.
+"""Responses as people read them: search, texts and scores to one prompt, lengths in tokens, what best-of-n picks.
 
 Responses to paraphrases are left out: everything here shows a prompt in its own words.
 """
@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.reads import INITIAL
+from warehouse.metrics.cube import ScoreCube
+from warehouse.reads import policies
+from warehouse.reads.scores import initial_scores
+from warehouse.schema import INITIAL
+from warehouse.store import Connection
+from warehouse.study.length_drift import best_of_n_tokens
+from warehouse.study.value_curves import ValueCurves
 
 
-def response_tokens(connection: duckdb.DuckDBPyConnection, run_id: str, split: str) -> NDArray[np.int64]:
-    """Lengths `[P, R]` in tokens of the initial policy's responses, in the order of `reads.initial_scores`.
+def response_tokens(connection: Connection, run_id: str, split: str) -> NDArray[np.int64]:
+    """Lengths `[P, R]` (int64) in tokens of the initial policy's responses, in the order of `scores.initial_scores`.
 
-    Raises InvalidChoice where prompts have different numbers of responses.
+    Raises InvalidChoice if prompts have different numbers of responses.
     """
     rows = connection.execute(
         """
@@ -30,22 +35,22 @@ def response_tokens(connection: duckdb.DuckDBPyConnection, run_id: str, split: s
     ).pl()
     prompts = rows["prompt_id"].n_unique()
     if prompts == 0 or rows.group_by("prompt_id").len()["len"].n_unique() > 1:
-        raise InvalidChoice(f"run {run_id!r}: its {split} prompts do not all have equally many responses")
+        raise InvalidChoice(f"run {run_id!r}: its {split} prompts do not all have the same number of responses")
     return rows["tokens"].to_numpy().reshape(prompts, -1)
 
 
-def found_prompts(
-    connection: duckdb.DuckDBPyConnection,
+def search_prompts(
+    connection: Connection,
     run_id: str,
     split: str,
     categories: tuple[str, ...] = (),
     subsets: tuple[str, ...] = (),
     text: str = "",
 ) -> pl.DataFrame:
-    """Prompts of a split that hold the text, or have a response that does: `prompt_id, category, subset, text, hits`.
+    """Prompts of a split that contain the text or have a response that does: `prompt_id, category, subset, text, hits`.
 
-    `hits` counts the responses, of any policy, that hold it. Capitals do not matter; `%` and `_` are what they are.
-    No categories, subsets or text: all of them.
+    `hits` counts the responses, of any policy, that contain it. Case is ignored; `%` and `_` are ordinary characters.
+    Empty categories, subsets or text select everything.
     """
     return connection.execute(
         """
@@ -58,17 +63,11 @@ def found_prompts(
         GROUP BY ALL HAVING hits > 0 OR contains(lower(prompt.text), lower($text))
         ORDER BY prompt_id
         """,
-        {
-            "run": run_id,
-            "split": split,
-            "categories": list(categories),
-            "subsets": list(subsets),
-            "text": text,
-        },
+        {"run": run_id, "split": split, "categories": list(categories), "subsets": list(subsets), "text": text},
     ).pl()
 
 
-def answered_by(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str) -> pl.DataFrame:
+def policies_answering(connection: Connection, run_id: str, prompt_id: str) -> pl.DataFrame:
     """Policies with responses to a prompt, the initial one first: `policy_id, optimizer, reward_model_id, strength`,
     `kl, kl_estimator, temperature, responses`; the optimised ones by reward model and strength.
     """
@@ -84,7 +83,7 @@ def answered_by(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: s
     ).pl()
 
 
-def responses_to(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
+def responses_to(connection: Connection, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
     """A policy's responses to a prompt, by sample: `response_id, sample, text, tokens, finished`."""
     return connection.execute(
         """
@@ -95,7 +94,7 @@ def responses_to(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: 
     ).pl()
 
 
-def scores_of(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
+def scores_of(connection: Connection, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
     """Scores of a policy's responses to a prompt: `reward_model_id, sample, score`, by both. May be empty."""
     return connection.execute(
         """
@@ -107,9 +106,119 @@ def scores_of(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str
     ).pl()
 
 
-def prompt(connection: duckdb.DuckDBPyConnection, run_id: str, prompt_id: str) -> dict[str, Any]:
+def prompt(connection: Connection, run_id: str, prompt_id: str) -> dict[str, Any]:
     """The row of one prompt. Raises UnknownName."""
     row = connection.execute("SELECT * FROM prompt WHERE run_id = ? AND prompt_id = ?", [run_id, prompt_id]).pl()
     if row.is_empty():
         raise UnknownName(f"prompt {prompt_id!r} is not in run {run_id!r}")
     return row.row(0, named=True)
+
+
+def mean_tokens(
+    connection: Connection, run_id: str, optimizer: str, kl_coefficient: float | None = None
+) -> pl.DataFrame:
+    """Mean length in tokens of the responses of an optimiser's policies: `reward_model, strength, prompt_id, tokens`.
+
+    Policies without responses of their own (best-of-n) have no rows.
+    """
+    frame = policies.of_optimizer(connection, run_id, optimizer, kl_coefficient)
+    return connection.execute(
+        """
+        SELECT reward_model_id AS reward_model, strength, prompt_id, avg(tokens) AS tokens
+        FROM response JOIN policy USING (run_id, policy_id)
+        WHERE run_id = ? AND list_contains(?, policy_id) GROUP BY ALL ORDER BY ALL
+        """,
+        [run_id, frame["policy_id"].to_list()],
+    ).pl()
+
+
+def tokens_of_curves(
+    connection: Connection,
+    run_id: str,
+    curves: ValueCurves,
+    samples: ScoreCube,
+    kl_coefficient: float | None = None,
+) -> NDArray[np.float64] | None:
+    """Mean tokens `[S, M, Q]` of the policies that the curves are of; None if their responses were not stored.
+
+    `samples` are the scores of the initial policy's responses to the RL-test prompts, of the curves' reward models.
+    """
+    if curves.optimizer == "bon":
+        tokens_PN = response_tokens(connection, run_id, "rl_test")
+        return best_of_n_tokens(samples.scores_MPR, tokens_PN, tuple(int(n) for n in curves.strengths))
+    prompts = curves.values[0].prompts
+    rows = (
+        mean_tokens(connection, run_id, curves.optimizer, kl_coefficient)
+        .filter(
+            pl.col("reward_model").is_in(curves.reward_models),
+            pl.col("strength").is_in(curves.strengths),
+            pl.col("prompt_id").is_in(prompts),
+        )
+        .sort("strength", "reward_model", "prompt_id")
+    )
+    shape = len(curves.strengths), len(curves.reward_models), len(prompts)
+    return rows["tokens"].to_numpy().reshape(shape) if rows.height == np.prod(shape) else None
+
+
+def picks(
+    connection: Connection,
+    run_id: str,
+    golden_id: str,
+    proxy_id: str,
+    n: int,
+    limit: int = 20,
+    samples: ScoreCube | None = None,
+) -> pl.DataFrame:
+    """What best-of-n picks under both reward models among the first n samples of each RL-test prompt.
+
+    Columns: `prompt_id, category, subset, prompt, golden_pick, proxy_pick` (texts), `golden_of_golden_pick,
+    golden_of_proxy_pick, proxy_of_golden_pick, proxy_of_proxy_pick` (scores) and `loss`, the golden score given up by
+    following the proxy, in standard deviations of the golden's scores; the greatest loss first. `samples` are the
+    `initial_scores` of the RL-test prompts; None: they are read here.
+    """
+    samples = samples or initial_scores(connection, run_id, "rl_test")
+    models = samples.reward_models
+    for name in (golden_id, proxy_id):
+        if name not in models:
+            raise UnknownName(f"reward model {name!r} is not in run {run_id!r}; it has {list(models)}")
+    golden_PN, proxy_PN = (samples.scores_MPR[models.index(name)] for name in (golden_id, proxy_id))
+    if not 1 <= n <= golden_PN.shape[1]:
+        raise InvalidChoice(f"n is {n}; run {run_id!r} has samples for n from 1 to {golden_PN.shape[1]}")
+    rows = np.arange(len(samples.prompts))
+    by_golden, by_proxy = golden_PN[:, :n].argmax(axis=1), proxy_PN[:, :n].argmax(axis=1)
+    loss = (golden_PN[rows, by_golden] - golden_PN[rows, by_proxy]) / max(float(golden_PN.std()), 1e-12)
+    order = np.argsort(-loss, kind="stable")[:limit]
+    picked = pl.DataFrame(
+        {
+            "prompt_id": [samples.prompts[p] for p in order],
+            "category": [samples.categories[p] for p in order],
+            "subset": [samples.subsets[p] for p in order],
+            "golden_sample": by_golden[order],
+            "proxy_sample": by_proxy[order],
+            "golden_of_golden_pick": golden_PN[order, by_golden[order]].astype(np.float64),
+            "golden_of_proxy_pick": golden_PN[order, by_proxy[order]].astype(np.float64),
+            "proxy_of_golden_pick": proxy_PN[order, by_golden[order]].astype(np.float64),
+            "proxy_of_proxy_pick": proxy_PN[order, by_proxy[order]].astype(np.float64),
+            "loss": loss[order].astype(np.float64),
+        }
+    )
+    texts = connection.execute(
+        """
+        SELECT DISTINCT prompt_id, sample, response.text AS response, prompt.text AS prompt
+        FROM (SELECT unnest($prompts) AS prompt_id, unnest($samples) AS sample) AS picked
+        JOIN response USING (prompt_id, sample) JOIN prompt USING (run_id, prompt_id)
+        WHERE run_id = $run AND policy_id = $initial AND prompt_form = 'original'
+        """,
+        {
+            "prompts": picked["prompt_id"].to_list() * 2,
+            "samples": [*picked["golden_sample"], *picked["proxy_sample"]],
+            "run": run_id,
+            "initial": INITIAL,
+        },
+    ).pl()
+    for side in ("golden", "proxy"):
+        named = texts.select("prompt_id", "prompt", **{f"{side}_sample": "sample", f"{side}_pick": "response"})
+        named = named if side == "golden" else named.drop("prompt")
+        picked = picked.join(named, on=["prompt_id", f"{side}_sample"], how="left", maintain_order="left")
+    texts_first = ["prompt_id", "category", "subset", "prompt", "golden_pick", "proxy_pick"]
+    return picked.select(*texts_first, pl.exclude(*texts_first, "golden_sample", "proxy_sample"))

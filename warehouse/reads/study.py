@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse import reads
 from warehouse.claims.study import Optimised, Study
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube
-from warehouse.reads import policies
-from warehouse.reads.policies import tokens_along
-from warehouse.reads.responses import response_tokens
+from warehouse.reads import policies, scores, values
+from warehouse.reads.responses import response_tokens, tokens_of_curves
+from warehouse.reads.runs import reward_models
+from warehouse.schema import INITIAL
+from warehouse.store import Connection
 from warehouse.study import spread_within_prompts
 from warehouse.study.value_curves import ValueCurves
 
 
-def study(connection: duckdb.DuckDBPyConnection, run_id: str, *, replicates: int = 1000, seed: int = 0) -> Study:
-    """Everything of a run that a claim is about; what the run has not is None.
+def study(connection: Connection, run_id: str, *, replicates: int = 1000, seed: int = 0) -> Study:
+    """Everything of a run that a claim is about; what the run lacks is None.
 
-    Raises UnknownName for a run that is not there, InvalidChoice for one that says nothing: fewer than two reward
+    Raises UnknownName for an unknown run, InvalidChoice for one without anything to examine: fewer than two reward
     models, or no optimised policies.
     """
-    models = reads.reward_models(connection, run_id)
-    optimizers = reads.strengths(connection, run_id)["optimizer"].unique().sort().to_list()
+    models = reward_models(connection, run_id)
+    optimizers = policies.strengths(connection, run_id)["optimizer"].unique().sort().to_list()
     if models.height < 2 or not optimizers:
         raise InvalidChoice(
-            f"run {run_id!r} has {models.height} reward models and {len(optimizers)} optimisers; claims take two "
+            f"run {run_id!r} has {models.height} reward models and {len(optimizers)} optimisers; claims need two "
             "reward models and their optimised policies"
         )
-    cube = reads.score_cube(connection, run_id)
+    cube = scores.score_cube(connection, run_id)
     paraphrased = _paraphrased(connection, run_id)
-    samples = ScoreCube(*reads.initial_scores(connection, run_id, "rl_test"))
+    samples = scores.initial_scores(connection, run_id, "rl_test")
     return Study(
         optimised={name: _optimised(connection, run_id, name, cube, paraphrased, samples) for name in optimizers},
         kinds=dict(zip(models["reward_model_id"], models["kind"], strict=True)),
@@ -43,80 +43,65 @@ def study(connection: duckdb.DuckDBPyConnection, run_id: str, *, replicates: int
     )
 
 
-def _paraphrased(connection: duckdb.DuckDBPyConnection, run_id: str) -> ScoreCube | None:
-    """The RM-test prompts, all of them in other words; None where some were not answered so."""
-    there = reads.sources(connection, run_id).filter(source=reads.INITIAL)
-    if there.is_empty() or not there["paraphrase_responses"].item():
+def _paraphrased(connection: Connection, run_id: str) -> ScoreCube | None:
+    """The RM-test prompts, all of them paraphrased; None if some paraphrases were not answered."""
+    initial = scores.sources(connection, run_id).filter(source=INITIAL)
+    if initial.is_empty() or not initial["paraphrase_responses"].item():
         return None
     try:
-        return reads.score_cube(connection, run_id, paraphrase=1.0)
+        return scores.score_cube(connection, run_id, paraphrase=1.0)
     except InvalidChoice:
         return None
 
 
 def _optimised(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     run_id: str,
     optimizer: str,
     cube: ScoreCube,
     paraphrased: ScoreCube | None,
     samples: ScoreCube,
 ) -> Optimised:
-    curves = policies.value_curves(connection, run_id, optimizer)
+    curves = values.value_curves(connection, run_id, optimizer)
     names = curves.reward_models
     own_samples = samples.of_reward_models(names)
-    tokens_SMQ = tokens_along(connection, run_id, curves, own_samples)
-    initial_PN = response_tokens(connection, run_id, "rl_test")
-    counted = tokens_SMQ is not None and bool(initial_PN.any())
-    row = {prompt: p for p, prompt in enumerate(samples.prompts)}
-    penalised, at_kl, matched_kl = _sweep(connection, run_id, optimizer)
-    return Optimised(
+    optimised = Optimised(
         curves=curves,
         cube=cube.of_reward_models(names),
         paraphrased=None if paraphrased is None else paraphrased.of_reward_models(names),
         spread_M=spread_within_prompts(own_samples.scores_MPR),
-        tokens_SMQ=tokens_SMQ if counted else None,
-        initial_tokens_Q=initial_PN.mean(axis=1)[[row[name] for name in curves.values[0].prompts]] if counted else None,
-        penalised=penalised,
-        at_kl=at_kl,
-        matched_kl=matched_kl,
     )
+    tokens_SMQ = tokens_of_curves(connection, run_id, curves, own_samples)
+    initial_PN = response_tokens(connection, run_id, "rl_test")
+    if tokens_SMQ is not None and initial_PN.any():  # an import stores 0 tokens: nobody counted them
+        rows = [samples.prompts.index(name) for name in curves.values[0].prompts]
+        optimised = replace(optimised, tokens_SMQ=tokens_SMQ, initial_tokens_Q=initial_PN.mean(axis=1)[rows])
+    return _with_sweep(connection, run_id, optimised)
 
 
-def _sweep(
-    connection: duckdb.DuckDBPyConnection, run_id: str, optimizer: str
-) -> tuple[ValueCurves | None, ValueCurves | None, float | None]:
-    """Policies of the reward models that have all penalties: at the last common strength, and at a KL all reach."""
-    penalties = reads.kl_coefficients(connection, run_id, optimizer)
+def _with_sweep(connection: Connection, run_id: str, optimised: Optimised) -> Optimised:
+    """With the policies of the reward models that have all KL penalties: at the last common strength and at one KL."""
+    optimizer = optimised.curves.optimizer
+    penalties = policies.kl_coefficients(connection, run_id, optimizer)
     if len(penalties) < 2:
-        return None, None, None
-    found = [policies.value_curves(connection, run_id, optimizer, penalty) for penalty in penalties]
-    names = [name for name in found[0].reward_models if all(name in one.reward_models for one in found)]
-    common = set.intersection(*(set(one.strengths) for one in found))
+        return optimised
+    sweep = [values.value_curves(connection, run_id, optimizer, penalty) for penalty in penalties]
+    names = [name for name in sweep[0].reward_models if all(name in curves.reward_models for curves in sweep)]
+    common = set.intersection(*(set(curves.strengths) for curves in sweep))
     if len(names) < 2 or not common:
-        return None, None, None
-    places = [one.strengths.index(max(common)) for one in found]
-    last_SM = np.stack([_kl_SM(one, names)[place] for one, place in zip(found, places, strict=True)])
-    values = [one.values[place] for one, place in zip(found, places, strict=True)]
-    penalised = _by_penalty(found[0], penalties, names, last_SM, values)
-    kl = float(min(_kl_SM(one, names).max(axis=0).min() for one in found))
+        return optimised
+    last = [curves.strengths.index(max(common)) for curves in sweep]
+    kl_SM = [curves.kl_SM[:, [curves.reward_models.index(name) for name in names]] for curves in sweep]
+
+    def by_penalty(kl_CM: NDArray[np.float64], values_of_penalties: list[PolicyValues]) -> ValueCurves:
+        cut = tuple(replace(policy.of_reward_models(names), optimised_M=None) for policy in values_of_penalties)
+        return replace(sweep[0], strengths=penalties, kl_SM=kl_CM, values=cut, left_out=())
+
+    at_last = [curves.values[place] for curves, place in zip(sweep, last, strict=True)]
+    last_kl_CM = np.stack([kl[place] for kl, place in zip(kl_SM, last, strict=True)])
+    optimised = replace(optimised, penalised=by_penalty(last_kl_CM, at_last))
+    kl = float(min(kl.max(axis=0).min() for kl in kl_SM))
     if kl <= 0:
-        return penalised, None, None
-    at_kl = [policies.policy_values_at_kl(connection, run_id, optimizer, kl, penalty) for penalty in penalties]
-    matched = _by_penalty(found[0], penalties, names, np.full((len(penalties), len(names)), kl), at_kl)
-    return penalised, matched, kl
-
-
-def _by_penalty(
-    like: ValueCurves,
-    penalties: tuple[float, ...],
-    names: list[str],
-    kl_SM: NDArray[np.float64],
-    values: list[PolicyValues],
-) -> ValueCurves:
-    some = tuple(replace(one.of_reward_models(names), optimised_M=None) for one in values)
-    return replace(like, strengths=penalties, kl_SM=kl_SM, values=some, left_out=())
-
-
-def _kl_SM(curves: ValueCurves, names: list[str]) -> NDArray[np.float64]:
-    return curves.kl_SM[:, [curves.reward_models.index(name) for name in names]]
+        return optimised
+    at_kl = [values.policy_values_at_kl(connection, run_id, optimizer, kl, penalty) for penalty in penalties]
+    return replace(optimised, at_kl=by_penalty(np.full(last_kl_CM.shape, kl), at_kl), matched_kl=kl)

@@ -28,7 +28,7 @@ from app.views.responses import data as responses_data
 from app.views.reward_models.figures import MOST_IN_SQUARE
 from warehouse.errors import WarehouseError
 from warehouse.metrics.worst_picks import share_hacked
-from warehouse.reads import INITIAL
+from warehouse.schema import INITIAL
 
 Arguments = tuple[Snapshot, str, str, float | None]
 """What the reads of an optimiser's curves take first: snapshot, run, optimiser, KL penalty."""

@@ -21,13 +21,13 @@ _LONGEST_SEARCH = 200
 def fit(snapshot: Snapshot, fitting: Fitting[ResponsesChoice], run_id: str) -> pl.DataFrame:
     """Hold the choice against the run; gives the prompts that it finds."""
     fitting.one("split", tuple(text.SPLITS), "browsed are rl_test and rm_test")
-    every = data.found_prompts(snapshot, run_id, fitting.chosen.split, (), (), "")
+    every = data.search_prompts(snapshot, run_id, fitting.chosen.split, (), (), "")
     fitting.many("category", every["category"].unique().to_list(), "not among these prompts")
     fitting.many("subset", _subsets(every, fitting.chosen.category), "not in the chosen categories")
     fitting.one("order", tuple(data.ORDERS), f"orders are {', '.join(data.ORDERS)}")
     fitting.one("shown", SHOWN, f"offered are {', '.join(map(str, SHOWN))}")
     chosen = fitting.chosen
-    found = data.found_prompts(
+    found = data.search_prompts(
         snapshot, run_id, chosen.split, chosen.category, chosen.subset, chosen.search[:_LONGEST_SEARCH]
     )
     fitting.one("prompt", found["prompt_id"].to_list(), "not among the prompts found")
@@ -49,7 +49,7 @@ def prompt_of(chosen: ResponsesChoice, found: pl.DataFrame) -> str:
 def controls(page: Page[ResponsesChoice, pl.DataFrame]) -> None:
     """The controls that find prompts, below the run. What depends on the prompt is set back when they change."""
     chosen = page.chosen
-    every = data.found_prompts(page.snapshot, page.run_id, chosen.split, (), (), "")
+    every = data.search_prompts(page.snapshot, page.run_id, chosen.split, (), (), "")
     categories = every["category"].unique().sort().to_list()
     st.segmented_control(
         "Prompts",

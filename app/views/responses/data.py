@@ -17,25 +17,24 @@ import streamlit as st
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from warehouse import reads
-from warehouse.reads import responses
 from warehouse.study import spread_within_prompts
 
 _KEPT = 64
 
 
-found_prompts = warehouse.cached(responses.found_prompts, entries=_KEPT, spinner="Searching …")
+search_prompts = warehouse.cached(reads.responses.search_prompts, entries=_KEPT, spinner="Searching …")
 """Prompts that hold the text, or have a response that does."""
 
-prompt = warehouse.cached(responses.prompt, entries=_KEPT)
+prompt = warehouse.cached(reads.responses.prompt, entries=_KEPT)
 """One prompt."""
 
-answered_by = warehouse.cached(responses.answered_by, entries=_KEPT)
+answered_by = warehouse.cached(reads.responses.policies_answering, entries=_KEPT)
 """The policies that answered a prompt."""
 
-responses_to = warehouse.cached(responses.responses_to, entries=8 * _KEPT)
+responses_to = warehouse.cached(reads.responses.responses_to, entries=8 * _KEPT)
 """What a policy answered to a prompt."""
 
-scores_of = warehouse.cached(responses.scores_of, entries=8 * _KEPT)
+scores_of = warehouse.cached(reads.responses.scores_of, entries=8 * _KEPT)
 """All scores of what a policy answered to a prompt."""
 
 
@@ -43,8 +42,8 @@ scores_of = warehouse.cached(responses.scores_of, entries=8 * _KEPT)
 def spreads(snapshot: Snapshot, run_id: str, split: str) -> dict[str, float]:
     """Standard deviation within prompts of each reward model's scores of the initial policy's responses."""
     with warehouse.cursor(snapshot) as connection:
-        scores_MPN, models, *_ = reads.initial_scores(connection, run_id, split)
-    return dict(zip(models, spread_within_prompts(scores_MPN).tolist(), strict=True))
+        samples = reads.scores.initial_scores(connection, run_id, split)
+    return dict(zip(samples.reward_models, spread_within_prompts(samples.scores_MPR).tolist(), strict=True))
 
 
 MOST_CELLS = 3000

@@ -14,7 +14,7 @@ from app.components import figure, page_state
 from app.state import ResponsesChoice
 from app.views.responses import data, text
 from app.views.responses.controls import SHOWN
-from warehouse.reads import INITIAL
+from warehouse.schema import INITIAL
 
 
 def responses(snapshot: Snapshot, run_id: str, prompt_id: str, chosen: ResponsesChoice, answered: pl.DataFrame) -> None:

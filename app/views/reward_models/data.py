@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
+from warehouse import reads
 from warehouse.metrics.agreement import Agreement, agreement
 from warehouse.metrics.alone import OfEach, length_correlations, reward_variances, score_shares
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.reliability import Reliability, reliability
 from warehouse.metrics.test_set import prompts_in
-from warehouse.reads import responses, training
 from warehouse.stats.bootstrap import Estimate
 from warehouse.stats.prompt_means import wilson_interval
 from warehouse.study import PromptValues, prepare
@@ -40,16 +40,16 @@ class ScoresSaid:
     edges: NDArray[np.float64]
 
 
-training_curves = warehouse.cached(training.training_curves)
+training_curves = warehouse.cached(reads.runs.training_curves)
 """Curves of all reward models of a run."""
 
-flipped_pairs = warehouse.cached(training.flipped_pairs)
+flipped_pairs = warehouse.cached(reads.runs.flipped_pairs)
 """How many training pairs of each reward model were flipped."""
 
-validation_pairs = warehouse.cached(training.validation_pairs)
+validation_pairs = warehouse.cached(reads.runs.validation_pairs)
 """How many pairs the reward models were validated on."""
 
-_response_tokens = warehouse.cached(responses.response_tokens, entries=4)
+_response_tokens = warehouse.cached(reads.responses.response_tokens, entries=4)
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Measuring the reward models …")

@@ -139,9 +139,9 @@ def test_a_choice_that_leaves_too_few_prompts_is_one_line(tmp_path: Path, explor
 def test_a_pair_in_the_address_opens_the_drill_down_with_texts_as_text(simulated_home: Path, explore: OpenPage) -> None:
     with store.open_read_only(simulated_home) as connection:
         run_id = newest_run(simulated_home)
-        golden, proxy = reads.reward_models(connection, run_id)["reward_model_id"].to_list()[:2]
-        strength = max(reads.strengths(connection, run_id)["strength"])
-        picks = reads.picks(connection, run_id, golden, proxy, int(strength))
+        golden, proxy = reads.runs.reward_models(connection, run_id)["reward_model_id"].to_list()[:2]
+        strength = max(reads.policies.strengths(connection, run_id)["strength"])
+        picks = reads.responses.picks(connection, run_id, golden, proxy, int(strength))
     page = explore(simulated_home, golden=golden, proxy=proxy)
     assert not page.exception
     texts = [element.value for element in page.text]
@@ -212,7 +212,7 @@ def test_a_choice_made_before_is_not_computed_again(simulated_home: Path, monkey
 def newest_run(home: Path) -> str:
     """Id of the newest run of a data folder."""
     with store.open_read_only(home) as connection:
-        newest = reads.newest_run(connection)
+        newest = reads.runs.newest_run(connection)
     assert newest is not None
     return newest
 

@@ -9,8 +9,7 @@ import pytest
 from tests.app.conftest import OpenPage
 from tests.helpers.reading import charts, said
 from tests.helpers.study import Study, publish
-from warehouse import store
-from warehouse.reads import policies
+from warehouse import reads, store
 from warehouse.schema import RL_ALGORITHMS
 from warehouse.study.overoptimisation import LAWS
 
@@ -51,7 +50,7 @@ def test_overoptimisation_draws_each_and_its_penalties(open_view: OpenPage, home
 
 def test_curves_of_all_are_read_and_of_reward_models_none(home: Path) -> None:
     with store.open_read_only(home) as connection:
-        curves = policies.ppo_curves(connection, "simulated")
+        curves = reads.policies.ppo_curves(connection, "simulated")
     assert {name.split("/")[0] for name in curves["model_id"].unique()} == {
         "ppo",
         "ppo-kl0.5",

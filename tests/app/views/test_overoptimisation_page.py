@@ -17,7 +17,6 @@ from tests.helpers.reading import address, charts, said
 from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
 from warehouse.metrics.worst_picks import worst_picks
-from warehouse.reads import policies
 from warehouse.study import spread_within_prompts
 from warehouse.study.gain_curves import CURVES, gain_curves
 
@@ -40,8 +39,8 @@ def test_every_figure_has_a_panel_for_each_optimizer(study_home: Path, open_view
 
 def test_the_fits_of_a_pair_are_those_of_the_measures(study_home: Path, open_view: OpenPage) -> None:
     with store.open_read_only(study_home) as connection:
-        curves = policies.value_curves(connection, "simulated", "bon")
-        scores = reads.initial_scores(connection, "simulated", "rl_test")[0]
+        curves = reads.values.value_curves(connection, "simulated", "bon")
+        scores = reads.scores.initial_scores(connection, "simulated", "rl_test").scores_MPR
     found = gain_curves(curves, spread_within_prompts(scores), golden="rm-00", proxy="rm-03")
     page = open_view(VIEW, study_home, golden="rm-00", proxy="rm-03")
     assert not page.exception
@@ -105,8 +104,8 @@ def test_a_figure_of_ppos_training_can_be_chosen(study_home: Path, open_view: Op
     assert not page.exception
     assert address(page) == {"metric": ["kl_k3"]}
     with store.open_read_only(study_home) as connection:
-        curves = policies.ppo_curves(connection, "simulated")
-        frame = data.ppo_training(curves, reads.reward_models(connection, "simulated"), "kl_k3")
+        curves = reads.policies.ppo_curves(connection, "simulated")
+        frame = data.ppo_training(curves, reads.runs.reward_models(connection, "simulated"), "kl_k3")
     assert frame["reward_model"].unique().sort().to_list() == [f"ppo/rm-{m:02}" for m in range(4)]
     assert frame.filter(step=40)["value"].to_list() == [4.0] * 4
     assert frame.filter(reward_model="ppo/rm-03")["flip_rate"].unique().to_list() == [0.45]
@@ -133,7 +132,8 @@ def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_v
 
 def test_examples_are_shown_letter_by_letter(study_home: Path, open_view: OpenPage) -> None:
     with store.open_read_only(study_home) as connection:
-        scores, names, prompts, *_ = reads.initial_scores(connection, "simulated", "rl_test")
+        samples = reads.scores.initial_scores(connection, "simulated", "rl_test")
+    scores, names, prompts = samples.scores_MPR, samples.reward_models, samples.prompts
     found = worst_picks(scores)
     golden, proxy = data.most_hacked(found, names, None, None)
     g, m = names.index(golden), names.index(proxy)

@@ -47,8 +47,8 @@ def test_it_is_the_page_that_the_dashboard_opens_with(study_home: Path, monkeypa
 
 def test_the_figures_are_those_of_the_measures(study_home: Path, open_view: OpenPage) -> None:
     with store.open_read_only(study_home) as connection:
-        cube = reads.score_cube(connection, "simulated")
-        found = evaluate(cube, reads.policy_values(connection, "simulated", "bon", 8))
+        cube = reads.scores.score_cube(connection, "simulated")
+        found = evaluate(cube, reads.values.policy_values(connection, "simulated", "bon", 8))
     tau = found.correlations["kendall"]
     assert f"**{tau.value:.2f}**".replace("-", "−") in said(open_view(VIEW, study_home))
 

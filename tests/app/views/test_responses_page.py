@@ -131,8 +131,9 @@ def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_v
 
 def test_picks_are_best_of_ns_and_scores_are_in_spreads_from_the_initial_mean(study_home: Path) -> None:
     with store.open_read_only(study_home) as connection:
-        scores_MPN, models, prompts, *_ = reads.initial_scores(connection, "simulated", "rl_test")
-        place = prompts.index("chat-rl/01")
+        samples = reads.scores.initial_scores(connection, "simulated", "rl_test")
+        scores_MPN, models = samples.scores_MPR, samples.reward_models
+        place = samples.prompts.index("chat-rl/01")
         frame = pl.DataFrame(
             [(m, n, float(scores_MPN[i, place, n])) for i, m in enumerate(models) for n in range(8)],
             schema=["reward_model_id", "sample", "score"],

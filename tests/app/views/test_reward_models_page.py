@@ -37,7 +37,7 @@ def test_the_page_shows_how_each_was_trained_and_all_its_figures(study_home: Pat
 def test_the_table_holds_the_figures_of_the_measures(study_home: Path, open_view: OpenPage) -> None:
     table = open_view(VIEW, study_home).dataframe[0].value
     with store.open_read_only(study_home) as connection:
-        cube = reads.score_cube(connection, "simulated")
+        cube = reads.scores.score_cube(connection, "simulated")
     found = agreement(prepare(cube, "accuracy"))
     expected = [found.share_MM[:, m].sum() / 3 for m in range(4)]
     assert table["mean_agreement"].to_list() == pytest.approx(expected)
@@ -101,7 +101,7 @@ def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_v
 
 def test_the_best_other_is_the_one_of_greatest_validation_accuracy(study_home: Path) -> None:
     with store.open_read_only(study_home) as connection:
-        models = reads.reward_models(connection, "simulated")
+        models = reads.runs.reward_models(connection, "simulated")
     assert data.best_other(models, "rm-00") == "rm-01"
     assert data.best_other(models, "rm-03") == "rm-00"
     assert data.best_other(models.head(1), "rm-00") is None

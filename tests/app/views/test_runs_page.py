@@ -219,7 +219,7 @@ def test_a_run_is_deleted_from_the_page_and_its_rows_with_it(home: Path, runs_pa
         assert not page.exception
     assert runs.run_ids(home) == []
     with store.open_read_only(home) as connection:
-        assert reads.runs(connection)["run_id"].to_list() == ["two"]
+        assert reads.runs.all_runs(connection)["run_id"].to_list() == ["two"]
     assert "delete-two" in [button.key for button in page.button]
     assert "delete-one" not in [button.key for button in page.button]
 
@@ -368,7 +368,7 @@ def test_files_are_imported_and_their_run_is_chosen(two: Path, tmp_path: Path, o
     assert address(page)["run"] == ["theirs"]
     assert any("imported" in badge for badge in badges(page))
     with store.open_read_only(two) as connection:
-        assert "theirs" in reads.runs(connection)["run_id"].to_list()
+        assert "theirs" in reads.runs.all_runs(connection)["run_id"].to_list()
 
 
 def test_what_is_wrong_with_a_file_is_one_line(two: Path, open_view: OpenPage) -> None:

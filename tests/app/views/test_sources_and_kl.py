@@ -10,7 +10,6 @@ from tests.app.conftest import OpenPage
 from tests.helpers.reading import address, said
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
-from warehouse.reads import policies
 from warehouse.study import ScoreCube, evaluate
 
 RUN = "simulated"
@@ -24,8 +23,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_measures_are_of_the_chosen_sources_responses(home: Path, explore: OpenPage) -> None:
     with store.open_read_only(home) as connection:
-        cube = reads.score_cube(connection, RUN, "initial-t1.50")
-        values = reads.policy_values(connection, RUN, "bon", 8)
+        cube = reads.scores.score_cube(connection, RUN, "initial-t1.50")
+        values = reads.values.policy_values(connection, RUN, "bon", 8)
     page = explore(home)
     page.multiselect(key="choose.sources").set_value(["initial-t1.50"]).run()
     assert not page.exception
@@ -35,7 +34,7 @@ def test_measures_are_of_the_chosen_sources_responses(home: Path, explore: OpenP
 
     page.multiselect(key="choose.sources").set_value(["initial", "initial-t1.50"]).run()
     with store.open_read_only(home) as connection:
-        both = reads.score_cube(connection, RUN, ["initial", "initial-t1.50"])
+        both = reads.scores.score_cube(connection, RUN, ["initial", "initial-t1.50"])
     assert page.slider(key="choose.responses").max == 10
     assert shown(page) == expected(both, values)
 
@@ -45,8 +44,8 @@ def test_a_share_of_the_prompts_is_paraphrased_by_the_seed(home: Path, explore: 
     assert not page.exception
     assert "50% of prompts paraphrased, seed 3" in said(page)
     with store.open_read_only(home) as connection:
-        cube = reads.score_cube(connection, RUN, "initial", 0.5, 3)
-        values = reads.policy_values(connection, RUN, "bon", 8)
+        cube = reads.scores.score_cube(connection, RUN, "initial", 0.5, 3)
+        values = reads.values.policy_values(connection, RUN, "bon", 8)
     assert shown(page) == expected(cube, values)
     page.number_input(key="choose.seed").set_value(4).run()
     assert address(page) == {"paraphrase": ["0.5"], "seed": ["4"]}
@@ -63,8 +62,8 @@ def test_policies_are_compared_at_the_same_kl(home: Path, explore: OpenPage) -> 
     assert not page.exception
     assert "PPO at a KL of 1.5 nats" in said(page)
     with store.open_read_only(home) as connection:
-        cube = reads.score_cube(connection, RUN)
-        values = policies.policy_values_at_kl(connection, RUN, "ppo", 1.5)
+        cube = reads.scores.score_cube(connection, RUN)
+        values = reads.values.policy_values_at_kl(connection, RUN, "ppo", 1.5)
     assert values.optimised_M is not None
     assert values.optimised_M.tolist() == [True, False, True, True]
     assert shown(page) == expected(cube, values)

@@ -39,8 +39,8 @@ def test_a_category_is_measured_on_down_and_optimised_for_across(simulated_home:
     table = page.dataframe[0].value.set_index(["measured", "valued"])
     assert set(table.index) == {(row, column) for row in ("All", *CATEGORIES) for column in ("All", *CATEGORIES)}
     with store.open_read_only(simulated_home) as connection:
-        cube = reads.score_cube(connection, "simulated")
-        values = reads.policy_values(connection, "simulated", "bon", 16.0)
+        cube = reads.scores.score_cube(connection, "simulated")
+        values = reads.values.policy_values(connection, "simulated", "bon", 16.0)
     alone = evaluate(
         cube, values, measure="kendall", test_set=TestSet(categories=("Chat",)), rl_categories=("Safety",)
     ).correlations["pearson"]

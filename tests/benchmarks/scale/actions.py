@@ -18,7 +18,6 @@ import duckdb
 from tests.benchmarks.apart import here
 from warehouse import reads, store
 from warehouse.metrics.cube import PolicyValues, ScoreCube
-from warehouse.reads import policies, responses
 from warehouse.schema import CATEGORIES
 from warehouse.study import PromptValues, TestSet, evaluate_each, prepare
 
@@ -101,31 +100,31 @@ class Explorer:
         return found
 
     def _choices(self) -> None:
-        reads.sources(self._connection, self._run)
-        reads.prompts(self._connection, self._run)
-        reads.strengths(self._connection, self._run)
+        reads.scores.sources(self._connection, self._run)
+        reads.runs.prompts(self._connection, self._run)
+        reads.policies.strengths(self._connection, self._run)
 
     def _cube(self) -> ScoreCube:
-        return reads.score_cube(self._connection, self._run)
+        return reads.scores.score_cube(self._connection, self._run)
 
     def _values(self, below: int) -> PolicyValues:
-        strengths = reads.strengths(self._connection, self._run)["strength"].to_list()
-        return reads.policy_values(
+        strengths = reads.policies.strengths(self._connection, self._run)["strength"].to_list()
+        return reads.values.policy_values(
             self._connection, self._run, "bon", strengths[-1 - below % len(strengths)], samples=lambda: self._kept
         )
 
     def _picks(self, golden: str, proxy: str) -> Any:
         n = self._kept.scores_MPR.shape[2]
-        return reads.picks(self._connection, self._run, golden, proxy, n, limit=1_000_000, samples=self._kept)
+        return reads.responses.picks(self._connection, self._run, golden, proxy, n, limit=1_000_000, samples=self._kept)
 
     def _samples(self) -> ScoreCube:
-        return ScoreCube(*reads.initial_scores(self._connection, self._run, "rl_test"))
+        return reads.scores.initial_scores(self._connection, self._run, "rl_test")
 
     def _search(self, word: str) -> Any:
-        return responses.found_prompts(self._connection, self._run, "rl_test", text=word)
+        return reads.responses.search_prompts(self._connection, self._run, "rl_test", text=word)
 
     def _curves(self) -> Any:
-        return policies.value_curves(self._connection, self._run, "bon", samples=lambda: self._kept)
+        return reads.values.value_curves(self._connection, self._run, "bon", samples=lambda: self._kept)
 
 
 def explored(home: Path, run_id: str, rounds: int) -> list[Timed]:

@@ -22,8 +22,7 @@ from pipeline.cost import estimate
 from pipeline.prompts import load_prompts
 from pipeline.runs import RunDirectory
 from tests.helpers.study import filled
-from warehouse.reads import INITIAL
-from warehouse.schema import CATEGORIES, TABLES
+from warehouse.schema import CATEGORIES, INITIAL, TABLES
 from warehouse.study import best_of_n_kl_bound
 
 _PART_RESPONSES = 200_000

@@ -59,9 +59,14 @@ def test_rows_are_those_of_the_formulas(figures: Figures) -> None:
 
 def test_scores_are_those_drawn_and_the_less_noisy_reward_models_agree_more(figures: Figures, home: Path) -> None:
     with store.open_read_only(home) as connection:
-        samples, models, prompts, *_ = reads.initial_scores(connection, TINY.run_id, "rl_test")
-        values = reads.policy_values(connection, TINY.run_id, "bon", 4)
-    assert (samples.shape, list(models), list(prompts)) == ((4, 24, 8), TINY.names, TINY.prompt_ids("rl_test"))
+        cube = reads.scores.initial_scores(connection, TINY.run_id, "rl_test")
+        values = reads.values.policy_values(connection, TINY.run_id, "bon", 4)
+    samples = cube.scores_MPR
+    assert (samples.shape, list(cube.reward_models), list(cube.prompts)) == (
+        (4, 24, 8),
+        TINY.names,
+        TINY.prompt_ids("rl_test"),
+    )
     quality = TINY.rng(3, 1).standard_normal((24, 8), dtype=np.float32)
     own = TINY.rng(4, 1, 2).standard_normal((24, 8), dtype=np.float32)
     assert samples[2] == pytest.approx(quality + np.linspace(0.3, 2.5, 4, dtype=np.float32)[2] * own)
@@ -128,6 +133,6 @@ def test_memory_beyond_the_limit_is_refused_and_what_was_held_is_measured() -> N
 
 def test_values_of_the_policies_are_best_of_n_s(figures: Figures, home: Path) -> None:
     with store.open_read_only(home) as connection:
-        samples = reads.initial_scores(connection, TINY.run_id, "rl_test")[0]
-        values = reads.policy_values(connection, TINY.run_id, "bon", 8)
+        samples = reads.scores.initial_scores(connection, TINY.run_id, "rl_test").scores_MPR
+        values = reads.values.policy_values(connection, TINY.run_id, "bon", 8)
     assert values.optimised_MMQ == pytest.approx(best_of_n_values(samples, [8])[0])

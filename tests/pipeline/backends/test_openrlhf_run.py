@@ -31,7 +31,6 @@ from tests.pipeline.backends.openrlhf_site import site
 from tests.pipeline.backends.test_trainer import gone
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from warehouse import reads, store
-from warehouse.reads import policies
 from warehouse.study import evaluate
 
 HERE = Path(__file__).parent
@@ -104,16 +103,16 @@ def jobs_of(run: RunDirectory) -> dict[str, dict[str, Any]]:
 def test_every_policy_of_every_algorithm_is_there_at_every_checkpoint(home: Path) -> None:
     with store.open_read_only(home) as connection:
         for algorithm in ALGORITHMS:
-            found = policies.policies(connection, RUN, algorithm)
+            found = reads.policies.of_optimizer(connection, RUN, algorithm)
             wanted = [f"{algorithm}-{step}/{name}" for step in (2, 4) for name in MODELS]
             assert found["policy_id"].to_list() == wanted
             assert (found["kl"] > 0).all()
             assert set(found["kl_estimator"]) == {"k3"}
-            values = reads.policy_values(connection, RUN, algorithm, 4.0)
+            values = reads.values.policy_values(connection, RUN, algorithm, 4.0)
             assert values.optimised_MMQ.shape[:2] == (2, 2)
-            assert evaluate(reads.score_cube(connection, RUN), values, replicates=20).prompts_used > 0
-        strengths = reads.strengths(connection, RUN)
-        assert policies.stopped_ppo(connection, RUN).is_empty()
+            assert evaluate(reads.scores.score_cube(connection, RUN), values, replicates=20).prompts_used > 0
+        strengths = reads.policies.strengths(connection, RUN)
+        assert reads.policies.stopped_ppo(connection, RUN).is_empty()
     assert set(strengths["optimizer"]) == {"bon", *ALGORITHMS}
     ended = jobs_of(runs.open_run(home, RUN))
     assert sorted(ended) == sorted(f"{algorithm}/{name}" for algorithm in ALGORITHMS for name in MODELS)
@@ -124,7 +123,7 @@ def test_every_policy_of_every_algorithm_is_there_at_every_checkpoint(home: Path
 def test_the_log_s_figures_are_the_curve(home: Path) -> None:
     run = runs.open_run(home, RUN)
     with store.open_read_only(home) as connection:
-        curves = policies.ppo_curves(connection, RUN)
+        curves = reads.policies.ppo_curves(connection, RUN)
     for algorithm in ALGORITHMS:
         unit = MODELS[0] if algorithm == "ppo" else f"{algorithm}-{MODELS[0]}"
         log = run.work_path("ppo", f"{unit}.log").read_text(encoding="utf-8")
@@ -188,8 +187,8 @@ def test_a_process_that_goes_wrong_ends_its_policy_alone(
         assert row["reason"].startswith(reason)
         assert f"{name}: {state}, " in out.getvalue()
     with store.open_read_only(tmp_path) as connection:
-        assert policies.stopped_ppo(connection, RUN).height == 4
-        assert set(reads.strengths(connection, RUN)["optimizer"]) == {"bon"}
+        assert reads.policies.stopped_ppo(connection, RUN).height == 4
+        assert set(reads.policies.strengths(connection, RUN)["optimizer"]) == {"bon"}
 
 
 def test_killed_it_left_no_process_and_went_on_where_it_was(home: Path) -> None:

@@ -236,7 +236,7 @@ def test_the_recorded_run_is_there_from_the_first_command_on(tmp_path: Path, com
     assert done.returncode == 0, done.stderr
     assert "the recorded run, is published: " in done.stderr
     with store.open_read_only(home) as connection:
-        (run_id,) = reads.runs(connection)["run_id"]
+        (run_id,) = reads.runs.all_runs(connection)["run_id"]
     assert run_id in done.stdout
     again = righttree("runs", home=home)
     assert (again.returncode, again.stderr) == (0, "")
@@ -282,4 +282,4 @@ def test_publishing_again_changes_nothing_but_the_build(smoke_home: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     assert store.build_id(copy) != before
     with store.open_read_only(copy) as connection:
-        assert reads.runs(connection).height == 1
+        assert reads.runs.all_runs(connection).height == 1

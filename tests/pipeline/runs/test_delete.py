@@ -50,7 +50,10 @@ def test_a_deleted_run_is_gone_and_the_others_are_as_they_were(home: Path) -> No
     assert runs.run_ids(home) == ["three"]
     assert counts(home) == {key: count for key, count in before.items() if key[1] != "one"}
     assert store.build_id(home) != build
-    assert set(reads.runs(reader)["run_id"]) == {"one", "two"}  # a reader keeps the build that it opened
+    assert set(reads.runs.all_runs(reader)["run_id"]) == {
+        "one",
+        "two",
+    }  # a reader keeps the build that it opened
     assert [path.name for path in (home / "runs").iterdir() if path.is_dir()] == ["three"]
 
 

@@ -62,7 +62,7 @@ def test_a_name_is_made_where_none_is_given(home: Path, scores: Path, capsys: py
     assert len(names) == 2
     assert all(name.startswith("import-") for name in names)
     with store.open_read_only(home) as connection:
-        assert set(reads.runs(connection)["run_id"]) == names
+        assert set(reads.runs.all_runs(connection)["run_id"]) == names
 
 
 def test_every_layout_can_be_named_and_help_names_them(

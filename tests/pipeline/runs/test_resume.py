@@ -157,4 +157,4 @@ def test_resuming_a_finished_run_does_nothing(smoke_home: Path) -> None:
 
 def test_the_newest_run_is_the_one_that_was_published(smoke_home: Path) -> None:
     with store.open_read_only(smoke_home) as connection:
-        assert reads.newest_run(connection) == SMOKE_RUN
+        assert reads.runs.newest_run(connection) == SMOKE_RUN

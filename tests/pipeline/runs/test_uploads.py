@@ -32,7 +32,7 @@ def content(path: Path) -> bytes:
 
 def imported(data: Path) -> list[str]:
     with store.open_read_only(data) as connection:
-        return reads.runs(connection)["run_id"].to_list()
+        return reads.runs.all_runs(connection)["run_id"].to_list()
 
 
 @pytest.mark.parametrize("name", ["scores.parquet", "scores.csv", "scores.jsonl", "scores.json"])

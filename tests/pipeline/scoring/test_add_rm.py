@@ -21,7 +21,6 @@ from tests.pipeline.reward_models_elsewhere import checkpoint, plain_scores, rew
 from tests.pipeline.runs.test_extend import content, executed, smaller
 from tests.pipeline.runs.test_resume import rows
 from warehouse import reads, store
-from warehouse.reads import policies
 from warehouse.schema import TABLES
 
 TRAINED = ("flip-0.00", "flip-0.40")
@@ -132,15 +131,17 @@ def test_they_are_golden_and_proxy_of_best_of_n_and_golden_of_ppo(joined: Added)
 
 def test_the_warehouse_says_how_they_came_about_and_leaves_ppo_to_those_it_was_run_against(joined: Added) -> None:
     with store.open_read_only(joined.home) as connection:
-        models = {row["reward_model_id"]: row for row in reads.reward_models(connection, "both").iter_rows(named=True)}
+        models = {
+            row["reward_model_id"]: row for row in reads.runs.reward_models(connection, "both").iter_rows(named=True)
+        }
         assert (models["far"]["kind"], models["far"]["base_model"]) == ("server", joined.url)
         near = models["near"]
         assert (near["kind"], near["weights"], near["train_pairs"]) == ("model", None, None)
         assert near["base_model"] == joined.both.config.reward_models.added[0].origin
         assert all(0.0 <= row["validation_accuracy"] <= 1.0 for row in models.values())
-        assert policies.value_curves(connection, "both", "bon").reward_models == tuple(sorted(ALL))
-        assert policies.value_curves(connection, "both", "ppo").reward_models == TRAINED
-        assert reads.score_cube(connection, "both").reward_models == tuple(sorted(ALL))
+        assert reads.values.value_curves(connection, "both", "bon").reward_models == tuple(sorted(ALL))
+        assert reads.values.value_curves(connection, "both", "ppo").reward_models == TRAINED
+        assert reads.scores.score_cube(connection, "both").reward_models == tuple(sorted(ALL))
 
 
 def test_what_cannot_score_is_refused_before_a_run_is_made(

@@ -92,13 +92,13 @@ def test_the_run_goes_through_all_stages(home: Path) -> None:
     run = runs.open_run(home, RUN)
     assert run.is_finished
     connection = store.open_read_only(home)
-    models = reads.reward_models(connection, RUN)
+    models = reads.runs.reward_models(connection, RUN)
     assert dict(models.select("reward_model_id", "trainable_layers").iter_rows()) == {
         "depth-1": 1,
         "flip-0.00": -1,
         "flip-0.30": -1,
     }
-    assert reads.policy_values(connection, RUN, "ppo", 1).optimised_MMQ.shape[:2] == (3, 3)
+    assert reads.values.policy_values(connection, RUN, "ppo", 1).optimised_MMQ.shape[:2] == (3, 3)
     curve = run.read("training_curve").filter(pl.col("model_id") == "flip-0.00")
     assert set(curve["metric"]) == {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}
 

@@ -61,11 +61,11 @@ def test_values_of_a_checkpoint_are_the_means_of_its_samples_scores(warehouse: d
 
 
 def test_the_last_policies_also_answer_the_rm_test_prompts(warehouse: duckdb.DuckDBPyConnection) -> None:
-    there = reads.sources(warehouse, SMOKE_RUN)
+    there = reads.scores.sources(warehouse, SMOKE_RUN)
     last = f"ppo-{SETTINGS.steps}/{IDS[0]}"
     assert {last, "ppo"} <= set(there["source"])
     assert f"ppo-{SETTINGS.checkpoints[0]}/{IDS[0]}" not in set(there["source"])
-    cube = reads.score_cube(warehouse, SMOKE_RUN, "ppo")
+    cube = reads.scores.score_cube(warehouse, SMOKE_RUN, "ppo")
     assert cube.scores_MPR.shape[2] == len(IDS)
 
 
@@ -110,9 +110,9 @@ def test_a_policy_that_diverges_says_why_and_the_others_are_there(
     flow.execute(run, io.StringIO())
     with store.open_read_only(tmp_path) as connection:
         ended = connection.execute("SELECT * FROM ppo_run ORDER BY ppo_id").pl()
-        values = reads.policy_values(connection, SMOKE_RUN, "ppo", float(SETTINGS.steps))
-        first = reads.policy_values(connection, SMOKE_RUN, "ppo", 1.0)
-        cube = reads.score_cube(connection, SMOKE_RUN)
+        values = reads.values.policy_values(connection, SMOKE_RUN, "ppo", float(SETTINGS.steps))
+        first = reads.values.policy_values(connection, SMOKE_RUN, "ppo", 1.0)
+        cube = reads.scores.score_cube(connection, SMOKE_RUN)
     assert ended["state"].to_list().count("diverged") == 1
     lost = ended.filter(state="diverged").row(0, named=True)
     assert "in step 2" in lost["reason"]

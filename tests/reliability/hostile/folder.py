@@ -91,7 +91,7 @@ def _uploaded(data: DataFolder, files: list[tuple[str, bytes]], run_id: str) -> 
         data.check_unchanged(message)
         return False
     with store.open_read_only(data.path) as connection:
-        assert sorted(reads.runs(connection)["run_id"]) == sorted(["published", run_id])
+        assert sorted(reads.runs.all_runs(connection)["run_id"]) == sorted(["published", run_id])
         for table, rows in done[0].rows.items():
             found = connection.execute(f'SELECT count(*) FROM "{table}" WHERE run_id = ?', [run_id]).fetchone()
             assert found == (rows,), table

@@ -32,9 +32,9 @@ def test_the_same_scores_in_every_format(tmp_path: Path, data: Path, imported: I
     line = imported(files.write(frame, tmp_path / f"scores.{suffix}"), layout="auto" if suffix == "csv" else form)
     assert line.startswith("theirs: 3 reward models, 8 prompts, 24 responses, 72 scores, 7 policies imported;")
     with store.open_read_only(data) as connection:
-        cube = reads.score_cube(connection, "theirs")
-        values = reads.policy_values(connection, "theirs", "bon", 2)
-        assert reads.strengths(connection, "theirs")["strength"].to_list() == [2.0, 3.0]
+        cube = reads.scores.score_cube(connection, "theirs")
+        values = reads.values.policy_values(connection, "theirs", "bon", 2)
+        assert reads.policies.strengths(connection, "theirs")["strength"].to_list() == [2.0, 3.0]
     assert cube.reward_models == files.MODELS
     assert cube.prompts == ("p0#rm", "p1#rm", "p2#rm", "p3#rm")
     assert cube.categories == ("Safety", "Chat Hard") * 2
@@ -60,8 +60,8 @@ def test_with_splits_each_prompt_is_there_once(tmp_path: Path, data: Path, impor
     assert prompts["prompt_id"].to_list() == ["p0", "p1", "p2", "p3"]
     assert prompts["split"].to_list() == ["rm_test", "rm_test", "rl_test", "rl_test"]
     with store.open_read_only(data) as connection:
-        assert np.array_equal(reads.score_cube(connection, "theirs").scores_MPR, expected_cube()[:, :2])
-        assert reads.policy_values(connection, "theirs", "bon", 3).prompts == ("p2", "p3")
+        assert np.array_equal(reads.scores.score_cube(connection, "theirs").scores_MPR, expected_cube()[:, :2])
+        assert reads.values.policy_values(connection, "theirs", "bon", 3).prompts == ("p2", "p3")
 
 
 def test_the_run_row_says_where_it_comes_from(tmp_path: Path, data: Path, imported: Import) -> None:
@@ -83,7 +83,7 @@ def test_several_files_make_one_run(tmp_path: Path, data: Path, imported: Import
     ]
     imported(*parts)
     with store.open_read_only(data) as connection:
-        assert np.array_equal(reads.score_cube(connection, "theirs").scores_MPR, expected_cube())
+        assert np.array_equal(reads.scores.score_cube(connection, "theirs").scores_MPR, expected_cube())
 
 
 def test_preferences_and_policy_values_come_beside_scores(tmp_path: Path, data: Path, imported: Import) -> None:
@@ -100,7 +100,7 @@ def test_preferences_and_policy_values_come_beside_scores(tmp_path: Path, data: 
     right = [files.score(0, 0, 0) > files.score(0, 1, 0), files.score(1, 2, 0) > files.score(1, 0, 0)]
     assert found["reward_model"]["validation_accuracy"][0] == np.mean(right)
     with store.open_read_only(data) as connection:
-        values = reads.policy_values(connection, "theirs", "ppo", 100)
+        values = reads.values.policy_values(connection, "theirs", "ppo", 100)
     assert values.optimised_MMQ[0, 1].tolist() == [6.0, 7.0, 8.0, 9.0]
     ppo = found["policy"].filter(optimizer="ppo")
     assert ppo["policy_id"].to_list() == ["ppo-100/big", "ppo-100/mid", "ppo-100/small"]
@@ -121,7 +121,7 @@ def test_rewardbench_scores_one_file_per_model(tmp_path: Path, data: Path, impor
     imported(*paths, layout="rewardbench")
     prefix = "lab/" if shape == "columns" else ""
     with store.open_read_only(data) as connection:
-        cube = reads.score_cube(connection, "theirs")
+        cube = reads.scores.score_cube(connection, "theirs")
     assert cube.reward_models == tuple(prefix + model for model in files.MODELS)
     assert cube.prompts[0] == "alpacaeval-easy/0#rm"
     assert cube.categories == ("Chat", "Chat", "Reasoning", "Reasoning")
@@ -140,7 +140,7 @@ def test_rewardbench_save_all_lines_count_as_items(tmp_path: Path, data: Path, i
         files.write_items(lines, tmp_path / f"{model}_all.jsonl")
     imported(*sorted(tmp_path.glob("*.jsonl")))
     with store.open_read_only(data) as connection:
-        cube = reads.score_cube(connection, "theirs")
+        cube = reads.scores.score_cube(connection, "theirs")
     assert cube.reward_models == files.MODELS
     assert cube.prompts[0] == "item-000001#rm"
 

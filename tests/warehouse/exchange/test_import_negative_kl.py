@@ -15,7 +15,6 @@ from tests.warehouse.exchange import files
 from tests.warehouse.exchange.conftest import Import
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice
-from warehouse.reads import policies
 from warehouse.study import spread_within_prompts
 from warehouse.study.degree_map import degree_map
 from warehouse.study.gain_curves import gain_curves
@@ -61,12 +60,12 @@ def values(steps: dict[int, float], still: str | None = None) -> pl.DataFrame:
 def test_a_negative_kl_goes_through_every_figure(tmp_path: Path, data: Path, imported: Import) -> None:
     imported(files.write(scores(), tmp_path / "scores.csv"), files.write(values(STEPS), tmp_path / "ppo.csv"))
     with store.open_read_only(data) as connection:
-        curves = policies.value_curves(connection, "theirs", "ppo")
-        spread = spread_within_prompts(reads.initial_scores(connection, "theirs", "rl_test")[0])
-        at_kl = policies.policy_values_at_kl(connection, "theirs", "ppo", 0.2)
-        assert policies.kl_reach(connection, "theirs", "ppo") == (2.4, 2.4)
+        curves = reads.values.value_curves(connection, "theirs", "ppo")
+        spread = spread_within_prompts(reads.scores.initial_scores(connection, "theirs", "rl_test").scores_MPR)
+        at_kl = reads.values.policy_values_at_kl(connection, "theirs", "ppo", 0.2)
+        assert reads.policies.kl_reach(connection, "theirs", "ppo") == (2.4, 2.4)
         with pytest.raises(InvalidChoice, match="nats above 0"):
-            policies.policy_values_at_kl(connection, "theirs", "ppo", -0.02)
+            reads.values.policy_values_at_kl(connection, "theirs", "ppo", -0.02)
     assert curves.kl_SM[0].tolist() == [-0.02] * 4  # stored as it was estimated
     assert curves.below_zero == 4
     gained = gain_curves(curves, spread, replicates=50)
@@ -89,8 +88,8 @@ def test_a_policy_that_is_below_zero_all_along_costs_its_own_degrees_alone(
 ) -> None:
     imported(files.write(scores(), tmp_path / "scores.csv"), files.write(values(STEPS, "b"), tmp_path / "ppo.csv"))
     with store.open_read_only(data) as connection:
-        curves = policies.value_curves(connection, "theirs", "ppo")
-        reached = policies.policy_values_at_kl(connection, "theirs", "ppo", 1.0).optimised_M
+        curves = reads.values.value_curves(connection, "theirs", "ppo")
+        reached = reads.values.policy_values_at_kl(connection, "theirs", "ppo", 1.0).optimised_M
     assert reached is not None
     assert reached.tolist() == [True, False, True, True]
     found = degree_map(curves, replicates=50)

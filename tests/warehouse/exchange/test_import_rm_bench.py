@@ -53,8 +53,8 @@ def test_scores_in_the_items(tmp_path: Path, data: Path, imported: Import) -> No
             path.write_text(json.dumps(scored(name, m), indent=4, ensure_ascii=False))
     imported(*sorted(tmp_path.glob("*.json")), layout="rm-bench")
     with store.open_read_only(data) as connection:
-        cube = reads.score_cube(connection, "theirs")
-        values = reads.policy_values(connection, "theirs", "bon", 6)
+        cube = reads.scores.score_cube(connection, "theirs")
+        values = reads.values.policy_values(connection, "theirs", "bon", 6)
     assert cube.reward_models == files.MODELS
     assert cube.scores_MPR.shape == (3, 129 + 284, 6)
     assert {*zip(cube.categories, cube.subsets, strict=True)} >= {

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.errors import UnknownName
-from warehouse.reads import responses, training
+from warehouse.schema import INITIAL
 
 RUN = "simulated"
 
@@ -24,55 +24,55 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
 
 
 def test_lengths_stand_in_the_order_of_the_scores(connection: duckdb.DuckDBPyConnection) -> None:
-    _, _, prompts, *_ = reads.initial_scores(connection, RUN, "rm_test")
-    tokens = responses.response_tokens(connection, RUN, "rm_test")
+    prompts = reads.scores.initial_scores(connection, RUN, "rm_test").prompts
+    tokens = reads.responses.response_tokens(connection, RUN, "rm_test")
     assert tokens.shape == (len(prompts), 5)
     for p, prompt in enumerate(prompts):
-        expected = responses.responses_to(connection, RUN, prompt, reads.INITIAL)["tokens"]
+        expected = reads.responses.responses_to(connection, RUN, prompt, INITIAL)["tokens"]
         assert np.array_equal(tokens[p], expected.to_numpy())
 
 
 def test_a_search_looks_into_prompts_and_responses_whatever_the_capitals(connection: duckdb.DuckDBPyConnection) -> None:
-    everything = responses.found_prompts(connection, RUN, "rl_test")
+    everything = reads.responses.search_prompts(connection, RUN, "rl_test")
     assert everything.height == 16
-    assert responses.found_prompts(connection, RUN, "rl_test", text="question 3 OF chat-rl").height == 1
-    (row,) = responses.found_prompts(
+    assert reads.responses.search_prompts(connection, RUN, "rl_test", text="question 3 OF chat-rl").height == 1
+    (row,) = reads.responses.search_prompts(
         connection, RUN, "rl_test", ("Safety",), text="answer 1 of PPO-40/rm-02 to safety-rl/00"
     ).to_dicts()
     assert (row["prompt_id"], row["hits"]) == ("safety-rl/00", 1)
-    assert responses.found_prompts(connection, RUN, "rl_test", subsets=("chat-rl",)).height == 4
+    assert reads.responses.search_prompts(connection, RUN, "rl_test", subsets=("chat-rl",)).height == 4
 
 
 def test_a_search_takes_wildcards_and_quotes_letter_by_letter(connection: duckdb.DuckDBPyConnection) -> None:
     for text in ("%", "Question _", "'; DROP TABLE prompt; --"):
-        assert responses.found_prompts(connection, RUN, "rl_test", text=text).is_empty()
-    assert responses.found_prompts(connection, RUN, "rl_test", text="<SCRIPT>").height == 16
+        assert reads.responses.search_prompts(connection, RUN, "rl_test", text=text).is_empty()
+    assert reads.responses.search_prompts(connection, RUN, "rl_test", text="<SCRIPT>").height == 16
 
 
 def test_policies_that_answered_come_with_the_initial_one_first_and_ppo_by_step(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
-    found = responses.answered_by(connection, RUN, "chat-rl/00")
+    found = reads.responses.policies_answering(connection, RUN, "chat-rl/00")
     assert found["policy_id"].to_list()[:3] == ["initial", "ppo-10/rm-00", "ppo-40/rm-00"]
     assert found["responses"].to_list() == [8] + [2] * 8
-    assert responses.answered_by(connection, RUN, "chat-rm/00")["policy_id"].to_list() == ["initial"]
+    assert reads.responses.policies_answering(connection, RUN, "chat-rm/00")["policy_id"].to_list() == ["initial"]
 
 
 def test_scores_of_a_policys_responses_are_those_of_all_reward_models(connection: duckdb.DuckDBPyConnection) -> None:
-    found = responses.scores_of(connection, RUN, "chat-rl/00", "ppo-40/rm-01")
+    found = reads.responses.scores_of(connection, RUN, "chat-rl/00", "ppo-40/rm-01")
     assert found.height == 4 * 2
     assert found["reward_model_id"].n_unique() == 4
 
 
 def test_an_unknown_prompt_is_named(connection: duckdb.DuckDBPyConnection) -> None:
-    assert responses.prompt(connection, RUN, "chat-rl/01")["text"] == "Question 1 of chat-rl?"
+    assert reads.responses.prompt(connection, RUN, "chat-rl/01")["text"] == "Question 1 of chat-rl?"
     with pytest.raises(UnknownName, match="nowhere/01"):
-        responses.prompt(connection, RUN, "nowhere/01")
+        reads.responses.prompt(connection, RUN, "nowhere/01")
 
 
 def test_curves_of_training_are_the_reward_models_alone(connection: duckdb.DuckDBPyConnection) -> None:
-    curves = training.training_curves(connection, RUN)
+    curves = reads.runs.training_curves(connection, RUN)
     assert set(curves["model_id"]) == {"rm-00", "rm-01", "rm-02", "rm-03"}
     assert curves.filter(model_id="rm-00", metric="train_loss")["step"].to_list() == [10, 20, 30, 40, 50]
-    assert training.validation_pairs(connection, RUN) == 0
-    assert training.flipped_pairs(connection, RUN).is_empty()
+    assert reads.runs.validation_pairs(connection, RUN) == 0
+    assert reads.runs.flipped_pairs(connection, RUN).is_empty()

@@ -76,7 +76,7 @@ def scores(sources: list[tuple[int, int]]) -> np.ndarray:
 def test_sources_are_listed_with_their_responses_and_the_last_ppo_policies_together(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    found = reads.sources(warehouse, "many")
+    found = reads.scores.sources(warehouse, "many")
     assert found.columns == ["source", "prompts", "responses", "paraphrase_responses"]
     assert found.rows() == [
         ("initial", 4, 3, 3),
@@ -91,11 +91,11 @@ def test_sources_are_listed_with_their_responses_and_the_last_ppo_policies_toget
 def test_a_run_of_the_initial_policy_alone_has_one_source(tmp_path: Path) -> None:
     ingest.publish(tmp_path, tiny_run(), "test")
     with store.open_read_only(tmp_path) as connection:
-        assert reads.sources(connection, "tiny").rows() == [("initial", 1, 3, 0)]
+        assert reads.scores.sources(connection, "tiny").rows() == [("initial", 1, 3, 0)]
 
 
 def test_a_run_that_is_not_there_is_named(warehouse: duckdb.DuckDBPyConnection) -> None:
-    for read in (reads.sources, reads.score_cube):
+    for read in (reads.scores.sources, reads.scores.score_cube):
         with pytest.raises(UnknownName, match="run 'nothing' is not in the warehouse; it has"):
             read(warehouse, "nothing")
 
@@ -114,7 +114,7 @@ def test_a_run_that_is_not_there_is_named(warehouse: duckdb.DuckDBPyConnection) 
 def test_a_cube_holds_the_responses_of_its_sources_in_turn(
     warehouse: duckdb.DuckDBPyConnection, source: str | list[str], wanted: list[tuple[int, int]]
 ) -> None:
-    cube = reads.score_cube(warehouse, "many", source)
+    cube = reads.scores.score_cube(warehouse, "many", source)
     assert cube.prompts == tuple(PROMPTS)
     np.testing.assert_array_equal(cube.scores_MPR, scores(wanted))
 
@@ -122,19 +122,21 @@ def test_a_cube_holds_the_responses_of_its_sources_in_turn(
 def test_without_a_choice_the_cube_is_the_initial_policy_s_on_the_prompts_own_words(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    np.testing.assert_array_equal(reads.score_cube(warehouse, "many").scores_MPR, scores([(0, 0), (0, 1), (0, 2)]))
     np.testing.assert_array_equal(
-        reads.initial_scores(warehouse, "many", "rm_test")[0], scores([(0, 0), (0, 1), (0, 2)])
+        reads.scores.score_cube(warehouse, "many").scores_MPR, scores([(0, 0), (0, 1), (0, 2)])
+    )
+    np.testing.assert_array_equal(
+        reads.scores.initial_scores(warehouse, "many", "rm_test").scores_MPR, scores([(0, 0), (0, 1), (0, 2)])
     )
 
 
 def test_a_share_of_the_prompts_is_paraphrased_by_the_seed(warehouse: duckdb.DuckDBPyConnection) -> None:
     original, paraphrased = scores([(0, 0), (0, 1), (0, 2)]), scores([(1, 0), (1, 1), (1, 2)])
-    everything = reads.score_cube(warehouse, "many", paraphrase=1.0).scores_MPR
+    everything = reads.scores.score_cube(warehouse, "many", paraphrase=1.0).scores_MPR
     np.testing.assert_array_equal(everything, paraphrased)
     drawn = set()
     for seed in range(20):
-        half = reads.score_cube(warehouse, "many", paraphrase=0.5, seed=seed).scores_MPR
+        half = reads.scores.score_cube(warehouse, "many", paraphrase=0.5, seed=seed).scores_MPR
         changed = (half != original).all(axis=(0, 2))
         assert changed.sum() == 2
         np.testing.assert_array_equal(half, np.where(changed[None, :, None], paraphrased, original))
@@ -157,5 +159,5 @@ def test_what_is_not_there_is_named_beside_what_is(
     warehouse: duckdb.DuckDBPyConnection, choice: dict, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message) as caught:
-        reads.score_cube(warehouse, "many", **choice)
+        reads.scores.score_cube(warehouse, "many", **choice)
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.reads import policies, study
+from warehouse.reads.study import study
 
 RUN = "simulated"
 WHOLE = Study(ppo_steps=(5, 10, 20), penalties=(0.1, 0.5), paraphrases=True)
@@ -19,11 +19,11 @@ WHOLE = Study(ppo_steps=(5, 10, 20), penalties=(0.1, 0.5), paraphrases=True)
 
 def test_a_run_with_everything_is_read_whole(tmp_path: Path) -> None:
     with store.open_read_only(publish(tmp_path, WHOLE)) as connection:
-        found = study.study(connection, RUN, replicates=50, seed=3)
-        cube = reads.score_cube(connection, RUN)
-        ppo = policies.value_curves(connection, RUN, "ppo")
-        weak = reads.policy_values(connection, RUN, "ppo", 20, 0.5)
-        at_kl = policies.policy_values_at_kl(connection, RUN, "ppo", found.optimised["ppo"].matched_kl or 0, 0.5)
+        found = study(connection, RUN, replicates=50, seed=3)
+        cube = reads.scores.score_cube(connection, RUN)
+        ppo = reads.values.value_curves(connection, RUN, "ppo")
+        weak = reads.values.policy_values(connection, RUN, "ppo", 20, 0.5)
+        at_kl = reads.values.policy_values_at_kl(connection, RUN, "ppo", found.optimised["ppo"].matched_kl or 0, 0.5)
     assert (list(found.optimised), found.replicates, found.seed) == (["bon", "ppo"], 50, 3)
     assert found.kinds == dict.fromkeys(WHOLE.names, "flip")
     one = found.optimised["ppo"]
@@ -48,14 +48,14 @@ def test_a_run_with_everything_is_read_whole(tmp_path: Path) -> None:
 
 def test_what_a_run_has_not_is_left_out(tmp_path: Path) -> None:
     with store.open_read_only(publish(tmp_path, Study())) as connection:
-        (one,) = study.study(connection, RUN).optimised.values()
+        (one,) = study(connection, RUN).optimised.values()
     assert (one.paraphrased, one.penalised, one.at_kl, one.matched_kl) == (None, None, None, None)
 
 
 def test_a_reward_model_whose_ppo_stopped_is_left_out_there_alone(tmp_path: Path) -> None:
     home = publish(tmp_path, replace(WHOLE, penalties=(), stops=(("rm-01", 5),)))
     with store.open_read_only(home) as connection:
-        found = study.study(connection, RUN)
+        found = study(connection, RUN)
     assert found.optimised["ppo"].cube.reward_models == ("rm-00", "rm-02", "rm-03")
     assert found.optimised["bon"].cube.reward_models == tuple(WHOLE.names)
 
@@ -63,6 +63,6 @@ def test_a_reward_model_whose_ppo_stopped_is_left_out_there_alone(tmp_path: Path
 def test_a_run_that_says_nothing_is_refused(tmp_path: Path) -> None:
     with store.open_read_only(publish(tmp_path, Study(reward_models=1))) as connection:
         with pytest.raises(InvalidChoice, match="has 1 reward models"):
-            study.study(connection, RUN)
+            study(connection, RUN)
         with pytest.raises(UnknownName, match="'other' is not in the warehouse"):
-            study.study(connection, "other")
+            study(connection, "other")

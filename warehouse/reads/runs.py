@@ -1,0 +1,63 @@
+"""What a run holds: its row, its reward models and how they were trained, its prompts."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from warehouse.errors import UnknownName
+from warehouse.store import Connection
+
+
+def all_runs(connection: Connection) -> pl.DataFrame:
+    """Table `run`, newest first."""
+    return connection.execute("SELECT * FROM run ORDER BY finished_at DESC, run_id DESC").pl()
+
+
+def newest_run(connection: Connection) -> str | None:
+    """Id of the run that finished last; None in an empty warehouse."""
+    run_ids: list[str] = all_runs(connection)["run_id"].to_list()
+    return run_ids[0] if run_ids else None
+
+
+def reward_models(connection: Connection, run_id: str) -> pl.DataFrame:
+    """Table `reward_model` of a run, by id. Raises UnknownName for an unknown run."""
+    frame = connection.execute("SELECT * FROM reward_model WHERE run_id = ? ORDER BY reward_model_id", [run_id]).pl()
+    if frame.is_empty():
+        known = all_runs(connection)["run_id"].to_list()
+        raise UnknownName(f"run {run_id!r} is not in the warehouse; it has {known}")
+    return frame
+
+
+def prompts(connection: Connection, run_id: str, split: str | None = None) -> pl.DataFrame:
+    """Table `prompt` of a run, of one split or of all, by id."""
+    query = "SELECT * FROM prompt WHERE run_id = $run AND ($split IS NULL OR split = $split) ORDER BY prompt_id"
+    return connection.execute(query, {"run": run_id, "split": split}).pl()
+
+
+def training_curves(connection: Connection, run_id: str) -> pl.DataFrame:
+    """Metrics recorded while a run's reward models were trained: `model_id, metric, step, value`, by all three."""
+    return connection.execute(
+        """
+        SELECT model_id, metric, step, value FROM training_curve
+        WHERE run_id = $run AND model_id IN (SELECT reward_model_id FROM reward_model WHERE run_id = $run)
+        ORDER BY model_id, metric, step
+        """,
+        {"run": run_id},
+    ).pl()
+
+
+def validation_pairs(connection: Connection, run_id: str) -> int:
+    """Number of validation pairs of a run; 0 if its preferences were not stored."""
+    query = "SELECT count(*) FROM preference WHERE run_id = ? AND split = 'validation'"
+    return int(connection.execute(query, [run_id]).fetchall()[0][0])
+
+
+def flipped_pairs(connection: Connection, run_id: str) -> pl.DataFrame:
+    """How many training pairs of each reward model were flipped: `reward_model_id, flipped, pairs`, by id."""
+    return connection.execute(
+        """
+        SELECT reward_model_id, count(*) FILTER (flipped) AS flipped, count(*) AS pairs FROM label
+        WHERE run_id = ? GROUP BY reward_model_id ORDER BY reward_model_id
+        """,
+        [run_id],
+    ).pl()
