@@ -15,10 +15,8 @@ from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.test_set import prompts_in
 from warehouse.metrics.worst_picks import WorstPicks, worst_picks
 from warehouse.study import GoodhartSlopes, goodhart_slopes, spread_within_prompts
-from warehouse.study.degree_map import DegreeMap, degree_map
-from warehouse.study.gain_curves import GainCurves, gain_curves
-from warehouse.study.length_drift import LengthDrift, length_drift
-from warehouse.study.ndr_curve import NdrCurve, ndr_curve
+from warehouse.study.gain_curves import DegreeMap, GainCurves, degree_map, gain_curves
+from warehouse.study.strength_curves import LengthDrift, NdrCurve, length_drift, ndr_curve
 from warehouse.study.value_curves import ValueCurves
 
 MOST_FOR_ALL_REPLICATES = 20

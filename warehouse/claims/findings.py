@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below
-from warehouse.metrics.alone import OfEach
+from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import Comparison
 from warehouse.study.evaluate import Evaluation
-from warehouse.study.ndr_curve import NdrCurve
+from warehouse.study.strength_curves import NdrCurve
 
 CORRELATION = "kendall"
 """The correlation that verdicts are about."""
@@ -61,7 +61,7 @@ def harder(curve: NdrCurve) -> Finding:
     return Finding("harder", curve.change, below(curve.change), curve.resampled, facts, opposite)
 
 
-def length(names: Sequence[str], correlations: OfEach) -> Finding:
+def length(names: Sequence[str], correlations: ModelEstimates) -> Finding:
     """Do any scores follow length? The reward model whose correlation with it is the strongest, and how many do."""
     longer = sum(above(estimate) == "holds" for estimate in correlations.estimates)
     shorter = sum(below(estimate) == "holds" for estimate in correlations.estimates)

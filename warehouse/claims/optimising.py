@@ -14,8 +14,7 @@ from warehouse.formats import count
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.gain_curves import FittedCurve, gain_curves
 from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
-from warehouse.study.length_drift import length_drift
-from warehouse.study.ndr_curve import ndr_curve
+from warehouse.study.strength_curves import length_drift, ndr_curve
 from warehouse.study.value_curves import ValueCurves
 
 SIGNIFICANT = 0.05

@@ -17,7 +17,7 @@ from warehouse.stats.bootstrap import Estimate
 from warehouse.study.alike import regret_of_alike
 from warehouse.study.comparison import paired
 from warehouse.study.evaluate import Evaluation, Replicated, evaluate, replicated
-from warehouse.study.ndr_curve import ndr_curve
+from warehouse.study.strength_curves import ndr_curve
 
 WEAK = 0.8
 """A Kendall τ below which a prediction is weak: more than one comparison in ten comes out the wrong way round."""

@@ -1,7 +1,8 @@
-"""Best-of-n, exactly: the expected golden score of the proxy's best among n of N samples.
+"""Best-of-n, exactly: the expected golden score, or length, of the proxy's best among n of N samples.
 
-METHOD, "Optimisers": sort a prompt's samples by the proxy, ascending; the i-th (1-based) is the best of n drawn without
-replacement with probability C(i−1, n−1) / C(N, n). Samples that the proxy ties share their probability. No Monte Carlo.
+METHOD, "Value, regret, NDR": sort a prompt's samples by the proxy, ascending; the i-th (1-based) is the best of n drawn
+without replacement with probability C(i−1, n−1) / C(N, n). Samples that the proxy ties share their probability. No
+Monte Carlo.
 """
 
 from __future__ import annotations
@@ -45,6 +46,19 @@ def best_of_n_values(scores_MPN: ArrayLike, strengths: Sequence[int]) -> Floats:
         values_PMMS = (scores_PMN @ picked_PNMS.reshape(-1, N, M * S)).reshape(-1, M, M, S)
         values[..., part] = values_PMMS.transpose(3, 1, 2, 0)
     return values
+
+
+def best_of_n_tokens(
+    scores_MPN: NDArray[np.floating], tokens_PN: NDArray[np.integer], strengths: tuple[int, ...]
+) -> Floats:
+    """Expected tokens `[S, M, P]` of what best-of-n picks under each reward model."""
+    if scores_MPN.shape[1:] != tokens_PN.shape:
+        raise InvalidChoice(f"lengths are {tokens_PN.shape}, scores of {scores_MPN.shape[1:]}; they have to agree")
+    expected_SMP = np.empty((len(strengths), *scores_MPN.shape[:2]))
+    for m, scores_PN in enumerate(scores_MPN):
+        both = np.stack([tokens_PN.astype(np.float64), scores_PN.astype(np.float64)])
+        expected_SMP[:, m] = best_of_n_values(both, strengths)[:, 0, 1]
+    return expected_SMP
 
 
 def _picked(proxy_PN: Floats, pick_NS: Floats) -> Floats:

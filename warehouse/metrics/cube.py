@@ -1,6 +1,10 @@
-"""The two arrays that every figure of the study is computed from.
+"""The two arrays that every figure of the study is computed from, and how to make them from plain arrays.
 
-Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt, `Q` RL-test prompts.
+Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt, `Q` RL-test prompts, `N` samples per prompt.
+
+    cube = score_cube(scores_MPR)
+    values = best_of_n_policies(samples_MQN, n=16)
+    evaluate(cube, values).correlations["kendall"]
 """
 
 from __future__ import annotations
@@ -10,9 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from warehouse.errors import UnknownName
+from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.metrics.best_of_n import best_of_n_values
+
+_ONE_CATEGORY = "all"
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class ScoreCube:
     subsets: tuple[str, ...]
 
     def of_prompts(self, prompts: NDArray[np.int64]) -> ScoreCube:
-        """The cube of some prompts only, named by their numbers."""
+        """The cube of some prompts only, given by their numbers."""
         return ScoreCube(
             self.scores_MPR[:, prompts],
             self.reward_models,
@@ -48,8 +55,8 @@ class PolicyValues:
 
     `initial_MQ[g, q]` is golden `g`'s mean score of the initial policy on RL-test prompt `q`;
     `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`. Both float64, finite.
-    `optimised_M` says against which reward models there is such a policy, None: all; without one the values are the
-    initial policy's, and every pair that needs it is undefined. `drawn` keeps the last replicates (`regret`).
+    `optimised_M` says which reward models have such a policy, None: all. Without one the values are the initial
+    policy's, and every pair that needs it is undefined. `drawn` caches the last replicates (`study.regret`).
     """
 
     initial_MQ: NDArray[np.float64]
@@ -73,8 +80,73 @@ class PolicyValues:
         )
 
 
-def _rows(there: Sequence[str], names: Sequence[str]) -> list[int]:
-    unknown = [name for name in names if name not in there]
+def _rows(known: Sequence[str], names: Sequence[str]) -> list[int]:
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise UnknownName(f"no reward model {unknown[0]!r}; there are {', '.join(there)}")
-    return [there.index(name) for name in names]
+        raise UnknownName(f"no reward model {unknown[0]!r}; there are {', '.join(known)}")
+    return [known.index(name) for name in names]
+
+
+def score_cube(
+    scores_MPR: ArrayLike,
+    *,
+    reward_models: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
+) -> ScoreCube:
+    """A cube of M reward models' scores of R responses to P prompts; default names are `rm-0`, `prompt-0` and so on.
+
+    Raises InvalidChoice for scores that are not finite, too few of them, or names that do not fit.
+    """
+    scores = _finite(scores_MPR, "scores").astype(np.float32)
+    M, P, R = scores.shape
+    if M < 2 or P < 2 or R < 2:
+        raise InvalidChoice(f"scores have shape {scores.shape}; they take 2 reward models, 2 prompts and 2 responses")
+    return ScoreCube(
+        scores,
+        _names(reward_models, M, "reward_models", "rm-{}"),
+        _names(None, P, "prompts", "prompt-{}"),
+        _names(categories, P, "categories", _ONE_CATEGORY),
+        (_ONE_CATEGORY,) * P,
+    )
+
+
+def best_of_n_policies(
+    samples_MQN: ArrayLike,
+    n: int,
+    *,
+    reward_models: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
+) -> PolicyValues:
+    """Values of best-of-n against each of M reward models, from their scores of N samples for each of Q prompts.
+
+    Raises InvalidChoice as `score_cube` does, and for an n that is not from 1 to N.
+    """
+    samples = _finite(samples_MQN, "samples")
+    M, Q, _ = samples.shape
+    return PolicyValues(
+        samples.mean(axis=2),
+        best_of_n_values(samples, [n])[0],
+        _names(reward_models, M, "reward_models", "rm-{}"),
+        _names(None, Q, "prompts", "prompt-{}"),
+        _names(categories, Q, "categories", _ONE_CATEGORY),
+        (_ONE_CATEGORY,) * Q,
+    )
+
+
+def _finite(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 3:
+        raise InvalidChoice(f"{what} have {array.ndim} axes; they take reward models × prompts × responses")
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        place = tuple(int(number) for number in wrong[0])
+        raise InvalidChoice(f"{what} are {array[place]} at {place}, {len(wrong)} in all are not finite; leave them out")
+    return array
+
+
+def _names(given: Sequence[str] | None, count: int, what: str, pattern: str) -> tuple[str, ...]:
+    if given is None:
+        return tuple(pattern.format(number) for number in range(count))
+    if len(given) != count:
+        raise InvalidChoice(f"{len(given)} {what} for {count}; give one each")
+    return tuple(given)

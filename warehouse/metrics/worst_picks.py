@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.stats.bootstrap import Estimate
-from warehouse.stats.prompt_means import wilson_interval
+from warehouse.stats.bootstrap import Estimate, wilson_interval
 
 Floats = NDArray[np.float64]
 

@@ -12,12 +12,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.metrics.best_of_n import best_of_n_tokens
 from warehouse.metrics.cube import ScoreCube
 from warehouse.reads import policies
 from warehouse.reads.scores import initial_scores
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
-from warehouse.study.length_drift import best_of_n_tokens
 from warehouse.study.value_curves import ValueCurves
 
 

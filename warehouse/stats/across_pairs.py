@@ -21,8 +21,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.stats.correlation import Figure, ProductMoment, varies
-from warehouse.stats.kendall import Against
+from warehouse.stats.correlation import Against, Figure, ProductMoment, varies
 from warehouse.stats.ranks import middle_ranks
 
 CORRELATIONS = ("kendall", "spearman", "pearson", "mrr")

@@ -1,7 +1,8 @@
-"""Bootstrap: how often each unit stands in each replicate, and the percentile interval of what comes of it.
+"""The bootstrap: how often each unit is drawn in each replicate, percentile intervals, and means over prompts.
 
-METHOD, "Correlation with regret": reward models and prompts are drawn with replacement, together. A replicate
-is a row of counts, never a copy of the data, so a figure on it is a re-weighting.
+METHOD, "Correlation with regret": reward models and prompts are drawn with replacement, together. A replicate is a row
+of counts, never a copy of the data, so a figure on it is a re-weighting. Shapes: `B` replicates, `P` prompts, `C`
+columns of values. An array `[1 + B, …]` holds the sample's figure first, then those of the replicates.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LEVEL = 0.95
 REWARD_MODELS, RM_PROMPTS, RL_PROMPTS, ANNOTATOR, TEST_SET, PARAPHRASES = range(6)
 """What is drawn at random in this package, each from its own stream (`generator`): the reward models, RM-test prompts
 and RL-test prompts of a bootstrap replicate, an annotator's noise, the prompts of a test set, and which prompts are
-paraphrased. A new purpose gets the next number: the other numbers decide published figures."""
+paraphrased. A new purpose gets the next number; changing a number would change published figures."""
 
 _REMEMBERED_ENTRIES = 10_000_000
 _STEP_ENTRIES = 4_000_000
@@ -38,11 +39,15 @@ class Estimate:
     replicates: int
 
 
-def counts(size: int, replicates: int, seed: int, stream: int) -> Counts:
-    """How often each of `size` units stands in each replicate: `[B, size]`, whole numbers that sum to `size` per row.
+NOTHING = Estimate(None, None, None, 0)
+"""An undefined figure."""
 
-    The same arguments give the same array, which must not be written to. Raises InvalidChoice for no replicates or a
-    negative seed.
+
+def counts(size: int, replicates: int, seed: int, stream: int) -> Counts:
+    """How often each of `size` units is drawn in each replicate: `[B, size]`, whole numbers that sum to `size` per row.
+
+    The same arguments give the same array, which must not be written to. Raises InvalidChoice for fewer than one
+    replicate or a negative seed.
     """
     if replicates < 1:
         raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more")
@@ -77,8 +82,13 @@ def _draw(size: int, replicates: int, seed: int, stream: int) -> Counts:
 _remembered = lru_cache(maxsize=6)(_draw)
 
 
+def sample_and_counts(size: int, replicates: int, seed: int, stream: int) -> Floats:
+    """`counts` with a first row of ones, the sample itself: `[1 + B, size]`."""
+    return np.concatenate([np.ones((1, size)), counts(size, replicates, seed, stream)])
+
+
 def estimate(value: float, defined: bool, value_B: Floats, defined_B: Bools) -> Estimate:
-    """The sample's figure with the percentile interval over the replicates in which it is defined."""
+    """The sample's figure with the percentile interval over the replicates `[B]` in which it is defined."""
     drawn = value_B[defined_B]
     if not defined or len(drawn) == 0:
         return Estimate(None, None, None, len(drawn))
@@ -86,10 +96,15 @@ def estimate(value: float, defined: bool, value_B: Floats, defined_B: Bools) -> 
     return Estimate(float(value), float(low), float(high), len(drawn))
 
 
-def interval(drawn_B: NDArray[np.floating]) -> tuple[Floats, Floats]:
-    """Lower and upper end of the 95 % percentile interval over the first axis, as `np.percentile` has it.
+def first_with_interval(value_B: Floats, defined_B: Bools) -> Estimate:
+    """`estimate` from arrays `[1 + B]`, the sample's figure first."""
+    return estimate(float(value_B[0]), bool(defined_B[0]), value_B[1:], defined_B[1:])
 
-    Sorting each column in one piece takes a fraction of the time.
+
+def interval(drawn_B: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """Lower and upper end of the 95 % percentile interval over the first axis, as `np.percentile` computes it.
+
+    Sorting each column as a contiguous block takes a fraction of the time.
     """
     tail = 0.5 * (1.0 - LEVEL)
     ordered = np.sort(np.ascontiguousarray(np.moveaxis(drawn_B, 0, -1)), axis=-1)
@@ -97,9 +112,44 @@ def interval(drawn_B: NDArray[np.floating]) -> tuple[Floats, Floats]:
 
 
 def _quantile(ordered: NDArray[np.floating], share: float) -> Floats:
-    """Between the two neighbours of the last axis that the share falls between, in proportion."""
+    """The quantile of the last axis, interpolated linearly between neighbours."""
     place = share * (ordered.shape[-1] - 1)
-    below = int(place)
-    here, following = (ordered[..., min(at, ordered.shape[-1] - 1)].astype(np.float64) for at in (below, below + 1))
-    found: Floats = here + (place - below) * (following - here)
-    return found
+    lower = int(place)
+    below, above = (ordered[..., min(at, ordered.shape[-1] - 1)].astype(np.float64) for at in (lower, lower + 1))
+    quantile: Floats = below + (place - lower) * (above - below)
+    return quantile
+
+
+def prompt_sums(
+    values_PC: NDArray[np.floating], defined_PC: Bools | None = None, *, replicates: int = 1000, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Sums over prompts `[1 + B, C]` and how many prompts they are over, `[1 + B, C]`; only prompts are resampled."""
+    if values_PC.ndim != 2 or len(values_PC) == 0:
+        raise InvalidChoice(f"values have shape {values_PC.shape}; a mean takes prompts × columns, one prompt or more")
+    defined = np.ones(values_PC.shape, dtype=bool) if defined_PC is None else defined_PC
+    counts_BP = sample_and_counts(len(values_PC), replicates, seed, RM_PROMPTS)
+    return counts_BP @ np.where(defined, values_PC, 0.0), counts_BP @ defined.astype(np.float64)
+
+
+def prompt_means(
+    values_PC: NDArray[np.floating], defined_PC: Bools | None = None, *, replicates: int = 1000, seed: int = 0
+) -> tuple[Estimate, ...]:
+    """The mean of each of C columns over the prompts on which it is defined; undefined if there are no such prompts."""
+    totals_BC, weights_BC = prompt_sums(values_PC, defined_PC, replicates=replicates, seed=seed)
+    means_BC = np.divide(totals_BC, weights_BC, out=np.zeros_like(totals_BC), where=weights_BC > 0)
+    return tuple(
+        first_with_interval(means_B, weight_B > 0) for means_B, weight_B in zip(means_BC.T, weights_BC.T, strict=True)
+    )
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share (Wilson 1927). Raises InvalidChoice for no trials or too many successes.
+
+    SciPy's statistics are imported here because importing them takes as long as the whole package does.
+    """
+    from scipy.stats import binomtest
+
+    if trials < 1 or not 0 <= successes <= trials:
+        raise InvalidChoice(f"{successes} successes in {trials} trials; give 1 trial or more, and no more successes")
+    ends = binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
+    return float(ends.low), float(ends.high)

@@ -5,40 +5,34 @@
 
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.metrics.catalogue import MEASURES
-from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.cube import PolicyValues, ScoreCube, best_of_n_policies, score_cube
 from warehouse.metrics.formulas import Measure
 from warehouse.metrics.preparation import prepare, prepare_all
 from warehouse.metrics.prompt_values import PromptValues
 from warehouse.metrics.test_set import TestSet, with_paraphrases, with_responses
 from warehouse.stats.across_pairs import CORRELATIONS
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study.arrays import best_of_n_policies, score_cube
 from warehouse.study.comparison import Comparison, compare, compare_all
 from warehouse.study.evaluate import Evaluation, evaluate, evaluate_all, evaluate_each
 from warehouse.study.goodhart import (
     GoodhartSlopes,
     SlopeBin,
-    accuracy_of_correlation,
     goodhart_slopes,
     slope_of_accuracy,
     spread_within_prompts,
 )
 from warehouse.study.plans import (
     Advice,
-    BudgetPoint,
     Plan,
     advise,
     annotation_plans,
-    budget_curve,
     rank_bin_cells,
-    rank_bin_map,
 )
 
 __all__ = [
     "CORRELATIONS",
     "MEASURES",
     "Advice",
-    "BudgetPoint",
     "Comparison",
     "Estimate",
     "Evaluation",
@@ -50,13 +44,11 @@ __all__ = [
     "ScoreCube",
     "SlopeBin",
     "TestSet",
-    "accuracy_of_correlation",
     "advise",
     "annotation_plans",
     "best_of_n_kl_bound",
     "best_of_n_policies",
     "best_of_n_values",
-    "budget_curve",
     "compare",
     "compare_all",
     "evaluate",
@@ -66,7 +58,6 @@ __all__ = [
     "prepare",
     "prepare_all",
     "rank_bin_cells",
-    "rank_bin_map",
     "score_cube",
     "slope_of_accuracy",
     "spread_within_prompts",

@@ -17,7 +17,7 @@ from warehouse.metrics.cube import PolicyValues
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.evaluate import Evaluation
-from warehouse.study.value_curves import drawn, estimate, gains
+from warehouse.study.value_curves import draws, gains
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def regret_of_alike(
     golden, one, other = _alike(evaluation.value_MM, defined_MM, window)
     if len(golden) == 0:
         return AlikeRegret(Estimate(None, None, None, 0), None, 0, 0, window)
-    counts_BQ, models_BM = drawn(len(values.prompts), len(defined_MM), replicates, seed)
+    counts_BQ, models_BM = draws(len(values.prompts), len(defined_MM), replicates, seed)
     gain_BMM = gains(values, np.arange(len(values.prompts)), counts_BQ)
     own_M = gain_BMM[0].diagonal()
     difference_BT = (gain_BMM[:, golden, one] - gain_BMM[:, golden, other]) / own_M[golden]
@@ -59,7 +59,7 @@ def regret_of_alike(
     square_B = np.divide((weight_BT * excess_BT).sum(axis=1), total_B, out=np.zeros_like(total_B), where=total_B > 0)
     size_B = np.sqrt(np.maximum(square_B, 0.0))
     return AlikeRegret(
-        difference=estimate(size_B, total_B > 0),
+        difference=bootstrap.first_with_interval(size_B, total_B > 0),
         expected=_expected(evaluation, defined_MM, golden, one, other),
         clear=int(((low_T > 0) | (high_T < 0)).sum()),
         pairs=len(golden),

@@ -1,7 +1,8 @@
-"""Golden and proxy reward along the strengths of an optimiser, with the fits of Gao et al. and the degree γ.
+"""Golden and proxy reward along the strengths of an optimiser, their fits (`gain_laws`), and the degree γ of pairs.
 
-METHOD, "Goodhart", overoptimisation curves, for one golden–proxy pair or averaged over pairs. Gains are over the
-initial policy, in each reward model's standard deviations within prompts, which puts all reward models on one scale.
+METHOD, "Overoptimisation and Goodhart". `gain_curves` is for one golden–proxy pair or averaged over pairs, in each
+reward model's standard deviations within prompts, which puts all reward models on one scale; `degree_map` has the γ of
+every pair.
 
 The standard errors of a least-squares fit would take its points as independent, but those of one curve come from the
 same prompts. So every replicate is fitted again, and the intervals of α, β, the peak and γ are the bootstrap's.
@@ -15,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.errors import InvalidChoice
 from warehouse.stats import bootstrap
-from warehouse.stats.bootstrap import Estimate
-from warehouse.study.overoptimisation import LAWS, Law, coefficients_of, degrees, gains_at, peaks
-from warehouse.study.value_curves import ValueCurves, drawn, estimate, gains, pair_weights
+from warehouse.stats.bootstrap import NOTHING, Estimate, first_with_interval
+from warehouse.study.gain_laws import LAWS, Law, coefficients_of, degrees, gains_at, peaks
+from warehouse.study.value_curves import ValueCurves, draws, gains, pair_weights
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -84,22 +85,22 @@ def gain_curves(
     replicates: int = 1000,
     seed: int = 0,
 ) -> GainCurves:
-    """The curves of a golden and a proxy; None for either averages over all there are.
+    """The curves of a golden and a proxy; None for either averages over all of them.
 
     `spread_M` is `spread_within_prompts` under the initial policy, of the reward models of `curves`; it is taken as
     known, as are divergences. Prompts are resampled, and reward models too where they are averaged over.
-    Raises UnknownName, and InvalidChoice for a reward model against itself or one without any spread.
+    Raises UnknownName, and InvalidChoice for a reward model against itself or pairs without any spread.
     """
     prompts = curves.prompts_in(rl_categories)
-    pair_MM = pairs_of(curves, golden, proxy)
+    pair_MM = curves.pairs(golden, proxy)
     spread = np.asarray(spread_M, dtype=np.float64)
     pair_MM &= (spread > 0)[:, None] & (spread > 0)
     if not pair_MM.any():
         raise InvalidChoice("no golden–proxy pair in which both reward models tell responses apart")
-    counts_BQ, models_BM = drawn(len(prompts), len(spread), replicates, seed)
+    counts_BQ, models_BM = draws(len(prompts), len(spread), replicates, seed)
     weight_BMM, resampled = pair_weights(models_BM, pair_MM, golden, proxy)
     totals_B = weight_BMM.sum(axis=(1, 2))
-    there_B = totals_B > 0
+    defined_B = totals_B > 0
 
     gains_B: dict[str, list[Floats]] = {name: [] for name in CURVES}
     scale = np.where(spread > 0, spread, 1.0)
@@ -111,18 +112,25 @@ def gain_curves(
             ("golden", np.einsum("bgm,bgm->b", gain_BMM, weight_BMM)),
             ("proxy", np.einsum("bm,bgm->b", own_BM, weight_BMM)),
         ):
-            gains_B[name].append(np.divide(summed, totals_B, out=np.zeros_like(summed), where=there_B))
+            gains_B[name].append(np.divide(summed, totals_B, out=np.zeros_like(summed), where=defined_B))
 
     share_M = {"own": pair_MM.sum(axis=1) / pair_MM.sum(), "golden": pair_MM.sum(axis=0) / pair_MM.sum()}
     share_M["proxy"] = share_M["golden"]
     law = LAWS[curves.optimizer]
-    fitted, coefficients = {}, {}
+    fitted: dict[str, FittedCurve] = {}
+    fits_2B: dict[str, Floats | None] = {}
     for name in CURVES:
-        distances = curves.distance_SM @ share_M[name]
-        fitted[name], coefficients[name] = _fitted(distances, np.stack(gains_B[name]), there_B, law)
+        distances, gain_SB = curves.distance_SM @ share_M[name], np.stack(gains_B[name])
+        fits_2B[name] = coefficients_of(distances, gain_SB, law)
+        fitted[name] = _fitted(distances, gain_SB, fits_2B[name], defined_B, law)
+    degree, own, of_proxy = NOTHING, fits_2B["own"], fits_2B["golden"]
+    if own is not None and of_proxy is not None:
+        farthest = min(max(fitted[name].distances) for name in ("own", "golden"))
+        degree_B, has_degree_B = degrees(own, of_proxy, farthest, law)
+        degree = first_with_interval(degree_B, has_degree_B & defined_B)
     return GainCurves(
         curves=fitted,
-        degree=_degree(fitted, coefficients, there_B, law),
+        degree=degree,
         strengths=curves.strengths,
         below_zero=curves.below_zero,
         pairs=int(pair_MM.sum()),
@@ -132,64 +140,83 @@ def gain_curves(
     )
 
 
-def pairs_of(curves: ValueCurves, golden: str | None, proxy: str | None) -> Bools:
-    names = curves.reward_models
-    for name in (golden, proxy):
-        if name is not None and name not in names:
-            raise UnknownName(f"no {curves.optimizer} policies of reward model {name!r}; there are {', '.join(names)}")
-    if golden is not None and golden == proxy:
-        raise InvalidChoice(f"golden and proxy are both {golden!r}; nothing is lost on oneself")
-    pair_MM = ~np.eye(len(names), dtype=bool)
-    if golden is not None:
-        pair_MM[np.arange(len(names)) != names.index(golden)] = False
-    if proxy is not None:
-        pair_MM[:, np.arange(len(names)) != names.index(proxy)] = False
-    return pair_MM
-
-
-def _fitted(distance_S: Floats, gain_SB: Floats, there_B: Bools, law: Law) -> tuple[FittedCurve, Floats | None]:
-    nothing = Estimate(None, None, None, 0)
-    gained = tuple(estimate(gain_B, there_B) for gain_B in gain_SB)
-    coefficients = coefficients_of(distance_S, gain_SB, law)
-    if coefficients is None:
-        empty = FittedCurve(
-            tuple(distance_S), gained, law=law, fit=None, alpha=nothing, beta=nothing, peak=nothing, peaks=0.0
-        )
-        return empty, None
-    alpha_B, beta_B = coefficients
-    peak_B, peaks_B = peaks(coefficients, law)
-    peaks_B &= there_B
-
-    curve = FittedCurve(
-        distances=tuple(distance_S),
-        gains=gained,
+def _fitted(distance_S: Floats, gain_SB: Floats, fit_2B: Floats | None, defined_B: Bools, law: Law) -> FittedCurve:
+    distances, gained = tuple(distance_S), tuple(first_with_interval(gain_B, defined_B) for gain_B in gain_SB)
+    if fit_2B is None:
+        return FittedCurve(distances, gained, law=law, fit=None, alpha=NOTHING, beta=NOTHING, peak=NOTHING, peaks=0.0)
+    alpha_B, beta_B = fit_2B
+    peak_B, bends_B = peaks(fit_2B, law)
+    bends_B &= defined_B
+    return FittedCurve(
+        distances,
+        gained,
         law=law,
         fit=(float(alpha_B[0]), float(beta_B[0])),
-        alpha=estimate(alpha_B, there_B),
-        beta=estimate(beta_B, there_B),
-        peak=_peak(peak_B[there_B], peaks_B[there_B]),
-        peaks=float(peaks_B[1:].sum() / max(1, there_B[1:].sum())),
+        alpha=first_with_interval(alpha_B, defined_B),
+        beta=first_with_interval(beta_B, defined_B),
+        peak=_peak(peak_B[defined_B], bends_B[defined_B]),
+        peaks=float(bends_B[1:].sum() / max(1, defined_B[1:].sum())),
     )
-    return curve, coefficients
 
 
-def _peak(peak_B: Floats, there_B: Bools) -> Estimate:
-    """The peak of the first, the sample's, with the interval of the others, none of them left out."""
-    replicates = int(there_B[1:].sum())
-    if not there_B[0] or not replicates:
+def _peak(peak_B: Floats, bends_B: Bools) -> Estimate:
+    """The sample's peak, with the interval of all replicates: one without a peak counts as beyond every distance."""
+    replicates = int(bends_B[1:].sum())
+    if not bends_B[0] or not replicates:
         return Estimate(None, None, None, replicates)
-    ordered = np.sort(np.where(there_B[1:], peak_B[1:], np.inf))
+    ordered = np.sort(np.where(bends_B[1:], peak_B[1:], np.inf))
     tail = (1 - bootstrap.LEVEL) / 2
     low, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (tail, 1 - tail))
     return Estimate(float(peak_B[0]), low, high if np.isfinite(high) else None, replicates)
 
 
-def _degree(
-    fitted: Mapping[str, FittedCurve], coefficients: Mapping[str, Floats | None], there_B: Bools, law: Law
-) -> Estimate:
-    own, golden = coefficients["own"], coefficients["golden"]
-    if own is None or golden is None:
-        return Estimate(None, None, None, 0)
-    farthest = min(max(fitted[name].distances) for name in ("own", "golden"))
-    degree_B, defined_B = degrees(own, golden, farthest, law)
-    return estimate(degree_B, defined_B & there_B)
+@dataclass(frozen=True)
+class DegreeMap:
+    """γ `[M golden, M proxy]` with its 95 % interval over prompts; 0 where undefined.
+
+    `below_zero` counts the policies whose estimated KL is negative, which are taken to be at distance 0.
+    """
+
+    degree_MM: Floats
+    low_MM: Floats
+    high_MM: Floats
+    defined_MM: Bools
+    replicates: int
+    below_zero: int
+
+
+def degree_map(
+    curves: ValueCurves, *, rl_categories: Sequence[str] = (), replicates: int = 1000, seed: int = 0
+) -> DegreeMap:
+    """γ of all pairs under one optimiser (Kim et al., arXiv 2505.12763).
+
+    Undefined where optimising the golden itself gains nothing, and for reward models with fewer than three policies at
+    a distance above 0. Raises InvalidChoice if that is so for all of them.
+    """
+    prompts = curves.prompts_in(rl_categories)
+    M = len(curves.reward_models)
+    counts_BQ = draws(len(prompts), M, replicates, seed).prompts_BQ
+    gain_SBMM = np.stack([gains(values, prompts, counts_BQ) for values in curves.values])
+    distance_SM = curves.distance_SM
+    law = LAWS[curves.optimizer]
+    fits_M = [
+        coefficients_of(distance_SM[:, m], gain_SBMM[..., m].reshape(len(distance_SM), -1), law) for m in range(M)
+    ]
+    curve_2BM = [None if fit is None else fit.reshape(2, -1, M) for fit in fits_M]  # by optimised reward model
+    if all(fit is None for fit in curve_2BM):
+        raise InvalidChoice(f"{len(curves.strengths)} strengths; a fit takes three or more above no optimisation")
+    degree_MM, low_MM, high_MM = (np.zeros((M, M)) for _ in range(3))
+    defined_MM = np.zeros((M, M), dtype=bool)
+    for golden, proxy in np.argwhere(~np.eye(M, dtype=bool)):
+        own_2BM, other_2BM = curve_2BM[golden], curve_2BM[proxy]
+        if own_2BM is None or other_2BM is None:
+            continue
+        farthest = float(min(distance_SM[:, golden].max(), distance_SM[:, proxy].max()))
+        degree_B, defined_B = degrees(own_2BM[:, :, golden], other_2BM[:, :, golden], farthest, law)
+        degree = first_with_interval(degree_B, defined_B)
+        if degree.value is None or degree.low is None or degree.high is None:
+            continue
+        defined_MM[golden, proxy] = True
+        degree_MM[golden, proxy] = degree.value
+        low_MM[golden, proxy], high_MM[golden, proxy] = degree.low, degree.high
+    return DegreeMap(degree_MM, low_MM, high_MM, defined_MM, replicates, curves.below_zero)

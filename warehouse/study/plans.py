@@ -11,7 +11,7 @@ each plan is the greatest, which a lucky one is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,49 +24,7 @@ from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet
 from warehouse.stats.across_pairs import EVERY, Wanted
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import paired
-from warehouse.study.evaluate import Evaluation, Replicated, evaluate_each, replicated
-
-
-@dataclass(frozen=True)
-class BudgetPoint:
-    """One way to spend a budget: so many responses for each of so many prompts, and what it tells."""
-
-    responses: int
-    prompts: int
-    evaluation: Evaluation
-
-
-def budget_curve(
-    cube: ScoreCube,
-    values: PolicyValues,
-    budget: int,
-    *,
-    measure: str = "accuracy",
-    test_set: TestSet | None = None,
-    responses: Sequence[int] | None = None,
-    rl_categories: tuple[str, ...] | None = None,
-    replicates: int = 1000,
-    seed: int = 0,
-) -> tuple[BudgetPoint, ...]:
-    """Evaluate a measure on `budget` annotations, spread over ever more responses of ever fewer prompts.
-
-    `responses` are the numbers to try; without them, all that leave two prompts or more and as many as there are.
-    Raises InvalidChoice where the budget allows none.
-    """
-    base = test_set or TestSet()
-    R = cube.scores_MPR.shape[2]
-    available = len(prompts_in(cube.categories, cube.subsets, base.categories, base.subsets, "RM-test"))
-    tried = responses or splits(budget, available, R)
-    found = evaluate_each(
-        cube,
-        values,
-        [replace(base, responses=count, prompts=None, budget=budget) for count in tried],
-        measure=measure,
-        rl_categories=rl_categories,
-        replicates=replicates,
-        seed=seed,
-    )
-    return tuple(BudgetPoint(count, one.prompts_used, one) for count, one in zip(tried, found, strict=True))
+from warehouse.study.evaluate import Replicated, replicated
 
 
 def splits(budget: int, prompts: int, responses: int) -> list[int]:
@@ -86,31 +44,6 @@ def splits(budget: int, prompts: int, responses: int) -> list[int]:
 def rank_bin_cells(bins: int) -> tuple[tuple[int, int], ...]:
     """The cells (chosen bin, rejected bin) of the heat map, every chosen above rejected; bin 1 is the worst."""
     return tuple((chosen, rejected) for chosen in range(2, bins + 1) for rejected in range(1, chosen))
-
-
-def rank_bin_map(
-    cube: ScoreCube,
-    values: PolicyValues,
-    bins: int,
-    *,
-    measure: str = "accuracy",
-    test_set: TestSet | None = None,
-    rl_categories: tuple[str, ...] | None = None,
-    replicates: int = 1000,
-    seed: int = 0,
-) -> Mapping[tuple[int, int], Evaluation]:
-    """Evaluate a measure on each cell (chosen bin, rejected bin). Raises InvalidChoice for more bins than responses."""
-    base, cells = test_set or TestSet(), rank_bin_cells(bins)
-    found = evaluate_each(
-        cube,
-        values,
-        [replace(base, rank_bins=bins, chosen_bin=chosen, rejected_bin=rejected) for chosen, rejected in cells],
-        measure=measure,
-        rl_categories=rl_categories,
-        replicates=replicates,
-        seed=seed,
-    )
-    return dict(zip(cells, found, strict=True))
 
 
 PLANNED = tuple(name for name in MEASURES if name not in ("accuracy_pair", "reward_variance"))

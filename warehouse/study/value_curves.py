@@ -1,23 +1,31 @@
 """Values of the policies of one optimiser at all its strengths: what every curve against strength starts from.
 
-Shapes: `S` strengths, `M` reward models, `Q` RL-test prompts.
+`values_at_kl` compares policies at the same KL from the initial policy instead of the same number of steps or samples.
+Along its strengths, in their order, each policy's value is taken as linear in d = √KL between neighbours, starting from
+the initial policy's at d = 0; it is read where the policy first gets as far as asked. A policy that never does is
+undefined there. Best-of-n's KL is the bound log n − (n−1)/n, the same for every reward model.
+
+Shapes: `S` strengths, `M` reward models, `Q` RL-test prompts. Arrays `[1 + B, …]` have the sample first, then B
+bootstrap replicates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.prompt_values import weighted_sums
 from warehouse.metrics.test_set import prompts_in
-from warehouse.stats import bootstrap
-from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, Estimate, counts
+from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, sample_and_counts
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -26,8 +34,8 @@ class ValueCurves:
 
     `kl_SM[s, m]` is the divergence in nats of the policy optimised against reward model `m` at strength `s`, a bound
     where `kl_estimator` is `bound`. Sampled estimates such as k1 may be below 0: such a policy is taken to be at
-    distance 0 (`distance_SM`), and counted (`below_zero`). `left_out` are reward models whose policies lack some of the
-    strengths.
+    distance 0 (`distance_SM`), and counted (`below_zero`). `left_out` are reward models without policies at some of
+    the strengths.
     """
 
     optimizer: str
@@ -56,6 +64,22 @@ class ValueCurves:
         first = self.values[0]
         return prompts_in(first.categories, first.subsets, tuple(rl_categories) or None, None, "RL-test")
 
+    def pairs(self, golden: str | None, proxy: str | None) -> Bools:
+        """The pairs `[M golden, M proxy]` of this golden and this proxy; None stands for all of them.
+
+        Raises UnknownName, and InvalidChoice for a reward model against itself.
+        """
+        names = self.reward_models
+        for name in (golden, proxy):
+            if name is not None and name not in names:
+                raise UnknownName(
+                    f"no {self.optimizer} policies of reward model {name!r}; there are {', '.join(names)}"
+                )
+        if golden is not None and golden == proxy:
+            raise InvalidChoice(f"golden and proxy are both {golden!r}; nothing is lost on oneself")
+        golden_M, proxy_M = (np.array([chosen in (None, name) for name in names]) for chosen in (golden, proxy))
+        return golden_M[:, None] & proxy_M & ~np.eye(len(names), dtype=bool)
+
 
 def distance(kl: NDArray[np.floating]) -> Floats:
     """√KL of divergences in nats, of the same shape; 0 where an estimate is below 0, which no divergence is."""
@@ -70,24 +94,22 @@ def gains(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[n
     return (sums / len(prompts)).astype(np.float64).reshape(len(counts_BQ), M, M)
 
 
-def drawn(prompts: int, reward_models: int, replicates: int, seed: int) -> tuple[Floats, Floats]:
-    """Counts of RL-test prompts `[1 + B, Q]` and of reward models `[1 + B, M]`; the first row is the sample itself."""
-    of_prompts = counts(prompts, replicates, seed, RL_PROMPTS)
-    of_models = counts(reward_models, replicates, seed, REWARD_MODELS)
-    return (
-        np.concatenate([np.ones((1, prompts)), of_prompts]),
-        np.concatenate([np.ones((1, reward_models)), of_models]),
+class Draws(NamedTuple):
+    """How often RL-test prompts `[1 + B, Q]` and reward models `[1 + B, M]` are drawn."""
+
+    prompts_BQ: Floats
+    models_BM: Floats
+
+
+def draws(prompts: int, reward_models: int, replicates: int, seed: int) -> Draws:
+    """The draws of a sample of so many prompts and reward models."""
+    return Draws(
+        sample_and_counts(prompts, replicates, seed, RL_PROMPTS),
+        sample_and_counts(reward_models, replicates, seed, REWARD_MODELS),
     )
 
 
-def estimate(value_B: Floats, defined_B: NDArray[np.bool_]) -> Estimate:
-    """A figure with its interval from `[1 + B]` values, the sample's first, as the rows of `drawn` give them."""
-    return bootstrap.estimate(float(value_B[0]), bool(defined_B[0]), value_B[1:], defined_B[1:])
-
-
-def pair_weights(
-    models_BM: Floats, pair_MM: NDArray[np.bool_], golden: str | None, proxy: str | None
-) -> tuple[Floats, str]:
+def pair_weights(models_BM: Floats, pair_MM: Bools, golden: str | None, proxy: str | None) -> tuple[Floats, str]:
     """Weight `[1 + B, M golden, M proxy]` of each pair in each replicate, and what is resampled, in words.
 
     Reward models that are averaged over are resampled, as the rows of `models_BM` say; a named one is fixed.
@@ -96,3 +118,58 @@ def pair_weights(
     golden_BM, proxy_BM = (models_BM if name is None else fixed for name in (golden, proxy))
     resampled = "reward models × prompts" if golden is None or proxy is None else "prompts"
     return golden_BM[:, :, None] * proxy_BM[:, None, :] * pair_MM, resampled
+
+
+def strengths_read(kl_SM: Floats, optimised_SM: Bools, kl: float) -> list[int]:
+    """The strengths that `values_at_kl` reads: where some policy first gets as far as `kl`, and the one before.
+
+    If none does, the strength that gets farthest, which the error message names. `optimised_SM` says which policies
+    exist.
+    """
+    crossings = [_crossing(kl_SM[:, m], optimised_SM[:, m], kl) for m in range(kl_SM.shape[1])]
+    read = {s for crossing in crossings if crossing for s in crossing if s is not None}
+    return sorted(read) or [int(np.where(optimised_SM, kl_SM, -np.inf).max(axis=1).argmax())]
+
+
+def values_at_kl(values: Sequence[PolicyValues], kl_SM: Floats, kl: float) -> PolicyValues:
+    """The policies' values where each has diverged by `kl` nats, from those at its S strengths, ascending.
+
+    `kl_SM[s, m]` is the divergence at strength s of the policy optimised against reward model m, in nats; it is not
+    looked at where `values[s].optimised_M` says there is no such policy. Raises InvalidChoice for a `kl` that is not
+    above 0, or that no policy reaches.
+    """
+    if not kl > 0:
+        raise InvalidChoice(f"KL is {kl:g}; give nats above 0")
+    first = values[0]
+    M = len(first.reward_models)
+    optimised_SM = np.stack([np.ones(M, dtype=bool) if one.optimised_M is None else one.optimised_M for one in values])
+    distance_SM = distance(kl_SM)
+    optimised_MMQ = np.repeat(first.initial_MQ[:, None], M, axis=1)
+    reached_M = np.zeros(M, dtype=bool)
+    for m in range(M):
+        crossing = _crossing(kl_SM[:, m], optimised_SM[:, m], kl)
+        if crossing is None:
+            continue
+        before, reached = crossing
+        before_MQ = first.initial_MQ if before is None else values[before].optimised_MMQ[:, m]
+        start = 0.0 if before is None else distance_SM[before, m]
+        share = (np.sqrt(kl) - start) / (distance_SM[reached, m] - start)
+        optimised_MMQ[:, m] = (1 - share) * before_MQ + share * values[reached].optimised_MMQ[:, m]
+        reached_M[m] = True
+    if not reached_M.any():
+        farthest = float(kl_SM[optimised_SM].max(initial=0.0))
+        raise InvalidChoice(f"KL is {kl:g} nats; no policy gets that far: the farthest is at {farthest:.3g}")
+    return replace(first, optimised_MMQ=optimised_MMQ, optimised_M=None if reached_M.all() else reached_M)
+
+
+def _crossing(kl_S: Floats, optimised_S: Bools, kl: float) -> tuple[int | None, int] | None:
+    """The last strength before a policy gets as far as `kl` (None: the initial policy), and the first at which it does.
+
+    None for a policy that never does. Strengths at which there is no policy are skipped.
+    """
+    strengths = np.flatnonzero(optimised_S)
+    far = np.flatnonzero(kl_S[strengths] >= kl)
+    if not len(far):
+        return None
+    place = int(far[0])
+    return (int(strengths[place - 1]) if place else None), int(strengths[place])

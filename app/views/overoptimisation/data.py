@@ -10,10 +10,8 @@ import polars as pl
 from warehouse.metrics.worst_picks import WorstPicks
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study import GoodhartSlopes, slope_of_accuracy
-from warehouse.study.degree_map import DegreeMap
-from warehouse.study.gain_curves import CURVES, FittedCurve, GainCurves
-from warehouse.study.length_drift import LengthDrift
-from warehouse.study.ndr_curve import NdrCurve
+from warehouse.study.gain_curves import CURVES, DegreeMap, FittedCurve, GainCurves
+from warehouse.study.strength_curves import LengthDrift, NdrCurve
 
 OWN = "Own reward, itself optimised"
 ALL = "mean of all"

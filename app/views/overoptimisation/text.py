@@ -11,9 +11,8 @@ from app.components import words
 from app.components.formats import count, escape, interval, number
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study import GoodhartSlopes
-from warehouse.study.degree_map import DegreeMap
-from warehouse.study.gain_curves import GainCurves
-from warehouse.study.ndr_curve import NdrCurve
+from warehouse.study.gain_curves import DegreeMap, GainCurves
+from warehouse.study.strength_curves import NdrCurve
 
 _STOPPED_SHOWN = 4
 NO_PPO = "This run has no policies of PPO or another algorithm; what is shown is best-of-n alone."

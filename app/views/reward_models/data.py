@@ -16,13 +16,18 @@ from numpy.typing import NDArray
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from warehouse import reads
-from warehouse.metrics.agreement import Agreement, agreement
-from warehouse.metrics.alone import OfEach, length_correlations, reward_variances, score_shares
+from warehouse.metrics.calibration import Reliability, reliability
 from warehouse.metrics.cube import ScoreCube
-from warehouse.metrics.reliability import Reliability, reliability
+from warehouse.metrics.model_scores import (
+    Agreement,
+    ModelEstimates,
+    agreement,
+    length_correlations,
+    reward_variances,
+    score_shares,
+)
 from warehouse.metrics.test_set import prompts_in
-from warehouse.stats.bootstrap import Estimate
-from warehouse.stats.prompt_means import wilson_interval
+from warehouse.stats.bootstrap import Estimate, wilson_interval
 from warehouse.study import PromptValues, prepare
 
 _KEPT = 16
@@ -33,8 +38,8 @@ class ScoresSaid:
     """What the scores of all reward models on some RM-test prompts say; the order is the run's."""
 
     cube: ScoreCube
-    variances: OfEach
-    lengths: OfEach
+    variances: ModelEstimates
+    lengths: ModelEstimates
     agreement: Agreement
     shares_MB: NDArray[np.float64]
     edges: NDArray[np.float64]
@@ -116,7 +121,7 @@ def trained(reward_models: pl.DataFrame, flipped: pl.DataFrame, validation_pairs
     )
 
 
-def of_each(names: Sequence[str], found: OfEach, reward_models: pl.DataFrame) -> pl.DataFrame:
+def of_each(names: Sequence[str], found: ModelEstimates, reward_models: pl.DataFrame) -> pl.DataFrame:
     """A figure of each reward model: `reward_model, kind, flip_rate, value, low, high, undefined_prompts`."""
     return estimates(names, found.estimates).with_columns(
         *_looks(names, reward_models), pl.Series("undefined_prompts", found.undefined, dtype=pl.Int64)

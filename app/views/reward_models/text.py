@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.components.formats import count, escape, interval, number, percent
-from warehouse.metrics.alone import OfEach
+from warehouse.metrics.calibration import Reliability
 from warehouse.metrics.cube import ScoreCube
-from warehouse.metrics.reliability import Reliability
+from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import Estimate
 
 IMPORTED = "Its scores were made elsewhere and imported; how it was trained is not recorded."
@@ -31,7 +31,7 @@ def what_is_shown(run_id: str, cube: ScoreCube, categories: Sequence[str]) -> st
     )
 
 
-def undefined(found: OfEach, names: Sequence[str], what: str) -> str:
+def undefined(found: ModelEstimates, names: Sequence[str], what: str) -> str:
     """What was left out of a figure of each reward model; empty if nothing was."""
     nothing = [name for name, estimate in zip(names, found.estimates, strict=True) if estimate.value is None]
     some = sum(found.undefined) - found.prompts * len(nothing)

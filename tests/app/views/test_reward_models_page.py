@@ -11,7 +11,7 @@ from tests.app.conftest import OpenPage
 from tests.helpers.reading import address, charts, figures, said
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
-from warehouse.metrics.agreement import agreement
+from warehouse.metrics.model_scores import agreement
 from warehouse.study import prepare
 
 VIEW = "reward_models"

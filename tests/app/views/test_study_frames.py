@@ -12,15 +12,33 @@ from app.state import Selection
 from app.views.test_sets import data, text
 from tests.app.test_offers import OPTIONS
 from tests.warehouse.study.simulate import study
-from warehouse.study import TestSet, advise, annotation_plans, evaluate_each, rank_bin_map
+from warehouse.study import (
+    Evaluation,
+    PolicyValues,
+    ScoreCube,
+    TestSet,
+    advise,
+    annotation_plans,
+    evaluate_each,
+    rank_bin_cells,
+)
 
 CUBE, VALUES = study(M=6, P=40, R=4)
 TWO, TWO_VALUES = study(M=2, P=20, R=3)
 
 
+def rank_bins(
+    cube: ScoreCube, values: PolicyValues, bins: int, *, replicates: int
+) -> dict[tuple[int, int], Evaluation]:
+    """Accuracy on every cell (chosen bin, rejected bin)."""
+    cells = rank_bin_cells(bins)
+    test_sets = [TestSet(rank_bins=bins, chosen_bin=chosen, rejected_bin=rejected) for chosen, rejected in cells]
+    return dict(zip(cells, evaluate_each(cube, values, test_sets, replicates=replicates), strict=True))
+
+
 @pytest.fixture(scope="module")
 def cells() -> pl.DataFrame:
-    return data.ranks(rank_bin_map(CUBE, VALUES, 3, replicates=50), "kendall", "pooled")
+    return data.ranks(rank_bins(CUBE, VALUES, 3, replicates=50), "kendall", "pooled")
 
 
 def test_the_sentence_on_ranks_names_the_greatest_and_the_least_cell(cells: pl.DataFrame) -> None:
@@ -31,7 +49,7 @@ def test_the_sentence_on_ranks_names_the_greatest_and_the_least_cell(cells: pl.D
 
 
 def test_what_is_undefined_is_null_and_counted() -> None:
-    frame = data.ranks(rank_bin_map(TWO, TWO_VALUES, 2, replicates=20), "kendall", "pooled")
+    frame = data.ranks(rank_bins(TWO, TWO_VALUES, 2, replicates=20), "kendall", "pooled")
     assert frame.select("value", "low", "high").row(0) == (None, None, None)
     assert text.undefined(frame).startswith("1 of 1 correlation undefined")
     counted = pl.DataFrame({"value": [0.5, 0.1], "undefined_pairs": [0, 4]})

@@ -9,9 +9,9 @@ from tests.warehouse.study.simulate import cube_of, normal_scores, study, values
 from tests.warehouse.study.test_gain_curves import best_of_n, policy_values
 from warehouse.claims.findings import better, harder, length, predicts
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.alone import OfEach, length_correlations
+from warehouse.metrics.model_scores import ModelEstimates, length_correlations
 from warehouse.study import Estimate, compare, evaluate
-from warehouse.study.ndr_curve import ndr_curve
+from warehouse.study.strength_curves import ndr_curve
 from warehouse.study.value_curves import ValueCurves
 
 
@@ -70,7 +70,7 @@ def test_length_is_followed_by_those_whose_scores_are_made_of_it() -> None:
 
 def test_a_correlation_of_zero_is_stronger_than_none() -> None:
     estimates = (Estimate(None, None, None, 0), Estimate(0.0, -0.1, 0.1, 50))
-    found = length(("silent", "unmoved"), OfEach(estimates, (0, 0), 20))
+    found = length(("silent", "unmoved"), ModelEstimates(estimates, (0, 0), 20))
     assert (found.facts["strongest"], found.verdict) == ("unmoved", "cannot be told at this size")
 
 

@@ -16,9 +16,8 @@ from tests.warehouse.exchange.conftest import Import
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.study import spread_within_prompts
-from warehouse.study.degree_map import degree_map
-from warehouse.study.gain_curves import gain_curves
-from warehouse.study.ndr_curve import ndr_curve
+from warehouse.study.gain_curves import degree_map, gain_curves
+from warehouse.study.strength_curves import ndr_curve
 
 STEPS = {10: -0.02, 20: 0.3, 40: 1.1, 80: 2.4}
 """The KL at each step, below 0 at the first."""

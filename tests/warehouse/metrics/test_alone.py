@@ -8,8 +8,8 @@ from scipy import stats
 
 from tests.warehouse.study.simulate import cube_of, study, tied_scores
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.alone import length_correlations, reward_variances, score_shares
-from warehouse.stats.prompt_means import prompt_means
+from warehouse.metrics.model_scores import length_correlations, reward_variances, score_shares
+from warehouse.stats.bootstrap import prompt_means
 from warehouse.study import prepare
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from warehouse.errors import InvalidChoice
+from warehouse.metrics.best_of_n import best_of_n_tokens
 from warehouse.metrics.worst_picks import share_hacked, worst_picks
-from warehouse.study.length_drift import best_of_n_tokens, length_drift
+from warehouse.study.strength_curves import length_drift
 
 
 def test_the_length_of_best_of_n_is_the_mean_over_all_draws() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.warehouse.study.simulate import cube_of, normal_scores, tied_scores
-from warehouse.study import MEASURES, TestSet, accuracy_of_correlation, prepare
+from tests.warehouse.study.simulate import accuracy_of_correlation, cube_of, normal_scores, tied_scores
+from warehouse.study import MEASURES, TestSet, prepare
 
 RANK_MEASURES = ("accuracy", "accuracy_pair", "spearman", "kendall", "xi", "bo_r", "mrr", "ndcg", "margin_accuracy")
 BEST_IS_ONE = ("accuracy", "accuracy_pair", "pearson", "spearman", "kendall", "bo_r", "mrr", "ndcg", "margin_accuracy")

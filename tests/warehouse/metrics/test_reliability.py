@@ -10,10 +10,10 @@ from scipy import stats
 
 from tests.warehouse.study.simulate import cube_of, study, tied_scores
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.agreement import agreement
-from warehouse.metrics.reliability import reliability
+from warehouse.metrics.calibration import reliability
+from warehouse.metrics.model_scores import agreement
 from warehouse.stats import bootstrap
-from warehouse.stats.prompt_means import wilson_interval
+from warehouse.stats.bootstrap import wilson_interval
 from warehouse.study import prepare
 
 

@@ -15,14 +15,14 @@ from warehouse.metrics.annotation import flipping_sigma, noisy_utilities
 from warehouse.metrics.test_set import chosen_prompts
 from warehouse.study import (
     TestSet,
-    budget_curve,
     evaluate,
+    evaluate_each,
     prepare,
     rank_bin_cells,
-    rank_bin_map,
     with_paraphrases,
     with_responses,
 )
+from warehouse.study.plans import splits
 
 
 def bin_of(a: np.ndarray, bins: int) -> np.ndarray:
@@ -159,17 +159,25 @@ def test_everything_combines() -> None:
 
 def test_a_budget_is_spent_on_ever_fewer_prompts() -> None:
     cube, values = study()
-    points = budget_curve(cube, values, 120, replicates=20)
-    assert [(point.responses, point.prompts) for point in points] == [(2, 60), (3, 40), (4, 30), (5, 24)]
+    tried = splits(120, 60, 5)
+    points = evaluate_each(cube, values, [TestSet(responses=r, budget=120) for r in tried], replicates=20)
+    assert [(r, point.prompts_used) for r, point in zip(tried, points, strict=True)] == [
+        (2, 60),
+        (3, 40),
+        (4, 30),
+        (5, 24),
+    ]
     direct = evaluate(cube, values, test_set=TestSet(responses=3, prompts=40), replicates=20)
-    np.testing.assert_array_equal(points[1].evaluation.value_MM, direct.value_MM)
+    np.testing.assert_array_equal(points[1].value_MM, direct.value_MM)
     with pytest.raises(InvalidChoice, match="a budget of 3 cannot be spent"):
-        budget_curve(cube, values, 3)
+        splits(3, 60, 5)
 
 
 def test_the_heat_map_has_every_cell_above_the_diagonal() -> None:
     cube, values = study()
-    cells = rank_bin_map(cube, values, 5, replicates=10)
+    names = rank_bin_cells(5)
+    test_sets = [TestSet(rank_bins=5, chosen_bin=chosen, rejected_bin=rejected) for chosen, rejected in names]
+    cells = dict(zip(names, evaluate_each(cube, values, test_sets, replicates=10), strict=True))
     assert set(cells) == {(i, j) for j, i in combinations(range(1, 6), 2)}
     easy, hard = cells[5, 1].value_MM, cells[3, 2].value_MM
     assert easy[~np.eye(6, dtype=bool)].mean() > hard[~np.eye(6, dtype=bool)].mean()

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from warehouse.stats import kendall
-from warehouse.stats.correlation import Figure, ProductMoment, varies
-from warehouse.stats.kendall import MOST_ENTRIES, Against
+from warehouse.stats import correlation
+from warehouse.stats.correlation import MOST_ENTRIES, Against, Figure, ProductMoment, varies
 from warehouse.stats.ranks import middle_ranks
 
 
@@ -35,7 +34,7 @@ def merged(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> Figure:
 def tau(x: np.ndarray, y: np.ndarray, w: np.ndarray, *, by_comparing: bool) -> Figure:
     """The second of three sides, the others being its negative and constant."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kendall, "_pays", lambda w, sides: by_comparing)
+        patched.setattr(correlation, "_pays", lambda w, sides: by_comparing)
         values, defined = Against(y, w).tau(np.array([-x, x, np.ones_like(x)]))
     np.testing.assert_array_equal(values[0], -values[1])
     assert not defined[2].any()
@@ -121,8 +120,8 @@ def test_what_is_compared_holds_its_greatest_weights(heaviest: int) -> None:
 
 
 def test_what_does_not_fit_or_would_take_longer_is_counted_by_merging() -> None:
-    assert kendall._pays(np.full((256, 256), 255.0), 1)
-    assert not kendall._pays(np.full((255, 256), 255.0), 1)
-    assert kendall._pays(np.full((128, 256), 255.0), 2)
-    assert not kendall._pays(np.full((300, 257), 1.0), 1)
-    assert not kendall._pays(np.full((300, 20), 256.0), 1)
+    assert correlation._pays(np.full((256, 256), 255.0), 1)
+    assert not correlation._pays(np.full((255, 256), 255.0), 1)
+    assert correlation._pays(np.full((128, 256), 255.0), 2)
+    assert not correlation._pays(np.full((300, 257), 1.0), 1)
+    assert not correlation._pays(np.full((300, 20), 256.0), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from warehouse.study import PolicyValues, ScoreCube, best_of_n_values
 
@@ -53,6 +53,11 @@ def correlations(noise_M: NDArray[np.floating]) -> NDArray[np.float64]:
     rho = 1.0 / (size[:, None] * size[None, :])
     np.fill_diagonal(rho, 1.0)
     return rho
+
+
+def accuracy_of_correlation(rho: ArrayLike) -> NDArray[np.float64]:
+    """Accuracy of a normal proxy whose correlation with the golden scores is ρ: ½ + arcsin(ρ)/π."""
+    return 0.5 + np.arcsin(np.asarray(rho, dtype=np.float64)) / np.pi
 
 
 def study(

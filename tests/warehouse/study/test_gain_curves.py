@@ -10,10 +10,9 @@ import pytest
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.study import PolicyValues, best_of_n_kl_bound, best_of_n_values, evaluate
-from warehouse.study.degree_map import degree_map
-from warehouse.study.gain_curves import gain_curves
-from warehouse.study.ndr_curve import ndr_curve
-from warehouse.study.overoptimisation import Law, coefficients_of, degrees, peaks
+from warehouse.study.gain_curves import degree_map, gain_curves
+from warehouse.study.gain_laws import Law, coefficients_of, degrees, peaks
+from warehouse.study.strength_curves import ndr_curve
 from warehouse.study.value_curves import ValueCurves
 
 STRENGTHS = (1, 2, 4, 8, 16)

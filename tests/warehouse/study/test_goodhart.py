@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.warehouse.study.simulate import correlations, cube_of, normal_scores, values_of
+from tests.warehouse.study.simulate import accuracy_of_correlation, correlations, cube_of, normal_scores, values_of
 from warehouse.errors import InvalidChoice
 from warehouse.study import (
     PolicyValues,
     ScoreCube,
-    accuracy_of_correlation,
     goodhart_slopes,
     slope_of_accuracy,
     spread_within_prompts,

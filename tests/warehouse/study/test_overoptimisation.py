@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, optimize
 
 from warehouse.study import best_of_n_kl_bound
-from warehouse.study.overoptimisation import Law, coefficients_of, degrees, gains_at, peaks
+from warehouse.study.gain_laws import Law, coefficients_of, degrees, gains_at, peaks
 
 CURVES = {
     "best-of-n": lambda d, alpha, beta: d * (alpha - beta * d),

@@ -1,4 +1,4 @@
-"""Overoptimisation curves: reward against distance from the initial policy, their fits, and how far two lie apart.
+"""The laws of overoptimisation: gain against distance from the initial policy, least-squares fits, and the degree γ.
 
 Gao et al. (arXiv 2210.10760): with d = √KL, the gain over the initial policy is `d(α − β d)` for best-of-n and
 `d(α − β log d)` for RL. Both are linear in α and β and pass through the origin, so least squares solves them exactly,
