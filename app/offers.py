@@ -170,7 +170,7 @@ def _fit_bins(fitting: Fitting[Selection], options: Options) -> None:
     """Bins of the golden order, and the two that pairs come from: both of them or none, the chosen one above."""
     responses = fitting.chosen.responses or options.responses
     fitting.one("rank_bins", range(2, responses + 1), f"{responses} responses make 2 to {responses} bins")
-    finest = most_map_bins(responses)
+    finest = finest_map(responses)
     fitting.one("map_bins", range(2, finest + 1), f"2 to {finest}")
     bins = fitting.chosen.rank_bins or 0
     fitting.one("chosen_bin", range(2, bins + 1), f"from 2 to the number of rank bins, {bins or 'none'}")
@@ -179,6 +179,6 @@ def _fit_bins(fitting: Fitting[Selection], options: Options) -> None:
         fitting.drop("chosen_bin", "set the rejected bin too")
 
 
-def most_map_bins(responses: int) -> int:
-    """The finest rank-bin heat map that so many responses, and its reader, allow."""
+def finest_map(responses: int) -> int:
+    """The greatest number of rank bins of a heat map of so many responses that its reader can still follow."""
     return min(responses, MOST_MAP_BINS)

@@ -155,6 +155,11 @@ class Selection(PageChoice):
             seed=self.seed,
         )
 
+    def test_set_of(self, category: str | None) -> TestSet:
+        """The same on all prompts of one category, which may be fewer than `prompts`, or of the chosen ones (None)."""
+        test_set = replace(self.test_set(), prompts=None, budget=None)
+        return test_set if category is None else replace(test_set, categories=(category,))
+
 
 @dataclass(frozen=True)
 class ModelsChoice(PageChoice):

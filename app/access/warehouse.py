@@ -1,23 +1,21 @@
-"""The way from the dashboard to the warehouse: the read-only handle and every cache.
+"""The way from the dashboard to the warehouse: the read-only connection, and the cached reads that several pages share.
 
-All caches are keyed by a `Snapshot`, the data folder with the published build's id, so that a new build is read afresh
-and a choice made before is answered at once. What is cached is shared between sessions and never changed: frames,
-arrays and frozen results. Nothing else in `app` opens the warehouse.
+Every cache is keyed by a `Snapshot`, the data folder with the id of the published build: a new build is read again, and
+an earlier choice is answered at once. Cached frames, arrays and results are shared between sessions and never changed.
+Nothing else in `app` opens the warehouse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import duckdb
-import numpy as np
 import polars as pl
 import streamlit as st
-from numpy.typing import NDArray
 
 from app.offers import Options
 from app.state import Policies, Selection, Source
@@ -25,10 +23,10 @@ from pipeline.runs import jobs
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube
-from warehouse.metrics.test_set import FEWEST_PROMPTS, check, chosen_prompts
+from warehouse.metrics.test_set import FEWEST_PROMPTS, check
 from warehouse.schema import INITIAL
 from warehouse.stats.across_pairs import EVERY
-from warehouse.study import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare, prepare_all
+from warehouse.study import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -39,7 +37,6 @@ PLAIN = Source()
 _RUNS_KEPT = 8
 _EVALUATIONS_KEPT = 400
 _VALUES_KEPT = 64
-_ALL_VALUES_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -116,15 +113,12 @@ def _score_cube(snapshot: Snapshot, run_id: str, source: Source) -> ScoreCube:
 @st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
 def policy_values(snapshot: Snapshot, run_id: str, policies: Policies) -> PolicyValues:
     """Values of the policies of one optimiser at one strength or KL."""
+    name, samples = policies.optimizer, partial(rl_scores, snapshot, run_id)
     with cursor(snapshot) as connection:
         if policies.kl is not None:
-            return reads.values.policy_values_at_kl(
-                connection, run_id, policies.optimizer, policies.kl, samples=partial(rl_scores, snapshot, run_id)
-            )
+            return reads.values.policy_values_at_kl(connection, run_id, name, policies.kl, samples=samples)
         assert policies.strength is not None
-        return reads.values.policy_values(
-            connection, run_id, policies.optimizer, policies.strength, samples=partial(rl_scores, snapshot, run_id)
-        )
+        return reads.values.policy_values(connection, run_id, name, policies.strength, samples=samples)
 
 
 _sources = cached(reads.scores.sources, entries=_RUNS_KEPT)
@@ -160,47 +154,10 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
         },
         rl_categories=tuple(prompts.filter(split="rl_test")["category"].unique().sort()),
         reward_models=cube.reward_models,
-        kl={name: found for name, found in reach.items() if found is not None},
+        kl={name: ends for name, ends in reach.items() if ends is not None},
         sources=tuple(answered),
         paraphrases=all(answered[name] for name in source.names or (INITIAL,)),
     )
-
-
-def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation:
-    """Measure, NDR and correlations of a choice. Raises InvalidChoice where the run cannot satisfy it."""
-    (found,) = evaluations(
-        snapshot,
-        run_id,
-        chosen.source(),
-        chosen.measure,
-        (chosen.test_set(),),
-        policies(snapshot, run_id, chosen),
-        chosen.rl_categories,
-    )
-    return found
-
-
-def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str, Evaluation]:
-    """The same for each of the chosen categories alone (none chosen: each there is) that has two prompts or more."""
-    names = categories(snapshot, run_id, chosen)
-    found = evaluations(
-        snapshot,
-        run_id,
-        chosen.source(),
-        chosen.measure,
-        tuple(replace(_of_all_sizes(chosen), categories=(name,)) for name in names),
-        policies(snapshot, run_id, chosen),
-        chosen.rl_categories,
-        ((chosen.correlation, chosen.level),),
-    )
-    return dict(zip(names, found, strict=True))
-
-
-def test_responses(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[ScoreCube, NDArray[np.int64]]:
-    """The scores a choice's test set is made of, cut to its responses, and the numbers of its prompts."""
-    cube = score_cube(snapshot, run_id, chosen.source())
-    responses = replace(cube, scores_MPR=cube.scores_MPR[:, :, : chosen.responses])
-    return responses, chosen_prompts(cube, chosen.test_set())
 
 
 def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> Policies:
@@ -213,7 +170,7 @@ def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> Policies:
 
 
 def categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:
-    """The chosen categories (none chosen: all) whose chosen prompts are enough for a test set of their own."""
+    """The chosen categories (none chosen: all) that have enough of the chosen prompts for a test set of their own."""
     offered = options(snapshot, run_id, chosen.source())
     return [
         name
@@ -222,13 +179,33 @@ def categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:
     ]
 
 
-def _of_all_sizes(chosen: Selection) -> TestSet:
-    """The choice's test set on all prompts: one category may not have as many as all of them together."""
-    return replace(chosen.test_set(), prompts=None, budget=None)
+def evaluations(
+    snapshot: Snapshot,
+    run_id: str,
+    chosen: Selection,
+    test_sets: Sequence[TestSet],
+    *,
+    rl_categories: tuple[str, ...] | None = None,
+    every_correlation: bool = False,
+) -> list[Evaluation]:
+    """The chosen measure on several test sets, which share the bootstrap draws of reward models and RL-test prompts.
+
+    `rl_categories` takes the place of the chosen ones. Only the chosen correlation is computed, or every one.
+    """
+    return _evaluations(
+        snapshot,
+        run_id,
+        chosen.source(),
+        chosen.measure,
+        tuple(test_sets),
+        policies(snapshot, run_id, chosen),
+        chosen.rl_categories if rl_categories is None else rl_categories,
+        EVERY if every_correlation else ((chosen.correlation, chosen.level),),
+    )
 
 
 @st.cache_resource(max_entries=_EVALUATIONS_KEPT, show_spinner="Resampling …")
-def evaluations(
+def _evaluations(
     snapshot: Snapshot,
     run_id: str,
     source: Source,
@@ -236,9 +213,8 @@ def evaluations(
     test_sets: tuple[TestSet, ...],
     policies: Policies,
     rl_categories: tuple[str, ...],
-    wanted: tuple[tuple[str, str], ...] = EVERY,
+    correlations: tuple[tuple[str, str], ...],
 ) -> list[Evaluation]:
-    """A measure on several test sets, which share the draws of reward models and of RL-test prompts."""
     return evaluate_each(
         score_cube(snapshot, run_id, source),
         policy_values(snapshot, run_id, policies),
@@ -246,30 +222,23 @@ def evaluations(
         measure=measure,
         rl_categories=rl_categories or None,
         prepared=[prompt_values(snapshot, run_id, source, measure, test_set) for test_set in test_sets],
-        wanted=wanted,
+        wanted=correlations,
     )
 
 
+def seen(snapshot: Snapshot, run_id: str, source: Source, test_set: TestSet) -> TestSet:
+    """The part of a test set that decides a measure's values on each prompt. Raises InvalidChoice."""
+    return check(score_cube(snapshot, run_id, source), test_set).seen()
+
+
 def prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, test_set: TestSet) -> PromptValues:
-    """A measure's values prompt by prompt, kept by what of the test set decides them."""
-    seen = check(score_cube(snapshot, run_id, source), test_set).seen()
-    return _prompt_values(snapshot, run_id, source, measure, seen)
+    """A measure's value on each prompt, cached by `seen`."""
+    return _prompt_values(snapshot, run_id, source, measure, seen(snapshot, run_id, source, test_set))
 
 
 @st.cache_resource(max_entries=_VALUES_KEPT, show_spinner="Measuring …")
 def _prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, seen: TestSet) -> PromptValues:
     return prepare(score_cube(snapshot, run_id, source), measure, seen)
-
-
-def all_prompt_values(snapshot: Snapshot, run_id: str, source: Source, test_set: TestSet) -> dict[str, PromptValues]:
-    """Every measure's values prompt by prompt, made together and kept by what of the test set decides them."""
-    seen = check(score_cube(snapshot, run_id, source), test_set).seen()
-    return _all_prompt_values(snapshot, run_id, source, seen)
-
-
-@st.cache_resource(max_entries=_ALL_VALUES_KEPT, show_spinner="Measuring …")
-def _all_prompt_values(snapshot: Snapshot, run_id: str, source: Source, seen: TestSet) -> dict[str, PromptValues]:
-    return prepare_all(score_cube(snapshot, run_id, source), tuple(MEASURES), seen)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the scores …")
@@ -279,22 +248,13 @@ def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
         return reads.scores.initial_scores(connection, run_id, "rl_test")
 
 
-@st.cache_resource(max_entries=64, show_spinner="Reading the responses …")
-def picks(snapshot: Snapshot, run_id: str, golden: str, proxy: str, n: int) -> pl.DataFrame:
-    """What best-of-n picks under both reward models on every RL-test prompt, the greatest loss first."""
-    with cursor(snapshot) as connection:
-        return reads.responses.picks(
-            connection, run_id, golden, proxy, n, limit=1_000_000, samples=rl_scores(snapshot, run_id)
-        )
-
-
 def list_runs() -> list[jobs.RunStatus]:
-    """How every run in the data folder stands, the newest first; never cached."""
+    """The status of every run in the data folder, the newest first; never cached."""
     return jobs.list_runs(home())
 
 
 def at_work() -> str | None:
-    """Id of the run that is at work in the data folder; never cached."""
+    """Id of the run in progress in the data folder; never cached."""
     return jobs.at_work(home())
 
 
@@ -304,7 +264,7 @@ def log_tail(run_id: str, lines: int = 40) -> str:
 
 
 def live_curves(run_id: str) -> pl.DataFrame:
-    """Training curves that are growing; never cached."""
+    """Training curves of a run in progress; never cached."""
     return jobs.live_curves(home(), run_id)
 
 

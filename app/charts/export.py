@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import altair as alt
+import polars as pl
 import vl_convert
 
 from app.charts.style import INK
@@ -34,6 +35,15 @@ def png(charts: Sequence[Chart], title: str, look: Look = "light") -> bytes:
 def svg(charts: Sequence[Chart], title: str, look: Look = "light") -> bytes:
     """The charts under their title as an SVG document."""
     return str(vl_convert.vegalite_to_svg(specification(charts, title, look), allowed_base_urls=[])).encode()
+
+
+def csv(table: pl.DataFrame, facts: Mapping[str, object]) -> bytes:
+    """The table as CSV; `facts` (run, measure, optimiser, …) come first in every row, so that the file explains itself.
+
+    A fact that is also a column of the table is left out.
+    """
+    added = [pl.lit(value).alias(name) for name, value in facts.items() if name not in table.columns]
+    return table.select(*added, pl.all()).write_csv().encode()
 
 
 def specification(charts: Sequence[Chart], title: str, look: Look) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from app.access import frames
 from app.charts import export
 from app.charts.export import Chart, Look
 from app.components.formats import UNDEFINED
@@ -119,7 +118,7 @@ def _files(
         for ending, mime, make in (
             ("png", "image/png", partial(export.png, charts, title, look())),
             ("svg", "image/svg+xml", partial(export.svg, charts, title, look())),
-            ("csv", "text/csv", partial(frames.to_csv, frame, facts)),
+            ("csv", "text/csv", partial(export.csv, frame, facts)),
         ):
             st.download_button(
                 ending.upper(),

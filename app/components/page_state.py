@@ -17,7 +17,8 @@ import streamlit as st
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
-from app.components import glossary, links, progress, trouble, words
+from app.components import glossary, links, progress, trouble
+from app.components.formats import escape
 from app.offers import Fitting
 from app.state import Chosen, PageChoice, from_query, to_query
 from app.views.runs import data
@@ -85,7 +86,7 @@ def restore(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chosen, Offered]) -
     runs = warehouse.runs(snapshot)
     fitting = Fitting(asked)
     fitting.one("run", runs["run_id"].to_list(), "not in the warehouse")
-    run_id = fitting.chosen.run or words.newest(runs)
+    run_id = fitting.chosen.run or runs["run_id"][0]
     offered = fit(snapshot, fitting, run_id)
     st.session_state[_chosen_key(kind)] = fitting.chosen
     keep_run(fitting.chosen.run)
@@ -157,7 +158,7 @@ def _choose_run(chosen: PageChoice, snapshot: Snapshot) -> None:
     st.selectbox(
         "Run",
         [_NEWEST, *runs["run_id"]],
-        format_func=lambda run_id: run_id or f"Newest: {words.newest(runs)}",
+        format_func=lambda run_id: run_id or f"Newest: {runs['run_id'][0]}",
         help="A finished run of the pipeline. *Newest* always shows the run that finished last.",
         **bound(chosen, "run", chosen.run or _NEWEST),
     )
@@ -189,7 +190,7 @@ def _first_steps() -> None:
         with st.container(border=True):
             progress.show(running[0])
         return
-    st.markdown(words.nothing_published(warehouse.home()))
+    st.markdown(f"No run has been published in the data folder **{escape(str(warehouse.home()))}**.")
     if not data.is_read_only():
         st.markdown("Start a run, resume a stopped one, or import scores from elsewhere:")
         links.to("runs", "To the Runs page")

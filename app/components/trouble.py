@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from app.components import words
 from app.components.formats import escape
 from pipeline.runs.jobs import PipelineError
 from warehouse import store
@@ -26,6 +25,11 @@ def shown() -> Iterator[None]:
 
 
 def notes(notes: Sequence[str]) -> None:
-    """Say what a link or an earlier choice asked for in vain."""
+    """Show what was left out of a link or an earlier choice, and why."""
     if notes:
-        st.warning(words.left_out(notes), icon=":material/link_off:")
+        st.warning(left_out(notes), icon=":material/link_off:")
+
+
+def left_out(notes: Sequence[str]) -> str:
+    """One line of Markdown for these notes, which may hold text from a link."""
+    return f"Ignored: {'; '.join(escape(note) for note in notes)}."

@@ -1,28 +1,17 @@
-"""The sentences a page says about results. Pure functions; foreign names come out escaped for Markdown."""
+"""The words that pages share about a choice and its results. Pure functions; foreign names are escaped for Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import polars as pl
 
 from app.components import formats
-from app.components.formats import count, escape, number
+from app.components.formats import count, escape
 from app.offers import Options
 from app.state import Policies, Selection
 from warehouse.metrics.catalogue import CORRELATION_WORDS as CORRELATIONS
 from warehouse.metrics.catalogue import optimizer_words as optimizer
-from warehouse.study import MEASURES, Estimate, Evaluation
-
-_LEVELS = {"pooled": "over all defined golden–proxy pairs", "within": "within each golden, then averaged"}
-
-
-def correlation_help(name: str, level: str) -> str:
-    """What a correlation at a level is, in a sentence."""
-    words = CORRELATIONS[name]
-    return words.help if name == "mrr" else f"{words.help} {_LEVELS[level]}."
+from warehouse.study import Comparison, Estimate, Evaluation
 
 
 def correlation(name: str, level: str) -> str:
@@ -31,9 +20,9 @@ def correlation(name: str, level: str) -> str:
     return CORRELATIONS[name].title + (" within goldens" if inside else "")
 
 
-def correlations(evaluation: Evaluation, level: str) -> Mapping[str, Estimate]:
-    """All correlations of an evaluation at a level."""
-    return evaluation.within if level == "within" else evaluation.correlations
+def correlations(result: Evaluation | Comparison, level: str) -> Mapping[str, Estimate]:
+    """All correlations of an evaluation, or their differences of a comparison, at a level."""
+    return result.within if level == "within" else result.correlations
 
 
 def strength_of(chosen: Selection, options: Options) -> float:
@@ -41,15 +30,8 @@ def strength_of(chosen: Selection, options: Options) -> float:
     return max(options.strengths[chosen.optimizer]) if chosen.strength is None else chosen.strength
 
 
-def samples_of(chosen: Selection, options: Options) -> float | None:
-    """The n of best-of-n to look at picks for: the chosen one, else the greatest of the run; None without any."""
-    if chosen.optimizer == "bon" and chosen.kl is None:
-        return strength_of(chosen, options)
-    return max(options.strengths.get("bon", ()), default=None)
-
-
 def policies(chosen: Selection, options: Options) -> str:
-    """The policies looked at: `best-of-16`, `PPO at a KL of 2 nats`."""
+    """The policies on the page: `best-of-16`, `PPO at a KL of 2 nats`."""
     return called(Policies(chosen.optimizer, strength_of(chosen, options), chosen.kl))
 
 
@@ -59,24 +41,24 @@ def called(policies: Policies) -> str:
     return words.at.format(f"{policies.strength:g}") if policies.kl is None else words.at_kl.format(f"{policies.kl:g}")
 
 
-def question(chosen: Selection) -> str:
-    """The page's title for a choice of measure."""
-    return f"{MEASURES[chosen.measure].title}: does it predict the policy?"
+def run_and_pairs(options: Options) -> list[str]:
+    """The run, and how many reward models and pairs it has: the first parts of the line below a page's title."""
+    M = len(options.reward_models)
+    return [f"Run **{escape(options.run)}**", f"{count(M, 'reward model')}, {count(M * (M - 1), 'golden–proxy pair')}"]
 
 
 def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -> str:
-    """One line: run, number of RMs, prompts, responses, policies, and where the intervals come from."""
-    reward_models = len(options.reward_models)
-    pairs = reward_models * (reward_models - 1)
+    """One line: run, number of reward models, prompts, responses, policies, and where the intervals come from."""
+    sources = [] if chosen.sources == ("initial",) else [source(name) for name in chosen.sources]
     return " · ".join(
         [
-            f"Run **{escape(options.run)}**",
-            f"{count(reward_models, 'reward model')}, {count(pairs, 'golden–proxy pair')}",
-            f"measured on {count(evaluation.prompts_used, 'RM-test prompt')}{_where(chosen)} "
-            f"× {count(chosen.responses or options.responses, 'response')}{_of(chosen)}"
-            f"{_bracketed(constructed(chosen))}",
+            *run_and_pairs(options),
+            f"measured on {count(evaluation.prompts_used, 'RM-test prompt')}"
+            f"{_bracketed(_listed(chosen.subsets or chosen.categories))} "
+            f"× {count(chosen.responses or options.responses, 'response')}"
+            f"{f' of {_listed(sources)}' if sources else ''}{_bracketed(constructed(chosen))}",
             f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
-            f"{_list(chosen.rl_categories)}",
+            f"{_bracketed(_listed(chosen.rl_categories))}",
             f"95% bootstrap intervals, B = {evaluation.replicates:,}, resampling {escape(str(evaluation.resampled))}",
         ]
     )
@@ -102,12 +84,12 @@ def constructed(chosen: Selection) -> str:
 
 
 def is_drawn(chosen: Selection) -> bool:
-    """Whether the seed decides anything about the test set."""
+    """Whether the test set depends on the seed."""
     return bool(chosen.noise or chosen.paraphrase or chosen.budget is not None or chosen.prompts is not None)
 
 
 def source(name: str) -> str:
-    """Whose responses: a policy's id in words."""
+    """Who wrote the responses: a policy's id in words."""
     heated = name.removeprefix("initial-t")
     if name == "initial":
         return "Initial policy"
@@ -116,96 +98,21 @@ def source(name: str) -> str:
     return "PPO, last step, all reward models" if name == "ppo" else name
 
 
-def undefined(evaluation: Evaluation) -> str:
-    """What was left out of the correlations, or why there are none; empty if all is there."""
-    parts = []
-    if any(estimate.value is None for estimate in evaluation.correlations.values()):
-        parts.append("a correlation needs defined pairs of three reward models or more, and figures that differ")
-    if evaluation.undefined_pairs:
-        parts.append(f"{count(evaluation.undefined_pairs, 'pair')} undefined and left out")
-    if evaluation.undefined_prompts:
-        parts.append(f"{count(evaluation.undefined_prompts, 'value')} of a pair on a prompt undefined, of weight 0")
-    text = "; ".join(parts)
-    return text[:1].upper() + text[1:]
-
-
-def panel_captions(evaluations: Mapping[str, Evaluation], name: str, level: str) -> dict[str, str]:
-    """What stands under each category's name: its correlation with the interval, and its number of prompts."""
-    captions = {}
-    for category, evaluation in evaluations.items():
-        estimate = correlations(evaluation, level)[name]
-        figure = f"{CORRELATIONS[name].symbol} {number(estimate.value)}"
-        if estimate.low is not None:
-            figure += f" ({formats.interval(estimate.low, estimate.high)})"
-        captions[category] = f"{figure}, {count(evaluation.prompts_used, 'prompt')}"
-    return captions
-
-
-def nothing_defined(chosen: Selection, options: Options) -> str:
-    """Why no pair is defined, and what to change."""
-    if chosen.optimizer == "bon" and strength_of(chosen, options) <= 1:
-        return "Best-of-1 is the initial policy itself: nothing is gained, so nothing can be lost. Choose a larger n."
-    return (
-        f"No golden–proxy pair is defined here. The golden's own gain under {policies(chosen, options)} cannot be told "
-        "from zero on these prompts: choose more categories or a greater strength."
-    )
-
-
 def nothing_correlates(options: Options) -> str:
-    """Why no measure has a correlation."""
+    """Why no measure has a correlation, and what to change."""
     if len(options.reward_models) < 3:
         return (
             f"This run has {count(len(options.reward_models), 'reward model')}: a correlation over golden–proxy pairs "
             "takes three or more. Train more of them, or explore another run."
         )
     return (
-        "No correlation is defined here: the golden's own gain cannot be told from zero on these prompts, or the "
-        "figures do not differ. Choose more categories or a greater strength."
+        "No correlation is defined here: the golden's own gain cannot be distinguished from zero on these prompts, or "
+        "all values are the same. Choose more categories or a greater strength."
     )
-
-
-def reward_model_line(row: Mapping[str, Any]) -> str:
-    """One reward model in a line: flip rate, validation accuracy, training pairs, as far as they are known."""
-    flips, accuracy, pairs = row["flip_rate"], row["validation_accuracy"], row["train_pairs"]
-    known = [
-        None if flips is None else f"{formats.percent(flips)} of labels flipped",
-        None if accuracy is None else f"validation accuracy {number(accuracy)}",
-        None if pairs is None else count(pairs, "training pair"),
-    ]
-    return " · ".join(part for part in known if part) or "Trained elsewhere"
-
-
-def picks_line(summary: Mapping[str, float], n: float) -> str:
-    """How far the picks of a pair differ."""
-    prompts, same = summary["prompts"], summary["same"]
-    return (
-        f"Among the first {n:g} samples, golden and proxy pick the same response on {same:,.0f} of "
-        f"{count(prompts, 'RL-test prompt')}. Following the proxy gives up {number(summary['mean_loss'])} standard "
-        "deviations of golden score on average. The greatest losses come first."
-    )
-
-
-def interval(estimate: Estimate) -> str:
-    """The interval of a correlation: `95% interval 0.31 to 0.89`."""
-    if estimate.low is None or estimate.high is None:
-        return "no interval"
-    return f"95% interval {formats.interval(estimate.low, estimate.high)}"
-
-
-def loss(row: Mapping[str, Any]) -> str:
-    """What following the proxy costs on one prompt."""
-    if row["golden_pick"] == row["proxy_pick"]:
-        return "nothing lost"
-    return f"loses {number(row['loss'])} sd of golden score"
-
-
-def left_out(notes: Sequence[str]) -> str:
-    """One line on what a link asked for in vain."""
-    return f"Ignored: {'; '.join(escape(note) for note in notes)}."
 
 
 def file_name(chosen: Selection, options: Options, figure: str) -> str:
-    """Name of a download of one figure, without ending."""
+    """Name of a download of one figure, without extension."""
     at = f"{strength_of(chosen, options):g}" if chosen.kl is None else f"kl{chosen.kl:g}"
     return f"{options.run}-{figure}-{chosen.measure}-{chosen.optimizer}-{at}"
 
@@ -228,39 +135,12 @@ def facts(chosen: Selection, options: Options) -> dict[str, object]:
 
 
 def data_folder(home: Path) -> str:
-    """Which data folder the dashboard looks at."""
+    """Which data folder the dashboard shows."""
     return f"Data folder {escape(str(home))}"
-
-
-def nothing_published(home: Path) -> str:
-    """Which data folder is empty."""
-    return f"No run has been published in the data folder **{escape(str(home))}**."
-
-
-def newest(runs: pl.DataFrame) -> str:
-    """Id of the newest run of a table that has one."""
-    return str(runs["run_id"][0])
 
 
 def _bracketed(text: str) -> str:
     return f" ({text})" if text else ""
-
-
-def _of(chosen: Selection) -> str:
-    """Whose responses, where they are not the initial policy's."""
-    if chosen.sources in ((), ("initial",)):
-        return ""
-    return f" of {_listed([source(name) for name in chosen.sources])}"
-
-
-def _where(chosen: Selection) -> str:
-    return _list(chosen.subsets or chosen.categories)
-
-
-def _list(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    return f" ({_listed(names)})"
 
 
 def _listed(names: Sequence[str]) -> str:

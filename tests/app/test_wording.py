@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.components import words
+from app.components import trouble, words
 from app.state import Selection
+from app.views.explore import text
 from tests.helpers.small import OPTIONS, evaluation
 from warehouse.study import Estimate
 
@@ -24,25 +25,25 @@ def test_the_header_line_says_what_is_shown_and_where_the_intervals_come_from() 
 
 
 def test_a_foreign_name_cannot_bring_markdown_into_a_sentence() -> None:
-    assert "[x]" not in words.left_out(["run=[x](y) (not in the warehouse)"])
+    assert "[x]" not in trouble.left_out(["run=[x](y) (not in the warehouse)"])
 
 
 def test_undefined_pairs_are_counted_and_nothing_is_said_of_none() -> None:
-    assert words.undefined(evaluation(undefined_golden=0)) == "2 pairs undefined and left out"
-    assert words.undefined(evaluation()) == ""
+    assert text.undefined(evaluation(undefined_golden=0)) == "2 pairs undefined and left out"
+    assert text.undefined(evaluation()) == ""
 
 
 def test_a_correlation_without_value_says_what_it_needs() -> None:
     nothing = Estimate(None, None, None, 0)
     without = replace(evaluation(), correlations={"kendall": nothing})
-    assert "three reward models or more" in words.undefined(without)
-    assert words.interval(nothing) == "no interval"
-    assert words.interval(Estimate(0.5, -0.25, 0.75, 1000)) == "95% interval −0.25 to 0.75"
+    assert "three reward models or more" in text.undefined(without)
+    assert text.interval(nothing) == "no interval"
+    assert text.interval(Estimate(0.5, -0.25, 0.75, 1000)) == "95% interval −0.25 to 0.75"
 
 
 def test_best_of_one_is_explained_as_the_initial_policy() -> None:
-    assert "initial policy" in words.nothing_defined(Selection(strength=1.0), OPTIONS)
-    assert "best-of-8" in words.nothing_defined(Selection(), OPTIONS)
+    assert "initial policy" in text.nothing_defined(Selection(strength=1.0), OPTIONS)
+    assert "best-of-8" in text.nothing_defined(Selection(), OPTIONS)
 
 
 def test_an_optimizer_that_is_not_known_is_called_by_its_name() -> None:

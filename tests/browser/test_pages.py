@@ -17,8 +17,8 @@ expect.set_options(timeout=30_000)
 PAGES = {
     "": "Does accuracy predict",
     "explore": "Accuracy: does it predict the policy?",
-    "measures": "Which measure predicts the policy?",
-    "test-sets": "Which test set tells the policy?",
+    "measures": "Which measure predicts the policy best?",
+    "test-sets": "Which test set predicts the policy best?",
     "overoptimisation": "Overoptimisation",
     "reward-models": "Reward models",
     "responses": "Responses",

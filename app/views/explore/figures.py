@@ -1,6 +1,6 @@
-"""Explore's figures: the correlations, the scatter and the heat map of pairs; a click in either chooses a pair.
+"""The figures of the Explore page: correlations, scatter and heat map of pairs, categories, and one pair in detail.
 
-One golden–proxy pair: both reward models, their figures, and what best-of-n picks under each.
+A click in the scatter or the heat map chooses the pair.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from app.access.warehouse import Snapshot
 from app.charts.pairs import CLICK, MANY, matrix, panels, scatter
 from app.charts.responses import scores
 from app.charts.style import interval_band
-from app.components import columns, figure, page_state, words
+from app.components import columns, figure, glossary, page_state, words
 from app.components.formats import escape, interval, number
 from app.offers import CELLS, Options
 from app.state import Selection
+from app.views.explore import data, text
 from warehouse.study import Evaluation, Measure
 
 SCATTER, MATRIX = "scatter", "matrix"
@@ -32,13 +33,13 @@ def show_correlations(evaluation: Evaluation, level: str) -> None:
         for column, (name, estimate) in zip(st.columns(4), words.correlations(evaluation, level).items(), strict=True):
             title = words.correlation(name, level)
             with column, st.container(border=True, gap="xsmall"):
-                st.metric(title, number(estimate.value), help=words.correlation_help(name, level))
-                st.caption(words.interval(estimate))
+                st.metric(title, number(estimate.value), help=text.correlation_help(name, level))
+                st.caption(text.interval(estimate))
                 if estimate.value is not None:
                     least = 0 if name == "mrr" else -1
                     chart = interval_band(estimate.value, estimate.low, estimate.high, least)
                     figure.draw(chart, key=f"interval.{name}", alt=f"{title} with its interval")
-    if left_out := words.undefined(evaluation):
+    if left_out := text.undefined(evaluation):
         st.caption(left_out)
 
 
@@ -46,23 +47,20 @@ def scatter_and_matrix(pairs: pl.DataFrame, chosen: Selection, options: Options,
     """Draw both figures with the chosen pair ringed."""
     marked = frames.marked(pairs, chosen.golden, chosen.proxy)
     points = frames.defined(marked)
-    shared = {
-        "columns": columns.pairs(measure),
-        "facts": words.facts(chosen, options),
-    }
+    shared: dict[str, Any] = {"columns": columns.pairs(measure), "facts": words.facts(chosen, options)}
     with st.container(key="figures"):
         left, right = st.columns([7, 5], gap="large")
         with left:
             if points.is_empty():
-                st.info(words.nothing_defined(chosen, options))
+                st.info(text.nothing_defined(chosen, options))
             else:
                 figure.show(
                     SCATTER,
                     scatter(points, measure),
                     pairs,
                     title=f"{measure.title} against NDR",
-                    note="One point a golden–proxy pair; the dashed line is the least-squares fit. Click a point.",
-                    alt=f"{measure.title} against NDR, one point a golden–proxy pair",
+                    note="A point for each golden–proxy pair; dashed: least-squares fit. Click one to see its pair.",
+                    alt=f"{measure.title} against NDR, a point for each golden–proxy pair",
                     file_name=words.file_name(chosen, options, "pairs"),
                     clicked=None if points.height > MANY else (CLICK, lambda mark: _choose(mark, MATRIX)),
                     **shared,
@@ -73,7 +71,7 @@ def scatter_and_matrix(pairs: pl.DataFrame, chosen: Selection, options: Options,
                 matrix(marked, chosen.cells, measure),
                 pairs,
                 title="All pairs",
-                note="Golden down, proxy across, by share of flipped labels. Click a cell.",
+                note="Golden down, proxy across, ordered by share of flipped labels. Click a cell to see its pair.",
                 alt="All golden–proxy pairs",
                 file_name=words.file_name(chosen, options, "matrix"),
                 clicked=(CLICK, lambda mark: _choose(mark, SCATTER)),
@@ -93,13 +91,13 @@ def by_category(
     evaluations: Mapping[str, Evaluation], models: pl.DataFrame, chosen: Selection, options: Options, measure: Measure
 ) -> None:
     """Draw the scatter of each category; nothing where there is one category only."""
-    pairs = frames.pairs_by_category(evaluations, models)
+    pairs = data.pairs_by_category(evaluations, models)
     if len(evaluations) < 2 or pairs.is_empty():
         return
     name = words.correlation(chosen.correlation, chosen.level)
     figure.show(
         "categories",
-        panels(pairs, words.panel_captions(evaluations, chosen.correlation, chosen.level), measure),
+        panels(pairs, text.panel_captions(evaluations, chosen.correlation, chosen.level), measure),
         pairs,
         title="Category by category",
         note=f"{measure.title} on the test prompts of one category against the same NDR, with {name} and its interval.",
@@ -119,7 +117,7 @@ _LIMITS = (3, 10, 30)
 
 
 def drilldown(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl.DataFrame, measure: Measure) -> None:
-    """Draw the chosen pair, or how to choose one."""
+    """Draw the chosen pair, or say how to choose one."""
     with st.container(key="drilldown"):
         st.subheader("One pair")
         _choose_pair(chosen, options, warehouse.reward_models(snapshot, options.run))
@@ -127,11 +125,12 @@ def drilldown(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl
             st.caption("Choose a golden and a proxy, or click a point or a cell of the figures.")
             return
         golden, proxy = str(chosen.golden), str(chosen.proxy)
-        _figures(frames.row_of(pairs, golden, proxy), measure)
+        _figures(data.row_of(pairs, golden=golden, proxy=proxy), measure)
         _scores(snapshot, chosen, options, golden, proxy)
-        n = words.samples_of(chosen, options)
+        n = text.samples_of(chosen, options)
         if n is not None:
-            _picks(warehouse.picks(snapshot, options.run, golden, proxy, int(n)), chosen, n)
+            picks = data.picks(snapshot, options.run, golden, proxy, int(n))
+            _picks(data.picks_within(picks, chosen.rl_categories), n)
 
 
 def _choose_pair(chosen: Selection, options: Options, reward_models: pl.DataFrame) -> None:
@@ -151,46 +150,46 @@ def _choose_pair(chosen: Selection, options: Options, reward_models: pl.DataFram
         if name is not None:
             with column.container(border=True):
                 st.markdown(f"**{escape(name)}**")
-                st.caption(words.reward_model_line(frames.reward_model(reward_models, name)))
+                st.caption(text.reward_model_line(data.row_of(reward_models, reward_model_id=name)))
 
 
 def _figures(row: dict[str, Any], measure: Measure) -> None:
     with st.container(key="pair-figures", horizontal=True, gap="medium"):
         st.metric(measure.axis, number(row["value"], measure.digits), width="content", help=measure.help)
-        st.metric("NDR", number(row["ndr"], 3), width="content", help="Share of the golden's own gain that is kept.")
+        st.metric("NDR", number(row["ndr"], 3), width="content", help=glossary.explain("NDR"))
         st.metric("NDR, 95% interval", interval(row["ndr_low"], row["ndr_high"]), width="content")
-        st.metric("Regret", number(row["regret"], 3), width="content", help="1 − NDR: what is lost.")
+        st.metric("Regret", number(row["regret"], 3), width="content", help=glossary.explain("regret"))
 
 
 def _scores(snapshot: Snapshot, chosen: Selection, options: Options, golden: str, proxy: str) -> None:
-    cube, prompts = warehouse.test_responses(snapshot, options.run, chosen)
-    responses = frames.pair_scores(cube, prompts, golden, proxy)
+    cube, prompts = data.test_responses(snapshot, options.run, chosen)
+    responses = data.pair_scores(cube, prompts, golden, proxy)
     figure.show(
         "scores",
         scores(responses, golden, proxy),
         responses,
         title="Scores of the test set's responses",
-        note="In standard deviations of each reward model; on the dashed line both say the same.",
-        alt=f"Score of {golden} against score of {proxy}, one mark a response",
+        note="In standard deviations of each reward model's scores; on the dashed line both agree.",
+        alt=f"Score of {golden} against score of {proxy}, a mark for each response",
         file_name=f"{options.run}-scores-{golden}-{proxy}",
         columns=columns.scores(golden, proxy),
         facts={"run_id": options.run, "golden": golden, "proxy": proxy},
     )
 
 
-def _picks(picks: pl.DataFrame, chosen: Selection, n: float) -> None:
+def _picks(picks: pl.DataFrame, n: float) -> None:
     with st.container(key="picks"):
         st.markdown(f"#### What best-of-{n:g} picks")
-        st.caption(words.picks_line(frames.picks_summary(picks, chosen.rl_categories), n))
+        st.caption(text.picks_line(data.picks_summary(picks), n))
         limit = st.segmented_control("Prompts shown", _LIMITS, default=_LIMITS[0], required=True, key="picks.limit")
-        for row in frames.picks_shown(picks, chosen.rl_categories, limit or _LIMITS[0]).to_dicts():
+        for row in picks.head(limit or _LIMITS[0]).to_dicts():
             _pick(row)
 
 
 def _pick(row: dict[str, Any]) -> None:
-    """One prompt with both picks. Text of prompts and models goes through `st.text`: never read as Markdown or HTML."""
+    """One prompt with both picks. `st.text` shows texts of prompts and models as they are, not as Markdown or HTML."""
     with st.container(border=True):
-        st.caption(f"{escape(row['category'])} · {escape(row['subset'])} · {words.loss(row)}")
+        st.caption(f"{escape(row['category'])} · {escape(row['subset'])} · {text.loss(row)}")
         st.text(row["prompt"])
         if row["golden_pick"] == row["proxy_pick"]:
             _response("Both pick", row["golden_pick"], row["golden_of_golden_pick"], row["proxy_of_proxy_pick"])
@@ -202,6 +201,6 @@ def _pick(row: dict[str, Any]) -> None:
             _response("Proxy picks", row["proxy_pick"], row["golden_of_proxy_pick"], row["proxy_of_proxy_pick"])
 
 
-def _response(label: str, text: str, golden_score: float, proxy_score: float) -> None:
+def _response(label: str, response: str, golden_score: float, proxy_score: float) -> None:
     st.markdown(f"**{label}** :gray[· golden score {number(golden_score)} · proxy score {number(proxy_score)}]")
-    st.text(text or "(an empty response)")
+    st.text(response or "(an empty response)")

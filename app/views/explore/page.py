@@ -5,26 +5,27 @@ from __future__ import annotations
 import streamlit as st
 
 from app.access import frames, warehouse
-from app.components import controls, page_state, trouble, words
+from app.components import controls, glossary, page_state, trouble, words
 from app.state import Selection
-from app.views.explore import figures
+from app.views.explore import data, figures, text
 from warehouse.study import MEASURES
 
 
 def show() -> None:
     """The page."""
     with trouble.shown():
-        page = page_state.begin(Selection, title=words.question, fit=controls.fit, controls=controls.show)
+        page = page_state.begin(Selection, title=text.question, fit=controls.fit, controls=controls.show)
         snapshot, chosen, options = page.snapshot, page.chosen, page.offered
-        evaluation = warehouse.evaluation(snapshot, options.run, chosen)
+        evaluation = data.evaluation(snapshot, options.run, chosen)
         models = warehouse.reward_models(snapshot, options.run)
         pairs = frames.pairs(evaluation, models)
         measure = MEASURES[chosen.measure]
 
+        st.caption(glossary.explain("golden", "proxy", "NDR"))
         st.caption(words.what_is_shown(chosen, options, evaluation))
         if not frames.defined(pairs).is_empty():
             figures.show_correlations(evaluation, chosen.level)
         figures.scatter_and_matrix(pairs, chosen, options, measure)
-        by_category = warehouse.by_category(snapshot, options.run, chosen)
+        by_category = data.by_category(snapshot, options.run, chosen)
         figures.by_category(by_category, models, chosen, options, measure)
         figures.drilldown(snapshot, chosen, options, pairs, measure)

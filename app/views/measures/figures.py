@@ -1,6 +1,8 @@
-"""The figures of the Measures page."""
+"""The figures of the Measures page: every measure's correlation with NDR, and its difference from plain accuracy's."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import polars as pl
 import streamlit as st
@@ -10,7 +12,7 @@ from app.components import columns, figure, words
 from app.offers import Options
 from app.state import Selection
 from app.views.measures import text
-from app.views.measures.data import BY_CATEGORY_REPLICATES
+from app.views.measures.data import BY_CATEGORY_REPLICATES, PLAIN_ITSELF
 
 
 def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> None:
@@ -18,6 +20,12 @@ def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> No
     name = words.correlation(chosen.correlation, chosen.level)
     difference = f"Difference of {words.CORRELATIONS[chosen.correlation].symbol}"
     order = board["title"].unique(maintain_order=True).to_list()
+    facts = words.facts(chosen, options)
+    shared: dict[str, Any] = {
+        "columns": columns.leaderboard(name),
+        # a row names its own policies, of which there may be several
+        "facts": {key: value for key, value in facts.items() if key not in ("optimizer", "strength")},
+    }
     with st.container(key="figures"):
         left, right = st.columns(2, gap="large")
         with left:
@@ -26,11 +34,10 @@ def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> No
                 leaderboard(board, order, "value", f"{name} with NDR"),
                 board,
                 title="Correlation with NDR",
-                note="A dot a measure with its 95% interval; the best stands at the top.",
+                note="A dot for each measure with its 95% interval; the best is at the top.",
                 alt=f"{name} of every measure with NDR, with intervals",
                 file_name=f"{options.run}-leaderboard",
-                columns=columns.leaderboard(name),
-                facts=_facts(chosen, options),
+                **shared,
             )
         with right:
             figure.show(
@@ -38,21 +45,20 @@ def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> No
                 leaderboard(board, order, "difference", difference),
                 board,
                 title="Against plain accuracy",
-                note="Paired bootstrap; right of the dashed line beats accuracy on one pair.",
+                note="Difference from plain accuracy, by the paired bootstrap; right of the dashed line is better.",
                 alt=f"Difference of every measure's {name} from that of accuracy on one pair, with intervals",
                 file_name=f"{options.run}-differences",
-                columns=columns.leaderboard(name),
-                facts=_facts(chosen, options),
+                **shared,
             )
 
 
 def by_category(rows: pl.DataFrame, chosen: Selection, options: Options) -> None:
     """Draw the differences category by category; nothing where there is one category only."""
-    captions = text.where_captions(rows)
+    captions = text.category_captions(rows)
     if len(captions) < 2 or rows["difference"].null_count() == rows.height:
         return
     name = words.correlation(chosen.correlation, chosen.level)
-    order = rows.filter(pl.col("verdict") != "plain accuracy")["title"].unique(maintain_order=True).to_list()
+    order = rows.filter(pl.col("verdict") != PLAIN_ITSELF)["title"].unique(maintain_order=True).to_list()
     figure.show(
         "where",
         where(rows, order, captions, f"Difference of {words.CORRELATIONS[chosen.correlation].symbol}"),
@@ -65,9 +71,3 @@ def by_category(rows: pl.DataFrame, chosen: Selection, options: Options) -> None
         columns={"category": "Category", "prompts": "Prompts", **columns.leaderboard(name)},
         facts=words.facts(chosen, options),
     )
-
-
-def _facts(chosen: Selection, options: Options) -> dict[str, object]:
-    """What a whole board has in common: its rows name their policies, of which there may be several."""
-    facts = words.facts(chosen, options)
-    return {name: fact for name, fact in facts.items() if name not in ("optimizer", "strength")}

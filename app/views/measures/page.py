@@ -1,4 +1,4 @@
-"""Measures: which way of judging a reward model predicts best what the policies lose, and where."""
+"""Measures: which way of judging a reward model best predicts what the policies lose, and on which prompts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.components import controls, page_state, trouble, words
+from app.components import controls, glossary, page_state, trouble, words
 from app.state import Selection
 from app.views.measures import data, figures, text
 
@@ -16,16 +16,18 @@ def show() -> None:
     with trouble.shown():
         page = page_state.begin(
             Selection,
-            title="Which measure predicts the policy?",
+            title="Which measure predicts the policy best?",
             fit=controls.fit,
             controls=partial(controls.show, parts=("test set", "policies", "correlation")),
         )
         snapshot, chosen, options = page.snapshot, page.chosen, page.offered
-        found = data.leaderboards(snapshot, options.run, chosen)
-        board = data.rows(found, chosen.correlation, chosen.level)
+        boards = data.leaderboards(snapshot, options.run, chosen)
+        board = data.rows(boards, chosen.correlation, chosen.level)
 
-        st.caption(text.what_is_shown(found, chosen, options))
-        if data.defined(board).is_empty():
+        first = next(iter(next(iter(boards.values())).values())).first
+        st.caption(glossary.explain("golden", "proxy", "NDR", "accuracy"))
+        st.caption(words.what_is_shown(chosen, options, first))
+        if board["value"].null_count() == board.height:
             st.info(words.nothing_correlates(options))
             return
         for line in text.findings(board, chosen):

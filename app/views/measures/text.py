@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import polars as pl
 
 from app.components import words
 from app.components.formats import count, escape, interval, number
-from app.offers import Options
-from app.state import Policies, Selection
-from warehouse.study import Comparison
-
-
-def what_is_shown(boards: Mapping[Policies, Mapping[str, Comparison]], chosen: Selection, options: Options) -> str:
-    """One line: the test set, the policies, and where the intervals come from."""
-    board = next(iter(boards.values()))
-    return words.what_is_shown(chosen, options, next(iter(board.values())).first)
+from app.state import Selection
+from app.views.measures.data import PLAIN_ITSELF
 
 
 def findings(board: pl.DataFrame, chosen: Selection) -> list[str]:
@@ -24,35 +15,32 @@ def findings(board: pl.DataFrame, chosen: Selection) -> list[str]:
     symbol = words.CORRELATIONS[chosen.correlation].symbol
     lines = []
     for policies in board["policies"].unique(maintain_order=True):
-        there = board.filter(pl.col("policies") == policies).drop_nulls("value").sort("value", descending=True)
-        if there.is_empty():
+        ranked = board.filter(policies=policies).drop_nulls("value").sort("value", descending=True)
+        if ranked.is_empty():
             lines.append(f"Under **{policies}** no correlation is defined.")
             continue
-        best = there.row(0, named=True)
+        best = ranked.row(0, named=True)
         lines.append(
             f"Under **{policies}**, **{best['title']}** has the greatest {symbol}: {number(best['value'])} "
-            f"({interval(best['low'], best['high'])}). {_beats(there)}"
+            f"({interval(best['low'], best['high'])}). {_beats(ranked)}"
         )
     return lines
 
 
-def _beats(there: pl.DataFrame) -> str:
-    others = there.filter(pl.col("verdict") != "plain accuracy")
+def _beats(ranked: pl.DataFrame) -> str:
+    others = ranked.filter(pl.col("verdict") != PLAIN_ITSELF)
     better = others.filter(verdict="better")["title"].to_list()
     if not better:
-        return f"Of the other {count(others.height, 'measure')}, none is shown to beat plain accuracy on one pair."
-    return f"{len(better)} of {count(others.height, 'measure')} beat plain accuracy on one pair: {_named(better)}."
+        return f"Of the other {count(others.height, 'measure')}, none is shown to beat plain accuracy."
+    names = ", ".join(escape(title) for title in better)
+    return f"{len(better)} of {count(others.height, 'measure')} beat plain accuracy: {names}."
 
 
-def where_captions(rows: pl.DataFrame) -> dict[str, str]:
-    """What stands under each category's name."""
+def category_captions(rows: pl.DataFrame) -> dict[str, str]:
+    """What is written under each category's name."""
     sizes = rows.select("category", "prompts").unique(maintain_order=True)
     better = rows.filter(verdict="better")["category"].to_list()
     return {
         category: f"{count(prompts, 'prompt')}, {better.count(category)} better"
         for category, prompts in sizes.iter_rows()
     }
-
-
-def _named(titles: Sequence[str]) -> str:
-    return ", ".join(escape(title) for title in titles)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 import streamlit as st
 
-from app.access import frames, warehouse
+from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.charts.models import live
 from app.charts.runs import timings
@@ -163,7 +163,7 @@ def _manifest(run_id: str, read: Callable[[str], Mapping[str, Any] | None]) -> N
         st.caption(text.manifest_line(manifest))
         left, right = st.columns(2, gap="large")
         with left:
-            stages = text.timing_labels(frames.stage_timings(manifest))
+            stages = text.timing_labels(data.stage_timings(manifest))
             if not stages.is_empty():
                 st.markdown("**Where the time went**")
                 st.altair_chart(timings(stages), width="stretch", key=f"timings-{run_id}", alt="Seconds per stage")
@@ -176,10 +176,10 @@ def _manifest(run_id: str, read: Callable[[str], Mapping[str, Any] | None]) -> N
 def _settings(title: str, settings: Mapping[str, Any]) -> None:
     st.markdown(f"**{title}**")
     st.dataframe(
-        frames.flattened(settings),
+        data.flattened(settings),
         hide_index=True,
         column_config={"setting": st.column_config.TextColumn("Setting", width="small"), "value": "Value"},
-        height=min(36 * (len(frames.flattened(settings)) + 1), 300),
+        height=min(36 * (len(data.flattened(settings)) + 1), 300),
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from app.access import curves, frames, sign_in, warehouse
+from app.access import curves, sign_in, warehouse
 from app.access.warehouse import Snapshot
 from app.views.overview import data
 from app.views.overview import text as overview_text
@@ -176,7 +176,7 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFra
 def stages(runs: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
     """`run_id, stage, wall_s, units, unit, peak_resident_bytes` of all runs below one another, in their order."""
     return pl.concat(
-        frames.stage_timings({"stages": run["timings"]}).select(pl.lit(run_id).alias("run_id"), pl.all())
+        stage_timings({"stages": run["timings"]}).select(pl.lit(run_id).alias("run_id"), pl.all())
         for run_id, run in runs.items()
     )
 
@@ -215,10 +215,41 @@ def headline_rows(
 
 
 def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFrame:
-    sides = [frames.flattened(settings) for settings in (first, second)]
+    sides = [flattened(settings) for settings in (first, second)]
     joined = sides[0].join(
         sides[1], on="setting", how="full", coalesce=True, suffix="_second", maintain_order="left_right"
     )
     return joined.filter(pl.col("value").ne_missing(pl.col("value_second"))).select(
         "setting", first=pl.col("value").fill_null(ABSENT), second=pl.col("value_second").fill_null(ABSENT)
     )
+
+
+def stage_timings(manifest: Mapping[str, Any]) -> pl.DataFrame:
+    """Seconds, units and peak memory of every stage in a run's manifest, in the order of the run."""
+    rows = [
+        {
+            "stage": name,
+            "wall_s": float(facts.get("wall_s", 0.0)),
+            "units": int(facts.get("units", 0)),
+            "unit": str(facts.get("unit", "")),
+            "peak_resident_bytes": int(facts.get("peak_resident_bytes", 0)),
+        }
+        for name, facts in manifest.get("stages", {}).items()
+    ]
+    schema = {"stage": pl.String, "wall_s": pl.Float64, "units": pl.Int64, "unit": pl.String}
+    return pl.DataFrame(rows, schema={**schema, "peak_resident_bytes": pl.Int64})
+
+
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> pl.DataFrame:
+    """Nested settings as a table of two columns of text, `setting` (dotted) and `value`."""
+    return pl.DataFrame(_leaves(settings, prefix), schema={"setting": pl.String, "value": pl.String}, orient="row")
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
+    leaves = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            leaves += _leaves(value, f"{prefix}{name}.")
+        else:
+            leaves.append((prefix + name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    return leaves

@@ -1,13 +1,13 @@
-"""The controls of the Test sets page: which study, and what that one takes."""
+"""The controls of the Test sets page: the study, and the settings of that study."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from app.components.controls import noise_slider
 from app.components.page_state import bound
-from app.offers import MOST_SEED, STUDIES, Options, most_map_bins
+from app.offers import MOST_SEED, STUDIES, Options, finest_map
 from app.state import Selection
-from app.views.explore.controls import noise_slider
 from app.views.test_sets import data
 from app.views.test_sets.text import TITLES
 
@@ -19,7 +19,7 @@ def show(chosen: Selection, options: Options) -> None:
         STUDIES,
         required=True,
         format_func=TITLES.__getitem__,
-        help="What of the test set is varied, while the policies stay the same.",
+        help="What is varied about the test set, while the policies stay the same.",
         **bound(chosen, "study", chosen.study),
     )
     if chosen.study == "ranks":
@@ -29,13 +29,13 @@ def show(chosen: Selection, options: Options) -> None:
 
 
 def _bins(chosen: Selection, options: Options) -> None:
-    finest = most_map_bins(chosen.responses or options.responses)
+    finest = finest_map(chosen.responses or options.responses)
     if finest > 2:
         st.slider(
             "Rank bins of the heat map",
             2,
             finest,
-            help="Into how many bins the golden order of each prompt's responses is cut; bin 1 is the golden's worst.",
+            help="Number of bins for each prompt's responses, ordered by golden score; bin 1 has the lowest scores.",
             width=360,
             **bound(chosen, "map_bins", data.map_bins(chosen, options)),
         )
@@ -48,7 +48,7 @@ def _plan(chosen: Selection, options: Options) -> None:
             "Annotations to spend",
             4,
             most,
-            help=f"Responses annotated in all, prompts × responses per prompt; this run has {most:,}.",
+            help=f"Number of responses to annotate, prompts × responses per prompt; this run has {most:,}.",
             width=240,
             **bound(chosen, "plan_budget", min(most, data.plan_budget(chosen, options))),
         )
@@ -57,7 +57,7 @@ def _plan(chosen: Selection, options: Options) -> None:
             "Seed of the draw",
             0,
             MOST_SEED,
-            help="Of the drawn prompts and the annotators' noise: advice worth taking survives another seed.",
+            help="Seed for choosing prompts and simulating annotator noise. Good advice is the same for another seed.",
             width=160,
             **bound(chosen, "seed", chosen.seed, place=".plan"),
         )

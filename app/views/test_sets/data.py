@@ -1,8 +1,6 @@
-"""Access for the Test sets page: one measure on series of test sets, and plans for a budget. Keyed as in `access`.
+"""Computations and tables of the Test sets page, cached as in `access.warehouse`: series of test sets, budget plans.
 
-Series of test sets as tables: evaluations, or plans → Polars frame. Pure functions.
-
-Every frame has the correlation `value` from `low` to `high`, null where undefined, and of what it was taken: `prompts`,
+Every table has the correlation `value` from `low` to `high`, null where undefined, and what it is based on: `prompts`,
 `rl_prompts`, and `undefined_pairs`, the golden–proxy pairs left out.
 """
 
@@ -11,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import polars as pl
 import streamlit as st
@@ -19,23 +16,30 @@ import streamlit as st
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.components import words
-from app.offers import Options, most_map_bins
+from app.offers import Options, finest_map
 from app.state import Policies, Selection, Source
 from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES
-from warehouse.study import MEASURES, Advice, Estimate, Evaluation, Plan, TestSet, annotation_plans, rank_bin_cells
+from warehouse.study import MEASURES, Advice, Evaluation, Plan, TestSet, annotation_plans, rank_bin_cells
 from warehouse.study.plans import thinned
 
 PLAN_REPLICATES = 200
-"""Of the bootstrap of plans: that is as many evaluations as there are measures × splits."""
+"""Bootstrap replicates of a plan's figures, which are as many evaluations as measures × splits."""
+
+ALL = "All"
+"""Stands for all categories together in `categories`."""
 
 _MAP_BINS = 4
 _MOST_SIZES = 10
-_PLANS_KEPT = 12
+
+_FIGURES: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys(("value", "low", "high"), pl.Float64),
+    **dict.fromkeys(("prompts", "rl_prompts", "undefined_pairs"), pl.Int64),
+}
 
 
 def map_bins(chosen: Selection, options: Options) -> int:
-    """How many rank bins the heat map has: those chosen, or four, or as many as there are responses."""
-    return chosen.map_bins or min(_MAP_BINS, most_map_bins(chosen.responses or options.responses))
+    """Number of rank bins of the heat map: the chosen one, or four, or as many as there are responses."""
+    return chosen.map_bins or min(_MAP_BINS, finest_map(chosen.responses or options.responses))
 
 
 def plan_budget(chosen: Selection, options: Options) -> int:
@@ -45,22 +49,20 @@ def plan_budget(chosen: Selection, options: Options) -> int:
 
 def fixed_budget(chosen: Selection, options: Options) -> int:
     """The annotations held fixed while responses grow: the budget, or two for every prompt that is used."""
-    there = options.prompts_of(chosen.categories, chosen.subsets)
-    return chosen.budget or 2 * (chosen.prompts or there)
+    return chosen.budget or 2 * (chosen.prompts or options.prompts_of(chosen.categories, chosen.subsets))
 
 
 def replicates(chosen: Selection) -> int:
-    """How many bootstrap replicates the intervals of the chosen study have."""
+    """Number of bootstrap replicates behind the intervals of the chosen study."""
     return PLAN_REPLICATES if chosen.study == "budget" else 1000
 
 
 def rank_map(snapshot: Snapshot, options: Options, chosen: Selection) -> dict[tuple[int, int], Evaluation]:
     """The chosen measure on pairs of each cell (chosen bin, rejected bin)."""
-    bins = map_bins(chosen, options)
-    cells = rank_bin_cells(bins)
+    cells = rank_bin_cells(bins := map_bins(chosen, options))
     base = replace(chosen.test_set(), rank_bins=bins)
     test_sets = [replace(base, chosen_bin=better, rejected_bin=worse) for better, worse in cells]
-    return dict(zip(cells, _each(snapshot, options, chosen, test_sets, chosen.rl_categories), strict=True))
+    return dict(zip(cells, warehouse.evaluations(snapshot, options.run, chosen, test_sets), strict=True))
 
 
 def category_table(snapshot: Snapshot, options: Options, chosen: Selection) -> dict[tuple[str, str], Evaluation]:
@@ -72,59 +74,47 @@ def category_table(snapshot: Snapshot, options: Options, chosen: Selection) -> d
     values = warehouse.policy_values(snapshot, options.run, warehouse.policies(snapshot, options.run, chosen))
     sizes = Counter(values.categories)
     valued = [name for name in chosen.rl_categories or options.rl_categories if sizes[name] >= FEWEST_PROMPTS]
-    whole = replace(chosen.test_set(), prompts=None, budget=None)  # one category has fewer prompts than all
-    test_sets = [whole, *(replace(whole, categories=(name,)) for name in measured)]
-    found: dict[tuple[str, str], Evaluation] = {}
+    test_sets = [chosen.test_set_of(name) for name in (None, *measured)]
+    table: dict[tuple[str, str], Evaluation] = {}
     for name, categories in ((ALL, chosen.rl_categories), *((name, (name,)) for name in valued)):
-        column = _each(snapshot, options, chosen, test_sets, categories)
-        found |= {(row, name): one for row, one in zip([ALL, *measured], column, strict=True)}
-    return found
+        column = warehouse.evaluations(snapshot, options.run, chosen, test_sets, rl_categories=categories)
+        table |= {(row, name): evaluation for row, evaluation in zip([ALL, *measured], column, strict=True)}
+    return table
 
 
 def by_responses(snapshot: Snapshot, options: Options, chosen: Selection) -> dict[tuple[str, int], Evaluation]:
-    """The chosen measure on ever more responses: {("prompts" | "budget", responses)}.
+    """The chosen measure on more and more responses: {("prompts" | "budget", responses)}.
 
-    Held fixed is either the number of prompts or the number of annotations. Rank bins are not kept.
+    Either the number of prompts or the number of annotations is held fixed. Chosen rank bins are ignored.
     """
-    there = chosen.prompts or options.prompts_of(chosen.categories, chosen.subsets)
-    plain = replace(chosen.test_set(), rank_bins=None, chosen_bin=None, rejected_bin=None, prompts=None, budget=None)
+    most = chosen.prompts or options.prompts_of(chosen.categories, chosen.subsets)
+    plain = replace(chosen.test_set_of(None), rank_bins=None, chosen_bin=None, rejected_bin=None)
     budget = fixed_budget(chosen, options)
-    jobs = {}
+    test_sets = {}
     for count in thinned(range(FEWEST_RESPONSES, options.responses + 1), _MOST_SIZES):
-        jobs["prompts", count] = replace(plain, responses=count, prompts=chosen.prompts)
-        if FEWEST_PROMPTS <= budget // count <= there:
-            jobs["budget", count] = replace(plain, responses=count, budget=budget)
-    found = _each(snapshot, options, chosen, list(jobs.values()), chosen.rl_categories)
-    return dict(zip(jobs, found, strict=True))
+        test_sets["prompts", count] = replace(plain, responses=count, prompts=chosen.prompts)
+        if FEWEST_PROMPTS <= budget // count <= most:
+            test_sets["budget", count] = replace(plain, responses=count, budget=budget)
+    evaluations = warehouse.evaluations(snapshot, options.run, chosen, list(test_sets.values()))
+    return dict(zip(test_sets, evaluations, strict=True))
 
 
 def plans(snapshot: Snapshot, options: Options, chosen: Selection) -> list[Plan]:
     """Every way to spend the planned budget under every measure."""
-    base = TestSet(categories=chosen.categories or None, subsets=chosen.subsets or None, seed=chosen.seed)
     return _plans(
         snapshot,
         options.run,
         chosen.source(),
         plan_budget(chosen, options),
         chosen.plan_noise,
-        base,
+        TestSet(categories=chosen.categories or None, subsets=chosen.subsets or None, seed=chosen.seed),
         warehouse.policies(snapshot, options.run, chosen),
         chosen.rl_categories,
         (chosen.correlation, chosen.level),
     )
 
 
-def _each(
-    snapshot: Snapshot, options: Options, chosen: Selection, test_sets: list[TestSet], rl_categories: tuple[str, ...]
-) -> list[Evaluation]:
-    policies = warehouse.policies(snapshot, options.run, chosen)
-    shown = ((chosen.correlation, chosen.level),)
-    return warehouse.evaluations(
-        snapshot, options.run, chosen.source(), chosen.measure, tuple(test_sets), policies, rl_categories, shown
-    )
-
-
-@st.cache_resource(max_entries=_PLANS_KEPT, show_spinner="Trying every way to spend the budget …")
+@st.cache_resource(max_entries=12, show_spinner="Trying every way to spend the budget …")
 def _plans(
     snapshot: Snapshot,
     run_id: str,
@@ -134,7 +124,7 @@ def _plans(
     base: TestSet,
     policies: Policies,
     rl_categories: tuple[str, ...],
-    shown: tuple[str, str],
+    correlation: tuple[str, str],
 ) -> list[Plan]:
     return annotation_plans(
         warehouse.score_cube(snapshot, run_id, source),
@@ -144,69 +134,51 @@ def _plans(
         test_set=base,
         rl_categories=rl_categories or None,
         replicates=PLAN_REPLICATES,
-        wanted=(shown,),
+        wanted=(correlation,),
     )
-
-
-ALL = "All"
-"""Stands for all categories together in `categories`."""
-
-Place = TypeVar("Place", tuple[int, int], tuple[str, str], tuple[str, int])
-
-_FIGURES = {
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "prompts": pl.Int64,
-    "rl_prompts": pl.Int64,
-    "undefined_pairs": pl.Int64,
-}
 
 
 def ranks(cells: Mapping[tuple[int, int], Evaluation], correlation: str, level: str) -> pl.DataFrame:
     """A row per cell: `chosen_bin`, `rejected_bin`."""
-    return _frame(cells, {"chosen_bin": pl.Int64, "rejected_bin": pl.Int64}, correlation, level)
+    return _table(cells, {"chosen_bin": pl.Int64, "rejected_bin": pl.Int64}, correlation, level)
 
 
 def categories(cells: Mapping[tuple[str, str], Evaluation], correlation: str, level: str) -> pl.DataFrame:
     """A row per cell: `measured`, the category measured on, and `valued`, the one the policies are valued on."""
-    return _frame(cells, {"measured": pl.String, "valued": pl.String}, correlation, level)
+    return _table(cells, {"measured": pl.String, "valued": pl.String}, correlation, level)
 
 
 def responses(points: Mapping[tuple[str, int], Evaluation], correlation: str, level: str) -> pl.DataFrame:
-    """A row per point: `held` fixed (`prompts` or `budget`), `responses`, and `annotations` made in all."""
-    frame = _frame(points, {"held": pl.String, "responses": pl.Int64}, correlation, level)
-    return frame.with_columns(annotations=pl.col("responses") * pl.col("prompts"))
+    """A row per point: what is `held` fixed (`prompts` or `budget`), `responses`, and `annotations` in all."""
+    table = _table(points, {"held": pl.String, "responses": pl.Int64}, correlation, level)
+    return table.with_columns(annotations=pl.col("responses") * pl.col("prompts"))
 
 
-def plan_rows(found: Sequence[Plan], advice: Advice | None, correlation: str, level: str) -> pl.DataFrame:
+def plan_rows(plans: Sequence[Plan], advice: Advice | None, correlation: str, level: str) -> pl.DataFrame:
     """A row per plan, the best first: `measure, title, responses, prompts`, its figures, and how far it is behind.
 
     `behind` from `behind_low` to `behind_high` is the best's correlation minus its own, paired; `share_best` the share
-    of replicates in which none has a greater one.
+    of replicates in which no plan has a greater one. Without advice all four are null.
     """
-    behind = advice.behind if advice else [Estimate(None, None, None, 0)] * len(found)
-    shares = advice.shares if advice else [None] * len(found)
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "measure": plan.measure,
             "title": MEASURES[plan.measure].title,
             "responses": plan.responses,
             **_figures(plan.found.evaluation, correlation, level),
-            "behind": after.value,
-            "behind_low": after.low,
-            "behind_high": after.high,
-            "share_best": share,
         }
-        for plan, after, share in zip(found, behind, shares, strict=True)
+        for plan in plans
     ]
-    schema = {"measure": pl.String, "title": pl.String, "responses": pl.Int64, **_FIGURES}
+    if advice:
+        for row, behind, share in zip(rows, advice.behind, advice.shares, strict=True):
+            row |= {"behind": behind.value, "behind_low": behind.low, "behind_high": behind.high, "share_best": share}
+    schema: dict[str, type[pl.DataType]] = {"measure": pl.String, "title": pl.String, "responses": pl.Int64, **_FIGURES}
     schema |= dict.fromkeys(("behind", "behind_low", "behind_high", "share_best"), pl.Float64)
     return pl.DataFrame(rows, schema=schema).sort("value", descending=True, nulls_last=True, maintain_order=True)
 
 
 def best_splits(plans: pl.DataFrame) -> pl.DataFrame:
-    """Of each measure the row of its best split, the best measure first; measures without a figure are left out."""
+    """The row of each measure's best split, the best measure first; measures without a value are left out."""
     return plans.drop_nulls("value").unique("measure", keep="first", maintain_order=True)
 
 
@@ -215,15 +187,17 @@ def curves(plans: pl.DataFrame, measures: Sequence[str]) -> pl.DataFrame:
     return plans.filter(pl.col("measure").is_in(list(measures))).sort("responses", maintain_order=True)
 
 
-def _frame(
-    found: Mapping[Place, Evaluation],
+def _table(
+    evaluations: Mapping[tuple[int, int], Evaluation]
+    | Mapping[tuple[str, str], Evaluation]
+    | Mapping[tuple[str, int], Evaluation],
     keys: Mapping[str, type[pl.DataType]],
     correlation: str,
     level: str,
 ) -> pl.DataFrame:
     rows = [
         dict(zip(keys, place, strict=True)) | _figures(evaluation, correlation, level)
-        for place, evaluation in found.items()
+        for place, evaluation in evaluations.items()
     ]
     return pl.DataFrame(rows, schema={**keys, **_FIGURES})
 

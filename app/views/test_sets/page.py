@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.components import controls as components_controls
-from app.components import page_state, trouble
+from app.components import controls, glossary, page_state, trouble
 from app.state import Selection
-from app.views.test_sets import controls as test_sets_controls
+from app.views.test_sets import controls as study_controls
 from app.views.test_sets import figures, text
 from app.views.test_sets.data import replicates
 
@@ -24,11 +23,12 @@ def show() -> None:
     with trouble.shown():
         page = page_state.begin(
             Selection,
-            title="Which test set tells the policy?",
-            fit=components_controls.fit,
-            controls=components_controls.show,
+            title="Which test set predicts the policy best?",
+            fit=controls.fit,
+            controls=controls.show,
         )
         snapshot, chosen, options = page.snapshot, page.chosen, page.offered
-        test_sets_controls.show(chosen, options)
+        st.caption(glossary.explain("golden", "proxy", "NDR"))
+        study_controls.show(chosen, options)
         st.caption(text.what_is_shown(chosen, options, replicates(chosen)))
         _DRAW[chosen.study](snapshot, chosen, options)

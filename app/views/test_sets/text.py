@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from app.components import words as components_words
+from app.components import words
 from app.components.formats import count, escape, interval, number, percent
 from app.offers import Options
 from app.state import Selection
-from app.views.test_sets.data import ALL
+from app.views.test_sets.data import ALL, plan_budget
 from warehouse.claims.verdict import above, compared
 from warehouse.study import MEASURES, Advice, Plan
 
@@ -22,43 +22,48 @@ TITLES: Mapping[str, str] = {
     "responses": "Responses per prompt",
     "budget": "Budget planner",
 }
-"""What the studies of `fitting.STUDIES` are called."""
+"""The names of `offers.STUDIES`."""
 
-_SETS_ASIDE: Mapping[str, str] = {
-    "ranks": "The rank bins of the sidebar give way to those of each cell.",
-    "categories": "A number of prompts or a budget chosen in the sidebar is set aside: a category has fewer than all.",
-    "responses": "Responses and rank bins chosen in the sidebar are set aside.",
-    "budget": "Measure, responses, prompts, budget, ranks and noise chosen in the sidebar are set aside.",
+_IGNORED: Mapping[str, str] = {
+    "ranks": "ignores the sidebar's rank bins, as each cell has its own",
+    "categories": "ignores the sidebar's number of prompts and budget, as a category has fewer prompts than all",
+    "responses": "ignores the sidebar's responses and rank bins",
+    "budget": "ignores the sidebar's measure, responses, prompts, budget, ranks and noise",
 }
+"""Which choices a study ignores."""
 
 
 def what_is_shown(chosen: Selection, options: Options, replicates: int) -> str:
-    """One line: run, policies, measure, where the intervals come from, and what is set aside of the choice."""
-    reward_models = len(options.reward_models)
-    pairs = reward_models * (reward_models - 1)
+    """One line: run, policies, measure, where the intervals come from, and which choices are ignored."""
     return " · ".join(
         [
-            f"Run **{escape(options.run)}**",
-            f"{count(reward_models, 'reward model')}, {count(pairs, 'golden–proxy pair')}",
-            components_words.policies(chosen, options),
+            *words.run_and_pairs(options),
+            words.policies(chosen, options),
             *([] if chosen.study == "budget" else [escape(MEASURES[chosen.measure].title)]),
             f"95% bootstrap intervals, B = {replicates:,}, resampling reward models × prompts",
-            *([f"prompts drawn by seed {chosen.seed}"] if chosen.study in ("responses", "budget") else []),
-            _SETS_ASIDE[chosen.study],
+            *([f"prompts drawn with seed {chosen.seed}"] if chosen.study in ("responses", "budget") else []),
+            _IGNORED[chosen.study],
         ]
     )
 
 
 def facts(chosen: Selection, options: Options) -> dict[str, object]:
-    """The columns that say, in every row of a download, what it is: without what the study sets aside."""
-    aside = replace(chosen, rank_bins=None, chosen_bin=None, rejected_bin=None)
+    """The columns that say, in every row of a download, what it is: without what the study ignores."""
     if chosen.study == "categories":
-        aside = replace(chosen, prompts=None, budget=None)
-    return components_words.facts(aside, options)
+        return words.facts(replace(chosen, prompts=None, budget=None), options)
+    return words.facts(replace(chosen, rank_bins=None, chosen_bin=None, rejected_bin=None), options)
+
+
+def plan_facts(chosen: Selection, options: Options) -> dict[str, object]:
+    """The same for the budget planner."""
+    names = ("run_id", "optimizer", "strength", "categories", "subsets", "rl_categories")
+    facts = {name: value for name, value in words.facts(chosen, options).items() if name in names}
+    budget = plan_budget(chosen, options)
+    return facts | {"budget": budget, "annotator_noise": chosen.plan_noise, "seed": chosen.seed}
 
 
 def undefined(frame: pl.DataFrame) -> str:
-    """What has no correlation, and how many pairs were left out; empty if nothing."""
+    """How many correlations are undefined and how many pairs were left out; empty if none."""
     without, pairs = frame["value"].null_count(), frame["undefined_pairs"].to_list()
     parts = []
     if without:
@@ -88,55 +93,55 @@ def categories(frame: pl.DataFrame, chosen: Selection) -> str:
     at_home = own.filter(pl.col("measured") == pl.col("valued")).height
     best, _ = _ends(frame)
     line = (
-        f"The greatest: measured on {_prompts(best['measured'])}, policies valued on {_prompts(best['valued'])}, "
+        f"Highest: measured on {_prompts(best['measured'])}, policies valued on {_prompts(best['valued'])}, "
         f"{_figure(best, chosen)}."
     )
     if own.height < 2:
         return line
-    of_all = "category" if own.height == 1 else "categories"
-    return f"{line} In {at_home} of {own.height} {of_all}, its own test prompts have the greatest of all categories."
+    return f"{line} In {at_home} of {own.height} categories, its own test prompts predict best of all categories."
 
 
 def responses(frame: pl.DataFrame, chosen: Selection) -> str:
-    """What more responses bring on the same prompts, and for the same annotations."""
+    """What more responses bring on the same prompts, and at the same number of annotations."""
     lines = []
-    for held, words in (("prompts", "On the same prompts"), ("budget", "For the same annotations")):
-        there = frame.filter(pl.col("held") == held).drop_nulls("value").sort("responses")
-        if there.height < 2:
+    for held, start in (("prompts", "On the same prompts"), ("budget", "For the same number of annotations")):
+        points = frame.filter(held=held).drop_nulls("value").sort("responses")
+        if points.height < 2:
             continue
-        first, last = there.row(0, named=True), there.row(-1, named=True)
+        first, last = points.row(0, named=True), points.row(-1, named=True)
         lines.append(
-            f"{words}, {first['responses']} responses give {_figure(first, chosen)} and {last['responses']} give "
+            f"{start}, {first['responses']} responses give {_figure(first, chosen)} and {last['responses']} give "
             f"{_figure(last, chosen)}."
         )
-    return " ".join(lines) or "One number of responses alone has a correlation."
+    return " ".join(lines) or "Only one number of responses has a correlation."
 
 
 def series(chosen_budget: int, fixed_prompts: int) -> dict[str, str]:
-    """What the two series of `study_frames.responses` are called."""
+    """The names of the two series of `data.responses`."""
     return {
         "prompts": f"{count(fixed_prompts, 'prompt')} each time",
         "budget": f"{count(chosen_budget, 'annotation')} each time",
     }
 
 
-def advice(plans: Sequence[Plan], found: Advice, chosen: Selection, budget: int) -> list[str]:
+def advice(plans: Sequence[Plan], advice: Advice, chosen: Selection, budget: int) -> list[str]:
     """The best plan, how sure that is, and what it gains on plain accuracy."""
-    best, plain = plans[found.best], plans[found.plain]
+    best, plain = plans[advice.best], plans[advice.plain]
     figure = best.figure(chosen.correlation, chosen.level)
     row = {"value": figure.value, "low": figure.low, "high": figure.high}
     noise = f", annotators flipping {percent(chosen.plan_noise)} of pairs" if chosen.plan_noise else ""
-    share = found.shares[found.best]
-    worse = sum(above(behind) == "holds" for behind in found.behind)
-    symbol = components_words.CORRELATIONS[chosen.correlation].symbol
+    share = advice.shares[advice.best]
+    worse = sum(above(behind) == "holds" for behind in advice.behind)
+    symbol = words.CORRELATIONS[chosen.correlation].symbol
     lines = [
         f"For {count(budget, 'annotation')}{noise}: **{count(best.responses, 'response')} to each of "
         f"{count(best.prompts, 'prompt')}, judged by {escape(MEASURES[best.measure].title)}**: {_figure(row, chosen)}.",
-        f"It has the greatest {symbol} in {percent(share or 0.0)} of replicates; {worse} of the other "
-        f"{count(len(plans) - 1, 'plan')} are shown to be worse. Having been picked flatters a figure.",
+        f"It has the highest {symbol} in {percent(share or 0.0)} of replicates; {worse} of the other "
+        f"{count(len(plans) - 1, 'plan')} are shown to be worse. The best of many looks better than "
+        "it is (winner's curse).",
     ]
-    if found.best != found.plain:
-        behind = found.behind[found.plain]
+    if advice.best != advice.plain:
+        behind = advice.behind[advice.plain]
         lines.append(
             f"Against {escape(MEASURES[plain.measure].title.lower())} on {count(plain.responses, 'response')} to each "
             f"of {count(plain.prompts, 'prompt')}: {number(behind.value)} ({interval(behind.low, behind.high)}), "
@@ -146,12 +151,12 @@ def advice(plans: Sequence[Plan], found: Advice, chosen: Selection, budget: int)
 
 
 def _ends(frame: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
-    there = frame.drop_nulls("value").sort("value", descending=True)
-    return there.row(0, named=True), there.row(-1, named=True)
+    ordered = frame.drop_nulls("value").sort("value", descending=True)
+    return ordered.row(0, named=True), ordered.row(-1, named=True)
 
 
 def _figure(row: Mapping[str, Any], chosen: Selection) -> str:
-    symbol = components_words.CORRELATIONS[chosen.correlation].symbol
+    symbol = words.CORRELATIONS[chosen.correlation].symbol
     return f"{symbol} {number(row['value'])} ({interval(row['low'], row['high'])})"
 
 

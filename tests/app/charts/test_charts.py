@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from app.access import frames
 from app.charts.pairs import matrix, scatter
 from app.charts.runs import timings
 from app.charts.style import interval_band
 from app.views.runs import text
+from app.views.runs.data import stage_timings
 from tests.helpers.small import NAMES, pairs
 from warehouse.study import MEASURES
 
@@ -95,7 +95,7 @@ def test_colours_come_from_the_theme() -> None:
 
 
 def test_the_timings_keep_the_order_of_the_run() -> None:
-    stages = text.timing_labels(frames.stage_timings({"stages": {"scores": {"wall_s": 3}, "prompts": {"wall_s": 1}}}))
+    stages = text.timing_labels(stage_timings({"stages": {"scores": {"wall_s": 3}, "prompts": {"wall_s": 1}}}))
     (bars,) = layers_of(timings(stages), "bar")
     assert bars["encoding"]["y"]["sort"] == ["Scores", "Prompts"]
 

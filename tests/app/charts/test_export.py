@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import altair as alt
+import polars as pl
 import pytest
 
 from app.charts import export
@@ -47,3 +49,15 @@ def test_data_from_elsewhere_is_not_fetched() -> None:
     chart = alt.Chart("http://127.0.0.1:9/data.csv").mark_point().encode(x="a:Q")
     with pytest.raises(ValueError, match=r"127\.0\.0\.1"):
         export.png([chart], "Title")
+
+
+def test_the_download_says_in_every_row_what_was_chosen() -> None:
+    table = pl.read_csv(io.BytesIO(export.csv(pairs(), {"run_id": "smoke-1", "strength": 8.0})))
+    assert table.columns[:4] == ["run_id", "strength", "golden", "proxy"]
+    assert table["run_id"].unique().to_list() == ["smoke-1"]
+
+
+def test_the_download_leaves_to_the_table_what_the_table_says_itself() -> None:
+    table = pl.read_csv(io.BytesIO(export.csv(pairs(), {"run_id": "smoke-1", "golden": "every"})))
+    assert table.columns[:3] == ["run_id", "golden", "proxy"]
+    assert table["golden"].to_list() == pairs()["golden"].to_list()

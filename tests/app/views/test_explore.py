@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.access import frames, warehouse
 from app.state import Selection
+from app.views.explore import data
 from tests.app.conftest import OpenPage
 from tests.conftest import righttree
 from tests.helpers import simulated
@@ -204,9 +205,9 @@ def test_a_choice_made_before_is_not_computed_again(simulated_home: Path, monkey
     snapshot = warehouse.snapshot()
     assert snapshot is not None
     run_id = newest_run(simulated_home)
-    once = warehouse.evaluation(snapshot, run_id, Selection(measure="xi"))
-    warehouse.evaluation(snapshot, run_id, Selection(measure="spearman"))
-    assert warehouse.evaluation(snapshot, run_id, Selection(measure="xi")) is once
+    once = data.evaluation(snapshot, run_id, Selection(measure="xi"))
+    data.evaluation(snapshot, run_id, Selection(measure="spearman"))
+    assert data.evaluation(snapshot, run_id, Selection(measure="xi")) is once
 
 
 def newest_run(home: Path) -> str:
@@ -228,7 +229,7 @@ def test_two_reward_models_show_their_pairs_and_why_there_is_no_correlation(tmp_
 def test_where_no_pair_is_defined_the_page_says_why(tmp_path: Path, explore: OpenPage) -> None:
     page = explore(simulated.publish(tmp_path, constant=True))
     assert not page.exception
-    assert "cannot be told from zero" in page.info[0].value
+    assert "cannot be distinguished from zero" in page.info[0].value
 
 
 def test_one_category_has_neither_panels_nor_a_choice_of_categories(tmp_path: Path, explore: OpenPage) -> None:

@@ -66,7 +66,7 @@ def test_each_category_is_a_panel_and_none_make_none() -> None:
         replicates=50,
     )
     rows = data.category_rows(dict(zip(("Chat", "Safety"), found, strict=True)), "spearman", "within")
-    captions = text.where_captions(rows)
+    captions = text.category_captions(rows)
     assert list(captions) == ["Chat", "Safety"]
     assert captions["Chat"].startswith("20 prompts, ")
     assert len(where(rows, rows["title"].unique().to_list(), captions, "Difference")) == 2

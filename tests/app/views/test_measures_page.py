@@ -47,7 +47,7 @@ def test_two_reward_models_are_too_few_and_it_says_so(tmp_path: Path, open_view:
 def test_where_nothing_is_defined_it_says_why(tmp_path: Path, open_view: OpenPage) -> None:
     page = open_view("measures", simulated.publish(tmp_path, constant=True))
     assert not page.exception
-    assert "cannot be told from zero" in page.info[0].value
+    assert "cannot be distinguished from zero" in page.info[0].value
 
 
 def test_an_empty_data_folder_says_which_command_to_run(tmp_path: Path, open_view: OpenPage) -> None:

@@ -44,3 +44,16 @@ def test_headlines_say_what_they_are_of_and_what_is_left_out() -> None:
     assert "b, best-of-16: 2 pairs undefined and left out" in note
     assert "c has no two reward models with optimised policies" in note
     assert data.headline_rows({"c": {}}, {}).is_empty()
+
+
+def test_nested_settings_are_laid_flat() -> None:
+    flat = data.flattened({"profile": "smoke", "test": {"responses": 5, "rates": [0.0, 0.2]}})
+    assert flat.rows() == [("profile", "smoke"), ("test.responses", "5"), ("test.rates", "[0.0, 0.2]")]
+
+
+def test_stage_timings_keep_the_order_of_the_run() -> None:
+    manifest = {"stages": {"prompts": {"wall_s": 0.5, "units": 48, "unit": "prompts"}, "scores": {"wall_s": 2}}}
+    assert data.stage_timings(manifest).select("stage", "wall_s", "units").rows() == [
+        ("prompts", 0.5, 48),
+        ("scores", 2.0, 0),
+    ]

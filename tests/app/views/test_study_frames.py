@@ -71,14 +71,14 @@ def test_a_category_at_home_is_counted() -> None:
     rows = [(row, column, 0.9 if row == column else 0.2) for row in names for column in names]
     frame = pl.DataFrame(rows, schema=["measured", "valued", "value"], orient="row").with_columns(low=0.0, high=1.0)
     sentence = text.categories(frame, Selection())
-    assert "In 2 of 2 categories, its own test prompts have the greatest" in sentence
+    assert "In 2 of 2 categories, its own test prompts predict best" in sentence
 
 
 def test_annotations_are_prompts_times_responses() -> None:
     found = evaluate_each(CUBE, VALUES, [TestSet(responses=r, budget=80) for r in (2, 3)], replicates=20)
     frame = data.responses({("budget", 2): found[0], ("budget", 3): found[1]}, "kendall", "pooled")
     assert frame["annotations"].to_list() == [80, 78]
-    assert text.responses(frame, Selection()).startswith("For the same annotations, 2 responses give τ")
+    assert text.responses(frame, Selection()).startswith("For the same number of annotations, 2 responses give τ")
 
 
 def test_plans_come_the_best_first_and_each_measure_once_at_its_best() -> None:

@@ -88,7 +88,7 @@ def test_odd_runs_explain_themselves(tmp_path: Path, open_view: OpenPage, kind: 
     if kind == {"M": 2}:
         assert "takes three or more" in page.info[0].value
     elif kind == {"constant": True}:
-        assert "cannot be told from zero" in page.info[0].value
+        assert "cannot be distinguished from zero" in page.info[0].value
     else:
         assert not page.info
 

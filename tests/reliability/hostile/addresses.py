@@ -14,6 +14,7 @@ from app.access.warehouse import Snapshot
 from app.components import controls
 from app.offers import Fitting, Options, fit_options
 from app.state import Selection, from_query, parameter, to_query
+from app.views.explore import data
 from tests.helpers.study import Study, publish
 from tests.reliability.hostile.cases import hostile_text, refused
 
@@ -60,7 +61,7 @@ def follow_link(rng: Random, shown: Dashboard) -> bool:
     assert (again.chosen, again.notes) == (chosen, []), query
     assert from_query(Selection, to_query(chosen)) == (chosen, []), query
     left_out = [*notes, *fitting.notes]
-    return refused(lambda: warehouse.evaluation(shown.snapshot, STUDY.run_id, chosen)) is None and not left_out
+    return refused(lambda: data.evaluation(shown.snapshot, STUDY.run_id, chosen)) is None and not left_out
 
 
 def address(rng: Random, offered: Options) -> str:
