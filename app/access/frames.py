@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from warehouse.stats.bootstrap import Estimate
 from warehouse.study import Evaluation
 
 
@@ -37,6 +41,44 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
         regret=pl.when("ndr_defined").then(1 - pl.col("ndr")),
         defined=pl.col("value_defined") & pl.col("ndr_defined"),
     ).drop("value_defined", "ndr_defined")
+
+
+def pair_rows(
+    names: Sequence[str],
+    defined_MM: NDArray[np.bool_],
+    figures_MM: Mapping[str, NDArray[np.float64]],
+    columns: tuple[str, str] = ("golden", "proxy"),
+) -> pl.DataFrame:
+    """One row per ordered pair of reward models, the identity left out; figures are null where undefined.
+
+    `defined_MM` and each of `figures_MM` are `[M, M]`; `columns` name their first and second axis.
+    """
+    first, second = np.nonzero(~np.eye(len(names), dtype=bool))
+    labels = pl.Series(list(names), dtype=pl.String)
+    frame = pl.DataFrame({columns[0]: labels.gather(first), columns[1]: labels.gather(second)})
+    figures = [pl.Series(name, values[first, second], dtype=pl.Float64) for name, values in figures_MM.items()]
+    is_defined = pl.Series("is_defined", defined_MM[first, second], dtype=pl.Boolean)
+    frame = frame.with_columns(*figures, is_defined)
+    return frame.with_columns(pl.when("is_defined").then(pl.col(*figures_MM))).drop("is_defined")
+
+
+MOST_DRAWN = 60
+"""Reward models beyond which a chart of pairs shows the first ones only, so that its marks can be told apart."""
+
+
+def drawn(pairs: pl.DataFrame, names: Sequence[str], columns: tuple[str, str] = ("golden", "proxy")) -> pl.DataFrame:
+    """The pairs among the first `MOST_DRAWN` of these reward models."""
+    return pairs.filter(pl.all_horizontal(pl.col(*columns).is_in(list(names[:MOST_DRAWN]))))
+
+
+def figures_of(name: str, estimate: Estimate, low: str = "low", high: str = "high") -> dict[str, float | None]:
+    """A figure and the ends of its interval as the cells of a row."""
+    return {name: estimate.value, low: estimate.low, high: estimate.high}
+
+
+def floats(*names: str) -> dict[str, type[pl.DataType]]:
+    """The schema of columns of figures."""
+    return dict.fromkeys(names, pl.Float64)
 
 
 def defined(pairs: pl.DataFrame) -> pl.DataFrame:

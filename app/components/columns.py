@@ -10,6 +10,15 @@ import streamlit as st
 from warehouse.study import Measure
 
 
+def with_interval(label: str, value: str, low: str = "low", high: str = "high", help_text: str = "") -> dict[str, Any]:
+    """The columns of a figure and of the two ends of its 95 % interval."""
+    titles = {value: label, low: f"{label}, 95% from", high: f"{label}, 95% to"}
+    return {
+        name: st.column_config.NumberColumn(title, format="%.3f", help=help_text or None)
+        for name, title in titles.items()
+    }
+
+
 def pairs(measure: Measure) -> Mapping[str, Any]:
     """Columns of `frames.pairs`."""
     return {

@@ -1,1 +1,1 @@
-"""app.views.overoptimisation.page."""
+"""The Overoptimisation page."""

@@ -1,16 +1,30 @@
-"""Overoptimisation: what more optimising buys on the golden reward, what it costs, and what accuracy knows of it."""
+"""Overoptimisation: what more optimising gains on the golden reward, what it loses, and what accuracy says about it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
-from app.access import curves
+from app.access import curves, warehouse
+from app.access.warehouse import Snapshot
 from app.components import page_state, trouble
+from app.components.page_state import Page
+from app.offers import Fitting
 from app.state import OveroptimisationChoice
-from app.views.overoptimisation import controls, text
-from app.views.overoptimisation import figures as overoptimisation_figures
-from app.views.overoptimisation.figures import CurveFigures
+from app.views.overoptimisation import text
+from app.views.overoptimisation.figures import SHOWN, CurveFigures
 from app.views.overview import text as overview_text
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What can be chosen in a run."""
+
+    optimizers: tuple[str, ...]
+    reward_models: tuple[str, ...]
+    rl_categories: tuple[str, ...]
+    penalties: tuple[float, ...]
 
 
 def show() -> None:
@@ -18,9 +32,9 @@ def show() -> None:
     with trouble.shown():
         page = page_state.begin(
             OveroptimisationChoice,
-            title="Overoptimisation: what more optimising buys, and costs",
-            fit=controls.fit,
-            controls=controls.show,
+            title="Overoptimisation: what more optimising gains, and what it loses",
+            fit=fit,
+            controls=choose,
         )
         snapshot, run_id, chosen, offered = page.snapshot, page.run_id, page.chosen, page.offered
         st.caption(text.what_is_shown(run_id, chosen.golden, chosen.proxy))
@@ -40,4 +54,58 @@ def show() -> None:
         figures.degrees()
         figures.lengths()
         figures.training()
-        overoptimisation_figures.hacking(snapshot, run_id, chosen)
+        figures.hacking()
+
+
+def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: str) -> Offered:
+    """Drop what the run does not have from the choice."""
+    names = tuple(warehouse.reward_models(snapshot, run_id)["reward_model_id"])
+    categories = tuple(sorted(set(warehouse.rl_scores(snapshot, run_id).categories)))
+    optimizers = curves.optimizers(snapshot, run_id)
+    penalties = tuple(
+        dict.fromkeys(
+            penalty for optimizer in optimizers for penalty in curves.kl_coefficients(snapshot, run_id, optimizer)
+        )
+    )
+    fitting.one("golden", names, "no such reward model")
+    others = [name for name in names if name != fitting.chosen.golden]
+    fitting.one("proxy", others, "no such reward model beside the golden")
+    fitting.many("rl_category", categories, "not among the RL-test prompts")
+    fitting.one("penalty", penalties, "no policy was trained with it")
+    metrics = curves.ppo_curves(snapshot, run_id)["metric"].unique().to_list()
+    fitting.one("metric", metrics, "not recorded in this run")
+    fitting.one("shown", SHOWN, f"use one of {', '.join(map(str, SHOWN))}")
+    return Offered(optimizers, names, categories, penalties)
+
+
+def choose(page: Page[OveroptimisationChoice, Offered]) -> None:
+    """The controls of the page, below the run."""
+    chosen, offered = page.chosen, page.offered
+    for field, label, other, help_text in (
+        ("golden", "Golden", chosen.proxy, "The reward model that counts as the truth. None chosen: the average."),
+        ("proxy", "Proxy", chosen.golden, "The reward model that is optimised. None chosen: the average."),
+    ):
+        st.selectbox(
+            label,
+            [name for name in offered.reward_models if name != other],
+            index=None,
+            placeholder="All, averaged",
+            help=help_text,
+            **page_state.bound(chosen, field, getattr(chosen, field)),
+        )
+    page_state.several(
+        "RL-test categories",
+        chosen,
+        "rl_category",
+        offered.rl_categories,
+        help_text="Categories of the prompts that policies are evaluated on. None chosen: all.",
+    )
+    if len(offered.penalties) > 1:
+        st.segmented_control(
+            "KL penalty",
+            offered.penalties,
+            required=True,
+            format_func=lambda value: f"{value:g}",
+            help="Coefficient of the KL penalty during training; the paper uses 0.",
+            **page_state.bound(chosen, "penalty", offered.penalties[0] if chosen.penalty is None else chosen.penalty),
+        )

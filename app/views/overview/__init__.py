@@ -1,1 +1,1 @@
-"""app.views.overview.page."""
+"""The Overview page."""

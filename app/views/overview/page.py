@@ -1,4 +1,4 @@
-"""Overview: the question, what the run says about it, and the paper's figures beside its own."""
+"""Overview: the question, this run's answer to it, the figures behind the answer, and the paper's beside them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.access import curves as access_curves
 from app.access import warehouse
-from app.components import page_state, trouble
+from app.components import glossary, page_state, trouble
 from app.state import PageChoice
 from app.views.overview import data, figures, text
 
@@ -27,6 +27,8 @@ def show() -> None:
             return
         curves = {name: access_curves.value_curves(snapshot, run_id, name, None) for name in optimizers}
         evaluations = {name: data.evaluation(snapshot, run_id, name) for name in optimizers}
+        figures.answer(snapshot, run_id, page.chosen.run, curves)
+        st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))
         st.caption(text.what_is_shown(run_id, evaluations, curves))
         figures.scatters(snapshot, run_id, evaluations, curves)
         figures.findings(snapshot, run_id, page.chosen.run, curves)

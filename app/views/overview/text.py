@@ -13,10 +13,35 @@ from warehouse.study import Evaluation
 from warehouse.study.value_curves import ValueCurves
 
 QUESTION = (
-    "A reward model is judged by its accuracy on held-out preferences; what counts is the policy that comes of "
-    "optimising it. Does the accuracy, or another measure of a reward model, predict how much of the achievable gain "
-    "the policy loses?"
+    "A reward model scores responses; a policy is then optimised to get high scores. Reward models are usually chosen "
+    "by their *accuracy*: how often they order two responses as people do. But an optimiser exploits every mistake of "
+    "the reward model, so an accurate one can still lead to a poor policy. **Does the accuracy of a reward model "
+    "predict how good the policy becomes?**"
 )
+
+QUESTIONS: Mapping[str, str] = {
+    "predicts": "This run's answer: does accuracy predict how much of the possible gain the policy keeps?",
+    "responses": "Does accuracy on all responses to a prompt predict better than accuracy on one pair?",
+    "measure": "Does rank correlation within prompts predict better than accuracy?",
+    "harder": "Does stronger optimisation lose more of the gain?",
+    "length": "Do the scores follow the length of the response?",
+}
+"""The question that each finding answers."""
+
+_ANSWERS: Mapping[str, tuple[str, str, str]] = {
+    "predicts": ("yes", "no", "no, it misleads: the policy of the more accurate reward model loses more"),
+    "responses": ("yes, better than one pair", "no better than one pair", "no, worse than one pair"),
+    "measure": ("yes, better than accuracy", "no better than accuracy", "no, worse than accuracy"),
+    "harder": ("yes, it loses more", "it loses no more", "no, it keeps more"),
+}
+"""The answer if a finding holds, if it does not, and if the opposite holds."""
+
+_NO_PAIRS = "no two golden–proxy pairs have a defined NDR that differs"
+
+
+def terms(optimizers: Sequence[str]) -> tuple[str, ...]:
+    """The terms of the glossary that the page needs."""
+    return ("golden", "proxy", "NDR", "best-of-n", *(["PPO"] if "ppo" in optimizers else []), "KL", "Kendall τ")
 
 
 def at(curves: ValueCurves) -> str:
@@ -27,13 +52,13 @@ def at(curves: ValueCurves) -> str:
 def what_is_shown(run_id: str, evaluations: Mapping[str, Evaluation], curves: Mapping[str, ValueCurves]) -> str:
     """One line: run, reward models, prompts, and where the intervals come from."""
     first = next(iter(evaluations.values()))
-    models = max(len(one.reward_models) + len(one.left_out) for one in curves.values())
+    models = max(len(curve.reward_models) + len(curve.left_out) for curve in curves.values())
     return " · ".join(
         [
             f"Run **{escape(run_id)}**",
             count(models, "reward model"),
-            count(first.prompts_used, "RM-test prompt"),
-            count(first.rl_prompts_used, "RL-test prompt"),
+            f"accuracy measured on {count(first.prompts_used, 'RM-test prompt')}",
+            f"policies evaluated on {count(first.rl_prompts_used, 'RL-test prompt')}",
             f"95% bootstrap intervals, B = {first.replicates:,}, resampling {escape(first.resampled)}",
         ]
     )
@@ -42,20 +67,20 @@ def what_is_shown(run_id: str, evaluations: Mapping[str, Evaluation], curves: Ma
 def nothing_to_say(reward_models: int, optimizers: Sequence[str]) -> str:
     """Why a run says nothing about the question; empty if it does."""
     if reward_models < 2:
-        return "This run has one reward model: a golden and a proxy take two. Its scores are on the Reward models page."
-    return "" if optimizers else "This run has no optimised policies: nothing can be lost, and nothing predicted."
+        return "This run has only one reward model: a golden and a proxy take two. See its scores on Reward models."
+    return "" if optimizers else "This run has no optimised policies, so there is no loss to predict."
 
 
 def left_out(curves: Sequence[ValueCurves]) -> str:
     """Reward models that are missing from an optimiser's figures, and why; empty if none is."""
     parts = []
-    for one in curves:
-        if one.left_out:
-            names = ", ".join(escape(name) for name in one.left_out[:4])
-            more = f" and {len(one.left_out) - 4} more" if len(one.left_out) > 4 else ""
-            title = words.optimizer(one.optimizer).title
-            parts.append(f"{title}: {names}{more} left out, without policies at every strength")
-    return "; ".join(parts)
+    for curve in curves:
+        if curve.left_out:
+            names = ", ".join(escape(name) for name in curve.left_out[:4])
+            more = f" and {len(curve.left_out) - 4} more" if len(curve.left_out) > 4 else ""
+            title = words.optimizer(curve.optimizer).title
+            parts.append(f"{title}: {names}{more} left out, without policies at every strength.")
+    return " ".join(parts)
 
 
 def undefined(evaluation: Evaluation, curves: ValueCurves) -> str:
@@ -63,105 +88,45 @@ def undefined(evaluation: Evaluation, curves: ValueCurves) -> str:
     if not evaluation.undefined_pairs:
         return ""
     M = len(curves.reward_models)
-    return f"{at(curves)}: {evaluation.undefined_pairs:,} of {count(M * (M - 1), 'pair')} undefined and left out"
+    return f"{at(curves)}: {evaluation.undefined_pairs:,} of {count(M * (M - 1), 'pair')} undefined and left out."
 
 
 def sentence(finding: Finding, policies: str) -> str:
-    """A finding in a sentence, with its figure and interval; `policies` is what it was found on."""
-    if finding.name == "length":
-        return _length(finding)
-    say = {"predicts": _predicts, "responses": _responses, "measure": _measure, "harder": _harder}[finding.name]
-    return say(finding, policies)
+    """The answer of a finding about these policies, with its figure and interval."""
+    if finding.verdict == "undefined":
+        why = "at least two strengths with a gain are needed" if finding.name == "harder" else _NO_PAIRS
+        return f"For {policies} the answer is undefined: {why}."
+    yes, no, opposite = _ANSWERS[finding.name]
+    answer = opposite if finding.opposite else {"holds": yes, "does not hold": no}.get(finding.verdict, finding.verdict)
+    facts: Mapping[str, Any] = finding.facts
+    if finding.name == "predicts":
+        evidence = f"Kendall τ of accuracy with NDR over {count(facts['pairs'], 'pair')} is {_figure(finding)}"
+    elif finding.name == "harder":
+        (first, start), (last, end) = facts["first"], facts["last"]
+        evidence = f"Mean NDR goes from {number(start)} at {first:g} to {number(end)} at {last:g}, "
+        evidence += f"a change of {_figure(finding)}"
+    else:
+        evidence = f"Kendall τ with NDR is {number(facts['first'])} against {number(facts['second'])}, "
+        evidence += f"a difference of {_figure(finding)}"
+    return f"For {policies}: **{answer}**. {evidence}."
 
 
-def figure(finding: Finding) -> str:
+def length(finding: Finding) -> str:
+    """Whether scores follow length, with the strongest correlation."""
+    if finding.verdict == "undefined":
+        return "The answer is undefined: no prompt has responses of different length and score."
+    facts: Mapping[str, Any] = finding.facts
+    strongest = f"The strongest, {escape(str(facts['strongest']))}, has Spearman ρ {_figure(finding)}."
+    if finding.verdict == "does not hold":
+        return f"**No**, those of no reward model do. {strongest}"
+    if finding.verdict == CANNOT_BE_TOLD:
+        return f"It **{CANNOT_BE_TOLD}**. {strongest}"
+    ways = [(facts["longer"], "longer"), (facts["shorter"], "shorter")]
+    liked = " and ".join(f"{amount} clearly prefer {way} responses" for amount, way in ways if amount)
+    return f"**Yes**: of {count(facts['reward_models'], 'reward model')}, {liked}. {strongest}"
+
+
+def _figure(finding: Finding) -> str:
     """Figure and interval, bold: `**0.60** (95% interval 0.31 to 0.89)`."""
     estimate = finding.estimate
     return f"**{number(estimate.value)}** (95% interval {interval(estimate.low, estimate.high)})"
-
-
-def _predicts(finding: Finding, policies: str) -> str:
-    said = f"Kendall τ of accuracy with NDR over {count(_int(finding, 'pairs'), 'pair')} is {figure(finding)}"
-    return {
-        "holds": f"Accuracy predicts what {policies} loses: {said}.",
-        "does not hold": f"Accuracy does not predict what {policies} loses: {said}.",
-        _OPPOSITE: f"Accuracy misleads about {policies}: {said}.",
-        CANNOT_BE_TOLD: f"Whether accuracy predicts what {policies} loses {CANNOT_BE_TOLD}: {said}.",
-        "undefined": f"Whether accuracy predicts what {policies} loses is undefined: {_NO_PAIRS}.",
-    }[_answer(finding)]
-
-
-def _responses(finding: Finding, policies: str) -> str:
-    said = f"{_two(finding)}, a difference of {figure(finding)}"
-    asking = f"Asking about all responses to a prompt predicts {policies}"
-    return {
-        "holds": f"{asking} better than one pair: τ {said}.",
-        "does not hold": f"{asking} no better than one pair: τ {said}.",
-        _OPPOSITE: f"{asking} worse than one pair: τ {said}.",
-        CANNOT_BE_TOLD: f"Whether all responses to a prompt predict {policies} better than one pair {CANNOT_BE_TOLD}: "
-        f"τ {said}.",
-        "undefined": f"Whether more responses per prompt predict {policies} better is undefined: {_NO_PAIRS}.",
-    }[_answer(finding)]
-
-
-def _measure(finding: Finding, policies: str) -> str:
-    said = f"{_two(finding)}, a difference of {figure(finding)}"
-    return {
-        "holds": f"Rank correlation within prompts predicts {policies} better than accuracy: τ {said}.",
-        "does not hold": f"Rank correlation within prompts predicts {policies} no better than accuracy: τ {said}.",
-        _OPPOSITE: f"Rank correlation within prompts predicts {policies} worse than accuracy: τ {said}.",
-        CANNOT_BE_TOLD: f"Whether rank correlation within prompts beats accuracy for {policies} {CANNOT_BE_TOLD}: "
-        f"τ {said}.",
-        "undefined": f"Whether another measure beats accuracy for {policies} is undefined: {_NO_PAIRS}.",
-    }[_answer(finding)]
-
-
-def _harder(finding: Finding, policies: str) -> str:
-    if finding.verdict == "undefined":
-        return f"Whether optimising harder loses more is undefined for {policies}: it takes two strengths that gain."
-    (first, start), (last, end) = _ends(finding)
-    said = (
-        f"mean NDR goes from {number(start)} at {first:g} to {number(end)} at {last:g}, a change of {figure(finding)}"
-    )
-    return {
-        "holds": f"Optimising harder loses more of the gain ({policies}): {said}.",
-        "does not hold": f"Optimising harder loses no more of the gain ({policies}): {said}.",
-        _OPPOSITE: f"Optimising harder keeps more of the gain ({policies}): {said}.",
-        CANNOT_BE_TOLD: f"Whether optimising harder loses more of the gain {CANNOT_BE_TOLD} ({policies}): {said}.",
-    }[_answer(finding)]
-
-
-def _answer(finding: Finding) -> str:
-    return _OPPOSITE if finding.opposite else finding.verdict
-
-
-def _length(finding: Finding) -> str:
-    facts = finding.facts
-    if finding.verdict == "undefined":
-        return "Whether scores follow length is undefined: no prompt has responses of different length and score."
-    strongest = f"the strongest, {escape(str(facts['strongest']))}, has Spearman ρ {figure(finding)}"
-    if finding.verdict == "does not hold":
-        return f"No reward model's scores follow length: {strongest}."
-    if finding.verdict == CANNOT_BE_TOLD:
-        return f"Whether any reward model's scores follow length {CANNOT_BE_TOLD}: {strongest}."
-    ways = [(_int(finding, "longer"), "longer"), (_int(finding, "shorter"), "shorter")]
-    liked = " and ".join(f"{amount} clearly like {way} responses" for amount, way in ways if amount)
-    return f"Of {count(_int(finding, 'reward_models'), 'reward model')}, {liked}: {strongest}."
-
-
-def _two(finding: Finding) -> str:
-    facts: Mapping[str, Any] = finding.facts
-    return f"{number(facts['first'])} against {number(facts['second'])}"
-
-
-def _ends(finding: Finding) -> tuple[tuple[float, float], tuple[float, float]]:
-    facts: Mapping[str, Any] = finding.facts
-    return facts["first"], facts["last"]
-
-
-def _int(finding: Finding, name: str) -> int:
-    return int(str(finding.facts[name]))
-
-
-_OPPOSITE = "the opposite holds"
-_NO_PAIRS = "no two golden–proxy pairs with a defined NDR that differ"

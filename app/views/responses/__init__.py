@@ -1,1 +1,1 @@
-"""app.views.responses.page."""
+"""The Responses page."""

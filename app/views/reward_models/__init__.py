@@ -1,1 +1,1 @@
-"""app.views.reward_models.page."""
+"""The Reward models page."""

@@ -1,12 +1,20 @@
-"""Reward models: how each was trained, how its scores spread, what they follow, and who agrees with whom."""
+"""Reward models: how each was trained, how its scores are distributed, what they follow, and which models agree."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from app.access import warehouse
+from app.access.warehouse import Snapshot
 from app.components import page_state, trouble
+from app.components.page_state import Page
+from app.offers import Fitting
 from app.state import ModelsChoice
-from app.views.reward_models import data, figures, text
+from app.views.reward_models import data, text
+from app.views.reward_models.figures import ModelFigures
+
+Offered = tuple[tuple[str, ...], tuple[str, ...]]
+"""The reward models of a run, and the categories of its RM-test prompts."""
 
 
 def show() -> None:
@@ -14,12 +22,42 @@ def show() -> None:
     with trouble.shown():
         page = page_state.begin(
             ModelsChoice,
-            title="Reward models: what each learnt, and what its scores follow",
-            fit=figures.fit,
-            controls=figures.choose,
+            title="Reward models: how they were trained, and what their scores follow",
+            fit=fit,
+            controls=choose,
         )
         snapshot, run_id, chosen = page.snapshot, page.run_id, page.chosen
-        said = data.scores_said(snapshot, run_id, chosen.category)
-        st.caption(text.what_is_shown(run_id, said.cube, chosen.category))
-        figures.card(snapshot, run_id, chosen, said)
-        figures.all_models(snapshot, run_id, chosen, said)
+        summary = data.score_summary(snapshot, run_id, chosen.category)
+        st.caption(text.what_is_shown(run_id, summary.cube, chosen.category))
+        figures = ModelFigures(snapshot, run_id, chosen, summary)
+        figures.card()
+        figures.all_models()
+
+
+def fit(snapshot: Snapshot, fitting: Fitting[ModelsChoice], run_id: str) -> Offered:
+    """Drop what the run does not have from the choice."""
+    cube = warehouse.score_cube(snapshot, run_id)
+    categories = tuple(sorted(set(cube.categories)))
+    fitting.many("category", categories, "not among the RM-test prompts")
+    fitting.one("reward_model", cube.reward_models, "no such reward model")
+    shown = fitting.chosen.reward_model or cube.reward_models[0]
+    fitting.one("golden", [name for name in cube.reward_models if name != shown], "no other reward model of that name")
+    return cube.reward_models, categories
+
+
+def choose(page: Page[ModelsChoice, Offered]) -> None:
+    """The controls of the page, below the run."""
+    chosen, (names, categories) = page.chosen, page.offered
+    st.selectbox(
+        "Reward model",
+        names,
+        help="Its card is shown, and it stands out in the figures.",
+        **page_state.bound(chosen, "reward_model", chosen.reward_model or names[0], resets=("golden",)),
+    )
+    page_state.several(
+        "Categories",
+        chosen,
+        "category",
+        categories,
+        help_text="RewardBench categories of the RM-test prompts that are used. None chosen: all.",
+    )

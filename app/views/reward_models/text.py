@@ -11,8 +11,8 @@ from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import Estimate
 
-IMPORTED = "Its scores were made elsewhere and imported; how it was trained is not recorded."
-LENGTH_BIAS = "Share of its training labels replaced by: the longer response is chosen."
+IMPORTED = "Its scores were computed elsewhere and imported; how it was trained is not recorded."
+NO_ORDER = "there is no order to be right about"
 
 _LAYERS = {0: "head only", -1: "all layers"}
 
@@ -31,22 +31,46 @@ def what_is_shown(run_id: str, cube: ScoreCube, categories: Sequence[str]) -> st
     )
 
 
-def undefined(found: ModelEstimates, names: Sequence[str], what: str) -> str:
-    """What was left out of a figure of each reward model; empty if nothing was."""
-    nothing = [name for name, estimate in zip(names, found.estimates, strict=True) if estimate.value is None]
-    some = sum(found.undefined) - found.prompts * len(nothing)
+def training_facts(row: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
+    """How a reward model was trained: label, value and help of each fact."""
+    flipped = "" if row["flipped_pairs"] is None else f" ({row['flipped_pairs']:,})"
+    facts = [
+        ("Kind", row["kind"], "How it differs from the other reward models."),
+        ("Labels flipped", percent(row["flip_rate"]) + flipped, None),
+        ("Training pairs", f"{row['train_pairs']:,}", None),
+        ("Trained", layers(row["trainable_layers"]), None),
+        ("Seed", str(row["seed"]), "Decides its initial weights, which labels are flipped and the order of batches."),
+    ]
+    if row.get("length_bias"):
+        about = "Share of its training labels that prefer the longer response, whatever was preferred."
+        facts.append(("Length bias", number(row["length_bias"]), about))
+    return [*facts, ("Validation accuracy", number(row["validation_accuracy"]), None)]
+
+
+def score_figures(variance: Estimate, length: Estimate, cube: ScoreCube) -> str:
+    """What the scores of one reward model say, in a sentence."""
+    return (
+        f"Reward variance {estimate(variance)}; length correlation {estimate(length)}, both with 95% intervals over "
+        f"{count(cube.scores_MPR.shape[1], 'prompt')}."
+    )
+
+
+def undefined(result: ModelEstimates, names: Sequence[str], what: str) -> str:
+    """What is missing from a figure of each reward model; empty if nothing is."""
+    nothing = [name for name, estimate in zip(names, result.estimates, strict=True) if estimate.value is None]
+    some = sum(result.undefined) - result.prompts * len(nothing)
     parts = []
     if nothing:
         shown = ", ".join(escape(name) for name in nothing[:3]) + (" and others" if len(nothing) > 3 else "")
         parts.append(f"{what} is undefined for {shown}")
     if some:
-        parts.append(f"{count(some, 'value')} of a reward model on a prompt undefined, of weight 0")
+        parts.append(f"{count(some, '(reward model, prompt) value')} undefined and ignored")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def added(row: Mapping[str, Any], origin: str, pairs: int) -> str:
-    """How a reward model that was made elsewhere came into the run, and its validation accuracy."""
+    """Where a reward model that was trained elsewhere comes from, and its validation accuracy."""
     what = "The Hugging Face model" if row["kind"] == "model" else "The reward server at"
     return (
         f"{what} {escape(origin)}, added to the run, which did not train it; PPO against it is not run. "
@@ -59,39 +83,26 @@ def layers(trainable_layers: int) -> str:
     return _LAYERS.get(trainable_layers, f"top {count(trainable_layers, 'layer')}")
 
 
-def labels_flipped(row: Mapping[str, Any]) -> str:
-    """Share of training labels flipped, and how many that were where it is known."""
-    flipped = row["flipped_pairs"]
-    return percent(row["flip_rate"]) + ("" if flipped is None else f" ({flipped:,})")
-
-
 def validation(row: Mapping[str, Any], pairs: int) -> str:
     """Where the interval of the validation accuracy comes from."""
     if not pairs:
-        return "no interval: the validation pairs were not kept"
+        return "no interval, as the validation pairs were not stored"
     return (
-        f"95% interval {interval(row['validation_low'], row['validation_high'])}, Wilson's, of "
-        f"{count(pairs, 'validation pair')} taken as independent"
+        f"95% interval {interval(row['validation_low'], row['validation_high'])} (Wilson, "
+        f"{count(pairs, 'validation pair')} taken as independent)"
     )
 
 
-def estimate(found: Estimate) -> str:
+def estimate(result: Estimate) -> str:
     """`0.42 (0.31 to 0.52)`, or `undefined`."""
-    if found.value is None:
-        return number(None)
-    return f"{number(found.value)} ({interval(found.low, found.high)})"
+    return number(result.value) + ("" if result.value is None else f" ({interval(result.low, result.high)})")
 
 
-def reliability_note(found: Reliability, golden: str, proxy: str) -> str:
-    """What a reliability diagram is of, and its summary."""
-    ties = f"; {count(found.golden_ties, 'pair')} tied by the golden left out" if found.golden_ties else ""
+def reliability_note(result: Reliability, golden: str, proxy: str) -> str:
+    """What a reliability diagram shows, and its summary."""
+    ties = f"; {count(result.golden_ties, 'pair')} tied by the golden left out" if result.golden_ties else ""
     return (
         f"Pairs of responses as **{escape(golden)}** orders them, and how sure **{escape(proxy)}** is of its order. "
-        f"Over {count(found.pairs, 'golden-ordered pair')} of RM-test responses{ties}. "
-        f"Expected calibration error {estimate(found.error)}, resampling prompts."
+        f"Over {count(result.pairs, 'golden-ordered pair')} of RM-test responses{ties}. "
+        f"Expected calibration error {estimate(result.error)}, resampling prompts."
     )
-
-
-def too_many(shown: int, of: int) -> str:
-    """Why a figure leaves reward models out."""
-    return f"The first {shown:,} of {of:,} reward models by name, so that cells stay large enough to tell apart."

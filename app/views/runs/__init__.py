@@ -1,1 +1,1 @@
-"""app.views.runs.page."""
+"""The Runs page."""

@@ -89,7 +89,7 @@ def test_scores_that_say_nothing_are_said_to(tmp_path: Path, open_view: OpenPage
 def test_a_hundred_reward_models_keep_the_page_readable(tmp_path: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, publish(tmp_path, Study(reward_models=100, prompts=2, samples=2, responses=4)))
     assert not page.exception
-    assert "The first 60 of 100 reward models" in said(page)
+    assert "pairs of the first 60 of 100 reward models" in said(page)
     assert len(page.dataframe[0].value) == 100
 
 
