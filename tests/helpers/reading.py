@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block
 
 
-def said(page: AppTest) -> str:
-    """All text of the page that is not a control."""
+def said(page: AppTest | Block) -> str:
+    """All text of the page, or of a part of it such as `page.main`, that is not a control."""
     kinds = (page.title, page.subheader, page.markdown, page.caption, page.info, page.warning)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 

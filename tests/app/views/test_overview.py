@@ -79,7 +79,7 @@ def test_without_ppo_there_is_one_panel(without_ppo_home: Path, open_view: OpenP
     page = open_view(VIEW, without_ppo_home)
     assert not page.exception
     assert charts(page) == 2
-    assert "PPO" not in said(page)
+    assert "PPO" not in said(page.main)
 
 
 @pytest.mark.parametrize(
