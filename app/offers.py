@@ -1,6 +1,6 @@
-"""What a run offers, and a choice held against it.
+"""What a run offers, and how a choice is fitted to it.
 
-What the run cannot give is replaced by the default, with a note each; nothing raises.
+What the run does not offer is replaced by the default, with a note each; nothing raises.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ MOST_SEED = 2**31 - 1
 
 
 class Fitting(Generic[Chosen]):
-    """A choice being held against what a run offers: `chosen` so far, `notes` on what was left out."""
+    """A choice while it is fitted to what a run offers: `chosen` so far, `notes` on what was left out."""
 
     def __init__(self, chosen: Chosen) -> None:
         self.chosen = chosen
         self.notes: list[str] = []
 
-    def one(self, field: str, allowed: Collection[object], why: str) -> None:
-        """Keep a single value if it is allowed; else the default, with a note."""
+    def allow(self, field: str, allowed: Collection[object], why: str) -> None:
+        """Keep a value if it is allowed; otherwise set the default, with a note."""
         value = getattr(self.chosen, field)
         if value not in allowed and value != self._default(field):
             self.drop(field, why)
 
-    def many(self, field: str, allowed: Collection[object], why: str) -> None:
-        """Keep those of several values that are allowed."""
+    def allow_each(self, field: str, allowed: Collection[object], why: str) -> None:
+        """Keep the allowed ones of several values."""
         values = getattr(self.chosen, field)
         for value in values:
             if value not in allowed:
                 self._note(field, value, why)
         self.change(**{field: tuple(value for value in values if value in allowed)})
 
-    def between(self, field: str, least: float, most: float) -> None:
-        """Keep a number within its bounds; else the default. NaN is within none."""
+    def limit(self, field: str, least: float, most: float) -> None:
+        """Keep a number within its bounds; otherwise, also for NaN, set the default."""
         value = getattr(self.chosen, field)
         if value is not None and not least <= value <= most:
             self.drop(field, f"from {least:g} to {most:g}")
 
     def drop(self, field: str, why: str) -> None:
-        """Put the default in the place of a value."""
+        """Replace a value by the default, with a note."""
         self._note(field, getattr(self.chosen, field), why)
         self.change(**{field: self._default(field)})
 
@@ -67,12 +67,12 @@ class Fitting(Generic[Chosen]):
 
 @dataclass(frozen=True)
 class Options:
-    """What one run offers, on the responses of the sources that are chosen.
+    """What one run offers, on the responses of the chosen sources.
 
     `subsets` maps each RM-test category to its subsets, `sizes` each (category, subset) to its number of prompts,
-    `strengths` each optimiser to its, `kl` each optimiser whose KL is known to how far its policies get, in nats: the
-    least of them, and the farthest. `sources` are whose responses can be chosen; `paraphrases`, whether the chosen
-    ones answered paraphrases too.
+    `strengths` each optimiser to its strengths, `kl` each optimiser whose KL is known to the range of what its policies
+    reach, in nats. `sources` are the policies whose responses can be chosen; `paraphrases` is whether all chosen ones
+    answered paraphrases too.
     """
 
     run: str
@@ -88,11 +88,11 @@ class Options:
     paraphrases: bool = False
 
     def subsets_of(self, categories: Sequence[str]) -> tuple[str, ...]:
-        """Subsets of the categories, or of all if there are none."""
+        """Subsets of these categories (none: of all)."""
         return tuple(subset for name in categories or self.subsets for subset in self.subsets.get(name, ()))
 
     def prompts_of(self, categories: Sequence[str], subsets: Sequence[str]) -> int:
-        """How many RM-test prompts are in these categories and subsets; in all, of what is left empty."""
+        """Number of RM-test prompts in these categories and subsets; empty means all."""
         return sum(
             size
             for (category, subset), size in self.sizes.items()
@@ -101,47 +101,47 @@ class Options:
 
 
 def fit_sources(fitting: Fitting[Selection], answered: Mapping[str, bool]) -> None:
-    """Leave the choice those sources of responses that the run has.
+    """Leave out of the choice the sources of responses that the run does not have.
 
-    `answered` maps each to whether it answered paraphrases too; without such answers there is no paraphrase share.
+    `answered` maps each source to whether it answered paraphrases too; if not, the paraphrase share is left out.
     """
-    fitting.many("sources", tuple(answered), "no such source of responses")
+    fitting.allow_each("sources", tuple(answered), "no such source of responses")
     if fitting.chosen.sources == (INITIAL,):
         fitting.change(sources=())
     if not all(answered[name] for name in fitting.chosen.sources or (INITIAL,)) and fitting.chosen.paraphrase:
         fitting.drop("paraphrase", "the chosen sources did not answer paraphrases")
-    fitting.between("paraphrase", 0.0, 1.0)
+    fitting.limit("paraphrase", 0.0, 1.0)
 
 
 def fit_options(fitting: Fitting[Selection], options: Options) -> None:
     """Leave out of the choice what the run does not offer."""
-    fitting.one("measure", options.measures, "no such measure")
-    fitting.many("categories", tuple(options.subsets), "not among the RM-test prompts")
-    fitting.many("subsets", options.subsets_of(fitting.chosen.categories), "not in the chosen categories")
-    fitting.one("responses", range(2, options.responses + 1), f"this run has 2 to {options.responses}")
+    fitting.allow("measure", options.measures, "no such measure")
+    fitting.allow_each("categories", tuple(options.subsets), "not among the RM-test prompts")
+    fitting.allow_each("subsets", options.subsets_of(fitting.chosen.categories), "not in the chosen categories")
+    fitting.allow("responses", range(2, options.responses + 1), f"this run has 2 to {options.responses}")
     _fit_size(fitting, options)
     _fit_bins(fitting, options)
     for name in ("noise", "plan_noise"):
-        fitting.between(name, 0.0, MOST_NOISE)
-    fitting.between("seed", 0, MOST_SEED)
-    fitting.one("optimizer", tuple(options.strengths), "not in this run")
+        fitting.limit(name, 0.0, MOST_NOISE)
+    fitting.limit("seed", 0, MOST_SEED)
+    fitting.allow("optimizer", tuple(options.strengths), "not in this run")
     if options.strengths and fitting.chosen.optimizer not in options.strengths:
         fitting.change(optimizer=next(iter(options.strengths)))
     strengths = options.strengths.get(fitting.chosen.optimizer, ())
-    fitting.one("strength", strengths, f"this run has {', '.join(f'{value:g}' for value in strengths)}")
+    fitting.allow("strength", strengths, f"this run has {', '.join(f'{value:g}' for value in strengths)}")
     _fit_kl(fitting, options)
-    fitting.many("rl_categories", options.rl_categories, "not among the RL-test prompts")
-    fitting.one("correlation", CORRELATIONS, "no such correlation")
-    fitting.one("level", LEVELS, "pooled or within")
-    fitting.one("cells", CELLS, "ndr or value")
-    fitting.one("study", STUDIES, "no such study")
-    fitting.one("golden", options.reward_models, "no such reward model")
+    fitting.allow_each("rl_categories", options.rl_categories, "not among the RL-test prompts")
+    fitting.allow("correlation", CORRELATIONS, "no such correlation")
+    fitting.allow("level", LEVELS, "pooled or within")
+    fitting.allow("cells", CELLS, "ndr or value")
+    fitting.allow("study", STUDIES, "no such study")
+    fitting.allow("golden", options.reward_models, "no such reward model")
     others = tuple(name for name in options.reward_models if name != fitting.chosen.golden)
-    fitting.one("proxy", others, "no such reward model beside the golden")
+    fitting.allow("proxy", others, "no such reward model beside the golden")
 
 
 def _fit_kl(fitting: Fitting[Selection], options: Options) -> None:
-    """A KL that some policy reaches, or a strength, not both."""
+    """Keep a KL that some policy reaches, or a strength, not both."""
     chosen = fitting.chosen
     if chosen.kl is None:
         return
@@ -155,26 +155,26 @@ def _fit_kl(fitting: Fitting[Selection], options: Options) -> None:
 
 
 def _fit_size(fitting: Fitting[Selection], options: Options) -> None:
-    """Number of prompts, or a budget of annotations: not both, and no more than there are."""
+    """Keep a number of prompts or a budget of annotations, not both, and within what the run has."""
     chosen = fitting.chosen
-    there = options.prompts_of(chosen.categories, chosen.subsets)
+    most = options.prompts_of(chosen.categories, chosen.subsets)
     responses = chosen.responses or options.responses
-    fitting.one("prompts", range(2, there + 1), f"there are {there} to draw from")
+    fitting.allow("prompts", range(2, most + 1), f"there are {most} to draw from")
     if fitting.chosen.prompts is not None and chosen.budget is not None:
         fitting.drop("budget", "prompts are set; leave one out")
-    fitting.between("budget", 2 * responses, there * responses)
-    fitting.between("plan_budget", 4, there * options.responses)
+    fitting.limit("budget", 2 * responses, most * responses)
+    fitting.limit("plan_budget", 4, most * options.responses)
 
 
 def _fit_bins(fitting: Fitting[Selection], options: Options) -> None:
-    """Bins of the golden order, and the two that pairs come from: both of them or none, the chosen one above."""
+    """Keep the rank bins, and the chosen and rejected bin only together and in this order."""
     responses = fitting.chosen.responses or options.responses
-    fitting.one("rank_bins", range(2, responses + 1), f"{responses} responses make 2 to {responses} bins")
+    fitting.allow("rank_bins", range(2, responses + 1), f"{responses} responses make 2 to {responses} bins")
     finest = finest_map(responses)
-    fitting.one("map_bins", range(2, finest + 1), f"2 to {finest}")
+    fitting.allow("map_bins", range(2, finest + 1), f"2 to {finest}")
     bins = fitting.chosen.rank_bins or 0
-    fitting.one("chosen_bin", range(2, bins + 1), f"from 2 to the number of rank bins, {bins or 'none'}")
-    fitting.one("rejected_bin", range(1, fitting.chosen.chosen_bin or 1), "below the chosen bin")
+    fitting.allow("chosen_bin", range(2, bins + 1), f"from 2 to the number of rank bins, {bins or 'none'}")
+    fitting.allow("rejected_bin", range(1, fitting.chosen.chosen_bin or 1), "below the chosen bin")
     if fitting.chosen.rejected_bin is None and fitting.chosen.chosen_bin is not None:
         fitting.drop("chosen_bin", "set the rejected bin too")
 

@@ -1,16 +1,15 @@
-"""What a user has chosen on a page: a frozen dataclass, and its form in the URL. Pure; no streamlit.
+"""What a user has chosen on a page: a frozen dataclass, and its form in the URL. No Streamlit here.
 
-A page is a choice from this module, what the run offers (`offers.py`), and widgets bound to the choice's fields
-(`components/page_state.py`). To give a page one more choice:
+A page consists of a choice from this module, what the run offers (`offers.py`), and widgets bound to the choice's
+fields (`components/page_state.py`). To add a choice to a page:
 
 1. add a field with its default to the page's dataclass below; the URL's parameter is its name, with `-` for `_`;
-2. in the page's `fit`, hold it against the run: `fitting.one("shown", (3, 10), "3 and 10 are offered")`;
+2. in the page's `fit`, check it against the run: `fitting.allow("shown", (3, 10), "3 and 10 are offered")`;
 3. draw a widget: `st.selectbox("Shown", (3, 10), **page_state.bound(chosen, "shown", chosen.shown))`.
 
-A field is a text, an `int`, a `float`, one of these or None, or a tuple of texts: a parameter given several times.
-Defaults are not written to the URL: the plain address shows the newest run, and a link keeps meaning the same choice
-when a default is computed again. What a link asks for and the page does not know is left out, with a note each;
-nothing here raises for a bad link.
+A field is a string, an `int`, a `float`, one of these or None, or a tuple of strings (a parameter given several times).
+Defaults are not written to the URL: the plain address shows the newest run. What a link asks for and the page does not
+know is left out, with a note each; nothing here raises for a bad link.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from warehouse.study import TestSet
 Query = Mapping[str, Sequence[str]]
 
 _SINGULAR = {"categories": "category", "subsets": "subset", "sources": "source", "rl_categories": "rl-category"}
-"""Parameters that are not called as their field is: each holds one of the field's values."""
+"""Parameters named differently from their field: each holds one of the field's values."""
 _FORMER_VALUES = {("cells", "error"): "value"}
-"""Values that links of earlier versions hold, by field, and what they are called today."""
+"""Values in links of earlier versions, by field, and their name today."""
 
 
 @dataclass(frozen=True)
 class PageChoice:
-    """What every page's choice has, and all that Overview has: the run; None is the newest."""
+    """The choice of every page, and the only one of Overview: the run; None is the newest."""
 
     run: str | None = None
 
@@ -41,7 +40,7 @@ Chosen = TypeVar("Chosen", bound=PageChoice)
 
 
 def from_query(kind: type[Chosen], query: Query) -> tuple[Chosen, list[str]]:
-    """The choice that a link spells out, and a note for each parameter that says nothing."""
+    """The choice in a link, and a note for each parameter that was left out."""
     field_of = {parameter(entry.name): entry for entry in fields(kind)}
     types = get_type_hints(kind)
     values_of: dict[str, Any] = {}
@@ -81,10 +80,10 @@ def parameter(field: str) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """Whose responses to the RM-test prompts are measured, and to which words.
+    """Whose responses to the RM-test prompts are measured, and in which form of the prompts.
 
     `names` are policies, or `ppo` for all of the last PPO step; none is the initial policy. A share `paraphrase` of the
-    prompts, drawn by `seed`, gives way to their paraphrases.
+    prompts, drawn with `seed`, is replaced by their paraphrases.
     """
 
     names: tuple[str, ...] = ()
@@ -103,7 +102,7 @@ class Policies:
 
 @dataclass(frozen=True)
 class Selection(PageChoice):
-    """Explore, Measures and Test sets. None, or an empty tuple, is "no choice made": the most, or all."""
+    """Explore, Measures and Test sets. None, or an empty tuple, means no choice: the most, or all."""
 
     measure: str = "accuracy"
     categories: tuple[str, ...] = ()
@@ -163,7 +162,7 @@ class Selection(PageChoice):
 
 @dataclass(frozen=True)
 class ModelsChoice(PageChoice):
-    """Reward models: categories of the RM-test prompts (none: all), the reward model looked at, and its golden."""
+    """Reward models: categories of the RM-test prompts (none: all), the reward model shown, and its golden."""
 
     category: tuple[str, ...] = ()
     reward_model: str | None = None
@@ -172,9 +171,9 @@ class ModelsChoice(PageChoice):
 
 @dataclass(frozen=True)
 class ResponsesChoice(PageChoice):
-    """Responses: which prompts are browsed (`split`, categories, subsets, text searched for) and what is looked at.
+    """Responses: which prompts are browsed (`split`, categories, subsets, text searched for) and what is shown of them.
 
-    `prompt` None is the first found, `policy` None the initial one, `reward_model` None the first with PPO checkpoints.
+    `prompt` None is the first match, `policy` None the initial one, `reward_model` None the first with PPO checkpoints.
     `sample` is 1-based.
     """
 
@@ -194,7 +193,7 @@ class ResponsesChoice(PageChoice):
 class OveroptimisationChoice(PageChoice):
     """Overoptimisation: golden and proxy (None: averaged over all), RL-test categories (none: all), PPO's KL penalty.
 
-    `shown` is how many examples of reward hacking are laid open, `metric` the figure of PPO's training that is drawn.
+    `shown` is the number of examples of reward hacking, `metric` the figure of PPO's training that is drawn.
     """
 
     golden: str | None = None
@@ -207,7 +206,7 @@ class OveroptimisationChoice(PageChoice):
 
 @dataclass(frozen=True)
 class RunsChoice(PageChoice):
-    """Runs: the two that are compared (None: the chosen or newest, and the newest other); `run` goes along alone."""
+    """Runs: the two that are compared (None: the chosen or newest run, and the newest other one)."""
 
     first: str | None = None
     second: str | None = None

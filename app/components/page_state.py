@@ -85,7 +85,7 @@ def restore(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chosen, Offered]) -
         asked = replace(st.session_state.get(_chosen_key(kind), kind()), run=st.session_state.get(_RUN))
     runs = warehouse.runs(snapshot)
     fitting = Fitting(asked)
-    fitting.one("run", runs["run_id"].to_list(), "not in the warehouse")
+    fitting.allow("run", runs["run_id"].to_list(), "not in the warehouse")
     run_id = fitting.chosen.run or runs["run_id"][0]
     offered = fit(snapshot, fitting, run_id)
     st.session_state[_chosen_key(kind)] = fitting.chosen

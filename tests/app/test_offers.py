@@ -63,7 +63,7 @@ def fitted(chosen: Selection, options: Options) -> tuple[Selection, list[str]]:
 
 def with_known_run(chosen: Selection, run_ids: list[str]) -> tuple[Selection, list[str]]:
     fitting = Fitting(chosen)
-    fitting.one("run", run_ids, "not in the warehouse")
+    fitting.allow("run", run_ids, "not in the warehouse")
     return fitting.chosen, fitting.notes
 
 

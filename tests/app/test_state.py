@@ -48,10 +48,10 @@ def test_what_a_link_cannot_mean_is_a_note_each() -> None:
 
 def test_fitting_keeps_what_is_on_offer_and_falls_back_to_the_default() -> None:
     fitting = Fitting(Example(category=("Chat", "Poetry"), reward_model="gone", step=9.0))
-    fitting.many("category", ("Chat",), "not here")
-    fitting.one("reward_model", ("flip-0.20",), "no such reward model")
-    fitting.one("step", (1.0, 2.0), "this run has 1, 2")
-    fitting.one("shown", (3, 10), "offered are 3, 10")
+    fitting.allow_each("category", ("Chat",), "not here")
+    fitting.allow("reward_model", ("flip-0.20",), "no such reward model")
+    fitting.allow("step", (1.0, 2.0), "this run has 1, 2")
+    fitting.allow("shown", (3, 10), "offered are 3, 10")
     assert fitting.chosen == Example(category=("Chat",))
     assert fitting.notes == [
         "category=Poetry (not here)",

@@ -67,14 +67,14 @@ def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: st
             penalty for optimizer in optimizers for penalty in curves.kl_coefficients(snapshot, run_id, optimizer)
         )
     )
-    fitting.one("golden", names, "no such reward model")
+    fitting.allow("golden", names, "no such reward model")
     others = [name for name in names if name != fitting.chosen.golden]
-    fitting.one("proxy", others, "no such reward model beside the golden")
-    fitting.many("rl_category", categories, "not among the RL-test prompts")
-    fitting.one("penalty", penalties, "no policy was trained with it")
+    fitting.allow("proxy", others, "no such reward model beside the golden")
+    fitting.allow_each("rl_category", categories, "not among the RL-test prompts")
+    fitting.allow("penalty", penalties, "no policy was trained with it")
     metrics = curves.ppo_curves(snapshot, run_id)["metric"].unique().to_list()
-    fitting.one("metric", metrics, "not recorded in this run")
-    fitting.one("shown", SHOWN, f"use one of {', '.join(map(str, SHOWN))}")
+    fitting.allow("metric", metrics, "not recorded in this run")
+    fitting.allow("shown", SHOWN, f"use one of {', '.join(map(str, SHOWN))}")
     return Offered(optimizers, names, categories, penalties)
 
 

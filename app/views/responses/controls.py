@@ -20,24 +20,24 @@ _LONGEST_SEARCH = 200
 
 def fit(snapshot: Snapshot, fitting: Fitting[ResponsesChoice], run_id: str) -> pl.DataFrame:
     """Hold the choice against the run; gives the prompts that it finds."""
-    fitting.one("split", tuple(text.SPLITS), "browsed are rl_test and rm_test")
+    fitting.allow("split", tuple(text.SPLITS), "browsed are rl_test and rm_test")
     every = data.search_prompts(snapshot, run_id, fitting.chosen.split, (), (), "")
-    fitting.many("category", every["category"].unique().to_list(), "not among these prompts")
-    fitting.many("subset", _subsets(every, fitting.chosen.category), "not in the chosen categories")
-    fitting.one("order", tuple(data.ORDERS), f"orders are {', '.join(data.ORDERS)}")
-    fitting.one("shown", SHOWN, f"offered are {', '.join(map(str, SHOWN))}")
+    fitting.allow_each("category", every["category"].unique().to_list(), "not among these prompts")
+    fitting.allow_each("subset", _subsets(every, fitting.chosen.category), "not in the chosen categories")
+    fitting.allow("order", tuple(data.ORDERS), f"orders are {', '.join(data.ORDERS)}")
+    fitting.allow("shown", SHOWN, f"offered are {', '.join(map(str, SHOWN))}")
     chosen = fitting.chosen
     found = data.search_prompts(
         snapshot, run_id, chosen.split, chosen.category, chosen.subset, chosen.search[:_LONGEST_SEARCH]
     )
-    fitting.one("prompt", found["prompt_id"].to_list(), "not among the prompts found")
+    fitting.allow("prompt", found["prompt_id"].to_list(), "not among the prompts found")
     if not found.is_empty():
         answered = data.answered_by(snapshot, run_id, prompt_of(fitting.chosen, found))
         models = data.ppo_reward_models(answered)
-        fitting.one("policy", answered["policy_id"].to_list(), "did not answer this prompt")
-        fitting.one("reward_model", models, "no PPO checkpoint against it answered this prompt")
+        fitting.allow("policy", answered["policy_id"].to_list(), "did not answer this prompt")
+        fitting.allow("reward_model", models, "no PPO checkpoint against it answered this prompt")
         most = data.most_samples(answered)
-        fitting.one("sample", range(1, most + 1), f"checkpoints have samples 1 to {most}")
+        fitting.allow("sample", range(1, most + 1), f"checkpoints have samples 1 to {most}")
     return found
 
 

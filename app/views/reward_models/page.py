@@ -38,10 +38,12 @@ def fit(snapshot: Snapshot, fitting: Fitting[ModelsChoice], run_id: str) -> Offe
     """Drop what the run does not have from the choice."""
     cube = warehouse.score_cube(snapshot, run_id)
     categories = tuple(sorted(set(cube.categories)))
-    fitting.many("category", categories, "not among the RM-test prompts")
-    fitting.one("reward_model", cube.reward_models, "no such reward model")
+    fitting.allow_each("category", categories, "not among the RM-test prompts")
+    fitting.allow("reward_model", cube.reward_models, "no such reward model")
     shown = fitting.chosen.reward_model or cube.reward_models[0]
-    fitting.one("golden", [name for name in cube.reward_models if name != shown], "no other reward model of that name")
+    fitting.allow(
+        "golden", [name for name in cube.reward_models if name != shown], "no other reward model of that name"
+    )
     return cube.reward_models, categories
 
 

@@ -21,7 +21,7 @@ def fit(snapshot: Snapshot, fitting: Fitting[RunsChoice], _: str) -> None:
     """Hold the choice against the runs that are published."""
     runs = warehouse.runs(snapshot)["run_id"].to_list()
     for field in ("first", "second"):
-        fitting.one(field, runs, "not in the warehouse")
+        fitting.allow(field, runs, "not in the warehouse")
 
 
 def show(snapshot: Snapshot, chosen: RunsChoice) -> None:
