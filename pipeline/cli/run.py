@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipeline import flow, runs
 from pipeline.backends.openrlhf.launch import require_engine
-from pipeline.backends.ray.options import EngineOptions, add_options, opened
+from pipeline.backends.ray.engine import opened
+from pipeline.backends.ray.options import EngineOptions, add_options
 from pipeline.cli import Command
 from pipeline.config import load_profile, profile_names
 from pipeline.cost import command as plan_command

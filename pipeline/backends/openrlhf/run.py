@@ -1,16 +1,15 @@
-"""Stage 9 by OpenRLHF: a process of its own trains each policy, its checkpoints answer and are scored as our own PPO's.
+"""Stage 9 by OpenRLHF: a separate process trains each policy; the run samples and scores its checkpoints.
 
-A policy is made in three steps: its process trains it, which says in the curve how far it is; every checkpoint that it
-left whole is sampled and scored; the last one is kept and the rest removed. A process that fails, hangs or leaves no
-checkpoint ends that policy alone: its row in `ppo_run` says why, and `righttree resume --retry` makes it again. A
-stopped run goes on with the policy that it was at, from OpenRLHF's own last checkpoint; what trained to its end is not
-trained again.
+A policy is made in three steps: its process trains it, and its figures go into the curve; every complete checkpoint is
+sampled and scored; the last one is kept and the rest removed. A process that fails, hangs or leaves no checkpoint ends
+only that policy: its row in `ppo_run` says why, and `righttree resume --retry` trains it again. A stopped run resumes
+with the policy that it was training, from OpenRLHF's own last checkpoint; a policy whose training ended is not trained
+again.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from dataclasses import asdict, dataclass
@@ -19,27 +18,29 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.backends.openrlhf.arguments import Places, train_ppo_arguments
-from pipeline.backends.openrlhf.checkpoints import checkpoint_of
-from pipeline.backends.openrlhf.files import checkpoint_folder, drop_broken_states, prompts_file, reward_folder
+from pipeline.backends.openrlhf.checkpoints import checkpoint_folder, checkpoint_of, drop_broken_states
 from pipeline.backends.openrlhf.launch import Launch, launch
-from pipeline.backends.openrlhf.log import Step, error_in, plain, step_in
+from pipeline.backends.openrlhf.log import Diverged, Listener
 from pipeline.backends.openrlhf.trainer import Hung, train
 from pipeline.config import PPOSettings
 from pipeline.context import Context, StageResult
+from pipeline.errors import InvalidConfig
 from pipeline.runs import RunDirectory
 from pipeline.runs.live_curve import LiveCurve
 from pipeline.scoring.scorer import Scorer
-from pipeline.stages.checkpoints import STAGE, Job, complete
+from pipeline.scoring.texts import of_pairs
+from pipeline.stages.checkpoints import STAGE, Job, complete, rollout_prompts
 
 TRAINING = ".training"
-"""Folder of what is being trained, in the stage's own."""
+"""Folder of the policy that is being trained, in the stage's own."""
 _ENDED = "ended.json"
-_WATCHED = ("reward", "policy_loss", "value_loss")
+_TRIED_PAIRS = 50
+"""Pairs on which the reward model that OpenRLHF gets is compared with the run's."""
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "true"}
 
 
 def run(context: Context, settings: PPOSettings, todo: list[Job]) -> StageResult:
-    """Make the policies that are missing, one after the other: each has all GPUs."""
+    """Train the missing policies one after the other: each uses all GPUs."""
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
     total = len(todo) * settings.steps
     context.progress.plan(total, "steps of OpenRLHF", total - len(missing) * settings.steps)
@@ -54,7 +55,7 @@ def run(context: Context, settings: PPOSettings, todo: list[Job]) -> StageResult
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: after so many steps, and why, if before its time."""
+    """How a policy's training ended, and why if it did not finish."""
 
     state: str
     steps_done: int
@@ -71,7 +72,7 @@ def _make(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch) -
     else:
         context.progress.advance(settings.steps)
     ended = _judged(context, settings, job, ended, curve)
-    weights = _kept(run, settings, job) if ended.state == "finished" else None
+    weights = _store_policy(run, settings, job) if ended.state == "finished" else None
     points = curve.frame().unique(["metric", "step"], keep="last", maintain_order=True)
     run.write_part("training_curve", STAGE, job.unit, points)
     first = {row["metric"]: row["value"] for row in points.filter(step=0).iter_rows(named=True)}
@@ -106,11 +107,11 @@ def _trained(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch
     from pipeline.models.language_model import model_source
 
     run, folder = context.run, context.run.work_path(STAGE, TRAINING, job.unit)
-    reward = reward_folder(context, job.reward_model_id, run.work_path(STAGE, TRAINING, "rewards", job.reward_model_id))
+    reward = _reward_folder(context, job.reward_model_id)
     places = Places(
         actor=model_source(context.config.policy.model),
         reward=str(reward.absolute()),
-        prompts=prompts_file(context, settings, folder / "prompts.jsonl"),
+        prompts=_prompts_file(context, settings, folder / "prompts.jsonl"),
         checkpoints=folder / "checkpoints",
         critic=str(reward.absolute()) if job.algorithm == "ppo" else None,
     )
@@ -123,81 +124,74 @@ def _trained(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch
     drop_broken_states(places.checkpoints)
     context.release()
     log = run.work_path(STAGE, f"{job.unit}.log")
-    context.progress.say(f"{job.ppo_id}: OpenRLHF trains it, its log is {log}")
-    heard = _Heard(context, settings.steps, curve)
+    context.progress.say(f"{job.ppo_id}: OpenRLHF trains it; its log is {log}")
+    listener = Listener(curve, context.progress, settings.steps)
+    state, reason = "failed", None
     try:
-        code = train(
-            command, log, settings.openrlhf.silence_limit_s, heard.line, environment=_ENVIRONMENT, at_end=at_end
-        )
-        ended = heard.ended(code)
-    except Hung as hung:
-        ended = Ended("failed", heard.steps, f"OpenRLHF hung and was ended: {hung}; {log.name} has its last words")
-    except _Diverged as diverged:
-        ended = Ended("diverged", heard.steps, str(diverged))
-    context.progress.advance(settings.steps - heard.counted)
-    if ended.reason:
-        context.progress.say(f"{job.ppo_id}: {ended.state}, {ended.reason}; the others go on")
-    return ended
-
-
-class _Diverged(Exception):
-    """A figure that is no number."""
-
-
-@dataclass
-class _Heard:
-    """What a process has said: its steps go into the curve and the progress, its last errors are kept."""
-
-    context: Context
-    wanted: int
-    curve: LiveCurve
-    steps: int = 0
-    counted: int = 0
-    _begun: bool = False
-    _error: str | None = None
-    _last: str = "it printed nothing"
-
-    def __post_init__(self) -> None:
-        steps = self.curve.frame()["step"]
-        self.steps = int(steps.max()) + 1 if len(steps) else 0  # type: ignore[arg-type]
-
-    def line(self, text: str) -> None:
-        step = step_in(text)
-        if step is not None:
-            self._add(step)
-        elif plain(text):
-            self._error = error_in(text) or self._error
-            self._last = plain(text)
-
-    def _add(self, step: Step) -> None:
-        if not self._begun:
-            self.curve.begin(step.number - 1)  # what a stopped process had said of this step and later ones
-            self._begun = True
-        finite = {name: value for name, value in step.figures.items() if math.isfinite(value)}
-        self.curve.add(step.number - 1, finite)
-        self.steps = step.number
-        new = max(0, min(step.number, self.wanted) - self.counted)
-        self.counted += new
-        self.context.progress.advance(new)
-        wrong = next((name for name in _WATCHED if name in step.figures and name not in finite), None)
-        if wrong is not None:
-            raise _Diverged(f"{wrong} is {step.figures[wrong]} in step {step.number}")
-
-    def ended(self, code: int) -> Ended:
+        silence_limit_s = settings.openrlhf.silence_limit_s
+        code = train(command, log, silence_limit_s, listener.line, environment=_ENVIRONMENT, at_end=at_end)
         if code == 0:
-            return Ended("finished", self.steps)
-        return Ended("failed", self.steps, f"OpenRLHF ended with exit code {code}: {self._error or self._last:.300}")
+            state = "finished"
+        else:
+            reason = f"OpenRLHF ended with exit code {code}: {listener.last_words:.300}"
+    except Hung as hung:
+        reason = f"OpenRLHF hung and was ended: {hung}; its last output is in {log.name}"
+    except Diverged as diverged:
+        state, reason = "diverged", str(diverged)
+    context.progress.advance(settings.steps - listener.advanced)
+    if reason:
+        context.progress.say(f"{job.ppo_id}: {state}, {reason}; the others go on")
+    return Ended(state, listener.steps_done, reason)
+
+
+def _reward_folder(context: Context, reward_model_id: str) -> Path:
+    """The reward model as a bfloat16 sequence classifier with a head `score`; written once, whole or not at all."""
+    folder = context.run.work_path(STAGE, TRAINING, "rewards", reward_model_id)
+    if folder.exists():
+        return folder
+    from pipeline.models.sequence_classification import save
+
+    texts = of_pairs(context.run.read("preference").head(_TRIED_PAIRS))
+    reward_model = Scorer(context).reward_model(reward_model_id)
+
+    def write(draft: Path) -> None:
+        draft.mkdir()
+        save(context.base_model, reward_model, draft, "bfloat16", texts)
+
+    context.run.write_atomically(folder, write)
+    return folder
+
+
+def _prompts_file(context: Context, settings: PPOSettings, path: Path) -> Path:
+    """JSONL with one prompt per line, step after step, without those that OpenRLHF would truncate.
+
+    Raises InvalidConfig if none is short enough.
+    """
+    texts = context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
+    longest = settings.openrlhf.max_prompt_tokens
+    short = [text for text in texts if len(context.base_model.prompt_ids(text)) <= longest]
+    if not short:
+        raise InvalidConfig(f"ppo.openrlhf.max_prompt_tokens is {longest}; every training prompt is longer: raise it")
+    if len(short) < len(texts):
+        context.progress.say(f"{len(texts) - len(short)} training prompts of more than {longest} tokens are left out")
+    lines = [
+        json.dumps({"prompt": text})
+        for step in range(settings.steps)
+        for text in rollout_prompts(context, short, settings, step)
+    ]
+    context.run.write_atomically(path, lambda file: file.write_text("\n".join(lines) + "\n", encoding="utf-8"))
+    return path
 
 
 def _judged(context: Context, settings: PPOSettings, job: Job, ended: Ended, curve: LiveCurve) -> Ended:
-    """Sample and score the checkpoints that are whole and not judged yet; of one that should be there, say so."""
+    """Sample and score the complete checkpoints that are not judged yet; a missing one makes the policy failed."""
     checkpoints = context.run.work_path(STAGE, TRAINING, job.unit, "checkpoints")
     scorer: Scorer | None = None
     for step in settings.checkpoints:
         folder = checkpoint_folder(checkpoints, step, settings.steps)
         if folder is None:
             if ended.state == "finished":
-                ended = Ended("failed", ended.steps_done, f"OpenRLHF left no whole checkpoint of step {step}")
+                ended = Ended("failed", ended.steps_done, f"OpenRLHF left no complete checkpoint of step {step}")
                 context.progress.say(f"{job.ppo_id}: {ended.state}, {ended.reason}; the others go on")
             continue
         if context.run.has_part("policy", STAGE, job.unit_at(step)):
@@ -208,8 +202,8 @@ def _judged(context: Context, settings: PPOSettings, job: Job, ended: Ended, cur
     return ended
 
 
-def _kept(run: RunDirectory, settings: PPOSettings, job: Job) -> Path:
-    """Move the last policy to where it stays."""
+def _store_policy(run: RunDirectory, settings: PPOSettings, job: Job) -> Path:
+    """Move the last checkpoint to its final place."""
     target = run.work_path(STAGE, job.unit)
     last = checkpoint_folder(run.work_path(STAGE, TRAINING, job.unit, "checkpoints"), settings.steps, settings.steps)
     if last is not None:

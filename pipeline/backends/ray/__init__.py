@@ -1,1 +1,1 @@
-"""Parts of stages as tasks of Ray: `options` ask for it, `engine` hands out, `task` makes; `submitted` starts runs."""
+"""Parts of stages as tasks of a Ray cluster, and whole runs as its jobs."""

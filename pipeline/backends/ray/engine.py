@@ -1,7 +1,7 @@
-"""The run's own process on a Ray cluster: it hands out the missing parts of a stage as tasks and waits for them.
+"""The engine in the run's own process that has Ray tasks make the missing parts of a stage.
 
-It alone holds the run's lock, keeps progress, markers and log, and publishes; tasks only write parts. A task whose
-worker or node dies is begun again elsewhere; whoever makes a part makes the same rows.
+Only this process holds the run's lock, writes progress, markers and log, and publishes; tasks only write parts. A task
+whose worker or node dies is restarted elsewhere; a part has the same rows wherever it is made.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.backends.ray.options import EngineOptions, Resources, passed_on
+from pipeline.backends.ray.dispatch import Dispatcher
+from pipeline.backends.ray.options import EngineOptions, passed_on
 from pipeline.backends.ray.storage import Store, files_of
-from pipeline.backends.ray.task import Job, Relay
-from pipeline.backends.ray.tasks import Tasks
-from pipeline.context import Context, Plan, StageResult
+from pipeline.backends.ray.worker import Job, Relay
+from pipeline.context import Context, Engine, Plan, StageResult, make_here
 from pipeline.errors import PipelineError
 from pipeline.machine import sleep_while_waiting
 from pipeline.provenance import code_version
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone; read when ray is imported
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when ray is imported
 
 _ANSWER_S = 10.0
-_STORE_BYTES = 100 * 2**20  # tasks give back nothing but a line
+_STORE_BYTES = 100 * 2**20  # tasks return only a line
 
 
 class RayEngine:
-    """Makes parts by tasks; Ray is started, or the cluster connected to, when the first stage asks for it."""
+    """Has tasks make the parts; Ray is started, or the cluster connected to, when the first stage needs it."""
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
@@ -48,15 +48,16 @@ class RayEngine:
             stage = plan.__module__.rpartition(".")[2]
             self._open(context)
             job = self._job(context, plan)
-            Tasks(stage, context, parts, self._resources(stage, context), job, self._store).make()
+            resources = self._resources(stage, context)
+            Dispatcher(stage, context, parts, resources=resources, job=job, store=self._store).make()
         return StageResult(parts.total, parts.unit, "ray")
 
     def close(self) -> None:
-        """Let go of the cluster; what was started on this machine ends."""
+        """Disconnect from the cluster; a Ray that was started on this machine ends."""
         if self._relay is not None:
             import ray
 
-            with _handler_kept(signal.SIGTERM):
+            with _signal_handler_restored(signal.SIGTERM):
                 ray.shutdown()
             self._relay = None
         if self._store is not None:
@@ -76,7 +77,7 @@ class RayEngine:
             {"include_dashboard": False, "object_store_memory": _STORE_BYTES} if address == "local" else {}
         )
         sleep_while_waiting()
-        with _handler_kept(signal.SIGTERM):
+        with _signal_handler_restored(signal.SIGTERM):
             try:
                 _check_answers(address)
                 ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **started)
@@ -108,42 +109,54 @@ class RayEngine:
         )
 
     def _resources(self, stage: str, context: Context) -> Mapping[str, float]:
-        """What a task of the stage asks for, by Ray's names."""
+        """The resources of a task of the stage, by Ray's names."""
         import ray
 
         most = max((node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]), default=1.0)
         processes = context.config.reward_models.processes if stage == "reward_models" else 1
         cpus = min((context.config.threads or 1) * processes, most)
-        default = Resources(cpus=cpus, gpus=float(processes if "GPU" in ray.cluster_resources() else 0))
-        wanted = self._options.resources(stage).over(default)
-        found = {"CPU": wanted.cpus, "GPU": wanted.gpus, "memory": wanted.memory_bytes}
-        return {name: amount for name, amount in found.items() if amount}
+        default = {"CPU": cpus, "GPU": float(processes if "GPU" in ray.cluster_resources() else 0)}
+        resources = default | dict(self._options.resources(stage))
+        return {name: amount for name, amount in resources.items() if amount}
+
+
+@contextmanager
+def opened(options: EngineOptions) -> Iterator[Engine]:
+    """The chosen engine, closed at the end."""
+    if options.name == "local":
+        yield make_here
+        return
+    engine = RayEngine(options)
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 def _check_answers(address: str) -> None:
-    """Raise OSError where nobody listens: Ray itself would go on trying for minutes."""
+    """Raise OSError if nothing listens there: Ray itself would keep trying for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
 
 
 def _choose_authentication(address: str) -> None:
-    """Say how Ray is to tell who may use it, where the user has not: it depends on a file in the home folder otherwise.
+    """Set how Ray authenticates, unless the user did: by default that depends on a file in the home folder.
 
-    What is started on this machine asks for a token that nobody else has; a cluster, for the user's, if there is one.
+    A Ray that is started on this machine gets a secret token; for a cluster the user's token is used, if one exists.
     """
     if "RAY_AUTH_MODE" in os.environ:
         return
     if address == "local":
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     given = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    there = given or (Path.home() / ".ray" / "auth_token").exists()
-    os.environ["RAY_AUTH_MODE"] = "token" if there else "disabled"
+    has_token = given or (Path.home() / ".ray" / "auth_token").exists()
+    os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
 
 
 @contextmanager
-def _handler_kept(number: signal.Signals) -> Iterator[None]:
-    """Ray puts its own handler in place, which ends the process at once: a run that is cancelled says so first."""
+def _signal_handler_restored(number: signal.Signals) -> Iterator[None]:
+    """Undo Ray's own handler, which ends the process at once: a cancelled run has to record that first."""
     handler = signal.getsignal(number)
     try:
         yield

@@ -1,6 +1,6 @@
-"""Which engine makes a run's parts, and what a task asks of a machine: options of the command line, not of the run.
+"""Options of the command line that choose the engine for a run's parts, and what a task asks of a machine.
 
-They change no row, so they are no part of a run's settings: a run that Ray began may be resumed without it.
+They change no row, so they are not among a run's settings: a run that Ray started can be resumed without it.
 """
 
 from __future__ import annotations
@@ -9,42 +9,28 @@ import argparse
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Self
 
-from pipeline.context import Engine, make_here
 from pipeline.errors import InvalidConfig, PipelineError
 
 PARTED = ("train_responses", "features", "reward_models", "test_responses", "scores", "ppo")
-"""Stages that are made in parts; the others take seconds and stay where the run was started."""
+"""Stages that are made in parts; the others take seconds and run where the run was started."""
 
+_RAY_NAMES = {"cpus": "CPU", "gpus": "GPU", "memory": "memory"}
 _BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _AMOUNT = re.compile(r"\d{1,5}(\.\d+)?", re.ASCII)
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What one task asks for; None is the engine's choice. Up to one GPU may be a fraction, above that whole ones."""
-
-    cpus: float | None = None
-    gpus: float | None = None
-    memory_bytes: int | None = None
-
-    def over(self, others: Resources) -> Resources:
-        """These, and where there is none, the others'."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(others, **{name: value for name, value in given.items() if value is not None})
+_PASSED_ON = ("RIGHTTREE_CACHE", "HF_HOME", "HF_HUB_OFFLINE")
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """`address`: of a node of the cluster, `host:port`, or `auto`; None: that in RAY_ADDRESS, else this machine alone.
+    """`address`: `host:port` of a node of the cluster, or `auto`; None: RAY_ADDRESS, else Ray on this machine only.
 
-    `storage`: URL by which nodes exchange files that share no folder; None: they share the data folder. `tasks` are as
-    on the command line: `gpus=0.5`, `ppo:gpus=1,cpus=4,memory=40G`; later ones replace earlier.
+    `storage`: URL through which nodes exchange files if they do not share the data folder. `tasks` are written as on
+    the command line: `gpus=0.5`, `ppo:gpus=1,cpus=4,memory=40G`; later ones replace earlier ones.
     """
 
     name: str = "local"
@@ -54,7 +40,7 @@ class EngineOptions:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
-        """Raises InvalidConfig for options that do not fit, PipelineError where Ray is not installed."""
+        """Raises InvalidConfig for options that do not fit together, PipelineError if Ray is not installed."""
         options = cls.given(arguments)
         if options.name == "ray" and importlib.util.find_spec("ray") is None:
             raise PipelineError("--engine ray needs Ray, which is not installed: `pip install 'righttree[ray]'`")
@@ -62,12 +48,13 @@ class EngineOptions:
 
     @classmethod
     def given(cls, arguments: argparse.Namespace) -> Self:
-        """The options, for a run that is not started here. Raises InvalidConfig for those that do not fit."""
+        """The options, for a run that is not started here. Raises InvalidConfig for options that do not fit
+        together."""
         tasks = tuple(arguments.ray_tasks or ())
         options = cls(arguments.engine, arguments.ray_address, arguments.ray_storage, tasks)
         if options.name != "ray":
             if options != HERE:
-                raise InvalidConfig("options that begin with --ray are for --engine ray: add it, or leave them out")
+                raise InvalidConfig("options that begin with --ray need --engine ray: add it, or leave them out")
             return options
         if options.address and "://" in options.address:
             raise InvalidConfig(
@@ -84,44 +71,45 @@ class EngineOptions:
         given += [("--ray-task", task) for task in self.tasks]
         return ["--engine", self.name, *(word for option, value in given if value for word in (option, value))]
 
-    def resources(self, stage: str) -> Resources:
-        """What a task of a stage asks for. Raises InvalidConfig for an option that is none."""
-        every, own = Resources(), Resources()
+    def resources(self, stage: str) -> Mapping[str, float]:
+        """What a task of a stage asks for, by Ray's names `CPU`, `GPU` and `memory` (bytes).
+
+        Raises InvalidConfig for an option that is wrong.
+        """
+        for_all: dict[str, float] = {}
+        for_stage: dict[str, float] = {}
         for task in self.tasks:
-            name, colon, wanted = task.rpartition(":")
+            name, colon, amounts = task.rpartition(":")
             if colon and name not in PARTED:
-                raise InvalidConfig(f"--ray-task {task}: no stage {name!r} is made by tasks; there are {list(PARTED)}")
+                raise InvalidConfig(f"--ray-task {task}: no stage {name!r} is made by tasks; use one of {list(PARTED)}")
             if not colon:
-                every = _resources(task, wanted).over(every)
+                for_all |= _parse_resources(task, amounts)
             elif name == stage:
-                own = _resources(task, wanted).over(own)
-        return own.over(every)
-
-
-_PASSED_ON = ("RIGHTTREE_CACHE", "HF_HOME", "HF_HUB_OFFLINE")
+                for_stage |= _parse_resources(task, amounts)
+        return for_all | for_stage
 
 
 def passed_on() -> dict[str, str]:
-    """Of this process's environment, what the processes of a cluster get too: where models are."""
+    """Environment variables that the processes of a cluster get too: where models are."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 HERE = EngineOptions()
-"""The process that works on a run makes its parts, too."""
+"""The process that executes the run makes its parts itself."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of every command that works on a run."""
+    """Add the options of every command that executes a run."""
     parser.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="who makes the parts of the heavy stages: this process (default), or tasks of Ray; docs/cluster.md",
+        help="what makes the parts of the heavy stages: this process (default) or tasks of Ray; see docs/cluster.md",
     )
     parser.add_argument(
         "--ray-address",
         metavar="HOST:PORT",
-        help="a node of the Ray cluster, or auto (default: RAY_ADDRESS, else Ray on this machine alone)",
+        help="a node of the Ray cluster, or auto (default: RAY_ADDRESS, else Ray on this machine only)",
     )
     parser.add_argument(
         "--ray-storage",
@@ -134,56 +122,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="ray_tasks",
         action="append",
         metavar="[STAGE:]WHAT",
-        help="what a task asks for: cpus=2,gpus=0.5,memory=8G, of all stages or of one; may be repeated "
-        "(default: the profile's threads, or 1, as cpus, and a GPU where the cluster has any)",
+        help="resources of a task, for all stages or for one: cpus=2,gpus=0.5,memory=8G; may be repeated "
+        "(default: as many cpus as the profile's threads, or 1, and a GPU if the cluster has any)",
     )
 
 
-@contextmanager
-def opened(options: EngineOptions) -> Iterator[Engine]:
-    """The engine, as long as it is needed."""
-    if options.name == "local":
-        yield make_here
-        return
-    from pipeline.backends.ray.engine import RayEngine
-
-    engine = RayEngine(options)
-    try:
-        yield engine
-    finally:
-        engine.close()
-
-
-def _resources(task: str, wanted: str) -> Resources:
-    found = Resources()
-    for entry in wanted.split(","):
+def _parse_resources(task: str, amounts: str) -> dict[str, float]:
+    resources: dict[str, float] = {}
+    for entry in amounts.split(","):
         name, _, value = entry.partition("=")
         try:
-            if name == "memory":
-                found = replace(found, memory_bytes=_bytes(value))
-            elif name == "cpus":
-                found = replace(found, cpus=_amount(value))
-            elif name == "gpus":
-                found = replace(found, gpus=_amount(value))
-            else:
+            if name not in _RAY_NAMES:
                 raise ValueError(f"{name!r} is none of cpus, gpus and memory")
+            resources[_RAY_NAMES[name]] = _parse_bytes(value) if name == "memory" else _parse_amount(value)
         except ValueError as error:
             raise InvalidConfig(
                 f"--ray-task {task}: {error}; write it as cpus=2,gpus=0.5,memory=8G or ppo:gpus=1"
             ) from error
-    return found
+    return resources
 
 
-def _amount(text: str) -> float:
+def _parse_amount(text: str) -> float:
     if _AMOUNT.fullmatch(text) is None:
         raise ValueError(f"{text!r} is no amount")
     amount = float(text)
     if amount > 1 and amount != round(amount):
-        raise ValueError(f"{text!r}: above one, only whole ones can be had")
+        raise ValueError(f"{text!r} is above one and not a whole number, which Ray cannot give")
     return amount
 
 
-def _bytes(text: str) -> int:
+def _parse_bytes(text: str) -> int:
     match = _MEMORY.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no amount of memory")

@@ -21,7 +21,7 @@ import pytest
 from safetensors.torch import load_file
 
 from pipeline import flow, runs
-from pipeline.backends.openrlhf.files import checkpoint_folder, drop_broken_states, is_whole
+from pipeline.backends.openrlhf.checkpoints import checkpoint_folder, drop_broken_states, is_whole
 from pipeline.backends.openrlhf.launch import PYTHON, Launch, launch, require_engine
 from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidConfig, ModelUnavailable
@@ -180,7 +180,7 @@ def test_a_process_that_goes_wrong_ends_its_policy_alone(
         (f"rloo/{good}", "failed", 0, "OpenRLHF ended with exit code 1: RuntimeError: CUDA error: an illegal"),
         (f"rloo/{bad}", "failed", 0, "OpenRLHF hung and was ended: it printed nothing for 5 s"),
         (f"grpo/{good}", "diverged", 1, "policy_loss is nan in step 1"),
-        (f"grpo/{bad}", "failed", 0, "OpenRLHF left no whole checkpoint of step 2"),
+        (f"grpo/{bad}", "failed", 0, "OpenRLHF left no complete checkpoint of step 2"),
     ):
         row = ended[name]
         assert (row["state"], row["steps_done"], row["weights"]) == (state, steps, None), name

@@ -180,7 +180,7 @@ def test_a_run_that_loses_a_node_ends_with_the_rows_of_the_local_engine(
     said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     log = (run.path / "log.txt").read_text()
-    assert f"ppo {policy}: lost with its worker, begun again" in log, log
+    assert f"ppo {policy}: lost with its worker, restarted" in log, log
     assert_same_rows(home, "loses-a-node")
     assert list(run.path.rglob(".partial-*")) == []
     assert jobs.status(home, "loses-a-node").stages[-2].done == jobs.status(home, LOCAL).stages[-2].done
@@ -321,16 +321,15 @@ def test_a_run_waits_until_the_cluster_begins_with_it_and_can_be_taken_back(
 
 def test_options_of_a_stage_come_before_those_of_all() -> None:
     options = EngineOptions("ray", tasks=("cpus=2,memory=8G", "ppo:gpus=0.5,cpus=4", "ppo:gpus=1"))
-    ppo, scores = options.resources("ppo"), options.resources("scores")
-    assert (ppo.cpus, ppo.gpus, ppo.memory_bytes) == (4, 1, 8 * 2**30)
-    assert (scores.cpus, scores.gpus, scores.memory_bytes) == (2, None, 8 * 2**30)
+    assert options.resources("ppo") == {"CPU": 4, "GPU": 1, "memory": 8 * 2**30}
+    assert options.resources("scores") == {"CPU": 2, "memory": 8 * 2**30}
     assert options.arguments()[:4] == ["--engine", "ray", "--ray-task", "cpus=2,memory=8G"]
 
 
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("gpus=1.5", "'1.5': above one, only whole ones can be had"),
+        ("gpus=1.5", "'1.5' is above one and not a whole number"),
         ("gpus=-1", "'-1' is no amount"),
         ("memory=lots", "'lots' is no amount of memory"),
         ("disk=1", "'disk' is none of cpus, gpus and memory"),
@@ -345,5 +344,5 @@ def test_options_that_are_wrong_are_refused(task: str, message: str) -> None:
 def test_ray_options_without_ray_are_refused(tmp_path: Path) -> None:
     done = righttree_process("run", "--profile", "smoke", "--ray-address", "auto", home=tmp_path)
     assert done.returncode == 2
-    assert "options that begin with --ray are for --engine ray" in done.stderr
+    assert "options that begin with --ray need --engine ray" in done.stderr
     assert runs.run_ids(tmp_path) == []

@@ -1,4 +1,4 @@
-"""The tasks of one stage: handed out, waited for, begun again where they are lost, and cancelled if the run stops."""
+"""The tasks of one stage: handed out, waited for, restarted where they are lost, and cancelled if the run stops."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.backends.ray.storage import Store
-from pipeline.backends.ray.task import Job, Made, make
+from pipeline.backends.ray.worker import Job, TaskResult, make
 from pipeline.context import Context, Parts
 from pipeline.errors import PipelineError
 
 _POLL_S = 0.5
-_LOOK_S = 5.0
+_NODE_CHECK_S = 5.0
 _PATIENCE_S = 60.0
-"""How long tasks may wait for a node that died and was the only one to hold them."""
+"""How long tasks may wait for a node if the only one large enough has died."""
 _ATTEMPTS = 6
-"""At one part, before something is thought to be wrong with it and not with the nodes that it was lost on."""
+"""Attempts at a part before the part, and not the nodes it was lost on, is considered the cause."""
 _TASKS_PER_PLACE = 4
-"""A task on a GPU has a process of its own, which gives the GPU's memory back at its end: it makes several parts."""
+"""A task on a GPU has its own process, which frees the GPU's memory at its end; so it makes several parts."""
 
 
-class Tasks:
-    """Those of one stage, from the first that is handed out to the last that is done."""
+class Dispatcher:
+    """Hands out the missing parts of one stage and waits for them; `resources` of a task are by Ray's names."""
 
     def __init__(
         self,
-        name: str,
+        stage: str,
         context: Context,
         parts: Parts,
+        *,
         resources: Mapping[str, float],
         job: Job,
         store: Store | None,
     ) -> None:
-        self._name = name
+        self._stage = stage
         self._run, self._progress = context.run, context.progress
         self._parts = parts
         self._resources = resources
@@ -43,19 +44,19 @@ class Tasks:
         self._attempts: dict[Any, list[str]] = {name: [] for name in parts.missing}
 
     def make(self) -> None:
-        """Raises PipelineError for a part that cannot be made, and where no node can hold a task."""
+        """Make the parts. Raises PipelineError for a part that cannot be made, and if no node can hold a task."""
         import ray
 
-        self._check_there_is_room()
+        self._check_nodes()
         task = ray.remote(make).options(
-            name=f"{self._name} {self._run.run_id}",
+            name=f"{self._stage} {self._run.run_id}",
             num_cpus=self._resources.get("CPU", 0),
             num_gpus=self._resources.get("GPU", 0),
             memory=self._resources.get("memory"),
             max_retries=_ATTEMPTS - 1,
         )
-        told = ray.put(self._job)
-        pending = {task.remote(told, names): names for names in self._bundles()}
+        job = ray.put(self._job)
+        pending = {task.remote(job, names): names for names in self._bundles()}
         try:
             self._wait(pending)
         except BaseException:
@@ -77,25 +78,25 @@ class Tasks:
     def _wait(self, pending: dict[Any, list[Any]]) -> None:
         import ray
 
-        looked = room_seen = time.monotonic()
+        checked = fitted = time.monotonic()
         while pending:
             ready, _ = ray.wait(list(pending), timeout=_POLL_S)
             self._listen()
             for reference in ready:
                 self._finish(pending.pop(reference), reference)
-            if time.monotonic() - looked > _LOOK_S:
-                looked = time.monotonic()
+            if time.monotonic() - checked > _NODE_CHECK_S:
+                checked = time.monotonic()
                 if _too_small(self._resources) is None:
-                    room_seen = looked
-                elif looked - room_seen > _PATIENCE_S:
-                    self._check_there_is_room()
+                    fitted = checked
+                elif checked - fitted > _PATIENCE_S:
+                    self._check_nodes()
         self._listen()
 
     def _finish(self, names: list[Any], task: Any) -> None:
         import ray
 
         try:
-            made: Made = ray.get(task)
+            result: TaskResult = ray.get(task)
         except ray.exceptions.RayTaskError as error:
             cause = getattr(error, "cause", None)
             if isinstance(cause, Exception):
@@ -104,43 +105,43 @@ class Tasks:
         except ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[0]
             raise PipelineError(
-                f"stage {self._name}: {_named(names)} was lost with its worker {_ATTEMPTS} times ({reason:.200}): see "
-                "the logs of the nodes; with less --ray-task memory or more nodes, resume the run"
+                f"stage {self._stage}: {_named(names)} was lost with its worker {_ATTEMPTS} times ({reason:.200}): see "
+                "the nodes' logs, then resume the run with less --ray-task memory or more nodes"
             ) from error
-        if made.refused is not None:
-            raise PipelineError(made.refused)
+        if result.refused is not None:
+            raise PipelineError(result.refused)
         if self._store is not None:
-            self._store.get(self._run, made.files)
+            self._store.get(self._run, result.files)
         self._finished.update(names)
         for name in names:
             self._advance(name, self._parts.missing[name] - self._done[name])
 
     def _listen(self) -> None:
-        """Take in what tasks have told since."""
+        """Process the messages of tasks."""
         import ray
 
-        for name, attempt, count, message in ray.get(self._job.relay.take.remote()):
-            if message:
-                self._progress.say(message)
-            if name not in self._done or name in self._finished:  # what it told last may come later than its end
+        for name, attempt, count, line in ray.get(self._job.relay.take.remote()):
+            if line:
+                self._progress.say(line)
+            if name not in self._done or name in self._finished:  # a last message may arrive after the task's end
                 continue
             attempts = self._attempts[name]
             if attempt not in attempts:
                 attempts.append(attempt)
-                self._begun_again(name)
+                self._restarted(name)
             if attempt == attempts[-1]:
                 self._advance(name, min(count, self._parts.missing[name] - self._done[name]))
 
-    def _begun_again(self, name: Any) -> None:
+    def _restarted(self, name: Any) -> None:
         attempts = len(self._attempts[name])
         if attempts == 1:
             return
         self._advance(name, -self._done[name])
-        self._progress.say(f"{self._name} {name}: lost with its worker, begun again on another")
+        self._progress.say(f"{self._stage} {name}: lost with its worker, restarted on another")
         if attempts > _ATTEMPTS:
             raise PipelineError(
-                f"stage {self._name}: {name} was begun {attempts} times and lost each time, maybe for want of memory: "
-                "give its tasks more (--ray-task memory=…), then resume the run"
+                f"stage {self._stage}: {name} was started {attempts} times and lost each time, perhaps for lack of "
+                "memory: give its tasks more (--ray-task memory=…), then resume the run"
             )
 
     def _advance(self, name: Any, count: int) -> None:
@@ -148,17 +149,17 @@ class Tasks:
             self._done[name] += count
             self._progress.advance(count)
 
-    def _check_there_is_room(self) -> None:
+    def _check_nodes(self) -> None:
         too_small = _too_small(self._resources)
         if too_small is not None:
             raise PipelineError(
-                f"stage {self._name}: a task asks for {_amounts(self._resources)}, and no node of the cluster has as "
+                f"stage {self._stage}: a task asks for {_amounts(self._resources)}, and no node of the cluster has as "
                 f"much; {too_small}: ask for less with --ray-task, or add a node"
             )
 
 
 def _too_small(resources: Mapping[str, float]) -> str | None:
-    """What the living nodes have, in words; None if one of them can hold a task once it is idle."""
+    """The most that the living nodes have, in words; None if one of them can hold a task once it is idle."""
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
