@@ -203,4 +203,4 @@ def _pick(row: dict[str, Any]) -> None:
 
 def _response(label: str, response: str, golden_score: float, proxy_score: float) -> None:
     st.markdown(f"**{label}** :gray[· golden score {number(golden_score)} · proxy score {number(proxy_score)}]")
-    st.text(response or "(an empty response)")
+    st.text(response or "(empty response)")

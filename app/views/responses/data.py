@@ -1,9 +1,7 @@
-"""Access for the Responses page: prompts searched for, what was answered, and every score. Keyed as in `access`.
+"""What the Responses page shows: the prompts that match a search, the responses to one, and all their scores.
 
-Tables of the Responses page. Pure functions: frames of the warehouse → Polars frames.
-
-A score is shown in its reward model's standard deviations within prompts, from the mean of the initial policy's
-responses to the prompt: then 1 means the same for all reward models and policies.
+A score is shown in standard deviations of its reward model within prompts, from the mean over the initial policy's
+responses to the prompt, so that 1 means the same for every reward model and policy.
 """
 
 from __future__ import annotations
@@ -17,25 +15,14 @@ import streamlit as st
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from warehouse import reads
+from warehouse.schema import INITIAL
 from warehouse.study import spread_within_prompts
 
-_KEPT = 64
-
-
-search_prompts = warehouse.cached(reads.responses.search_prompts, entries=_KEPT, spinner="Searching …")
-"""Prompts that hold the text, or have a response that does."""
-
-prompt = warehouse.cached(reads.responses.prompt, entries=_KEPT)
-"""One prompt."""
-
-answered_by = warehouse.cached(reads.responses.policies_answering, entries=_KEPT)
-"""The policies that answered a prompt."""
-
-responses_to = warehouse.cached(reads.responses.responses_to, entries=8 * _KEPT)
-"""What a policy answered to a prompt."""
-
-scores_of = warehouse.cached(reads.responses.scores_of, entries=8 * _KEPT)
-"""All scores of what a policy answered to a prompt."""
+search_prompts = warehouse.cached(reads.responses.search_prompts, entries=64, spinner="Searching …")
+prompt = warehouse.cached(reads.responses.prompt, entries=64)
+answered_by = warehouse.cached(reads.responses.policies_answering, entries=64)
+responses_to = warehouse.cached(reads.responses.responses_to, entries=512)
+scores_of = warehouse.cached(reads.responses.scores_of, entries=512)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the scores …")
@@ -46,35 +33,34 @@ def spreads(snapshot: Snapshot, run_id: str, split: str) -> dict[str, float]:
     return dict(zip(samples.reward_models, spread_within_prompts(samples.scores_MPR).tolist(), strict=True))
 
 
+def standardised_scores(snapshot: Snapshot, run_id: str, prompt_id: str, split: str, policy_id: str) -> pl.DataFrame:
+    """`standardised` of a policy's responses to a prompt."""
+    scores, initial = (scores_of(snapshot, run_id, prompt_id, policy) for policy in (policy_id, INITIAL))
+    return standardised(scores, initial, spreads(snapshot, run_id, split))
+
+
 MOST_CELLS = 3000
-"""Cells of a heat strip beyond which they are too small to tell apart."""
+"""The most cells of a heat strip that stay large enough to read."""
 
 ORDERS = {"sample": "As sampled", "best": "Best first", "worst": "Worst first"}
 """How the responses to a prompt can be ordered; best and worst by the mean over the reward models."""
 
 
 def standardised(scores: pl.DataFrame, initial: pl.DataFrame, spreads: Mapping[str, float]) -> pl.DataFrame:
-    """The scores with `standard`, null for a reward model without any spread, and `pick`: its greatest of these.
+    """The scores with `standard`, null for a reward model without any spread, and `pick`: the greatest of each model.
 
     `scores`, `initial`: columns `reward_model_id, sample, score` of one prompt; the means are of `initial`. A reward
-    model that ties all of them picks none.
+    model that gives all of them the same score picks none.
     """
     means = initial.group_by("reward_model_id").agg(mean=pl.col("score").mean())
-    spread = pl.DataFrame(
-        {"reward_model_id": list(spreads), "spread": list(spreads.values())},
-        schema={"reward_model_id": pl.String, "spread": pl.Float64},
-    )
+    spread = pl.col("reward_model_id").replace_strict(spreads, default=None, return_dtype=pl.Float64)
     greatest, least = pl.col("score").max().over("reward_model_id"), pl.col("score").min().over("reward_model_id")
-    return (
-        scores.join(means, on="reward_model_id", how="left", maintain_order="left")
-        .join(spread, on="reward_model_id", how="left", maintain_order="left")
-        .select(
-            "reward_model_id",
-            "sample",
-            "score",
-            standard=pl.when(pl.col("spread") > 0).then((pl.col("score") - pl.col("mean")) / pl.col("spread")),
-            pick=(pl.col("score") == greatest) & (greatest > least),
-        )
+    return scores.join(means, on="reward_model_id", how="left", maintain_order="left").select(
+        "reward_model_id",
+        "sample",
+        "score",
+        standard=pl.when(spread > 0).then((pl.col("score") - pl.col("mean")) / spread),
+        pick=(pl.col("score") == greatest) & (greatest > least),
     )
 
 
@@ -101,10 +87,10 @@ def names_shown(strip: pl.DataFrame) -> tuple[list[str], int]:
 
 def listed(responses: pl.DataFrame, standardised: pl.DataFrame, order: str, limit: int | None = None) -> pl.DataFrame:
     """The first responses in an order of `ORDERS`, with `mean` over reward models and `picked_by`, who picks it."""
-    said = standardised.group_by("sample").agg(
+    verdicts = standardised.group_by("sample").agg(
         mean=pl.col("standard").mean(), picked_by=pl.col("reward_model_id").filter(pl.col("pick"))
     )
-    frame = responses.join(said, on="sample", how="left", maintain_order="left")
+    frame = responses.join(verdicts, on="sample", how="left", maintain_order="left")
     if order in ("best", "worst"):
         frame = frame.sort("mean", descending=order == "best", nulls_last=True, maintain_order=True)
     return frame if limit is None else frame.head(limit)

@@ -1,4 +1,4 @@
-"""Responses: prompts, what was answered to them, how all reward models scored it, and what optimising changed."""
+"""Responses: prompts, the responses to them, how every reward model scores these, and what optimisation changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import streamlit as st
 
 from app.components import page_state, trouble
 from app.state import ResponsesChoice
-from app.views.responses import controls, data, figures, text
+from app.views.responses import controls, text
+from app.views.responses.figures import PromptFigures
 
 
 def show() -> None:
@@ -14,17 +15,16 @@ def show() -> None:
     with trouble.shown():
         page = page_state.begin(
             ResponsesChoice,
-            title="Responses, as each reward model sees them",
+            title="Responses, and how each reward model scores them",
             fit=controls.fit,
-            controls=controls.controls,
+            controls=controls.filters,
         )
-        snapshot, run_id, chosen, found = page.snapshot, page.run_id, page.chosen, page.offered
-        st.caption(text.what_is_shown(run_id, chosen.split, found.height, chosen.search))
-        if found.is_empty():
+        run_id, chosen, prompts = page.run_id, page.chosen, page.offered
+        st.caption(text.what_is_shown(run_id, chosen.split, prompts.height, chosen.search))
+        if prompts.is_empty():
             st.info(text.nothing_found(chosen.search))
             return
-        prompt_id = controls.show(chosen, found)
-        controls.describe(data.prompt(snapshot, run_id, prompt_id))
-        answered = data.answered_by(snapshot, run_id, prompt_id)
-        figures.responses(snapshot, run_id, prompt_id, chosen, answered)
-        figures.checkpoints(snapshot, run_id, prompt_id, chosen, answered, data.ppo_reward_models(answered))
+        figures = PromptFigures(page.snapshot, run_id, controls.choose_prompt(chosen, prompts), chosen)
+        figures.prompt()
+        figures.responses()
+        figures.checkpoints()

@@ -8,31 +8,31 @@ from typing import Any
 from app.components.formats import count, escape, number
 
 SPLITS = {"rl_test": "RL-test", "rm_test": "RM-test"}
-"""The prompts that can be browsed, and how they are called."""
+"""The prompts that can be browsed, and their names."""
 
-EMPTY = "(an empty response)"
+EMPTY = "(empty response)"
 
 
-def what_is_shown(run_id: str, split: str, found: int, search: str) -> str:
-    """One line: run, how many prompts there are to browse, and why these."""
+def what_is_shown(run_id: str, split: str, prompts: int, search: str) -> str:
+    """One line: the run, how many prompts match, and the search."""
     hits = f" with “{escape(search)}” in the prompt or a response" if search else ""
-    return f"Run **{escape(run_id)}** · {count(found, f'{SPLITS[split]} prompt')}{hits}"
+    return f"Run **{escape(run_id)}** · {count(prompts, f'{SPLITS[split]} prompt')}{hits}"
 
 
-def prompt_option(row: Mapping[str, Any], searched: bool) -> str:
-    """A prompt in a menu, as plain text: id, and how it begins."""
+def prompt_option(row: Mapping[str, Any], *, searched: bool) -> str:
+    """A prompt in a menu, as plain text: its id and first words."""
     hits = f" · {count(row['hits'], 'response')}" if searched and row["hits"] else ""
     text = " ".join(str(row["text"]).split())
     return f"{row['prompt_id']}{hits} · {text[:80]}{'…' if len(text) > 80 else ''}"
 
 
 def prompt_line(row: Mapping[str, Any]) -> str:
-    """What is known of a prompt."""
+    """Category, subset, id and expected answer of a prompt."""
     parts = [escape(row["category"]), escape(row["subset"]), escape(row["prompt_id"])]
     if row["answer"] is not None:
         parts.append(f"right answer: {escape(row['answer'])}")
     if row["refuse"] is not None:
-        parts.append("a good assistant declines" if row["refuse"] else "a good assistant complies")
+        parts.append("a good assistant refuses" if row["refuse"] else "a good assistant complies")
     return " · ".join(parts)
 
 
@@ -43,10 +43,10 @@ def policy_option(row: Mapping[str, Any]) -> str:
 
 
 def response_line(row: Mapping[str, Any]) -> str:
-    """Number, length and who picks a response."""
+    """Number and length of a response, and which reward models pick it."""
     parts = [f"**Response {row['sample'] + 1}**", count(row["tokens"], "token")]
     if not row["finished"]:
-        parts.append("cut off at the longest response")
+        parts.append("cut off at the maximum length")
     if row["mean"] is not None:
         parts.append(f"mean standardised score {number(row['mean'])}")
     if picked := row["picked_by"]:
@@ -55,7 +55,7 @@ def response_line(row: Mapping[str, Any]) -> str:
 
 
 def checkpoint_line(row: Mapping[str, Any]) -> str:
-    """Step, divergence and id of a PPO checkpoint."""
+    """Step, KL and id of a PPO checkpoint."""
     kl = "" if row["kl"] is None else f" · KL {number(row['kl'])} nats"
     return f"**Step {row['strength']:g}**{kl} · {escape(row['policy_id'])}"
 
@@ -66,27 +66,27 @@ def scores_line(reward_model: str, own: float | None, others: float | None) -> s
 
 
 def no_ppo(split: str) -> str:
-    """Why there is nothing to put beside the initial policy."""
+    """Why there are no PPO responses to show."""
     if split != "rl_test":
-        return "Optimised policies answer RL-test prompts: choose those to see PPO’s outputs step by step."
+        return "Optimised policies answer RL-test prompts: choose those to see PPO’s responses step by step."
     return (
-        "No PPO checkpoint answered this prompt: the run has no PPO policies, or they were valued on others. "
-        "Best-of-n has no texts of its own; its picks are ringed above."
+        "No PPO checkpoint answered this prompt: the run has no PPO policies, or they were evaluated on other prompts. "
+        "Best-of-n writes no responses of its own; its picks are ringed above."
     )
 
 
-def strip_note(shown: int, of: int) -> str:
+def strip_note(shown: int, reward_models: int) -> str:
     """How to read the heat strip."""
     note = (
-        "In each reward model's standard deviations within prompts, from the mean of the initial policy's responses "
-        "to this prompt; shades end at ±2. A ring is what best-of-n picks among all of these."
+        "Scores in standard deviations of each reward model within prompts, relative to the mean of the initial "
+        "policy's responses to this prompt; colours saturate at ±2. A ring marks the response that best-of-n picks."
     )
-    return note if shown == of else f"{note} The first {shown} of {of} reward models by name."
+    return note if shown == reward_models else f"{note} The first {shown} of {reward_models} reward models by name."
 
 
 def nothing_found(search: str) -> str:
     """Why no prompt is listed."""
-    return f"No prompt and no response here holds “{escape(search)}”." if search else "No prompts of this choice."
+    return f"No prompt and no response here contains “{escape(search)}”." if search else "No prompts match."
 
 
 def _names(names: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def test_without_ppo_the_page_says_so(without_ppo_home: Path, open_view: OpenPag
 def test_a_search_finds_prompts_by_their_responses_and_stays_in_the_link(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
     page.text_input(key="choose.search").set_value("answer 0 of PPO").run()
-    assert "No prompt and no response here holds" in said(page)
+    assert "No prompt and no response here contains" in said(page)
     page.text_input(key="choose.search").set_value("of ppo-40/rm-01 to safety").run()
     assert not page.exception
     assert "4 RL-test prompts with" in said(page)
