@@ -1,6 +1,6 @@
 """The command line: `righttree`, also `python -m pipeline`.
 
-Bad input ends with one line on standard error and exit code 2; what fails for another reason, with exit code 1.
+Bad input ends with one line on standard error and exit code 2, any other failure with exit code 1.
 """
 
 from __future__ import annotations
@@ -15,20 +15,11 @@ from warehouse import store
 from warehouse.errors import WarehouseError
 
 _EPILOG = """\
-The data folder is ./data, or RIGHTTREE_HOME; the warehouse is warehouse.duckdb in it, runs are in runs/.
-The embedded model is kept in ~/.cache/righttree, or RIGHTTREE_CACHE.
+The data folder is ./data, or RIGHTTREE_HOME; it holds the runs, in runs/, and warehouse.duckdb.
+The embedded model is stored in ~/.cache/righttree, or RIGHTTREE_CACHE.
+Only one run executes per data folder; others queue.
 
 examples:
-  righttree run --profile quick              train, optimise, score and publish; a few minutes on two cores
-  righttree resume                           go on with the newest stopped run
-  righttree extend RUN --flip-rate 0.15      add a reward model; all else is taken over from RUN
-  righttree add-rm --run RUN --model FOLDER  add a reward model made elsewhere; docs/import.md
-  righttree cancel                           stop the run that is at work
-  righttree measure --measure accuracy --optimizer bon --n 8 --category Chat
-  righttree findings --output findings.md    which claims about reward models hold in the newest run
-  righttree import scores.parquet            explore scores made elsewhere; docs/import.md shows every accepted form
-  righttree app                              explore what is published, in a browser
-  righttree doctor                           what is here, what is missing, what to do about it
 """
 
 
@@ -42,10 +33,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, does: str, handler: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        parsed = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".", allow_abbrev=False)
-        parsed.set_defaults(handler=handler)
-        return parsed
+    def command(
+        name: str, does: str, example: str, handler: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        about, usage = does[0].upper() + does[1:] + ".", f"example: {example}"
+        added = commands.add_parser(name, help=does, description=about, epilog=usage, allow_abbrev=False)
+        added.set_defaults(handler=handler)
+        parser.epilog = f"{parser.epilog}  {example}\n"
+        return added
 
     for module in (run, data, study, serve):
         module.add(command)
@@ -68,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except OSError as error:  # a disk that is full or fails, under something that is not the run's own
+    except OSError as error:  # a disk that is full or broken, in a write outside a run's folder
         print(f"righttree: {error}", file=sys.stderr)
         return 1
 

@@ -24,36 +24,36 @@ from warehouse.errors import WarehouseError
 
 
 def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = make_here) -> None:
-    """Bring a run to its end, from wherever it stands; returns at once for a finished one.
+    """Complete a run, whatever state it is in; returns at once for a finished one.
 
-    `engine` makes the parts of the heavy stages: this process, or another one that `pipeline/cluster` opens.
-    While another run is at work in the data folder it waits and says so.
+    `engine` makes the parts of the heavy stages: this process, or another engine of `pipeline/backends`. Only one run
+    executes per data folder: while another one does, this waits and says so.
 
-    Raises RunBusy if another process works on it, and what stopped it otherwise (kept in the run's `error.txt` too).
+    Raises RunBusy if another process works on the run, and whatever stopped it, which is also noted in its `error.txt`.
     """
-    if all(run.is_done(stage) for stage in STAGES) and not retry.is_asked(run):
+    if all(run.is_done(stage) for stage in STAGES) and not retry.is_requested(run):
         return
 
-    def waits(other: str) -> None:
-        print(f"[{run.run_id}] waiting: {other} is at work in this data folder", file=out, flush=True)
+    def on_wait(other: str) -> None:
+        print(f"[{run.run_id}] waiting: {other} is running in this data folder", file=out, flush=True)
 
-    with run.working(waits):
+    with run.working(on_wait):
         run.write_error(None)
-        again = retry.begin(run)
+        retried = retry.remove_failed(run)
         sleep_while_waiting()
         progress = Progress(run, list(STAGES), out)
         context = Context(run, progress, engine)
-        if again:
-            progress.say(f"tried again: {', '.join(again)}")
+        if retried:
+            progress.say(f"retrying {', '.join(retried)}")
         try:
             for stage in STAGES:
-                _advance(stage, context, progress)
+                _complete(stage, context, progress)
         except (PipelineError, WarehouseError) as error:
             run.write_error(str(error))
             progress.say(f"stopped: {error}")
             raise
         except KeyboardInterrupt:
-            progress.say(f"stopped by hand; `righttree resume {run.run_id}` takes it up")
+            progress.say(f"stopped by the user; `righttree resume {run.run_id}` continues it")
             raise
         except Exception as error:
             run.write_error(f"{type(error).__name__}: {error}")
@@ -64,25 +64,23 @@ def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = make_h
             progress.close()
 
 
-def _advance(stage: str, context: Context, progress: Progress) -> None:
+def _complete(stage: str, context: Context, progress: Progress) -> None:
     run = context.run
     if run.is_done(stage):
         progress.already_done(stage, run.stage_facts(stage))
         return
     progress.begin(stage)
-    work: StageResult = importlib.import_module(f"pipeline.stages.{stage}").run(context)
+    result: StageResult = importlib.import_module(f"pipeline.stages.{stage}").run(context)
     attempt = progress.end()
-    run.mark_done(
-        stage,
-        {
-            "wall_s": round(attempt.earlier_s + attempt.wall_s, 3),
-            "earlier_s": round(attempt.earlier_s, 3),
-            "work_s": round(attempt.work_s, 3),
-            "units": work.units,
-            "made": attempt.made,
-            "unit": work.unit,
-            "engine": work.engine,
-            "peak_resident_bytes": peak_resident_bytes(),
-            "code_version": code_version(),
-        },
-    )
+    facts = {
+        "wall_s": round(attempt.earlier_s + attempt.wall_s, 3),
+        "earlier_s": round(attempt.earlier_s, 3),
+        "work_s": round(attempt.work_s, 3),
+        "units": result.units,
+        "made": attempt.made,
+        "unit": result.unit,
+        "engine": result.engine,
+        "peak_resident_bytes": peak_resident_bytes(),
+        "code_version": code_version(),
+    }
+    run.mark_done(stage, facts)

@@ -255,7 +255,7 @@ def list_runs() -> list[jobs.RunStatus]:
 
 def at_work() -> str | None:
     """Id of the run in progress in the data folder; never cached."""
-    return jobs.at_work(home())
+    return jobs.executing(home())
 
 
 def log_tail(run_id: str, lines: int = 40) -> str:

@@ -1,15 +1,24 @@
-"""The subcommands of `righttree` by what they are for: each module adds its own, options and what they do."""
+"""The subcommands of `righttree`: each module adds its own, with their options and what they do."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 
-class Command(Protocol):
-    """Adds a subcommand: its name, what it does in a line, and what does it, which returns the exit code."""
+class AddCommand(Protocol):
+    """Adds a subcommand: its name, what it does, an example, and its function, which returns the exit code."""
 
     def __call__(
-        self, name: str, does: str, handler: Callable[[argparse.Namespace], int], /
+        self, name: str, does: str, example: str, handler: Callable[[argparse.Namespace], int], /
     ) -> argparse.ArgumentParser: ...
+
+
+def add_option(
+    parser: argparse._ActionsContainer, name: str, metavar: str, about: str, kind: type = str, **settings: Any
+) -> None:
+    """Add an option that takes a value of a type; its default goes into its help, unless `about` says it already."""
+    default = settings.get("default")
+    about += "" if default is None or "(default" in about else f" (default: {default})"
+    parser.add_argument(name, metavar=metavar, type=kind, help=about, **settings)

@@ -1,137 +1,125 @@
-"""Commands that work on runs: start one, go on with it, make one of another, stop it."""
+"""Commands on runs: start, resume, extend, cancel, list, publish and delete them."""
 
 from __future__ import annotations
 
 import argparse
 import signal
 import sys
+import time
 from pathlib import Path
 
 from pipeline import flow, runs
 from pipeline.backends.openrlhf.launch import require_engine
 from pipeline.backends.ray.engine import opened
 from pipeline.backends.ray.options import EngineOptions, add_options
-from pipeline.cli import Command
+from pipeline.cli import AddCommand, add_option
 from pipeline.config import load_profile, profile_names
 from pipeline.cost import command as plan_command
 from pipeline.cost import estimate
+from pipeline.errors import PipelineError
 from pipeline.models.installed import require_pipeline, require_sampler
-from pipeline.runs import extend, jobs, retry
+from pipeline.runs import extend, jobs, recorded, retry
+from pipeline.runs.exchange import published_runs
 from pipeline.scoring import added
 from warehouse import store
 
+_WATCH_S = 2.0
 
-def add(command: Command) -> None:
-    """`run`, `resume`, `extend`, `add-rm` and `cancel`."""
+
+def add(command: AddCommand) -> None:
+    """`run`, `resume`, `extend`, `add-rm`, `cancel`, `runs`, `publish` and `delete`."""
     run = command(
-        "run", "start a run of the pipeline, or take up a stopped one of the same settings, and publish it", _run
+        "run",
+        "train, optimise, score and publish; resumes a stopped run with the same settings",
+        "righttree run --profile quick",
+        _run,
     )
-    run.add_argument(
-        "--profile",
-        default="quick",
-        metavar="NAME",
-        help=f"one of {', '.join(profile_names())}, or the path of a .toml file (default: quick)",
-    )
-    run.add_argument("--seed", type=int, metavar="S", help="replaces the profile's seed")
-    run.add_argument("--sampler", metavar="NAME", help="transformers or vllm: replaces the profile's sampler")
-    run.add_argument("--run-id", metavar="ID", help="name of the run (default: made from profile and time)")
-    run.add_argument("--new", action="store_true", help="start anew even if a stopped run has the same settings")
-    run.add_argument("--estimate", action="store_true", help="say what it will take, and start nothing")
-    run.add_argument("--detach", action="store_true", help="work in the background and return at once")
+    profiles = f"one of {', '.join(profile_names())}, or the path of a .toml file"
+    add_option(run, "--profile", "NAME", profiles, default="quick")
+    add_option(run, "--seed", "S", "replace the profile's seed", int)
+    add_option(run, "--sampler", "NAME", "replace the profile's sampler: transformers or vllm")
+    run.add_argument("--new", action="store_true", help="start a fresh run even if a stopped one has the same settings")
+    _add_start_options(run)
     plan_command.add_options(run)
-    add_options(run)
 
-    resume = command("resume", "go on with a stopped run", _resume)
-    resume.add_argument(
-        "run", nargs="?", metavar="RUN", help="id of the run (default: the newest that is not finished)"
-    )
+    resume = command("resume", "resume a stopped run", "righttree resume", _resume)
+    resume.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the newest stopped one)")
     resume.add_argument(
         "--retry",
         action="store_true",
-        help="make those policies again, of a finished run too, that OpenRLHF could not train; what diverged stays",
+        help="retrain the policies that failed in OpenRLHF, also in a finished run; policies that diverged are left as "
+        "they are",
     )
     add_options(resume)
 
-    extended = command(
+    extension = command(
         "extend",
-        "make a new run of a run, with reward models, samples or PPO added; only what is missing is computed",
+        "create a new run from an existing one with more reward models, samples or PPO; everything already computed is "
+        "reused",
+        "righttree extend RUN --flip-rate 0.15",
         _extend,
     )
-    _add_extend_options(extended)
+    extension.add_argument("run", metavar="RUN", help="id of the run to extend, finished or stopped; it is not changed")
+    rates = "add a reward model with this share of its training labels flipped; may be repeated"
+    add_option(extension, "--flip-rate", "X", rates, float, dest="flip_rates", action="append")
+    kinds = (
+        "add a reward model of another kind: size=0.25, depth=2, seed=1 or length=0.5, optionally followed by its own "
+        "flip_rate, learning_rate or epochs (depth=2,learning_rate=1e-4); may be repeated"
+    )
+    add_option(extension, "--reward-model", "KIND=VALUE", kinds, dest="others", action="append")
+    add_option(extension, "--rl-test-samples", "N", "samples per RL-test prompt, more than the run has", int)
+    add_option(extension, "--ppo-steps", "S", "add PPO with this many steps to a run without PPO", int)
+    _add_start_options(extension)
 
     joined = command(
         "add-rm",
-        "make a new run of a run, with a reward model made elsewhere: a Hugging Face model, or a server",
+        "create a new run from an existing one with a reward model trained elsewhere: a Hugging Face model or a server",
+        "righttree add-rm --run RUN --model FOLDER",
         _add_rm,
     )
-    _add_rm_options(joined)
+    add_option(joined, "--run", "RUN", "id of the run that the reward model joins; it is not changed", required=True)
+    place = joined.add_mutually_exclusive_group(required=True)
+    model = "folder or hub id of a sequence-classification model with one label, safetensors and a chat template"
+    add_option(place, "--model", "NAME", model)
+    add_option(place, "--url", "URL", "http(s) address of a reward server that speaks OpenRLHF's protocol")
+    add_option(joined, "--name", "NAME", "its id in the run (default: the name of the model or host)")
+    add_option(joined, "--dtype", "TYPE", "type of the model's weights: bfloat16 or float32 (default: bfloat16)")
+    add_option(joined, "--batch-texts", "N", "texts scored at once (default: 16)", int)
+    add_option(joined, "--timeout", "S", "seconds that a server has to answer (default: 180)", float, dest="timeout_s")
+    add_option(joined, "--tries", "N", "attempts per request to a server (default: 5)", int)
+    _add_start_options(joined, "score some of the run's texts to estimate time and memory; start nothing")
 
-    cancel = command("cancel", "stop a run that is at work or waits; `resume` goes on with it", _cancel)
-    cancel.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the one at work)")
+    cancel = command("cancel", "stop a running or waiting run; `resume` continues it", "righttree cancel", _cancel)
+    cancel.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the one that is running)")
 
+    listed = command("runs", "list all runs with their state, the newest first", "righttree runs --watch", _runs)
+    listed.add_argument("--watch", action="store_true", help="list them again every two seconds, until Ctrl-C")
 
-def _add_extend_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="id of the run to extend, finished or stopped; it stays as it is")
-    parser.add_argument(
-        "--flip-rate",
-        dest="flip_rates",
-        action="append",
-        type=float,
-        metavar="X",
-        help="a reward model more, with this share of its training labels flipped; may be repeated",
+    publish = command("publish", "write finished runs into the warehouse again", "righttree publish", _publish)
+    publish.add_argument("runs", nargs="*", metavar="RUN", help="ids of the runs (default: all finished ones)")
+
+    delete = command(
+        "delete", "delete a run permanently, from the data folder and the warehouse", "righttree delete RUN", _delete
     )
-    parser.add_argument(
-        "--reward-model",
-        dest="others",
-        action="append",
-        metavar="KIND=VALUE",
-        help="a reward model more of another kind: size=0.25, depth=2, seed=1 or length=0.5, and after commas "
-        "flip_rate, learning_rate or epochs of its own (depth=2,learning_rate=1e-4); may be repeated",
-    )
-    parser.add_argument(
-        "--rl-test-samples", type=int, metavar="N", help="samples per RL-test prompt, more than the run has"
-    )
-    parser.add_argument("--ppo-steps", type=int, metavar="S", help="PPO of so many steps, where the run has none")
-    parser.add_argument("--run-id", metavar="ID", help="name of the new run (default: made from profile and time)")
-    parser.add_argument("--estimate", action="store_true", help="say what it will take, and start nothing")
-    parser.add_argument("--detach", action="store_true", help="work in the background and return at once")
-    add_options(parser)
+    delete.add_argument("run", metavar="RUN", help="id of the run; cancel it first if it is running")
+    delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
-def _add_rm_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--run", required=True, metavar="RUN", help="id of the run that the reward model joins; it stays as it is"
-    )
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument(
-        "--model",
-        metavar="NAME",
-        help="folder or hub id of a sequence-classification model with one label, safetensors and a chat template",
-    )
-    where.add_argument(
-        "--url", metavar="URL", help="http(s) address of a reward server that speaks OpenRLHF's protocol"
-    )
-    parser.add_argument("--name", metavar="NAME", help="its id in the run (default: the model's or host's name)")
-    parser.add_argument(
-        "--dtype", metavar="TYPE", help="of the model's weights: bfloat16 or float32 (default: bfloat16)"
-    )
-    parser.add_argument("--batch-texts", type=int, metavar="N", help="texts scored at once (default: 16)")
-    parser.add_argument("--timeout", type=float, metavar="S", help="seconds that a server has to answer (default: 180)")
-    parser.add_argument("--tries", type=int, metavar="N", help="tries of a request to a server (default: 5)")
-    parser.add_argument("--run-id", metavar="ID", help="name of the new run (default: made from profile and time)")
-    parser.add_argument(
-        "--estimate", action="store_true", help="score some of the run's texts, say how long all will take, and stop"
-    )
-    parser.add_argument("--detach", action="store_true", help="work in the background and return at once")
+def _add_start_options(
+    parser: argparse.ArgumentParser, estimate: str = "print the estimated time, memory and disk space; start nothing"
+) -> None:
+    """Options of every command that creates a run and starts it."""
+    add_option(parser, "--run-id", "ID", "name of the new run (default: made from profile and time)")
+    parser.add_argument("--estimate", action="store_true", help=estimate)
+    parser.add_argument("--detach", action="store_true", help="run in the background and return at once")
     add_options(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     data, config = store.home(), load_profile(arguments.profile, arguments.seed, arguments.sampler)
-    if arguments.estimate:
-        return _say(estimate.estimate(data, config))
-    if arguments.plan:
-        print(plan_command.text(data, plan_command.planned(config, arguments), arguments))
+    if arguments.estimate or arguments.plan:
+        plan = "" if arguments.estimate else plan_command.text(data, plan_command.planned(config, arguments), arguments)
+        print(plan or estimate.text(estimate.estimate(data, config)))
         return 0
     engine = EngineOptions.of(arguments)
     require_pipeline()
@@ -139,9 +127,9 @@ def _run(arguments: argparse.Namespace) -> int:
     require_engine(config)
     stopped = None if arguments.new or arguments.run_id else jobs.stopped(data, config)
     if stopped:
-        print(f"going on with {stopped}, which was stopped; --new starts another", file=sys.stderr)
+        print(f"resuming {stopped}, which was stopped; --new starts a fresh run", file=sys.stderr)
     run = runs.open_run(data, stopped) if stopped else runs.create(data, config, arguments.run_id)
-    return _start(run, arguments.detach, engine)
+    return _start(run, engine, detach=arguments.detach)
 
 
 def _extend(arguments: argparse.Namespace) -> int:
@@ -149,22 +137,18 @@ def _extend(arguments: argparse.Namespace) -> int:
     additions = {name: vars(arguments).get(name) for name in extend.ADDITIONS}
     if arguments.estimate:
         config = extend.extended(data, arguments.run, additions)
-        return _say(estimate.of_extension(data, arguments.run, config))
+        print(estimate.text(estimate.of_extension(data, arguments.run, config)))
+        return 0
     require_pipeline()
     engine = EngineOptions.of(arguments)
     run = extend.create(data, arguments.run, additions, arguments.run_id)
-    return _start(run, arguments.detach, engine)
+    return _start(run, engine, detach=arguments.detach)
 
 
 def _add_rm(arguments: argparse.Namespace) -> int:
     require_pipeline()
     data, engine = store.home(), EngineOptions.of(arguments)
-    options = {
-        "dtype": arguments.dtype,
-        "batch_texts": arguments.batch_texts,
-        "timeout_s": arguments.timeout,
-        "tries": arguments.tries,
-    }
+    options = {name: vars(arguments)[name] for name in ("dtype", "batch_texts", "timeout_s", "tries")}
     settings = added.described(arguments.model, arguments.url, arguments.name, options)
     additions = {"added": [settings.model_dump()]}
     config = extend.extended(data, arguments.run, additions)
@@ -175,11 +159,12 @@ def _add_rm(arguments: argparse.Namespace) -> int:
     if config.ppo is not None:
         without = len(config.reward_models.added)
         print(
-            f"{settings.name} scores what PPO's checkpoints answered; PPO against it is not run: "
-            f"{without} of {len(config.reward_models.ids)} reward models are without",
+            f"{settings.name} scores the responses of PPO's checkpoints, but no policy is trained against it: "
+            f"{without} of {len(config.reward_models.ids)} reward models have no PPO",
             file=sys.stderr,
         )
-    return _start(extend.create(data, arguments.run, additions, arguments.run_id), arguments.detach, engine)
+    run = extend.create(data, arguments.run, additions, arguments.run_id)
+    return _start(run, engine, detach=arguments.detach)
 
 
 def _resume(arguments: argparse.Namespace) -> int:
@@ -189,56 +174,111 @@ def _resume(arguments: argparse.Namespace) -> int:
     if arguments.retry:
         return _retry(data, run_id, engine)
     if run_id is None:
-        stopped = [found.run_id for found in jobs.list_runs(data) if found.state in ("interrupted", "failed")]
-        if not stopped:
+        run_id = next((run.run_id for run in jobs.list_runs(data) if run.state in ("interrupted", "failed")), None)
+        if run_id is None:
             print("nothing to resume: no run is stopped")
             return 0
-        run_id = stopped[0]
-    return _work_on(runs.open_run(data, run_id), engine)
+    return _execute(runs.open_run(data, run_id), engine)
 
 
 def _retry(data: Path, run_id: str | None, engine: EngineOptions) -> int:
     if run_id is None:
-        readable = [run.run_id for run in jobs.list_runs(data) if run.state != "unreadable"]
-        some = [run_id for run_id in readable if jobs.failed_policies(data, run_id)]
-        if not some:
+        readable = (run.run_id for run in jobs.list_runs(data) if run.state != "unreadable")
+        run_id = next((run_id for run_id in readable if jobs.failed_policies(data, run_id)), None)
+        if run_id is None:
             print("nothing to retry: no run has a policy that could not be trained")
             return 0
-        run_id = some[0]
     run = runs.open_run(data, run_id)
-    if not retry.ask(run):
-        print(retry.nothing(run))
+    if not retry.request(run):
+        print(retry.why_nothing(run))
         return 0
-    return _work_on(run, engine)
+    return _execute(run, engine)
 
 
-def _cancel(arguments: argparse.Namespace) -> int:
-    data = store.home()
-    run_id = arguments.run or jobs.at_work(data)
-    if run_id is None:
-        print("nothing to cancel: no run is at work")
-        return 0
-    jobs.cancel(data, run_id)
-    print(f"{run_id} is stopped; `righttree resume {run_id}` goes on with it")
-    return 0
-
-
-def _say(found: estimate.Estimate) -> int:
-    print(estimate.text(found))
-    return 0
-
-
-def _start(run: runs.RunDirectory, detach: bool, engine: EngineOptions) -> int:
+def _start(run: runs.RunDirectory, engine: EngineOptions, *, detach: bool) -> int:
     if not detach:
-        return _work_on(run, engine)
+        return _execute(run, engine)
     jobs.resume(store.home(), run.run_id, engine)
     print(run.run_id)
     return 0
 
 
-def _work_on(run: runs.RunDirectory, options: EngineOptions) -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be cancelled is to be stopped by hand
+def _execute(run: runs.RunDirectory, options: EngineOptions) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `righttree cancel` acts like Ctrl-C
     with opened(options) as engine:
         flow.execute(run, engine=engine)
     print(f"{run.run_id} is published; explore it with `righttree app`")
+    return 0
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    data = store.home()
+    run_id = arguments.run or jobs.executing(data)
+    if run_id is None:
+        print("nothing to cancel: no run is running")
+        return 0
+    jobs.cancel(data, run_id)
+    print(f"{run_id} is stopped; `righttree resume {run_id}` continues it")
+    return 0
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    recorded.provide(store.home(), required=False)
+    _list_runs()
+    while arguments.watch:
+        time.sleep(_WATCH_S)
+        print("\033[H\033[2J" if sys.stdout.isatty() else "", flush=True)
+        _list_runs()
+    return 0
+
+
+def _list_runs() -> None:
+    data = store.home()
+    jobs.refresh(data)
+    listed = jobs.list_runs(data)
+    if not listed:
+        print(f"no runs in {data}; start one with `righttree run --profile quick`")
+    for run in listed:
+        done = sum(stage.state == "done" for stage in run.stages)
+        current = next((_progress(stage) for stage in run.stages if stage.state == "running"), "")
+        waits = f"waits for {run.waits_for or f'Ray at {run.submitted_to}'}" if run.state == "waiting" else ""
+        detail = run.error if run.state in ("failed", "unreadable") else waits or current
+        stages = f"{done}/{len(run.stages)} stages"
+        print(f"{run.run_id}  {run.state:<11}  {stages}  {run.wall_s:6.0f} s  {detail or ''}".rstrip(), flush=True)
+    for run_id in published_runs(data):
+        if run_id not in {run.run_id for run in listed}:
+            print(f"{run_id}  published    imported, without a run directory", flush=True)
+
+
+def _progress(stage: jobs.StageProgress) -> str:
+    rate = f", {stage.rate_per_s:.1f} per s" if stage.rate_per_s else ""
+    left = f", {stage.eta_s:.0f} s left" if stage.eta_s is not None else ""
+    return f"{stage.name} {stage.done}/{stage.total} {stage.unit}{rate}{left}"
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from pipeline.stages.publish import publish_run
+
+    data = store.home()
+    readable = [run.run_id for run in jobs.list_runs(data) if run.state != "unreadable"]
+    run_ids = arguments.runs or [run_id for run_id in readable if runs.open_run(data, run_id).is_finished]
+    if not run_ids:
+        raise PipelineError(f"no finished run in {data}; start one with `righttree run --profile quick`")
+    for run in [runs.open_run(data, run_id) for run_id in run_ids]:
+        with run.held():  # so that nobody deletes it meanwhile
+            print(f"{run.run_id}: {sum(publish_run(run).values())} rows")
+    return 0
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    data, run_id = store.home(), arguments.run
+    if not arguments.yes:
+        if not sys.stdin.isatty():
+            raise PipelineError(f"{run_id} is not deleted: confirmation needs a terminal; add --yes")
+        answer = input(f"Delete {run_id} and its rows in the warehouse permanently? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            print(f"{run_id} is not deleted")
+            return 0
+    jobs.delete(data, run_id)
+    print(f"{run_id} is deleted")
     return 0

@@ -1,4 +1,4 @@
-"""Commands around the dashboard: open it, and say what is here and what is missing."""
+"""Commands around the dashboard: app opens it, doctor says what is installed and what is missing."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import argparse
 import os
 import sys
 
-from pipeline.cli import Command
+from pipeline.cli import AddCommand, add_option
 from pipeline.config import load_profile
 from pipeline.runs import jobs, recorded
 from warehouse import store
 
 
-def add(command: Command) -> None:
+def add(command: AddCommand) -> None:
     """`app` and `doctor`."""
-    app = command("app", "open the dashboard", _app)
-    app.add_argument("--port", type=int, default=8501, help="port to serve on (default: 8501)")
-    app.add_argument(
-        "--address", default="127.0.0.1", help="address to bind to (default: 127.0.0.1, this machine only)"
-    )
-    app.add_argument(
-        "--run", metavar="PROFILE", help="also work on a run of this profile in the background, unless one is finished"
-    )
+    app = command("app", "serve the dashboard", "righttree app", _app)
+    add_option(app, "--port", "PORT", "port to serve on", int, default=8501)
+    address = "address to bind to (default: 127.0.0.1, this machine only)"
+    add_option(app, "--address", "ADDRESS", address, default="127.0.0.1")
+    background = "also start or resume a run of this profile in the background, unless one is finished"
+    add_option(app, "--run", "PROFILE", background)
 
-    command("doctor", "say what is installed, what is missing, and what to do about it", _doctor)
+    command("doctor", "check what is installed and what is missing, and how to fix it", "righttree doctor", _doctor)
 
 
 def _app(arguments: argparse.Namespace) -> int:
@@ -31,18 +29,10 @@ def _app(arguments: argparse.Namespace) -> int:
     recorded.provide(data, required=False)
     if arguments.run:
         print(jobs.ensure(data, load_profile(arguments.run)))
-    # -P: a file of the user's folder must not stand in for a module of the same name
-    command = [sys.executable, "-P", "-m", "app"]
-    options = {
-        "server.address": arguments.address,
-        "server.port": arguments.port,
-        "server.headless": "true",
-        "browser.gatherUsageStats": "false",
-    }
-    command += [f"--{name}={value}" for name, value in options.items()]
-    print(
-        f"dashboard on http://{'localhost' if arguments.address == '127.0.0.1' else arguments.address}:{arguments.port}"
-    )
+    # -P: a file in the user's folder must not replace a module of the same name
+    command = [sys.executable, "-P", "-m", "app", f"--server.address={arguments.address}"]
+    command += [f"--server.port={arguments.port}", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    print(f"dashboard on http://{arguments.address.replace('127.0.0.1', 'localhost')}:{arguments.port}")
     sys.stdout.flush()
     os.execve(sys.executable, command, {**os.environ, "RIGHTTREE_HOME": str(data)})
 

@@ -1,46 +1,31 @@
-"""Commands that say what runs have shown, without a browser."""
+"""Commands that print what runs have shown, without a browser: measure and findings."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from pipeline.cli import Command
+from pipeline.cli import AddCommand, add_option
 from pipeline.runs import recorded
 from warehouse import store
 from warehouse.metrics.test_set import TestSet
 
 
-def add(command: Command) -> None:
+def add(command: AddCommand) -> None:
     """`measure` and `findings`."""
-    measure = command("measure", "print how well a measure predicts the regret of the optimised policy", _measure)
-    _add_measure_options(measure)
-
-    found = command(
-        "findings", "write what a run says of each claim: figures, intervals and computed verdicts", _findings
+    measure = command(
+        "measure",
+        "print how well a metric of reward models predicts the regret of the optimised policy",
+        "righttree measure --measure accuracy --optimizer bon --n 8 --category Chat",
+        _measure,
     )
-    found.add_argument("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
-    found.add_argument("--output", type=Path, metavar="FILE", help="Markdown file to write (default: print the page)")
-    found.add_argument("--replicates", type=int, default=1000, metavar="B", help="bootstrap replicates (default: 1000)")
-    found.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="seed of bootstrap, drawn prompts and noise (default: 0)"
-    )
-
-
-def _add_measure_options(parser: argparse.ArgumentParser) -> None:
-    def option(*names: str, help: str, **settings: Any) -> None:  # noqa: A002
-        parser.add_argument(*names, help=help, **settings)
-
-    option("--run", metavar="RUN", help="id of the run (default: the newest finished one)")
-    option(
-        "--measure", default="accuracy", metavar="NAME", help="measure of the reward models, or all (default: accuracy)"
-    )
-    option("--compare", metavar="A,B", help="two measures: the paired bootstrap of their difference")
-    option("--optimizer", default="bon", metavar="NAME", help="bon (default) or ppo")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
+    _add_run(measure)
+    add_option(measure, "--measure", "NAME", "metric of the reward models, or all", default="accuracy")
+    add_option(measure, "--compare", "A,B", "compare two metrics by a paired bootstrap of their difference")
+    add_option(measure, "--optimizer", "NAME", "optimiser of the policies: bon or ppo", default="bon")
+    degree = measure.add_mutually_exclusive_group()
+    degree.add_argument(
         "--n",
         "--strength",
         dest="strength",
@@ -48,23 +33,41 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="n of best-of-n or PPO step (default: the largest)",
     )
-    where.add_argument(
-        "--kl", type=float, metavar="NATS", help="policies that are this far from the initial one, between strengths"
-    )
-    option("--kl-coefficient", type=float, metavar="C", help="KL penalty of PPO (default: the profile's own)")
-    option("--level", choices=("pooled", "within"), default="pooled", help="all pairs (default) or within each golden")
-    option("--category", default="all", metavar="NAME", help="category of the RM-test prompts, or all (default)")
-    option("--subset", action="append", metavar="NAME", help="subset of the RM-test prompts; may be repeated")
-    option("--rl-category", default="all", metavar="NAME", help="category of the RL-test prompts, or all (default)")
-    option("--source", default="initial", metavar="A[,B…]", help="whose responses: a policy, or ppo (default: initial)")
-    option("--paraphrase", type=float, default=0.0, metavar="SHARE", help="share of RM-test prompts to paraphrase")
+    add_option(degree, "--kl", "NATS", "compare policies at this KL, interpolating between strengths", float)
+    add_option(measure, "--kl-coefficient", "C", "KL penalty of PPO (default: the profile's main one)", float)
+    levels = "correlate over all pairs, or within each golden model (default: pooled)"
+    measure.add_argument("--level", choices=("pooled", "within"), default="pooled", help=levels)
+    add_option(measure, "--category", "NAME", "category of the RM-test prompts, or all", default="all")
+    add_option(measure, "--subset", "NAME", "subset of the RM-test prompts; may be repeated", action="append")
+    add_option(measure, "--rl-category", "NAME", "category of the RL-test prompts, or all", default="all")
+    add_option(measure, "--source", "A[,B…]", "policies whose responses are judged, or ppo", default="initial")
+    add_option(measure, "--paraphrase", "SHARE", "share of RM-test prompts to paraphrase", float, default=0.0)
     for field in fields(TestSet):
         if field.metadata:
-            option(f"--{field.name.replace('_', '-')}", **field.metadata)
-    option("--replicates", type=int, default=1000, metavar="B", help="bootstrap replicates (default: 1000)")
-    option("--seed", type=int, default=0, metavar="S", help="seed of bootstrap, prompts and noise (default: 0)")
-    option("--json", action="store_true", help="print one JSON object")
-    option("--export", type=Path, metavar="FILE", help="also write a .json, .csv or .parquet file")
+            measure.add_argument(f"--{field.name.replace('_', '-')}", **field.metadata)
+    _add_bootstrap(measure)
+    measure.add_argument("--json", action="store_true", help="print one JSON object")
+    add_option(measure, "--export", "FILE", "also write a .json, .csv or .parquet file", Path)
+
+    findings = command(
+        "findings",
+        "write the verdict on each claim about reward models, with figures and intervals, for one run",
+        "righttree findings --output findings.md",
+        _findings,
+    )
+    _add_run(findings)
+    add_option(findings, "--output", "FILE", "Markdown file to write (default: print the page)", Path)
+    _add_bootstrap(findings)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    add_option(parser, "--run", "RUN", "id of the run (default: the newest finished one)")
+
+
+def _add_bootstrap(parser: argparse.ArgumentParser) -> None:
+    add_option(parser, "--replicates", "B", "bootstrap replicates", int, default=1000)
+    seed = "seed for the bootstrap, for choosing prompts and paraphrases, and for simulated noise"
+    add_option(parser, "--seed", "S", seed, int, default=0)
 
 
 def _measure(arguments: argparse.Namespace) -> int:

@@ -267,8 +267,8 @@ def _share_done(run: runs.RunDirectory, stage: str) -> float:
     """How much of a stage a run has done, 0 to 1."""
     if run.is_done(stage):
         return 1.0
-    records = [record for record in run.progress().get("stages", []) if record["name"] == stage and record.get("total")]
-    return min(1.0, records[0].get("done", 0) / records[0]["total"]) if records else 0.0
+    progress = next((shown for shown in run.progress().stages if shown.name == stage and shown.total), None)
+    return min(1.0, progress.done / progress.total) if progress else 0.0
 
 
 def _texts_to_score(run: runs.RunDirectory) -> set[texts.Text]:

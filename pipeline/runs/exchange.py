@@ -1,10 +1,7 @@
-"""`righttree import` and `righttree export`: other people's results in, whole runs out and back.
+"""Import and export: results computed elsewhere become a run, and a run becomes a folder that can be imported again.
 
-An imported run has no run directory: it is in the warehouse alone, with profile `import`.
-
-Files that came through a browser, imported as `righttree import` does; no name or size is believed.
-
-They are written into a folder of their own in the data folder, which is removed however the import ends.
+An imported run has no run directory: it is only in the warehouse, with profile `import`. Uploads from a browser are
+imported like files; their names and sizes are checked first.
 """
 
 from __future__ import annotations
@@ -25,10 +22,16 @@ from pipeline.provenance import code_version, host, package_versions
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows
 
+MOST_BYTES = 200 * 2**20
+"""Most bytes of all files of an upload together; `righttree import` takes larger ones."""
+_MOST_FILES = 100
+_MOST_UNPACKED_BYTES = 4 * MOST_BYTES
+_COUNTED = ("reward_model", "prompt", "response", "score", "policy")
+
 
 @dataclass(frozen=True)
 class Imported:
-    """A run that was imported: its id, its rows per table, and what to know about it (may be empty)."""
+    """An imported run: its id, its rows per table, and a note about it (may be empty)."""
 
     run_id: str
     rows: Mapping[str, int]
@@ -36,30 +39,29 @@ class Imported:
 
     @property
     def counts(self) -> str:
-        """What was written: `3 reward models, 24 prompts, 96 responses, 288 scores, 7 policies imported`."""
-        counts = ", ".join(
-            f"{self.rows[table]} {name}"
-            for table, name in (
-                ("reward_model", "reward models"),
-                ("prompt", "prompts"),
-                ("response", "responses"),
-                ("score", "scores"),
-                ("policy", "policies"),
-            )
-        )
-        return f"{counts} imported{self.note}"
+        """`3 reward models, 24 prompts, 96 responses, 288 scores, 7 policies imported`."""
+        names = {table: table.replace("_", " ") + "s" for table in _COUNTED} | {"policy": "policies"}
+        return ", ".join(f"{self.rows[table]} {name}" for table, name in names.items()) + f" imported{self.note}"
 
     @property
     def line(self) -> str:
-        """What the command line says of it."""
+        """What the command line prints about it."""
         return f"{self.run_id}: {self.counts}; explore it with `righttree app`"
 
 
+def published_runs(data: Path) -> list[str]:
+    """Ids of the runs in the warehouse, the newest first; empty if nothing is published."""
+    if store.build_id(data) is None:
+        return []
+    with store.open_read_only(data) as connection:
+        return list(reads.runs.all_runs(connection)["run_id"])
+
+
 def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: str) -> Imported:
-    """Publish scores made elsewhere, or a folder of `export_run`, as a run of their own.
+    """Publish scores computed elsewhere, or a folder of `export_run`, as a run.
 
     Raises InvalidRows for the first thing that is wrong, before anything is written, and InvalidConfig for a run id
-    that is taken or no plain name.
+    that exists or is not a valid name.
     """
     if run_id is not None:
         _check_id(data, run_id)
@@ -78,9 +80,9 @@ def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: 
 
 
 def export_run(data: Path, run_id: str | None, target: Path) -> str:
-    """Write a run (default: the newest) as Parquet into the new folder `target`; returns the line to print."""
+    """Write a run (None: the newest) as Parquet into the new folder `target`; returns the line to print."""
     run_id, rows = exchange.export_run(data, run_id, target)
-    return f"{run_id}: {sum(rows.values())} rows of {len(rows)} tables in {target}; `righttree import` takes it back in"
+    return f"{run_id}: {sum(rows.values())} rows of {len(rows)} tables in {target}; `righttree import` imports it again"
 
 
 def _rows_of_files(files: Sequence[Path], run_id: str, layout: str) -> tuple[dict[str, pl.DataFrame], str]:
@@ -104,32 +106,17 @@ def _rows_of_files(files: Sequence[Path], run_id: str, layout: str) -> tuple[dic
 
 def _check_id(data: Path, run_id: str) -> None:
     runs.check_id(run_id)
-    taken = (runs.runs_folder(data) / run_id).exists()
-    if not taken and store.build_id(data) is not None:
-        with store.open_read_only(data) as connection:
-            taken = run_id in reads.runs.all_runs(connection)["run_id"].to_list()
-    if taken:
+    if (runs.runs_folder(data) / run_id).exists() or run_id in published_runs(data):
         raise InvalidConfig(f"run {run_id!r} exists already; name another with --run-id")
 
 
-MOST_BYTES = 200 * 2**20
-"""Most bytes of all files of an upload together; greater ones are imported by `righttree import`."""
-_MOST_FILES = 100
-_MOST_UNPACKED_BYTES = 4 * MOST_BYTES
-_FOLDER = ".upload-"
-
-
-File = tuple[str, bytes]
-"""Name and content of an uploaded file."""
-
-
-def import_uploads(data: Path, files: Sequence[File], run_id: str | None) -> Imported:
-    """Publish uploaded files as one run; an archive of an exported run has to be the only file.
+def import_uploads(data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None) -> Imported:
+    """Publish uploaded files (name, content) as one run; the archive of an exported run has to be the only file.
 
     Raises InvalidUpload before anything is written, and what `import_files` raises.
     """
     _check(files)
-    folder = data / f"{_FOLDER}{secrets.token_hex(8)}"
+    folder = data / f".upload-{secrets.token_hex(8)}"
     try:
         folder.mkdir(parents=True)
         return import_files(data, _written(folder, files), run_id, "auto")
@@ -139,13 +126,13 @@ def import_uploads(data: Path, files: Sequence[File], run_id: str | None) -> Imp
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check(files: Sequence[File]) -> None:
+def _check(files: Sequence[tuple[str, bytes]]) -> None:
     if not files:
         raise InvalidUpload("no files: give one with scores, or the ZIP of an exported run")
     total = sum(len(content) for _, content in files)
     if total > MOST_BYTES:
         raise InvalidUpload(
-            f"the files have {total / 2**20:,.0f} MiB, an upload may have {MOST_BYTES // 2**20} MiB; take them in with "
+            f"the files have {total / 2**20:,.0f} MiB, an upload may have {MOST_BYTES // 2**20} MiB; import them with "
             "`righttree import`"
         )
     if len(files) > _MOST_FILES:
@@ -154,9 +141,9 @@ def _check(files: Sequence[File]) -> None:
     names = [name for name, _ in files]
     for name in names:
         if name != Path(name).name or name.startswith(".") or not name.isprintable():
-            raise InvalidUpload(f"{name!r} is no plain file name: rename the file")
+            raise InvalidUpload(f"{name!r} is not a plain file name: rename the file")
         if not name.lower().endswith(endings):
-            raise InvalidUpload(f"{name}: unknown kind of file; give one of {', '.join(endings)}")
+            raise InvalidUpload(f"{name}: unknown kind of file; use one of {', '.join(endings)}")
         if names.count(name) > 1:
             raise InvalidUpload(f"{name}: two files of this name; give each file once, or rename one")
     archives = [name for name in names if name.lower().endswith(exchange.ARCHIVE)]
@@ -164,8 +151,8 @@ def _check(files: Sequence[File]) -> None:
         raise InvalidUpload(f"{archives[0]}: an exported run is imported alone; give it and nothing else")
 
 
-def _written(folder: Path, files: Sequence[File]) -> list[Path]:
-    """The uploaded files in the folder, or the folder of an exported run that the one archive has."""
+def _written(folder: Path, files: Sequence[tuple[str, bytes]]) -> list[Path]:
+    """Write the uploaded files into the folder, or unpack the one archive; returns what to import."""
     name, content = files[0]
     if name.lower().endswith(exchange.ARCHIVE):
         exchange.unpack(name, content, folder / "run", _MOST_UNPACKED_BYTES)

@@ -49,7 +49,7 @@ def create(data: Path, run_id: str, additions: Mapping[str, Any], new_id: str | 
         raise RunBusy(
             f"run {run_id} is at work: extend it when it has ended, or stop it by `righttree cancel {run_id}`"
         )
-    if retry.is_asked(old):
+    if retry.is_requested(old):
         raise RunBusy(f"run {run_id} is to make failed policies again: `righttree resume {run_id}` first")
     return runs.create(data, config, new_id, partial(_take_over, old))
 

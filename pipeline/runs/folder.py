@@ -29,9 +29,9 @@ def runs_folder(data: Path) -> Path:
 def create(
     data: Path, config: Config, run_id: str | None = None, fill: Callable[[Path], object] = lambda _: None
 ) -> RunDirectory:
-    """A new run directory, its config in it and what `fill` puts there.
+    """A new run directory with its config and what `fill` writes into it.
 
-    Raises InvalidConfig for an id that is already used or no plain name.
+    Raises InvalidConfig for an id that exists or is not a valid name.
     """
     if run_id is None:
         run_id = f"{config.profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -39,7 +39,7 @@ def create(
     path = runs_folder(data) / run_id
     if path.exists():
         raise InvalidConfig(f"run {run_id!r} exists already; continue it with `righttree resume {run_id}`")
-    created = datetime.now(UTC).isoformat(timespec="microseconds")  # two runs may begin within one second
+    created = datetime.now(UTC).isoformat(timespec="microseconds")  # two runs may start within one second
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(path, sync=False) as draft:
@@ -51,9 +51,9 @@ def create(
 
 
 def remove(path: Path) -> None:
-    """Remove a run's directory, which the caller holds.
+    """Remove a run's directory, which the caller holds. Raises NotWritten.
 
-    A kill leaves a folder without a run's name, which the next removal clears. Raises NotWritten.
+    A kill leaves a folder that is no run, which the next removal deletes.
     """
     folder = path.parent
     with write_errors(path):
@@ -64,10 +64,10 @@ def remove(path: Path) -> None:
 
 
 def check_id(run_id: str) -> None:
-    """Raise InvalidConfig for a run id that is no plain name, which a folder can have."""
+    """Raise InvalidConfig for a run id that is not a valid folder name."""
     if not _PLAIN.fullmatch(run_id):
         raise InvalidConfig(
-            f"run id {run_id!r:.80}: use letters, digits, '-', '_' and '.' only, a letter or digit first, 100 at most"
+            f"run id {run_id!r:.80}: use at most 100 letters, digits, '-', '_' and '.', starting with a letter or digit"
         )
 
 
@@ -84,7 +84,7 @@ def open_run(data: Path, run_id: str) -> RunDirectory:
     path = run_path(data, run_id)
     settings = records.read_object(path / "config.json")
     if settings is None:
-        raise DamagedRun(f"run {run_id}: {path / 'config.json'} is no JSON; start a new run")
+        raise DamagedRun(f"run {run_id}: {path / 'config.json'} is not JSON; start a new run")
     return RunDirectory(path, validated(settings, f"run {run_id}"))
 
 
@@ -99,7 +99,7 @@ def run_ids(data: Path) -> list[str]:
 
 def created_at(path: Path) -> str:
     """When the run directory was created: UTC, ISO 8601, to the microsecond; empty if unknown. Raises DamagedRun."""
-    return records.created_at(path / "created.json")
+    return (records.read(path / "created.json", records.Created) or {}).get("created_at", "")
 
 
 def _sort_key(path: Path) -> str:

@@ -1,10 +1,10 @@
 """Locks of the operating system, which are released when their process ends, however it ends.
 
-A file that is locked says who holds it: `<run>/.lock` has the id of the process that works on the run, `runs/.turn` the
-id of the run that is executing. One run executes at a time in a data folder, as each uses all cores; others queue.
+A lock file names its holder: `<run>/.lock` has the id of the process that works on the run, `runs/.turn` the id of the
+run that is executing. Only one run executes per data folder, as each uses all cores; others queue.
 
-The system's own lock and not a library's: a page has to see who holds a lock without taking it from anybody, also where
-it may only read the folder. Several readers may look at once, because they take the shared lock for an instant.
+These are not a library's locks because a page has to see who holds one without taking it away from anybody, even where
+it can only read the folder. Several readers can look at the same time, as they take the shared lock for an instant.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -28,19 +29,31 @@ _TRIES, _WAIT_S = 20, 0.05  # `is_locked` holds the lock for an instant
 @contextmanager
 def hold(run: Path) -> Iterator[None]:
     """Keep every other process from working on a run. Raises RunBusy if one does, NotWritten."""
-    busy = (
-        f"another process is working on run {run.name}: watch it with `righttree runs`, or stop it with "
-        f"`righttree cancel {run.name}`"
-    )
-    with _locked(run / LOCK, str(os.getpid()), lambda: _refuse(busy)):
+
+    def refuse() -> None:
+        raise RunBusy(
+            f"another process is working on run {run.name}: watch it with `righttree runs`, or stop it with "
+            f"`righttree cancel {run.name}`"
+        )
+
+    with _locked(run / LOCK, str(os.getpid()), refuse):
         yield
 
 
 @contextmanager
-def turn(folder: Path, run_id: str, waits: Callable[[str], object]) -> Iterator[None]:
-    """Execute one run in the folder of all runs; `waits` is called with the id of the run that is executing before."""
-    with _locked(folder / _TURN, run_id, lambda: waits(whose(folder) or "another run")):
+def execute(folder: Path, run_id: str, on_wait: Callable[[str], object]) -> Iterator[None]:
+    """Be the one run that executes in the folder of all runs; `on_wait` gets the id of the run it has to wait for."""
+    with _locked(folder / _TURN, run_id, lambda: on_wait(executing(folder) or "another run")):
         yield
+
+
+def executing(folder: Path) -> str | None:
+    """Id of the run that is executing in the folder of all runs; None if none is."""
+    path = folder / _TURN
+    try:
+        return (path.read_text(errors="replace") or None) if is_locked(path) else None
+    except OSError:
+        return None
 
 
 def is_locked(path: Path) -> bool:
@@ -55,31 +68,35 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def whose(folder: Path) -> str | None:
-    """Id of the run that is executing in the folder of all runs; None if none is."""
-    path = folder / _TURN
-    try:
-        return (path.read_text(errors="replace") or None) if is_locked(path) else None
-    except OSError:
-        return None
+def wait_for(file: IO[bytes]) -> None:
+    """Lock an open file until it is closed, as soon as nobody else does."""
+    fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def worker(run: Path) -> int | None:
-    """Id of the living process that holds the run; None if there is none, or none that is visible from here.
+    """Id of the living process that holds the run; None if there is none, or none that this process can see.
 
-    An id alone may belong to another process: one of another container, or one that started later with the same id.
+    The id alone may belong to a process of another container, or to one that started later with the same id.
     """
     lock = run / LOCK
     try:
         process = int(lock.read_text()) if is_locked(lock) else None
     except (OSError, ValueError):  # it has held the run for less than an instant
         return None
-    return process if process is not None and _has_open(process, lock) else None
+    if process is None:
+        return None
+    try:
+        open_files = [file.path for file in psutil.Process(process).open_files()]
+    except psutil.AccessDenied:
+        return process
+    except psutil.NoSuchProcess:
+        return None
+    return process if str(lock.resolve()) in open_files else None
 
 
 @contextmanager
-def _locked(path: Path, text: str, wait: Callable[[], object]) -> Iterator[None]:
-    """Hold a lock file with a text in it; `wait` is called before waiting for another holder, and may raise."""
+def _locked(path: Path, text: str, on_wait: Callable[[], object]) -> Iterator[None]:
+    """Hold a lock file with a text in it; `on_wait` is called before waiting for another holder, and may raise."""
     with write_errors(path):
         file = path.open("a+b", buffering=0)  # so that closing it has nothing left to write
     with file:
@@ -90,24 +107,9 @@ def _locked(path: Path, text: str, wait: Callable[[], object]) -> Iterator[None]
             except BlockingIOError:
                 time.sleep(_WAIT_S)
         else:
-            wait()
-            fcntl.flock(file, fcntl.LOCK_EX)
+            on_wait()
+            wait_for(file)
         with write_errors(path):
             file.truncate(0)
             file.write(text.encode())
         yield
-
-
-def _refuse(message: str) -> None:
-    raise RunBusy(message)
-
-
-def _has_open(process: int, path: Path) -> bool:
-    """Whether a process has a file open; True where the system does not say."""
-    try:
-        opened = [file.path for file in psutil.Process(process).open_files()]
-    except psutil.AccessDenied:
-        return True
-    except psutil.NoSuchProcess:
-        return False
-    return str(path.resolve()) in opened

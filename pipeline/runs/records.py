@@ -1,64 +1,57 @@
-"""The small JSON files of a run that other processes read, checked before anybody relies on them.
+"""The small JSON files of a run that other processes read, checked before anything relies on them.
 
-A file that a crash cut off, that somebody edited or that a newer version wrote must not stop a page: what it should
-hold is declared here, and whatever else is in it raises DamagedRun, in one line that says what to do.
+A file that a crash cut off, that somebody edited or that a newer version wrote must not break a page. Its type is
+declared here, and `read` raises DamagedRun for anything else. Unknown fields are allowed: a newer version may add some.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Required, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
 from pipeline.config.profiles import FirstError
 from pipeline.errors import DamagedRun
 
-_Read = TypeVar("_Read")
+T = TypeVar("T")
 
-
-def _is_moment(text: str) -> str:
-    datetime.fromisoformat(text)
-    return text
-
-
-Moment = Annotated[str, AfterValidator(_is_moment)]
+Moment = Annotated[str, AfterValidator(lambda text: datetime.fromisoformat(text) and text)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_MORE_FIELDS = ConfigDict(extra="allow")  # a newer version may add some
 
 
-class StageRecord(TypedDict, total=False):
-    """One stage in `progress.json`; `rate_per_s` counts this attempt only, `wall_s` those before it too."""
+@dataclass
+class StageProgress:
+    """How far a stage is; `rate_per_s` counts the current attempt only, `wall_s` the earlier ones too."""
 
-    __pydantic_config__ = _MORE_FIELDS  # type: ignore[misc]
-
-    name: Required[str]
-    state: Literal["pending", "running", "done"]
-    done: NonNegativeInt
-    total: NonNegativeInt
-    unit: str
-    rate_per_s: Seconds | None
-    eta_s: Seconds | None
-    wall_s: Seconds
+    name: str
+    state: Literal["pending", "running", "done"] = "pending"
+    done: NonNegativeInt = 0
+    total: NonNegativeInt = 0
+    unit: str = ""
+    rate_per_s: Seconds | None = None
+    eta_s: Seconds | None = None
+    wall_s: Seconds = 0.0
 
 
-class Progress(TypedDict, total=False):
+@dataclass
+class RunProgress:
     """`progress.json`."""
 
-    __pydantic_config__ = _MORE_FIELDS  # type: ignore[misc]
-
-    started_at: Moment
-    updated_at: Moment
-    stages: list[StageRecord]
+    started_at: Moment = ""
+    updated_at: Moment = ""
+    stages: tuple[StageProgress, ...] = ()
 
 
 class StageFacts(TypedDict, total=False):
     """What a finished stage took."""
 
-    __pydantic_config__ = _MORE_FIELDS  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
     units: NonNegativeInt
     made: NonNegativeInt
@@ -71,9 +64,9 @@ class StageFacts(TypedDict, total=False):
 
 
 class Manifest(TypedDict, total=False):
-    """`manifest.json`: what a finished run says of itself."""
+    """`manifest.json`: what a finished run says about itself."""
 
-    __pydantic_config__ = _MORE_FIELDS  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
     run_id: str
     started_at: str
@@ -86,6 +79,12 @@ class Manifest(TypedDict, total=False):
     stages: dict[str, StageFacts]
 
 
+class Created(TypedDict, total=False):
+    """`created.json`."""
+
+    created_at: Moment
+
+
 class RayJob(TypedDict):
     """`ray-job.json`: the job that the run was last submitted as."""
 
@@ -94,59 +93,21 @@ class RayJob(TypedDict):
 
 
 class RayAnswer(TypedDict):
-    """`ray-answer.json`: what the cluster last said of a job, and when."""
+    """`ray-answer.json`: what the cluster last said about a job, and when."""
 
     job: str
     state: str
     asked_at: Moment
 
 
-class _Created(TypedDict, total=False):
-    created_at: Moment
+def read(path: Path, kind: type[T], remedy: str = "") -> T | None:
+    """The content of a run's file; None if there is no file. `remedy` says what to do about one that is damaged.
 
-
-_PROGRESS, _MANIFEST, _CREATED = TypeAdapter(Progress), TypeAdapter(Manifest), TypeAdapter(_Created)
-_RAY_JOB, _RAY_ANSWER = TypeAdapter(RayJob), TypeAdapter(RayAnswer)
-
-
-def progress(path: Path) -> Progress:
-    """Empty if there is no file. Raises DamagedRun."""
-    return _read(path, _PROGRESS) or {}
-
-
-def manifest(path: Path) -> dict[str, Any] | None:
-    """A `Manifest`; None if there is no file. Raises DamagedRun."""
-    checked = _read(path, _MANIFEST)
-    return None if checked is None else dict(checked)
-
-
-def created_at(path: Path) -> str:
-    """Empty if there is no file. Raises DamagedRun."""
-    return (_read(path, _CREATED) or {}).get("created_at", "")
-
-
-def ray_job(path: Path) -> RayJob | None:
-    """None if there is no file. Raises DamagedRun."""
-    return _read(path, _RAY_JOB)
-
-
-def ray_answer(path: Path) -> RayAnswer | None:
-    """None if there is no file. Raises DamagedRun."""
-    return _read(path, _RAY_ANSWER)
-
-
-def read_object(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None where there is none that can be read."""
+    Raises DamagedRun for a file that cannot be read or that has another type.
+    """
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _read(path: Path, kind: TypeAdapter[_Read]) -> _Read | None:
-    try:
-        return kind.validate_json(path.read_bytes())
+        adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
+        return adapter.validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -154,7 +115,22 @@ def _read(path: Path, kind: TypeAdapter[_Read]) -> _Read | None:
     except ValidationError as error:
         wrong = FirstError.of(error)
         reason = f"{wrong.name}: {wrong.message}" if wrong.name else wrong.message
+    run_id = path.parent.name
+    remedy = remedy or f"update righttree, or remove the file and `righttree resume {run_id}` writes it again"
     raise DamagedRun(
-        f"run {path.parent.name}: {path} cannot be read ({reason}): it is damaged, or of a newer version of righttree; "
-        f"update, or remove it and `righttree resume {path.parent.name}` writes it again"
+        f"run {run_id}: {path} cannot be read ({reason}): it is damaged or was written by a newer version; {remedy}"
     )
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None if there is none that can be read."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

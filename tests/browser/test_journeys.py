@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pipeline.runs import jobs
-from pipeline.runs.delete import delete
 from tests.browser.conftest import OpenAddress, Serve
 from tests.conftest import righttree
 from tests.helpers.publishing import copy_of, publish_again
@@ -132,7 +131,7 @@ def test_an_emptied_warehouse_says_what_to_do_until_a_run_is_published(
     home = tmp_path / "home"
     page = open_address(serve(home) + "/explore")
     expect(page.get_by_text("Run recorded")).to_be_visible()
-    delete(home, "recorded")
+    jobs.delete(home, "recorded")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to explore yet")
     expect(page.get_by_text("righttree run --profile quick")).to_be_visible()
     shutil.copytree(smoke_home / "runs", home / "runs", dirs_exist_ok=True)

@@ -91,7 +91,7 @@ def _killed(data: Path, run: RunDirectory, rng: Random, longest_s: float, done: 
         return False
     process.send_signal(signal.SIGKILL)
     process.wait()
-    states = {stage["name"]: stage["state"] for stage in run.progress().get("stages", [])}
+    states = {stage.name: stage.state for stage in run.progress().stages}
     at_work = [stage for stage in STAGES if states.get(stage) != "done"]
     done.stages[at_work[0] if at_work else STAGES[-1]] += 1
     done.half_written += bool(hit)

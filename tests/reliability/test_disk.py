@@ -19,6 +19,7 @@ from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import NotWritten
 from pipeline.runs import jobs
+from pipeline.runs.records import RunProgress
 from tests.app.conftest import OpenPage
 from tests.conftest import TINY_RUN
 from tests.reliability.conftest import Resume
@@ -90,7 +91,7 @@ def test_a_part_that_does_not_fit_is_not_there_and_is_written_once_there_is_room
     disk.fill()
     is_refused(lambda: run.write_part("label", "reward_models", "b", LABELS), "No space left.*righttree resume one")
     is_refused(lambda: run.mark_done("reward_models", {}), "No space left")
-    run.write_progress({"stages": []})  # lost, and no reason to stop
+    run.write_progress(RunProgress())  # lost, and no reason to stop
     run.write_error("the disk is full")
     status = jobs.status(disk.home, "one")
     assert status.state == "failed"

@@ -102,7 +102,7 @@ def failed_policies(run_id: str) -> list[str]:
 
 def retry(run_id: str) -> None:
     """Have the policies made again that could not be trained."""
-    jobs.retry(_changed("policies cannot be made again"), run_id)
+    jobs.retry(_changed("policies cannot be trained again"), run_id)
 
 
 def cancel(run_id: str) -> None:

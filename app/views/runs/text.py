@@ -195,9 +195,11 @@ def has_to_wait(other: str) -> str:
 def waiting(run: RunStatus) -> str:
     """Why a run does not work yet."""
     if run.submitted_to is not None:
-        answer = run.cluster_said
+        answer = run.cluster_answer
         said = (
-            f"its last answer, {formats.when(answer.asked_at)}: {escape(answer.state)}" if answer else "no answer yet"
+            f"its last answer, {formats.when(answer['asked_at'])}: {escape(answer['state'])}"
+            if answer
+            else "no answer yet"
         )
         return f"Submitted to Ray at {escape(run.submitted_to)}, which has not begun with it ({said})."
     return f"Waits for {escape(run.waits_for or 'another run')}, which is at work: one run at a time takes all cores."

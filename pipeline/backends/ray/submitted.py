@@ -89,7 +89,7 @@ def awaited(run: RunDirectory) -> str | None:
 
 def last_answer(run: RunDirectory) -> records.RayAnswer | None:
     """What the cluster last said of the run's job; None if it was not asked, or has not answered yet."""
-    last, answer = _last(run), records.ray_answer(run.path / _ANSWER)
+    last, answer = _last(run), records.read(run.path / _ANSWER, records.RayAnswer)
     return answer if last is not None and answer is not None and answer["job"] == last["job"] else None
 
 
@@ -156,7 +156,7 @@ def _forget(run: RunDirectory) -> None:
 
 
 def _last(run: RunDirectory) -> records.RayJob | None:
-    return records.ray_job(run.path / _JOB)
+    return records.read(run.path / _JOB, records.RayJob)
 
 
 @contextmanager

@@ -319,7 +319,7 @@ def test_policies_that_could_not_be_trained_can_be_retried(
     assert jobs.status(home, run.run_id).state == "finished"
     monkeypatch.setenv(jobs.READ_ONLY, "1")
     assert "retry-failed-once" not in {button.key for button in runs_page(home).button}
-    with pytest.raises(jobs.ReadOnly, match="policies cannot be made again"):
+    with pytest.raises(jobs.ReadOnly, match="policies cannot be trained again"):
         jobs.retry(home, run.run_id)
 
 

@@ -134,7 +134,7 @@ def on_cluster(data: Path, run_id: str, cluster: Cluster, *options: str) -> subp
 def done_of(data: Path, run_id: str, stage: str) -> Callable[[], int]:
     """How many units of a stage are done, by the run's progress."""
     run = runs.open_run(data, run_id)
-    return lambda: next((line["done"] for line in run.progress().get("stages", []) if line["name"] == stage), 0)
+    return lambda: next((shown.done for shown in run.progress().stages if shown.name == stage), 0)
 
 
 def made(run: RunDirectory) -> set[str]:
@@ -198,7 +198,7 @@ def test_a_run_that_is_cancelled_stops_its_tasks_and_goes_on_by_the_other_engine
     jobs.cancel(home, "cancelled")
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 130, said
-    assert "stopped by hand" in said
+    assert "stopped by the user" in said
     assert jobs.status(home, "cancelled").state == "interrupted"
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
     time.sleep(2)
@@ -280,7 +280,7 @@ def test_background_runs_are_submitted_as_jobs_where_the_environment_says_so(
     wait_until(lambda: "Ray: connecting" in jobs.log_tail(home, run.run_id), PATIENCE_S)
     assert submitted.stop(run)  # what `jobs.cancel` does for a process that it does not see
     wait_until(lambda: not run.is_running, 30)
-    assert "stopped by hand" in jobs.log_tail(home, run.run_id)
+    assert "stopped by the user" in jobs.log_tail(home, run.run_id)
     assert jobs.status(home, run.run_id).state == "interrupted"
 
     monkeypatch.setenv("RIGHTTREE_RAY_JOBS", "http://127.0.0.1:1")
@@ -303,7 +303,7 @@ def test_a_run_waits_until_the_cluster_begins_with_it_and_can_be_taken_back(
         jobs.resume(home, run.run_id)
     jobs.cancel(home, run.run_id)
     assert jobs.status(home, run.run_id).state == "interrupted"
-    with pytest.raises(PipelineError, match="is not at work"):
+    with pytest.raises(PipelineError, match="is not running"):
         jobs.cancel(home, run.run_id)
     hold.unlink()
 

@@ -234,7 +234,7 @@ def test_the_recorded_run_is_there_from_the_first_command_on(tmp_path: Path, com
     home = tmp_path / "home"
     done = righttree(*(word.replace("FOLDER", str(tmp_path)) for word in command), home=home)
     assert done.returncode == 0, done.stderr
-    assert "the recorded run, is published: " in done.stderr
+    assert "published recorded, the recorded run: " in done.stderr
     with store.open_read_only(home) as connection:
         (run_id,) = reads.runs.all_runs(connection)["run_id"]
     assert run_id in done.stdout

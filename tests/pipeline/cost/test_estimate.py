@@ -104,9 +104,9 @@ def test_an_extension_of_a_stopped_run_makes_up_for_it(smoke_home: Path, tmp_pat
     whole = estimate.of_extension(tmp_path, SMOKE_RUN, config)
     run = runs.open_run(tmp_path, SMOKE_RUN)
     progress = run.progress()
-    for state in progress["stages"]:
-        if state["name"] == "ppo":
-            state["done"] = state["total"] // 2
+    for state in progress.stages:
+        if state.name == "ppo":
+            state.done = state.total // 2
     run.write_progress(progress)
     (run.path / "stages" / "ppo.json").unlink()
     stopped = estimate.of_extension(tmp_path, SMOKE_RUN, config)

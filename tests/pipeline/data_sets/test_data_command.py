@@ -41,7 +41,7 @@ def test_it_prints_a_line_a_source_and_one_for_all(tmp_path: Path, capsys: pytes
 def test_what_it_writes_is_read_as_preferences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, to = hub.jsonl(tmp_path / "own.jsonl", hub.OWN), tmp_path / "pairs.parquet"
     assert main(["data", str(file), "--to", str(to)]) == 0
-    assert f"2 pairs are in {to}" in capsys.readouterr().out
+    assert f"wrote 2 pairs to {to}" in capsys.readouterr().out
     _, pieces = read_files([to])
     assert pieces.preferences.select("source", "prompt", "chosen", "rejected", "category").rows() == [
         ("mine", "Hi", "Hello", "No", "Chat"),
@@ -77,7 +77,7 @@ def test_every_rule_can_be_given(tmp_path: Path) -> None:
 def test_nothing_kept_is_a_table_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = hub.jsonl(tmp_path / "own.jsonl", hub.OWN[2:])
     assert main(["data", str(file), "--to", str(tmp_path / "none.parquet")]) == 0
-    assert "0 pairs are in" in capsys.readouterr().out
+    assert "wrote 0 pairs to" in capsys.readouterr().out
     assert pl.read_parquet(tmp_path / "none.parquet").schema == pl.Schema(
         {name: dtype for name, dtype in PAIRS.items() if name not in ("subset", "prompt_id")}
     )

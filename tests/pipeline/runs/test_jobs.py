@@ -43,7 +43,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
 def test_a_started_run_is_at_work_at_once_and_is_cancelled_within_seconds(tiny_config: Config, data: Path) -> None:
     run_id = jobs.start(data, tiny_config)
     assert state(data, run_id) == "running"
-    assert jobs.at_work(data) == run_id
+    assert jobs.executing(data) == run_id
     worker = runs.open_run(data, run_id).worker()
     assert worker is not None
     assert os.getsid(worker) != os.getsid(0)  # closing this terminal would not end it
@@ -53,8 +53,8 @@ def test_a_started_run_is_at_work_at_once_and_is_cancelled_within_seconds(tiny_c
     jobs.cancel(data, run_id)
     assert time.monotonic() - begun < 10
     assert state(data, run_id) == "interrupted"
-    assert jobs.at_work(data) is None
-    assert f"stopped by hand; `righttree resume {run_id}` takes it up" in jobs.log_tail(data, run_id)
+    assert jobs.executing(data) is None
+    assert f"stopped by the user; `righttree resume {run_id}` continues it" in jobs.log_tail(data, run_id)
     assert jobs.status(data, run_id).stages[0].state == "done"
 
     jobs.resume(data, run_id)
@@ -71,7 +71,7 @@ def test_a_second_run_waits_for_the_first_and_then_works(tiny_config: Config, da
         with pytest.raises(RunBusy, match=f"righttree cancel {second}"):
             jobs.resume(data, second)
         console = runs.open_run(data, second).path / "console.txt"
-        wait_until(lambda: "waiting: first is at work" in console.read_text())
+        wait_until(lambda: "waiting: first is running" in console.read_text())
     wait_until(lambda: state(data, second) == "running")
     jobs.cancel(data, second)
 
@@ -123,15 +123,13 @@ def test_a_process_that_does_not_hold_the_run_is_not_touched(tiny_config: Config
 
 
 def test_cancel_on_the_command_line_takes_the_run_at_work(tiny_config: Config, data: Path) -> None:
-    assert righttree("cancel", home=data).stdout == "nothing to cancel: no run is at work\n"
+    assert righttree("cancel", home=data).stdout == "nothing to cancel: no run is running\n"
     run_id = jobs.start(data, tiny_config)
-    assert (
-        righttree("cancel", home=data).stdout == f"{run_id} is stopped; `righttree resume {run_id}` goes on with it\n"
-    )
+    assert righttree("cancel", home=data).stdout == f"{run_id} is stopped; `righttree resume {run_id}` continues it\n"
     assert state(data, run_id) == "interrupted"
     refused = righttree("cancel", run_id, home=data)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
-    assert "is not at work: it is interrupted" in refused.stderr
+    assert "is not running: it is interrupted" in refused.stderr
 
 
 def test_a_job_that_dies_says_why(tiny_config: Config, data: Path) -> None:

@@ -39,9 +39,9 @@ def test_a_stage_that_was_stopped_has_the_seconds_of_all_attempts(tmp_path: Path
     assert attempt.earlier_s == stopped["wall_s"]
     assert attempt.wall_s < 0.5
     assert attempt.made == 6
-    shown = run.progress()["stages"][1]
-    assert shown["wall_s"] == pytest.approx(attempt.earlier_s + attempt.wall_s, abs=0.01)
-    assert shown["state"] == "done"
+    shown = run.progress().stages[1]
+    assert shown.wall_s == pytest.approx(attempt.earlier_s + attempt.wall_s, abs=0.01)
+    assert shown.state == "done"
 
     third = Progress(run, ["prompts", "scores"], io.StringIO())
     third.begin("scores")

@@ -140,7 +140,7 @@ def test_run_takes_up_a_stopped_run_of_the_same_settings_unless_told_otherwise(
 
     detached = righttree("run", "--profile", str(tiny_profile), "--detach", home=tmp_path)
     assert detached.stdout == f"{new}\n"
-    assert f"going on with {new}" in detached.stderr
+    assert f"resuming {new}" in detached.stderr
     wait_until(lambda: jobs.status(tmp_path, new).state == "finished", 300)
     for table in TABLES:
         assert_frame_equal(rows(tmp_path, new, table), rows(tiny_home, TINY_RUN, table))

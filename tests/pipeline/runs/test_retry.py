@@ -103,7 +103,7 @@ def assert_retried(before: Path, after: Path) -> None:
     curve = rows(after, RUN, "training_curve").filter(model_id=FAILED)
     assert curve.filter(metric="reward")["step"].sort().to_list() == [0, 1, 2, 3]
     assert curve.filter(metric="test_kl_k3")["step"].sort().to_list() == [2, 4]
-    assert not retry.is_asked(run)
+    assert not retry.is_requested(run)
     assert jobs.status(after, RUN).state == "finished"
 
 
@@ -112,7 +112,7 @@ def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, hom
     first = jobs.manifest(home, RUN)
     done = righttree_process("resume", RUN, "--retry", home=home)
     assert done.returncode == 0, done.stderr
-    assert f"tried again: {FAILED}" in done.stderr
+    assert f"retrying {FAILED}" in done.stderr
     assert_retried(failed, home)
     after = content(runs.open_run(home, RUN))
     changed = {name for name in before if after.get(name) != before[name]}
@@ -130,8 +130,8 @@ def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, hom
     again = righttree_process("resume", RUN, "--retry", home=home)
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout == (
-        f"nothing to retry in {RUN}: no policy of it has failed; {DIVERGED} diverged, which the same seed would do "
-        "again\n"
+        f"nothing to retry in {RUN}: none of its policies failed; {DIVERGED} diverged and would diverge again with "
+        "the same seed\n"
     )
     assert content(runs.open_run(home, RUN)) == after
     with pytest.raises(PipelineError, match="nothing to retry"):
@@ -172,26 +172,26 @@ def test_killed_while_it_removes_what_is_left_it_removes_the_rest(
 ) -> None:
     """After every file that is removed, as a kill would leave it."""
     whole = runs.open_run(Path(shutil.copytree(home, tmp_path / "whole", symlinks=True)), RUN)
-    retry.ask(whole)
-    assert retry.begin(whole) == [FAILED]
+    retry.request(whole)
+    assert retry.remove_failed(whole) == [FAILED]
     wanted, number = parts(whole), 0
     while True:
         data = tmp_path / f"after-{number}"
         run = runs.open_run(Path(shutil.copytree(home, data, symlinks=True)), RUN)
-        assert retry.ask(run) == [FAILED]
+        assert retry.request(run) == [FAILED]
         assert jobs.status(data, RUN).state == "interrupted"
         with monkeypatch.context() as patch:
             patch.setattr(runs, "_remove", KilledAfter(number))
             try:
-                retry.begin(run)
+                retry.remove_failed(run)
                 break
             except KeyboardInterrupt:
                 pass
-        assert retry.is_asked(run)
-        assert retry.ask(run) == [FAILED]  # asked once more, or only resumed
+        assert retry.is_requested(run)
+        assert retry.request(run) == [FAILED]  # asked once more, or only resumed
         with pytest.raises(RunBusy, match=f"righttree resume {RUN}"):
             extend.create(data, RUN, {"flip_rates": [0.1]})
-        assert retry.begin(run) == [FAILED]
+        assert retry.remove_failed(run) == [FAILED]
         assert parts(run) == wanted
         shutil.rmtree(data)
         number += 1

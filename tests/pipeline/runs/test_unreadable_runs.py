@@ -89,7 +89,7 @@ def test_with_whole_files_both_are_readable(data: Path) -> None:
     assert states(data) == {"broken": "waiting", "good": "interrupted"}
     status = jobs.status(data, "broken")
     assert status.stages[0].done == 3
-    assert status.cluster_said == jobs.ClusterAnswer("PENDING", "2026-11-23T17:08:00+00:00")
+    assert status.cluster_answer == CONTENT["ray-answer.json"]
 
 
 @pytest.mark.parametrize("how", DAMAGE)
@@ -141,7 +141,7 @@ def test_files_without_a_schema_stop_no_listing(data: Path, name: str, how: str)
     path.parent.mkdir(exist_ok=True)
     DAMAGE[how](path, None)
     assert states(data)["good"] == "interrupted"
-    assert jobs.at_work(data) is None
+    assert jobs.executing(data) is None
     assert isinstance(jobs.log_tail(data, "broken"), str)
 
 
@@ -181,7 +181,7 @@ def test_a_cluster_that_never_answers_holds_up_no_listing(data: Path, silent_ser
         begun = time.monotonic()
         listed = jobs.list_runs(data)
         assert time.monotonic() - begun < 1
-        assert [(run.state, run.submitted_to, run.cluster_said) for run in listed] == [
+        assert [(run.state, run.submitted_to, run.cluster_answer) for run in listed] == [
             ("waiting", silent_server, None)
         ] * 2
 
@@ -210,7 +210,7 @@ def test_reading_opens_no_socket_and_starts_no_process(data: Path, monkeypatch: 
         jobs.manifest(data, run_id)
         jobs.run_settings(data, run_id)
         jobs.failed_policies(data, run_id)
-    jobs.at_work(data)
+    jobs.executing(data)
     jobs.estimate(data, SMOKE)
     jobs.estimate_extension(data, "good", SMOKE)
     jobs.stopped(data, SMOKE)
