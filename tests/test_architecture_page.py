@@ -30,7 +30,7 @@ assert np.allclose(found[off], same[off]) and "top_one" in MEASURES
 """
 _PAGE = """
 from streamlit.testing.v1 import AppTest
-shown = AppTest.from_string("from app.views import prompts; prompts.show()", default_timeout=60).run()
+shown = AppTest.from_string("from app.views.prompts import page; page.show()", default_timeout=60).run()
 assert not shown.exception and shown.title[0].value == "What was asked"
 assert set(shown.dataframe[0].value["split"]) == {"rm_train", "rm_test", "rl_test"}
 """
