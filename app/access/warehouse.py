@@ -222,7 +222,7 @@ def _evaluations(
         measure=measure,
         rl_categories=rl_categories or None,
         prepared=[prompt_values(snapshot, run_id, source, measure, test_set) for test_set in test_sets],
-        wanted=correlations,
+        selected=correlations,
     )
 
 

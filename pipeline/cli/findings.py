@@ -16,9 +16,8 @@ import polars as pl
 
 from pipeline.errors import InvalidConfig
 from warehouse import files, reads, store
-from warehouse.claims import Claim, Ruling, Table, examine
-from warehouse.claims.claim import Cell
-from warehouse.claims.study import Study
+from warehouse.claims import Claim, Finding, Table, examine
+from warehouse.claims.claim import Cell, Study
 from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
 from warehouse.formats import count, number
@@ -58,7 +57,7 @@ def page(run: Mapping[str, Any], models: pl.DataFrame, study: Study, claims: Seq
     lines += ["| claim | policies | figure (95 % interval) | verdict |", "| --- | --- | --- | --- |"]
     for place, claim in enumerate(claims, 1):
         link = f"[{place}. {claim.title}](#{claim.name})"
-        lines += [f"| {link} | {_text(r.about)} | {_figure(r)} | **{r.verdict}** |" for r in claim.rulings]
+        lines += [f"| {link} | {_text(r.about)} | {_figure(r)} | **{r.verdict}** |" for r in claim.findings]
         if claim.missing:
             lines.append(f"| {link} | | | **{_NOT_IN_THIS_RUN}** |")
     lines += ["", *(f"- **{verdict}**: {meaning}." for verdict, meaning in _MEANING.items())]
@@ -110,14 +109,14 @@ def _section(place: int, claim: Claim) -> list[str]:
     lines.append("")
     if claim.missing:
         lines.append(f"**Not in this run**: {claim.missing}.")
-    for ruling in claim.rulings:
-        why = f" ({_text(ruling.why)})" if ruling.why else ""
+    for finding in claim.findings:
+        why = f" ({_text(finding.why)})" if finding.why else ""
         lines.append(
-            f"- {_text(ruling.about)}: **{ruling.verdict}**{why}. {_text(ruling.figure)} {_cell(ruling.estimate)}"
+            f"- {_text(finding.about)}: **{finding.verdict}**{why}. {_text(finding.figure)} {_cell(finding.estimate)}"
         )
     for table in claim.tables:
         lines += _table(table)
-    if claim.rulings:
+    if claim.findings:
         lines += ["", " ".join([f"Resampled: {claim.resampled}.", *map(str, claim.notes)])]
     return lines
 
@@ -127,8 +126,8 @@ def _table(table: Table) -> list[str]:
     return ["", f"{_text(table.title)}:", "", rows[0], "|" + " --- |" * len(table.header), *rows[1:]]
 
 
-def _figure(ruling: Ruling) -> str:
-    return f"{_text(ruling.figure)} {_cell(ruling.estimate)}"
+def _figure(finding: Finding) -> str:
+    return f"{_text(finding.figure)} {_cell(finding.estimate)}"
 
 
 def _cell(cell: Cell) -> str:

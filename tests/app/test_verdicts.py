@@ -12,8 +12,7 @@ from app.views.measures import data
 from app.views.overview import text as overview_text
 from app.views.test_sets import text as test_sets_text
 from tests.helpers.small import evaluation
-from tests.warehouse.claims.studies import of_noise
-from warehouse.claims.constructions import _better
+from warehouse.claims.claim import predicts_better
 from warehouse.claims.findings import better
 from warehouse.claims.verdict import CANNOT_BE_TOLD, above, below, compared
 from warehouse.stats.bootstrap import estimate
@@ -22,7 +21,6 @@ from warehouse.study.comparison import paired
 from warehouse.study.evaluate import Replicated
 
 ENDS = (-0.4, -0.06, -0.05, -0.03, 0.0, 0.01, 0.04, 0.05, 0.3)
-OPTIMISED = of_noise([0.5, 0.8, 1.0], P=4, R=2, Q=4)
 SENTENCES = {
     "better": "better than accuracy",
     "worse": "worse than accuracy",
@@ -52,7 +50,7 @@ def test_the_same_interval_has_the_same_verdict_everywhere(low: float, high: flo
     word = compared(difference)
     claim = "holds" if word == "better" else "does not hold" if word in ("worse", "not better") else word
 
-    assert _better(OPTIMISED, "difference of τ", first, plain).verdict == claim
+    assert predicts_better("best-of-8", "difference of τ", first, plain).verdict == claim
     finding = better("measure", comparison)
     assert (finding.verdict, finding.opposite) == (claim, word == "worse")
     assert SENTENCES[word] in overview_text.sentence(finding, "best-of-8")

@@ -1,9 +1,9 @@
 """The claims of the paper, and some beyond it, examined on one run: figures, intervals and verdicts that are computed.
 
-Pure functions, as in `measures`, which they are made of; each says beforehand which figure's interval decides.
+Pure functions of arrays; each says beforehand which figure's interval decides.
 """
 
-from warehouse.claims.claim import Claim, Ruling, Table
+from warehouse.claims.claim import Claim, Finding, Optimised, Study, Table
 from warehouse.claims.constructions import (
     budget_on_responses,
     category_matters,
@@ -12,14 +12,17 @@ from warehouse.claims.constructions import (
     rank_matters,
 )
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
-from warehouse.claims.prediction import accuracy_predicts, alike_but_different, better_for_best_of_n, other_kinds
-from warehouse.claims.study import Optimised, Study
-from warehouse.claims.verdict import Verdict
-from warehouse.claims.which_measure import another_measure_predicts_better
+from warehouse.claims.prediction import (
+    accuracy_predicts,
+    another_measure_predicts_better,
+    better_for_best_of_n,
+    other_kinds,
+)
+from warehouse.claims.similar_accuracy import similar_but_different
 
 CLAIMS = (
     accuracy_predicts,
-    alike_but_different,
+    similar_but_different,
     better_for_best_of_n,
     category_matters,
     rank_matters,
@@ -32,9 +35,9 @@ CLAIMS = (
     kl_penalty,
     optimising_harder,
 )
-"""In the order of the page: the paper's, then those beyond it."""
+"""In the order of the page."""
 
-__all__ = ["CLAIMS", "Claim", "Optimised", "Ruling", "Study", "Table", "Verdict", "examine"]
+__all__ = ["CLAIMS", "Claim", "Finding", "Optimised", "Study", "Table", "examine"]
 
 
 def examine(study: Study) -> tuple[Claim, ...]:

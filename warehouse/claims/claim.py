@@ -1,32 +1,121 @@
-"""What a claim is made of: rulings, each a figure with its interval and verdict, and tables of further figures.
+"""What claims are examined on, one run's scores and policies as arrays, and what a claim holds: findings and tables.
 
-Which figure decides is fixed in the claims' modules, before any run is looked at; `verdict` has the rule.
+A finding is a figure with its interval and verdict. Which figure decides a claim is fixed in the claims' modules,
+before any run is looked at; `verdict` has the rule.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from warehouse.claims.verdict import Verdict
-from warehouse.stats.across_pairs import Wanted
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.claims.verdict import Verdict, above
+from warehouse.metrics.catalogue import optimizer_words
+from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.test_set import TestSet
+from warehouse.stats.across_pairs import Selected
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study.evaluate import RESAMPLED
+from warehouse.study.comparison import paired
+from warehouse.study.evaluate import RESAMPLED, Evaluation, Replicated, replicated
+from warehouse.study.value_curves import ValueCurves
 
-KENDALL: Wanted = (("kendall", "pooled"),)
-"""The one correlation that claims are decided by."""
+KENDALL: Selected = (("kendall", "pooled"),)
+"""The one correlation that decides claims."""
 
 Cell = str | int | float | Estimate | None
 
 
 @dataclass(frozen=True)
-class Ruling:
-    """A verdict on a claim for some policies, with the figure that decides it; `why` says what is undefined."""
+class Optimised:
+    """The policies of one optimiser, and the scores of the reward models that they were optimised against.
+
+    - `cube`: scores on the RM-test prompts; `paraphrased`: on all of them in other words, None without paraphrases.
+    - `spread_M`: `spread_within_prompts` under the initial policy.
+    - `tokens_SMQ`: mean lengths along the strengths, `initial_tokens_Q` the initial policy's; None if not recorded.
+    - `penalised`: values at the last strength, with KL coefficients in the place of strengths, the default one first;
+      of the reward models of the sweep. `at_kl`: the same where all have diverged by `matched_kl` nats.
+    """
+
+    curves: ValueCurves
+    cube: ScoreCube
+    paraphrased: ScoreCube | None
+    spread_M: NDArray[np.float64]
+    tokens_SMQ: NDArray[np.float64] | None = None
+    initial_tokens_Q: NDArray[np.float64] | None = None
+    penalised: ValueCurves | None = None
+    at_kl: ValueCurves | None = None
+    matched_kl: float | None = None
+
+    @property
+    def values(self) -> PolicyValues:
+        """The values at the greatest strength, which claims are about."""
+        return self.curves.values[-1]
+
+    @property
+    def called(self) -> str:
+        """What these policies are called: `best-of-16`, `PPO at step 4`."""
+        return optimizer_words(self.curves.optimizer).at.format(f"{self.curves.strengths[-1]:g}")
+
+    @property
+    def title(self) -> str:
+        """The optimiser's name: `Best-of-n`, `PPO`."""
+        return optimizer_words(self.curves.optimizer).title
+
+
+@dataclass(frozen=True)
+class Study:
+    """A run's optimisers by name, the kinds of its reward models, and the bootstrap's replicates and seed."""
+
+    optimised: Mapping[str, Optimised]
+    kinds: Mapping[str, str]
+    replicates: int = 1000
+    seed: int = 0
+
+    @property
+    def first(self) -> Optimised:
+        """The first optimiser; all have the same prompts."""
+        return next(iter(self.optimised.values()))
+
+    def accuracies(
+        self,
+        one: Optimised,
+        test_sets: Sequence[TestSet] = (TestSet(),),
+        *,
+        rl_categories: tuple[str, ...] | None = None,
+        among: NDArray[np.bool_] | None = None,
+    ) -> list[Replicated]:
+        """Accuracy on these test sets against NDR, all on the same draws of reward models."""
+        return replicated(
+            one.cube,
+            one.values,
+            [("accuracy", test_set) for test_set in test_sets],
+            rl_categories=rl_categories,
+            replicates=self.replicates,
+            seed=self.seed,
+            selected=KENDALL,
+            among=among,
+        )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A figure with its interval and the verdict that follows from it.
+
+    `about` says which question or policies it answers for, `why` what makes it undefined, `facts` has numbers for the
+    sentence about it. `opposite`: not only does it not hold, the opposite does.
+    """
 
     about: str
     figure: str
     estimate: Estimate
     verdict: Verdict
     why: str = ""
+    resampled: str = RESAMPLED
+    facts: Mapping[str, object] = field(default_factory=dict)
+    opposite: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,14 +129,53 @@ class Table:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim, how it is decided, and what was found; `missing` says why a run has nothing to say of it."""
+    """One claim, how it is decided, and its findings; `missing` says why a run cannot answer it."""
 
     name: str
     title: str
     rule: str
-    rulings: tuple[Ruling, ...] = ()
+    findings: tuple[Finding, ...] = ()
     tables: tuple[Table, ...] = ()
     resampled: str = RESAMPLED
     notes: tuple[str, ...] = ()
     missing: str = ""
     beyond_paper: bool = False
+
+
+def tau(part: Replicated) -> Estimate:
+    """Kendall τ of the measure with NDR."""
+    return part.evaluation.correlations["kendall"]
+
+
+def tau_difference(first: Replicated, second: Replicated) -> Estimate:
+    """The paired difference of two Kendall τ, first minus second."""
+    return paired(first, second).correlations["kendall"]
+
+
+def predicts_better(about: str, figure: str, first: Replicated, second: Replicated) -> Finding:
+    """Does the first way of measuring predict better than the second?"""
+    difference = tau_difference(first, second)
+    why = "" if difference.value is not None else why_no_difference([first, second])
+    return Finding(about, figure, difference, above(difference), why)
+
+
+def why_no_difference(parts: Sequence[Replicated]) -> str:
+    """Why the first of these without a correlation has none."""
+    return next((why_undefined(part.evaluation) for part in parts if tau(part).value is None), "no shared replicate")
+
+
+def why_undefined(evaluation: Evaluation) -> str:
+    """Why there is no correlation."""
+    M = len(evaluation.ndr_MM)
+    pairs, undefined = pairs_of(evaluation)
+    if M < 3:
+        return f"{M} reward models: a correlation over golden–proxy pairs takes three"
+    if undefined == pairs:
+        return f"all {pairs} pairs are undefined: no golden's own gain can be told from zero on these prompts"
+    return f"the figures of the {pairs - undefined} defined pairs do not differ, or those are of two reward models"
+
+
+def pairs_of(evaluation: Evaluation) -> tuple[int, int]:
+    """How many golden–proxy pairs an evaluation is of, and how many of them are undefined."""
+    M = len(evaluation.ndr_MM)
+    return M * (M - 1), evaluation.undefined_pairs

@@ -6,13 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from warehouse.claims.claim import KENDALL, Cell, Claim, Ruling, Table
-from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
+from warehouse.claims.claim import (
+    Cell,
+    Claim,
+    Finding,
+    Study,
+    Table,
+    pairs_of,
+    predicts_better,
+    tau,
+    tau_difference,
+    why_no_difference,
+)
 from warehouse.claims.verdict import NEGLIGIBLE, above, apart
 from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet
-from warehouse.stats.bootstrap import Estimate
-from warehouse.study.comparison import contrast, paired
-from warehouse.study.evaluate import Replicated, replicated
+from warehouse.study.comparison import contrast
+from warehouse.study.evaluate import Replicated
 from warehouse.study.plans import rank_bin_cells, splits, thinned
 
 MOST_BINS = 4
@@ -35,36 +44,36 @@ def category_matters(study: Study) -> Claim:
         "Decided by Kendall τ of accuracy on a category with NDR on the same, minus the mean of τ of the other "
         f"categories with NDR on it, averaged over categories: {_BETTER}.",
     )
-    first = next(iter(study.optimised.values()))
-    tested, optimised = Counter(first.cube.categories), Counter(first.values.categories)
+    tested, optimised = Counter(study.first.cube.categories), Counter(study.first.values.categories)
     names = sorted(name for name in tested if min(tested[name], optimised[name]) >= FEWEST_PROMPTS)
     if len(names) < 2:
         return replace(claim, missing=f"it has {len(names)} category with prompts on both sides")
-    rulings, tables = [], []
+    test_sets = [TestSet(categories=(name,)) for name in names]
+    findings, tables = [], []
     for one in study.optimised.values():
-        found = {
+        by_pair = {
             (measured, valued): part
             for valued in names
-            for measured, part in zip(names, _by_category(study, one, names, valued), strict=True)
+            for measured, part in zip(names, study.accuracies(one, test_sets, rl_categories=(valued,)), strict=True)
         }
-        defined = [name for name in names if _tau(found[name, name]).value is not None]
+        defined = [name for name in names if tau(by_pair[name, name]).value is not None]
         parts = []
         for name in defined:
-            others = [found[other, name] for other in names if other != name]
-            parts.append((1 / len(defined), found[name, name]))
+            others = [by_pair[other, name] for other in names if other != name]
+            parts.append((1 / len(defined), by_pair[name, name]))
             parts += [(-1 / len(defined) / len(others), other) for other in others]
         difference = contrast(parts)
-        why = "" if difference.value is not None else _why([found[name, name] for name in names])
-        label = f"τ, own minus other, {len(defined)} of {len(names)} categories"
-        rulings.append(Ruling(one.called, label, difference, above(difference), why))
+        why = "" if difference.value is not None else why_no_difference([by_pair[name, name] for name in names])
+        figure = f"τ, own minus other, {len(defined)} of {len(names)} categories"
+        findings.append(Finding(one.called, figure, difference, above(difference), why))
         rows: list[tuple[Cell, ...]] = [
-            (measured, *(_tau(found[measured, valued]) for valued in names), tested[measured]) for measured in names
+            (measured, *(tau(by_pair[measured, valued]) for valued in names), tested[measured]) for measured in names
         ]
-        undefined = (found[name, name].evaluation.undefined_pairs for name in names)
+        undefined = (by_pair[name, name].evaluation.undefined_pairs for name in names)
         header = ("measured on", *(f"NDR on {name}" for name in names), "prompts")
         rows.append(("undefined pairs", *undefined, ""))
         tables.append(Table(f"Kendall τ, {one.called}", header, tuple(rows)))
-    return replace(claim, rulings=tuple(rulings), tables=tuple(tables))
+    return replace(claim, findings=tuple(findings), tables=tuple(tables))
 
 
 def rank_matters(study: Study) -> Claim:
@@ -76,7 +85,7 @@ def rank_matters(study: Study) -> Claim:
         "the best and the worst bin minus the mean of τ on pairs of neighbouring bins: it matters if the interval "
         f"excludes 0, either way; not if it lies within ±{NEGLIGIBLE:g}.",
     )
-    responses = next(iter(study.optimised.values())).cube.scores_MPR.shape[2]
+    responses = study.first.cube.scores_MPR.shape[2]
     bins = min(MOST_BINS, responses // FEWEST_PER_BIN)
     if bins < 3:
         return replace(claim, missing=f"{responses} responses to a prompt are too few for three bins of two")
@@ -84,21 +93,21 @@ def rank_matters(study: Study) -> Claim:
     test_sets = [TestSet(rank_bins=bins, chosen_bin=chosen, rejected_bin=rejected) for chosen, rejected in cells]
     near = [place for place, (chosen, rejected) in enumerate(cells) if chosen - rejected == 1]
     far = cells.index((bins, 1))
-    rulings, tables = [], []
+    findings, tables = [], []
     for one in study.optimised.values():
-        whole, *found = _on(study, one, [TestSet(), *test_sets])
-        difference = contrast([(1.0, found[far]), *((-1 / len(near), found[place]) for place in near)])
-        why = "" if difference.value is not None else _why([whole])
-        rulings.append(Ruling(one.called, "τ, far minus neighbouring", difference, apart(difference), why))
-        rows: list[tuple[Cell, ...]] = [("all pairs", _tau(whole), "", whole.evaluation.undefined_pairs)]
-        for (chosen, rejected), part in zip(cells, found, strict=True):
-            said = f"bin {chosen} over bin {rejected}"
-            rows.append((said, _tau(part), _difference(part, whole), part.evaluation.undefined_pairs))
+        whole, *parts = study.accuracies(one, [TestSet(), *test_sets])
+        difference = contrast([(1.0, parts[far]), *((-1 / len(near), parts[place]) for place in near)])
+        why = "" if difference.value is not None else why_no_difference([whole])
+        findings.append(Finding(one.called, "τ, far minus neighbouring", difference, apart(difference), why))
+        rows: list[tuple[Cell, ...]] = [("all pairs", tau(whole), "", whole.evaluation.undefined_pairs)]
+        for (chosen, rejected), part in zip(cells, parts, strict=True):
+            label = f"bin {chosen} over bin {rejected}"
+            rows.append((label, tau(part), tau_difference(part, whole), part.evaluation.undefined_pairs))
         header = ("pairs of responses", "τ", "minus that of all pairs", "undefined pairs")
         tables.append(Table(f"By rank, {one.called}", header, tuple(rows)))
     return replace(
         claim,
-        rulings=tuple(rulings),
+        findings=tuple(findings),
         tables=tuple(tables),
         notes=("The greatest of the differences from all pairs is picked among several: read it with that in mind.",),
     )
@@ -112,16 +121,16 @@ def more_responses(study: Study) -> Claim:
         "The prompts are the same. Decided by the paired difference of Kendall τ, accuracy over all pairs of a "
         f"prompt’s responses minus accuracy on its first two: {_BETTER}.",
     )
-    R = next(iter(study.optimised.values())).cube.scores_MPR.shape[2]
+    R = study.first.cube.scores_MPR.shape[2]
     if R <= FEWEST_RESPONSES:
         return replace(claim, missing="it has one pair of responses to a prompt")
     sizes = thinned(range(FEWEST_RESPONSES, R + 1), MOST_SIZES)
-    rulings, tables = [], []
+    findings, tables = [], []
     for one in study.optimised.values():
-        found = _on(study, one, [TestSet(responses=size) for size in sizes])
-        rulings.append(_better(one, f"τ, {R} responses minus 2", found[-1], found[0]))
-        tables.append(_sizes_table(f"By responses, {one.called}", sizes, found))
-    return replace(claim, rulings=tuple(rulings), tables=tuple(tables))
+        parts = study.accuracies(one, [TestSet(responses=size) for size in sizes])
+        findings.append(predicts_better(one.called, f"τ, {R} responses minus 2", parts[-1], parts[0]))
+        tables.append(_sizes_table(f"By responses, {one.called}", sizes, parts))
+    return replace(claim, findings=tuple(findings), tables=tuple(tables))
 
 
 def budget_on_responses(study: Study) -> Claim:
@@ -133,24 +142,23 @@ def budget_on_responses(study: Study) -> Claim:
         f"responses on the fewest prompts minus two responses on all prompts: {_BETTER}. With noise, the annotator "
         f"flips {NOISES[-1]:.0%} of the golden pairs.",
     )
-    first = next(iter(study.optimised.values()))
-    _, P, R = first.cube.scores_MPR.shape
+    _, P, R = study.first.cube.scores_MPR.shape
     budget = PAIR_BUDGET * P
     sizes = thinned(splits(budget, P, R), MOST_SIZES)
     if len(sizes) < 2:
         return replace(claim, missing=f"{P} prompts with {R} responses leave one way to spend a budget")
-    rulings, tables = [], []
+    findings, tables = [], []
     for one in study.optimised.values():
         for noise in NOISES:
             test_sets = [TestSet(responses=r, budget=budget, noise=noise or None, seed=study.seed) for r in sizes]
-            found = _on(study, one, test_sets)
-            said = f"{noise:.0%} of pairs flipped" if noise else "without noise"
-            label = f"τ, {sizes[-1]} responses minus {sizes[0]}"
-            rulings.append(replace(_better(one, label, found[-1], found[0]), about=f"{one.called}, {said}"))
-            tables.append(_sizes_table(f"{budget} annotations, {one.called}, {said}", sizes, found))
+            parts = study.accuracies(one, test_sets)
+            about = f"{one.called}, {f'{noise:.0%} of pairs flipped' if noise else 'without noise'}"
+            figure = f"τ, {sizes[-1]} responses minus {sizes[0]}"
+            findings.append(predicts_better(about, figure, parts[-1], parts[0]))
+            tables.append(_sizes_table(f"{budget} annotations, {about}", sizes, parts))
     return replace(
         claim,
-        rulings=tuple(rulings),
+        findings=tuple(findings),
         tables=tuple(tables),
         notes=("Which prompts a split takes, and what the annotator errs on, is drawn once, by the seed.",),
     )
@@ -164,62 +172,24 @@ def paraphrases(study: Study) -> Claim:
         "Decided by the paired difference of Kendall τ, the prompts in their own words minus all of them paraphrased, "
         f"each with the initial policy’s responses to it: {_BETTER}.",
     )
-    rulings, rows = [], []
+    findings, rows = [], []
     for one in study.optimised.values():
         if one.paraphrased is None:
             continue
-        (plain,) = _on(study, one, [TestSet()])
-        (reworded,) = _on(study, replace(one, cube=one.paraphrased), [TestSet()])
-        rulings.append(_better(one, "τ, own words minus paraphrased", plain, reworded))
+        (plain,), (reworded,) = (study.accuracies(replace(one, cube=cube)) for cube in (one.cube, one.paraphrased))
+        findings.append(predicts_better(one.called, "τ, own words minus paraphrased", plain, reworded))
         for words, part in (("their own", plain), ("paraphrased", reworded)):
-            rows.append((one.called, words, _tau(part), part.evaluation.prompts_used, *pairs_of(part.evaluation)))
-    if not rulings:
+            rows.append((one.called, words, tau(part), part.evaluation.prompts_used, *pairs_of(part.evaluation)))
+    if not findings:
         return replace(claim, missing="not all its RM-test prompts have paraphrases that were answered")
     table = Table("By wording", ("policies", "words", "τ", "prompts", "pairs", "undefined"), tuple(rows))
-    return replace(claim, rulings=tuple(rulings), tables=(table,))
+    return replace(claim, findings=tuple(findings), tables=(table,))
 
 
-def _on(study: Study, one: Optimised, test_sets: Sequence[TestSet]) -> list[Replicated]:
-    """Accuracy on these test sets, on the same draws of reward models."""
-    jobs = [("accuracy", test_set) for test_set in test_sets]
-    return replicated(one.cube, one.values, jobs, None, study.replicates, study.seed, wanted=KENDALL)
-
-
-def _by_category(study: Study, one: Optimised, names: Sequence[str], valued: str) -> list[Replicated]:
-    jobs = [("accuracy", TestSet(categories=(name,))) for name in names]
-    return replicated(one.cube, one.values, jobs, (valued,), study.replicates, study.seed, wanted=KENDALL)
-
-
-def _better(one: Optimised, figure: str, first: Replicated, second: Replicated) -> Ruling:
-    """Does the first way of measuring predict better than the second?"""
-    difference = _difference(first, second)
-    why = "" if difference.value is not None else _why([first, second])
-    return Ruling(one.called, figure, difference, above(difference), why)
-
-
-def _sizes_table(title: str, sizes: Sequence[int], found: Sequence[Replicated]) -> Table:
-    rows = tuple(
-        (
-            size,
-            part.evaluation.prompts_used,
-            _tau(part),
-            _difference(part, found[0]) if part is not found[0] else "",
-            *pairs_of(part.evaluation),
-        )
-        for size, part in zip(sizes, found, strict=True)
-    )
+def _sizes_table(title: str, sizes: Sequence[int], parts: Sequence[Replicated]) -> Table:
+    rows = []
+    for place, (size, part) in enumerate(zip(sizes, parts, strict=True)):
+        difference = tau_difference(part, parts[0]) if place else ""
+        rows.append((size, part.evaluation.prompts_used, tau(part), difference, *pairs_of(part.evaluation)))
     header = ("responses", "prompts", "τ", f"minus that of {sizes[0]} responses", "pairs", "undefined")
-    return Table(title, header, rows)
-
-
-def _tau(part: Replicated) -> Estimate:
-    return part.evaluation.correlations["kendall"]
-
-
-def _difference(first: Replicated, second: Replicated) -> Estimate:
-    return paired(first, second).correlations["kendall"]
-
-
-def _why(parts: Sequence[Replicated]) -> str:
-    """Why the first of these that has no correlation has none."""
-    return next((why_undefined(part.evaluation) for part in parts if _tau(part).value is None), "no shared replicate")
+    return Table(title, header, tuple(rows))

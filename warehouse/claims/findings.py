@@ -1,4 +1,4 @@
-"""What a run says about the study's questions: figures with verdicts (`claims.verdict` has the rule).
+"""What a run says about the study's questions, for the Overview: findings, as those of the claims.
 
 Which measures and test sets are compared is fixed beforehand, not picked after looking.
 """
@@ -6,8 +6,8 @@ Which measures and test sets are compared is fixed beforehand, not picked after 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from warehouse.claims.claim import Finding, pairs_of
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below
 from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import Estimate
@@ -15,40 +15,21 @@ from warehouse.study.comparison import Comparison
 from warehouse.study.evaluate import Evaluation
 from warehouse.study.strength_curves import NdrCurve
 
-CORRELATION = "kendall"
-"""The correlation that verdicts are about."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One answer: its name, figure, verdict, what was resampled, and facts for the sentence.
-
-    `opposite`: not only does it not hold, the opposite does.
-    """
-
-    name: str
-    estimate: Estimate
-    verdict: Verdict
-    resampled: str
-    facts: Mapping[str, object] = field(default_factory=dict)
-    opposite: bool = False
-
 
 def predicts(evaluation: Evaluation) -> Finding:
     """Does the measure predict NDR? If so, the better a reward model measures, the less the policy loses."""
-    estimate = evaluation.correlations[CORRELATION]
-    M = len(evaluation.ndr_MM)
-    facts = {"pairs": M * (M - 1) - evaluation.undefined_pairs, "undefined": evaluation.undefined_pairs}
-    return _greater("predicts", estimate, evaluation.resampled, facts)
+    estimate = evaluation.correlations["kendall"]
+    pairs, undefined = pairs_of(evaluation)
+    return _greater("predicts", estimate, evaluation.resampled, {"pairs": pairs - undefined, "undefined": undefined})
 
 
 def better(name: str, comparison: Comparison) -> Finding:
     """Does the first of two ways of measuring predict NDR better? The paired difference of their correlations."""
     facts = {
-        "first": comparison.first.correlations[CORRELATION].value,
-        "second": comparison.second.correlations[CORRELATION].value,
+        "first": comparison.first.correlations["kendall"].value,
+        "second": comparison.second.correlations["kendall"].value,
     }
-    return _greater(name, comparison.correlations[CORRELATION], comparison.first.resampled, facts)
+    return _greater(name, comparison.correlations["kendall"], comparison.first.resampled, facts)
 
 
 def harder(curve: NdrCurve) -> Finding:
@@ -57,8 +38,15 @@ def harder(curve: NdrCurve) -> Finding:
         (strength, ndr.value) for strength, ndr in zip(curve.strengths, curve.ndr, strict=True) if ndr.value is not None
     ]
     facts = {"first": defined[0], "last": defined[-1]} if defined else {}
-    opposite = above(curve.change) == "holds"
-    return Finding("harder", curve.change, below(curve.change), curve.resampled, facts, opposite)
+    return Finding(
+        "harder",
+        "change of mean NDR",
+        curve.change,
+        below(curve.change),
+        resampled=curve.resampled,
+        facts=facts,
+        opposite=above(curve.change) == "holds",
+    )
 
 
 def length(names: Sequence[str], correlations: ModelEstimates) -> Finding:
@@ -78,8 +66,16 @@ def length(names: Sequence[str], correlations: ModelEstimates) -> Finding:
         "undefined": verdicts.count("undefined"),
         "reward_models": len(names),
     }
-    return Finding("length", correlations.estimates[strongest], verdict, "prompts", facts)
+    return Finding("length", "Spearman ρ", correlations.estimates[strongest], verdict, resampled="prompts", facts=facts)
 
 
 def _greater(name: str, estimate: Estimate, resampled: str, facts: Mapping[str, object]) -> Finding:
-    return Finding(name, estimate, above(estimate), resampled, facts, below(estimate) == "holds")
+    return Finding(
+        name,
+        "Kendall τ",
+        estimate,
+        above(estimate),
+        resampled=resampled,
+        facts=facts,
+        opposite=below(estimate) == "holds",
+    )

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.claims.claim import Cell, Claim, Ruling, Table
-from warehouse.claims.study import Optimised, Study
+from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table
 from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
 from warehouse.formats import count
-from warehouse.stats.bootstrap import Estimate
+from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.gain_curves import FittedCurve, gain_curves
 from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
 from warehouse.study.strength_curves import length_drift, ndr_curve
@@ -21,17 +20,16 @@ SIGNIFICANT = 0.05
 CLOSE = 0.15
 """A slope this near the curve is on it, in golden gain per proxy gain."""
 
-_NOTHING = Estimate(None, None, None, 0)
-_SILENT = "fewer than two reward models tell responses to a prompt apart"
+_NO_SPREAD = "fewer than two reward models tell responses to a prompt apart"
 
 
 def goodhart_slope(study: Study) -> Claim:
     """The golden gain per proxy gain is what accuracy says by regressional Goodhart."""
-    rulings, tables, notes = [], [], []
+    findings, tables, notes = [], [], []
     for one in study.optimised.values():
         kept = _telling(one)
         if len(kept) < 2:
-            rulings.append(Ruling(one.called, "slope minus curve", _NOTHING, "undefined", _SILENT))
+            findings.append(Finding(one.called, "slope minus curve", NOTHING, "undefined", _NO_SPREAD))
             continue
         found = goodhart_slopes(
             one.cube.of_reward_models(kept),
@@ -40,7 +38,7 @@ def goodhart_slope(study: Study) -> Claim:
             replicates=study.replicates,
             seed=study.seed,
         )
-        rulings.append(_goodhart_ruling(one, found))
+        findings.append(_slope_finding(one, found))
         rows = tuple(
             (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, found.replicates), b.curve, b.pairs)
             for b in found.bins
@@ -56,16 +54,16 @@ def goodhart_slope(study: Study) -> Claim:
         "regressional Goodhart gives for the accuracy. Decided by the test of fit over bins of accuracy: it does not "
         f"hold if p is below {SIGNIFICANT:g}; it holds if p is not, and every bin’s interval is within {CLOSE:g} of "
         "the curve.",
-        tuple(rulings),
+        tuple(findings),
         tuple(tables),
         notes=(*notes, "The test’s covariance is of the prompts alone; intervals are of reward models × prompts."),
     )
 
 
-def _goodhart_ruling(one: Optimised, found: GoodhartSlopes) -> Ruling:
+def _slope_finding(one: Optimised, found: GoodhartSlopes) -> Finding:
     """The figure is the bin that is farthest from its curve."""
     if not found.bins or found.p_value is None:
-        return Ruling(one.called, "slope minus curve", _NOTHING, "undefined", "no proxy gains, or all pairs are alike")
+        return Finding(one.called, "slope minus curve", NOTHING, "undefined", "no proxy gains, or all pairs are alike")
     missed = []
     for b in found.bins:
         low, high = (None if end is None else end - b.curve for end in (b.low, b.high))
@@ -75,7 +73,7 @@ def _goodhart_ruling(one: Optimised, found: GoodhartSlopes) -> Ruling:
     verdict: Verdict = "holds" if near else CANNOT_BE_TOLD
     if found.p_value < SIGNIFICANT:
         verdict = "does not hold"
-    return Ruling(one.called, f"slope minus curve, farthest of {len(missed)} bins", farthest, verdict)
+    return Finding(one.called, f"slope minus curve, farthest of {len(missed)} bins", farthest, verdict)
 
 
 def _telling(one: Optimised) -> list[str]:
@@ -92,19 +90,19 @@ def _test(found: GoodhartSlopes) -> str:
 
 def optimising_harder(study: Study) -> Claim:
     """Optimising a proxy harder loses more of the gain, and in the end some of the golden reward itself."""
-    rulings, drift, below_zero = [], [], []
+    findings, drift, below_zero = [], [], []
     rows: list[tuple[Cell, ...]] = []
     for one in study.optimised.values():
         ndr = ndr_curve(one.curves, replicates=study.replicates, seed=study.seed)
         change = ndr.change
         if len(_telling(one)) < 2:
-            rulings.append(Ruling(one.called, "change of mean NDR", change, "undefined", _SILENT))
+            findings.append(Finding(one.called, "change of mean NDR", change, "undefined", _NO_SPREAD))
             continue
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
-        rulings.append(Ruling(f"{one.called}: loses more", "change of mean NDR", change, below(change), why))
+        findings.append(Finding(f"{one.called}: loses more", "change of mean NDR", change, below(change), why))
         gained = gain_curves(one.curves, one.spread_M, replicates=study.replicates, seed=study.seed)
         golden = gained.curves["golden"]
-        rulings.append(_peak_ruling(one, golden))
+        findings.append(_peak_finding(one, golden))
         for s, strength in enumerate(one.curves.strengths):
             gains = (gained.curves[name].gains[s] for name in ("own", "golden", "proxy"))
             at = (one.title, f"{strength:g}", golden.distances[s])
@@ -131,7 +129,7 @@ def optimising_harder(study: Study) -> Claim:
         f"which is below 0 if it does, and not if its interval begins above −{NEGLIGIBLE:g}. Peaks: decided by where "
         "the fit to the mean golden reward under the proxy’s optimisation peaks, which is before the farthest √KL of "
         "the run if it does.",
-        tuple(rulings),
+        tuple(findings),
         (along, degree),
         notes=(
             "Best-of-n’s KL is an upper bound. A mean NDR at one strength is over the pairs that are defined there, "
@@ -142,18 +140,18 @@ def optimising_harder(study: Study) -> Claim:
     )
 
 
-def _peak_ruling(one: Optimised, golden: FittedCurve) -> Ruling:
+def _peak_finding(one: Optimised, golden: FittedCurve) -> Finding:
     farthest = max(golden.distances)
     about, figure = f"{one.called}: golden reward peaks", f"peak (the run reaches {farthest:.2f}), √KL"
     if golden.fit is None:
-        return Ruling(about, figure, _NOTHING, "undefined", "a fit takes three strengths that move the policy")
+        return Finding(about, figure, NOTHING, "undefined", "a fit takes three strengths that move the policy")
     peak = golden.peak
     if peak.value is None or peak.high is None:  # some replicates, or the sample, have no peak at all
         verdict: Verdict = CANNOT_BE_TOLD
         if golden.peaks < SIGNIFICANT / 2 or (peak.low is not None and peak.low > farthest):
             verdict = "does not hold"
-        return Ruling(about, figure, peak, verdict)
-    return Ruling(about, figure, peak, below(peak, farthest))
+        return Finding(about, figure, peak, verdict)
+    return Finding(about, figure, peak, below(peak, farthest))
 
 
 def _longer(study: Study, one: Optimised) -> Cell:
@@ -178,7 +176,7 @@ def kl_penalty(study: Study) -> Claim:
         return replace(claim, missing="PPO was run with one KL penalty")
     swept = one.penalised
     gained = gain_curves(swept, _spread(one, swept), replicates=study.replicates, seed=study.seed)
-    rulings = [_penalty_ruling(study, swept, f"{one.called}")]
+    findings = [_penalty_finding(study, swept, f"{one.called}")]
     same_step = ndr_curve(swept, replicates=study.replicates, seed=study.seed)
     rows: list[tuple[Cell, ...]] = []
     matched = (
@@ -187,7 +185,7 @@ def kl_penalty(study: Study) -> Claim:
         else list(ndr_curve(one.at_kl, replicates=study.replicates, seed=study.seed).ndr)
     )
     if one.at_kl is not None:
-        rulings.append(_penalty_ruling(study, one.at_kl, f"PPO at a KL of {one.matched_kl:.2f} nats"))
+        findings.append(_penalty_finding(study, one.at_kl, f"PPO at a KL of {one.matched_kl:.2f} nats"))
     for s, penalty in enumerate(swept.strengths):
         own = gained.curves["own"].gains[s]
         rows.append(
@@ -201,10 +199,10 @@ def kl_penalty(study: Study) -> Claim:
     ]
     if len(swept.reward_models) < 6:
         notes.append(f"An interval that resamples {len(swept.reward_models)} reward models says little about others.")
-    return replace(claim, rulings=tuple(rulings), tables=(table,), notes=tuple(notes))
+    return replace(claim, findings=tuple(findings), tables=(table,), notes=tuple(notes))
 
 
-def _penalty_ruling(study: Study, swept: ValueCurves, about: str) -> Ruling:
+def _penalty_finding(study: Study, swept: ValueCurves, about: str) -> Finding:
     """From the first penalty to the largest."""
     last = swept.strengths.index(max(swept.strengths))
     two = replace(
@@ -217,7 +215,7 @@ def _penalty_ruling(study: Study, swept: ValueCurves, about: str) -> Ruling:
     change = found.change
     about = f"{about}, {two.strengths[0]:g} → {two.strengths[1]:g}"
     why = "" if change.value is not None else "no golden’s own gain is clear under both penalties"
-    return Ruling(about, "change of mean NDR", change, above(change), why)
+    return Finding(about, "change of mean NDR", change, above(change), why)
 
 
 def _spread(one: Optimised, swept: ValueCurves) -> NDArray[np.float64]:

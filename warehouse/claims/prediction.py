@@ -1,49 +1,58 @@
-"""Does accuracy predict the policy, how well, and for which optimiser and reward models?"""
+"""Does accuracy predict the policy, for which optimiser and reward models, and does another measure predict better?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
-from warehouse.claims.claim import KENDALL, Cell, Claim, Ruling, Table
-from warehouse.claims.study import Optimised, Study, pairs_of, why_undefined
-from warehouse.claims.verdict import NEGLIGIBLE, above, below
-from warehouse.metrics.catalogue import CORRELATION_WORDS
+from warehouse.claims.claim import (
+    KENDALL,
+    Cell,
+    Claim,
+    Finding,
+    Optimised,
+    Study,
+    Table,
+    pairs_of,
+    predicts_better,
+    tau,
+    tau_difference,
+    why_undefined,
+)
+from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
+from warehouse.metrics.catalogue import CORRELATION_WORDS, MEASURES
 from warehouse.metrics.test_set import TestSet
 from warehouse.paper import ACCURACY_AGAINST_NDR, SETTING
 from warehouse.stats.across_pairs import CORRELATIONS
-from warehouse.stats.bootstrap import Estimate
-from warehouse.study.alike import regret_of_alike
-from warehouse.study.comparison import paired
-from warehouse.study.evaluate import Evaluation, Replicated, evaluate, replicated
+from warehouse.stats.bootstrap import NOTHING, Estimate
+from warehouse.study.comparison import simultaneous
+from warehouse.study.evaluate import Replicated, evaluate, replicated
 from warehouse.study.strength_curves import ndr_curve
+
+PLAIN = "accuracy"
 
 WEAK = 0.8
 """A Kendall τ below which a prediction is weak: more than one comparison in ten comes out the wrong way round."""
 
-ALIKE = 0.02
-"""Accuracies that differ by no more are alike."""
-
-MUCH = 0.1
-"""NDR that differ by more differ much: a tenth of what there is to gain."""
-
 
 def accuracy_predicts(study: Study) -> Claim:
     """Kendall τ of accuracy with NDR is above 0, and yet far from 1."""
-    rulings, rows = [], []
+    findings, rows = [], []
     for name, one in study.optimised.items():
-        found = evaluate(one.cube, one.values, replicates=study.replicates, seed=study.seed)
-        tau = found.correlations["kendall"]
-        why = why_undefined(found) if tau.value is None else ""
-        rulings += [
-            Ruling(f"{one.called}: predicts", "Kendall τ", tau, above(tau), why),
-            Ruling(f"{one.called}: only weakly", "Kendall τ", tau, below(tau, WEAK), why),
+        evaluation = evaluate(one.cube, one.values, replicates=study.replicates, seed=study.seed)
+        kendall = evaluation.correlations["kendall"]
+        why = why_undefined(evaluation) if kendall.value is None else ""
+        findings += [
+            Finding(f"{one.called}: predicts", "Kendall τ", kendall, above(kendall), why),
+            Finding(f"{one.called}: only weakly", "Kendall τ", kendall, below(kendall, WEAK), why),
         ]
-        pairs, undefined = pairs_of(found)
+        pairs, undefined = pairs_of(evaluation)
         for correlation in CORRELATIONS:
             paper = ACCURACY_AGAINST_NDR.get((name, correlation))
-            pooled, within = found.correlations[correlation], found.within[correlation]
+            pooled, within = evaluation.correlations[correlation], evaluation.within[correlation]
             rows.append((one.called, CORRELATION_WORDS[correlation].title, pooled, within, paper, pairs, undefined))
     header = ("policies", "correlation", "over all pairs", "within each golden", "the paper’s", "pairs", "undefined")
     return Claim(
@@ -52,39 +61,12 @@ def accuracy_predicts(study: Study) -> Claim:
         "Decided by Kendall τ of accuracy with NDR over all golden–proxy pairs: it predicts if the interval is above "
         f"0, and does not if the interval ends below {NEGLIGIBLE:g}; it predicts weakly if the interval is below "
         f"{WEAK:g} (above that, fewer than one comparison in ten of two pairs comes out the wrong way round).",
-        tuple(rulings),
+        tuple(findings),
         (Table("Accuracy against NDR", header, tuple(rows)),),
         notes=(
             "The noise of few prompts pulls a correlation towards 0, that of replicates more so: a weak one may be "
             "due to the prompts.",
             SETTING,
-        ),
-    )
-
-
-def alike_but_different(study: Study) -> Claim:
-    """Reward models of like accuracy give policies of different regret."""
-    rulings, rows = [], []
-    for one in study.optimised.values():
-        found = evaluate(one.cube, one.values, replicates=study.replicates, seed=study.seed)
-        alike = regret_of_alike(found, one.values, ALIKE, replicates=study.replicates, seed=study.seed)
-        why = "" if alike.pairs else f"no two defined proxies of one golden have accuracies within {ALIKE:g}"
-        size = alike.difference
-        rulings.append(Ruling(one.called, "typical difference in NDR", size, above(size, MUCH), why))
-        clear = f"{alike.clear} of {alike.pairs}" if alike.pairs else "none"
-        rows.append((one.called, size, alike.expected, clear, *pairs_of(found)))
-    header = ("policies", "typical difference in NDR", "a straight line gives", "clearly apart", "pairs", "undefined")
-    return Claim(
-        "alike-but-different",
-        "Similar accuracy, different regret",
-        f"Two proxies of one golden are alike if their accuracies differ by no more than {ALIKE:g}. Decided by the "
-        "root mean square of their differences in NDR (in units of the golden’s gain in the sample), freed of what "
-        f"the sampling of RL-test prompts adds: different if its interval is above {MUCH:g}, not if it is below.",
-        tuple(rulings),
-        (Table("Proxies of like accuracy under the same golden", header, tuple(rows)),),
-        notes=(
-            "“A straight line gives”: the same figure if NDR followed accuracy in a straight line. “Clearly apart”: "
-            "pairs of proxies whose difference has a 95 % interval without 0; chance alone gives one in twenty.",
         ),
     )
 
@@ -106,28 +88,13 @@ def better_for_best_of_n(study: Study) -> Claim:
     bon, ppo = study.optimised["bon"], study.optimised["ppo"]
     names = [name for name in bon.curves.reward_models if name in ppo.curves.reward_models]
     cube = bon.cube.of_reward_models(names)
-    first, second = (
-        replicated(
-            cube,
-            one.values.of_reward_models(names),
-            [("accuracy", TestSet())],
-            None,
-            study.replicates,
-            study.seed,
-            wanted=KENDALL,
-        )[0]
-        for one in (bon, ppo)
+    (first,), (second,) = (
+        study.accuracies(replace(one, cube=cube, curves=one.curves.of_reward_models(names))) for one in (bon, ppo)
     )
-    difference = paired(first, second).correlations["kendall"]
-    why = next((why_undefined(e) for e in (first.evaluation, second.evaluation) if _kendall(e).value is None), "")
-    about = f"{bon.called} against {ppo.called}"
-    ruling = Ruling(about, "difference of τ", difference, above(difference), why)
-    rows = tuple(
-        (one.called, _kendall(side.evaluation), *pairs_of(side.evaluation))
-        for one, side in ((bon, first), (ppo, second))
-    )
+    finding = predicts_better(f"{bon.called} against {ppo.called}", "difference of τ", first, second)
+    rows = tuple((one.called, tau(side), *pairs_of(side.evaluation)) for one, side in ((bon, first), (ppo, second)))
     table = Table(f"Of {len(names)} reward models", ("policies", "τ", "pairs", "undefined"), rows)
-    return replace(claim, rulings=(ruling,), tables=(table,))
+    return replace(claim, findings=(finding,), tables=(table,))
 
 
 def other_kinds(study: Study) -> Claim:
@@ -141,37 +108,18 @@ def other_kinds(study: Study) -> Claim:
     )
     if set(study.kinds.values()) <= {"flip"} or "flip" not in study.kinds.values():
         return replace(claim, missing="all its reward models are of one kind")
-    rulings, rows = [], []
+    findings, rows = [], []
     for one in study.optimised.values():
-        whole, flips = _of_kinds(study, one)
-        difference = paired(flips, whole).correlations["kendall"]
-        undefined = [side for side in (flips, whole) if _kendall(side.evaluation).value is None]
-        models = sum(study.kinds[name] == "flip" for name in one.curves.reward_models)
-        why = "too few defined pairs of flip-rate reward models, or none that differ" if undefined else ""
-        rulings.append(Ruling(one.called, "difference of τ", difference, above(difference), why))
-        rows += [
-            (
-                one.called,
-                f"{said} reward models",
-                _kendall(side.evaluation),
-                M * (M - 1),
-                side.evaluation.undefined_pairs,
-            )
-            for said, M, side in (("flip-rate", models, flips), ("all", len(one.curves.reward_models), whole))
-        ]
+        flip_M = np.array([study.kinds[name] == "flip" for name in one.curves.reward_models])
+        (whole,), (flips,) = (study.accuracies(one, among=among) for among in (None, flip_M))
+        difference = tau_difference(flips, whole)
+        defined = tau(flips).value is not None and tau(whole).value is not None
+        why = "" if defined else "too few defined pairs of flip-rate reward models, or none that differ"
+        findings.append(Finding(one.called, "difference of τ", difference, above(difference), why))
+        for label, M, side in (("flip-rate", int(flip_M.sum()), flips), ("all", len(flip_M), whole)):
+            rows.append((one.called, f"{label} reward models", tau(side), M * (M - 1), side.evaluation.undefined_pairs))
     table = Table("By reward models", ("policies", "reward models", "τ", "pairs", "undefined"), tuple(rows))
-    return replace(claim, rulings=tuple(rulings), tables=(table, _proxies(study)))
-
-
-def _of_kinds(study: Study, one: Optimised) -> tuple[Replicated, Replicated]:
-    """Accuracy against NDR among all reward models and among those of flip rates, on the same draws."""
-    flip_M = np.array([study.kinds[name] == "flip" for name in one.curves.reward_models])
-    jobs = [("accuracy", TestSet())]
-    whole, flips = (
-        replicated(one.cube, one.values, jobs, None, study.replicates, study.seed, wanted=KENDALL, among=among)[0]
-        for among in (None, flip_M)
-    )
-    return whole, flips
+    return replace(claim, findings=tuple(findings), tables=(table, _proxies(study)))
 
 
 def _proxies(study: Study) -> Table:
@@ -180,15 +128,15 @@ def _proxies(study: Study) -> Table:
     header = ["reward model", "kind"]
     for one in study.optimised.values():
         header += [f"accuracy ({one.called})", f"NDR ({one.called})"]
-        found = evaluate(one.cube, one.values, replicates=1, seed=study.seed)
+        evaluation = evaluate(one.cube, one.values, replicates=1, seed=study.seed)
         last = replace(one.curves, strengths=one.curves.strengths[-1:], values=one.curves.values[-1:])
         for name, row in rows.items():
             if name not in one.curves.reward_models:
                 row += [None, None]
                 continue
             m = one.curves.reward_models.index(name)
-            there = found.value_defined_MM[:, m]
-            accuracy = float(found.value_MM[there, m].mean()) if there.any() else None
+            defined_M = evaluation.value_defined_MM[:, m]
+            accuracy = float(evaluation.value_MM[defined_M, m].mean()) if defined_M.any() else None
             curve = ndr_curve(last, proxy=name, replicates=study.replicates, seed=study.seed)
             row += [accuracy, curve.ndr[0]]
     return Table(
@@ -198,5 +146,81 @@ def _proxies(study: Study) -> Table:
     )
 
 
-def _kendall(evaluation: Evaluation) -> Estimate:
-    return evaluation.correlations["kendall"]
+def another_measure_predicts_better(study: Study) -> Claim:
+    """Some measure predicts better than accuracy, all of them looked at together."""
+    claim = Claim(
+        "measures",
+        "Another measure predicts better than accuracy",
+        f"Decided by the differences of Kendall τ from accuracy’s, of the {len(MEASURES) - 1} other measures on the "
+        "same responses and draws: it holds if one is above 0 with intervals that hold for all of them at once, not if "
+        f"every one’s own interval ends below {NEGLIGIBLE:g}. The figure is the greatest difference; a measure that "
+        "never differs from accuracy, as Kendall τ-b without ties, is left out.",
+        beyond_paper=True,
+    )
+    findings, tables, notes = [], [], []
+    for one in study.optimised.values():
+        parts = dict(
+            zip(
+                MEASURES,
+                replicated(
+                    one.cube,
+                    one.values,
+                    [(name, TestSet()) for name in MEASURES],
+                    replicates=study.replicates,
+                    seed=study.seed,
+                    selected=KENDALL,
+                ),
+                strict=True,
+            )
+        )
+        others = [name for name in MEASURES if name != PLAIN]
+        together = dict(zip(others, simultaneous([parts[name] for name in others], parts[PLAIN]), strict=True))
+        separate = {name: tau_difference(parts[name], parts[PLAIN]) for name in others}
+        findings.append(_greatest(one, parts[PLAIN], separate, together))
+        rows = [
+            (
+                MEASURES[name].title,
+                tau(part),
+                separate.get(name, ""),
+                together.get(name, ""),
+                part.evaluation.undefined_prompts,
+                *pairs_of(part.evaluation),
+            )
+            for name, part in sorted(parts.items(), key=lambda item: _or_least(tau(item[1]).value), reverse=True)
+        ]
+        header = ("measure", "τ", "minus accuracy’s", "the same, all at once", "undefined prompt values")
+        tables.append(Table(f"All measures, {one.called}", (*header, "pairs", "undefined"), tuple(rows)))
+        notes.append(_best(one, parts, separate))
+    return replace(claim, findings=tuple(findings), tables=tuple(tables), notes=tuple(notes))
+
+
+def _greatest(
+    one: Optimised, plain: Replicated, separate: Mapping[str, Estimate], together: Mapping[str, Estimate]
+) -> Finding:
+    """The greatest difference; `separate` has each with its own interval, `together` with simultaneous ones."""
+    differing = {name: one for name, one in together.items() if one.low is not None and one.low != one.high}
+    if not differing or tau(plain).value is None:
+        return Finding(one.called, "difference of τ", NOTHING, "undefined", why_undefined(plain.evaluation))
+    holding = [name for name, estimate in differing.items() if above(estimate) == "holds"]
+    first = max(holding or differing, key=lambda name: _or_least(differing[name].value))
+    verdict: Verdict = "holds" if holding else CANNOT_BE_TOLD
+    if not holding and all(above(difference) == "does not hold" for difference in separate.values()):
+        verdict = "does not hold"
+    return Finding(one.called, f"difference of τ, {MEASURES[first].title}", differing[first], verdict)
+
+
+def _best(one: Optimised, parts: Mapping[str, Replicated], separate: Mapping[str, Estimate]) -> str:
+    """Which measure is the best of how many, and how many clearly beat accuracy, each by its own interval."""
+    defined = {name: value for name, part in parts.items() if (value := tau(part).value) is not None}
+    if not defined:
+        return f"{one.called}: no measure has a correlation."
+    best = max(defined, key=defined.__getitem__)
+    verdicts = [above(estimate) for estimate in separate.values()]
+    return (
+        f"{one.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures; taken one by one, "
+        f"{verdicts.count('holds')} of {len(verdicts)} clearly beat accuracy."
+    )
+
+
+def _or_least(value: float | None) -> float:
+    return -inf if value is None else value

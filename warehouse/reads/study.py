@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.claims.study import Optimised, Study
+from warehouse.claims.claim import Optimised, Study
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.reads import policies, scores, values

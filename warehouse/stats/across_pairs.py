@@ -30,10 +30,10 @@ CORRELATIONS = ("kendall", "spearman", "pearson", "mrr")
 LEVELS = ("pooled", "within")
 """Over all pairs at once, or within each golden and then averaged."""
 
-Wanted = tuple[tuple[str, str], ...]
-"""Which correlations are to be found, each with its level: a page that shows one of them need not wait for eight."""
+Selected = tuple[tuple[str, str], ...]
+"""Which correlations to compute, each with its level: a page that shows one of them need not wait for eight."""
 
-EVERY: Wanted = tuple(product(CORRELATIONS, LEVELS))
+EVERY: Selected = tuple(product(CORRELATIONS, LEVELS))
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -65,15 +65,15 @@ def correlate(
     ndr_BMM: NDArray[np.floating],
     ndr_defined_BMM: Bools,
     counts_BM: NDArray[np.floating],
-    wanted: Wanted = EVERY,
+    selected: Selected = EVERY,
 ) -> list[tuple[Figures, Figures]]:
-    """For each measure the wanted figures by name, pooled and within goldens, in each of B replicates.
+    """For each measure the selected figures by name, pooled and within goldens, in each of B replicates.
 
     `counts_BM` says how often each reward model was drawn; all measures share the replicates, which makes them
     comparable pair by pair.
     """
     B = len(counts_BM)
-    names = {level: tuple(name for name in CORRELATIONS if (name, level) in wanted) for level in LEVELS}
+    names = {level: tuple(name for name in CORRELATIONS if (name, level) in selected) for level in LEVELS}
     found = [(_undefined(B, names["pooled"]), _undefined(B, names["within"])) for _ in measures]
     work = list(_chunks(counts_BM))
 

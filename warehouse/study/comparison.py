@@ -1,7 +1,7 @@
 """Which of two ways of measuring predicts NDR better: the paired bootstrap of the difference.
 
-METHOD, "Correlation with regret". Both ways are taken on the same draws, so what these do to both alike, most
-of what makes intervals wide, drops out of the difference.
+METHOD, "Correlation with regret". Both are evaluated on the same draws, so what a draw does to both of them, which is
+most of what makes intervals wide, cancels out of the difference.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warehouse.metrics.catalogue import MEASURES
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.prompt_values import PromptValues
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats import bootstrap
-from warehouse.stats.across_pairs import EVERY, Figures, Wanted
-from warehouse.stats.bootstrap import Estimate
+from warehouse.stats.across_pairs import EVERY, Figures, Selected
+from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.evaluate import Evaluation, Replicated, replicated
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 _ROUNDING = 1e-9
 
@@ -27,8 +31,8 @@ _ROUNDING = 1e-9
 class Comparison:
     """Two evaluations and the differences of their correlations, first minus second.
 
-    `share_better` is the share of replicates in which the pooled correlation of the first is the greater, an equal one
-    counting ½; None where no replicate defines both.
+    `share_better` is the share of replicates in which the pooled correlation of the first is the greater, equal ones
+    counting ½; None if both are defined in no replicate.
     """
 
     first: Evaluation
@@ -56,9 +60,16 @@ def compare(
     Test sets of different prompts are drawn separately, each within itself; the draws of reward models and RL-test
     prompts are shared even then. Raises as `evaluate` does.
     """
-    one = test_set or TestSet()
-    jobs = [(first, one), (second, second_test_set or one)]
-    left, right = replicated(cube, values, jobs, rl_categories, replicates, seed, prepared)
+    first_set = test_set or TestSet()
+    left, right = replicated(
+        cube,
+        values,
+        [(first, first_set), (second, second_test_set or first_set)],
+        rl_categories=rl_categories,
+        replicates=replicates,
+        seed=seed,
+        prepared=prepared,
+    )
     return paired(left, right)
 
 
@@ -73,7 +84,7 @@ def compare_all(
     replicates: int = 1000,
     seed: int = 0,
     prepared: Mapping[str, PromptValues] | None = None,
-    wanted: Wanted = EVERY,
+    selected: Selected = EVERY,
 ) -> list[dict[str, Comparison]]:
     """Compare every measure with the second one on each test set: `{measure: comparison}` per test set.
 
@@ -81,86 +92,85 @@ def compare_all(
     """
     names = tuple(dict.fromkeys((*measures, second)))
     jobs = [(name, test_set) for test_set in test_sets for name in names]
-    ready = [(prepared or {}).get(name) for name, _ in jobs]
-    found = replicated(cube, values, jobs, rl_categories, replicates, seed, ready, wanted)
+    parts = replicated(
+        cube,
+        values,
+        jobs,
+        rl_categories=rl_categories,
+        replicates=replicates,
+        seed=seed,
+        prepared=[(prepared or {}).get(name) for name, _ in jobs],
+        selected=selected,
+    )
     comparisons = []
-    for start in range(0, len(found), len(names)):
-        here = dict(zip(names, found[start : start + len(names)], strict=True))
-        comparisons.append({name: paired(here[name], here[second]) for name in measures})
+    for start in range(0, len(parts), len(names)):
+        by_name = dict(zip(names, parts[start : start + len(names)], strict=True))
+        comparisons.append({name: paired(by_name[name], by_name[second]) for name in measures})
     return comparisons
 
 
 def paired(left: Replicated, right: Replicated) -> Comparison:
     """The comparison of two evaluations that share their replicates."""
+    pooled, within = _differences(left.pooled, right.pooled), _differences(left.within, right.within)
+    one, other = left.evaluation, right.evaluation
     return Comparison(
-        left.evaluation,
-        right.evaluation,
-        _differences(left.evaluation.correlations, right.evaluation.correlations, left.pooled, right.pooled),
-        _differences(left.evaluation.within, right.evaluation.within, left.within, right.within),
-        {name: _share_better(left.pooled, right.pooled, name) for name in left.pooled},
+        one,
+        other,
+        {name: _estimate(one.correlations[name], other.correlations[name], *pooled[name]) for name in pooled},
+        {name: _estimate(one.within[name], other.within[name], *within[name]) for name in within},
+        {
+            name: float(np.mean(0.5 * (1.0 + np.sign(value_B[defined_B])))) if defined_B.any() else None
+            for name, (value_B, defined_B) in pooled.items()
+        },
     )
 
 
-def contrast(parts: Sequence[tuple[float, Replicated]], correlation: str = "kendall") -> Estimate:
-    """A weighted sum of pooled correlations on shared replicates, as of a mean of some minus a mean of others.
+def _differences(first: Figures, second: Figures) -> Figures:
+    """First minus second in every replicate `[B]`, and where both are defined."""
+    return {name: (first[name][0] - second[name][0], first[name][1] & second[name][1]) for name in first}
 
-    Undefined where one of them is.
+
+def _estimate(one: Estimate, other: Estimate, difference_B: Floats, defined_B: Bools) -> Estimate:
+    if one.value is None or other.value is None:
+        return Estimate(None, None, None, int(defined_B.sum()))
+    return bootstrap.estimate(one.value - other.value, True, difference_B, defined_B)
+
+
+def contrast(parts: Sequence[tuple[float, Replicated]]) -> Estimate:
+    """A weighted sum of pooled Kendall τ on shared replicates, such as a mean of some minus a mean of others.
+
+    Undefined if one of them is.
     """
-    values = [part.evaluation.correlations[correlation].value for _, part in parts]
-    drawn = [part.pooled[correlation] for _, part in parts]
+    values = [part.evaluation.correlations["kendall"].value for _, part in parts]
     if not parts or any(value is None for value in values):
-        return Estimate(None, None, None, 0)
-    defined_B = np.all([defined for _, defined in drawn], axis=0)
-    weights = [weight for weight, _ in parts]
-    value = sum(weight * (value or 0.0) for weight, value in zip(weights, values, strict=True))
-    value_B = np.sum([weight * value_B for weight, (value_B, _) in zip(weights, drawn, strict=True)], axis=0)
-    return bootstrap.estimate(value, True, value_B, defined_B)
+        return NOTHING
+    value = sum(weight * (value or 0.0) for (weight, _), value in zip(parts, values, strict=True))
+    value_B = np.sum([weight * part.pooled["kendall"][0] for weight, part in parts], axis=0)
+    return bootstrap.estimate(value, True, value_B, np.all([part.pooled["kendall"][1] for _, part in parts], axis=0))
 
 
-def simultaneous(found: Sequence[Replicated], second: Replicated, correlation: str = "kendall") -> list[Estimate]:
-    """Differences of each from the second, with intervals that hold all at once with 95 % confidence.
+def simultaneous(parts: Sequence[Replicated], second: Replicated) -> list[Estimate]:
+    """Differences of each Kendall τ from the second's, with intervals that hold all at once with 95 % confidence.
 
     The width is the bootstrap's 95 % quantile of the greatest deviation of any, each in its own standard deviations:
-    what is picked as the greatest of them keeps its interval. One that never differs has an interval of width 0.
+    so the interval is valid for whichever of them turns out to be the greatest. One that never differs has an interval
+    of width 0.
     """
-    plain = [paired(one, second).correlations[correlation] for one in found]
+    plain = [paired(part, second).correlations["kendall"] for part in parts]
+    estimates = [Estimate(estimate.value, None, None, 0) for estimate in plain]
     defined = [place for place, estimate in enumerate(plain) if estimate.value is not None]
-    nothing = [Estimate(one.value, None, None, 0) for one in plain]
     if not defined:
-        return nothing
-    base_B, there_B = second.pooled[correlation]
-    both_B = there_B & np.all([found[place].pooled[correlation][1] for place in defined], axis=0)
-    drawn_LB = np.array([found[place].pooled[correlation][0] - base_B for place in defined])[:, both_B]
+        return estimates
+    differences = [_differences(parts[place].pooled, second.pooled)["kendall"] for place in defined]
+    all_B = np.all([defined_B for _, defined_B in differences], axis=0)
+    drawn_LB = np.array([value_B for value_B, _ in differences])[:, all_B]
     if drawn_LB.shape[1] < 2:
-        return nothing
+        return estimates
     sd_L = drawn_LB.std(axis=1, ddof=1)
     sd_L[sd_L < _ROUNDING] = 0.0
     deviation_LB = np.abs(drawn_LB - drawn_LB.mean(axis=1, keepdims=True))[sd_L > 0] / sd_L[sd_L > 0, None]
     widths_L = sd_L * float(np.percentile(deviation_LB.max(axis=0, initial=0.0), 100 * bootstrap.LEVEL))
-    for place, width in zip(defined, widths_L, strict=True):
+    for place, width in zip(defined, widths_L.tolist(), strict=True):
         value = plain[place].value or 0.0
-        plain[place] = Estimate(value, value - float(width), value + float(width), drawn_LB.shape[1])
-    return plain
-
-
-def _differences(
-    first: Mapping[str, Estimate], second: Mapping[str, Estimate], first_B: Figures, second_B: Figures
-) -> dict[str, Estimate]:
-    found = {}
-    for name in first_B:
-        one, other = first[name].value, second[name].value
-        (one_B, one_defined), (other_B, other_defined) = first_B[name], second_B[name]
-        both = one_defined & other_defined
-        if one is None or other is None:
-            found[name] = Estimate(None, None, None, int(both.sum()))
-        else:
-            found[name] = bootstrap.estimate(one - other, True, one_B - other_B, both)
-    return found
-
-
-def _share_better(first_B: Figures, second_B: Figures, name: str) -> float | None:
-    (one_B, one_defined), (other_B, other_defined) = first_B[name], second_B[name]
-    both = one_defined & other_defined
-    if not both.any():
-        return None
-    return float(np.mean(0.5 * (1.0 + np.sign(one_B - other_B)[both])))
+        estimates[place] = Estimate(value, value - width, value + width, drawn_LB.shape[1])
+    return estimates

@@ -59,6 +59,11 @@ class ValueCurves:
         """How many policies have an estimated KL below 0."""
         return int((self.kl_SM < 0).sum())
 
+    def of_reward_models(self, names: Sequence[str]) -> ValueCurves:
+        """The curves of some reward models only, in the order of these names. Raises UnknownName."""
+        values = tuple(one.of_reward_models(names) for one in self.values)
+        return replace(self, values=values, kl_SM=self.kl_SM[:, [self.reward_models.index(name) for name in names]])
+
     def prompts_in(self, rl_categories: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of the RL-test prompts of these categories (none: all). Raises as `test_set.prompts_in`."""
         first = self.values[0]

@@ -104,7 +104,7 @@ def _compared(
             rl_categories=rl_categories or None,
             replicates=replicates,
             prepared=_prompt_values(snapshot, run_id, source, part),
-            wanted=(correlation,),
+            selected=(correlation,),
         )
     )
     return boards

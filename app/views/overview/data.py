@@ -16,7 +16,8 @@ from app.access.warehouse import Snapshot
 from app.components import words
 from app.views.reward_models import data as reward_models_data
 from warehouse import paper
-from warehouse.claims.findings import Finding, better, harder, length, predicts
+from warehouse.claims import Finding
+from warehouse.claims.findings import better, harder, length, predicts
 from warehouse.study import Comparison, Estimate, Evaluation, PromptValues, compare, evaluate, prepare
 from warehouse.study.value_curves import ValueCurves
 

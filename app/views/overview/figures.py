@@ -49,7 +49,7 @@ def _findings(
 ) -> None:
     of_each = [(text.at(curve), data.findings(snapshot, run_id, optimizer)) for optimizer, curve in curves.items()]
     for name in names:
-        sentences = [text.sentence(one, at) for at, several in of_each for one in several if one.name == name]
+        sentences = [text.sentence(one, at) for at, several in of_each for one in several if one.about == name]
         _card(name, sentences, run)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.components import words
 from app.components.formats import count, escape, interval, number
-from warehouse.claims.findings import Finding
+from warehouse.claims import Finding
 from warehouse.claims.verdict import CANNOT_BE_TOLD
 from warehouse.study import Evaluation
 from warehouse.study.value_curves import ValueCurves
@@ -94,14 +94,14 @@ def undefined(evaluation: Evaluation, curves: ValueCurves) -> str:
 def sentence(finding: Finding, policies: str) -> str:
     """The answer of a finding about these policies, with its figure and interval."""
     if finding.verdict == "undefined":
-        why = "at least two strengths with a gain are needed" if finding.name == "harder" else _NO_PAIRS
+        why = "at least two strengths with a gain are needed" if finding.about == "harder" else _NO_PAIRS
         return f"For {policies} the answer is undefined: {why}."
-    yes, no, opposite = _ANSWERS[finding.name]
+    yes, no, opposite = _ANSWERS[finding.about]
     answer = opposite if finding.opposite else {"holds": yes, "does not hold": no}.get(finding.verdict, finding.verdict)
     facts: Mapping[str, Any] = finding.facts
-    if finding.name == "predicts":
+    if finding.about == "predicts":
         evidence = f"Kendall τ of accuracy with NDR over {count(facts['pairs'], 'pair')} is {_figure(finding)}"
-    elif finding.name == "harder":
+    elif finding.about == "harder":
         (first, start), (last, end) = facts["first"], facts["last"]
         evidence = f"Mean NDR goes from {number(start)} at {first:g} to {number(end)} at {last:g}, "
         evidence += f"a change of {_figure(finding)}"

@@ -134,7 +134,7 @@ def _plans(
         test_set=base,
         rl_categories=rl_categories or None,
         replicates=PLAN_REPLICATES,
-        wanted=(correlation,),
+        selected=(correlation,),
     )
 
 
@@ -165,7 +165,7 @@ def plan_rows(plans: Sequence[Plan], advice: Advice | None, correlation: str, le
             "measure": plan.measure,
             "title": MEASURES[plan.measure].title,
             "responses": plan.responses,
-            **_figures(plan.found.evaluation, correlation, level),
+            **_figures(plan.part.evaluation, correlation, level),
         }
         for plan in plans
     ]

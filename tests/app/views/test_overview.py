@@ -16,7 +16,7 @@ from tests.helpers.reading import address, charts, said
 from tests.helpers.small import evaluation
 from tests.helpers.study import Study, publish
 from warehouse import paper, reads, store
-from warehouse.claims.findings import Finding
+from warehouse.claims import Finding
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict
 from warehouse.study import Estimate, evaluate
 
@@ -129,7 +129,8 @@ def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: Verdic
     facts = {"pairs": 6, "first": (2.0, 0.5), "last": (8.0, 0.25)}
     if name in ("responses", "measure"):
         facts = {"first": 0.5, "second": 0.25}
-    text = overview_text.sentence(Finding(name, estimate, verdict, "prompts", facts, opposite), "best-of-8")
+    finding = Finding(name, "Kendall τ", estimate, verdict, facts=facts, opposite=opposite)
+    text = overview_text.sentence(finding, "best-of-8")
     assert text.endswith(".")
     assert "best-of-8" in text
     assert (verdict == "undefined") == ("undefined" in text)

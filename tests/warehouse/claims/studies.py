@@ -98,5 +98,5 @@ def of_noise(
 
 
 def verdicts(claim: Claim) -> list[str]:
-    """What was found, in the order of the rulings."""
-    return [ruling.verdict for ruling in claim.rulings]
+    """What was found, in the order of the findings."""
+    return [finding.verdict for finding in claim.findings]

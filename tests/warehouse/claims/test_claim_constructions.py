@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.warehouse.claims.studies import of_noise, optimised, study, verdicts
 from tests.warehouse.study.simulate import CATEGORIES, normal_scores
+from warehouse.claims.claim import Optimised
 from warehouse.claims.constructions import (
     budget_on_responses,
     category_matters,
@@ -15,7 +16,6 @@ from warehouse.claims.constructions import (
     paraphrases,
     rank_matters,
 )
-from warehouse.claims.study import Optimised
 
 GROWING = np.linspace(0.2, 3.0, 8)
 OPEN = "cannot be told at this size"
@@ -57,8 +57,8 @@ def test_ranks_matter_where_all_tell_good_from_bad_responses_and_none_tells_the_
     scores = good + noise[:, None, None] * rng.standard_normal((10, 400, 8))
     claim = rank_matters(study(optimised(scores, normal_scores(rng, 2 * noise, 400, 16))))
     assert verdicts(claim) == ["holds"]
-    assert claim.rulings[0].estimate.value is not None
-    assert claim.rulings[0].estimate.value > 0.4
+    assert claim.findings[0].estimate.value is not None
+    assert claim.findings[0].estimate.value > 0.4
     assert len(claim.tables[0].rows) == 1 + 6
     same = of_noise(np.linspace(0.2, 3.0, 6), P=1500, Q=600, R=8)
     assert verdicts(rank_matters(study(same))) != ["holds"]
@@ -83,7 +83,7 @@ def test_a_budget_on_few_prompts_is_ill_spent_where_prompts_differ_more_than_res
     one = optimised(scores, normal_scores(rng, noise, 600, 16))
     claim = budget_on_responses(study(one))
     assert verdicts(claim)[0] != "holds"
-    assert [ruling.about for ruling in claim.rulings] == [
+    assert [finding.about for finding in claim.findings] == [
         "best-of-16, without noise",
         "best-of-16, 20% of pairs flipped",
     ]

@@ -10,9 +10,9 @@ import pytest
 from tests.warehouse.claims.studies import of_noise, optimised, policy_values, study, valued, verdicts
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from tests.warehouse.study.test_gain_curves import lawful
+from warehouse.claims.claim import Optimised
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
-from warehouse.claims.study import Optimised
-from warehouse.claims.which_measure import another_measure_predicts_better
+from warehouse.claims.prediction import another_measure_predicts_better
 from warehouse.study import evaluate
 from warehouse.study.value_curves import ValueCurves
 
@@ -66,12 +66,12 @@ def lawful_study(kl: tuple[float, ...]) -> Optimised:
 
 def test_a_golden_reward_that_falls_has_peaked_and_loses_more() -> None:
     claim = optimising_harder(study(lawful_study((0.0, 1.0, 4.0, 9.0, 16.0))))
-    assert [ruling.about.split(": ")[1] for ruling in claim.rulings] == ["loses more", "golden reward peaks"]
+    assert [finding.about.split(": ")[1] for finding in claim.findings] == ["loses more", "golden reward peaks"]
     assert verdicts(claim)[0] == "holds"
-    assert claim.rulings[1].estimate.value is not None
+    assert claim.findings[1].estimate.value is not None
     few = optimising_harder(study(lawful_study((0.0, 0.1, 0.2))))
-    assert few.rulings[1].verdict == "undefined"
-    assert "three strengths" in few.rulings[1].why
+    assert few.findings[1].verdict == "undefined"
+    assert "three strengths" in few.findings[1].why
 
 
 def test_more_steps_of_the_same_policy_lose_no_more() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from tests.warehouse.claims.studies import of_noise, study, valued, verdicts
 from tests.warehouse.study.simulate import normal_scores
-from warehouse.claims.prediction import accuracy_predicts, alike_but_different, better_for_best_of_n, other_kinds
+from warehouse.claims.prediction import accuracy_predicts, better_for_best_of_n, other_kinds
+from warehouse.claims.similar_accuracy import similar_but_different
 
 GROWING = np.linspace(0.2, 3.0, 8)
 OPEN = "cannot be told at this size"
@@ -15,7 +16,7 @@ OPEN = "cannot be told at this size"
 def test_accuracy_predicts_where_noise_is_the_same_on_both_sides_and_then_not_weakly() -> None:
     claim = accuracy_predicts(study(of_noise(GROWING, P=1500, Q=1500)))
     assert verdicts(claim) == ["holds", "does not hold"]
-    assert claim.rulings[0].estimate == claim.tables[0].rows[0][2]
+    assert claim.findings[0].estimate == claim.tables[0].rows[0][2]
     assert claim.tables[0].rows[0][4:] == (0.656, 56, 0)
 
 
@@ -30,15 +31,15 @@ def test_nothing_is_told_of_few_prompts_and_nothing_is_defined_of_two_reward_mod
     assert set(verdicts(accuracy_predicts(study(small)))) == {OPEN}
     two = accuracy_predicts(study(of_noise([0.3, 1.0])))
     assert set(verdicts(two)) == {"undefined"}
-    assert "takes three" in two.rulings[0].why
+    assert "takes three" in two.findings[0].why
 
 
 def test_reward_models_of_one_noise_lose_alike_and_those_that_turn_bad_on_other_prompts_do_not() -> None:
-    alike = alike_but_different(study(of_noise(np.full(8, 0.7), P=600, Q=600)))
+    alike = similar_but_different(study(of_noise(np.full(8, 0.7), P=600, Q=600)))
     assert verdicts(alike) == ["does not hold"]
-    different = alike_but_different(study(of_noise(np.full(8, 0.7), np.geomspace(0.2, 6.0, 8), P=600, Q=600)))
+    different = similar_but_different(study(of_noise(np.full(8, 0.7), np.geomspace(0.2, 6.0, 8), P=600, Q=600)))
     assert verdicts(different) == ["holds"]
-    small = alike_but_different(study(of_noise(np.full(5, 1.0), P=30, Q=12)))
+    small = similar_but_different(study(of_noise(np.full(5, 1.0), P=30, Q=12)))
     assert set(verdicts(small)) <= {OPEN, "undefined"}
 
 
@@ -48,10 +49,10 @@ def test_the_typical_difference_is_that_of_the_truth_without_the_noise_of_the_pr
     scores = normal_scores(np.random.default_rng(1), np.full(M, 0.5), 300, 6)
     ndr = np.where(np.arange(M) % 2 == 0, 0.3, 0.7)[None, :].repeat(M, axis=0)
     np.fill_diagonal(ndr, 1.0)
-    found = alike_but_different(study(valued(scores, ndr, noise=0.5)))
+    found = similar_but_different(study(valued(scores, ndr, noise=0.5)))
     # of a golden's seven proxies, four are of the other kind: 12 of 21 pairs differ; the window takes nearly all
-    assert found.rulings[0].estimate.value is not None
-    assert abs(found.rulings[0].estimate.value - 0.4 * np.sqrt(12 / 21)) < 0.03
+    assert found.findings[0].estimate.value is not None
+    assert abs(found.findings[0].estimate.value - 0.4 * np.sqrt(12 / 21)) < 0.03
     assert verdicts(found) == ["holds"]
 
 

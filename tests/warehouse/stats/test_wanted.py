@@ -18,7 +18,7 @@ def test_one_wanted_correlation_is_the_same_as_among_all(name: str, level: str) 
     measures = ("accuracy", "spearman")
     choice = {"measures": measures, "test_sets": (TestSet(),), "replicates": 60}
     (every,) = compare_all(cube, values, "accuracy_pair", **choice)  # type: ignore[arg-type]
-    (one,) = compare_all(cube, values, "accuracy_pair", wanted=((name, level),), **choice)  # type: ignore[arg-type]
+    (one,) = compare_all(cube, values, "accuracy_pair", selected=((name, level),), **choice)  # type: ignore[arg-type]
     for measure in measures:
         whole, part = every[measure], one[measure]
         for of_whole, of_part in ((whole, part), (whole.first, part.first)):

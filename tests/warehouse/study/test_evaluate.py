@@ -70,7 +70,7 @@ def test_the_sample_and_each_replicate_equal_the_expanded_sample(measure: str, k
     cube, values = study(M=7, P=20, Q=30) if kind == "normal" else tied_study()
     M, P, Q = len(cube.reward_models), len(cube.prompts), len(values.prompts)
     B = 40
-    (found,) = replicated(cube, values, [(measure, TestSet())], None, B, 3)
+    (found,) = replicated(cube, values, [(measure, TestSet())], replicates=B, seed=3)
     draws = [counts(size, B, 3, stream) for size, stream in ((M, REWARD_MODELS), (P, RM_PROMPTS), (Q, RL_PROMPTS))]
     assert found.evaluation.ndr_defined_MM.sum() == M * (M - 1)
     checked = 0
@@ -95,7 +95,7 @@ def test_the_sample_and_each_replicate_equal_the_expanded_sample(measure: str, k
 
 def test_intervals_are_percentiles_over_the_replicates_that_are_defined() -> None:
     cube, values = study()
-    (found,) = replicated(cube, values, [("accuracy", TestSet())], None, 200, 1)
+    (found,) = replicated(cube, values, [("accuracy", TestSet())], replicates=200, seed=1)
     value, defined = found.pooled["spearman"]
     estimate = found.evaluation.correlations["spearman"]
     low, high = np.percentile(value[defined], [2.5, 97.5])
@@ -254,7 +254,7 @@ def test_a_measure_compared_with_itself_differs_by_nothing() -> None:
 def test_a_paired_difference_is_taken_replicate_by_replicate() -> None:
     cube, values = study()
     found = compare(cube, values, "spearman", "accuracy_pair", replicates=200)
-    first, second = replicated(cube, values, [("spearman", TestSet()), ("accuracy_pair", TestSet())], None, 200, 0)
+    first, second = replicated(cube, values, [("spearman", TestSet()), ("accuracy_pair", TestSet())], replicates=200)
     drawn = first.pooled["pearson"][0] - second.pooled["pearson"][0]
     low, high = np.percentile(drawn[first.pooled["pearson"][1]], [2.5, 97.5])
     estimate = found.correlations["pearson"]

@@ -15,7 +15,7 @@ NAMES = ("accuracy", "pearson", "xi", "mrr")
 
 def test_a_contrast_of_two_is_their_paired_difference_and_of_equal_ones_nothing() -> None:
     cube, values = study()
-    first, second = replicated(cube, values, [("accuracy", TestSet()), ("xi", TestSet())], None, 100, 0)
+    first, second = replicated(cube, values, [("accuracy", TestSet()), ("xi", TestSet())], replicates=100)
     assert contrast([(1.0, first), (-1.0, second)]) == paired(first, second).correlations["kendall"]
     assert contrast([(0.5, first), (0.5, first), (-1.0, first)]).high == 0.0
     assert contrast([]).value is None
@@ -23,7 +23,7 @@ def test_a_contrast_of_two_is_their_paired_difference_and_of_equal_ones_nothing(
 
 def test_intervals_that_hold_at_once_are_wider_the_more_there_are_and_symmetric() -> None:
     cube, values = study()
-    plain, *others = replicated(cube, values, [(name, TestSet()) for name in NAMES], None, 300, 0)
+    plain, *others = replicated(cube, values, [(name, TestSet()) for name in NAMES], replicates=300)
     alone, together = simultaneous(others[:1], plain)[0], simultaneous(others, plain)
     assert together[0].value == paired(others[0], plain).correlations["kendall"].value
     assert together[0].high is not None
@@ -43,7 +43,7 @@ def test_intervals_that_hold_at_once_miss_seldom_where_nothing_differs() -> None
         scores = normal_scores(rng, np.linspace(0.3, 1.5, 6), 24 * 13, 4)
         values = values_of(normal_scores(rng, np.linspace(0.3, 1.5, 6), 60, 8), 8)
         cubes = [cube_of(scores[:, 24 * part : 24 * (part + 1)]) for part in range(13)]
-        found = [replicated(cube, values, [("accuracy", TestSet())], None, 100, seed)[0] for cube in cubes]
+        found = [replicated(cube, values, [("accuracy", TestSet())], replicates=100, seed=seed)[0] for cube in cubes]
         told = simultaneous(found[1:], found[0])
         missed += any(one.low > 0 or one.high < 0 for one in told if one.low is not None and one.high is not None)
     assert missed <= 6
@@ -51,7 +51,7 @@ def test_intervals_that_hold_at_once_miss_seldom_where_nothing_differs() -> None
 
 def test_two_reward_models_have_no_difference_at_all() -> None:
     cube, values = study(M=2)
-    first, second = replicated(cube, values, [("accuracy", TestSet()), ("xi", TestSet())], None, 50, 0)
+    first, second = replicated(cube, values, [("accuracy", TestSet()), ("xi", TestSet())], replicates=50)
     assert simultaneous([second], first)[0].value is None
     assert contrast([(1.0, first), (-1.0, second)]).value is None
 
@@ -61,14 +61,14 @@ def test_a_part_of_the_reward_models_has_its_own_figure_and_is_drawn_with_the_wh
     part = np.array([True, True, False, True, True, False, True])
     names = [name for name, kept in zip(cube.reward_models, part, strict=True) if kept]
     job = [("accuracy", TestSet())]
-    (among,) = replicated(cube, values, job, None, 200, 0, among=part)
+    (among,) = replicated(cube, values, job, replicates=200, among=part)
     alone = evaluate(cube.of_reward_models(names), values.of_reward_models(names), replicates=200)
     for name in ("kendall", "spearman", "pearson", "mrr"):
         assert among.evaluation.correlations[name].value == pytest.approx(alone.correlations[name].value)
         assert among.evaluation.within[name].value == pytest.approx(alone.within[name].value)
     assert among.evaluation.undefined_pairs == alone.undefined_pairs
     assert among.evaluation.value_defined_MM.sum() == 5 * 4
-    (whole,) = replicated(cube, values, job, None, 200, 0)
-    (all_of_them,) = replicated(cube, values, job, None, 200, 0, among=np.ones(7, dtype=bool))
+    (whole,) = replicated(cube, values, job, replicates=200)
+    (all_of_them,) = replicated(cube, values, job, replicates=200, among=np.ones(7, dtype=bool))
     assert all_of_them.evaluation.correlations == whole.evaluation.correlations
     assert paired(among, whole).correlations["kendall"].low is not None
