@@ -6,7 +6,7 @@ rendered from `TABLES`; a test fails when they drift. Every table starts with `r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -68,6 +68,10 @@ class Table:
     @property
     def polars_schema(self) -> pl.Schema:
         return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    def rows_of_one_run(self, rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+        """Rows without `run_id` as a frame; columns that a row lacks are null."""
+        return pl.DataFrame(rows, {name: dtype for name, dtype in self.polars_schema.items() if name != "run_id"})
 
     @property
     def ddl(self) -> str:

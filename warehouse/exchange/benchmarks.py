@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 
-from warehouse.exchange import sheet as exchange_sheet
-from warehouse.exchange.scored_rows import Pieces, long_rows, pair_rows
-from warehouse.exchange.sheet import Sheet
+from warehouse.exchange.scored_rows import LONG, PAIRS, Pieces, of_rows
+from warehouse.exchange.sheet import Sheet, as_list, encodes_texts
 
 _SIDES = ("chosen", "rejected")
 _RM_BENCH_NAME = re.compile(r"_REWORD_MODEL_\d{8}_\d{6}$")
@@ -28,27 +28,27 @@ _RM_BENCH_DATA = re.compile(
 
 def columns_of(sheet: Sheet) -> dict[str, str]:
     """Which columns hold texts and scores of either side, by `text_<side>` and `score_<side>`; empty if none do."""
-    there = set(sheet.frame.columns)
-    found: dict[str, str] = {}
+    names = set(sheet.frame.columns)
+    columns: dict[str, str] = {}
     for side in _SIDES:
         for name in (f"scores_{side}", f"score_{side}"):
-            if name in there:
-                found[f"score_{side}"] = name
-        if f"text_{side}" in there:
-            found[f"text_{side}"] = f"text_{side}"
-        elif side in there:
-            is_score = sheet.frame[side].dtype.is_numeric() and f"score_{side}" not in found
-            found[f"{'score' if is_score else 'text'}_{side}"] = side
-    return found
+            if name in names:
+                columns[f"score_{side}"] = name
+        if f"text_{side}" in names:
+            columns[f"text_{side}"] = f"text_{side}"
+        elif side in names:
+            is_score = sheet.frame[side].dtype.is_numeric() and f"score_{side}" not in columns
+            columns[f"{'score' if is_score else 'text'}_{side}"] = side
+    return columns
 
 
 def is_benchmark(sheet: Sheet) -> bool:
     """Whether the columns are RewardBench's or RM-Bench's."""
-    found = columns_of(sheet)
-    if all(f"score_{side}" in found for side in _SIDES):
+    columns = columns_of(sheet)
+    if all(f"score_{side}" in columns for side in _SIDES):
         return True
-    both = all(f"text_{side}" in found for side in _SIDES)
-    return both and all(exchange_sheet.looks_listed(sheet.frame[found[f"text_{side}"]]) for side in _SIDES)
+    texts = [columns.get(f"text_{side}") for side in _SIDES]
+    return all(name is not None and encodes_texts(sheet.frame[name]) for name in texts)
 
 
 def is_scored(sheet: Sheet) -> bool:
@@ -58,90 +58,92 @@ def is_scored(sheet: Sheet) -> bool:
 
 def read_benchmark(sheet: Sheet, number: int) -> Pieces:
     """Long rows and preference pairs of a file of either benchmark."""
-    found = columns_of(sheet)
-    scored = is_scored(sheet)
-    needed = [f"score_{side}" for side in _SIDES] if scored else [f"text_{side}" for side in _SIDES]
-    for key in needed:
-        if key not in found:
+    columns, scored = columns_of(sheet), is_scored(sheet)
+    for key in (f"{'score' if scored else 'text'}_{side}" for side in _SIDES):
+        if key not in columns:
             raise sheet.wrong(0, key, sheet.frame.columns, f"wanted chosen and rejected: add column {key}")
-    prompt_ids, subsets = _prompt_ids(sheet, found), exchange_sheet.labels(sheet, "subset").to_list()
-    domains = exchange_sheet.labels(sheet, "domain").to_list()
-    prompts, categories = (
-        exchange_sheet.texts(sheet, "prompt").to_list(),
-        exchange_sheet.labels(sheet, "category").to_list(),
-    )
     models = _models(sheet) if scored else [None] * sheet.frame.height
-    values = {
-        key: exchange_sheet.listed(sheet, column) if key.startswith("score_") else sheet.frame[column].to_list()
-        for key, column in found.items()
+    cells = {
+        key: sheet.lists(column) if key.startswith("score_") else sheet.frame[column].to_list()
+        for key, column in columns.items()
     }
+    described = pl.DataFrame(
+        {
+            "prompt_id": _prompt_ids(sheet, columns),
+            "category": sheet.labels("category"),
+            "subset": sheet.labels("subset").fill_null(sheet.labels("domain")),
+            "prompt": sheet.texts("prompt"),
+        }
+    )
     rows: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
-    for row, prompt_id in enumerate(prompt_ids):
+    for row, item in enumerate(described.iter_rows(named=True)):
         names: dict[str, list[str]] = {}
-        prompt = prompts[row]
         for side in _SIDES:
-            texts, scores = _side(sheet, row, side, found, values)
+            texts, scores = _side(sheet, row, side, columns, cells)
             names[side] = [side if len(texts) == 1 else f"{side}-{place + 1}" for place in range(len(texts))]
             for name, text, score in zip(names[side], texts, scores, strict=True):
-                asked, response = _conversation(text)
-                prompt = prompt if prompt is not None else asked
-                described = {"category": categories[row], "subset": subsets[row] or domains[row], "prompt": prompt}
-                ids = {"row": row, "prompt_id": prompt_id, "response_id": name, "reward_model": models[row]}
-                rows.append(ids | described | {"score": score, "response": response})
+                prompt, response = _conversation(text)
+                item["prompt"] = prompt if item["prompt"] is None else item["prompt"]
+                rated = {"response_id": name, "reward_model": models[row], "score": score, "response": response}
+                rows.append({"row": row} | item | rated)
         pairs += [
-            {"row": row, "prompt_id": prompt_id, "chosen_id": chosen, "rejected_id": rejected}
+            {"row": row, "prompt_id": item["prompt_id"], "chosen_id": chosen, "rejected_id": rejected}
             for chosen in names["chosen"]
             for rejected in names["rejected"]
         ]
-    return Pieces(long_rows(rows, number), pairs=pair_rows(pairs, number))
+    return Pieces(of_rows(rows, number, LONG), pairs=of_rows(pairs, number, PAIRS))
 
 
-def _prompt_ids(sheet: Sheet, found: dict[str, str]) -> list[str]:
-    """RM-Bench's ids as they are; RewardBench's with their subset, as they count anew in each; else the row."""
-    if "id" not in sheet.frame.columns and "prompt_id" not in sheet.frame.columns:
+def _prompt_ids(sheet: Sheet, columns: dict[str, str]) -> list[str]:
+    """RM-Bench's ids as they are; RewardBench's with their subset, in which they start again; else the row."""
+    given = [name for name in ("prompt_id", "id") if name in sheet.frame.columns]
+    if not given:
         return [f"item-{row + 1:06d}" for row in range(sheet.frame.height)]
-    items = exchange_sheet.ids(sheet, "prompt_id" if "prompt_id" in sheet.frame.columns else "id").to_list()
-    names = set(found.values())
-    if not names & {"text_chosen", "scores_chosen"} or "subset" not in sheet.frame.columns:
+    items = sheet.ids(given[0]).to_list()
+    if {"text_chosen", "scores_chosen"}.isdisjoint(columns.values()) or "subset" not in sheet.frame.columns:
         return items
-    return [f"{subset}/{item}" for subset, item in zip(exchange_sheet.ids(sheet, "subset"), items, strict=True)]
+    return [f"{subset}/{item}" for subset, item in zip(sheet.ids("subset"), items, strict=True)]
 
 
 def _models(sheet: Sheet) -> list[str]:
+    """The reward model of each row: by column, else by the file's name without what the benchmarks add to it."""
     for column in ("reward_model", "model"):
         if column in sheet.frame.columns:
-            return exchange_sheet.ids(sheet, column).to_list()
+            return sheet.ids(column).to_list()
     stem = sheet.name.rsplit(".", 1)[0]
     name = _RM_BENCH_DATA.sub("", _RM_BENCH_NAME.sub("", stem)).removesuffix("_all")
     return [name or stem] * sheet.frame.height
 
 
-def _side(
-    sheet: Sheet, row: int, side: str, found: dict[str, str], values: dict[str, list[Any]]
-) -> tuple[list[Any], list[float | None]]:
-    """Texts and scores of an item's chosen or rejected responses, as many of one as of the other."""
+class _Side(NamedTuple):
+    """An item's chosen or rejected responses: as many texts as scores."""
+
+    texts: list[Any]
+    scores: list[float | None]
+
+
+def _side(sheet: Sheet, row: int, side: str, columns: dict[str, str], cells: dict[str, list[Any]]) -> _Side:
     text, score = f"text_{side}", f"score_{side}"
     scores: list[float | None] | None = None
-    if score in found:
-        scores = [_score(sheet, row, found[score], value) for value in values[score][row]]
-    if text not in found:
-        return [""] * len(scores or []), scores or []
-    cell = values[text][row]
+    if score in columns:
+        scores = [_score(sheet, row, columns[score], value) for value in cells[score][row]]
+    if text not in columns:
+        return _Side([""] * len(scores or []), scores or [])
+    cell = cells[text][row]
     if cell is None:
-        raise sheet.wrong(row, found[text], cell, "every row needs one")
-    texts = exchange_sheet.as_list(cell)
+        raise sheet.wrong(row, columns[text], cell, "every row needs one")
+    texts = as_list(cell)
     if scores is not None and len(scores) == 1:  # then a text in brackets is a text, unless it is a conversation
-        texts = (
-            texts
-            if texts and len(texts) == 1 and isinstance(texts[0], str)
-            else [texts if _is_conversation(texts) else cell]
-        )
+        if _is_conversation(texts):
+            texts = [texts]
+        elif not (texts and len(texts) == 1 and isinstance(texts[0], str)):
+            texts = [cell]
     if not texts:
-        raise sheet.wrong(row, found[text], cell, "wanted a list with something in it, as JSON or Python writes it")
+        raise sheet.wrong(row, columns[text], cell, "wanted a list with something in it, as JSON or Python writes it")
     if scores is not None and len(scores) != len(texts):
-        raise sheet.wrong(row, found[score], scores, f"wanted {len(texts)} scores, one for each of {found[text]}")
-    return texts, scores or [None] * len(texts)
+        raise sheet.wrong(row, columns[score], scores, f"wanted {len(texts)} scores, one for each of {columns[text]}")
+    return _Side(texts, scores or [None] * len(texts))
 
 
 def _score(sheet: Sheet, row: int, column: str, value: Any) -> float:
@@ -151,7 +153,7 @@ def _score(sheet: Sheet, row: int, column: str, value: Any) -> float:
         number = math.nan if isinstance(value, bool) or not isinstance(value, int | float | str) else float(value)
     except (ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number) or abs(number) > float(np.finfo(np.float32).max):
+    if not abs(number) <= float(np.finfo(np.float32).max):
         raise sheet.wrong(row, column, value, "wanted a finite number of 32 bits: mend it or leave the item out")
     return number
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from warehouse.exchange.categories import CATEGORY_OF_SUBSET, DEFAULT_CATEGORY, DEFAULT_SUBSET, HOW_TO_GIVE
-from warehouse.exchange.sheet import Sheet, invalid, shown
+from warehouse.exchange.sheet import Sheet, invalid, shown, wrong_row
 from warehouse.ingest import repeated
 from warehouse.schema import CATEGORIES
 
@@ -32,7 +32,7 @@ class Study:
 
 
 def check(sheets: Sequence[Sheet], long: pl.DataFrame) -> Study:
-    """Raises InvalidRows, naming file, row and column, for the first thing that is not whole."""
+    """The study in these rows. Raises InvalidRows, naming file, row and column, for the first thing that is wrong."""
     if long.is_empty():
         raise invalid(f"{sheets[0].name}: no scores in any file; give one with {[*_KEY, 'score']}")
     if long["score"].null_count() == long.height:
@@ -42,16 +42,8 @@ def check(sheets: Sequence[Sheet], long: pl.DataFrame) -> Study:
             f"{long['response_id'][0]!r} and so on"
         )
     _check_keys(sheets, long)
-    responses = long.group_by("prompt_id", "response_id", maintain_order=True).agg(
-        pl.col("response").drop_nulls().first(), pl.col("response").drop_nulls().n_unique().alias("texts")
-    )
-    _check_one(sheets, long, responses, "response", ("prompt_id", "response_id"))
-    prompts = long.group_by("prompt_id", maintain_order=True).agg(
-        *(pl.col(name).drop_nulls().first() for name in _PROMPT),
-        *(pl.col(name).drop_nulls().n_unique().alias(f"{name}s") for name in _PROMPT),
-    )
-    for name in _PROMPT:
-        _check_one(sheets, long, prompts.rename({f"{name}s": "texts"}), name, ("prompt_id",))
+    responses = _described(sheets, long, ("prompt_id", "response_id"), ("response",))
+    prompts = _described(sheets, long, ("prompt_id",), _PROMPT)
     _check_splits(sheets, long, prompts)
     described = _with_categories(sheets, long, prompts)
     scores = long.filter(pl.col("score").is_not_null()).select(*_KEY, "score")
@@ -66,35 +58,39 @@ def check(sheets: Sequence[Sheet], long: pl.DataFrame) -> Study:
             text=pl.col("response").fill_null(""),
         ),
         described.select("prompt_id", "category", "subset", "split", text=pl.col("prompt").fill_null("")),
-        prompts["category"].null_count() + prompts["subset"].null_count() < 2 * prompts.height,
+        has_categories=prompts["category"].null_count() + prompts["subset"].null_count() < 2 * prompts.height,
     )
 
 
 def _check_keys(sheets: Sequence[Sheet], long: pl.DataFrame) -> None:
-    twice = repeated(long, _KEY)
-    if twice.height:
-        again = twice.filter(~pl.struct(_KEY).is_first_distinct())
-        first = twice.join(again.head(1), on=_KEY, how="semi", nulls_equal=True, maintain_order="left")
+    rows = repeated(long, _KEY)
+    if rows.height:
+        again = rows.filter(~pl.struct(_KEY).is_first_distinct())
+        first = rows.join(again.head(1), on=_KEY, how="semi", nulls_equal=True, maintain_order="left")
         key = {name: again[name][0] for name in _KEY if again[name][0] is not None}
-        raise invalid(
-            f"{_at(sheets, again)}, column response_id: got {key}, which {_at(sheets, first)} has already; "
-            "leave one out"
-        )
+        where, before = (sheets[part["file"][0]].at(part["row"][0]) for part in (again, first))
+        raise invalid(f"{where}, column response_id: got {key}, which {before} has already; leave one out")
 
 
-def _check_one(
-    sheets: Sequence[Sheet], long: pl.DataFrame, found: pl.DataFrame, name: str, key: tuple[str, ...]
-) -> None:
-    wrong = found.filter(pl.col("texts") > 1)
-    if wrong.height:
-        entry = wrong.row(0, named=True)
-        same = (pl.col(column) == entry[column] for column in key)
-        other = long.filter(*same, pl.col(name) != entry[name])
-        named = ", ".join(f"{column} {shown(entry[column])}" for column in key)
-        raise invalid(
-            f"{_at(sheets, other)}, column {name}: got {shown(other[name][0])} for {named}, which had "
-            f"{shown(entry[name])} before; give it the same {name} everywhere"
-        )
+def _described(
+    sheets: Sequence[Sheet], long: pl.DataFrame, key: tuple[str, ...], columns: tuple[str, ...]
+) -> pl.DataFrame:
+    """A row for each key with its value in each column. Raises InvalidRows if a key has two values."""
+    given = [pl.col(name).drop_nulls() for name in columns]
+    values = long.group_by(key, maintain_order=True).agg(
+        *(value.first() for value in given), *(value.n_unique().name.suffix(" values") for value in given)
+    )
+    for name in columns:
+        wrong = values.filter(pl.col(f"{name} values") > 1)
+        if wrong.height:
+            entry = wrong.row(0, named=True)
+            other = long.filter(*(pl.col(column) == entry[column] for column in key), pl.col(name) != entry[name])
+            named = ", ".join(f"{column} {shown(entry[column])}" for column in key)
+            raise invalid(
+                f"{sheets[other['file'][0]].at(other['row'][0])}, column {name}: got {shown(other[name][0])} for "
+                f"{named}, which had {shown(entry[name])} before; give it the same {name} everywhere"
+            )
+    return values.select(*key, *columns)
 
 
 def _check_splits(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataFrame) -> None:
@@ -102,11 +98,11 @@ def _check_splits(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataF
         return
     wrong = long.filter(~pl.col("split").is_in(SPLITS))
     if wrong.height:
-        raise invalid(f"{_at(sheets, wrong)}, column split: got {wrong['split'][0]!r}; wanted one of {list(SPLITS)}")
-    lacking = prompts.filter(pl.col("split").is_null())
-    if lacking.height:
-        place = long.filter(prompt_id=lacking["prompt_id"][0])
-        raise invalid(f"{_at(sheets, place)}, column split: got None; give every prompt a split, or none of them")
+        raise wrong_row(sheets, wrong, "split", wrong["split"][0], f"wanted one of {list(SPLITS)}")
+    without = prompts.filter(pl.col("split").is_null())
+    if without.height:
+        rows = long.filter(prompt_id=without["prompt_id"][0])
+        raise wrong_row(sheets, rows, "split", None, "give every prompt a split, or none of them")
 
 
 def _with_categories(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
@@ -118,8 +114,8 @@ def _with_categories(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.Da
     if wrong.height:
         entry = wrong.row(0, named=True)
         column = "subset" if entry["category"] is None and entry["subset"] is not None else "category"
-        place = long.filter(prompt_id=entry["prompt_id"])
-        raise invalid(f"{_at(sheets, place)}, column {column}: got {shown(entry[column])}; {HOW_TO_GIVE}")
+        rows = long.filter(prompt_id=entry["prompt_id"])
+        raise wrong_row(sheets, rows, column, entry[column], HOW_TO_GIVE)
     return described
 
 
@@ -132,25 +128,21 @@ def _check_whole(sheets: Sequence[Sheet], long: pl.DataFrame, scores: pl.DataFra
         )
     if scores.height == responses.height * len(models):
         return
-    wanted = responses.select("prompt_id", "response_id").join(models.to_frame(), how="cross")
-    missing = wanted.join(scores, on=_KEY, how="anti", maintain_order="left")
+    every = responses.select("prompt_id", "response_id").join(models.to_frame(), how="cross")
+    missing = every.join(scores, on=_KEY, how="anti", maintain_order="left")
     entry = missing.row(0, named=True)
-    place = long.filter(prompt_id=entry["prompt_id"], response_id=entry["response_id"])
+    rows = long.filter(prompt_id=entry["prompt_id"], response_id=entry["response_id"])
     raise invalid(
-        f"{_at(sheets, place)}, column score: response {shown(entry['response_id'])} of prompt "
+        f"{sheets[rows['file'][0]].at(rows['row'][0])}, column score: response {shown(entry['response_id'])} of prompt "
         f"{shown(entry['prompt_id'])} has no score of reward model {shown(entry['reward_model'])}, {missing.height} "
         "are missing in all; score it or leave the response out, and if the file is cut off, get it again"
     )
 
 
 def _check_counts(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.DataFrame, prompts: pl.DataFrame) -> None:
-    counts = (
-        responses.group_by("prompt_id", maintain_order=True)
-        .len("responses")
-        .join(prompts.select("prompt_id", "split"), on="prompt_id", how="left", maintain_order="left")
-    )
-    split = counts["split"].drop_nulls()
-    for name in SPLITS if len(split) else (None,):
+    counts = responses.group_by("prompt_id", maintain_order=True).len("responses")
+    counts = counts.join(prompts.select("prompt_id", "split"), on="prompt_id", how="left", maintain_order="left")
+    for name in (None,) if prompts["split"].null_count() else SPLITS:
         part = counts.filter(pl.col("split").eq_missing(pl.lit(name)))
         where = f" of split {name}" if name else ""
         if part.height < 2:
@@ -161,17 +153,13 @@ def _check_counts(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.Dat
         usual = part["responses"].mode(maintain_order=True).sort()[-1]
         odd = part.filter(pl.col("responses") != usual)
         if odd.height:
-            entry = odd.row(0, named=True)
+            prompt_id, count, _ = odd.row(0)
+            rows = long.filter(prompt_id=prompt_id)
             raise invalid(
-                f"{_at(sheets, long.filter(prompt_id=entry['prompt_id']))}, column response_id: prompt "
-                f"{shown(entry['prompt_id'])} has {entry['responses']} responses, other prompts{where} have {usual}; "
-                "give each prompt as many"
+                f"{sheets[rows['file'][0]].at(rows['row'][0])}, column response_id: prompt {shown(prompt_id)} has "
+                f"{count} responses, other prompts{where} have {usual}; give each prompt the same number"
             )
         if usual < 2:
             raise invalid(
                 f"{sheets[0].name}, column response_id: got 1 response for each prompt{where}; give two or more"
             )
-
-
-def _at(sheets: Sequence[Sheet], rows: pl.DataFrame) -> str:
-    return sheets[rows["file"][0]].at(rows["row"][0])

@@ -1,240 +1,28 @@
-"""A CSV file as a sheet, read by Polars. Every cell is text.
+"""One file as a sheet: Parquet, CSV, JSONL or JSON.
 
-Polars reads malformed rows in its own way, so quotes and the number of fields are checked first, on the bytes: that
-also gives the line of each row. Nothing here changes a setting of the process, so files can be read at the same time.
-
-A JSON or JSONL file as a sheet. Columns are text, integers or floats; lists and objects are kept as JSON text.
-
-One file as a sheet: Parquet, CSV, JSONL or JSON.
-
-A column comes out as text, integers or floats; lists and objects as JSON text, so that a list and a string-encoded list
-are the same thing from here on.
+A column becomes text, integers or floats; lists and objects become JSON text, so that a list and a string-encoded list
+are the same from here on. No reader changes a setting of the process, so files can be read at the same time.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from warehouse.exchange.sheet import CUT, Sheet, broken, decoded, first_line, invalid, shown
 
-_QUOTE, _COMMA, _LF, _CR = b'",\n\r'
-_BOM = b"\xef\xbb\xbf"
-
-
-def read_csv(name: str, content: bytes) -> Sheet:
-    """Raises InvalidRows for wrong quotes, another encoding, a row of another length, a last line that does not end."""
-    records = _records(name, content.removeprefix(_BOM))
-    _check_encoding(name, records)
-    header = [column.strip() for column in _header(name, records)]
-    _check_header(name, header)
-    counts = records.fields[1:]
-    wrong = np.flatnonzero(counts != len(header))
-    if len(wrong):
-        row, count = int(wrong[0]), int(counts[wrong[0]])
-        few = count < len(header)
-        raise invalid(
-            f"{_place(name, records, row + 1)}, column {header[count] if few else header[-1]}: got {count} fields, "
-            f"wanted {len(header)}; {CUT if few else 'put fields with commas in quotes'}"
-        )
-    if not content.endswith((b"\n", b"\r")):  # else the first digits of a score would pass for the whole of it
-        raise invalid(
-            f"{_place(name, records, len(counts))}, column {header[-1]}: the last line does not end; {CUT}, "
-            "or add a line break if it is whole"
-        )
-    body = records.content[records.ends[0] + 1 :]
-    return Sheet(name, _parsed(name, body, header), records.lines[1:].tolist())
-
-
-@dataclass(frozen=True)
-class _Records:
-    """Where the records of a file are, the header first and blank lines left out; `content` ends with a line break.
-
-    Of each record: the position of the line break that ends it, the line that it ends on, and its number of fields.
-    `commas` are the positions of those between fields.
-    """
-
-    content: bytes
-    ends: NDArray[np.int64]
-    lines: NDArray[np.int64]
-    fields: NDArray[np.int64]
-    commas: NDArray[np.int64]
-
-
-def _records(name: str, content: bytes) -> _Records:
-    text = np.frombuffer(content + b"\n" * (not content.endswith((b"\n", b"\r"))), dtype=np.uint8).copy()
-    quotes = text == _QUOTE
-    inside = np.logical_xor.accumulate(quotes)  # doubled quotes leave a field and enter it again
-    before, after = np.roll(text, 1), np.roll(text, -1)
-    before[0], after[-1] = _LF, _COMMA
-    alone = (text == _CR) & (after != _LF)  # the line break of old Macs
-    lines = np.cumsum((text == _LF) | alone)
-    neighbours = np.where(inside, before, after)[quotes]
-    stray = np.flatnonzero(quotes)[~np.isin(neighbours, (_QUOTE, _COMMA, _LF, _CR))]
-    if len(stray):
-        line = int(lines[stray[0]] + 1)
-        raise invalid(
-            f"{name}, line {line}: no CSV (a quote in the middle of a field); put the field in quotes and double those "
-            "within it"
-        )
-    if inside[-1]:
-        line = int(lines[np.flatnonzero(quotes)[-1]] + 1)
-        raise invalid(f"{name}, line {line}: no CSV (unexpected end of data); close the quotes, or {CUT}")
-    text[alone & ~inside] = _LF
-    ends = np.flatnonzero((text == _LF) & ~inside)
-    starts = np.append(0, ends[:-1] + 1)
-    blank = (ends == starts) | ((ends == starts + 1) & (text[starts] == _CR))
-    if blank.any():
-        keep = np.ones(len(text), dtype=bool)
-        keep[ends[blank]] = keep[starts[blank]] = False
-        text, lines, inside = text[keep], lines[keep], inside[keep]
-        ends = np.flatnonzero((text == _LF) & ~inside)
-    if not len(ends):
-        raise invalid(f"{name}, line 1: got no columns; each has to have a name")
-    commas = np.flatnonzero((text == _COMMA) & ~inside)
-    fields = np.diff(np.searchsorted(commas, ends), prepend=0) + 1
-    return _Records(text.tobytes(), ends, lines[ends], fields, commas)
-
-
-def _place(name: str, records: _Records, row: int) -> str:
-    """Where a record is, as a person counts; the header is row 0."""
-    return f"{name}, row {row} (line {records.lines[row]})"
-
-
-def _check_encoding(name: str, records: _Records) -> None:
-    try:
-        records.content.decode()
-    except UnicodeDecodeError as error:
-        row = int(np.searchsorted(records.ends, error.start))
-        wrong = f"byte 0x{records.content[error.start]:02x} is no UTF-8; save the whole file as UTF-8"
-        if row == 0:
-            raise invalid(f"{name}, line 1: {wrong}") from error
-        first, here = np.searchsorted(records.commas, (records.ends[row - 1], error.start))
-        header = _header(name, records)
-        column = header[min(int(here - first), len(header) - 1)].strip()
-        raise invalid(f"{_place(name, records, row)}, column {column}: {wrong}") from error
-
-
-def _header(name: str, records: _Records) -> list[str]:
-    columns = [str(number) for number in range(int(records.fields[0]))]
-    return list(_parsed(name, records.content[: records.ends[0] + 1], columns).row(0))
-
-
-def _parsed(name: str, rows: bytes, columns: list[str]) -> pl.DataFrame:
-    schema = dict.fromkeys(columns, pl.String())
-    if not rows:
-        return pl.DataFrame(schema=schema)
-    try:
-        return pl.read_csv(io.BytesIO(rows), has_header=False, schema=schema, empty_string_is_null=False)
-    except pl.exceptions.PolarsError as error:
-        raise invalid(f"{name}: no CSV ({first_line(error)}); {CUT}") from error
-
-
-def _check_header(name: str, header: list[str]) -> None:
-    if not all(header):
-        raise invalid(f"{name}, line 1: got columns {shown(header)}; each has to have a name")
-    twice = [column for column in header if header.count(column) > 1]
-    if twice:
-        raise invalid(f"{name}, line 1, column {twice[0]}: it is there twice; leave one out")
-
-
 _INT64 = 1 << 63
-
-
-def read_jsonl(name: str, content: bytes) -> Sheet:
-    """One object a line; lines with nothing on them are left out."""
-    items: list[dict[str, Any]] = []
-    lines: list[int] = []
-    for number, line in enumerate(decoded(content).split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{name}, row {len(items) + 1} (line {number})"
-        item = _json_file_parsed(where, line)
-        if not isinstance(item, dict):
-            raise invalid(f"{where}: got {shown(item)}; every line is one object")
-        items.append(item)
-        lines.append(number)
-    return _of_items(name, items, lines)
-
-
-def read_json(name: str, content: bytes) -> Sheet:
-    """A list of objects, or one object of columns with constants beside them, as RewardBench saves its scores."""
-    found = _json_file_parsed(name, decoded(content))
-    if isinstance(found, dict):
-        lengths = {len(value) for value in found.values() if isinstance(value, list)}
-        if len(lengths) != 1:
-            raise invalid(f"{name}: got an object with lists of lengths {sorted(lengths)}; the columns have one length")
-        (length,) = lengths
-        columns = {key: value if isinstance(value, list) else [value] * length for key, value in found.items()}
-        return _of_columns(name, columns, length, None)
-    if not isinstance(found, list):
-        raise invalid(f"{name}: got {shown(found)}; wanted a list of objects")
-    for number, item in enumerate(found, 1):
-        if not isinstance(item, dict):
-            raise invalid(f"{name}, row {number}: got {shown(item)}; wanted an object")
-    return _of_items(name, found, None)
-
-
-def as_json(value: Any) -> str:
-    """A list or an object as it is kept."""
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _json_file_parsed(where: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"{where}: {broken(text) or f'no whole JSON ({first_line(error)}); {CUT}'}") from error
-
-
-def _of_items(name: str, items: list[dict[str, Any]], lines: Sequence[int] | None) -> Sheet:
-    names = dict.fromkeys(key for item in items for key in item)
-    return _of_columns(name, {key: [item.get(key) for item in items] for key in names}, len(items), lines)
-
-
-def _of_columns(name: str, columns: dict[str, list[Any]], height: int, lines: Sequence[int] | None) -> Sheet:
-    for key in columns:
-        if broken(key):
-            raise invalid(f"{name}, column {shown(key)}: {broken(key)}")
-    sheet = Sheet(name, pl.DataFrame(), lines)
-    frame = {key: _column(sheet, key, values) for key, values in columns.items()}
-    return Sheet(name, pl.DataFrame(frame, height=height) if frame else pl.DataFrame(), lines)
-
-
-def _column(sheet: Sheet, key: str, values: list[Any]) -> pl.Series:
-    kinds = {type(value) for value in values} - {type(None)}
-    if kinds == {int} and all(value is None or -_INT64 <= value < _INT64 for value in values):
-        return pl.Series(values, dtype=pl.Int64())
-    if kinds and kinds <= {int, float} and float in kinds:
-        return pl.Series([None if value is None else _as_float(value) for value in values], dtype=pl.Float64())
-    texts = [value if value is None or isinstance(value, str) else as_json(value) for value in values]
-    try:
-        return pl.Series(texts, dtype=pl.String())
-    except UnicodeEncodeError as error:
-        row, text = next((row, text) for row, text in enumerate(texts) if text and broken(text))
-        raise invalid(f"{sheet.at(row)}, column {key}: {broken(text)}") from error
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")
-
-
-_BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError, OverflowError)
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError, OverflowError)
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read one file. Raises InvalidRows for what is missing, empty, cut off, of another encoding or unknown kind."""
+    """Read one file. Raises InvalidRows if it is missing, empty, cut off, of another encoding or of unknown kind."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise invalid(f"{path.name}: unknown extension {path.suffix!r}; give one of {', '.join(_READERS)}")
@@ -250,11 +38,196 @@ def read_sheet(path: Path) -> Sheet:
     return sheet
 
 
+# CSV ------------------------------------------------------------------------------------------------------------------
+
+_FIELDS = rb"FIELD(?:,FIELD)*+".replace(b"FIELD", rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)')
+_RECORD = re.compile(rb"(%b)(?:\r\n?|\n|\Z)" % _FIELDS)
+_QUOTED = re.compile(rb'"[^"]*(?:"|\Z)')
+_LINE_BREAK = re.compile(rb"\r\n?|\n")
+
+
+def read_csv(name: str, content: bytes) -> Sheet:
+    """A CSV file as a sheet of text.
+
+    Polars fills short rows and guesses at stray quotes, so the file is first split into records by the grammar of CSV;
+    that also gives the line of each row. Raises InvalidRows for wrong quotes, another encoding, a row of another
+    length, or a last line without a line break.
+    """
+    records, lines = _records(name, content.removeprefix(b"\xef\xbb\xbf"))
+    if not records:
+        raise invalid(f"{name}, line 1: got no columns; each has to have a name")
+    _check_encoding(name, records, lines)
+    header = _header(name, records)
+    if not all(header):
+        raise invalid(f"{name}, line 1: got columns {shown(header)}; each has to have a name")
+    repeated = [column for column in header if header.count(column) > 1]
+    if repeated:
+        raise invalid(f"{name}, line 1, column {repeated[0]}: it is there twice; leave one out")
+    for row, record in enumerate(records):
+        count = _commas(record) + 1
+        if count != len(header):
+            few = count < len(header)
+            where = f"{name}, row {row} (line {lines[row]}), column {header[count] if few else header[-1]}"
+            remedy = CUT if few else "put fields with commas in quotes"
+            raise invalid(f"{where}: got {count} fields, wanted {len(header)}; {remedy}")
+    if not content.endswith((b"\n", b"\r")):  # else the first digits of a score would pass for the whole of it
+        where = f"{name}, row {len(records) - 1} (line {lines[-1]}), column {header[-1]}"
+        raise invalid(f"{where}: the last line does not end; {CUT}, or add a line break if it is whole")
+    return Sheet(name, _parsed(name, records[1:], header), lines[1:])
+
+
+def _records(name: str, content: bytes) -> tuple[list[bytes], list[int]]:
+    """Every record that is not blank, the header first, and the line on which each ends."""
+    records, lines = [], []
+    line = position = 0
+    while position < len(content):
+        match = _RECORD.match(content, position)
+        if match is None:
+            raise _wrong_quote(name, content, position)
+        record, position = match[1], match.end()
+        line += 1 + (len(_LINE_BREAK.findall(record)) if b'"' in record else 0)
+        if record:
+            records.append(record)
+            lines.append(line)
+    return records, lines
+
+
+def _wrong_quote(name: str, content: bytes, start: int) -> Exception:
+    """The error for the record that begins at `start` and does not follow the grammar."""
+    fields = re.compile(_FIELDS).match(content, start)
+    place = fields.end() if fields else start
+    where = f"{name}, line {len(_LINE_BREAK.findall(content[:place])) + 1}: no CSV"
+    if content[place : place + 1] == b'"' and (place == start or content[place - 1 : place] == b","):
+        return invalid(f"{where} (unexpected end of data); close the quotes, or {CUT}")
+    return invalid(f"{where} (a quote in the middle of a field); put the field in quotes and double those within it")
+
+
+def _commas(record: bytes) -> int:
+    """How many commas separate fields; the record may be cut off within quotes."""
+    return (_QUOTED.sub(b"", record) if b'"' in record else record).count(b",")
+
+
+def _check_encoding(name: str, records: list[bytes], lines: list[int]) -> None:
+    for row, record in enumerate(records):
+        try:
+            record.decode()
+        except UnicodeDecodeError as error:
+            wrong = f"byte 0x{record[error.start]:02x} is no UTF-8; save the whole file as UTF-8"
+            if row == 0:
+                raise invalid(f"{name}, line 1: {wrong}") from error
+            header = _header(name, records)
+            column = header[min(_commas(record[: error.start]), len(header) - 1)]
+            raise invalid(f"{name}, row {row} (line {lines[row]}), column {column}: {wrong}") from error
+
+
+def _header(name: str, records: list[bytes]) -> list[str]:
+    columns = [str(number) for number in range(_commas(records[0]) + 1)]
+    return [column.strip() for column in _parsed(name, records[:1], columns).row(0)]
+
+
+def _parsed(name: str, records: list[bytes], columns: list[str]) -> pl.DataFrame:
+    schema = dict.fromkeys(columns, pl.String())
+    if not records:
+        return pl.DataFrame(schema=schema)
+    rows = io.BytesIO(b"\n".join(records) + b"\n")
+    try:
+        return pl.read_csv(rows, has_header=False, schema=schema, empty_string_is_null=False)
+    except pl.exceptions.PolarsError as error:
+        raise invalid(f"{name}: no CSV ({first_line(error)}); {CUT}") from error
+
+
+# JSON -----------------------------------------------------------------------------------------------------------------
+
+
+def read_jsonl(name: str, content: bytes) -> Sheet:
+    """One object a line; blank lines are skipped."""
+    items: list[dict[str, Any]] = []
+    lines: list[int] = []
+    for number, line in enumerate(decoded(content).split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{name}, row {len(items) + 1} (line {number})"
+        item = _parsed_json(where, line)
+        if not isinstance(item, dict):
+            raise invalid(f"{where}: got {shown(item)}; every line is one object")
+        items.append(item)
+        lines.append(number)
+    return _of_items(name, items, lines)
+
+
+def read_json(name: str, content: bytes) -> Sheet:
+    """A list of objects, or one object of columns with constants beside them, as RewardBench saves its scores."""
+    value = _parsed_json(name, decoded(content))
+    if isinstance(value, dict):
+        lengths = {len(cells) for cells in value.values() if isinstance(cells, list)}
+        if len(lengths) != 1:
+            raise invalid(f"{name}: got an object with lists of lengths {sorted(lengths)}; the columns have one length")
+        (length,) = lengths
+        return _of_columns(
+            name, {key: cells if isinstance(cells, list) else [cells] * length for key, cells in value.items()}
+        )
+    if not isinstance(value, list):
+        raise invalid(f"{name}: got {shown(value)}; wanted a list of objects")
+    for number, item in enumerate(value, 1):
+        if not isinstance(item, dict):
+            raise invalid(f"{name}, row {number}: got {shown(item)}; wanted an object")
+    return _of_items(name, value)
+
+
+def as_json(value: Any) -> str:
+    """A list or an object as JSON text."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _parsed_json(where: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"{where}: {broken(text) or f'no whole JSON ({first_line(error)}); {CUT}'}") from error
+
+
+def _of_items(name: str, items: list[dict[str, Any]], lines: Sequence[int] | None = None) -> Sheet:
+    keys = dict.fromkeys(key for item in items for key in item)
+    return _of_columns(name, {key: [item.get(key) for item in items] for key in keys}, lines)
+
+
+def _of_columns(name: str, columns: dict[str, list[Any]], lines: Sequence[int] | None = None) -> Sheet:
+    sheet = Sheet(name, pl.DataFrame(), lines)
+    for key in columns:
+        if broken(key):
+            raise invalid(f"{name}, column {shown(key)}: {broken(key)}")
+    return Sheet(name, pl.DataFrame({key: _column(sheet, key, values) for key, values in columns.items()}), lines)
+
+
+def _column(sheet: Sheet, key: str, values: list[Any]) -> pl.Series:
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {int} and all(value is None or -_INT64 <= value < _INT64 for value in values):
+        return pl.Series(values, dtype=pl.Int64())
+    if kinds in ({float}, {int, float}):
+        return pl.Series([None if value is None else _as_float(value) for value in values], dtype=pl.Float64())
+    texts = [value if value is None or isinstance(value, str) else as_json(value) for value in values]
+    try:
+        return pl.Series(texts, dtype=pl.String())
+    except UnicodeEncodeError as error:
+        row, text = next((row, text) for row, text in enumerate(texts) if text and broken(text))
+        raise invalid(f"{sheet.at(row)}, column {key}: {broken(text)}") from error
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return float("inf")
+
+
+# Parquet --------------------------------------------------------------------------------------------------------------
+
+
 def read_parquet(name: str, content: bytes) -> pl.DataFrame:
-    """A Parquet file as it is. Raises InvalidRows where it is none, or not whole."""
+    """A Parquet file as it is. Raises InvalidRows if it is none, or not whole."""
     try:
         return pl.read_parquet(io.BytesIO(content))
-    except _BROKEN as error:
+    except _UNREADABLE as error:
         raise invalid(f"{name}: no whole Parquet file ({first_line(error)}); {CUT}") from error
 
 
@@ -262,7 +235,7 @@ def _read_parquet(name: str, content: bytes) -> Sheet:
     frame = read_parquet(name, content)
     try:
         return Sheet(name, frame.select(_plain(column) for column in frame))
-    except _BROKEN as error:
+    except _UNREADABLE as error:
         raise invalid(f"{name}: columns that are no text, numbers or lists ({first_line(error)}); cast them") from error
 
 
@@ -286,4 +259,4 @@ _READERS: dict[str, Callable[[str, bytes], Sheet]] = {
 }
 
 EXTENSIONS = tuple(_READERS)
-"""Endings of the files that can be read."""
+"""File name extensions that can be read."""

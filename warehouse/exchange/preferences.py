@@ -1,26 +1,29 @@
-"""Preferences that came with the scores, as table `preference`, and how many of them each reward model orders right."""
+"""Preferences that came with the scores, as table `preference`, and each reward model's accuracy on them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 
 from warehouse.exchange.check import Study
 from warehouse.exchange.scored_rows import Pieces
-from warehouse.exchange.sheet import Sheet, invalid, shown
+from warehouse.exchange.sheet import Sheet, invalid, shown, wrong_row
 from warehouse.schema import CATEGORIES
 
 _PAIR = ("prompt_id", "chosen_id", "rejected_id")
 
 
-def preference_rows(
-    sheets: Sequence[Sheet], pieces: Pieces, study: Study, places: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Table `preference` without `run_id`, and those of its pairs whose two responses were scored, by id.
+class Preferences(NamedTuple):
+    """Table `preference` without `run_id`, and those of its pairs whose two responses were scored, by id."""
 
-    Raises InvalidRows for unknown prompts and categories, and for an id that is there twice.
-    """
+    rows: pl.DataFrame
+    scored: pl.DataFrame
+
+
+def preference_rows(sheets: Sequence[Sheet], pieces: Pieces, study: Study, places: pl.DataFrame) -> Preferences:
+    """All preferences of the files. Raises InvalidRows for unknown prompts and categories, and for a repeated id."""
     placed = places.unique("prompt_id", keep="first", maintain_order=True).select(
         "prompt_id", "placed", "text", known_category="category"
     )
@@ -44,50 +47,47 @@ def preference_rows(
     rows = pl.concat([by_id, by_text.select(by_id.columns)])
     _check_ids(sheets, by_text, rows)
     known = by_text.filter(pl.col("given_id").is_not_null() & (pl.col("split") == "validation"))
+    known = known.select("chosen", "rejected", prompt_id="given_id")
     first = texts.unique(["prompt_id", "text"], keep="first", maintain_order=True)
     for side in ("chosen", "rejected"):
-        named = first.rename({"response_id": f"{side}_id", "text": side, "prompt_id": "given_id"})
-        known = known.join(named, on=["given_id", side])
-    return rows, pl.concat(
-        [pairs.select(_PAIR), known.select("chosen_id", "rejected_id", prompt_id="given_id").select(_PAIR)]
-    )
+        known = known.join(first.rename({"response_id": f"{side}_id", "text": side}), on=["prompt_id", side])
+    return Preferences(rows, pl.concat([pairs.select(_PAIR), known.select(_PAIR)]))
 
 
 def accuracies(scores: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
     """Share of the pairs that each reward model orders right, ties half; empty without pairs."""
-    found = pairs
+    scored = pairs
     for side in ("chosen", "rejected"):
         named = scores.rename({"response_id": f"{side}_id", "score": side})
-        keys = ["prompt_id", f"{side}_id"] + (["reward_model"] if side == "rejected" else [])
-        found = found.join(named, on=keys)
+        scored = scored.join(named, on=["prompt_id", f"{side}_id"] + ["reward_model"] * (side == "rejected"))
     right = (pl.col("chosen") > pl.col("rejected")) + 0.5 * (pl.col("chosen") == pl.col("rejected"))
-    shares = found.group_by("reward_model").agg(share=right.cast(pl.Float64()).mean())
-    return dict(zip(shares["reward_model"], shares["share"], strict=True))
+    return dict(scored.group_by("reward_model").agg(right.cast(pl.Float64()).mean().alias("share")).iter_rows())
 
 
 def _given(sheets: Sequence[Sheet], given: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
-    """Preferences from files of their own; `given_id` is the run's prompt, found by id or by its whole text."""
+    """Preferences from files of their own; `given_id` is the run's prompt, identified by id or by its whole text."""
     for column, allowed in (("prompt_id", placed["prompt_id"]), ("category", pl.Series(CATEGORIES))):
         wrong = given.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(allowed.implode()))
         if wrong.height:
-            raise invalid(
-                f"{_at(sheets, wrong)}, column {column}: got {shown(wrong[column][0])}; wanted one of "
-                f"{shown(allowed.to_list())}, or leave it empty"
-            )
+            remedy = f"wanted one of {shown(allowed.to_list())}, or leave it empty"
+            raise wrong_row(sheets, wrong, column, wrong[column][0], remedy)
     by_text = placed.filter(pl.col("text") != "").unique("text", keep="first", maintain_order=True)
-    found = given.join(by_text.select(same="prompt_id", prompt="text"), on="prompt", how="left", maintain_order="left")
-    found = found.with_columns(given_id=pl.coalesce("prompt_id", "same")).drop("prompt_id", "same")
-    found = found.join(placed, left_on="given_id", right_on="prompt_id", how="left", maintain_order="left")
-    stems = pl.col("file").replace_strict(
-        list(range(len(sheets))), [sheet.name for sheet in sheets], return_dtype=pl.String()
-    )
-    return found.with_columns(
-        preference_id=pl.coalesce("preference_id", pl.format("{}|{}", stems, pl.col("row") + 1)),
-        source=pl.coalesce("source", pl.lit("import")),
-        split=pl.coalesce("split", pl.lit("validation")),
-        category=pl.coalesce("category", "known_category"),
-        prompt=pl.coalesce("prompt", "text", pl.lit("")),
-        prompt_id="placed",
+    by_text = by_text.select(same="prompt_id", prompt="text")
+    names = dict(enumerate(sheet.name for sheet in sheets))
+    stems = pl.col("file").replace_strict(list(names), list(names.values()), return_dtype=pl.String())
+    return (
+        given.join(by_text, on="prompt", how="left", maintain_order="left")
+        .with_columns(given_id=pl.coalesce("prompt_id", "same"))
+        .drop("prompt_id", "same")
+        .join(placed, left_on="given_id", right_on="prompt_id", how="left", maintain_order="left")
+        .with_columns(
+            preference_id=pl.coalesce("preference_id", pl.format("{}|{}", stems, pl.col("row") + 1)),
+            source=pl.coalesce("source", pl.lit("import")),
+            split=pl.coalesce("split", pl.lit("validation")),
+            category=pl.coalesce("category", "known_category"),
+            prompt=pl.coalesce("prompt", "text", pl.lit("")),
+            prompt_id="placed",
+        )
     )
 
 
@@ -95,9 +95,5 @@ def _check_ids(sheets: Sequence[Sheet], by_text: pl.DataFrame, rows: pl.DataFram
     repeated = rows.filter(~pl.col("preference_id").is_first_distinct())
     if repeated.height:
         again = by_text.filter(preference_id=repeated["preference_id"][0]).tail(1)
-        where = _at(sheets, again) if again.height else sheets[0].name
+        where = sheets[again["file"][0]].at(again["row"][0]) if again.height else sheets[0].name
         raise invalid(f"{where}, column preference_id: got {shown(repeated['preference_id'][0])} twice; name each once")
-
-
-def _at(sheets: Sequence[Sheet], rows: pl.DataFrame) -> str:
-    return sheets[rows["file"][0]].at(rows["row"][0])

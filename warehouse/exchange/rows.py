@@ -1,7 +1,7 @@
 """A checked study → the rows of one run in every table it needs, as `warehouse.ingest.publish` takes them.
 
 Without splits the same responses serve the RM test and best-of-n. A prompt row has one split, so every prompt, with its
-responses and scores, is there twice: `<id>#rm` among the RM-test prompts and `<id>#rl` among the RL-test prompts.
+responses and scores, is stored twice: `<id>#rm` among the RM-test prompts and `<id>#rl` among the RL-test prompts.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from warehouse.exchange.categories import DEFAULT_CATEGORY, DEFAULT_SUBSET
 from warehouse.exchange.check import Study, check
-from warehouse.exchange.policies import policies
+from warehouse.exchange.policies import policy_rows
 from warehouse.exchange.preferences import accuracies, preference_rows
 from warehouse.exchange.scored_rows import Pieces
-from warehouse.exchange.sheet import Sheet, shown
+from warehouse.exchange.sheet import Sheet, shown, wrong_row
 from warehouse.ingest import repeated
 from warehouse.schema import INITIAL, ORIGINAL, TABLES
 
@@ -29,7 +28,7 @@ _UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Facts:
-    """What the row of table `run` says beside the files: when, how long, by what code, where."""
+    """What the row of table `run` says besides the files: when, how long, by what code, where."""
 
     run_id: str
     layout: str
@@ -42,16 +41,15 @@ class Facts:
 
 
 def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl.DataFrame]:
-    """All rows of the run. Raises InvalidRows for what does not make a whole study."""
+    """All rows of the run. Raises InvalidRows for files that do not make a whole study."""
     study = check(sheets, pieces.long)
     doubled = study.prompts["split"].null_count() > 0
-    suffixes = pl.DataFrame(
-        {"split_of": list(_DOUBLED), "suffix": list(_DOUBLED.values()) if doubled else ["", ""]}, schema_overrides={}
+    splits = pl.DataFrame({"split_of": list(_DOUBLED), "suffix": list(_DOUBLED.values()) if doubled else ["", ""]})
+    places = (
+        study.prompts.join(splits, how="cross", maintain_order="left_right")
+        .filter(pl.col("split").is_null() | (pl.col("split") == pl.col("split_of")))
+        .with_columns(placed=pl.col("prompt_id") + pl.col("suffix"))
     )
-    places = study.prompts.join(suffixes, how="cross", maintain_order="left_right").filter(
-        pl.col("split").is_null() | (pl.col("split") == pl.col("split_of"))
-    )
-    places = places.with_columns(placed=pl.col("prompt_id") + pl.col("suffix"))
     responses = _responses(study, places)
     _check_ids(sheets, pieces.long, responses)
     models = study.scores["reward_model"].unique().sort().to_list()
@@ -62,18 +60,18 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
     ).sort("reward_model", "placed", "sample")
     sampled = scores.filter(split_of="rl_test")
     names = sampled["placed"].unique().sort().to_list()
-    cube = sampled["score"].to_numpy().reshape(len(models), len(names), -1)
+    scores_MPN = sampled["score"].to_numpy().reshape(len(models), len(names), -1)
     given = pieces.values.with_columns(prompt_id=pl.col("prompt_id") + ("#rl" if doubled else ""))
-    policy, policy_value = policies(sheets, given, models, names, cube)
-    preference, pairs = preference_rows(sheets, pieces, study, places)
-    accuracy = accuracies(study.scores, pairs)
+    preferences = preference_rows(sheets, pieces, study, places)
+    accuracy = accuracies(study.scores, preferences.scored)
+    known = {"kind": "import", "base_model": _UNKNOWN}
     tables = {
-        "run": pl.DataFrame([_run_row(sheets, facts, study, models, int(given.height))]),
+        "run": TABLES["run"].rows_of_one_run([_run_row(sheets, facts, study, given.height)]),
         "prompt": _prompts(places),
-        "reward_model": pl.DataFrame(
-            [_reward_model(model, accuracy.get(model)) for model in models], schema=_rows_of("reward_model")
+        "reward_model": TABLES["reward_model"].rows_of_one_run(
+            [known | {"reward_model_id": model, "validation_accuracy": accuracy.get(model)} for model in models]
         ),
-        "policy": policy,
+        **policy_rows(sheets, given, models, names, scores_MPN)._asdict(),
         "response": responses.select(
             "sample",
             "text",
@@ -84,9 +82,8 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
             tokens=pl.lit(0, pl.Int64()),
             finished=pl.lit(True),
         ),
-        "preference": preference,
+        "preference": preferences.rows,
         "score": scores.select("score", reward_model_id="reward_model", response_id="stored_id"),
-        "policy_value": policy_value,
     }
     return {name: frame.with_columns(run_id=pl.lit(facts.run_id)) for name, frame in tables.items()}
 
@@ -101,20 +98,16 @@ def _responses(study: Study, places: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_ids(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.DataFrame) -> None:
-    twice = repeated(responses, ["stored_id"])
-    if twice.height:
-        other = twice.row(-1, named=True)
-        place = long.filter(prompt_id=other["prompt_id"], response_id=other["given_id"])
-        raise sheets[place["file"][0]].wrong(
-            place["row"][0],
-            "response_id",
-            other["given_id"],
-            f"with another prompt it makes the same id, {shown(other['stored_id'])}: leave '|' out of the ids",
-        )
+    again = repeated(responses, ["stored_id"])
+    if again.height:
+        other = again.row(-1, named=True)
+        rows = long.filter(prompt_id=other["prompt_id"], response_id=other["given_id"])
+        remedy = f"with another prompt it makes the same id, {shown(other['stored_id'])}: leave '|' out of the ids"
+        raise wrong_row(sheets, rows, "response_id", other["given_id"], remedy)
 
 
 def _prompts(places: pl.DataFrame) -> pl.DataFrame:
-    nothing = {name: pl.lit(None, pl.String()) for name in ("paraphrase", "answer", "check")}
+    unknown = {name: pl.lit(None, pl.String()) for name in ("paraphrase", "answer", "check")}
     return places.select(
         "category",
         "subset",
@@ -123,32 +116,20 @@ def _prompts(places: pl.DataFrame) -> pl.DataFrame:
         split="split_of",
         source=pl.lit("import"),
         refuse=pl.lit(None, pl.Boolean()),
-        **nothing,
+        **unknown,
     ).sort("prompt_id")
 
 
-def _reward_model(name: str, accuracy: float | None) -> dict[str, object]:
-    """What is known of it; everything else is null."""
-    known = {"reward_model_id": name, "kind": "import", "base_model": _UNKNOWN, "validation_accuracy": accuracy}
-    return dict.fromkeys(_rows_of("reward_model")) | known
-
-
-def _rows_of(table: str) -> dict[str, pl.DataType]:
-    """Columns and types of a table without `run_id`."""
-    return {name: dtype for name, dtype in TABLES[table].polars_schema.items() if name != "run_id"}
-
-
-def _run_row(sheets: Sequence[Sheet], facts: Facts, study: Study, models: list[str], values: int) -> dict[str, object]:
-    sizes = np.unique(study.responses.group_by("prompt_id").len()["len"].to_numpy()).tolist()
+def _run_row(sheets: Sequence[Sheet], facts: Facts, study: Study, values: int) -> dict[str, object]:
     config = {
         "profile": "import",
         "layout": facts.layout,
         "files": [{"name": sheet.name, "rows": sheet.frame.height} for sheet in sheets],
         "counts": {
-            "reward_models": len(models),
+            "reward_models": study.scores["reward_model"].n_unique(),
             "prompts": study.prompts.height,
             "responses": study.responses.height,
-            "responses_per_prompt": sizes,
+            "responses_per_prompt": study.responses.group_by("prompt_id").len()["len"].unique().sort().to_list(),
             "scores": study.scores.height,
             "policy_values_given": values,
         },

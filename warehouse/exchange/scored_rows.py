@@ -1,33 +1,32 @@
-"""What the files are taken apart into: scored rows in long form, preferences, policy values; each with file and row."""
+"""What is read from the files: scored rows in long form, preferences, policy values; each with its file and row."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import polars as pl
 
-_PLACE = {"file": pl.UInt32(), "row": pl.UInt32()}
 _TEXTS = ("prompt_id", "response_id", "reward_model", "category", "subset", "prompt", "response", "split")
+_PREFERENCE = ("preference_id", "source", "split", "category", "prompt_id", "prompt", "chosen", "rejected")
+_POLICY = ("policy_id", "optimizer", "reward_model", "golden", "prompt_id")
 
-LONG = pl.Schema({**_PLACE, **dict.fromkeys(_TEXTS, pl.String()), "score": pl.Float32()})
-"""A score of a response; with `reward_model` and `score` null a response that is only described."""
 
-PAIRS = pl.Schema({**_PLACE, **dict.fromkeys(("prompt_id", "chosen_id", "rejected_id"), pl.String())})
+def _schema(*texts: str, **floats: pl.DataType) -> pl.Schema:
+    return pl.Schema({"file": pl.UInt32(), "row": pl.UInt32(), **dict.fromkeys(texts, pl.String()), **floats})
+
+
+LONG = _schema(*_TEXTS, score=pl.Float32())
+"""A score of a response; a response that is only described has no `reward_model` and `score`."""
+
+PAIRS = _schema("prompt_id", "chosen_id", "rejected_id")
 """Preferences between responses of the run, by id."""
 
-_PREFERENCE = ("preference_id", "source", "split", "category", "prompt_id", "prompt", "chosen", "rejected")
-PREFERENCES = pl.Schema({**_PLACE, **dict.fromkeys(_PREFERENCE, pl.String())})
+PREFERENCES = _schema(*_PREFERENCE)
 """Preferences between texts."""
 
-VALUES = pl.Schema(
-    {
-        **_PLACE,
-        **dict.fromkeys(("policy_id", "optimizer", "reward_model", "golden", "prompt_id"), pl.String()),
-        **dict.fromkeys(("strength", "kl", "value"), pl.Float64()),
-    }
-)
+VALUES = _schema(*_POLICY, strength=pl.Float64(), kl=pl.Float64(), value=pl.Float64())
 """Values of policies."""
 
 
@@ -35,39 +34,24 @@ VALUES = pl.Schema(
 class Pieces:
     """Frames of the schemas above."""
 
-    long: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LONG))
-    pairs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PAIRS))
-    preferences: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PREFERENCES))
-    values: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=VALUES))
+    long: pl.DataFrame = field(default_factory=LONG.to_frame)
+    pairs: pl.DataFrame = field(default_factory=PAIRS.to_frame)
+    preferences: pl.DataFrame = field(default_factory=PREFERENCES.to_frame)
+    values: pl.DataFrame = field(default_factory=VALUES.to_frame)
 
 
 def joined(parts: Sequence[Pieces]) -> Pieces:
     """The pieces of several files, in their order."""
-    return Pieces(
-        pl.concat([part.long for part in parts]),
-        pl.concat([part.pairs for part in parts]),
-        pl.concat([part.preferences for part in parts]),
-        pl.concat([part.values for part in parts]),
-    )
+    return Pieces(*(pl.concat([getattr(part, piece.name) for part in parts]) for piece in fields(Pieces)))
 
 
-def long_rows(rows: list[dict[str, Any]], number: int) -> pl.DataFrame:
-    """`LONG` from dictionaries that have `row`, for file `number`; what they lack is null."""
-    return _rows(rows, number, LONG)
-
-
-def pair_rows(rows: list[dict[str, Any]], number: int) -> pl.DataFrame:
-    """`PAIRS` from dictionaries that have `row`, for file `number`."""
-    return _rows(rows, number, PAIRS)
-
-
-def of_columns(columns: dict[str, pl.Series], number: int, schema: pl.Schema) -> pl.DataFrame:
-    """A frame of one of the schemas from whole columns; what they lack is null, rows are counted."""
+def of_columns(columns: Mapping[str, pl.Series], number: int, schema: pl.Schema) -> pl.DataFrame:
+    """A frame of one of the schemas from whole columns of file `number`; absent ones are null, rows are counted."""
     frame = pl.DataFrame({name: values.rename(name) for name, values in columns.items()}).with_row_index("row")
-    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
-    return frame.with_columns(lacking).with_columns(file=pl.lit(number)).select(schema.names()).cast(schema)
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
+    return frame.with_columns(absent).with_columns(file=pl.lit(number)).select(schema.names()).cast(schema)
 
 
-def _rows(rows: list[dict[str, Any]], number: int, schema: pl.Schema) -> pl.DataFrame:
-    given = [row | {"file": number} for row in rows]
-    return pl.DataFrame({name: [row.get(name) for row in given] for name in schema}, schema=dict(schema), strict=True)
+def of_rows(rows: list[dict[str, Any]], number: int, schema: pl.Schema) -> pl.DataFrame:
+    """A frame of one of the schemas from rows of file `number` that have `row`; what they lack is null."""
+    return pl.DataFrame(rows, schema=schema).with_columns(file=pl.lit(number, pl.UInt32()))

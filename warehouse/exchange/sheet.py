@@ -1,6 +1,6 @@
-"""A file's rows and where each of them stands in it: what every message about other people's files is made of.
+"""A file's rows, and where each of them is in it: every message about other people's files is built from this.
 
-Columns of a sheet as what they have to be: ids, texts, finite numbers, lists. Errors name file, row and column.
+The methods of a sheet return a column as what it has to be: ids, texts, finite numbers, lists.
 """
 
 from __future__ import annotations
@@ -17,24 +17,97 @@ import polars as pl
 from warehouse.errors import InvalidRows
 
 CUT = "the file may be cut off: get it again"
+_NEEDED = "every row needs one"
+_NO_LIST = "wanted a list with something in it, as JSON or Python writes it"
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A file's rows. `lines` has the line of each row, where the file has lines."""
+    """A file's rows. `lines` has the line of each row, if the file has lines. Methods raise InvalidRows."""
 
     name: str
     frame: pl.DataFrame
     lines: Sequence[int] | None = None
 
     def at(self, row: int) -> str:
-        """Where a row (0-based) stands, as a person counts: file, row from 1, line."""
+        """Where a row (0-based) is, as a person counts: file, row from 1, line."""
         line = "" if self.lines is None else f" (line {self.lines[row]})"
         return f"{self.name}, row {row + 1}{line}"
 
     def wrong(self, row: int, column: str, got: object, remedy: str) -> InvalidRows:
         """The error for one cell."""
         return invalid(f"{self.at(row)}, column {column}: got {shown(got)}; {remedy}")
+
+    def require(self, needed: tuple[str, ...], optional: tuple[str, ...], kind: str) -> None:
+        """Check that all needed columns are there and no others but the optional ones."""
+        columns = self.frame.columns
+        missing = [column for column in needed if column not in columns]
+        unknown = [column for column in columns if column not in needed + optional]
+        if missing or unknown:
+            raise invalid(
+                f"{self.name}, row 1: wrong columns for {kind}: missing {missing}, unknown {unknown}, got {columns}; "
+                f"it has to have {list(needed)} and may have {list(optional)}"
+            )
+
+    def texts(self, column: str) -> pl.Series:
+        """A column as text, all null if it is absent.
+
+        Whole floats become integers, since a gap elsewhere turns integer ids into floats.
+        """
+        if column not in self.frame.columns:
+            return pl.Series(column, [None] * self.frame.height, dtype=pl.String())
+        values = self.frame[column]
+        if values.dtype.is_float():
+            whole = values.is_finite() & (values.round() == values) & (values.abs() < 2**53)
+            if whole.fill_null(True).all():
+                values = values.cast(pl.Int64())
+        return values.cast(pl.String())
+
+    def labels(self, column: str) -> pl.Series:
+        """A column as text in which an empty field is a missing one."""
+        values = self.texts(column)
+        return values.set(values == "", None)
+
+    def ids(self, column: str) -> pl.Series:
+        """A column as text without missing values."""
+        values = self.texts(column)
+        empty = (values.is_null() | (values == "").fill_null(True)).arg_true()
+        if len(empty):
+            raise self.wrong(empty[0], column, values[empty[0]], _NEEDED)
+        return values
+
+    def numbers(self, column: str, *, single: bool = False, optional: bool = False) -> pl.Series:
+        """A column as finite floats of 64 bits, or of 32 (`single`); only an optional one may have empty fields."""
+        cells = self.labels(column) if optional else self.frame[column]
+        stripped = cells.str.strip_chars() if cells.dtype == pl.String() else cells
+        values = stripped.cast(pl.Float64(), strict=False)
+        values = values.cast(pl.Float32(), strict=False) if single else values
+        bad = ~values.is_finite().fill_null(False) & (cells.is_not_null() if optional else True)
+        if bad.any():
+            row = bad.arg_true()[0]
+            kind = "a finite number of 32 bits" if single else "a finite number"
+            remedy = "" if optional else ": mend it or leave the whole response out"
+            raise self.wrong(row, column, cells[row], f"wanted {kind}{remedy}")
+        return values
+
+    def lists(self, column: str) -> list[list[Any]]:
+        """Every cell as a list: a list, a string-encoded list (JSON or Python), or one value by itself."""
+        return [self._list(row, column, cell) for row, cell in enumerate(self.frame[column].to_list())]
+
+    def _list(self, row: int, column: str, cell: object) -> list[Any]:
+        if cell is None:
+            raise self.wrong(row, column, cell, _NEEDED)
+        if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+            return [cell]
+        values = as_list(cell)
+        if not values:
+            raise self.wrong(row, column, cell, _NO_LIST)
+        return values
+
+
+def wrong_row(sheets: Sequence[Sheet], rows: pl.DataFrame, column: str, got: object, remedy: str) -> InvalidRows:
+    """The error for the first of these rows, which have the columns `file` (its number) and `row`."""
+    return sheets[rows["file"][0]].wrong(rows["row"][0], column, got, remedy)
 
 
 def invalid(message: str) -> InvalidRows:
@@ -49,90 +122,23 @@ def shown(value: object) -> str:
 
 
 def decoded(content: bytes) -> str:
-    """Text in which a byte that is no UTF-8 stands as a lone surrogate: so it can be told in which cell it is."""
+    """Text in which a byte that is no UTF-8 is a lone surrogate, so that its cell can be named."""
     return content.decode("utf-8-sig", "surrogateescape")
 
 
 def broken(text: str) -> str:
-    """What is wrong with the first character that is none, and how to mend it; empty where all are."""
-    found = next((character for character in text if "\ud800" <= character <= "\udfff"), None)
-    if found is None:
+    """What is wrong with the first invalid character and how to mend it; empty if all are valid."""
+    character = next((character for character in text if "\ud800" <= character <= "\udfff"), None)
+    if character is None:
         return ""
-    if "\udc80" <= found <= "\udcff":
-        return f"byte 0x{ord(found) - 0xDC00:02x} is no UTF-8; save the whole file as UTF-8"
-    return f"half a character (U+{ord(found):04X}); mend its encoding"
+    if "\udc80" <= character <= "\udcff":
+        return f"byte 0x{ord(character) - 0xDC00:02x} is no UTF-8; save the whole file as UTF-8"
+    return f"half a character (U+{ord(character):04X}); mend its encoding"
 
 
 def first_line(error: BaseException) -> str:
+    """What an error says, without its details."""
     return (str(error) or type(error).__name__).splitlines()[0]
-
-
-def ids(sheet: Sheet, column: str) -> pl.Series:
-    """A column as text, with nothing missing."""
-    values = texts(sheet, column)
-    empty = (values.is_null() | (values == "").fill_null(True)).arg_true()
-    if len(empty):
-        raise sheet.wrong(empty[0], column, values[empty[0]], "every row needs one")
-    return values
-
-
-def texts(sheet: Sheet, column: str) -> pl.Series:
-    """A column as text; whole floats as integers, since a gap elsewhere turns integer ids into floats. May have nulls.
-
-    A column that is not there is all null.
-    """
-    if column not in sheet.frame.columns:
-        return pl.Series(column, [None] * sheet.frame.height, dtype=pl.String())
-    values = sheet.frame[column]
-    if values.dtype.is_float():
-        whole = values.is_finite() & (values.round() == values) & (values.abs() < 2**53)
-        if whole.fill_null(True).all():
-            values = values.cast(pl.Int64())
-    return values.cast(pl.String())
-
-
-def labels(sheet: Sheet, column: str) -> pl.Series:
-    """Text in which an empty field is a missing one."""
-    values = texts(sheet, column)
-    return values.to_frame().select(pl.when(pl.col(column) != "").then(pl.col(column)))[column]
-
-
-def numbers(sheet: Sheet, column: str, dtype: pl.DataType | None = None) -> pl.Series:
-    """A column as finite floats, with nothing missing; `dtype` is the precision they have to be finite in."""
-    found = sheet.frame[column]
-    stripped = found.str.strip_chars() if found.dtype == pl.String() else found
-    values = stripped.cast(pl.Float64(), strict=False).cast(dtype or pl.Float64(), strict=False)
-    bad = (~values.is_finite().fill_null(False)).arg_true()
-    if len(bad):
-        got = found[bad[0]]
-        kind = "a finite number" + (" of 32 bits" if dtype == pl.Float32() else "")
-        raise sheet.wrong(bad[0], column, got, f"wanted {kind}: mend it or leave the whole response out")
-    return values
-
-
-def require(sheet: Sheet, needed: tuple[str, ...], optional: tuple[str, ...], kind: str) -> None:
-    """Raise InvalidRows unless the sheet has all needed columns and none that is neither needed nor optional."""
-    there = sheet.frame.columns
-    missing = [column for column in needed if column not in there]
-    unknown = [column for column in there if column not in needed + optional]
-    if missing or unknown:
-        raise invalid(
-            f"{sheet.name}, row 1: wrong columns for {kind}: missing {missing}, unknown {unknown}, got {there}; it has "
-            f"to have {list(needed)} and may have {list(optional)}"
-        )
-
-
-def listed(sheet: Sheet, column: str) -> list[list[Any]]:
-    """Every cell as a list: a list, a string-encoded list (JSON or Python), or one value by itself."""
-    cells = sheet.frame[column].to_list()
-    return [_as_list(sheet, row, column, cell) for row, cell in enumerate(cells)]
-
-
-def looks_listed(values: pl.Series) -> bool:
-    """Whether the first cell is a list of texts or a string that encodes one."""
-    first = values.drop_nulls().head(1).to_list()
-    found = as_list(first[0]) if first and isinstance(first[0], str) else None
-    return bool(found) and all(isinstance(text, str) for text in found or [])
 
 
 def as_list(cell: object) -> list[Any] | None:
@@ -140,27 +146,19 @@ def as_list(cell: object) -> list[Any] | None:
     if not isinstance(cell, str) or not cell.lstrip().startswith("["):
         return None
     try:
-        found = json.loads(cell)
+        value = json.loads(cell)
     except (ValueError, RecursionError):
-        found = _evaluated(cell)
-    return found if isinstance(found, list) else None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                value = ast.literal_eval(cell.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return None
+    return value if isinstance(value, list) else None
 
 
-def _as_list(sheet: Sheet, row: int, column: str, cell: object) -> list[Any]:
-    if cell is None:
-        raise sheet.wrong(row, column, cell, "every row needs one")
-    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
-        return [cell]
-    found = as_list(cell)
-    if not found:
-        raise sheet.wrong(row, column, cell, "wanted a list with something in it, as JSON or Python writes it")
-    return found
-
-
-def _evaluated(cell: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.literal_eval(cell.strip())
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
+def encodes_texts(values: pl.Series) -> bool:
+    """Whether the first cell is a string that encodes a list of texts."""
+    first = values.drop_nulls().head(1).to_list()
+    texts = as_list(first[0]) if first else None
+    return bool(texts) and all(isinstance(text, str) for text in texts or [])

@@ -101,7 +101,7 @@ REFUSED = [
     ("import scores.csv bad.csv", "bad.csv, row 2 (line 3), column score: got 'NaN'"),
     ("import scores.csv --run-id theirs", "run 'theirs' exists already; name another with --run-id"),
     ("import scores.csv --run-id ../x", "run id '../x': use at most 100 letters"),
-    ("import scores.csv --layout tall", "layout is 'tall'; there are"),
+    ("import scores.csv --layout tall", "layout is 'tall'; choose one of"),
     ("import .", "manifest.json: no manifest of an exported run"),
     ("export --run nothing new", "run 'nothing' is not in the warehouse; it has ['theirs']"),
     ("export scores.csv", "scores.csv exists already; name a folder that does not"),

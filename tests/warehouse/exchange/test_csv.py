@@ -70,6 +70,8 @@ TABLES = st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(CELLS, min_si
 @given(TABLES, st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
 def test_any_table_is_read_as_python_reads_it(rows: list[list[str]], line_end: str, quoting: int) -> None:
     file = io.StringIO(newline="")
+    if any(character in cell for row in rows for cell in row for character in "\r\n"):
+        quoting = csv.QUOTE_ALL  # before Python 3.13 the minimum leaves out line breaks other than its own
     writer = csv.writer(file, lineterminator=line_end, quoting=quoting)  # type: ignore[arg-type]
     writer.writerow([f"column {number}" for number in range(len(rows[0]))])
     writer.writerows(rows)
