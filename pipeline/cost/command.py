@@ -1,4 +1,4 @@
-"""`righttree run --plan`: its options, and the page it prints: what the run does, its costs, and what is missing."""
+"""`righttree run --plan`: its options, and the page it prints: what the run does, what it costs, what is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.backends.openrlhf.launch import PYTHON, some_places
 from pipeline.backends.ray.options import HERE, EngineOptions
 from pipeline.config import Config
 from pipeline.cost import estimate
-from pipeline.cost.costs import Costs, Rates, Sized, Term, gigabytes, shown, total
+from pipeline.cost.costs import Bytes, Costs, Operations, Rates, shown, total
 from pipeline.cost.counts import PAPER_PAIRS, counts
 from pipeline.cost.model_size import model_size
 from pipeline.cost.needs import GPUS, Gpu, needs
@@ -23,7 +23,7 @@ from pipeline.stages import STAGES
 _GPUS = 8
 _SHARES = {name: getattr(Rates(), name) for name in ("training", "reading", "sampling")}
 _COUNTS = {
-    "pairs": f"preference pairs (default: about as many as there will be; of files, the paper's {PAPER_PAIRS:,})",
+    "pairs": f"preference pairs (default: an estimate; for pairs of files, the paper's {PAPER_PAIRS:,})",
     "prompt_tokens": "tokens of a prompt (default: the longest)",
     "response_tokens": "tokens of a response (default: the profile's max_new_tokens)",
     "pair_tokens": "tokens of a pair's prompt and response (default: the longest)",
@@ -32,7 +32,7 @@ _POSITIVE = {"gpus", "gpu_tflops", "gpu_memory", "parameters", *_COUNTS, *(f"{na
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--plan`, and the assumptions that can be replaced."""
+    """Add `--plan` and the assumptions that can be replaced."""
     group = parser.add_argument_group("planning")
 
     def number(name: str, kind: type, what: str) -> None:
@@ -44,10 +44,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="dry run: show stages, commands and estimated GPU hours, memory and disk space with their arithmetic, and "
         "what is missing on this machine",
     )
-    group.add_argument("--gpu", choices=[*GPUS], default="h100", help="the GPU that is planned for (default: h100)")
-    number("gpus", int, "number of GPUs (default: the profile's, 8)")
-    number("gpu_tflops", float, "its peak in dense bfloat16 products, TFLOP/s (default: its data sheet's)")
-    number("gpu_memory", float, "its memory in GB (default: its data sheet's)")
+    group.add_argument("--gpu", choices=[*GPUS], default="h100", help="kind of GPU to plan for (default: h100)")
+    number("gpus", int, "number of GPUs (default: the profile's, else 8)")
+    number("gpu_tflops", float, "its peak in dense bfloat16 products, in TFLOP/s (default: from its data sheet)")
+    number("gpu_memory", float, "its memory in GB (default: from its data sheet)")
     for name, share in _SHARES.items():
         number(f"{name}_share", float, f"share of the peak that {name} reaches (default: {share:g})")
     number("parameters", float, "weights of the model (default: read from its files)")
@@ -69,20 +69,20 @@ class Plan:
 
     @property
     def hours(self) -> float:
-        """From beginning to end, if GPUs that work side by side have equal shares."""
+        """From beginning to end, if GPUs that work in parallel have equal shares."""
         return sum(self.hours_of(term) / term.gpus for term in self._terms)
 
-    def hours_of(self, term: Term) -> float:
+    def hours_of(self, term: Operations) -> float:
         """Hours of one GPU."""
         return term.at_peak / (self.gpu.tflops * 1e12) / 3600
 
     @property
-    def _terms(self) -> list[Term]:
+    def _terms(self) -> list[Operations]:
         return [term for terms in self.costs.stages.values() for term in terms]
 
 
 def planned(config: Config, chosen: argparse.Namespace) -> Plan:
-    """The plan of a run. Raises InvalidSetting for an impossible option, or a model whose size is unknown."""
+    """The plan of a run. Raises InvalidSetting for an impossible option or a model of unknown size."""
     for name, value in vars(chosen).items():
         if name in _POSITIVE and value is not None and not value > 0:
             raise InvalidSetting(f"--{name.replace('_', '-')} is {value}; give a number above 0", name)
@@ -103,13 +103,13 @@ def planned(config: Config, chosen: argparse.Namespace) -> Plan:
 
 
 def text(data: Path, plan: Plan, chosen: argparse.Namespace) -> str:
-    """The page: what is done, what it costs, what is missing."""
+    """The page: what the run does, what it costs, and what is missing on this machine."""
     parts = (_head(plan.costs, _command(chosen)), _compute(plan), _memory(plan), _disk(plan), _here(data, plan))
     return "\n\n".join("\n".join(part) for part in parts)
 
 
 def _command(chosen: argparse.Namespace) -> str:
-    """What starts the run."""
+    """The command that starts the run."""
     given = {"--profile": chosen.profile, "--seed": chosen.seed, "--sampler": chosen.sampler, "--run-id": chosen.run_id}
     options = [str(part) for name, value in given.items() if value is not None for part in (name, value)]
     engine = EngineOptions.given(chosen)
@@ -117,23 +117,22 @@ def _command(chosen: argparse.Namespace) -> str:
 
 
 def _head(costs: Costs, command: str) -> Iterator[str]:
-    config, found, size = costs.config, costs.counts, costs.size
+    config, counts, size = costs.config, costs.counts, costs.size
     yield f"plan of profile {config.profile}; nothing is started"
     yield f"  command: {command}"
     yield f"  stages:  {', '.join(STAGES)}"
-    if config.ppo is not None and config.ppo.engine == "openrlhf":
-        for algorithm in config.ppo.algorithms:
-            arguments = train_ppo_arguments(config, some_places(algorithm), algorithm=algorithm)
-            yield f"  ppo, a command a policy, {algorithm}: {shlex.join([f'${PYTHON}', '-m', MODULE, *arguments])}"
+    for algorithm in config.ppo.algorithms if config.ppo and config.ppo.engine == "openrlhf" else ():
+        arguments = train_ppo_arguments(config, some_places(algorithm), algorithm=algorithm)
+        yield f"  ppo, one command per policy, {algorithm}: {shlex.join([f'${PYTHON}', '-m', MODULE, *arguments])}"
     yield (
         f"  model:   {config.policy.model}: {shown(size.parameters)} weights, {size.layers} blocks, width {size.hidden}"
         f"; sampler {config.policy.sampler}"
     )
-    prompts = ", ".join(f"{count:,} {split}" for split, count in found.prompts.items())
-    yield f"  data:    at most {prompts} prompts; {found.pairs:,} pairs; {len(config.reward_models.ids)} reward models"
+    prompts = ", ".join(f"{count:,} {split}" for split, count in counts.prompts.items())
+    yield f"  data:    at most {prompts} prompts; {counts.pairs:,} pairs; {len(config.reward_models.ids)} reward models"
     yield (
-        f"  lengths: prompt {found.prompt_tokens:,}, response {found.response_tokens:,}, text of a pair "
-        f"{found.pair_tokens:,} tokens; unless given, the longest that the settings allow"
+        f"  lengths: prompt {counts.prompt_tokens:,}, response {counts.response_tokens:,}, text of a pair "
+        f"{counts.pair_tokens:,} tokens; by default the longest that the settings allow"
     )
 
 
@@ -143,10 +142,10 @@ def _compute(plan: Plan) -> Iterator[str]:
     for stage, terms in costs.stages.items():
         yield f"  {stage:<16} {_hours(sum(map(plan.hours_of, terms))):>12}"
         for term in terms:
-            yield f"    {term.what}: {term.operations.text} = {shown(term.operations.value)}"
-            needed = plan.hours_of(term)
-            parallel = f"; {_hours(needed / term.gpus)} on {term.gpus} GPUs" if term.gpus > 1 else ""
-            yield f"      ÷ ({gpu.tflops:g}e12 × {term.share:g} × 3600) = {_hours(needed)}{parallel}"
+            yield f"    {term.what}: {term.text} = {shown(term.value)}"
+            hours = plan.hours_of(term)
+            parallel = f"; {_hours(hours / term.gpus)} on {term.gpus} GPUs" if term.gpus > 1 else ""
+            yield f"      ÷ ({gpu.tflops:g}e12 × {term.share:g} × 3600) = {_hours(hours)}{parallel}"
     yield f"  {'in all':<16} {_hours(plan.gpu_hours):>12}; {_hours(plan.hours)} from beginning to end, at best"
     if costs.gpus > 1 and not costs.ray:
         by_ray = replace(plan, costs=replace(costs, ray=True))
@@ -161,19 +160,22 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield f"memory of a GPU, of {plan.gpu.memory_gb:g} GB"
     for stage, terms in plan.costs.memory.items():
         fits = "" if total(terms) <= plan.gpu.memory_gb * 1e9 else f": more than one {plan.gpu.name} has"
-        yield f"  {stage:<16} {gigabytes(total(terms)):>12}{fits}"
-        yield from _sizes(terms)
+        yield f"  {stage:<16} {_gigabytes(total(terms)):>12}{fits}"
+        yield from map(_size, terms)
 
 
 def _disk(plan: Plan) -> Iterator[str]:
-    yield f"disk {gigabytes(total(plan.costs.disk))}"
-    yield from _sizes(plan.costs.disk)
+    yield f"disk {_gigabytes(total(plan.costs.disk))}"
+    yield from map(_size, (term for term in plan.costs.disk if term.value))
 
 
-def _sizes(terms: tuple[Sized, ...]) -> Iterator[str]:
-    for term in terms:
-        if term.size.value:
-            yield f"    {term.what}: {term.size.text} = {gigabytes(term.size.value)}"
+def _size(term: Bytes) -> str:
+    return f"    {term.what}: {term.text} = {_gigabytes(term.value)}"
+
+
+def _gigabytes(size_bytes: float) -> str:
+    """Decimal gigabytes, the unit of GPU data sheets."""
+    return f"{size_bytes / 1e9:,.1f} GB"
 
 
 def _here(data: Path, plan: Plan) -> Iterator[str]:

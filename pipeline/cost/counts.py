@@ -1,7 +1,7 @@
-"""How many texts, pairs, policies and tokens a run's settings ask for.
+"""How many texts, pairs, policies and tokens a run's settings lead to.
 
-Data sets in files are not opened: the counts are then the most that there can be. RewardBench (arXiv 2403.13787) has
-2,985 rows in its four categories; 2,733 of their prompts are distinct.
+Data sets in files are not opened: the counts are then upper limits. RewardBench (arXiv 2403.13787) has 2,985 rows in
+its four categories; 2,733 of their prompts are distinct.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _OWN_PROMPT_TOKENS = 60
 
 @dataclass(frozen=True)
 class Counts:
-    """`train_texts`: responses sampled to make pairs of; `checkpoint_texts`: of one policy at all its checkpoints.
+    """`train_texts`: responses sampled to make pairs; `checkpoint_texts`: those of one policy at all its checkpoints.
 
-    Lengths are in tokens: a prompt, a response, and a text of a preference pair with its prompt. Unless they are given,
-    they are the longest that the settings allow.
+    Lengths are in tokens: of a prompt, a response, and a text of a preference pair with its prompt; by default the
+    longest that the settings allow.
     """
 
     prompts: Mapping[str, int]
@@ -73,7 +73,7 @@ def counts(
     response_tokens: int | None = None,
     pair_tokens: int | None = None,
 ) -> Counts:
-    """The counts of a run; an argument that is given replaces what the settings imply."""
+    """The counts of a run; an argument replaces what the settings imply."""
     prompts, test, ppo = _prompts(config.prompts), config.test, config.ppo
 
     def count(split: str, which: pl.Expr | None = None) -> int:
@@ -85,6 +85,10 @@ def counts(
     rm_test, rl_test = count("rm_test"), count("rl_test")
     forms = rm_test + count("rm_test", pl.col("paraphrase").is_not_null())
     other_sources = rm_test * test.source_responses * len(test.source_temperatures)
+    longest_prompt = ppo.openrlhf.max_prompt_tokens if ppo else _LONGEST_PROMPT_TOKENS
+    longest_pair = _OWN_PROMPT_TOKENS + config.policy.max_new_tokens
+    if config.preferences.files:
+        longest_pair = config.preferences.max_characters // _CHARACTERS_PER_TOKEN
     return Counts(
         prompts={"rm_train": count("rm_train"), "rm_test": rm_test, "rl_test": rl_test},
         train_texts=train_texts,
@@ -92,28 +96,16 @@ def counts(
         test_texts=forms * test.rm_test_responses + other_sources + rl_test * test.rl_test_samples,
         policies=len(jobs(ppo, config.reward_models.trained_ids)) if ppo else 0,
         checkpoint_texts=rl_test * ppo.test_samples * len(ppo.checkpoints) + rm_test if ppo else 0,
-        prompt_tokens=prompt_tokens or _longest_prompt(config),
+        prompt_tokens=prompt_tokens or (longest_prompt if config.prompts.files else _OWN_PROMPT_TOKENS),
         response_tokens=response_tokens or config.policy.max_new_tokens,
-        pair_tokens=pair_tokens or _longest_pair(config),
+        pair_tokens=pair_tokens or longest_pair,
     )
-
-
-def _longest_pair(config: Config) -> int:
-    if config.preferences.files:
-        return config.preferences.max_characters // _CHARACTERS_PER_TOKEN
-    return _OWN_PROMPT_TOKENS + config.policy.max_new_tokens
-
-
-def _longest_prompt(config: Config) -> int:
-    if not config.prompts.files:
-        return _OWN_PROMPT_TOKENS
-    return config.ppo.openrlhf.max_prompt_tokens if config.ppo else _LONGEST_PROMPT_TOKENS
 
 
 @lru_cache(maxsize=32)
 def _prompts(settings: PromptSettings) -> pl.DataFrame:
-    """The prompts of a run. Of files, which are not opened: as many rows as are asked for, of RewardBench no more than
-    it has, without answers to check."""
+    """The prompts of a run. For files: as many rows as the settings ask for, but no more than RewardBench has, without
+    answers to check."""
     most = {
         "rm_train": settings.rm_train_per_category,
         "rm_test": settings.rm_test_per_category,

@@ -1,15 +1,16 @@
-"""Estimates a run's time, memory and disk space by scaling its costs with what finished runs needed for theirs.
+"""Estimates a run's time, memory and disk space by scaling what finished runs needed by the ratio of the costs.
 
-Each stage is scaled from the newest finished run on this machine that did it: first from runs of the same profile, then
-from others, then from the run that comes with the package (`reference.json`, on another machine, which is named). Its
-seconds are those before the first unit (loading a model), and those of the units, which grow as its costs. A reward
-model trained elsewhere is measured instead.
+Each stage is scaled from the newest finished run on this machine that executed it: first from runs of the same profile,
+then from others, then from the run that comes with the package (`reference.json`, from another machine, which is
+named). The seconds before the first unit (loading a model) are constant; those of the units are proportional to the
+costs. A reward model trained elsewhere is measured instead.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -30,18 +31,19 @@ from pipeline.provenance import host
 from pipeline.scoring import added, texts
 from warehouse import formats
 
-_TRIED = 32
-"""Texts that are scored to measure a reward model trained elsewhere, at most."""
+_MEASURED_TEXTS = 32
+"""Most texts that are scored to measure a reward model trained elsewhere."""
 _STAGES = ("train_responses", "features", "reward_models", "test_responses", "scores", "best_of_n", "ppo")
 """Stages that take time."""
 _FOLDERS = ("features", "reward_models", "ppo", "tables")
 _MORE_MEMORY = 1.1
-"""A run needs more memory than another one if its costs say so by this factor; less is lost in the libraries' own."""
+"""Ratio of the computed memory above which a run is said to need more than another; less drowns in the libraries'
+own."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run: its name for a reader, settings, facts of its stages, and bytes of its folders."""
+    """A finished run: its name for a reader, settings, facts of its stages, and the bytes of its folders."""
 
     name: str
     config: Config
@@ -51,10 +53,10 @@ class Finished:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run is likely to need; None where no finished run tells.
+    """What a run is likely to need; None where no finished run can tell.
 
-    `memory_is_least`: it needs more memory than the runs it is estimated from. `stages` are the seconds of each.
-    `sources` name the runs it is estimated from.
+    `memory_is_least`: it needs more memory than the runs it is estimated from. `stages` gives seconds, `sources` the
+    names of the runs it is estimated from.
     """
 
     wall_s: float | None
@@ -79,7 +81,7 @@ def estimate(data: Path, config: Config) -> Estimate:
 
 
 def of_extension(data: Path, run_id: str, config: Config) -> Estimate:
-    """What extending a run to these settings will need: only what it lacks. Raises UnknownRun or DamagedRun."""
+    """What extending a run to these settings will need: only what is missing. Raises UnknownRun or DamagedRun."""
     old = runs.open_run(data, run_id)
     whole, done, disk = work(config), work(old.config), _disk(config)
     missing = {stage: max(0.0, whole[stage] - done[stage]) for stage in _STAGES}
@@ -89,56 +91,57 @@ def of_extension(data: Path, run_id: str, config: Config) -> Estimate:
         again = work(old.config, by_trunk=True)
         missing = {stage: more + again[stage] for stage, more in missing.items()}
     missing = {stage: more + (1.0 - _share_done(old, stage)) * done[stage] for stage, more in missing.items()}
-    missing["best_of_n"] = whole["best_of_n"]  # is computed again as a whole
+    missing["best_of_n"] = whole["best_of_n"]  # which is recomputed completely
     added_bytes = {folder: size - _disk(old.config)[folder] for folder, size in disk.items()}
     return _scaled(missing, added_bytes, config, _finished(data, config))
 
 
-def text(found: Estimate) -> str:
+def text(result: Estimate) -> str:
     """An estimate as the command line prints it."""
-    if not found.sources:
+    if not result.sources:
         return "unknown: no run with this model, sampler and data has finished here, and none comes with the package"
-    stages = (f"  {stage:<16} {seconds:8.0f} s" for stage, seconds in found.stages.items())
-    return "\n".join([f"{found.needs}; estimated from {' and '.join(found.sources)}", *stages])
+    stages = (f"  {stage:<16} {seconds:8.0f} s" for stage, seconds in result.stages.items())
+    return "\n".join([f"{result.needs}; estimated from {' and '.join(result.sources)}", *stages])
 
 
 def of_added(data: Path, run_id: str, settings: AddedRewardModel) -> str:
-    """Time and memory, in two lines; every k-th of the run's texts, ordered by length, is scored to measure them.
+    """Time and memory that an added reward model needs, in two lines, measured on a sample of the run's texts.
 
-    Raises UnknownRun, DamagedRun, and what a reward model raises that cannot score.
+    The sample is every k-th text in the order of their lengths. Raises UnknownRun, DamagedRun, and what a reward model
+    raises that cannot score.
     """
-    all_texts = sorted(_texts_to_score(runs.open_run(data, run_id)), key=lambda one: (len(one[0]) + len(one[1]), one))
-    tried = all_texts[:: -(-len(all_texts) // _TRIED)]
-    begun = time.perf_counter()
+    run = runs.open_run(data, run_id)
+    answers = (texts.answered(run, stage).select("prompt", "text") for stage in ("test_responses", "ppo"))
+    to_score = {*pl.concat(answers).iter_rows(), *texts.of_pairs(run.read("preference").filter(split="validation"))}
+    ordered = sorted(to_score, key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
+    sample = ordered[:: -(-len(ordered) // _MEASURED_TEXTS)]
+    started = time.perf_counter()
     scoring = added.opened_without_policy(settings)
-    scoring.score(tried[:1])
-    loaded = time.perf_counter()
-    scoring.score(tried)
-    each_s = (time.perf_counter() - loaded) / len(tried)
-    return "\n".join(
-        [
-            f"about {formats.roughly(loaded - begun + each_s * len(all_texts))}; up to "
-            f"{formats.size(peak_resident_bytes())} of memory; {settings.name} scores {len(all_texts):,} texts of "
-            f"{run_id}",
-            f"  {each_s:.3f} s a text, measured on {len(tried)} of them; {loaded - begun:.1f} s until the first",
-        ]
+    scoring.score(sample[:1])
+    loading_s = time.perf_counter() - started
+    started = time.perf_counter()
+    scoring.score(sample)
+    text_s = (time.perf_counter() - started) / len(sample)
+    return (
+        f"about {formats.roughly(loading_s + text_s * len(ordered))}; up to {formats.size(peak_resident_bytes())} of "
+        f"memory; {settings.name} scores {len(ordered):,} texts of {run_id}\n"
+        f"  {text_s:.3f} s a text, measured on {len(sample)} of them; {loading_s:.1f} s until the first"
     )
 
 
 def sizes(folder: Path) -> dict[str, int]:
     """Bytes in a run's directory: of each folder in its `work`, by name, and of everything else, `tables`."""
-    found: dict[str, int] = {"tables": 0}
+    size_bytes = Counter(tables=0)
     for path in folder.rglob("*"):
         if path.is_file():
             place = path.relative_to(folder).parts
-            name = place[1] if place[0] == "work" else "tables"
-            found[name] = found.get(name, 0) + path.stat().st_size
-    return found
+            size_bytes[place[1] if place[0] == "work" else "tables"] += path.stat().st_size
+    return size_bytes
 
 
 @lru_cache(maxsize=64)
 def costs_of(config: Config) -> Costs:
-    """The costs of a run. A model of unknown size is taken for the embedded one: only ratios within a model count."""
+    """The costs of a run. A model of unknown size counts as the embedded one: only ratios for one model are used."""
     try:
         size = model_size(config.policy.model)
     except InvalidSetting:
@@ -147,14 +150,14 @@ def costs_of(config: Config) -> Costs:
 
 
 def work(config: Config, *, by_trunk: bool = False) -> dict[str, float]:
-    """By stage, what its seconds grow with; `by_trunk`: the part that is read again for reward models that join."""
+    """By stage, what its seconds are proportional to; `by_trunk`: only what is read again for added reward models."""
     costs = costs_of(config)
-    found = {
+    amounts = {
         stage: sum(term.at_peak for term in costs.stages.get(stage, ()) if term.by_trunk or not by_trunk)
         for stage in _STAGES
     }
     values = costs.counts.prompts["rl_test"] * config.test.rl_test_samples * len(config.reward_models.plans) ** 2
-    return found if by_trunk else found | {"best_of_n": float(values)}
+    return amounts if by_trunk else amounts | {"best_of_n": float(values)}
 
 
 def _disk(config: Config) -> dict[str, float]:
@@ -173,7 +176,9 @@ def _scaled(amounts: Mapping[str, float], disk: Mapping[str, float], config: Con
         if not amount:
             seconds[stage] = 0.0
             continue
-        comparable = (run for run in known if _same_processes(stage, config, run.config))
+        # processes that share cores gain nothing, those with a GPU each do: only a run with as many tells the time
+        processes = config.reward_models.processes if stage == "reward_models" else None
+        comparable = (run for run in known if processes in (None, run.config.reward_models.processes))
         source = next((run for run in comparable if _seconds_per_work(run, stage)), None)
         if source is None:
             continue
@@ -195,7 +200,7 @@ def _scaled(amounts: Mapping[str, float], disk: Mapping[str, float], config: Con
 
 
 def _seconds_per_work(run: Finished, stage: str) -> float:
-    """Seconds that a stage took per work; 0 where the run did none of it, or did it on several machines."""
+    """Seconds that a stage took per unit of `work`; 0 if the run did none of it, or did it on several machines."""
     facts = run.stages.get(stage)
     if not facts or facts.get("engine", "local") != "local":
         return 0.0
@@ -218,40 +223,25 @@ def _disk_bytes(disk: Mapping[str, float], used: list[Finished]) -> int | None:
 
 def _finished(data: Path, config: Config) -> list[Finished]:
     """Comparable finished runs: of the same profile, of others, each the newest first; then the package's."""
-    here = [run for run in _of_this_machine(data) if _alike(config, run.config)]
-    here.sort(key=lambda run: run.config.profile != config.profile)  # stable: the newest stays first
-    return [*here, *(run for run in [reference()] if _alike(config, run.config))]
 
-
-def _alike(config: Config, other: Config) -> bool:
-    """Whether two runs have the same model, sampler, engine and data, so that one tells how fast the other is."""
-
-    def facts(config: Config) -> tuple[object, ...]:
+    def speed_facts(config: Config) -> tuple[object, ...]:
         engine = config.ppo.engine if config.ppo else "in_process"
         return config.policy.model, config.policy.sampler, config.prompts.files, config.preferences.files, engine
 
-    return facts(config) == facts(other)
-
-
-def _same_processes(stage: str, config: Config, other: Config) -> bool:
-    """Processes that share cores gain nothing, those with a GPU each do: only a run with as many tells the time."""
-    return stage != "reward_models" or config.reward_models.processes == other.reward_models.processes
+    here = sorted(_of_this_machine(data), key=lambda run: run.config.profile != config.profile)  # stable: newest first
+    return [run for run in (*here, reference()) if speed_facts(run.config) == speed_facts(config)]
 
 
 def _of_this_machine(data: Path) -> Iterator[Finished]:
-    machine = _machine(host())
+    machine = host()
     for run_id in runs.run_ids(data):
         try:
             run = runs.open_run(data, run_id)
-            manifest = run.manifest()
+            manifest = run.manifest() or {}
         except PipelineError:
             continue
-        if manifest is not None and _machine(manifest.get("host", {})) == machine:
+        if all(manifest.get("host", {}).get(fact) == machine[fact] for fact in ("processor", "cores")):
             yield Finished(f"run {run_id}", run.config, manifest.get("stages", {}), cache(partial(sizes, run.path)))
-
-
-def _machine(facts: Mapping[str, Any]) -> tuple[Any, ...]:
-    return facts.get("processor"), facts.get("cores")
 
 
 def reference() -> Finished:
@@ -269,9 +259,3 @@ def _share_done(run: runs.RunDirectory, stage: str) -> float:
         return 1.0
     progress = next((shown for shown in run.progress().stages if shown.name == stage and shown.total), None)
     return min(1.0, progress.done / progress.total) if progress else 0.0
-
-
-def _texts_to_score(run: runs.RunDirectory) -> set[texts.Text]:
-    """All that a reward model that joins the run scores: validation pairs, test responses, PPO's checkpoints."""
-    answers = (texts.answered(run, stage).select("prompt", "text") for stage in ("test_responses", "ppo"))
-    return {*pl.concat(answers).iter_rows(), *texts.of_pairs(run.read("preference").filter(split="validation"))}

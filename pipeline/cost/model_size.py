@@ -1,4 +1,4 @@
-"""How large a model is, without loading it: from what is known of it, or from the files of its folder."""
+"""How large a model is, without loading it: from a table of known models, or from the files of its folder."""
 
 from __future__ import annotations
 
@@ -56,28 +56,28 @@ def model_size(name: str, parameters: float | None = None) -> ModelSize:
     Raises InvalidSetting where it is unknown.
     """
     path = Path(name)
-    found = KNOWN.get(name) or _of_folder(path if path.is_dir() else cached(name) or path)
-    if found is None:
+    size = KNOWN.get(name) or _of_folder(path if path.is_dir() else cached(name) or path)
+    if size is None:
         raise InvalidSetting(
-            f"size of model {name!r} is not known; give the folder of one with config.json and safetensors, or one of "
-            f"{[*KNOWN]}",
+            f"size of model {name!r} is not known; give the folder of a model with config.json and safetensors, or one "
+            f"of {[*KNOWN]}",
             "model",
         )
-    return found if parameters is None else replace(found, parameters=parameters)
+    return size if parameters is None else replace(size, parameters=parameters)
 
 
 def cached(name: str) -> Path | None:
-    """The folder of a hub id in the hub's cache on this machine, if its files were fetched once."""
-    if find_spec("huggingface_hub") is None:  # it comes with the extra `pipeline`
+    """The folder of a hub id in the hub's cache on this machine, if its files were downloaded before."""
+    if find_spec("huggingface_hub") is None:  # comes with the extra `pipeline`
         return None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(name, "config.json")
+        config = try_to_load_from_cache(name, "config.json")
     except HFValidationError:
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    return Path(config).parent if isinstance(config, str) else None
 
 
 def _of_folder(folder: Path) -> ModelSize | None:

@@ -1,8 +1,9 @@
-"""What a run needs of this machine, and whether it is here; nothing is downloaded or loaded."""
+"""What a run needs on this machine, and whether it is here; nothing is downloaded or loaded."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -26,7 +27,7 @@ _ANSWER_S = 3.0
 
 @dataclass(frozen=True)
 class Gpu:
-    """A kind of GPU: its peak in dense bfloat16 products, by the maker's data sheet, and its memory."""
+    """A kind of GPU: its peak in dense bfloat16 products and its memory, from the maker's data sheet."""
 
     name: str
     tflops: float
@@ -48,7 +49,7 @@ def needs(data: Path, config: Config, gpu: Gpu, *, gpus: int, ray: bool, disk_by
         *([doctor.package("ray", "`pip install 'righttree[ray]'`")] if ray else []),
         _model(config.policy.model),
         *_files((*config.prompts.files, *config.preferences.files)),
-        _room(data, disk_bytes),
+        _disk_space(data, disk_bytes),
     ]
 
 
@@ -57,31 +58,23 @@ def _gpus(number: int, gpu: Gpu) -> Finding:
     try:
         command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
         printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
-        gpus = [line.rsplit(",", 1) for line in printed.splitlines() if "," in line]
     except (OSError, subprocess.SubprocessError):
-        gpus = []
-    enough = [name for name, mebibytes in gpus if _number(mebibytes) * 2**20 >= 0.9 * gpu.memory_gb * 1e9]
-    found = ", ".join(f"{name.strip()} ({_number(size) / 1024:.0f} GiB)" for name, size in gpus) or "none"
+        printed = ""
+    gpus = re.findall(r"^(.*\S)\s*,\s*([\d.]+)\s*$", printed, re.MULTILINE)
+    enough = [name for name, mebibytes in gpus if float(mebibytes) * 2**20 >= 0.9 * gpu.memory_gb * 1e9]
+    available = ", ".join(f"{name} ({float(mebibytes) / 1024:.0f} GiB)" for name, mebibytes in gpus) or "none"
     remedy = "run it on a machine that has them"
-    return Finding("gpus", len(enough) >= number, f"{found}; the plan is for {planned}", remedy)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+    return Finding("gpus", len(enough) >= number, f"{available}; the plan is for {planned}", remedy)
 
 
 def _openrlhf(config: Config) -> Iterator[Finding]:
     if config.ppo is None or config.ppo.engine != "openrlhf":
         return
     try:
-        found = launch()
-        yield Finding("openrlhf", True, f"{VERSION} in {found.python}")
+        yield Finding("openrlhf", True, f"{VERSION} in {launch().python}")
     except ModelUnavailable as error:
-        said, _, remedy = str(error).rpartition("; ")
-        yield Finding("openrlhf", False, said, remedy)
+        problem, _, remedy = str(error).rpartition("; ")
+        yield Finding("openrlhf", False, problem, remedy)
 
 
 def _model(name: str) -> Finding:
@@ -90,21 +83,20 @@ def _model(name: str) -> Finding:
     folder = Path(name) if Path(name).is_dir() else cached(name)
     if folder is not None:
         return Finding("model", True, f"{name} in {folder}")
-    remedy = "the run fetches it where the hub answers (HF_TOKEN, where a licence is to be accepted); or give a folder"
+    remedy = "the run downloads it if the hub answers (set HF_TOKEN for a licensed one), or give a folder"
     return Finding("model", False, f"{name} is neither a folder nor in the hub's cache", remedy)
 
 
 def _files(places: Iterable[str]) -> Iterator[Finding]:
-    of_hub = [place for place in places if place.startswith(_HUB)]
-    for place in places:
-        if place not in of_hub:
-            exists = Path(place).exists()
-            yield Finding("data", exists, place if exists else f"{place} does not exist", "put it there: docs/data.md")
-    if of_hub:
+    on_hub = [place for place in places if place.startswith(_HUB)]
+    for place in (place for place in places if place not in on_hub):
+        exists = Path(place).exists()
+        yield Finding("data", exists, place if exists else f"{place} does not exist", "put it there: docs/data.md")
+    if on_hub:
         address = os.environ.get("HF_ENDPOINT", _HUB_ADDRESS)
-        wrong = "HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else _unreachable(address)
-        found = f"{len(of_hub)} data sets of the hub: {', '.join(of_hub)}; {address} " + (wrong or "answers")
-        yield Finding("data", not wrong, found, "download them, and give the files or folders instead: docs/data.md")
+        problem = "HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") else _unreachable(address)
+        listed = f"{len(on_hub)} data sets on the hub: {', '.join(on_hub)}; {address} " + (problem or "answers")
+        yield Finding("data", not problem, listed, "download them and give the files or folders instead: docs/data.md")
 
 
 def _unreachable(address: str) -> str | None:
@@ -117,7 +109,7 @@ def _unreachable(address: str) -> str | None:
         return f"does not answer ({error})"
 
 
-def _room(data: Path, needed: float) -> Finding:
+def _disk_space(data: Path, needed: float) -> Finding:
     free = shutil.disk_usage(next(path for path in (data, *data.parents) if path.exists())).free
-    found = f"{data}: {free / 1e9:,.0f} GB free, {needed / 1e9:,.0f} GB needed"
-    return Finding("room", free >= needed, found, "set RIGHTTREE_HOME to a folder with room")
+    compared = f"{data}: {free / 1e9:,.0f} GB free, {needed / 1e9:,.0f} GB needed"
+    return Finding("disk space", free >= needed, compared, "set RIGHTTREE_HOME to a folder with more free space")

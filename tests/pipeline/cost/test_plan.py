@@ -219,7 +219,13 @@ def test_what_this_machine_lacks_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         finding.what: finding
         for finding in needs(tmp_path, paper.costs.config, paper.gpu, gpus=8, ray=False, disk_bytes=1e18)
     }
-    assert [found[what].ok for what in ("gpus", "vllm", "data", "room", "torch")] == [False, False, False, False, True]
+    assert [found[what].ok for what in ("gpus", "vllm", "data", "disk space", "torch")] == [
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
     assert found["gpus"].found == "none; the plan is for 8 with 80 GB each"
     assert found["data"].found.endswith("HF_HUB_OFFLINE is set")
     assert all(finding.remedy for finding in found.values() if not finding.ok)
