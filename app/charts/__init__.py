@@ -1,5 +1,5 @@
-"""Charts: frame → `alt.Chart`. Pure functions, no streamlit, no colours of their own.
+"""Charts: pure functions from a Polars frame to an Altair chart, without Streamlit and without colours of their own.
 
-Colours come from the theme: `range="heatmap"` and `range="diverging"` are the ramps of `.streamlit/config.toml`, other
-ones in light than in dark, and lines and text have its ink (`ink.py`).
+Colours come from the theme, `.streamlit/config.toml`, and differ between light and dark: `range="heatmap"` and
+`range="diverging"` are its ramps, `style.INK` its colour of lines and text.
 """

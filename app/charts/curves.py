@@ -1,165 +1,139 @@
-"""A figure along the strengths of an optimiser, with its interval: NDR, or the length of responses.
-
-Overoptimisation curves: gain against the distance from the initial policy, with fits (Gao et al.).
-
-The Goodhart check: the slope of golden on proxy gain against accuracy, and what accuracy alone predicts.
-"""
+"""Figures along the strength of an optimiser: NDR, length of responses, gains with fits, and the Goodhart check."""
 
 from __future__ import annotations
 
 import altair as alt
 import polars as pl
 
-from app.charts.style import INK, SOFT, layered
+from app.charts.style import (
+    INK,
+    SOFT,
+    axis,
+    banded_line,
+    layered,
+    reference_line,
+    tooltips,
+    top_legend,
+    with_interval,
+)
+from app.components.formats import AXIS, COUNT, FIGURE, SHORT, STEP
 
-HEIGHT = 300
+_HEIGHT = 300
+_TALL = 380
 
 
 def ndr(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.LayerChart:
-    """`points`: columns `strength, ndr, low, high, undefined_pairs`; `doubling` puts strengths on a log scale."""
+    """NDR with its interval along strengths, with lines at 0 and 1.
+
+    `points`: columns `strength, ndr, low, high, undefined_pairs`; `doubling` puts strengths on a log scale.
+    """
     base = alt.Chart(points.drop_nulls("ndr")).encode(
         x=_strength(points, strength_title, doubling),
-        tooltip=[
-            alt.Tooltip("strength:Q", title=strength_title),
-            alt.Tooltip("ndr:Q", title="NDR", format=".3f"),
-            alt.Tooltip("low:Q", title="95% from", format=".3f"),
-            alt.Tooltip("high:Q", title="to", format=".3f"),
-            alt.Tooltip("undefined_pairs:Q", title="Pairs undefined"),
-        ],
+        tooltip=tooltips(
+            ("strength", strength_title, COUNT),
+            *with_interval("ndr", "NDR"),
+            ("undefined_pairs", "Pairs undefined", COUNT),
+        ),
     )
-    y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=alt.Axis(tickCount=6, format=".1f"))
-    lines = alt.Chart(alt.InlineData(values=[{"ndr": 0}, {"ndr": 1}])).mark_rule(opacity=SOFT, aria=False)
-    return layered(
-        [
-            lines.encode(y=y, color=alt.ColorValue(INK)),
-            base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
-            base.mark_line(strokeWidth=2).encode(y=y),
-            base.mark_circle(size=60, opacity=1).encode(y=y),
-        ],
-        height=HEIGHT,
-        padding={"bottom": 4},
-    )
+    y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=axis())
+    return layered([reference_line("y", 0, 1, dashed=False), *banded_line(base, y)], height=_HEIGHT)
 
 
 def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: str) -> alt.LayerChart:
-    """`points`: columns `policies, strength, tokens, low, high`; the rows of `whole` are bold, with their band."""
+    """Length of responses along strengths, a line for each reward model; the rows of `whole` are bold, with their band.
+
+    `points`: columns `policies, strength, tokens, low, high`.
+    """
     base = alt.Chart(points).encode(
         x=_strength(points, strength_title, doubling),
-        tooltip=[
-            alt.Tooltip("policies:N", title="Optimised against"),
-            alt.Tooltip("strength:Q", title=strength_title),
-            alt.Tooltip("tokens:Q", title="Mean tokens", format=".1f"),
-            alt.Tooltip("low:Q", title="95% from", format=".1f"),
-            alt.Tooltip("high:Q", title="to", format=".1f"),
-        ],
+        tooltip=tooltips(
+            ("policies", "Optimised against"),
+            ("strength", strength_title, COUNT),
+            *with_interval("tokens", "Mean tokens", AXIS),
+        ),
     )
     y = alt.Y("tokens:Q", title="Mean length (tokens)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6))
     bold = base.transform_filter(alt.FieldEqualPredicate(equal=whole, field="policies"))
-    each = base.transform_filter(f"datum.policies != '{whole}'")
-    return layered(
-        [
-            each.mark_line(strokeWidth=1, opacity=0.35).encode(
-                y=y, detail=alt.Detail("policies:N"), color=alt.ColorValue(INK)
-            ),
-            bold.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2=alt.Y2("high:Q")),
-            bold.mark_line(strokeWidth=2.5).encode(y=y),
-            bold.mark_circle(size=60, opacity=1).encode(y=y),
-        ],
-        height=HEIGHT,
-        padding={"bottom": 4},
-    )
+    thin = base.transform_filter(f"datum.policies != '{whole}'").mark_line(strokeWidth=1, opacity=0.35)
+    thin = thin.encode(y=y, detail=alt.Detail("policies:N"), color=alt.ColorValue(INK))
+    return layered([thin, *banded_line(bold, y, width=2.5)], height=_HEIGHT)
 
 
 def _strength(points: pl.DataFrame, title: str, doubling: bool) -> alt.X:
-    values = points["strength"].unique().sort().to_list()
-    if doubling:
-        axis = alt.Axis(values=values, format="d", grid=False)
-        return alt.X("strength:Q", title=title, scale=alt.Scale(type="log", base=2), axis=axis)
-    return alt.X("strength:Q", title=title, axis=alt.Axis(tickCount=6, format="d", grid=False))
-
-
-CURVE_HEIGHT = 380
+    if not doubling:
+        return alt.X("strength:Q", title=title, axis=axis(format_=STEP, grid=False))
+    ticks = alt.Axis(values=points["strength"].unique().sort().to_list(), format=STEP, grid=False)
+    return alt.X("strength:Q", title=title, scale=alt.Scale(type="log", base=2), axis=ticks)
 
 
 def gains(points: pl.DataFrame, lines: pl.DataFrame, x_title: str) -> alt.LayerChart:
-    """`points`: columns `curve, strength, distance, gain, low, high`; `lines`, the fits: `curve, distance, gain`."""
-    x = alt.X("distance:Q", title=x_title, axis=alt.Axis(tickCount=6, format=".1f"))
-    y_axis = alt.Axis(tickCount=6, format=".1f")
-    y = alt.Y("gain:Q", title="Gain over the initial policy (sd within prompts)", axis=y_axis)
+    """Overoptimisation curves (Gao et al., arXiv 2210.10760): gain against distance from the initial policy, with fits.
+
+    `points`: columns `curve, strength, distance, gain, low, high`; `lines`, the fits: `curve, distance, gain`.
+    """
+    x = alt.X("distance:Q", title=x_title, axis=axis())
+    y = alt.Y("gain:Q", title="Gain over the initial policy (sd within prompts)", axis=axis())
     order = points["curve"].unique(maintain_order=True).to_list()
-    legend = alt.Legend(title=None, orient="top", direction="vertical", labelLimit=320)
+    legend = top_legend(direction="vertical", labelLimit=320)
     colour = alt.Color("curve:N", sort=order, scale=alt.Scale(domain=order), legend=legend)
     shape = alt.Shape("curve:N", sort=order, scale=alt.Scale(domain=order), legend=legend)
     base = alt.Chart(points.drop_nulls("gain")).encode(
         x=x,
         color=colour,
-        tooltip=[
-            alt.Tooltip("curve:N", title="Curve"),
-            alt.Tooltip("strength:Q", title="Strength"),
-            alt.Tooltip("distance:Q", title="√KL", format=".2f"),
-            alt.Tooltip("gain:Q", title="Gain", format=".3f"),
-            alt.Tooltip("low:Q", title="95% from", format=".3f"),
-            alt.Tooltip("high:Q", title="to", format=".3f"),
-        ],
+        tooltip=tooltips(
+            ("curve", "Curve"),
+            ("strength", "Strength", COUNT),
+            ("distance", "√KL", SHORT),
+            *with_interval("gain", "Gain"),
+        ),
     )
-    zero = alt.Chart(alt.InlineData(values=[{"gain": 0}])).mark_rule(opacity=SOFT, aria=False)
     layers = [
-        zero.encode(y=alt.Y("gain:Q"), color=alt.ColorValue(INK)),
+        reference_line("y", 0, dashed=False),
         base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
         base.mark_point(size=70, filled=True, opacity=1).encode(y=y, shape=shape),
     ]
     if not lines.is_empty():
         fit = alt.Chart(lines).mark_line(strokeWidth=2, strokeDash=[6, 3], opacity=0.8, aria=False)
         layers.insert(1, fit.encode(x=x, y=y, color=colour))
-    return layered(layers, height=CURVE_HEIGHT, padding={"bottom": 4})
-
-
-GOODHART_HEIGHT = 380
+    return layered(layers, height=_TALL)
 
 
 def goodhart(pairs: pl.DataFrame, bins: pl.DataFrame, line: pl.DataFrame) -> alt.LayerChart:
-    """`pairs`: `golden, proxy, accuracy, slope`; `bins`: `accuracy, slope, low, high, pairs`; `line`: the curve."""
-    x = alt.X(
-        "accuracy:Q",
-        title="Accuracy",
-        scale=alt.Scale(zero=False, padding=10),
-        axis=alt.Axis(tickCount=6, format=".2f"),
-    )
-    y = alt.Y("slope:Q", title="Golden gain per proxy gain (standardised)", axis=alt.Axis(tickCount=6, format=".1f"))
-    points = (
-        alt.Chart(pairs)
-        .mark_circle(size=40, opacity=0.45)
-        .encode(
-            x=x,
-            y=y,
-            tooltip=[
-                alt.Tooltip("golden:N", title="Golden"),
-                alt.Tooltip("proxy:N", title="Proxy"),
-                alt.Tooltip("accuracy:Q", title="Accuracy", format=".3f"),
-                alt.Tooltip("slope:Q", title="Slope", format=".3f"),
-                alt.Tooltip("predicted:Q", title="Predicted by accuracy", format=".3f"),
-            ],
-        )
+    """The slope of golden on proxy gain against accuracy: pairs, means of bins, and what accuracy alone predicts.
+
+    `pairs`: columns `golden, proxy, accuracy, slope, predicted`; `bins`: `accuracy, slope, low, high, predicted,
+    pairs`; `line`, the predicted curve: `accuracy, slope`.
+    """
+    scale = alt.Scale(zero=False, padding=10)
+    x = alt.X("accuracy:Q", title="Accuracy", scale=scale, axis=axis(format_=SHORT))
+    y = alt.Y("slope:Q", title="Golden gain per proxy gain (standardised)", axis=axis())
+    predicted = ("predicted", "Predicted by accuracy", FIGURE)
+    points = alt.Chart(pairs).encode(
+        x=x,
+        y=y,
+        tooltip=tooltips(
+            ("golden", "Golden"),
+            ("proxy", "Proxy"),
+            ("accuracy", "Accuracy", FIGURE),
+            ("slope", "Slope", FIGURE),
+            predicted,
+        ),
     )
     curve = alt.Chart(line).mark_line(strokeWidth=1.5, strokeDash=[5, 4], opacity=SOFT, aria=False)
     means = alt.Chart(bins).encode(
         x=x,
-        tooltip=[
-            alt.Tooltip("accuracy:Q", title="Mean accuracy", format=".3f"),
-            alt.Tooltip("slope:Q", title="Mean slope", format=".3f"),
-            alt.Tooltip("low:Q", title="95% from", format=".3f"),
-            alt.Tooltip("high:Q", title="to", format=".3f"),
-            alt.Tooltip("predicted:Q", title="Predicted by accuracy", format=".3f"),
-            alt.Tooltip("pairs:Q", title="Pairs"),
-        ],
+        color=alt.ColorValue(INK),
+        tooltip=tooltips(
+            ("accuracy", "Mean accuracy", FIGURE),
+            *with_interval("slope", "Mean slope"),
+            predicted,
+            ("pairs", "Pairs", COUNT),
+        ),
     )
-    return layered(
-        [
-            curve.encode(x=x, y=y, color=alt.ColorValue(INK)),
-            points,
-            means.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=alt.ColorValue(INK)),
-            means.mark_point(shape="diamond", size=120, filled=True, opacity=1).encode(y=y, color=alt.ColorValue(INK)),
-        ],
-        height=GOODHART_HEIGHT,
-        padding={"bottom": 4},
-    )
+    layers = [
+        curve.encode(x=x, y=y, color=alt.ColorValue(INK)),
+        points.mark_circle(size=40, opacity=0.45),
+        means.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
+        means.mark_point(shape="diamond", size=120, filled=True, opacity=1).encode(y=y),
+    ]
+    return layered(layers, height=_TALL)

@@ -40,3 +40,18 @@ def when(iso: str) -> str:
         return iso
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
+# Formats of numbers in charts and tables, in d3's notation (https://d3js.org/d3-format).
+FIGURE = ".3f"
+SHORT = ".2f"
+AXIS = ".1f"
+SHARE = ".0%"
+EXACT_SHARE = ".1%"
+COUNT = ","
+STEP = "d"
+
+
+def column(d3_format: str) -> str:
+    """The same for a column of `st.dataframe`: `%.3f`, `percent`."""
+    return "percent" if d3_format.endswith("%") else f"%{d3_format}"

@@ -13,7 +13,7 @@ import streamlit as st
 from app.access import frames, warehouse
 from app.access.warehouse import Snapshot
 from app.charts.pairs import scatter
-from app.charts.runs import beside
+from app.charts.runs import against_paper
 from app.charts.style import titled
 from app.components import columns, figure, links
 from app.views.overoptimisation import text as overoptimisation_text
@@ -105,7 +105,7 @@ def paper(run_id: str, evaluations: Mapping[str, Evaluation]) -> None:
     frame = data.beside_the_paper(evaluations)
     figure.show(
         "paper",
-        beside(frame),
+        against_paper(frame),
         frame,
         title="Compared with the paper",
         note=f"Dots: this run, with 95% intervals. Diamonds: {the_paper.SETTING}",
