@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.backends.openrlhf.arguments import MODULE, train_ppo_arguments
-from pipeline.backends.openrlhf.launch import PYTHON, some_places
+from pipeline.backends.openrlhf.launch import MODULE, PYTHON, some_places, train_ppo_arguments
 from pipeline.backends.ray.options import HERE, EngineOptions
 from pipeline.config import Config
 from pipeline.cost import estimate

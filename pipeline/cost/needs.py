@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.backends.openrlhf.arguments import VERSION
-from pipeline.backends.openrlhf.launch import launch
+from pipeline.backends.openrlhf.launch import VERSION, launch
 from pipeline.cli import doctor
 from pipeline.cli.doctor import Finding
 from pipeline.config import EMBEDDED_MODEL, Config

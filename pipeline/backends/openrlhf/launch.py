@@ -1,12 +1,21 @@
-"""How OpenRLHF is started: by an interpreter of its own environment, here or as a job of a Ray cluster.
+"""How OpenRLHF 0.11 is started: a profile's PPO as arguments of its `train_ppo_ray`, run in its own environment.
 
-`RIGHTTREE_OPENRLHF_PYTHON` names the interpreter, in whose environment OpenRLHF is installed (it pins its own versions
-of everything). With `RIGHTTREE_OPENRLHF_RAY`, the address of a cluster's dashboard, the command is submitted to it: the
-interpreter and the run's folder have to be at the same paths on its machines.
+`RIGHTTREE_OPENRLHF_PYTHON` names the interpreter of the environment in which OpenRLHF is installed (it pins its own
+versions of everything). With `RIGHTTREE_OPENRLHF_RAY`, the address of a Ray cluster's dashboard, the command is
+submitted there: the interpreter and the run's folder have to be at the same paths on its machines.
+
+OpenRLHF has no flag for these settings, which are therefore not passed on:
+
+- `kl_limit`: a policy that has drifted too far is not stopped. With a KL coefficient of 0 no KL is logged either.
+- `value_coefficient`: policy and critic have separate optimisers, so their losses are never added.
+- Standardisation of the score by π_0's mean and deviation: rewards are raw scores, so a KL coefficient has to be
+  multiplied by π_0's standard deviation of the scores to mean the same as in-process.
+- `test_samples`, `sweep`, `sweep_reward_models`, `engine`, `algorithms`: several commands, or the use of checkpoints.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -15,15 +24,152 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.backends.openrlhf.arguments import MODULE, VERSION, Places, train_ppo_arguments
-from pipeline.config import Config
+from pipeline.config import Algorithm, Config, PPOSettings
 from pipeline.errors import InvalidConfig, ModelUnavailable
 
+VERSION = "0.11.2"
+MODULE = "openrlhf.cli.train_ppo_ray"
 PYTHON = "RIGHTTREE_OPENRLHF_PYTHON"
 RAY = "RIGHTTREE_OPENRLHF_RAY"
-_ASK = "from importlib.metadata import version; print(version('openrlhf'))"
+_PRINT_VERSION = "from importlib.metadata import version; print(version('openrlhf'))"
 _ANSWER_S = 120
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+,-]*")
+
+CLIP_RANGE = (-1_000_000.0, 1_000_000.0)
+"""Rewards are clipped to it, in raw scores. OpenRLHF's default, −10 … 10, would hide the overoptimisation of a
+policy."""
+
+_ESTIMATORS = {"ppo": "gae", "reinforce++": "reinforce", "rloo": "rloo", "grpo": "group_norm"}
+_ADAM = {"adam.betas": (0.9, 0.999), "adam.eps": 1e-5, "lr_scheduler": "constant", "lr_warmup_ratio": 0.0}
+"""As in `pipeline/models/ppo.py`; OpenRLHF's default learning rate warms up and falls along a cosine."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the models and files of one command are.
+
+    - `actor`: folder or hub id of the initial policy. `critic`: of the model that the critic starts from, only for
+    `ppo`.
+    - `reward`: folder or hub id of a sequence classifier, or the http(s) address of a reward server.
+    - `prompts`: JSONL, JSON or Parquet with a column `prompt` of plain text; one row for each prompt of each step.
+    - `checkpoints`: folder for the Hugging Face folders `global_step{step}_hf` and `final`.
+    """
+
+    actor: str
+    reward: str
+    prompts: Path
+    checkpoints: Path
+    critic: str | None = None
+
+
+def train_ppo_arguments(
+    config: Config,
+    places: Places,
+    *,
+    algorithm: Algorithm = "ppo",
+    kl_coefficient: float | None = None,
+    seed: int | None = None,
+) -> list[str]:
+    """Arguments for MODULE, one string each, never for a shell. All models share the GPUs of one machine.
+
+    A step is a global step there: its `batch_responses / samples_per_prompt` prompts are `rollout.batch_size`, the
+    responses of one of its `minibatches` are `train.batch_size`. A checkpoint is saved at every multiple of the
+    greatest common divisor of the profile's checkpoints, and a restarted command resumes from the last one. GRPO has
+    its KL penalty in the loss (k3), the others in the reward (k1). `kl_coefficient` and `seed` replace the profile's.
+
+    Raises InvalidConfig for a profile without PPO or with settings that OpenRLHF cannot follow: `trainable_layers`
+    other than all, a `truncation_score` of 0 or more (it would be a factor there), a `discount` or one sample per
+    prompt with RLOO or GRPO, or responses that cannot be split evenly.
+    """
+    settings = _supported(config, places, algorithm)
+    gpus = settings.openrlhf.gpus
+    prompts_per_step = settings.batch_responses // settings.samples_per_prompt
+    is_url = places.reward.startswith(("http://", "https://"))
+    flags: dict[str, object] = {
+        "actor.model_name_or_path": places.actor,
+        "reward.remote_url" if is_url else "reward.model_name_or_path": places.reward,
+        "reward.clip_range": CLIP_RANGE,
+        "data.prompt_dataset": places.prompts.absolute(),
+        "data.input_key": "prompt",
+        "data.apply_chat_template": True,
+        "data.max_samples": settings.steps * prompts_per_step,
+        "data.max_len": settings.openrlhf.max_prompt_tokens + config.policy.max_new_tokens,  # tokens
+        "rollout.max_new_tokens": config.policy.max_new_tokens,
+        "rollout.temperature": config.policy.temperature,
+        "rollout.batch_size": prompts_per_step,
+        "rollout.n_samples_per_prompt": settings.samples_per_prompt,
+        "train.batch_size": settings.batch_responses // settings.minibatches,
+        "train.max_epochs": settings.epochs,
+        "train.seed": config.seed if seed is None else seed,
+        "actor.eps_clip": settings.clip_range,
+        "algo.advantage.estimator": _ESTIMATORS[algorithm],
+        "algo.advantage.gamma": settings.discount,
+        "algo.kl.init_coef": settings.kl_coefficient if kl_coefficient is None else kl_coefficient,
+        "algo.kl.estimator": "k3" if algorithm == "grpo" else "k1",
+        "algo.kl.use_loss": algorithm == "grpo",
+        "ckpt.path": places.checkpoints.absolute(),
+        "ckpt.output_dir": places.checkpoints.absolute() / "final",
+        "ckpt.save_steps": math.gcd(*settings.checkpoints),
+        "ckpt.save_hf": True,
+        "ckpt.load_enable": True,
+        "ckpt.max_num": 2,  # states to resume from: the oldest is removed before the newest is saved; folders all stay
+        **_optimizer("actor", settings.actor_learning_rate, settings.clip_norm),
+        **{f"{model}.num_gpus_per_node": gpus for model in ("actor", "critic", "reward", "ref")},
+        **dict.fromkeys(("train.colocate_all", "vllm.enable_sleep", "ds.enable_sleep"), True),
+        "vllm.num_engines": gpus,
+        "vllm.gpu_memory_utilization": 0.5,  # a share of the GPU's memory; the other models need the rest
+    }
+    if algorithm == "ppo":
+        flags |= {"critic.model_name_or_path": places.critic, "critic.value_clip": settings.value_clip_range}
+        flags |= {"algo.advantage.lambd": settings.gae_lambda}
+        flags |= _optimizer("critic", settings.critic_learning_rate, settings.clip_norm)
+    if settings.truncation_score is not None:
+        flags["reward.stop_properly_penalty_coef"] = settings.truncation_score
+    return _written(flags)
+
+
+def _supported(config: Config, places: Places, algorithm: str) -> PPOSettings:
+    """The profile's PPO settings, if OpenRLHF can follow them."""
+    settings = config.ppo
+    if settings is None:
+        raise InvalidConfig(f"profile {config.profile}: ppo is missing, from which OpenRLHF's settings are made")
+    batch, parts, score = settings.batch_responses, settings.minibatches, settings.truncation_score
+    gpus = settings.openrlhf.gpus
+    uneven = batch % (parts * gpus) != 0
+    split = "," in f"{places.reward}{places.prompts.absolute()}" or "@" in str(places.prompts.absolute())
+    wrong = [
+        (algorithm not in _ESTIMATORS, f"algorithm has to be one of {[*_ESTIMATORS]}, got {algorithm!r}"),
+        ((algorithm == "ppo") == (places.critic is None), f"only ppo needs a critic, got {places.critic!r}"),
+        (settings.trainable_layers != -1, f"trainable_layers has to be -1, all, got {settings.trainable_layers}"),
+        (score is not None and score >= 0, f"truncation_score has to be below 0 or left out, got {score}"),
+        (
+            algorithm in ("rloo", "grpo") and (settings.discount != 1 or settings.samples_per_prompt < 2),
+            f"{algorithm} needs a discount of 1 and samples_per_prompt of 2 or more, got {settings.discount} and "
+            f"{settings.samples_per_prompt}",
+        ),
+        (uneven, f"batch_responses has to be a multiple of minibatches × GPUs, got {batch}, {parts} and {gpus}"),
+        (split, f"no comma may be in reward or prompts, nor @ in prompts, got {places.reward} and {places.prompts}"),
+    ]
+    for is_wrong, message in wrong:
+        if is_wrong:
+            raise InvalidConfig(f"profile {config.profile}: OpenRLHF {VERSION}: {message}")
+    return settings
+
+
+def _optimizer(model: str, learning_rate: float, clip_norm: float) -> dict[str, object]:
+    flags = {**_ADAM, "adam.lr": learning_rate, "max_norm": clip_norm}
+    return {f"{model}.{name}": value for name, value in flags.items()}
+
+
+def _written(flags: dict[str, object]) -> list[str]:
+    """`--name=value`, so that no value is read as a flag; a switch without value, two numbers as arguments."""
+    arguments: list[str] = []
+    for name, value in flags.items():
+        if isinstance(value, tuple):
+            arguments += [f"--{name}", *map(str, value)]
+        elif value is not False:
+            arguments.append(f"--{name}" if value is True else f"--{name}={value}")
+    return arguments
 
 
 @dataclass(frozen=True)
@@ -34,9 +180,9 @@ class Launch:
     ray_address: str | None = None
 
     def command(self, arguments: Sequence[str], job: str) -> tuple[list[str], list[str] | None]:
-        """The command, a list of arguments, and what stops its work elsewhere; `job` names it there.
+        """The command as a list of arguments, and the command that stops its work on a cluster, where `job` names it.
 
-        Raises InvalidConfig where an argument would not reach a job as it is: Ray hands it to a shell.
+        Raises InvalidConfig for an argument that Ray, which starts a job through a shell, would change.
         """
         train = [self.python, "-m", MODULE, *arguments]
         if self.ray_address is None:
@@ -44,7 +190,7 @@ class Launch:
         changed = next((argument for argument in train if not _PLAIN.fullmatch(argument)), None)
         if changed is not None:
             raise InvalidConfig(
-                f"{changed!r} cannot be given to a job of Ray: use paths of letters, digits and _./:=@%+,- alone"
+                f"{changed!r} cannot be given to a job of Ray: use paths of letters, digits and _./:=@%+,- only"
             )
         ray = [self.python, "-m", "ray.scripts.scripts", "job"]
         to = [f"--address={self.ray_address}"]
@@ -52,27 +198,28 @@ class Launch:
 
 
 def launch() -> Launch:
-    """As the environment says. Raises ModelUnavailable where there is no such OpenRLHF."""
-    python = os.environ.get(PYTHON, "")
-    found = shutil.which(python) if python else None
-    remedy = f"install it in an environment of its own and set {PYTHON} to that environment's python"
-    if found is None:
-        said = f"{PYTHON} is {python!r}, which is no program" if python else f"{PYTHON} is not set"
-        raise ModelUnavailable(f"engine 'openrlhf' needs OpenRLHF {VERSION}: {said}; {remedy}")
+    """The interpreter and cluster that the environment names. Raises ModelUnavailable without the right OpenRLHF."""
+    name = os.environ.get(PYTHON, "")
+    python = shutil.which(name) if name else None
+    remedy = f"install it in its own environment and set {PYTHON} to that environment's python"
+    if python is None:
+        problem = f"{PYTHON} is {name!r}, which is no program" if name else f"{PYTHON} is not set"
+        raise ModelUnavailable(f"engine 'openrlhf' needs OpenRLHF {VERSION}: {problem}; {remedy}")
+    command = [python, "-c", _PRINT_VERSION]
     try:
-        asked = subprocess.run([found, "-c", _ASK], capture_output=True, text=True, timeout=_ANSWER_S, check=False)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ModelUnavailable(f"engine 'openrlhf': {found} does not answer ({error}); {remedy}") from error
-    version = asked.stdout.strip()
-    if asked.returncode or version != VERSION:
+        raise ModelUnavailable(f"engine 'openrlhf': {python} does not answer ({error}); {remedy}") from error
+    version = answer.stdout.strip()
+    if answer.returncode or version != VERSION:
         raise ModelUnavailable(
-            f"engine 'openrlhf' needs OpenRLHF {VERSION}, got {version or 'none'} in {found}; {remedy}"
+            f"engine 'openrlhf' needs OpenRLHF {VERSION}, got {version or 'none'} in {python}; {remedy}"
         )
-    return Launch(found, os.environ.get(RAY) or None)
+    return Launch(python, os.environ.get(RAY) or None)
 
 
 def require_engine(config: Config) -> None:
-    """Raises, before a run is started, what OpenRLHF would raise at the end of it: it is not here, or cannot follow."""
+    """Raise before a run starts what would only fail in its last stage: a missing OpenRLHF, unsupported settings."""
     if config.ppo is None or config.ppo.engine != "openrlhf":
         return
     launch()
@@ -81,6 +228,6 @@ def require_engine(config: Config) -> None:
 
 
 def some_places(algorithm: str) -> Places:
-    """Places that stand for those of a run, to see whether its settings can be followed, or what they come to."""
+    """Placeholders for a run's places, to check its settings or to print its command."""
     critic = "REWARD_MODEL" if algorithm == "ppo" else None
     return Places("POLICY", "REWARD_MODEL", Path("/RUN/prompts.jsonl"), Path("/RUN/checkpoints"), critic)

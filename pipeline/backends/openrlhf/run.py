@@ -17,9 +17,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.backends.openrlhf.arguments import Places, train_ppo_arguments
 from pipeline.backends.openrlhf.checkpoints import checkpoint_folder, checkpoint_of, drop_broken_states
-from pipeline.backends.openrlhf.launch import Launch, launch
+from pipeline.backends.openrlhf.launch import Launch, Places, launch, train_ppo_arguments
 from pipeline.backends.openrlhf.log import Diverged, Listener
 from pipeline.backends.openrlhf.trainer import Hung, train
 from pipeline.config import PPOSettings

@@ -315,7 +315,7 @@ def test_policies_that_could_not_be_trained_can_be_retried(
     assert r"what could not be trained, ppo/a\_b; all else stays" in button.help
     page = button.click().run()
     assert not page.exception
-    assert "is not set; install it in an environment of its own" in said(page)  # before anything is removed
+    assert "is not set; install it in its own environment" in said(page)  # before anything is removed
     assert jobs.status(home, run.run_id).state == "finished"
     monkeypatch.setenv(jobs.READ_ONLY, "1")
     assert "retry-failed-once" not in {button.key for button in runs_page(home).button}

@@ -10,7 +10,7 @@ import ast
 import sys
 from pathlib import Path
 
-from pipeline.backends.openrlhf.arguments import MODULE, VERSION
+from pipeline.backends.openrlhf.launch import MODULE, VERSION
 from tests.pipeline.backends.openrlhf_wheel import source_of
 
 
@@ -30,7 +30,7 @@ def up_to(body: list[ast.stmt], statement: str) -> ast.Module:
 def site(wheel: Path, trainer: Path, folder: Path) -> Path:
     """An interpreter in whose environment `python -m openrlhf.cli.train_ppo_ray` is the trainer in that file.
 
-    What it imports as `openrlhf.arguments` is OpenRLHF's own reading and checking of the command line, and
+    What it imports as `openrlhf.launch` is OpenRLHF's own reading and checking of the command line, and
     `openrlhf.utils.logging_utils` is its own log.
     """
     for name, text in {
@@ -40,7 +40,7 @@ def site(wheel: Path, trainer: Path, folder: Path) -> Path:
         "openrlhf/utils/__init__.py": "",
         "openrlhf/utils/config.py": source_of(wheel, "openrlhf.utils.config"),
         "openrlhf/utils/logging_utils.py": source_of(wheel, "openrlhf.utils.logging_utils"),
-        "openrlhf/arguments.py": "import argparse\nfrom datetime import datetime\n"
+        "openrlhf/launch.py": "import argparse\nfrom datetime import datetime\n"
         + ast.unparse(up_to(main_block(wheel), "train(args)")),
         f"openrlhf-{VERSION}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: openrlhf\nVersion: {VERSION}\n",
     }.items():

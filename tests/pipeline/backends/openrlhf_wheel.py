@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
-from pipeline.backends.openrlhf.arguments import VERSION
+from pipeline.backends.openrlhf.launch import VERSION
 
 WHEEL_SHA256 = "c969d70db03a70724c3d8a5a01186c6e0728bce624fb3dff95e39b5396acefa6"
 """Of the wheel whose code is executed."""

@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from openrlhf.arguments import args
+from openrlhf.launch import args
 from openrlhf.utils.logging_utils import init_logger
 
 logger = init_logger("openrlhf.trainer.ppo_trainer")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.backends.openrlhf.arguments import CLIP_RANGE, MODULE, Places, train_ppo_arguments
+from pipeline.backends.openrlhf.launch import CLIP_RANGE, MODULE, Places, train_ppo_arguments
 from pipeline.config import Algorithm, Config, PPOSettings
 from pipeline.errors import InvalidConfig
 from tests.pipeline.backends.openrlhf_site import main_block, up_to
@@ -185,7 +185,7 @@ def test_places_that_do_not_fit_are_refused() -> None:
         train_ppo_arguments(profile(), places(reward="http://one,http://two"))
     with pytest.raises(InvalidConfig, match="nor @ in prompts"):
         train_ppo_arguments(profile(), places(prompts=HERE / "a@b.jsonl"))
-    with pytest.raises(InvalidConfig, match="ppo: is missing"):
+    with pytest.raises(InvalidConfig, match="ppo is missing, from which"):
         train_ppo_arguments(Config(profile="none"), places())
 
 
