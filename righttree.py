@@ -30,6 +30,7 @@ from app.charts.pairs import scatter as scatter_chart
 from warehouse import exchange, ingest, reads, store
 from warehouse.claims.verdict import compared
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
+from warehouse.metrics.cube import best_of_n_policies, score_cube
 from warehouse.reads.values import policy_values_at_kl
 from warehouse.study import (
     CORRELATIONS,
@@ -40,9 +41,7 @@ from warehouse.study import (
     PolicyValues,
     ScoreCube,
     TestSet,
-    best_of_n_policies,
     compare_all,
-    score_cube,
 )
 from warehouse.study import compare as compare_arrays
 from warehouse.study import evaluate as evaluate_arrays

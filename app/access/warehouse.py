@@ -26,7 +26,8 @@ from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.test_set import FEWEST_PROMPTS, check
 from warehouse.schema import INITIAL
 from warehouse.stats.across_pairs import EVERY
-from warehouse.study import MEASURES, Evaluation, PromptValues, TestSet, evaluate_each, prepare
+from warehouse.study import MEASURES, Evaluation, PromptValues, TestSet, prepare
+from warehouse.study.evaluate import replicated
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -215,15 +216,15 @@ def _evaluations(
     rl_categories: tuple[str, ...],
     correlations: tuple[tuple[str, str], ...],
 ) -> list[Evaluation]:
-    return evaluate_each(
+    parts = replicated(
         score_cube(snapshot, run_id, source),
         policy_values(snapshot, run_id, policies),
-        test_sets,
-        measure=measure,
+        [(measure, test_set) for test_set in test_sets],
         rl_categories=rl_categories or None,
         prepared=[prompt_values(snapshot, run_id, source, measure, test_set) for test_set in test_sets],
         selected=correlations,
     )
+    return [part.evaluation for part in parts]
 
 
 def seen(snapshot: Snapshot, run_id: str, source: Source, test_set: TestSet) -> TestSet:

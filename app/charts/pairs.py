@@ -25,7 +25,7 @@ from app.charts.style import (
     with_interval,
 )
 from app.components.formats import COUNT, FIGURE, SHARE
-from warehouse.study import Measure
+from warehouse.metrics.formulas import Measure
 
 CLICK = "pair"
 """Name of the selection that a click makes; it carries `golden` and `proxy`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from warehouse.study import Measure
+from warehouse.metrics.formulas import Measure
 
 
 def with_interval(label: str, value: str, low: str = "low", high: str = "high", help_text: str = "") -> dict[str, Any]:

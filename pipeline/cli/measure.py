@@ -31,8 +31,8 @@ from warehouse.study import (
     ScoreCube,
     TestSet,
     compare,
-    evaluate_all,
 )
+from warehouse.study.evaluate import replicated
 
 Found = dict[str, Any]
 
@@ -71,8 +71,8 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         text = _comparison_text(found)
     else:
         names = tuple(MEASURES) if choice.measure == "all" else (choice.measure,)
-        evaluations = evaluate_all(cube, values, measures=names, test_set=test_set_of(choice), **_draws(choice))
-        all_found = [as_json(about, cube.reward_models, evaluation) for evaluation in evaluations.values()]
+        parts = replicated(cube, values, [(name, test_set_of(choice)) for name in names], **_draws(choice))
+        all_found = [as_json(about, cube.reward_models, part.evaluation) for part in parts]
         found = all_found[0] if choice.measure != "all" else {**about, "measures": all_found}
         text = _text(found) if choice.measure != "all" else _table_text(all_found)
     if write:

@@ -14,8 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.context import Context, StageResult
+from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.schema import INITIAL
-from warehouse.study import best_of_n_kl_bound, best_of_n_values
 
 STAGE = "best_of_n"
 MOST_VALUES = 20_000_000

@@ -16,9 +16,9 @@ from warehouse.claims.claim import predicts_better
 from warehouse.claims.findings import better
 from warehouse.claims.verdict import CANNOT_BE_TOLD, above, below, compared
 from warehouse.stats.bootstrap import estimate
-from warehouse.study import Plan, advise
 from warehouse.study.comparison import paired
 from warehouse.study.evaluate import Replicated
+from warehouse.study.plans import Plan, advise
 
 ENDS = (-0.4, -0.06, -0.05, -0.03, 0.0, 0.01, 0.04, 0.05, 0.3)
 SENTENCES = {

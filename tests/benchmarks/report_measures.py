@@ -23,7 +23,9 @@ import numpy as np
 from tests.benchmarks import measure_studies as studies
 from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
-from warehouse.study import MEASURES, PromptValues, TestSet, best_of_n_values, evaluate, evaluate_all, prepare
+from tests.warehouse.study.simulate import evaluate_all
+from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.study import MEASURES, PromptValues, TestSet, evaluate, prepare
 
 B = studies.REPLICATES
 

@@ -13,17 +13,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.benchmarks import measure_studies as studies
-from warehouse.study import (
-    MEASURES,
-    PolicyValues,
-    PromptValues,
-    ScoreCube,
-    TestSet,
-    best_of_n_values,
-    evaluate,
-    evaluate_all,
-    prepare,
-)
+from tests.warehouse.study.simulate import evaluate_all
+from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.study import MEASURES, PolicyValues, PromptValues, ScoreCube, TestSet, evaluate, prepare
 
 SLACK = 2.0
 PEER_PROMPTS, PEER_MODELS = 40, 4

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from warehouse import ingest
+from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.schema import CATEGORIES, TABLES, Table
-from warehouse.study import best_of_n_kl_bound, best_of_n_values
 
 MARKUP = "<b>bold</b> **strong** [link](http://x) <script>alert(1)</script> $x^2$ :red[red]"
 """The text of the first response to every prompt: shown letter by letter, or a page is broken."""

@@ -17,8 +17,8 @@ from pipeline.runs import jobs
 from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN
 from warehouse import reads, store
+from warehouse.metrics.best_of_n import best_of_n_values
 from warehouse.schema import CATEGORIES, TABLES
-from warehouse.study import best_of_n_values
 
 CONFIG = load_profile("smoke")
 

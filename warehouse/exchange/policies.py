@@ -14,8 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.exchange.sheet import Sheet, shown, wrong_row
+from warehouse.metrics.best_of_n import best_of_n_kl_bound
 from warehouse.schema import INITIAL, TABLES
-from warehouse.study import best_of_n_kl_bound
 
 _GROUP = ("optimizer", "strength", "reward_model")
 

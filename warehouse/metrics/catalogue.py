@@ -1,7 +1,4 @@
-"""The measures, correlations and optimisers by name: the one place that says what each is called and how it is written.
-
-Pages, charts, the command line and findings take their words from here.
-"""
+"""The measures, correlations and optimisers by name, with the words that pages, charts and the command line use."""
 
 from __future__ import annotations
 
@@ -14,104 +11,39 @@ from warehouse.metrics import calibration, formulas
 from warehouse.metrics.formulas import Measure
 from warehouse.schema import RL_ALGORITHMS
 
+_HELP = {
+    "accuracy": "Share of golden-ordered pairs of responses that the proxy orders alike.",
+    "accuracy_pair": "Accuracy on two responses per prompt only, the usual benchmark form.",
+    "pearson": "Linear correlation of golden and proxy scores within a prompt.",
+    "spearman": "Rank correlation of golden and proxy scores within a prompt.",
+    "kendall": "Pairs ordered alike minus pairs ordered otherwise, corrected for ties.",
+    "xi": "How far the golden order is a function of the proxy's.",
+    "bo_r": "Golden gain of the proxy's favourite response, as a share of the greatest gain there is.",
+    "mrr": "One over the rank that the proxy gives to the golden favourite.",
+    "ndcg": "Discounted gain of the proxy's ranking, with golden scores as gains.",
+    "ece": "Minus the expected calibration error of the proxy's pair probabilities, in ten bins.",
+    "brier": "Minus the squared error of the proxy's pair probabilities.",
+    "log_loss": "Minus the log-loss of the proxy's pair probabilities.",
+    "margin_accuracy": "Accuracy with every pair weighted by its golden margin.",
+    "reward_variance": "Variance of the proxy's scores within a prompt, as a share of all its variance.",
+}
 _TABLE = (
+    Measure("accuracy", "Accuracy", _HELP["accuracy"], formulas.accuracy, "pairs", "untied"),
+    Measure("accuracy_pair", "Accuracy, one pair", _HELP["accuracy_pair"], formulas.accuracy, "one pair", "untied"),
+    Measure("pearson", "Pearson", _HELP["pearson"], formulas.pearson, "list", "always"),
+    Measure("spearman", "Spearman", _HELP["spearman"], formulas.spearman, "list", "always"),
+    Measure("kendall", "Kendall τ-b", _HELP["kendall"], formulas.kendall, "list", "always"),
+    Measure("xi", "Chatterjee ξ", _HELP["xi"], formulas.xi, "list"),
+    Measure("bo_r", "Best of R", _HELP["bo_r"], formulas.bo_r, "list"),
+    Measure("mrr", "Reciprocal rank", _HELP["mrr"], formulas.mrr, "list"),
+    Measure("ndcg", "NDCG", _HELP["ndcg"], formulas.ndcg, "list"),
+    Measure("ece", "Calibration error (negated)", _HELP["ece"], calibration.ece, "pairs", negated=True),
+    Measure("brier", "Brier score (negated)", _HELP["brier"], calibration.brier, "pairs", negated=True),
     Measure(
-        "accuracy",
-        "Accuracy",
-        "Share of golden-ordered pairs of responses that the proxy orders alike.",
-        formulas.accuracy,
-        "pairs",
-        "untied",
+        "log_loss", "Log-loss (negated)", _HELP["log_loss"], calibration.log_loss, "pairs", unit="nats", negated=True
     ),
-    Measure(
-        "accuracy_pair",
-        "Accuracy, one pair",
-        "Accuracy on two responses per prompt only, the usual benchmark form.",
-        formulas.accuracy,
-        "one pair",
-        "untied",
-    ),
-    Measure(
-        "pearson",
-        "Pearson",
-        "Linear correlation of golden and proxy scores within a prompt.",
-        formulas.pearson,
-        "list",
-        "always",
-    ),
-    Measure(
-        "spearman",
-        "Spearman",
-        "Rank correlation of golden and proxy scores within a prompt.",
-        formulas.spearman,
-        "list",
-        "always",
-    ),
-    Measure(
-        "kendall",
-        "Kendall τ-b",
-        "Pairs ordered alike minus pairs ordered otherwise, corrected for ties.",
-        formulas.kendall,
-        "list",
-        "always",
-    ),
-    Measure("xi", "Chatterjee ξ", "How far the golden order is a function of the proxy's.", formulas.xi, "list"),
-    Measure(
-        "bo_r",
-        "Best of R",
-        "Golden gain of the proxy's favourite response, as a share of the greatest gain there is.",
-        formulas.bo_r,
-        "list",
-    ),
-    Measure(
-        "mrr",
-        "Reciprocal rank",
-        "One over the rank that the proxy gives to the golden favourite.",
-        formulas.mrr,
-        "list",
-    ),
-    Measure(
-        "ndcg", "NDCG", "Discounted gain of the proxy's ranking, with golden scores as gains.", formulas.ndcg, "list"
-    ),
-    Measure(
-        "ece",
-        "Calibration error (negated)",
-        "Minus the expected calibration error of the proxy's pair probabilities, in ten bins.",
-        calibration.ece,
-        "pairs",
-        negated=True,
-    ),
-    Measure(
-        "brier",
-        "Brier score (negated)",
-        "Minus the squared error of the proxy's pair probabilities.",
-        calibration.brier,
-        "pairs",
-        negated=True,
-    ),
-    Measure(
-        "log_loss",
-        "Log-loss (negated)",
-        "Minus the log-loss of the proxy's pair probabilities.",
-        calibration.log_loss,
-        "pairs",
-        unit="nats",
-        negated=True,
-    ),
-    Measure(
-        "margin_accuracy",
-        "Margin accuracy",
-        "Accuracy with every pair weighted by its golden margin.",
-        formulas.margin_accuracy,
-        "pairs",
-    ),
-    Measure(
-        "reward_variance",
-        "Reward variance",
-        "Variance of the proxy's scores within a prompt, as a share of all its variance.",
-        formulas.reward_variance,
-        "list",
-    ),
+    Measure("margin_accuracy", "Margin accuracy", _HELP["margin_accuracy"], formulas.margin_accuracy, "pairs"),
+    Measure("reward_variance", "Reward variance", _HELP["reward_variance"], formulas.reward_variance, "list"),
 )
 
 MEASURES: Mapping[str, Measure] = MappingProxyType({measure.name: measure for measure in _TABLE})
@@ -119,7 +51,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType({measure.name: measure for me
 
 
 def measure_named(name: str) -> Measure:
-    """The measure of this name. Raises UnknownName, listing those there are."""
+    """The measure of this name. Raises UnknownName with the known names."""
     if name not in MEASURES:
         raise UnknownName(f"no measure {name!r}; there are {', '.join(MEASURES)}")
     return MEASURES[name]
@@ -127,7 +59,7 @@ def measure_named(name: str) -> Measure:
 
 @dataclass(frozen=True)
 class Correlation:
-    """How well a measure predicts NDR, as one figure: its title, its symbol in a sentence, and what it is."""
+    """A figure of how well a measure predicts NDR: its title, its symbol in a sentence, and a sentence of help."""
 
     title: str
     symbol: str
@@ -144,12 +76,12 @@ CORRELATION_WORDS: Mapping[str, Correlation] = MappingProxyType(
         ),
     }
 )
-"""Of each of `across_pairs.CORRELATIONS`."""
+"""By the names in `across_pairs.CORRELATIONS`."""
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """How an optimiser and its strength are called; `at` is completed with the strength, `at_kl` with nats."""
+    """The names of an optimiser and of its strength; `at` is a template for the strength, `at_kl` for nats of KL."""
 
     title: str
     strength: str

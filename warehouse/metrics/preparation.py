@@ -24,14 +24,12 @@ _CHUNK_ENTRIES = 400_000
 _ONE_PAIR = 2
 
 
-def prepare(cube: ScoreCube, measure: str = "accuracy", test_set: TestSet | int | None = None) -> PromptValues:
-    """The values of all prompts of the cube, for every choice of categories, subsets and prompts alike.
+def prepare(cube: ScoreCube, measure: str = "accuracy", test_set: TestSet | None = None) -> PromptValues:
+    """The values of all prompts of the cube, which serve every choice of categories, subsets and prompts.
 
-    `test_set` decides responses, rank bins and noise; a number is that many responses. Raises UnknownName and
-    InvalidChoice.
+    `test_set` decides responses, rank bins and noise. Raises UnknownName and InvalidChoice.
     """
-    wanted = TestSet(responses=test_set) if isinstance(test_set, int) else test_set or TestSet()
-    return prepare_all(cube, [measure], wanted)[measure]
+    return prepare_all(cube, [measure], test_set or TestSet())[measure]
 
 
 def prepare_all(

@@ -8,7 +8,6 @@ Then a sample of prompts is a row of counts, and its values are a matrix product
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,20 +121,4 @@ class PromptValues:
     def undefined_cells(self, prompts: NDArray[np.int64]) -> int:
         """How many (prompt, pair) cells of these prompts have weight 0."""
         used = self.undefined_UC[np.isin(self.undefined_rows, prompts)].sum(axis=0)
-        return int(used[self.column_MM[self._pairs]].sum())
-
-    def dense(self) -> tuple[Floats, Bools]:
-        """Values `[T, P, M, M]` and where they are defined, `[P, M, M]`; the diagonal is not."""
-        T, P, C = self.values_TPC.shape
-        M = len(self.column_MM)
-        values, defined = np.zeros((T, P, M, M)), np.zeros((P, M, M), dtype=bool)
-        there = np.ones((P, C), dtype=bool)
-        there[self.undefined_rows] = self.undefined_UC == 0
-        columns = self.column_MM[self._pairs]
-        values[:, :, self._pairs] = self.values_TPC[:, :, columns]
-        defined[:, self._pairs] = there[:, columns]
-        return values, defined
-
-    @cached_property
-    def _pairs(self) -> Bools:
-        return ~np.eye(len(self.column_MM), dtype=bool)
+        return int(used[self.column_MM[~np.eye(len(self.column_MM), dtype=bool)]].sum())

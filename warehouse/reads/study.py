@@ -15,7 +15,7 @@ from warehouse.reads.responses import response_tokens, tokens_of_curves
 from warehouse.reads.runs import reward_models
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
-from warehouse.study import spread_within_prompts
+from warehouse.study.goodhart import spread_within_prompts
 from warehouse.study.value_curves import ValueCurves
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.catalogue import MEASURES, measure_named
+from warehouse.metrics.catalogue import measure_named
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.preparation import prepare_all
 from warehouse.metrics.prompt_values import PromptValues
@@ -86,67 +86,16 @@ def evaluate(
     `prepared` are the values of `prepare(cube, measure, test_set)`, computed here if not given.
     Raises UnknownName and InvalidChoice for choices that the arrays cannot satisfy.
     """
-    (one,) = evaluate_each(
+    (part,) = replicated(
         cube,
         values,
-        [test_set or TestSet()],
-        measure=measure,
+        [(measure, test_set or TestSet())],
         rl_categories=rl_categories,
         replicates=replicates,
         seed=seed,
         prepared=[prepared],
     )
-    return one
-
-
-def evaluate_all(
-    cube: ScoreCube,
-    values: PolicyValues,
-    *,
-    measures: Sequence[str] = tuple(MEASURES),
-    test_set: TestSet | None = None,
-    rl_categories: tuple[str, ...] | None = None,
-    replicates: int = 1000,
-    seed: int = 0,
-    prepared: Mapping[str, PromptValues] | None = None,
-) -> dict[str, Evaluation]:
-    """`evaluate` for several measures, which share the replicates and the NDR: `{measure: evaluation}`."""
-    parts = replicated(
-        cube,
-        values,
-        [(name, test_set or TestSet()) for name in measures],
-        rl_categories=rl_categories,
-        replicates=replicates,
-        seed=seed,
-        prepared=[(prepared or {}).get(name) for name in measures],
-    )
-    return {name: part.evaluation for name, part in zip(measures, parts, strict=True)}
-
-
-def evaluate_each(
-    cube: ScoreCube,
-    values: PolicyValues,
-    test_sets: Sequence[TestSet],
-    *,
-    measure: str = "accuracy",
-    rl_categories: tuple[str, ...] | None = None,
-    replicates: int = 1000,
-    seed: int = 0,
-    prepared: Sequence[PromptValues | None] | None = None,
-    selected: Selected = EVERY,
-) -> list[Evaluation]:
-    """`evaluate` for one measure on several test sets, which share the draws of reward models and the NDR."""
-    parts = replicated(
-        cube,
-        values,
-        [(measure, test_set) for test_set in test_sets],
-        rl_categories=rl_categories,
-        replicates=replicates,
-        seed=seed,
-        prepared=prepared,
-        selected=selected,
-    )
-    return [part.evaluation for part in parts]
+    return part.evaluation
 
 
 def replicated(

@@ -22,7 +22,8 @@ from app.components.formats import escape, interval, number
 from app.offers import CELLS, Options
 from app.state import Selection
 from app.views.explore import data, text
-from warehouse.study import Evaluation, Measure
+from warehouse.metrics.formulas import Measure
+from warehouse.study import Evaluation
 
 SCATTER, MATRIX = "scatter", "matrix"
 

@@ -16,7 +16,8 @@ from app.access.warehouse import Snapshot
 from app.components import words
 from app.state import Policies, Selection, Source
 from warehouse.claims.verdict import compared
-from warehouse.study import MEASURES, Comparison, PromptValues, TestSet, compare_all, prepare_all
+from warehouse.metrics.preparation import prepare_all
+from warehouse.study import MEASURES, Comparison, PromptValues, TestSet, compare_all
 
 PLAIN = "accuracy_pair"
 """The measure that all are compared with: accuracy on one pair per prompt, as benchmarks report it."""

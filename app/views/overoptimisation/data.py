@@ -9,8 +9,8 @@ import polars as pl
 
 from app.access.frames import figures_of, floats, pair_rows
 from warehouse.metrics.worst_picks import WorstPicks
-from warehouse.study import GoodhartSlopes, slope_of_accuracy
 from warehouse.study.gain_curves import CURVES, DegreeMap, FittedCurve, GainCurves
+from warehouse.study.goodhart import GoodhartSlopes, slope_of_accuracy
 from warehouse.study.strength_curves import LengthDrift, NdrCurve
 
 OWN = "Own reward, itself optimised"

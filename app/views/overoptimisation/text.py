@@ -11,8 +11,8 @@ from app.access.frames import MOST_DRAWN
 from app.components import words
 from app.components.formats import count, escape, interval, number
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study import GoodhartSlopes
 from warehouse.study.gain_curves import GainCurves
+from warehouse.study.goodhart import GoodhartSlopes
 from warehouse.study.strength_curves import NdrCurve
 
 _STOPPED_SHOWN = 4

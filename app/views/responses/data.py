@@ -16,7 +16,7 @@ from app.access import warehouse
 from app.access.warehouse import Snapshot
 from warehouse import reads
 from warehouse.schema import INITIAL
-from warehouse.study import spread_within_prompts
+from warehouse.study.goodhart import spread_within_prompts
 
 search_prompts = warehouse.cached(reads.responses.search_prompts, entries=64, spinner="Searching …")
 prompt = warehouse.cached(reads.responses.prompt, entries=64)

@@ -19,8 +19,8 @@ from app.components import words
 from app.offers import Options, finest_map
 from app.state import Policies, Selection, Source
 from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES
-from warehouse.study import MEASURES, Advice, Evaluation, Plan, TestSet, annotation_plans, rank_bin_cells
-from warehouse.study.plans import thinned
+from warehouse.study import MEASURES, Evaluation, TestSet
+from warehouse.study.plans import Advice, Plan, annotation_plans, rank_bin_cells, thinned
 
 PLAN_REPLICATES = 200
 """Bootstrap replicates of a plan's figures, which are as many evaluations as measures × splits."""

@@ -13,8 +13,8 @@ from app.components import columns, figure, words
 from app.offers import Options
 from app.state import Selection
 from app.views.test_sets import data, text
-from warehouse.study import MEASURES, Plan, advise
-from warehouse.study.plans import PLAIN
+from warehouse.study import MEASURES
+from warehouse.study.plans import PLAIN, Plan, advise
 
 
 def ranks(snapshot: Snapshot, chosen: Selection, options: Options) -> None:

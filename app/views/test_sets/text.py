@@ -14,7 +14,8 @@ from app.offers import Options
 from app.state import Selection
 from app.views.test_sets.data import ALL, plan_budget
 from warehouse.claims.verdict import above, compared
-from warehouse.study import MEASURES, Advice, Plan
+from warehouse.study import MEASURES
+from warehouse.study.plans import Advice, Plan
 
 TITLES: Mapping[str, str] = {
     "ranks": "Response ranks",

@@ -17,8 +17,8 @@ from tests.helpers.reading import address, charts, said
 from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
 from warehouse.metrics.worst_picks import worst_picks
-from warehouse.study import spread_within_prompts
 from warehouse.study.gain_curves import CURVES, gain_curves
+from warehouse.study.goodhart import spread_within_prompts
 
 VIEW = "overoptimisation"
 

@@ -11,17 +11,9 @@ from app.charts.test_sets import along_responses, grid
 from app.state import Selection
 from app.views.test_sets import data, text
 from tests.app.test_offers import OPTIONS
-from tests.warehouse.study.simulate import study
-from warehouse.study import (
-    Evaluation,
-    PolicyValues,
-    ScoreCube,
-    TestSet,
-    advise,
-    annotation_plans,
-    evaluate_each,
-    rank_bin_cells,
-)
+from tests.warehouse.study.simulate import evaluate_each, study
+from warehouse.study import Evaluation, PolicyValues, ScoreCube, TestSet
+from warehouse.study.plans import advise, annotation_plans, rank_bin_cells
 
 CUBE, VALUES = study(M=6, P=40, R=4)
 TWO, TWO_VALUES = study(M=2, P=20, R=3)

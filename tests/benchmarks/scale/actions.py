@@ -16,10 +16,11 @@ from typing import Any
 import duckdb
 
 from tests.benchmarks.apart import here
+from tests.warehouse.study.simulate import evaluate_each
 from warehouse import reads, store
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.schema import CATEGORIES
-from warehouse.study import PromptValues, TestSet, evaluate_each, prepare
+from warehouse.study import PromptValues, TestSet, prepare
 
 _MEASURES = ("spearman", "kendall", "pearson", "bo_r", "ndcg", "mrr")
 

@@ -22,8 +22,8 @@ from pipeline.cost import estimate
 from pipeline.prompts import load_prompts
 from pipeline.runs import RunDirectory
 from tests.helpers.study import filled
+from warehouse.metrics.best_of_n import best_of_n_kl_bound
 from warehouse.schema import CATEGORIES, INITIAL, TABLES
-from warehouse.study import best_of_n_kl_bound
 
 _PART_RESPONSES = 200_000
 _SPLITS = ("rm_test", "rl_test")

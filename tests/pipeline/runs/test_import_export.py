@@ -14,7 +14,8 @@ from pipeline.runs import recorded
 from tests.conftest import SMOKE_RUN, righttree
 from tests.warehouse.exchange import files
 from warehouse import exchange, reads, store
-from warehouse.study import best_of_n_policies, evaluate, score_cube
+from warehouse.metrics.cube import best_of_n_policies, score_cube
+from warehouse.study import evaluate
 
 
 @pytest.fixture

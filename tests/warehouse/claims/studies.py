@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.claims import Claim, Optimised, Study
-from warehouse.study import PolicyValues, best_of_n_kl_bound, best_of_n_values, spread_within_prompts
+from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
+from warehouse.study import PolicyValues
+from warehouse.study.goodhart import spread_within_prompts
 from warehouse.study.value_curves import ValueCurves
 
 STRENGTHS = (1, 2, 4, 8, 16)

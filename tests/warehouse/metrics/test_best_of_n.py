@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from tests.warehouse.study.simulate import normal_scores, tied_scores
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.best_of_n import pick_probabilities
-from warehouse.study import best_of_n_kl_bound, best_of_n_values
+from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values, pick_probabilities
 
 
 def enumerated(golden_N: np.ndarray, proxy_N: np.ndarray, n: int) -> float:

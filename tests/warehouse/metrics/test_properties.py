@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.warehouse.study.simulate import accuracy_of_correlation, cube_of, normal_scores, tied_scores
+from tests.warehouse.study.simulate import accuracy_of_correlation, cube_of, dense, normal_scores, tied_scores
 from warehouse.study import MEASURES, TestSet, prepare
 
 RANK_MEASURES = ("accuracy", "accuracy_pair", "spearman", "kendall", "xi", "bo_r", "mrr", "ndcg", "margin_accuracy")
@@ -26,8 +26,8 @@ def test_order_of_prompts_reward_models_and_responses_does_not_matter(
     rng = np.random.default_rng(seed)
     scores = tied_scores(rng, 4, 9, R)
     models, prompts, responses = rng.permutation(4), rng.permutation(9), rng.permutation(R)
-    values, defined = prepare(cube_of(scores), name, test_set).dense()
-    shuffled, shuffled_defined = prepare(cube_of(scores[models][:, prompts][:, :, responses]), name, test_set).dense()
+    values, defined = dense(prepare(cube_of(scores), name, test_set))
+    shuffled, shuffled_defined = dense(prepare(cube_of(scores[models][:, prompts][:, :, responses]), name, test_set))
     np.testing.assert_allclose(shuffled, values[:, prompts][:, :, models][:, :, :, models], atol=1e-9)
     np.testing.assert_array_equal(shuffled_defined, defined[prompts][:, models][:, :, models])
 
@@ -38,8 +38,8 @@ def test_a_strictly_increasing_map_of_the_proxy_leaves_rank_measures_alone(seed:
     scores = tied_scores(np.random.default_rng(seed), 3, 8, 5)
     mapped = scores.copy()
     mapped[1] = np.exp(scores[1]) * 3 - 7
-    before, defined = prepare(cube_of(scores), name).dense()
-    after, defined_after = prepare(cube_of(mapped), name).dense()
+    before, defined = dense(prepare(cube_of(scores), name))
+    after, defined_after = dense(prepare(cube_of(mapped), name))
     np.testing.assert_allclose(after[:, :, 0, 1], before[:, :, 0, 1], atol=1e-9)
     np.testing.assert_array_equal(defined_after[:, 0, 1], defined[:, 0, 1])
 
@@ -48,7 +48,7 @@ def test_a_strictly_increasing_map_of_the_proxy_leaves_rank_measures_alone(seed:
 def test_a_perfect_proxy_has_one(name: str) -> None:
     scores = normal_scores(np.random.default_rng(0), np.array([1.0, 1.0]), 12, 5)
     scores[1] = scores[0]
-    values, defined = prepare(cube_of(scores), name).dense()
+    values, defined = dense(prepare(cube_of(scores), name))
     np.testing.assert_allclose(values[0, :, 0, 1], 1.0, atol=1e-12)
     assert defined[:, 0, 1].all()
 
@@ -59,7 +59,7 @@ def test_a_perfect_proxy_has_one(name: str) -> None:
 def test_a_reversed_proxy_has_the_worst_value(name: str, worst: float) -> None:
     scores = normal_scores(np.random.default_rng(0), np.array([1.0, 1.0]), 12, 5)
     scores[1] = -scores[0]
-    values, _ = prepare(cube_of(scores), name).dense()
+    values, _ = dense(prepare(cube_of(scores), name))
     np.testing.assert_allclose(values[0, :, 0, 1], worst, atol=1e-12)
 
 
@@ -90,7 +90,7 @@ def test_weights_of_zero_equal_removal_and_whole_weights_equal_copies(seed: int,
 @given(seeds, st.sampled_from(tuple(MEASURES)), st.integers(2, 5))
 def test_every_value_is_finite_and_undefined_cells_are_zero(seed: int, name: str, R: int) -> None:
     scores = tied_scores(np.random.default_rng(seed), 3, 6, R)
-    values, defined = prepare(cube_of(scores), name).dense()
+    values, defined = dense(prepare(cube_of(scores), name))
     assert np.isfinite(values).all()
     assert not values[:, ~defined].any()
 
@@ -98,7 +98,7 @@ def test_every_value_is_finite_and_undefined_cells_are_zero(seed: int, name: str
 @pytest.mark.parametrize("noise", [0.2, 1.0, 3.0])
 def test_accuracy_of_normal_reward_models_is_a_half_plus_arcsin_rho_over_pi(noise: float) -> None:
     scores = normal_scores(np.random.default_rng(7), np.array([0.0, noise]), 6000, 5)
-    values, _ = prepare(cube_of(scores), "accuracy").dense()
+    values, _ = dense(prepare(cube_of(scores), "accuracy"))
     found = values[0, :, 0, 1]
     wanted = accuracy_of_correlation(1.0 / np.sqrt(1.0 + noise**2))
     assert found.mean() == pytest.approx(float(wanted), abs=4 * found.std() / np.sqrt(len(found)))

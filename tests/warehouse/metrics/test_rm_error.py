@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss, ndcg_score
 
-from tests.warehouse.study.simulate import cube_of, normal_scores, tied_scores
+from tests.warehouse.study.simulate import cube_of, dense, normal_scores, tied_scores
 from warehouse.errors import UnknownName
 from warehouse.metrics.catalogue import CORRELATION_WORDS, optimizer_words
 from warehouse.study import CORRELATIONS, MEASURES, TestSet, prepare
@@ -100,7 +100,7 @@ def test_every_prompt_value_equals_the_reference(name: str, R: int, kind: str) -
     scores = tied_scores(rng, M, P, R) if kind == "ties" else normal_scores(rng, np.linspace(0.2, 2, M), P, R)
     cube = cube_of(scores)
     scores = cube.scores_MPR.astype(np.float64)
-    values, defined = prepare(cube, name).dense()
+    values, defined = dense(prepare(cube, name))
     for golden in range(M):
         for proxy in range(M):
             for p in range(P):
@@ -142,23 +142,23 @@ def test_reward_variance_is_the_share_within_prompts_and_hangs_on_the_proxy_alon
     scores = normal_scores(np.random.default_rng(1), np.array([0.5, 1.0, 2.0]), 30, 6)
     scores[2] = 7.0
     cube = cube_of(scores)
-    values, defined = prepare(cube, "reward_variance").dense()
+    values, defined = dense(prepare(cube, "reward_variance"))
     stored = cube.scores_MPR.astype(np.float64)
     for proxy in (0, 1):
         standardised = (stored[proxy] - stored[proxy].mean()) / stored[proxy].std()
         np.testing.assert_allclose(values[0, :, 2, proxy], standardised.var(axis=1), atol=1e-12)
     np.testing.assert_array_equal(values[0, :, 1, 0], values[0, :, 2, 0])
     assert not defined[:, :, 2].any()
-    fewer, _ = prepare(cube, "reward_variance", TestSet(responses=3)).dense()
+    fewer, _ = dense(prepare(cube, "reward_variance", TestSet(responses=3)))
     expected = stored[0, :, :3].var(axis=1) / stored[0].var()
     np.testing.assert_allclose(fewer[0, :, 1, 0], expected, atol=1e-12)
 
 
 def test_scores_so_small_or_large_that_their_squares_fail_still_correlate() -> None:
     scores = normal_scores(np.random.default_rng(2), np.array([0.5, 1.0]), 5, 6)
-    plain, _ = prepare(cube_of(scores), "pearson").dense()
+    plain, _ = dense(prepare(cube_of(scores), "pearson"))
     for scale in (1e-30, 1e30):
-        scaled, defined = prepare(cube_of(scores * scale), "pearson").dense()
+        scaled, defined = dense(prepare(cube_of(scores * scale), "pearson"))
         assert defined[:, 0, 1].all()
         np.testing.assert_allclose(scaled, plain, atol=1e-6)
 

@@ -13,9 +13,9 @@ from scipy import stats
 from tests.warehouse.study.simulate import cube_of, normal_scores, study
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.annotation import noisy_utilities
-from warehouse.metrics.test_set import chosen_prompts
+from warehouse.metrics.test_set import chosen_prompts, with_paraphrases
 from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, RM_PROMPTS, counts, generator
-from warehouse.study import TestSet, evaluate, with_paraphrases
+from warehouse.study import TestSet, evaluate
 
 P, R = 60, 5
 SEEDS = range(200)

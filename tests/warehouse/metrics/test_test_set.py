@@ -9,20 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.warehouse.study.simulate import cube_of, normal_scores, study, tied_scores
+from tests.warehouse.study.simulate import cube_of, dense, evaluate_each, normal_scores, study, tied_scores
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.annotation import flipping_sigma, noisy_utilities
-from warehouse.metrics.test_set import chosen_prompts
-from warehouse.study import (
-    TestSet,
-    evaluate,
-    evaluate_each,
-    prepare,
-    rank_bin_cells,
-    with_paraphrases,
-    with_responses,
-)
-from warehouse.study.plans import splits
+from warehouse.metrics.test_set import chosen_prompts, with_paraphrases, with_responses
+from warehouse.study import TestSet, evaluate, prepare
+from warehouse.study.plans import rank_bin_cells, splits
 
 
 def bin_of(a: np.ndarray, bins: int) -> np.ndarray:
@@ -47,9 +39,9 @@ def test_rank_bins_equal_every_pair_counted_by_hand(R: int, bins: int, kind: str
     scores = tied_scores(rng, 3, 15, R) if kind == "ties" else normal_scores(rng, np.array([0.2, 1, 2]), 15, R)
     cube = cube_of(scores)
     for chosen, rejected in rank_bin_cells(bins):
-        values, defined = prepare(
-            cube, "accuracy", TestSet(rank_bins=bins, chosen_bin=chosen, rejected_bin=rejected)
-        ).dense()
+        values, defined = dense(
+            prepare(cube, "accuracy", TestSet(rank_bins=bins, chosen_bin=chosen, rejected_bin=rejected))
+        )
         for golden, proxy in [(0, 1), (1, 0), (2, 1)]:
             for p in range(15):
                 a, b = cube.scores_MPR[golden, p].astype(float), cube.scores_MPR[proxy, p].astype(float)
@@ -60,7 +52,7 @@ def test_rank_bins_equal_every_pair_counted_by_hand(R: int, bins: int, kind: str
 
 def test_a_measure_of_lists_sees_the_responses_of_both_bins() -> None:
     cube = cube_of(tied_scores(np.random.default_rng(5), 3, 25, 6))
-    values, defined = prepare(cube, "spearman", TestSet(rank_bins=3, chosen_bin=3, rejected_bin=1)).dense()
+    values, defined = dense(prepare(cube, "spearman", TestSet(rank_bins=3, chosen_bin=3, rejected_bin=1)))
     for p in range(25):
         a, b = cube.scores_MPR[0, p].astype(float), cube.scores_MPR[1, p].astype(float)
         number = bin_of(a, 3)
@@ -74,9 +66,9 @@ def test_a_measure_of_lists_sees_the_responses_of_both_bins() -> None:
 def test_with_two_bins_of_one_response_every_ranking_measure_says_the_same() -> None:
     cube = cube_of(normal_scores(np.random.default_rng(0), np.array([0.5, 1.0, 2.0]), 20, 5))
     cell = TestSet(rank_bins=5, chosen_bin=4, rejected_bin=2)
-    accuracy, _ = prepare(cube, "accuracy", cell).dense()
-    pair, _ = prepare(cube, "accuracy_pair", cell).dense()
-    kendall, _ = prepare(cube, "kendall", cell).dense()
+    accuracy, _ = dense(prepare(cube, "accuracy", cell))
+    pair, _ = dense(prepare(cube, "accuracy_pair", cell))
+    kendall, _ = dense(prepare(cube, "kendall", cell))
     np.testing.assert_array_equal(accuracy, pair)
     off = ~np.eye(3, dtype=bool)
     np.testing.assert_allclose(kendall[:, :, off], 2 * accuracy[:, :, off] - 1, atol=1e-12)
@@ -84,7 +76,7 @@ def test_with_two_bins_of_one_response_every_ranking_measure_says_the_same() -> 
 
 def test_accuracy_of_one_pair_takes_the_first_pair_of_the_bins() -> None:
     scores = np.array([[[3, 1, 2, 4.0]] * 2, [[1, 3, 2, 4.0]] * 2])
-    values, _ = prepare(cube_of(scores), "accuracy_pair", TestSet(rank_bins=2, chosen_bin=2, rejected_bin=1)).dense()
+    values, _ = dense(prepare(cube_of(scores), "accuracy_pair", TestSet(rank_bins=2, chosen_bin=2, rejected_bin=1)))
     assert values[0, 0, 0, 1] == 0.0  # responses 1 (above) and 2 (below), which the proxy has the other way round
 
 
@@ -103,7 +95,7 @@ def test_noise_is_on_the_golden_side_only_and_the_same_for_all_measures() -> Non
     cube = cube_of(normal_scores(np.random.default_rng(1), np.array([0.3, 1.0]), 30, 5))
     utilities = noisy_utilities(cube, 0.3, seed=2, responses=5)
     for name, reference in (("spearman", stats.spearmanr), ("kendall", stats.kendalltau)):
-        values, _ = prepare(cube, name, TestSet(noise=0.3, seed=2)).dense()
+        values, _ = dense(prepare(cube, name, TestSet(noise=0.3, seed=2)))
         for p in range(30):
             assert values[0, p, 0, 1] == pytest.approx(reference(utilities[0, p], cube.scores_MPR[1, p])[0])
             assert values[0, p, 1, 0] == pytest.approx(reference(utilities[1, p], cube.scores_MPR[0, p])[0])

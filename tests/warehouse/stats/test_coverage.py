@@ -7,7 +7,8 @@ import pytest
 
 from tests.warehouse.study.simulate import correlations, cube_of, normal_scores
 from tests.warehouse.study.test_goodhart import normal_study
-from warehouse.study import PolicyValues, ScoreCube, evaluate, goodhart_slopes
+from warehouse.study import PolicyValues, ScoreCube, evaluate
+from warehouse.study.goodhart import goodhart_slopes
 
 FIGURES = ("kendall", "spearman", "pearson")
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from warehouse.study import PolicyValues, ScoreCube, best_of_n_values
+from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.study import MEASURES, Evaluation, PolicyValues, PromptValues, ScoreCube, TestSet
+from warehouse.study.evaluate import replicated
 
 CATEGORIES = ("Chat", "Chat Hard", "Safety", "Reasoning")
 
@@ -58,6 +63,40 @@ def correlations(noise_M: NDArray[np.floating]) -> NDArray[np.float64]:
 def accuracy_of_correlation(rho: ArrayLike) -> NDArray[np.float64]:
     """Accuracy of a normal proxy whose correlation with the golden scores is ρ: ½ + arcsin(ρ)/π."""
     return 0.5 + np.arcsin(np.asarray(rho, dtype=np.float64)) / np.pi
+
+
+def evaluate_each(
+    cube: ScoreCube, values: PolicyValues, test_sets: Sequence[TestSet], *, measure: str = "accuracy", **more: Any
+) -> list[Evaluation]:
+    """One measure on several test sets, on the same draws."""
+    jobs = [(measure, test_set) for test_set in test_sets]
+    return [part.evaluation for part in replicated(cube, values, jobs, **more)]
+
+
+def evaluate_all(
+    cube: ScoreCube,
+    values: PolicyValues,
+    *,
+    measures: Sequence[str] = tuple(MEASURES),
+    prepared: Mapping[str, PromptValues] | None = None,
+    **more: Any,
+) -> dict[str, Evaluation]:
+    """Several measures on all responses, on the same draws: `{measure: evaluation}`."""
+    ready = [(prepared or {}).get(name) for name in measures]
+    parts = replicated(cube, values, [(name, TestSet()) for name in measures], prepared=ready, **more)
+    return {name: part.evaluation for name, part in zip(measures, parts, strict=True)}
+
+
+def dense(values: PromptValues) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Values `[T, P, M, M]` and where they are defined, `[P, M, M]`; the diagonal is not."""
+    T, P, C = values.values_TPC.shape
+    pairs = ~np.eye(len(values.column_MM), dtype=bool)
+    matrices, defined = np.zeros((T, P, *pairs.shape)), np.zeros((P, *pairs.shape), dtype=bool)
+    defined_PC = np.ones((P, C), dtype=bool)
+    defined_PC[values.undefined_rows] = values.undefined_UC == 0
+    matrices[:, :, pairs] = values.values_TPC[:, :, values.column_MM[pairs]]
+    defined[:, pairs] = defined_PC[:, values.column_MM[pairs]]
+    return matrices, defined
 
 
 def study(

@@ -7,7 +7,8 @@ import pytest
 
 from tests.warehouse.study.simulate import normal_scores
 from warehouse.errors import InvalidChoice
-from warehouse.study import TestSet, best_of_n_policies, evaluate, score_cube
+from warehouse.metrics.cube import best_of_n_policies, score_cube
+from warehouse.study import TestSet, evaluate
 
 NOISE = np.linspace(0.3, 2.0, 5)
 

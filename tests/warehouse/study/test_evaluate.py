@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.warehouse.study.simulate import cube_of, study, tied_scores, values_of
+from tests.warehouse.study.simulate import cube_of, dense, evaluate_all, study, tied_scores, values_of
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.prompt_values import weighted_sums
 from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, RM_PROMPTS, counts
@@ -21,7 +21,6 @@ from warehouse.study import (
     TestSet,
     compare,
     evaluate,
-    evaluate_all,
     prepare,
 )
 from warehouse.study.evaluate import replicated
@@ -41,7 +40,7 @@ def expanded(values: np.ndarray, times: np.ndarray, axis: int) -> np.ndarray:
 def by_hand(cube: ScoreCube, values: PolicyValues, measure: str, draw: tuple[np.ndarray, ...]) -> dict[str, float]:
     """All figures of one replicate, from a sample in which everything stands as often as it was drawn."""
     models, prompts, rl_prompts = draw
-    per_prompt, defined = prepare(cube, measure).dense()
+    per_prompt, defined = dense(prepare(cube, measure))
     per_prompt, defined = expanded(per_prompt[0], prompts, 0), expanded(defined, prompts, 0)
     gains = expanded(values.optimised_MMQ - values.initial_MQ[:, None], rl_prompts, 2).mean(axis=2)
     drawn = expanded(np.arange(len(models)), models, 0)
@@ -124,7 +123,7 @@ def test_nothing_is_ever_nan_and_all_that_is_undefined_is_counted(measure: str) 
         assert matrix.dtype == np.float64
         assert np.isfinite(matrix).all()
     assert not found.value_MM[~found.value_defined_MM].any()
-    _, defined = prepare(cube, measure).dense()
+    _, defined = dense(prepare(cube, measure))
     assert found.undefined_prompts == (~defined[:, off]).sum()
     assert found.undefined_pairs == (off & ~(found.value_defined_MM & found.ndr_defined_MM)).sum() > 0
     for estimate in [*found.correlations.values(), *found.within.values()]:
@@ -174,7 +173,7 @@ def test_prepared_values_of_something_else_are_refused() -> None:
     with pytest.raises(InvalidChoice, match="prepare them for the same"):
         evaluate(cube, values, measure="accuracy", prepared=prepare(cube, "kendall"))
     with pytest.raises(InvalidChoice, match="prepare them for the same"):
-        evaluate(cube, values, prepared=prepare(cube, "accuracy", 3))
+        evaluate(cube, values, prepared=prepare(cube, "accuracy", TestSet(responses=3)))
     with pytest.raises(InvalidChoice, match="of another score cube"):
         evaluate(cube, values, prepared=prepare(study(P=61)[0], "accuracy"))
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.study import PolicyValues, best_of_n_kl_bound, best_of_n_values, evaluate
+from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
+from warehouse.study import PolicyValues, evaluate
 from warehouse.study.gain_curves import degree_map, gain_curves
 from warehouse.study.gain_laws import Law, coefficients_of, degrees, peaks
 from warehouse.study.strength_curves import ndr_curve

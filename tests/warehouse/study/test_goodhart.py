@@ -9,13 +9,8 @@ import pytest
 
 from tests.warehouse.study.simulate import accuracy_of_correlation, correlations, cube_of, normal_scores, values_of
 from warehouse.errors import InvalidChoice
-from warehouse.study import (
-    PolicyValues,
-    ScoreCube,
-    goodhart_slopes,
-    slope_of_accuracy,
-    spread_within_prompts,
-)
+from warehouse.study import PolicyValues, ScoreCube
+from warehouse.study.goodhart import goodhart_slopes, slope_of_accuracy, spread_within_prompts
 
 NOISE = np.linspace(0.2, 2.0, 6)
 

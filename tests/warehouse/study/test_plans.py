@@ -7,8 +7,8 @@ import pytest
 
 from tests.warehouse.study.simulate import study
 from warehouse.errors import InvalidChoice
-from warehouse.study import TestSet, advise, annotation_plans, compare, evaluate
-from warehouse.study.plans import MOST_SPLITS, PLAIN, PLANNED, Plan, thinned
+from warehouse.study import TestSet, compare, evaluate
+from warehouse.study.plans import MOST_SPLITS, PLAIN, PLANNED, Plan, advise, annotation_plans, thinned
 
 CUBE, VALUES = study(M=6, P=40, R=5)
 BUDGET, NOISE, REPLICATES = 60, 0.2, 100
