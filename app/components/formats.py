@@ -5,6 +5,7 @@ Those of figures and foreign text are the warehouse's, which the command line wr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from warehouse.formats import MINUS, UNDEFINED, count, duration, escape, interval, number, percent, roughly, size
@@ -16,6 +17,7 @@ __all__ = [
     "duration",
     "escape",
     "interval",
+    "listed",
     "number",
     "parameter",
     "percent",
@@ -23,6 +25,12 @@ __all__ = [
     "size",
     "when",
 ]
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Foreign names, escaped, the first few of many: `a, b and 3 more`."""
+    shown = ", ".join(escape(name) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def parameter(value: object) -> str:

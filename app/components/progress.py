@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.components import formats
 from app.views.runs import text
-from pipeline.runs.jobs import RunStatus, StageProgress
+from pipeline.runs.jobs import RunStatus
 
 
 def show(run: RunStatus) -> None:
@@ -17,18 +17,10 @@ def show(run: RunStatus) -> None:
             title = text.stage(stage.name)
             name.markdown(f"**{title}**" if stage.state == "running" else title)
             bar.progress(text.share(stage))
-            note.caption(_note(stage))
+            note.caption(text.stage_note(stage))
 
 
 def show_compact(run: RunStatus) -> None:
-    """Draw one bar for the whole run: its stages done, and the one at work."""
-    st.caption(f"Run **{formats.escape(run.run_id)}** is at work")
-    st.progress(text.share_of_run(run), text=text.at_work(run))
-
-
-def _note(stage: StageProgress) -> str:
-    if stage.state == "running":
-        return text.stage_progress(stage)
-    if stage.state == "done":
-        return text.stage_done(stage)
-    return text.stage_stopped(stage) if stage.done else "to come"
+    """Draw one bar for the whole run: the share of its stages that is done, and the current one."""
+    st.caption(f"Run **{formats.escape(run.run_id)}** is running")
+    st.progress(text.share_of_run(run), text=text.running_stage(run))

@@ -160,7 +160,7 @@ def test_the_runs_page_shows_the_finished_run_and_how_it_was_made(
     settled(page)
     page.get_by_role("link", name="Runs").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Runs")
-    page.get_by_text("How it was made").first.click()
+    page.get_by_text("Settings and timings").first.click()
     expect(page.get_by_text("Where the time went")).to_be_visible()
     page.get_by_role("link", name="Explore").first.click()
     settled(page)

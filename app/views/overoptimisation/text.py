@@ -20,11 +20,12 @@ NO_PPO = "This run has no policies trained by PPO or another algorithm; only bes
 EMPTY = "(empty response)"
 
 _METRICS = {
-    "reward": "Reward",
-    "kl_k1": "KL, k1 (nats)",
-    "kl_k3": "KL, k3 (nats)",
+    "reward": "Proxy reward",
+    "standardised_reward": "Proxy reward (SD of the initial policy)",
+    "kl_k1": "KL from the initial policy, k1 (nats)",
+    "kl_k3": "KL from the initial policy, k3 (nats)",
     "entropy": "Entropy (nats per token)",
-    "clip_share": "Share of clipped ratios",
+    "clip_share": "Share of clipped tokens",
     "value_loss": "Value loss",
     "policy_loss": "Policy loss",
     "response_tokens": "Response length (tokens)",

@@ -32,13 +32,13 @@ def evaluation(snapshot: Snapshot, run_id: str, optimizer: str) -> Evaluation:
     return evaluate(access_curves.cube(snapshot, run_id, curves), curves.values[-1])
 
 
-def findings(snapshot: Snapshot, run_id: str, optimizer: str) -> tuple[Finding, ...]:
-    """The findings about an optimiser: whether accuracy predicts, what predicts better, and what more strength does."""
-    return (
-        predicts(evaluation(snapshot, run_id, optimizer)),
-        *(better(name, _comparison(snapshot, run_id, optimizer, *pair)) for name, pair in COMPARED.items()),
-        harder(access_curves.ndr(snapshot, run_id, optimizer, None)),
-    )
+def finding(snapshot: Snapshot, run_id: str, optimizer: str, name: str) -> Finding:
+    """A finding about an optimiser: `predicts`, `harder`, or one of `COMPARED`."""
+    if name == "predicts":
+        return predicts(evaluation(snapshot, run_id, optimizer))
+    if name == "harder":
+        return harder(access_curves.ndr(snapshot, run_id, optimizer, None))
+    return better(name, _comparison(snapshot, run_id, optimizer, *COMPARED[name]))
 
 
 def length_finding(snapshot: Snapshot, run_id: str) -> Finding:

@@ -5,7 +5,7 @@ Each finding is a question with this run's answer, and links to the page that sh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 import streamlit as st
@@ -32,33 +32,23 @@ _LINKS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """The page that shows each finding, and what to choose there."""
 
 
-def answer(snapshot: Snapshot, run_id: str, run: str | None, curves: Mapping[str, ValueCurves]) -> None:
-    """Draw this run's answer to the question of the page."""
-    _findings(snapshot, run_id, run, curves, ("predicts",))
-
-
-def findings(snapshot: Snapshot, run_id: str, run: str | None, curves: Mapping[str, ValueCurves]) -> None:
-    """Draw the further findings: those about every optimiser, then the one about the reward models alone."""
-    st.subheader("What else this run says", anchor=False)
-    _findings(snapshot, run_id, run, curves, ("responses", "measure", "harder"))
-    _card("length", [text.length(data.length_finding(snapshot, run_id))], run)
-
-
-def _findings(
-    snapshot: Snapshot, run_id: str, run: str | None, curves: Mapping[str, ValueCurves], names: Iterable[str]
+def findings(
+    names: Sequence[str], snapshot: Snapshot, run_id: str, run: str | None, curves: Mapping[str, ValueCurves]
 ) -> None:
-    of_each = [(text.at(curve), data.findings(snapshot, run_id, optimizer)) for optimizer, curve in curves.items()]
+    """Draw these findings, a card each: the question, and the answer for every optimiser."""
     for name in names:
-        sentences = [text.sentence(one, at) for at, several in of_each for one in several if one.about == name]
-        _card(name, sentences, run)
-
-
-def _card(name: str, sentences: list[str], run: str | None) -> None:
-    page, choice = _LINKS[name]
-    with st.container(border=True, gap="small", key=f"finding-{name}"):
-        st.markdown(f"**{text.QUESTIONS[name]}**")
-        st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
-        links.to(page, run=run, **choice)
+        if name == "length":
+            answers = [text.length(data.length_finding(snapshot, run_id))]
+        else:
+            answers = [
+                text.sentence(data.finding(snapshot, run_id, optimizer, name), text.at(curve))
+                for optimizer, curve in curves.items()
+            ]
+        page, choice = _LINKS[name]
+        with st.container(border=True, gap="small", key=f"finding-{name}"):
+            st.markdown(f"**{text.QUESTIONS[name]}**")
+            st.markdown("\n".join(f"- {answer}" for answer in answers))
+            links.to(page, run=run, **choice)
 
 
 def scatters(

@@ -27,9 +27,11 @@ def show() -> None:
             return
         curves = {name: access_curves.value_curves(snapshot, run_id, name, None) for name in optimizers}
         evaluations = {name: data.evaluation(snapshot, run_id, name) for name in optimizers}
-        figures.answer(snapshot, run_id, page.chosen.run, curves)
+        figures.findings(["predicts"], snapshot, run_id, page.chosen.run, curves)
         st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))
         st.caption(text.what_is_shown(run_id, evaluations, curves))
         figures.scatters(snapshot, run_id, evaluations, curves)
-        figures.findings(snapshot, run_id, page.chosen.run, curves)
+        st.subheader("What else this run says", anchor=False)
+        others = ("responses", "measure", "harder", "length")
+        figures.findings(others, snapshot, run_id, page.chosen.run, curves)
         figures.paper(run_id, evaluations)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.components import words
-from app.components.formats import count, escape, interval, number
+from app.components.formats import count, escape, interval, listed, number
 from warehouse.claims import Finding
 from warehouse.claims.verdict import CANNOT_BE_TOLD
 from warehouse.study import Evaluation
@@ -76,10 +76,8 @@ def left_out(curves: Sequence[ValueCurves]) -> str:
     parts = []
     for curve in curves:
         if curve.left_out:
-            names = ", ".join(escape(name) for name in curve.left_out[:4])
-            more = f" and {len(curve.left_out) - 4} more" if len(curve.left_out) > 4 else ""
             title = words.optimizer(curve.optimizer).title
-            parts.append(f"{title}: {names}{more} left out, without policies at every strength.")
+            parts.append(f"{title}: {listed(curve.left_out)} left out, without policies at every strength.")
     return " ".join(parts)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from app.components.formats import count, escape, number
+from app.components.formats import count, escape, listed, number
 
 SPLITS = {"rl_test": "RL-test", "rm_test": "RM-test"}
 """The prompts that can be browsed, and their names."""
@@ -50,7 +50,7 @@ def response_line(row: Mapping[str, Any]) -> str:
     if row["mean"] is not None:
         parts.append(f"mean standardised score {number(row['mean'])}")
     if picked := row["picked_by"]:
-        parts.append(f":material/radio_button_checked: picked by {_names(picked)}")
+        parts.append(f":material/radio_button_checked: picked by {listed(picked)}")
     return " · ".join(parts)
 
 
@@ -87,8 +87,3 @@ def strip_note(shown: int, reward_models: int) -> str:
 def nothing_found(search: str) -> str:
     """Why no prompt is listed."""
     return f"No prompt and no response here contains “{escape(search)}”." if search else "No prompts match."
-
-
-def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(escape(name) for name in names[:4])
-    return f"{shown} and {len(names) - 4} more" if len(names) > 4 else shown

@@ -68,16 +68,10 @@ class ModelFigures:
     def all_models(self) -> None:
         """The figures of all reward models, two in a row, and the table."""
         with st.container(key="rows-models"):
-            left, right = st.columns(2, gap="large")
-            with left:
-                self._curves()
-            with right:
-                self._distribution()
-            left, right = st.columns(2, gap="large")
-            with left:
-                self._variances()
-            with right:
-                self._lengths()
+            for row in ((self._curves, self._distribution), (self._variances, self._lengths)):
+                for column, draw in zip(st.columns(2, gap="large"), row, strict=True):
+                    with column:
+                        draw()
             self._agreement()
             st.subheader("All reward models", anchor=False)
             st.dataframe(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.components.formats import count, escape, interval, number, percent
+from app.components.formats import count, escape, interval, listed, number, percent
 from warehouse.metrics.calibration import Reliability
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.model_scores import ModelEstimates
@@ -61,8 +61,7 @@ def undefined(result: ModelEstimates, names: Sequence[str], what: str) -> str:
     some = sum(result.undefined) - result.prompts * len(nothing)
     parts = []
     if nothing:
-        shown = ", ".join(escape(name) for name in nothing[:3]) + (" and others" if len(nothing) > 3 else "")
-        parts.append(f"{what} is undefined for {shown}")
+        parts.append(f"{what} is undefined for {listed(nothing)}")
     if some:
         parts.append(f"{count(some, '(reward model, prompt) value')} undefined and ignored")
     text = "; ".join(parts)

@@ -1,4 +1,4 @@
-"""One run: state, stages, what can be done with it, log, and how it was made once it is finished."""
+"""The card of one run: its state and stages, what can be done with it, its log, and its settings and timings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app.charts.models import live
 from app.charts.runs import timings
 from app.components import links, progress, trouble
 from app.components.formats import escape
+from app.views.overoptimisation import text as overoptimisation_text
 from app.views.runs import data, forms, text
 from pipeline.runs.jobs import RunStatus
 
@@ -29,30 +30,26 @@ _COLOURS: Mapping[str, Colour] = {
     "unreadable": "red",
 }
 _LAST_LINES = 8
-_LIVE_METRICS = {
-    "standardised_reward": "Proxy reward (SD of π_0)",
-    "kl_k3": "KL from π_0 (nats)",
-    "entropy": "Entropy (nats per token)",
-    "clip_share": "Share of clipped tokens",
-    "reward": "Proxy reward",
-    "response_tokens": "Response length (tokens)",
-    "policy_loss": "Policy loss",
-}
-"""Title of each metric of a policy in training; the first few that were recorded are shown."""
+_LIVE = ("standardised_reward", "kl_k3", "entropy", "clip_share", "reward", "response_tokens", "policy_loss")
+"""Metrics of a policy in training; the first few that were recorded are shown."""
 _MOST_LIVE_CURVES = 4
 
 
 def show(run: RunStatus, published: Collection[str]) -> None:
-    """Draw one run of the pipeline: a running one with its stages open, every other one folded up."""
+    """Draw one run of the pipeline: its stages are shown while it runs, and folded up otherwise."""
+    is_stopped = run.state in ("interrupted", "failed")
     with st.container(border=True, key=f"run-{run.run_id}"):
-        _head(run.run_id, run.state, _COLOURS[run.state], run.state, run.run_id in published)
+        _head(run.run_id, run.state, is_published=run.run_id in published)
         st.caption(text.run_line(run))
         if run.state == "waiting":
             st.caption(text.waiting(run))
         if run.state in ("failed", "unreadable"):
-            _failure(run)
-        if run.state in ("interrupted", "failed") and data.is_read_only():
-            st.caption("Take it up where it stopped, where jobs may be run:")
+            st.error(escape(run.error or ""), icon=":material/error:")
+            if lines := warehouse.log_tail(run.run_id, _LAST_LINES):
+                st.caption("The last lines of the log:")
+                st.code(lines, language=None, wrap_lines=True)
+        if is_stopped and data.is_read_only():
+            st.caption("To resume it, run this on a machine where runs are allowed:")
             st.code(f"righttree resume {run.run_id}", language=None)
         if run.state == "running":
             progress.show(run)
@@ -60,41 +57,41 @@ def show(run: RunStatus, published: Collection[str]) -> None:
         if run.state not in ("running", "waiting", "unreadable"):
             forms.extend(run.run_id)
         if run.state == "finished":
-            _manifest(run.run_id, warehouse.manifest)
-        elif run.state in ("interrupted", "failed"):
+            _manifest(run.run_id, partial(warehouse.manifest, run.run_id))
+        elif is_stopped:
             with st.expander("Stages", key=f"stages-{run.run_id}", on_change="rerun") as stages:
                 if stages.open:
                     progress.show(run)
-        _log(run)
+        with st.expander("Log", key=f"log-{run.run_id}", on_change="rerun") as log:
+            if log.open:
+                st.code(warehouse.log_tail(run.run_id) or "(empty)", language=None, wrap_lines=True)
 
 
 def show_published(snapshot: Snapshot, run_id: str) -> None:
-    """Draw a run that is in the warehouse alone: an imported one, or one whose directory is gone."""
+    """Draw a run that is only in the warehouse: an imported one, or one whose directory was deleted."""
     facts = data.facts(snapshot, run_id)
     with st.container(border=True, key=f"run-{run_id}"):
-        _head(run_id, "imported" if facts["profile"] == "import" else "in the warehouse", "green", None, True)
+        _head(run_id, "imported" if facts["profile"] == "import" else "in the warehouse", is_published=True)
         st.caption(text.published_line(facts))
-        _manifest(run_id, lambda _: {**facts, "stages": facts["timings"]})
+        _manifest(run_id, lambda: {**facts, "stages": facts["timings"]})
 
 
 def show_none() -> None:
     """Say how to start the first run."""
     if data.is_read_only():
-        st.markdown("There is no run in this data folder yet. Its progress appears here once one is started.")
+        st.markdown("This data folder has no runs yet. When one is started, its progress appears here.")
         return
-    st.markdown(
-        "There is no run in this data folder yet. Start one above, or in a terminal; its progress appears here."
-    )
+    st.markdown("This data folder has no runs yet. Start one above or in a terminal; its progress appears here.")
     st.code("righttree run --profile quick", language=None)
 
 
-def _head(run_id: str, badge: str, colour: Colour, state: str | None, published: bool) -> None:
-    """Name and state, and at the right what can be done."""
+def _head(run_id: str, state: str, *, is_published: bool) -> None:
+    """Name and state on the left, what can be done on the right."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"head-run-{run_id}"):
         st.markdown(f"**{escape(run_id)}**", width="content")
-        st.badge(badge, color=colour)
+        st.badge(state, color=_COLOURS.get(state, "green"))
         st.space("stretch")
-        if published:
+        if is_published:
             links.to("explore", "Explore", run=run_id)
             st.download_button(
                 "Export",
@@ -104,61 +101,48 @@ def _head(run_id: str, badge: str, colour: Colour, state: str | None, published:
                 key=f"export-{run_id}",
                 icon=":material/download:",
                 on_click="ignore",
-                help="The whole run as Parquet in a ZIP, as `righttree export` writes it; it is made when asked for.",
+                help="Download the whole run as a ZIP of Parquet files, as `righttree export` writes it.",
             )
         if data.is_read_only():
             return
         if state in ("running", "waiting"):
-            _action("Cancel", run_id, data.cancel, "Stopping …", "Stops it within seconds; what is made stays made.")
+            _action("Cancel", run_id, data.cancel, "Stopping …", text.CANCEL)
+            return
         if state in ("interrupted", "failed"):
-            _action("Resume", run_id, data.resume, "Starting …", "Goes on where it stopped.")
+            _action("Resume", run_id, data.resume, "Starting …", "Continue from where the run stopped.")
         if state == "finished" and (failed := data.failed_policies(run_id)):
-            _action("Retry", run_id, data.retry, "Starting …", text.retried(failed))
-        if state not in ("running", "waiting"):
-            _delete(run_id)
+            _action("Retry", run_id, data.retry, "Starting …", text.retry(failed))
+        with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run_id}"):
+            st.markdown(f"Delete **{escape(run_id)}**?")
+            st.caption(text.DELETE)
+            _action("Delete", run_id, data.delete, "Deleting …", label="Delete for good", kind="primary")
 
 
-def _action(label: str, run_id: str, act: Callable[[str], None], meanwhile: str, about: str) -> None:
-    if st.button(label, key=f"{label.lower()}-{run_id}", help=about):
+def _action(
+    action: str,
+    run_id: str,
+    act: Callable[[str], None],
+    meanwhile: str,
+    about: str | None = None,
+    *,
+    label: str = "",
+    kind: Literal["primary", "secondary"] = "secondary",
+) -> None:
+    """A button that changes a run and then draws the page again."""
+    if st.button(label or action, key=f"{action.lower()}-{run_id}", help=about, type=kind):
         with trouble.shown():
             with st.spinner(meanwhile):
                 act(run_id)
             st.rerun()
 
 
-def _delete(run_id: str) -> None:
-    """Ask first: the button that deletes is behind another one."""
-    with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run_id}"):
-        st.markdown(f"Delete **{escape(run_id)}**?")
-        st.caption(text.DELETED)
-        if st.button("Delete for good", key=f"delete-{run_id}", type="primary"):
-            with trouble.shown():
-                with st.spinner("Deleting …"):
-                    data.delete(run_id)
-                st.rerun()
-
-
-def _failure(run: RunStatus) -> None:
-    st.error(escape(run.error or ""), icon=":material/error:")
-    lines = warehouse.log_tail(run.run_id, _LAST_LINES)
-    if lines:
-        st.caption("The last lines of its log:")
-        st.code(lines, language=None, wrap_lines=True)
-
-
-def _log(run: RunStatus) -> None:
-    with st.expander("Log", key=f"log-{run.run_id}", on_change="rerun") as log:
-        if log.open:
-            st.code(warehouse.log_tail(run.run_id) or "(empty)", language=None, wrap_lines=True)
-
-
-def _manifest(run_id: str, read: Callable[[str], Mapping[str, Any] | None]) -> None:
-    with st.expander("How it was made", key=f"manifest-{run_id}", on_change="rerun") as details:
+def _manifest(run_id: str, read: Callable[[], Mapping[str, Any] | None]) -> None:
+    with st.expander("Settings and timings", key=f"manifest-{run_id}", on_change="rerun") as details:
         if not details.open:
             return
-        manifest = read(run_id)
+        manifest = read()
         if manifest is None:
-            st.caption("The manifest cannot be read.")
+            st.caption("The manifest of this run cannot be read.")
             return
         st.caption(text.manifest_line(manifest))
         left, right = st.columns(2, gap="large")
@@ -174,12 +158,13 @@ def _manifest(run_id: str, read: Callable[[str], Mapping[str, Any] | None]) -> N
 
 
 def _settings(title: str, settings: Mapping[str, Any]) -> None:
+    table = data.flattened(settings)
     st.markdown(f"**{title}**")
     st.dataframe(
-        data.flattened(settings),
+        table,
         hide_index=True,
         column_config={"setting": st.column_config.TextColumn("Setting", width="small"), "value": "Value"},
-        height=min(36 * (len(data.flattened(settings)) + 1), 300),
+        height=min(36 * (table.height + 1), 300),
     )
 
 
@@ -190,11 +175,11 @@ def _live_curves(run: RunStatus) -> None:
         return
     newest = points["model_id"][-1]
     shown = points.select("metric", "step", "value", model="model_id", newest=pl.col("model_id") == newest)
-    st.caption(f"As it learns: {newest}")
+    st.caption(f"In training: {escape(newest)}")
     recorded = set(points["metric"])
-    metrics = [metric for metric in _LIVE_METRICS if metric in recorded][:_MOST_LIVE_CURVES]
+    metrics = [metric for metric in _LIVE if metric in recorded][:_MOST_LIVE_CURVES]
     for column, metric in zip(st.columns(_MOST_LIVE_CURVES), metrics, strict=False):
-        title = _LIVE_METRICS[metric]
+        title = overoptimisation_text.metric(metric)
         column.altair_chart(
             live(shown.filter(metric=metric), title),
             width="stretch",

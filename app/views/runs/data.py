@@ -1,10 +1,7 @@
-"""Access for the Runs page: jobs, uploads and exports, never cached, and published runs for a comparison.
+"""What the Runs page reads and changes: jobs, uploads and exports, never cached, and two finished runs compared.
 
-What changes the data folder is refused by `pipeline.runs.jobs` where only reading is allowed, and by `_changed` to
-whom has
-to sign in first, whatever a page shows.
-
-Two runs beside each other, as tables. Pure functions.
+`pipeline.runs.jobs` refuses every change on a read-only server, and `_changed` refuses it to a visitor who has to sign
+in first, whatever a page shows.
 """
 
 from __future__ import annotations
@@ -19,62 +16,45 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from app.access import curves, sign_in, warehouse
+from app.access import curves, frames, sign_in, warehouse
 from app.access.warehouse import Snapshot
-from app.views.overview import data
+from app.views.overview import data as overview_data
 from app.views.overview import text as overview_text
 from app.views.runs import text
 from pipeline.runs import jobs
 from warehouse import exchange
 from warehouse.study import Evaluation
-from warehouse.study.value_curves import ValueCurves
 
 MOST_UPLOADED_BYTES = jobs.MOST_BYTES
 UPLOADED = (*exchange.EXTENSIONS, exchange.ARCHIVE)
 """Endings of the files that can be uploaded."""
 
+ABSENT = "–"
+"""Shown for a setting that a run does not have."""
+
 _FACTS = ("config", "packages", "host", "timings")
+_MACHINE = ("code_version", "base_model", "packages", "host")
 
 
 def is_read_only() -> bool:
-    """Whether all that changes the data folder is refused to this visitor."""
+    """Whether every change of the data folder is refused to this visitor."""
     return jobs.is_read_only() or sign_in.is_required()
 
 
 def why_read_only() -> str:
-    """What the page says of it; empty where everything is allowed."""
+    """What the page says about it; empty where changes are allowed."""
     return text.READ_ONLY if jobs.is_read_only() else text.SIGN_IN if sign_in.is_required() else ""
 
 
 def _changed(what: str) -> Path:
-    """The data folder, for what changes it. Raises SignInRequired."""
+    """The data folder, about to be changed. Raises SignInRequired, which says `what` is not possible."""
     sign_in.require(what)
     return warehouse.home()
 
 
-def profiles() -> list[str]:
-    """Profiles of the package, `quick` first: the one that a machine like this is for."""
-    return sorted(jobs.profiles(), key=lambda name: (name != "quick", name))
-
-
-def about(profile: str) -> str:
-    """What a profile is for."""
-    return jobs.profile_about(profile)
-
-
-def settings(profile: str) -> jobs.Settings:
-    """A profile's values of the settings that a page changes."""
-    return jobs.profile_settings(profile)
-
-
 def start(profile: str, changes: Mapping[str, Any]) -> str:
-    """Start a run of a profile changed so; returns its id. Raises InvalidSetting and ReadOnly."""
+    """Start a run of a profile with changed settings; returns its id. Raises InvalidSetting and ReadOnly."""
     return jobs.start(_changed("a run cannot be started"), jobs.configured(profile, changes))
-
-
-def run_settings(run_id: str) -> jobs.Settings:
-    """A run's values of the settings that a page changes."""
-    return jobs.run_settings(warehouse.home(), run_id)
 
 
 def extend(run_id: str, additions: Mapping[str, Any]) -> str:
@@ -83,30 +63,22 @@ def extend(run_id: str, additions: Mapping[str, Any]) -> str:
 
 
 def delete(run_id: str) -> None:
-    """Delete a run for good, from the data folder and from the warehouse."""
+    """Delete a run from the data folder and from the warehouse."""
     jobs.delete(_changed("a run cannot be deleted"), run_id)
 
 
 def resume(run_id: str) -> None:
-    """Take up a stopped run."""
+    """Resume a stopped run."""
     jobs.resume(_changed("a run cannot be resumed"), run_id)
 
 
-def failed_policies(run_id: str) -> list[str]:
-    """Ids of the policies of a run that could not be trained; none where its files are damaged."""
-    try:
-        return jobs.failed_policies(warehouse.home(), run_id)
-    except jobs.PipelineError:
-        return []
-
-
 def retry(run_id: str) -> None:
-    """Have the policies made again that could not be trained."""
+    """Retrain the policies that failed."""
     jobs.retry(_changed("policies cannot be trained again"), run_id)
 
 
 def cancel(run_id: str) -> None:
-    """Stop a run that is at work or waits."""
+    """Stop a run that is running or waiting."""
     jobs.cancel(_changed("a run cannot be cancelled"), run_id)
 
 
@@ -115,129 +87,125 @@ def import_uploads(files: Sequence[tuple[str, bytes]], run_id: str | None) -> jo
     return jobs.import_uploads(_changed("files cannot be imported"), files, run_id)
 
 
+def failed_policies(run_id: str) -> list[str]:
+    """Ids of the policies of a run that failed; none where its files are damaged."""
+    try:
+        return jobs.failed_policies(warehouse.home(), run_id)
+    except jobs.PipelineError:
+        return []
+
+
 def archive(run_id: str) -> bytes:
     """A published run as a ZIP of what `righttree export` writes."""
     with tempfile.TemporaryDirectory(prefix="righttree-") as folder:
         return exchange.pack(warehouse.home(), run_id, Path(folder) / "run")
 
 
+def profiles() -> list[str]:
+    """Profiles of the package; `quick`, which suits most machines, comes first."""
+    return sorted(jobs.profiles(), key=lambda name: (name != "quick", name))
+
+
 def estimate(profile: str, changes: Mapping[str, Any]) -> jobs.Estimate:
-    """What a run of a profile changed so will take. Raises InvalidSetting."""
+    """What a run of a profile with changed settings will need. Raises InvalidSetting."""
     return jobs.estimate(warehouse.home(), jobs.configured(profile, changes))
 
 
-def extended(run_id: str, additions: Mapping[str, Any]) -> jobs.Estimate:
-    """What extending a run will take. Raises InvalidSetting for an addition that is wrong, or none at all."""
-    return jobs.estimate_extension(warehouse.home(), run_id, jobs.extended(warehouse.home(), run_id, additions))
+def estimate_extension(run_id: str, additions: Mapping[str, Any]) -> jobs.Estimate:
+    """What extending a run will need. Raises InvalidSetting for a wrong addition, or for none."""
+    home = warehouse.home()
+    return jobs.estimate_extension(home, run_id, jobs.extended(home, run_id, additions))
 
 
 def free_bytes() -> int:
-    """Room on the disk of the data folder."""
+    """Free space on the disk of the data folder."""
     home = warehouse.home()
     return shutil.disk_usage(next(path for path in (home, *home.parents) if path.exists())).free
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def facts(snapshot: Snapshot, run_id: str) -> dict[str, Any]:
-    """What the warehouse knows of how a run was made; its `config`, `packages`, `host` and `timings` as mappings."""
+    """The row of a run in the warehouse; its `config`, `packages`, `host` and `timings` as mappings."""
     row = warehouse.runs(snapshot).row(by_predicate=pl.col("run_id") == run_id, named=True)
     return {**row, **{name: json.loads(row[name]) for name in _FACTS}}
 
 
-def headlines(snapshot: Snapshot, run_id: str) -> dict[str, tuple[Evaluation, ValueCurves]]:
-    """Accuracy against NDR for each optimiser of a run, with what it is of; empty where a run cannot say."""
-    optimizers = curves.optimizers(snapshot, run_id)
-    if overview_text.nothing_to_say(warehouse.reward_models(snapshot, run_id).height, optimizers):
-        return {}
-    return {
-        name: (
-            data.evaluation(snapshot, run_id, name),
-            curves.value_curves(snapshot, run_id, name, None),
-        )
-        for name in optimizers
-    }
+def headlines(snapshot: Snapshot, run_ids: Sequence[str]) -> pl.DataFrame:
+    """`headline_rows` of these runs, without optimisers that a run has not."""
+    evaluations: dict[str, dict[str, Evaluation]] = {}
+    policies = {}
+    for run_id in run_ids:
+        optimizers = curves.optimizers(snapshot, run_id)
+        if overview_text.nothing_to_say(warehouse.reward_models(snapshot, run_id).height, optimizers):
+            optimizers = ()
+        evaluations[run_id] = {name: overview_data.evaluation(snapshot, run_id, name) for name in optimizers}
+        for name in optimizers:
+            policies[run_id, name] = overview_text.at(curves.value_curves(snapshot, run_id, name, None))
+    return headline_rows(evaluations, policies)
 
 
-_MACHINE = ("code_version", "base_model", "packages", "host")
-
-ABSENT = "–"
-"""Stands for a setting that a run does not have."""
+def headline_rows(
+    evaluations: Mapping[str, Mapping[str, Evaluation]], policies: Mapping[tuple[str, str], str]
+) -> pl.DataFrame:
+    """Kendall τ of accuracy with NDR by run and optimiser: `run_id, optimizer, policies, value, low, high`, and
+    `pairs, undefined, prompts, rl_prompts, resampled`. `policies` names the policies of a run and optimiser.
+    """
+    rows = [
+        {"run_id": run_id, "optimizer": optimizer, "policies": policies[run_id, optimizer]}
+        | frames.figures_of("value", evaluation.correlations["kendall"])
+        | {
+            "pairs": evaluation.ndr_MM.size - len(evaluation.ndr_MM) - evaluation.undefined_pairs,
+            "undefined": evaluation.undefined_pairs,
+            "prompts": evaluation.prompts_used,
+            "rl_prompts": evaluation.rl_prompts_used,
+            "resampled": str(evaluation.resampled),
+        }
+        for run_id, by_optimizer in evaluations.items()
+        for optimizer, evaluation in by_optimizer.items()
+    ]
+    names = dict.fromkeys(("run_id", "optimizer", "policies"), pl.String)
+    counts = dict.fromkeys(("pairs", "undefined", "prompts", "rl_prompts"), pl.Int64)
+    figures = frames.floats("value", "low", "high")
+    return pl.DataFrame(rows, schema={**names, **figures, **counts, "resampled": pl.String})
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFrame:
-    """`setting, first, second`: settings of the profile, then code, packages and machine, where the two runs differ.
+    """`setting, first, second`: settings of the profile, then code, packages and machine, where two runs differ.
 
-    The runs are `access_runs.facts`.
+    The runs are as `facts` gives them.
     """
+    tables = []
     machines = [{name: run[name] for name in _MACHINE if run[name]} for run in (first, second)]
-    return pl.concat([_differing(first["config"], second["config"]), _differing(*machines)])
+    for one, other in ((first["config"], second["config"]), machines):
+        joined = flattened(one).join(
+            flattened(other), on="setting", how="full", coalesce=True, suffix="_second", maintain_order="left_right"
+        )
+        tables.append(joined.filter(pl.col("value").ne_missing(pl.col("value_second"))))
+    return pl.concat(tables).select(
+        "setting", first=pl.col("value").fill_null(ABSENT), second=pl.col("value_second").fill_null(ABSENT)
+    )
 
 
 def stages(runs: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
-    """`run_id, stage, wall_s, units, unit, peak_resident_bytes` of all runs below one another, in their order."""
+    """`stage_timings` of all runs below one another, with a column `run_id` first."""
     return pl.concat(
         stage_timings({"stages": run["timings"]}).select(pl.lit(run_id).alias("run_id"), pl.all())
         for run_id, run in runs.items()
     )
 
 
-def headline_rows(
-    evaluations: Mapping[str, Mapping[str, Evaluation]], policies: Mapping[tuple[str, str], str]
-) -> pl.DataFrame:
-    """Kendall τ of accuracy with NDR of each run and optimiser: `run_id, optimizer, policies, value, low, high`.
-
-    Beside them what they are of: `pairs`, `undefined`, `prompts`, `rl_prompts`, `resampled`. `policies` names the
-    policies of a run and optimizer.
-    """
-    rows = []
-    for run_id, by_optimizer in evaluations.items():
-        for optimizer, found in by_optimizer.items():
-            tau, M = found.correlations["kendall"], len(found.ndr_MM)
-            rows.append(
-                {
-                    "run_id": run_id,
-                    "optimizer": optimizer,
-                    "policies": policies[run_id, optimizer],
-                    "value": tau.value,
-                    "low": tau.low,
-                    "high": tau.high,
-                    "pairs": M * (M - 1) - found.undefined_pairs,
-                    "undefined": found.undefined_pairs,
-                    "prompts": found.prompts_used,
-                    "rl_prompts": found.rl_prompts_used,
-                    "resampled": str(found.resampled),
-                }
-            )
-    text, figures, counts = ("run_id", "optimizer", "policies"), ("value", "low", "high"), ("pairs", "undefined")
-    schema = {**dict.fromkeys(text, pl.String), **dict.fromkeys(figures, pl.Float64)}
-    more = {**dict.fromkeys((*counts, "prompts", "rl_prompts"), pl.Int64), "resampled": pl.String}
-    return pl.DataFrame(rows, schema={**schema, **more})
-
-
-def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFrame:
-    sides = [flattened(settings) for settings in (first, second)]
-    joined = sides[0].join(
-        sides[1], on="setting", how="full", coalesce=True, suffix="_second", maintain_order="left_right"
-    )
-    return joined.filter(pl.col("value").ne_missing(pl.col("value_second"))).select(
-        "setting", first=pl.col("value").fill_null(ABSENT), second=pl.col("value_second").fill_null(ABSENT)
-    )
-
-
 def stage_timings(manifest: Mapping[str, Any]) -> pl.DataFrame:
     """Seconds, units and peak memory of every stage in a run's manifest, in the order of the run."""
-    rows = [
-        {
-            "stage": name,
-            "wall_s": float(facts.get("wall_s", 0.0)),
-            "units": int(facts.get("units", 0)),
-            "unit": str(facts.get("unit", "")),
-            "peak_resident_bytes": int(facts.get("peak_resident_bytes", 0)),
-        }
-        for name, facts in manifest.get("stages", {}).items()
-    ]
-    schema = {"stage": pl.String, "wall_s": pl.Float64, "units": pl.Int64, "unit": pl.String}
-    return pl.DataFrame(rows, schema={**schema, "peak_resident_bytes": pl.Int64})
+    schema = {
+        "stage": pl.String,
+        "wall_s": pl.Float64,
+        "units": pl.Int64,
+        "unit": pl.String,
+        "peak_resident_bytes": pl.Int64,
+    }
+    empty = {"wall_s": 0.0, "units": 0, "unit": "", "peak_resident_bytes": 0}
+    rows = [{"stage": name, **empty, **facts} for name, facts in manifest.get("stages", {}).items()]
+    return pl.DataFrame(rows, schema=schema)
 
 
 def flattened(settings: Mapping[str, Any], prefix: str = "") -> pl.DataFrame:

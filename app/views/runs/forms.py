@@ -1,34 +1,124 @@
-"""Starting a run: a profile, the few settings of it that are changed often, and what is wrong with them.
+"""The forms of the Runs page: start a run, add to a finished or stopped one, import files as a new one.
 
-Adding to a run: reward models, samples or PPO, as a new run that computes only what is missing.
-
-Importing: files from the user's machine become a run of the warehouse, or one line says what is wrong with them.
+A form checks its fields as they change: what is wrong appears below the field, and the button stays disabled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.access import warehouse
 from app.components import formats, links, page_state, trouble
 from app.components.formats import escape
 from app.views.runs import data, text
-from app.views.runs import text as runs_text
-from pipeline.runs.jobs import InvalidSetting
+from pipeline.runs import jobs
 from warehouse.schema import CATEGORIES
 
+_KINDS = {
+    "size": ("size", "0.25, 0.5"),
+    "depth": ("depth", "2, all"),
+    "seed": ("seed_number", "1, 2"),
+    "length": ("length", "0.5"),
+}
+"""Kinds of further reward models, as the command line names them: the field of each and an example."""
 
-def start(opened: bool) -> None:
-    """Draw the form, folded up unless `opened`; nothing where one may only read."""
+_OF_ALL = {"learning_rate": "1e-4", "epochs": "4"}
+"""Settings of all further reward models, and an example of each."""
+
+_UPLOADS = "import.uploads"
+_DONE = "import.done"
+
+
+def start(*, opened: bool) -> None:
+    """Draw the form that starts a run, folded up unless `opened`."""
+    _folded("Start a run", ":material/play_arrow:", "start", _start_form, opened=opened)
+
+
+def extend(run_id: str) -> None:
+    """Draw the form that adds to a run."""
+    _folded("Add to this run", ":material/add:", f"extend-{run_id}", partial(_extend_form, run_id))
+
+
+def import_files() -> None:
+    """Draw the form that imports files."""
+    _folded("Import scores or a run", ":material/upload:", "import", _import_form)
+
+
+def _folded(label: str, icon: str, key: str, form: Callable[[], None], *, opened: bool = False) -> None:
+    """Draw a form in an expander; nothing where this visitor may not change anything."""
     if data.is_read_only():
         return
-    with st.expander(
-        "Start a run", expanded=opened, icon=":material/play_arrow:", key="start", on_change="rerun"
-    ) as box:
+    with st.expander(label, expanded=opened, icon=icon, key=key, on_change="rerun") as box:
         if box.open:
-            _start_form()
+            form()
+
+
+class _Fields:
+    """The fields of a form: their values by setting, and a place below each for what is wrong with it.
+
+    `named` is the entry of `text.SETTINGS` that names a field, where it is not the setting's own.
+    """
+
+    def __init__(self, form: str) -> None:
+        self.values: dict[str, Any] = {}
+        self._form = form
+        self._notes: dict[str, DeltaGenerator] = {}
+
+    def number(self, column: DeltaGenerator, setting: str, value: int, *, named: str = "", **how: Any) -> None:
+        """A whole number."""
+        named = named or setting
+        self.values[setting] = column.number_input(
+            text.setting(named), value=value, step=1, **self._about(named), **how
+        )
+        self._notes[setting] = column.empty()
+
+    def several(self, column: DeltaGenerator, setting: str, *, named: str = "", **how: Any) -> None:
+        """Values separated by commas."""
+        self.values[setting] = _separated(self.line(column, named or setting, **how))
+        self._notes[setting] = column.empty()
+
+    def line(self, column: DeltaGenerator, named: str, **how: Any) -> str:
+        """A line of text, which is no setting by itself."""
+        return str(column.text_input(text.setting(named), **self._about(named), **how)).strip()
+
+    def categories(self, column: DeltaGenerator, chosen: tuple[str, ...]) -> None:
+        """Some of the categories."""
+        self.values["categories"] = column.pills(
+            text.setting("categories"),
+            CATEGORIES,
+            default=chosen,
+            selection_mode="multi",
+            **self._about("categories"),
+        )
+        self._notes["categories"] = column.empty()
+
+    def submit(
+        self, button: str, key: str, estimate: Callable[[], jobs.Estimate] | None, begin: Callable[[], object]
+    ) -> None:
+        """Draw the estimate, or what is wrong, and the button that begins; `estimate` None: nothing to begin yet."""
+        needs = None
+        try:
+            needs = estimate() if estimate else None
+        except jobs.InvalidSetting as wrong:
+            place = self._notes[wrong.setting] if wrong.setting in self._notes else st.container()
+            place.error(text.invalid(wrong.setting, str(wrong)), icon=":material/error:")
+        if needs is not None:
+            st.caption(text.estimated(needs, data.free_bytes()))
+        running = warehouse.at_work()
+        if running is not None:
+            st.caption(text.has_to_wait(running))
+        if st.button(button, disabled=needs is None, key=key):
+            with st.spinner("Starting …"):
+                begin()
+            st.rerun()
+
+    def _about(self, named: str) -> dict[str, Any]:
+        return {"key": f"{self._form}.{named}", "help": text.SETTINGS[named].help}
 
 
 @st.fragment
@@ -40,198 +130,84 @@ def _start_form() -> None:
             default=data.profiles()[0],
             required=True,
             key="start.profile",
-            help="How large the study is. What is not below stays as the profile has it.",
+            help="The size of the study. Settings that are not shown here are those of the profile.",
         )
-        st.caption(escape(data.about(profile)))
-        changes, notes = _settings(profile)
-        found = None
-        try:
-            found = data.estimate(profile, changes)
-        except InvalidSetting as wrong:
-            place = notes.get(wrong.setting, st)
-            place.error(f"{text.setting(wrong.setting)}: {escape(str(wrong))}", icon=":material/error:")
-        if found is not None:
-            st.caption(text.estimated(found, data.free_bytes()))
-        other = warehouse.at_work()
-        if other is not None:
-            st.caption(text.has_to_wait(other))
-        if st.button("Start", disabled=found is None, key="start.go"):
-            with st.spinner("Starting …"):
-                data.start(profile, changes)
-            st.rerun()
-
-
-def _settings(profile: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings as they stand in the form, and a place under each for what is wrong with it."""
-    own = data.settings(profile)
-    found: dict[str, Any] = {}
-    notes = {}
-    names = ("seed", "rl_test_samples", "ppo_steps")
-    for column, name in zip(st.columns(len(names)), names, strict=True):
-        with column:
-            found[name] = st.number_input(
-                text.setting(name), value=getattr(own, name), step=1, **_about_start(profile, name)
-            )
-            notes[name] = st.empty()
-    left, right = st.columns(2)
-    with left:
-        rates = st.text_input(
-            text.setting("flip_rates"),
-            value=", ".join(f"{rate:g}" for rate in own.flip_rates),
-            **_about_start(profile, "flip_rates"),
-        )
-        found["flip_rates"] = [rate.strip() for rate in rates.split(",") if rate.strip()]
-        notes["flip_rates"] = st.empty()
-    with right:
-        found["categories"] = st.pills(
-            text.setting("categories"),
-            CATEGORIES,
-            default=own.categories,
-            selection_mode="multi",
-            **_about_start(profile, "categories"),
-        )
-        notes["categories"] = st.empty()
-    return found, notes
-
-
-def _about_start(profile: str, name: str) -> dict[str, Any]:
-    """Key and help of a field; another profile brings its own values."""
-    return {"key": f"start.{profile}.{name}", "help": text.SETTINGS[name].help}
-
-
-_KINDS = {
-    "size": ("size", "0.25, 0.5"),
-    "depth": ("depth", "2, all"),
-    "seed": ("seed_number", "1, 2"),
-    "length": ("length", "0.5"),
-}
-_OF_ALL = {"learning_rate": "1e-4", "epochs": "4"}
-
-
-def extend(run_id: str) -> None:
-    """Draw the form for one run, folded up; nothing where one may only read."""
-    if data.is_read_only():
-        return
-    with st.expander("Add to this run", icon=":material/add:", key=f"extend-{run_id}", on_change="rerun") as box:
-        if box.open:
-            _extend_form(run_id)
+        st.caption(escape(jobs.profile_about(profile)))
+        own = jobs.profile_settings(profile)
+        fields = _Fields(f"start.{profile}")  # another profile brings its own values
+        for column, name in zip(st.columns(3), ("seed", "rl_test_samples", "ppo_steps"), strict=True):
+            fields.number(column, name, getattr(own, name))
+        left, right = st.columns(2)
+        fields.several(left, "flip_rates", value=", ".join(f"{rate:g}" for rate in own.flip_rates))
+        fields.categories(right, own.categories)
+        arguments = (profile, fields.values)
+        fields.submit("Start", "start.go", partial(data.estimate, *arguments), partial(data.start, *arguments))
 
 
 @st.fragment
 def _extend_form(run_id: str) -> None:
     with trouble.shown():
-        st.caption(runs_text.EXTENDED)
-        additions, notes = _additions(run_id)
-        found = None
-        if additions:
-            try:
-                found = data.extended(run_id, additions)
-            except InvalidSetting as wrong:
-                notes.get(wrong.setting, st).error(escape(str(wrong)), icon=":material/error:")
-        if found is not None:
-            st.caption(runs_text.estimated(found, data.free_bytes()))
-        if st.button("Add", disabled=found is None, key=f"extend-{run_id}.go"):
-            with st.spinner("Starting …"):
-                data.extend(run_id, additions)
-            st.rerun()
+        st.caption(text.EXTENDED)
+        own = jobs.run_settings(warehouse.home(), run_id)
+        fields = _Fields(f"extend-{run_id}")
+        rates, samples, steps = st.columns(3)
+        fields.several(rates, "flip_rates", named="more_flip_rates", placeholder="0.15, 0.25")
+        fields.number(samples, "rl_test_samples", own.rl_test_samples)
+        has_ppo = own.ppo_steps > 0
+        named = "more_ppo_steps" if has_ppo else "ppo_steps"
+        fields.number(steps, "ppo_steps", own.ppo_steps, named=named, disabled=has_ppo)
+        fields.values["others"] = _other_reward_models(fields)
+        unchanged = {"rl_test_samples": own.rl_test_samples, "ppo_steps": own.ppo_steps}
+        additions = {name: value for name, value in fields.values.items() if value != unchanged.get(name, [])}
+        estimate = partial(data.estimate_extension, run_id, additions) if additions else None
+        fields.submit("Add", f"extend-{run_id}.go", estimate, partial(data.extend, run_id, additions))
 
 
-def _additions(run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the form adds to the run, and a place under each field for what is wrong with it."""
-    own = data.run_settings(run_id)
-    found: dict[str, Any] = {}
-    notes = {}
-    rates_in, samples_in, steps_in = st.columns(3)
-    with rates_in:
-        rates = st.text_input(
-            runs_text.setting("more_flip_rates"),
-            placeholder="0.15, 0.25",
-            **_about_extension(run_id, "more_flip_rates"),
-        )
-        found["flip_rates"] = [rate.strip() for rate in rates.split(",") if rate.strip()]
-        notes["flip_rates"] = st.empty()
-    with samples_in:
-        found["rl_test_samples"] = st.number_input(
-            runs_text.setting("rl_test_samples"),
-            value=own.rl_test_samples,
-            step=1,
-            **_about_extension(run_id, "rl_test_samples"),
-        )
-        notes["rl_test_samples"] = st.empty()
-    with steps_in:
-        found["ppo_steps"] = st.number_input(
-            runs_text.setting("ppo_steps"),
-            value=own.ppo_steps,
-            step=1,
-            disabled=own.ppo_steps > 0,
-            **_about_extension(run_id, "more_ppo_steps" if own.ppo_steps else "ppo_steps"),
-        )
-        notes["ppo_steps"] = st.empty()
-    found["others"], notes["others"] = _others(run_id)
-    there = {"flip_rates": [], "others": [], "rl_test_samples": own.rl_test_samples, "ppo_steps": own.ppo_steps}
-    return {name: value for name, value in found.items() if value != there[name]}, notes
+def _other_reward_models(fields: _Fields) -> list[str]:
+    """Reward models of other kinds, each as the command line writes it: `size=0.25,epochs=4`."""
+    places = st.columns(len(_KINDS))
+    values = {
+        kind: fields.line(column, named, placeholder=example)
+        for column, (kind, (named, example)) in zip(places, _KINDS.items(), strict=True)
+    }
+    changes = {
+        named: fields.line(column, named, placeholder=example)
+        for column, (named, example) in zip(st.columns(len(_KINDS)), _OF_ALL.items(), strict=False)
+    }
+    more = "".join(f",{named}={value}" for named, value in changes.items() if value)
+    return [f"{kind}={value}{more}" for kind, line in values.items() for value in _separated(line)]
 
 
-def _others(run_id: str) -> tuple[list[str], Any]:
-    """Reward models of other kinds, each as the command line has it, and the place for what is wrong with them."""
-    values = {}
-    for column, (kind, (name, example)) in zip(st.columns(len(_KINDS)), _KINDS.items(), strict=True):
-        values[kind] = column.text_input(runs_text.setting(name), placeholder=example, **_about_extension(run_id, name))
-    changes = {}
-    for column, (name, example) in zip(st.columns(len(_KINDS)), _OF_ALL.items(), strict=False):
-        changes[name] = column.text_input(
-            runs_text.setting(name), placeholder=example, **_about_extension(run_id, name)
-        )
-    more = "".join(f",{name}={value.strip()}" for name, value in changes.items() if value.strip())
-    others = [
-        f"{kind}={value.strip()}{more}" for kind, text in values.items() for value in text.split(",") if value.strip()
-    ]
-    return others, st.empty()
-
-
-def _about_extension(run_id: str, name: str) -> dict[str, Any]:
-    return {"key": f"extend-{run_id}.{name}", "help": runs_text.SETTINGS[name].help}
-
-
-_TIMES = "import.times"
-_DONE = "import.done"
-
-
-def import_files() -> None:
-    """Draw the form, folded up; nothing where one may only read."""
-    if data.is_read_only():
-        return
-    with st.expander("Import scores or a run", icon=":material/upload:", key="import", on_change="rerun") as box:
-        if box.open:
-            _import_form()
+def _separated(line: str) -> list[str]:
+    return [value.strip() for value in line.split(",") if value.strip()]
 
 
 @st.fragment
 def _import_form() -> None:
-    times = st.session_state.setdefault(_TIMES, 0)
+    uploads = st.session_state.setdefault(_UPLOADS, 0)
     st.caption(text.IMPORTED)
     files = st.file_uploader(
         "Files",
         [ending.removeprefix(".") for ending in data.UPLOADED],
         accept_multiple_files=True,
         max_upload_size=data.MOST_UPLOADED_BYTES // 2**20,
-        key=f"import.files.{times}",  # a new one is empty again
-        help=f"Up to {formats.size(data.MOST_UPLOADED_BYTES)} together. Several files make one run.",
+        key=f"import.files.{uploads}",  # a new key empties the field
+        help=f"Up to {formats.size(data.MOST_UPLOADED_BYTES)} in total. Several files become one run.",
     )
     name = st.text_input(
         "Name of the run",
-        key=f"import.name.{times}",
-        placeholder="made from the time, or the exported run's own",
+        key=f"import.name.{uploads}",
+        placeholder="default: the date and time, or the exported run's name",
         help="Letters, digits, '-', '_' and '.'.",
     )
     if st.button("Import", disabled=not files, key="import.go"):
         with trouble.shown():
-            with st.spinner("Reading …"):
+            with st.spinner("Importing …"):
                 done = data.import_uploads([(file.name, file.getvalue()) for file in files], name.strip() or None)
-            st.session_state[_TIMES], st.session_state[_DONE] = times + 1, done
+            st.session_state[_UPLOADS], st.session_state[_DONE] = uploads + 1, done
             page_state.keep_run(done.run_id)
             st.rerun()
-    last = st.session_state.get(_DONE)
-    if last is not None and not files:
-        st.success(f"**{escape(last.run_id)}**: {escape(last.counts)}.", icon=":material/check:")
-        links.to("explore", "Explore it", run=last.run_id)
+    imported = st.session_state.get(_DONE)
+    if imported is not None and not files:
+        st.success(f"**{escape(imported.run_id)}**: {escape(imported.counts)}.", icon=":material/check:")
+        links.to("explore", "Explore it", run=imported.run_id)

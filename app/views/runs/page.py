@@ -1,4 +1,4 @@
-"""Runs: how far they are and what went into them; start, stop, compare, take away and bring in."""
+"""Runs: their progress and settings; start, stop, resume, extend, compare, export and import them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.access import sign_in, warehouse
 from app.access.warehouse import Snapshot
 from app.components import glossary, page_state, trouble, words
 from app.state import RunsChoice
-from app.views.runs import card, compare, data, forms
+from app.views.runs import card, data, figures, forms
 
 
 def show() -> None:
@@ -26,9 +26,9 @@ def show() -> None:
         forms.start(opened=not published and not warehouse.list_runs())
         forms.import_files()
         if snapshot is not None and published:
-            page = page_state.restore(RunsChoice, snapshot, compare.fit)
+            page = page_state.restore(RunsChoice, snapshot, figures.fit)
             trouble.notes(page.notes)
-            compare.show(snapshot, page.chosen)
+            figures.compare(snapshot, page.chosen)
     _runs(snapshot, published)
 
 

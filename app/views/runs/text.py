@@ -1,10 +1,9 @@
-"""The sentences a page says about runs of the pipeline. Pure functions; foreign names come out escaped for Markdown."""
+"""The sentences about runs of the pipeline. Pure functions; foreign names come out escaped for Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -12,81 +11,85 @@ from app.components import formats
 from app.components.formats import escape, number
 from pipeline.runs.jobs import Estimate, RunStatus, StageProgress
 
-_NAMED = 4
-
-STAGE_TITLES: Mapping[str, str] = {
-    "prompts": "Prompts",
+_STAGES: Mapping[str, str] = {
     "train_responses": "Training responses",
     "preferences": "Preference pairs",
     "features": "Trunk features",
-    "reward_models": "Reward models",
-    "test_responses": "Test responses",
-    "scores": "Scores",
     "best_of_n": "Best-of-n values",
     "ppo": "PPO",
-    "publish": "Publish",
 }
+"""Titles of the stages that are not called by their names."""
 
 
-@dataclass(frozen=True)
-class SettingWords:
-    """How a setting of a profile is called, and what it is."""
+class SettingWords(NamedTuple):
+    """Title and help of a setting."""
 
     title: str
     help: str
 
 
 SETTINGS: Mapping[str, SettingWords] = {
-    "seed": SettingWords("Seed", "Every draw of the run follows from it: the same seed gives the same rows."),
+    "seed": SettingWords("Seed", "Seed of every random choice in the run: the same seed gives the same results."),
     "rl_test_samples": SettingWords(
         "Samples per RL-test prompt (N)",
-        "Responses to each RL-test prompt that best-of-n chooses from; n goes up to N.",
+        "Number of responses to each RL-test prompt that best-of-n can choose from; n goes up to N.",
     ),
-    "ppo_steps": SettingWords("PPO steps", "Batches of rollouts against each reward model. 0 leaves PPO out."),
+    "ppo_steps": SettingWords("PPO steps", "Training steps against each reward model. 0: no PPO."),
     "flip_rates": SettingWords(
-        "Flip rates", "A reward model for each: the share of its training labels that are flipped. Separated by commas."
+        "Flip rates",
+        "One reward model is trained for each value: the share of its training labels that is flipped. Separate "
+        "values with commas.",
     ),
     "more_flip_rates": SettingWords(
-        "More flip rates", "A reward model more for each, beside those that the run has. Separated by commas."
+        "More flip rates", "Adds one reward model for each value to those of the run. Separate values with commas."
     ),
     "size": SettingWords(
-        "Training shares", "A reward model more for each, trained on this share of the pairs: 0.25, 0.5."
+        "Training shares",
+        "Adds one reward model for each value, trained on this share of the pairs. Example: 0.25, 0.5.",
     ),
     "depth": SettingWords(
-        "Trained blocks", "A reward model more for each, with so many top blocks trained; 0 is the head alone: 2, all."
+        "Trained blocks",
+        "Adds one reward model for each value, with this many top blocks trained; 0 trains the head only. Example: "
+        "2, all.",
     ),
-    "seed_number": SettingWords("Seeds", "A reward model more for each number, different in its draws alone: 1, 2."),
+    "seed_number": SettingWords(
+        "Seeds", "Adds one reward model for each value, which differs only in its random choices. Example: 1, 2."
+    ),
     "length": SettingWords(
         "Length biases",
-        "A reward model more for each, with this share of its labels replaced by “the longer one is chosen”: 0.5.",
+        "Adds one reward model for each value: this share of its training labels prefers the longer response. Example: "
+        "0.5.",
     ),
     "learning_rate": SettingWords(
         "Their learning rate",
-        "Of the reward models of these four kinds; empty: the run's own. Trained blocks want less.",
+        "Learning rate of the four kinds of reward models above. Default: the run's. With trained blocks, use a "
+        "smaller one.",
     ),
-    "epochs": SettingWords("Their epochs", "Of the reward models of these four kinds; empty: the run's own."),
+    "epochs": SettingWords("Their epochs", "Epochs of the four kinds of reward models above. Default: the run's."),
     "more_ppo_steps": SettingWords(
-        "PPO steps", "The run has PPO already, which cannot go on: more steps are another run."
+        "PPO steps", "This run already has PPO, which cannot be continued; start a new run for more steps."
     ),
-    "categories": SettingWords("Categories", "Prompts of these are trained, tested and optimised on."),
+    "categories": SettingWords("Categories", "Only prompts of these categories are used to train, test and optimise."),
 }
 
 IMPORTED = (
-    "Parquet, CSV, JSONL or JSON with scores made elsewhere, and beside them preferences and policy values; the output "
-    "of RewardBench and of RM-Bench; or the ZIP of an exported run. It becomes a run of its own, on every page."
+    "Import scores that were computed elsewhere (Parquet, CSV, JSONL or JSON), with preferences and policy values if "
+    "you have them; the output of RewardBench or RM-Bench; or the ZIP of an exported run. The import becomes a new run "
+    "that every page can show."
 )
 
 EXTENDED = (
-    "A new run with what is added: it takes over all that this one has made and computes only what is missing. "
-    "This one stays as it is."
+    "Starts a new run with your additions. It reuses everything that this run has computed and computes only what is "
+    "missing. This run is not changed."
 )
 
-DELETED = (
-    "Its directory and its rows in the warehouse go for good. Runs that extend it keep what they took over. Export it "
-    "first to be able to import it again."
+DELETE = (
+    "Its folder and its rows in the warehouse are deleted for good. Runs that extend it keep what they reuse. To be "
+    "able to import it again, export it first."
 )
+CANCEL = "Stop the run within seconds. Finished work is kept, so that it can be resumed."
 
-READ_ONLY = " · this server only reads: runs are started and imported elsewhere"
+READ_ONLY = " · this server only reads: start and import runs elsewhere"
 SIGN_IN = " · sign in to start, stop and import runs"
 
 _COMMIT_LETTERS = 40
@@ -94,7 +97,7 @@ _COMMIT_LETTERS = 40
 
 def stage(name: str) -> str:
     """Title of a pipeline stage."""
-    return STAGE_TITLES.get(name, name.replace("_", " ").capitalize())
+    return _STAGES.get(name, name.replace("_", " ").capitalize())
 
 
 def setting(name: str) -> str:
@@ -110,7 +113,7 @@ def share(stage: StageProgress) -> float:
 
 
 def share_of_run(run: RunStatus) -> float:
-    """How many of a run's stages are done, the present one counted by its share; not a forecast of time."""
+    """Share of a run's stages that is done, 0 to 1, the current one in part; not an estimate of time."""
     return sum(share(stage) for stage in run.stages) / max(1, len(run.stages))
 
 
@@ -124,22 +127,19 @@ def stage_progress(stage: StageProgress) -> str:
     return " · ".join(parts)
 
 
-def stage_done(stage: StageProgress) -> str:
-    """What a finished stage did: `960 responses in 41 s`."""
-    return f"{stage.done:,} {escape(stage.unit)} in {formats.duration(stage.wall_s)}"
+def stage_note(stage: StageProgress) -> str:
+    """How far a stage is, whatever its state: `960 responses in 41 s`, `320 of 960 responses, stopped`."""
+    if stage.state == "running":
+        return stage_progress(stage)
+    if stage.state == "done":
+        return f"{stage.done:,} {escape(stage.unit)} in {formats.duration(stage.wall_s)}"
+    return f"{stage.done:,} of {stage.total:,} {escape(stage.unit)}, stopped" if stage.done else "to come"
 
 
-def stage_stopped(stage: StageProgress) -> str:
-    """How far a stage was when its run stopped: `320 of 960 responses, stopped`."""
-    return f"{stage.done:,} of {stage.total:,} {escape(stage.unit)}, stopped"
-
-
-def at_work(run: RunStatus) -> str:
-    """The stage a run is at: `Scores: 12 of 40 prompts · 8 s left`."""
-    for running in run.stages:
-        if running.state == "running":
-            return f"{stage(running.name)}: {stage_progress(running)}"
-    return "between two stages"
+def running_stage(run: RunStatus) -> str:
+    """The stage that a run is executing: `Scores: 12 of 40 prompts · 8 s left`."""
+    running = next((entry for entry in run.stages if entry.state == "running"), None)
+    return f"{stage(running.name)}: {stage_progress(running)}" if running else "between two stages"
 
 
 def run_line(run: RunStatus) -> str:
@@ -156,19 +156,17 @@ def run_line(run: RunStatus) -> str:
 
 
 def published_line(facts: Mapping[str, Any]) -> str:
-    """A run of the warehouse without a directory: profile, and when it was taken in or finished."""
+    """A run that is only in the warehouse: profile, and when it was imported or finished."""
     if facts["profile"] == "import":
         files = [str(file.get("name")) for file in facts["config"].get("files", [])]
-        named = ", ".join(escape(name) for name in files[:3]) + (
-            f" and {len(files) - 3} more" if len(files) > 3 else ""
-        )
-        return " · ".join([*([f"from {named}"] if named else []), f"imported {formats.when(facts['finished_at'])}"])
+        source = [f"from {formats.listed(files)}"] if files else []
+        return " · ".join([*source, f"imported {formats.when(facts['finished_at'])}"])
     return f"profile {escape(facts['profile'])} · finished {formats.when(facts['finished_at'])}"
 
 
 def manifest_line(manifest: Mapping[str, Any]) -> str:
-    """What made a run: code, seed, end, and the most memory it held."""
-    peak = _peak(manifest)
+    """Code, seed, end, work and peak memory of a run."""
+    peak = max((facts.get("peak_resident_bytes", 0) for facts in manifest.get("stages", {}).values()), default=0)
     parts = [
         f"code {escape(_short(str(manifest.get('code_version', 'unknown'))))}",
         f"seed {manifest.get('config', {}).get('seed', 'unknown')}",
@@ -178,45 +176,49 @@ def manifest_line(manifest: Mapping[str, Any]) -> str:
     return " · ".join([*parts, f"peak memory {formats.size(peak)}"] if peak else parts)
 
 
-def estimated(found: Estimate, free_bytes: int) -> str:
-    """What a run is likely to need, the free disk space, and the runs that it is estimated from."""
-    if not found.sources:
+def estimated(estimate: Estimate, free_bytes: int) -> str:
+    """What a run is likely to need, the free disk space, and the runs that this is estimated from."""
+    if not estimate.sources:
         return "Time and memory are unknown: no run with this model, sampler and data has finished here."
-    needs = found.needs[0].upper() + found.needs[1:]
-    sources = " and ".join(map(escape, found.sources))
+    needs = estimate.needs[0].upper() + estimate.needs[1:]
+    sources = " and ".join(map(escape, estimate.sources))
     return f"{needs} ({formats.size(free_bytes)} free). Estimated from {sources}."
 
 
+def invalid(setting_name: str, message: str) -> str:
+    """What is wrong with a field of a form."""
+    return f"{SETTINGS[setting_name].title}: {escape(message)}" if setting_name in SETTINGS else escape(message)
+
+
 def has_to_wait(other: str) -> str:
-    """That a new run does not begin at once."""
-    return f"{escape(other)} is at work: a new run waits until it ends."
+    """That a new run does not start at once."""
+    return f"{escape(other)} is running: a new run waits until it ends."
 
 
 def waiting(run: RunStatus) -> str:
-    """Why a run does not work yet."""
-    if run.submitted_to is not None:
-        answer = run.cluster_answer
-        said = (
-            f"its last answer, {formats.when(answer['asked_at'])}: {escape(answer['state'])}"
-            if answer
-            else "no answer yet"
-        )
-        return f"Submitted to Ray at {escape(run.submitted_to)}, which has not begun with it ({said})."
-    return f"Waits for {escape(run.waits_for or 'another run')}, which is at work: one run at a time takes all cores."
+    """Why a run has not started yet."""
+    if run.submitted_to is None:
+        other = escape(run.waits_for or "another run")
+        return f"Waiting for {other}, which is running: only one run executes per data folder."
+    answer = run.cluster_answer
+    last = (
+        f"its last answer, {formats.when(answer['asked_at'])}: {escape(answer['state'])}" if answer else "no answer yet"
+    )
+    return f"Submitted to Ray at {escape(run.submitted_to)}, which has not started it yet ({last})."
 
 
 def headlines(frame: pl.DataFrame, runs: Sequence[str]) -> str:
-    """How to read two runs' correlations; `frame` is that of `run_frames.headlines`."""
+    """How to read the correlations of two runs; `frame` is that of `data.headlines`."""
     resampled = " or ".join(escape(name) for name in frame["resampled"].unique(maintain_order=True))
     parts = [
         f"Kendall τ with its 95% bootstrap interval, resampling {resampled}, at each optimiser's greatest strength.",
-        "The intervals say how sure each figure is, not whether the two differ: the runs share no draws.",
+        "The intervals show how certain each figure is; they do not test whether the two runs differ.",
     ]
     for run_id, policies, value, undefined in frame.select("run_id", "policies", "value", "undefined").iter_rows():
-        said = [f"{formats.count(undefined, 'pair')} undefined and left out"] if undefined else []
-        said += ["τ is undefined"] if value is None else []
-        if said:
-            parts.append(f"{escape(run_id)}, {policies}: {', '.join(said)}.")
+        missing = [f"{formats.count(undefined, 'pair')} undefined and left out"] if undefined else []
+        missing += ["τ is undefined"] if value is None else []
+        if missing:
+            parts.append(f"{escape(run_id)}, {policies}: {', '.join(missing)}.")
     for run_id in runs:
         if run_id not in frame["run_id"].to_list():
             parts.append(f"{escape(run_id)} has no two reward models with optimised policies.")
@@ -224,8 +226,8 @@ def headlines(frame: pl.DataFrame, runs: Sequence[str]) -> str:
 
 
 def without_stages(runs: Sequence[str]) -> str:
-    """Runs whose stages are not known; empty if there are none."""
-    return "".join(f" {escape(run_id)} was imported: no stages are known of it." for run_id in runs)
+    """Runs whose stages are unknown; empty if there are none."""
+    return "".join(f" {escape(run_id)} was imported: its stages are unknown." for run_id in runs)
 
 
 def timing_labels(stages: pl.DataFrame) -> pl.DataFrame:
@@ -236,19 +238,12 @@ def timing_labels(stages: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _peak(manifest: Mapping[str, Any]) -> int:
-    """Most memory that a stage held, in bytes; 0 where it is not known."""
-    return max((facts.get("peak_resident_bytes", 0) for facts in manifest.get("stages", {}).values()), default=0)
-
-
 def _short(code_version: str) -> str:
     """A git commit by its first letters, whatever follows it kept; a package version as it is."""
     commit, plus, rest = code_version.partition("+")
     return (commit[:10] if len(commit) == _COMMIT_LETTERS else commit) + plus + rest
 
 
-def retried(failed: Sequence[str]) -> str:
-    """What making the policies again that could not be trained does."""
-    named = ", ".join(escape(name) for name in failed[:_NAMED])
-    more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-    return f"Trains again what could not be trained, {named}{more}; all else stays as it is."
+def retry(failed: Sequence[str]) -> str:
+    """Which policies a retry retrains."""
+    return f"Retrain the policies that failed: {formats.listed(failed)}. Everything else is kept."

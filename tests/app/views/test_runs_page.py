@@ -50,7 +50,7 @@ def test_a_finished_run_shows_how_it_was_made(smoke_home: Path, runs_page: OpenP
     page = runs_page(smoke_home)
     assert not page.exception
     assert any("finished" in badge for badge in badges(page))
-    assert "How it was made" in [expander.label for expander in page.expander]
+    assert "Settings and timings" in [expander.label for expander in page.expander]
 
 
 def test_a_running_run_shows_its_stages_with_what_is_done(tmp_path: Path, runs_page: OpenPage) -> None:
@@ -253,7 +253,7 @@ def test_a_waiting_run_says_for_which(home: Path, runs_page: OpenPage) -> None:
         second = jobs.start(home, load_profile("smoke"))
         page = runs_page(home)
         assert any("waiting" in badge for badge in badges(page))
-        assert "Waits for first, which is at work" in said(page)
+        assert "Waiting for first, which is running" in said(page)
         jobs.cancel(home, second)
 
 
@@ -264,7 +264,7 @@ def test_a_run_that_a_cluster_has_not_begun_with_says_so(home: Path, runs_page: 
     page = runs_page(home)
     assert not page.exception
     assert any("waiting" in badge for badge in badges(page))
-    assert "Submitted to Ray at http://127.0.0.1:1, which has not begun with it" in said(page).replace("\\", "")
+    assert "Submitted to Ray at http://127.0.0.1:1, which has not started it yet" in said(page).replace("\\", "")
     assert "Cancel" in labels(page)
     assert "Resume" not in labels(page)
     with run.working():  # as `righttree resume` does here, all the same
@@ -312,7 +312,7 @@ def test_policies_that_could_not_be_trained_can_be_retried(
     run.finish({"run_id": run.run_id})
     page = runs_page(home)
     button = page.button(key="retry-failed-once")
-    assert r"what could not be trained, ppo/a\_b; all else stays" in button.help
+    assert r"the policies that failed: ppo/a\_b. Everything else is kept" in button.help
     page = button.click().run()
     assert not page.exception
     assert "is not set; install it in its own environment" in said(page)  # before anything is removed
