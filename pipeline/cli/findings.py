@@ -1,6 +1,6 @@
-"""`righttree findings`: what a run says of each claim, as a Markdown page with computed verdicts.
+"""`righttree findings`: a Markdown page with a computed verdict on each claim about reward models, for one run.
 
-The repository's own copy is docs/findings.md. The page depends on the run, the replicates and the seed alone.
+The repository's own copy is docs/findings.md. The page depends only on the run, the replicates and the seed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 
-from pipeline.errors import InvalidConfig
+from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
-from warehouse.claims import Claim, Finding, Table, examine
+from warehouse.claims import Claim, Table, examine
 from warehouse.claims.claim import Cell, Study
 from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
@@ -32,23 +31,27 @@ _MARKED = re.compile(r"([\\`*_\[\]<>|~])")
 def findings(data: Path, run_id: str | None, output: Path | None, replicates: int, seed: int) -> str:
     """The page of a run (None: the newest), written to `output` if that is given; returns what to print.
 
-    Raises UnknownName for a run that is not published, InvalidChoice for one that says nothing, InvalidConfig for a
-    file that cannot be written.
+    Raises UnknownName for a run that is not published, InvalidChoice for one with too little data, InvalidConfig and
+    NotWritten for the file.
     """
     if output is not None and not output.parent.is_dir():
         raise InvalidConfig(f"--output {output}: there is no folder {output.parent}; make it first")
     with store.open_read_only(data) as connection:
-        run = _run(connection, run_id)
+        runs = reads.runs.all_runs(connection)
+        if runs.is_empty():
+            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+        run_id = run_id or runs["run_id"][0]
+        if run_id not in runs["run_id"]:
+            raise UnknownName(f"run {run_id!r} is not in the warehouse; it has {runs['run_id'].to_list()}")
+        run = runs.row(by_predicate=pl.col("run_id") == run_id, named=True)
         study = read_study(connection, run["run_id"], replicates=replicates, seed=seed)
         models = reads.runs.reward_models(connection, run["run_id"])
     text = page(run, models, study, examine(study))
     if output is None:
         return text.rstrip("\n")
-    try:
+    with write_errors(output, "give another file to --output"):
         files.write_text(output, text)
-    except OSError as error:
-        raise InvalidConfig(f"--output {output}: cannot be written ({error.strerror or error})") from error
-    return f"what {run['run_id']} says is in {output}"
+    return f"wrote the findings for {run['run_id']} to {output}"
 
 
 def page(run: Mapping[str, Any], models: pl.DataFrame, study: Study, claims: Sequence[Claim]) -> str:
@@ -57,24 +60,16 @@ def page(run: Mapping[str, Any], models: pl.DataFrame, study: Study, claims: Seq
     lines += ["| claim | policies | figure (95 % interval) | verdict |", "| --- | --- | --- | --- |"]
     for place, claim in enumerate(claims, 1):
         link = f"[{place}. {claim.title}](#{claim.name})"
-        lines += [f"| {link} | {_text(r.about)} | {_figure(r)} | **{r.verdict}** |" for r in claim.findings]
+        lines += [
+            f"| {link} | {_text(r.about)} | {_text(r.figure)} {_cell(r.estimate)} | **{r.verdict}** |"
+            for r in claim.findings
+        ]
         if claim.missing:
             lines.append(f"| {link} | | | **{_NOT_IN_THIS_RUN}** |")
     lines += ["", *(f"- **{verdict}**: {meaning}." for verdict, meaning in _MEANING.items())]
     for place, claim in enumerate(claims, 1):
         lines += _section(place, claim)
     return "\n".join(lines) + "\n"
-
-
-def _run(connection: duckdb.DuckDBPyConnection, run_id: str | None) -> dict[str, Any]:
-    runs = reads.runs.all_runs(connection)
-    if runs.is_empty():
-        raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
-    if run_id is None:
-        run_id = runs["run_id"][0]
-    if run_id not in runs["run_id"]:
-        raise UnknownName(f"run {run_id!r} is not in the warehouse; it has {runs['run_id'].to_list()}")
-    return runs.row(by_predicate=pl.col("run_id") == run_id, named=True)
 
 
 def _header(run: Mapping[str, Any], models: pl.DataFrame, study: Study) -> list[str]:
@@ -126,10 +121,6 @@ def _table(table: Table) -> list[str]:
     return ["", f"{_text(table.title)}:", "", rows[0], "|" + " --- |" * len(table.header), *rows[1:]]
 
 
-def _figure(finding: Finding) -> str:
-    return f"{_text(finding.figure)} {_cell(finding.estimate)}"
-
-
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Estimate):
         return _estimate(cell)
@@ -141,7 +132,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _estimate(estimate: Estimate) -> str:
-    """`0.60 (0.31 to 0.89)`; an end that lies beyond all there is, is said so."""
+    """`0.60 (0.31 to 0.89)`, or `0.60 (0.31 and up)` if the upper end is beyond the data."""
     if estimate.value is None:
         return "undefined"
     if estimate.low is None:
@@ -151,5 +142,5 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that may be foreign, on one line and without a meaning in Markdown."""
+    """Text on one line with Markdown escaped, as names may come from a user."""
     return _MARKED.sub(r"\\\1", " ".join(text.split()))

@@ -41,8 +41,5 @@ def _doctor(_: argparse.Namespace) -> int:
     from pipeline.cli.doctor import examine
 
     findings = examine(store.home())
-    for finding in findings:
-        print(f"{'ok     ' if finding.ok else 'MISSING'} {finding.what}: {finding.found}")
-        if not finding.ok:
-            print(f"        → {finding.remedy}")
+    print(*findings, sep="\n")
     return 0 if all(finding.ok for finding in findings) else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -182,7 +183,5 @@ def _here(data: Path, plan: Plan) -> Iterator[str]:
     costs = plan.costs
     disk_bytes = total(costs.disk)
     for finding in needs(data, costs.config, plan.gpu, gpus=costs.gpus, ray=costs.ray, disk_bytes=disk_bytes):
-        yield f"  {'ok     ' if finding.ok else 'MISSING'} {finding.what}: {finding.found}"
-        if not finding.ok:
-            yield f"          → {finding.remedy}"
+        yield textwrap.indent(str(finding), "  ")
     yield f"  estimate: {estimate.text(estimate.estimate(data, costs.config)).splitlines()[0]}"

@@ -1,4 +1,4 @@
-"""Runs on disk. What has no marker does not exist; the manifest is written last.
+"""The folder of all runs: create, open, list and remove them. What has no marker does not exist; the manifest is last.
 
 ```
 runs/<run_id>/config.json            the validated profile, written when the run is created
@@ -6,11 +6,11 @@ runs/<run_id>/config.json            the validated profile, written when the run
              /<table>/<stage>-<unit>.parquet   parts, each written to a temporary name, synced and renamed
              /parts.sha256           a checksum of every part
              /work/…                 what stages store for later ones: features, weights
-             /stages/<stage>.json    a stage's marker: it is done
+             /stages/<stage>.json    a stage's marker: the stage is done
              /manifest.json          the run is finished
-             /retry.json             policies that are to be trained again
-             /ray-job.json           the job of a cluster that is to work on it
-             /progress.json, log.txt, error.txt, console.txt   for people and for the dashboard
+             /retry.json             policies to train again
+             /ray-job.json           the cluster job that works on it
+             /progress.json, log.txt, error.txt, console.txt   for people and the dashboard
              /.lock                  the lock of the process that works on it
      /.turn                          the lock of the run that is executing
 ```
@@ -18,18 +18,112 @@ runs/<run_id>/config.json            the validated profile, written when the run
 
 from __future__ import annotations
 
-from pipeline.runs.directory import RunDirectory
-from pipeline.runs.folder import check_id, create, created_at, now, open_run, remove, run_ids, run_path, runs_folder
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
-__all__ = [
-    "RunDirectory",
-    "check_id",
-    "create",
-    "created_at",
-    "now",
-    "open_run",
-    "remove",
-    "run_ids",
-    "run_path",
-    "runs_folder",
-]
+from pipeline.config import Config, validated
+from pipeline.errors import DamagedRun, InvalidConfig, UnknownRun, write_errors
+from pipeline.runs import records
+from pipeline.runs.directory import RunDirectory
+from warehouse import files
+
+_PLAIN = re.compile(r"[a-zA-Z0-9][\w.-]{0,99}", re.ASCII)
+_REMOVED = f"{files.TEMPORARY}removed-"
+
+
+def runs_folder(data: Path) -> Path:
+    return data / "runs"
+
+
+def create(
+    data: Path, config: Config, run_id: str | None = None, fill: Callable[[Path], object] = lambda _: None
+) -> RunDirectory:
+    """A new run directory with its config and what `fill` writes into it.
+
+    Raises InvalidConfig for an id that exists or is not a valid name.
+    """
+    if run_id is None:
+        run_id = f"{config.profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    check_id(run_id)
+    path = runs_folder(data) / run_id
+    if path.exists():
+        raise InvalidConfig(f"run {run_id!r} exists already; continue it with `righttree resume {run_id}`")
+    created = datetime.now(UTC).isoformat(timespec="microseconds")  # two runs may start within one second
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path, sync=False) as draft:
+            draft.mkdir()
+            (draft / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
+            (draft / "created.json").write_text(json.dumps({"created_at": created}) + "\n")
+            fill(draft)
+    return RunDirectory(path, config)
+
+
+def remove(path: Path) -> None:
+    """Remove a run's directory, which the caller holds. Raises NotWritten.
+
+    A kill leaves a folder that is no run, which the next removal deletes.
+    """
+    folder = path.parent
+    with write_errors(path):
+        path.rename(folder / f"{_REMOVED}{path.name}-{secrets.token_hex(2)}")
+    with write_errors(folder):
+        for removed in folder.glob(f"{_REMOVED}*"):
+            shutil.rmtree(removed)
+
+
+def check_id(run_id: str) -> None:
+    """Raise InvalidConfig for a run id that is not a valid folder name."""
+    if not _PLAIN.fullmatch(run_id):
+        raise InvalidConfig(
+            f"run id {run_id!r:.80}: use at most 100 letters, digits, '-', '_' and '.', starting with a letter or digit"
+        )
+
+
+def run_path(data: Path, run_id: str) -> Path:
+    """The directory of an existing run, readable or not. Raises UnknownRun."""
+    path = runs_folder(data) / run_id
+    if not _PLAIN.fullmatch(run_id) or not os.path.lexists(path / "config.json"):
+        raise UnknownRun(f"no run {run_id!r} in {runs_folder(data)}; there are {run_ids(data) or 'none'}")
+    return path
+
+
+def open_run(data: Path, run_id: str) -> RunDirectory:
+    """An existing run. Raises UnknownRun, or DamagedRun or InvalidConfig if its config cannot be read."""
+    path = run_path(data, run_id)
+    settings = records.read_object(path / "config.json")
+    if settings is None:
+        raise DamagedRun(f"run {run_id}: {path / 'config.json'} is not JSON; start a new run")
+    return RunDirectory(path, validated(settings, f"run {run_id}"))
+
+
+def run_ids(data: Path) -> list[str]:
+    """Ids of all runs in the data folder, the newest first."""
+    folder = runs_folder(data)
+    if not folder.is_dir():
+        return []
+    paths = [path for path in folder.iterdir() if path.name[0] != "." and os.path.lexists(path / "config.json")]
+    return [path.name for path in sorted(paths, key=lambda path: (_sort_key(path), path.name), reverse=True)]
+
+
+def created_at(path: Path) -> str:
+    """When the run directory was created: UTC, ISO 8601, to the microsecond; empty if unknown. Raises DamagedRun."""
+    return (records.read(path / "created.json", records.Created) or {}).get("created_at", "")
+
+
+def _sort_key(path: Path) -> str:
+    with suppress(DamagedRun):
+        return created_at(path)
+    return ""
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,21 +1,21 @@
-"""Extending a run: a new one with more reward models, more samples per prompt, or PPO, that computes what is missing.
+"""Extending a run: a new run with more reward models, more samples per prompt, or PPO, that computes what is missing.
 
-The run that is extended stays as it is: it may be cited. The new one has its settings with the additions, and takes
-over all that it has made, file by file, as hard links (copies where the file system has none). What is taken over
-holds, because no unit of a run depends on what can be added:
+The old run is not changed, as it may be cited. The new one has its settings with the additions, and reuses everything
+that the old run computed, file by file, as hard links (copies if the file system has none). These files are those of a
+fresh run with the new settings, because none of them depends on what can be added:
 
-- A reward model's seed is of its name, so others beside it change nothing; nor do they change its scores.
-- Further samples are drawn and scored in batches of their own, after those that are there (`Config.rl_test_rounds`).
-- A policy hangs on its own reward model and KL penalty, and on seeds of its name or of the whole run.
+- A reward model's seed depends only on its name, so other models change neither it nor its scores.
+- Additional samples are drawn and scored in batches of their own, after the existing ones (`Config.rl_test_rounds`).
+- A policy depends on its own reward model and KL penalty, and on seeds of its name or of the whole run.
 
-The values of best-of-n are all made anew. So an extended run has the rows of a fresh run with its settings.
+Only the values of best-of-n are all computed again.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,63 +30,75 @@ from warehouse import files
 from warehouse.schema import TABLES
 
 ADDITIONS = ("flip_rates", "others", "added", "rl_test_samples", "ppo_steps")
-"""What can be added: flip rates, reward models of other kinds (settings, or a line of them as `reward_model` reads),
-those made elsewhere, a greater N, PPO."""
+"""What can be added: flip rates, reward models of other kinds (settings, or text for `reward_model`), reward models
+trained elsewhere, a larger N, PPO."""
 
 _UNCHANGED = ("prompts", "train_responses", "preferences")
-"""Stages that nothing can be added to: their markers are taken over, so that they are not done again."""
-_REMADE = "best_of_n"
+"""Stages to which nothing can be added: they are not done again, as their markers are reused."""
+_COMPUTED_AGAIN = "best_of_n"
 
 
 def create(data: Path, run_id: str, additions: Mapping[str, Any], new_id: str | None = None) -> RunDirectory:
-    """A new run that extends one, with everything in it that the other has made; nobody works on it yet.
+    """A new run that extends one and has everything that the old one computed; nobody works on it yet.
 
-    Raises InvalidSetting, in one line, for an addition that is none, and RunBusy while the other one is at work.
+    Raises InvalidSetting, in one line, for an invalid addition, and RunBusy while the old run is running.
     """
     old = runs.open_run(data, run_id)
     config = extended(data, run_id, additions)
     if old.is_running:
         raise RunBusy(
-            f"run {run_id} is at work: extend it when it has ended, or stop it by `righttree cancel {run_id}`"
+            f"run {run_id} is running: extend it when it has ended, or stop it by `righttree cancel {run_id}`"
         )
     if retry.is_requested(old):
-        raise RunBusy(f"run {run_id} is to make failed policies again: `righttree resume {run_id}` first")
-    return runs.create(data, config, new_id, partial(_take_over, old))
+        raise RunBusy(f"run {run_id} is about to retry failed policies: `righttree resume {run_id}` first")
+    return runs.create(data, config, new_id, partial(_reuse, old))
 
 
 def extended(data: Path, run_id: str, additions: Mapping[str, Any]) -> Config:
     """The settings of a run with the additions. Raises InvalidSetting, in one line, for the first that is wrong."""
     old = runs.open_run(data, run_id)
-    unknown = [name for name in additions if name not in ADDITIONS]
-    if unknown:
-        raise InvalidSetting(f"{unknown[0]}: cannot be added to a run; there are {list(ADDITIONS)}", unknown[0])
-    settings = old.config.model_dump(mode="json")
-    before = dict(settings)
-    _add_reward_models(settings, old, additions)
-    _add_samples(settings, old, additions.get("rl_test_samples"))
-    _add_ppo(settings, old, additions.get("ppo_steps"))
-    if settings == before:
+    for name in additions:
+        if name not in ADDITIONS:
+            raise InvalidSetting(f"{name}: cannot be added to a run; use one of {list(ADDITIONS)}", name)
+    more = {name: list(additions.get(name) or ()) for name in ("flip_rates", "others", "added")}
+    more["others"] = [reward_model(other) if isinstance(other, str) else other for other in more["others"]]
+    for setting, name in _names(more):
+        if name in old.config.reward_models.ids:
+            raise InvalidSetting(f"run {run_id} has the reward model {name} already; add another", setting)
+    more["added"] = [valid(AddedRewardModel, entry, "added").model_dump(mode="json") for entry in more["added"]]
+    samples, samples_before = additions.get("rl_test_samples"), old.config.test.rl_test_samples
+    steps, steps_before = additions.get("ppo_steps"), old.config.ppo.steps if old.config.ppo else NO_PPO
+    if not any(more.values()) and samples in (None, samples_before) and steps in (None, steps_before):
         raise InvalidSetting(f"nothing is added to {run_id}: give a reward model, more samples, or PPO", "flip_rates")
-    manifest = old.manifest() or {}
-    settings["extends"] = [
-        *settings["extends"],
-        {
-            "run_id": run_id,
-            "rl_test_samples": old.config.test.rl_test_samples,
-            "code_version": manifest.get("code_version"),
-        },
-    ]
+    if isinstance(samples, int) and samples < samples_before:
+        message = f"rl_test_samples is {samples}; run {run_id} has {samples_before} already: give more"
+        raise InvalidSetting(message, "rl_test_samples")
+    if steps not in (None, steps_before) and steps_before:
+        message = f"ppo_steps is {steps}; run {run_id} has PPO of {steps_before}, which cannot go on: start another run"
+        raise InvalidSetting(message, "ppo_steps")
+
+    settings = old.config.model_dump(mode="json")
+    models = settings["reward_models"]
+    settings["reward_models"] = {**models, **{name: [*models[name], *new] for name, new in more.items()}}
+    settings["test"]["rl_test_samples"] = samples_before if samples is None else samples
+    if steps not in (None, steps_before):
+        settings["ppo"] = with_steps(None, steps)
+    origin = {
+        "run_id": run_id,
+        "rl_test_samples": samples_before,
+        "code_version": (old.manifest() or {}).get("code_version"),
+    }
+    settings["extends"] = [*settings["extends"], origin]
     return checked(settings)
 
 
 def reward_model(text: str) -> dict[str, Any]:
-    """A reward model as the command line has it: `size=0.25`, `depth=2,learning_rate=1e-4`, `length=0.5,flip_rate=0.1`.
+    """A reward model as typed in a command: `size=0.25`, `depth=2,learning_rate=1e-4`, `length=0.5,flip_rate=0.1`.
 
-    Raises InvalidSetting for another form; the values are checked with all settings.
+    Raises InvalidSetting for any other form; the values are validated with all settings.
     """
-    given = [part.partition("=") for part in text.replace(" ", "").split(",")]
-    kind, _, value = given[0]
-    more = {name: changed for name, _, changed in given[1:]}
+    (kind, _, value), *rest = (part.partition("=") for part in text.replace(" ", "").split(","))
+    more = {name: changed for name, _, changed in rest}
     if kind not in KINDS or not value or not all(more.values()) or set(more) - set(OtherRewardModel.model_fields):
         raise InvalidSetting(
             f"reward model {text!r}: give {', '.join(f'{name}=…' for name in KINDS)}, and after a comma flip_rate=…, "
@@ -96,65 +108,24 @@ def reward_model(text: str) -> dict[str, Any]:
     return {**more, "kind": kind, KINDS[kind]: "-1" if value == "all" else value}
 
 
-def _add_reward_models(settings: dict[str, Any], old: RunDirectory, additions: Mapping[str, Any]) -> None:
-    there = old.config.reward_models.ids
-    rates = list(additions.get("flip_rates") or ())
-    others = [reward_model(other) if isinstance(other, str) else other for other in additions.get("others") or ()]
-    for rate in rates:
-        name = f"flip-{valid(Share, rate, 'flip_rates'):.2f}"
-        if name in there:
-            raise InvalidSetting(f"flip rate {rate}: run {old.run_id} has {name} already; add another", "flip_rates")
-    for other in others:
-        name = valid(OtherRewardModel, other, "others").reward_model_id
-        if name in there:
-            raise InvalidSetting(f"run {old.run_id} has the reward model {name} already; add another", "others")
-    added = [valid(AddedRewardModel, entry, "added") for entry in additions.get("added") or ()]
-    for entry in added:
-        if entry.name in there:
-            raise InvalidSetting(
-                f"run {old.run_id} has a reward model {entry.name} already; give another name", "added"
-            )
-    models = settings["reward_models"]
-    more = {
-        "flip_rates": [*models["flip_rates"], *rates],
-        "others": [*models["others"], *others],
-        "added": [*models["added"], *(entry.model_dump(mode="json") for entry in added)],
-    }
-    settings["reward_models"] = {**models, **more}
+def _names(more: Mapping[str, list[Any]]) -> Iterator[tuple[str, str]]:
+    """The setting and the id of each reward model that is added."""
+    for rate in more["flip_rates"]:
+        yield "flip_rates", f"flip-{valid(Share, rate, 'flip_rates'):.2f}"
+    for other in more["others"]:
+        yield "others", valid(OtherRewardModel, other, "others").reward_model_id
+    for entry in more["added"]:
+        yield "added", valid(AddedRewardModel, entry, "added").name
 
 
-def _add_samples(settings: dict[str, Any], old: RunDirectory, samples: Any) -> None:
-    there = old.config.test.rl_test_samples
-    if samples is None:
-        return
-    if isinstance(samples, int) and samples < there:
-        raise InvalidSetting(
-            f"rl_test_samples is {samples}; run {old.run_id} has {there} already: give more",
-            "rl_test_samples",
-        )
-    settings["test"] = {**settings["test"], "rl_test_samples": samples}
-
-
-def _add_ppo(settings: dict[str, Any], old: RunDirectory, steps: Any) -> None:
-    there = old.config.ppo.steps if old.config.ppo else NO_PPO
-    if steps is None or steps == there:
-        return
-    if there:
-        raise InvalidSetting(
-            f"ppo_steps is {steps}; run {old.run_id} has PPO of {there} and cannot go on with it: start another",
-            "ppo_steps",
-        )
-    settings["ppo"] = with_steps(None, steps)
-
-
-def _take_over(old: RunDirectory, folder: Path) -> None:
-    """Put all that a run has made into another one's folder, and the markers of what cannot change."""
+def _reuse(old: RunDirectory, folder: Path) -> None:
+    """Put everything that a run computed into another one's folder, with markers of the stages that cannot change."""
     for path in sorted(old.path.rglob("*")):
         place = path.relative_to(old.path)
         if not path.is_file() or any(part.startswith(".") for part in place.parts):
             continue
-        part = place.parts[0] in TABLES and not path.name.startswith(_REMADE)
-        if part or place.parts[0] in ("work", checksums.FILE):
+        is_part = place.parts[0] in TABLES and not path.name.startswith(_COMPUTED_AGAIN)
+        if is_part or place.parts[0] in ("work", checksums.FILE):
             _link(path, folder / place)
     for stage in _UNCHANGED:
         if old.is_done(stage):
@@ -166,10 +137,11 @@ def _take_over(old: RunDirectory, folder: Path) -> None:
 
 def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if source.suffix in (".jsonl", ".log") or source.name == checksums.FILE:  # a curve, or a list, that is appended to
-        shutil.copy2(source, target)
-        return
+    appended = source.suffix in (".jsonl", ".log") or source.name == checksums.FILE
     try:
-        os.link(source, target)
+        if not appended:  # a file that is appended to must not change in the old run
+            os.link(source, target)
+            return
     except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
+        pass
+    shutil.copy2(source, target)

@@ -1,8 +1,7 @@
-"""The process that works on a run in the background: started in a session of its own, stopped by a signal.
+"""The process that works on a run in the background: started in its own session, stopped by a signal.
 
-Or a job of a cluster, where the environment names one: `pipeline/backends/ray/submitted.py`.
-
-What is known of it later, by any other process, is its id in the run's lock, which is held as long as it lives.
+It can also be a job of a cluster, if the environment names one: `pipeline/backends/ray/submitted.py`. Other processes
+know it only by its id in the run's lock, which it holds as long as it lives.
 """
 
 from __future__ import annotations
@@ -23,27 +22,32 @@ from pipeline.runs import RunDirectory
 _START_S = 60.0
 _END_S = 20.0
 _ASK_EVERY_S = 0.5
-_KNOWN_S = 1.0  # a process that has just begun to hold the run has not said yet who it is
+_KNOWN_S = 1.0  # a process that has just started to hold the run has not written its id yet
 CONSOLE = "console.txt"
-"""What the process printed, in the run's directory: the only word of one that ended before it could keep a log."""
+"""The output of the process, in the run's directory: the only trace of one that ended before it could write a log."""
 
 
 def start(data: Path, run: RunDirectory, engine: EngineOptions = HERE) -> None:
-    """Work on a run in a process that outlives this one; returns once it holds the run, or has ended.
+    """Work on a run in a process that outlives this one; returns when it holds the run or has ended.
 
-    Raises RunBusy if a process works on it already, or a cluster is to.
+    Raises RunBusy if a process works on the run already, or a cluster is going to.
     """
     submitted.ask(run)
     if run.is_running:
-        raise RunBusy(f"run {run.run_id} is being worked on already; `righttree cancel {run.run_id}` stops it")
-    if (there := submitted.awaited(run)) is not None:
-        raise RunBusy(f"run {run.run_id} waits for Ray at {there}; `righttree cancel {run.run_id}` takes it back")
-    address = submitted.cluster()
-    if address is not None:
-        _start_there(address, data, run, engine)
-        return
+        raise RunBusy(f"run {run.run_id} is running already; `righttree cancel {run.run_id}` stops it")
+    if (cluster := submitted.awaited(run)) is not None:
+        raise RunBusy(f"run {run.run_id} waits for Ray at {cluster}; `righttree cancel {run.run_id}` withdraws it")
     with write_errors(run.path):
         run.write_error(None)
+    address = submitted.cluster()
+    if address is not None:
+        submitted.submit(address, data, run, engine)
+        deadline = time.monotonic() + _START_S  # a busy cluster may start the run later than this
+        while submitted.awaited(run) is not None and time.monotonic() < deadline:
+            submitted.ask(run)
+            time.sleep(_ASK_EVERY_S)
+        return
+    with write_errors(run.path):
         console = (run.path / CONSOLE).open("ab")
     with console:
         process = subprocess.Popen(
@@ -56,24 +60,14 @@ def start(data: Path, run: RunDirectory, engine: EngineOptions = HERE) -> None:
         )
     _wait(lambda: run.is_running or process.poll() is not None, _START_S)
     if process.poll() and run.error() is None and not run.is_running:
-        run.write_error(_last_line(run.path / CONSOLE) or f"its process ended with exit code {process.returncode}")
-
-
-def _start_there(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -> None:
-    """A cluster that is busy, or slow to see the run, may hold it later than this waits."""
-    with write_errors(run.path):
-        run.write_error(None)
-    submitted.submit(address, data, run, engine)
-    deadline = time.monotonic() + _START_S
-    while submitted.awaited(run) is not None and time.monotonic() < deadline:
-        submitted.ask(run)
-        time.sleep(_ASK_EVERY_S)
+        lines = [line.strip() for line in (run.path / CONSOLE).read_text(errors="replace").split("\n") if line.strip()]
+        run.write_error(lines[-1] if lines else f"its process ended with exit code {process.returncode}")
 
 
 def stop(run: RunDirectory, patience_s: float) -> None:
-    """End the process that works on a run, by force if it has not ended by itself after `patience_s` seconds.
+    """End the process that works on a run; it is killed if it has not ended after `patience_s` seconds.
 
-    Raises PipelineError where it is not ours to end.
+    Raises PipelineError for a process that this one cannot end.
     """
     _wait(lambda: run.worker() is not None or not run.is_running, _KNOWN_S)
     worker = run.worker()
@@ -82,32 +76,27 @@ def stop(run: RunDirectory, patience_s: float) -> None:
             return
         if run.is_running:
             raise PipelineError(
-                f"run {run.run_id} is worked on by a process that is not seen from here: cancel it on the machine, or "
-                "in the container, where it was started"
+                f"the process that works on run {run.run_id} is not visible from here: cancel it on the machine, or in "
+                "the container, where it was started"
             )
         return
     try:
-        os.kill(worker, signal.SIGTERM)  # it ends what it started itself
+        os.kill(worker, signal.SIGTERM)  # it ends the processes that it started
         if _wait(lambda: not run.is_running, patience_s):
             return
-        leads = os.getpgid(worker) == worker
-        (os.killpg if leads else os.kill)(worker, signal.SIGKILL)
+        leads_group = os.getpgid(worker) == worker
+        (os.killpg if leads_group else os.kill)(worker, signal.SIGKILL)
         _wait(lambda: not run.is_running, _END_S)
     except ProcessLookupError:
         return
     except PermissionError as error:
         raise PipelineError(
-            f"run {run.run_id} is worked on by process {worker}, which another user started: stop it as that user"
+            f"process {worker}, which works on run {run.run_id}, was started by another user: stop it as that user"
         ) from error
 
 
-def _wait(holds: Callable[[], bool], limit_s: float) -> bool:
+def _wait(is_met: Callable[[], bool], limit_s: float) -> bool:
     deadline = time.monotonic() + limit_s
-    while not (held := holds()) and time.monotonic() < deadline:
+    while not (met := is_met()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return held
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return met

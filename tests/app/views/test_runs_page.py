@@ -186,7 +186,7 @@ def test_a_run_is_extended_from_the_page(home: Path, runs_page: OpenPage) -> Non
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("more_flip_rates", "0.2", "run stopped has flip"),
+        ("more_flip_rates", "0.2", "run stopped has the reward model flip"),
         ("more_flip_rates", "half", "valid number"),
         ("rl_test_samples", 4, "run stopped has 8 already"),
         ("size", "2", "Input should be less than 1; got '2'"),

@@ -95,7 +95,7 @@ def test_a_run_in_which_nothing_is_defined_says_why(home: Path, capsys: pytest.C
 def test_the_page_goes_into_a_file_whole(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     publish(home, Study())
     target = tmp_path / "findings.md"
-    assert page(capsys, "--output", str(target)) == f"what simulated says is in {target}\n"
+    assert page(capsys, "--output", str(target)) == f"wrote the findings for simulated to {target}\n"
     assert target.read_text() == page(capsys)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["findings.md", "home"]
 

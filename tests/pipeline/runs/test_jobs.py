@@ -114,7 +114,7 @@ def test_a_process_that_does_not_hold_the_run_is_not_touched(tiny_config: Config
     try:
         with runs.create(data, tiny_config, "one").working():
             (runs.runs_folder(data) / "one" / ".lock").write_text(str(stranger.pid))
-            with pytest.raises(PipelineError, match="not seen from here"):
+            with pytest.raises(PipelineError, match="not visible from here"):
                 jobs.cancel(data, "one", patience_s=0.2)
         assert stranger.poll() is None
     finally:

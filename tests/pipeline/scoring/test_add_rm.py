@@ -155,7 +155,7 @@ def test_what_cannot_score_is_refused_before_a_run_is_made(
             (["--model", str(two)], "has 2 labels"),
             (["--url", server.url], "got the reward nan"),
             (["--url", "file:///etc/passwd"], "has to be http://"),
-            (["--url", server.url, "--name", "near"], "has a reward model near already"),
+            (["--url", server.url, "--name", "near"], "has the reward model near already"),
             (["--url", server.url, "--name", "../x"], "name"),
             (["--url", server.url, "--tries", "0"], "tries"),
         ):
