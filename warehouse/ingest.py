@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
 from warehouse import store
 from warehouse.errors import InvalidRows
 from warehouse.schema import TABLES, Table
+from warehouse.store import Connection
 
 Rows = Mapping[str, pl.DataFrame | Iterable[pl.DataFrame]]
 """Rows of tables by name, each table as one frame or as frames one after the other; table `run` is one frame."""
@@ -35,14 +35,12 @@ def conform(table: Table, frame: pl.DataFrame, origin: str) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         raise InvalidRows(f"{where}: {str(error).splitlines()[0]}") from error
     for column in table.columns:
-        bad = pl.lit(False)
         values = pl.col(column.name)
-        if not column.nullable:
-            bad = bad | values.is_null()
+        bad = values.is_null() & (not column.nullable)
         if column.dtype.is_float():
-            bad = bad | ~values.is_finite().fill_null(True)
+            bad |= ~values.is_finite().fill_null(True)
         if column.allowed:
-            bad = bad | ~values.is_in(column.allowed).fill_null(True)
+            bad |= ~values.is_in(column.allowed).fill_null(True)
         broken = frame.with_row_index("row").filter(bad)
         if broken.height:
             got, row = broken[column.name][0], broken["row"][0]
@@ -52,21 +50,21 @@ def conform(table: Table, frame: pl.DataFrame, origin: str) -> pl.DataFrame:
 
 
 def repeated(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """The rows whose keys are there more than once, in their order."""
-    found = frame.select(keys)
-    if found.hash_rows().n_unique() == frame.height:  # ten times sooner than to compare millions of keys
+    """The rows whose keys occur more than once, in their order."""
+    of_keys = frame.select(keys)
+    if of_keys.hash_rows().n_unique() == frame.height:  # ten times faster than comparing millions of keys
         return frame.clear()
-    return frame.filter(found.is_duplicated())
+    return frame.filter(of_keys.is_duplicated())
 
 
 def publish(data: Path, rows: Rows, origin: str) -> dict[str, int]:
-    """Check the rows of one or more runs and publish a new build that holds them beside all other runs.
+    """Check the rows of one or more runs and publish a new build with them and all other runs.
 
-    Rows of the same runs that are there already are replaced, so publishing twice changes nothing. A table may come as
-    frames one after the other; no more of it is in memory than a million rows and what DuckDB is allowed.
+    Existing rows of the same runs are replaced, so publishing twice changes nothing. A table may come as frames one
+    after the other; then a million rows, and what DuckDB is allowed, are in memory at once.
 
-    Returns the number of rows written per table. Raises InvalidRows at the first thing that is wrong; then what was
-    published before stays.
+    Returns the number of rows written per table. Raises InvalidRows at the first thing that is wrong; then the
+    published build stays as it is.
     """
     unknown = sorted(set(rows) - set(TABLES))
     if unknown:
@@ -79,20 +77,26 @@ def publish(data: Path, rows: Rows, origin: str) -> dict[str, int]:
         return insert(connection, rows, run_ids, origin)
 
 
-def insert(connection: duckdb.DuckDBPyConnection, rows: Rows, run_ids: Sequence[str], origin: str) -> dict[str, int]:
+def remove(data: Path, run_id: str) -> None:
+    """Publish a new build without the rows of a run, with those of all other runs."""
+    with store.building(data, without=[run_id]):
+        pass
+
+
+def insert(connection: Connection, rows: Rows, run_ids: Sequence[str], origin: str) -> dict[str, int]:
     """Put the rows of these runs into tables that have none of them yet, and check them there.
 
-    Types and values are checked as rows come, keys and references when all are in. Returns the number of rows per
-    table. Raises InvalidRows at the first thing that is wrong; then some rows are in.
+    Types and values are checked as rows come, keys and references at the end. Returns the number of rows per table.
+    Raises InvalidRows at the first thing that is wrong; then some rows are in.
     """
     written = dict.fromkeys(TABLES, 0)
     for name, table in TABLES.items():
         given = rows.get(name, ())
         for batch in _batches([given] if isinstance(given, pl.DataFrame) else given):
             frame = conform(table, batch, origin)
-            stray = frame.filter(~pl.col("run_id").is_in(run_ids))
-            if stray.height:
-                raise InvalidRows(f"{origin}: table {name}: run {stray['run_id'][0]!r} is not in table run")
+            unknown = frame.filter(~pl.col("run_id").is_in(run_ids))["run_id"]
+            if len(unknown):
+                raise InvalidRows(f"{origin}: table {name}: run {unknown[0]!r} is not in table run")
             connection.register("incoming", frame.to_arrow())
             connection.execute(f'INSERT INTO "{name}" SELECT * FROM incoming')
             connection.unregister("incoming")
@@ -105,49 +109,46 @@ def insert(connection: duckdb.DuckDBPyConnection, rows: Rows, run_ids: Sequence[
 
 
 def _batches(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The same rows in frames of about a million at least: a run's parts may be many and small."""
+    """The same rows in frames of at least a million: a run's parts may be many and small."""
     gathered: list[pl.DataFrame] = []
-    rows = 0
     for frame in frames:
         gathered.append(frame)
-        rows += frame.height
-        if rows >= _BATCH_ROWS:
+        if sum(part.height for part in gathered) >= _BATCH_ROWS:
             yield pl.concat(gathered)
-            gathered, rows = [], 0
+            gathered = []
     if gathered:
         yield pl.concat(gathered)
 
 
-def _check_keys(connection: duckdb.DuckDBPyConnection, table: Table, run_ids: Sequence[str], origin: str) -> None:
+def _check_keys(connection: Connection, table: Table, run_ids: Sequence[str], origin: str) -> None:
     keys = ", ".join(f'"{name}"' for name in table.keys)
     of_runs = f'FROM "{table.name}" WHERE run_id IN (SELECT unnest(?))'
-    (alike,) = connection.execute(f"SELECT count(*) > count(DISTINCT hash({keys})) {of_runs}", [run_ids]).fetchall()[0]
-    if not alike:  # hashes take a fraction of the memory that millions of keys do
+    (repeats,) = connection.execute(f"SELECT count(*) > count(DISTINCT hash({keys})) {of_runs}", [run_ids]).fetchall()[
+        0
+    ]
+    if not repeats:  # hashes take a fraction of the memory that millions of keys do
         return
-    there_twice = f"SELECT {keys} {of_runs} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
-    if twice := connection.execute(there_twice, [run_ids]).fetchone():
-        named = dict(zip(table.keys, twice, strict=True))
+    query = f"SELECT {keys} {of_runs} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
+    if key := connection.execute(query, [run_ids]).fetchone():
+        named = dict(zip(table.keys, key, strict=True))
         raise InvalidRows(f"{origin}: table {table.name}: {named} is there twice by {table.keys}")
 
 
-def _check_references(connection: duckdb.DuckDBPyConnection, table: Table, run_ids: Sequence[str], origin: str) -> None:
-    for column, (target, target_column) in table.references.items():
+def _check_references(connection: Connection, table: Table, run_ids: Sequence[str], origin: str) -> None:
+    for column in table.columns:
+        if not column.references:
+            continue
+        target, key = column.references, f"{column.references}_id"
         orphan = connection.execute(
             f"""
-            SELECT "{column}" FROM "{table.name}" AS pointing
-            WHERE run_id IN (SELECT unnest(?)) AND "{column}" IS NOT NULL AND NOT EXISTS (
+            SELECT "{column.name}" FROM "{table.name}" AS pointing
+            WHERE run_id IN (SELECT unnest(?)) AND "{column.name}" IS NOT NULL AND NOT EXISTS (
                 FROM "{target}" AS target
-                WHERE target.run_id = pointing.run_id AND target."{target_column}" = pointing."{column}"
+                WHERE target.run_id = pointing.run_id AND target.{key} = pointing."{column.name}"
             ) LIMIT 1
             """,
             [run_ids],
         ).fetchone()
         if orphan:
-            where = f"{origin}: table {table.name}"
-            raise InvalidRows(f"{where}: {column} {orphan[0]!r} is not in {target}.{target_column}")
-
-
-def remove(data: Path, run_id: str) -> None:
-    """Publish a new build without the rows of a run, beside all other runs."""
-    with store.building(data, without=[run_id]):
-        pass
+            where = f"{origin}: table {table.name}: {column.name}"
+            raise InvalidRows(f"{where} {orphan[0]!r} is not in {target}.{key}")

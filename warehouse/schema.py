@@ -1,7 +1,7 @@
 """The contract between the pipeline and the dashboard: every table and column, declared once.
 
 DuckDB's DDL, the Polars schema that a run's parts are checked against and the reference in `docs/tables.md` are
-rendered from `TABLES`; a test fails when they drift. Every table starts with `run_id`: a warehouse holds many runs.
+rendered from `TABLES`; a test fails if they differ. Every table starts with `run_id`: a warehouse holds many runs.
 """
 
 from __future__ import annotations
@@ -24,25 +24,28 @@ CATEGORIES = ("Chat", "Chat Hard", "Safety", "Reasoning")
 """RewardBench's four categories."""
 
 SPLITS = ("rm_train", "rm_test", "rl_test")
-"""What a prompt is for: training reward models, measuring them, or valuing policies. Disjoint."""
+"""What a prompt is for: training reward models, measuring them, or valuing policies; each prompt has one split."""
 
 INITIAL = "initial"
 """`policy_id` of the initial policy π_0 as it is evaluated: with the study's own temperature and system prompt."""
 
 ORIGINAL, PARAPHRASE = PROMPT_FORMS = ("original", "paraphrase")
-"""Which words of a prompt a response answers."""
+"""Whether a response answers the prompt as it is written or its paraphrase."""
 
 RL_ALGORITHMS = ("ppo", "reinforce++", "rloo", "grpo")
-"""How a policy is optimised step by step: PPO here, the others, and PPO too, by OpenRLHF."""
+"""How a policy is optimised step by step: PPO in process; any of them by OpenRLHF."""
 
 KINDS = ("flip", "size", "depth", "seed", "length", "model", "server", "import")
-"""What sets a reward model apart: label noise, training pairs, trained depth, seed, length-biased labels; made
-elsewhere and scoring here, as a Hugging Face model or through a server; its scores imported."""
+"""How a reward model differs from the others: label noise, number of training pairs, trained depth, seed, length-biased
+labels; a Hugging Face model or a server, trained elsewhere, that scores here; or only its scores were imported."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `key` columns identify a row together; `allowed` lists the only values there may be."""
+    """One column. The `key` columns together identify a row; `allowed` lists the only permitted values.
+
+    Each value that is not null must exist in column `<references>_id` of table `references`.
+    """
 
     name: str
     dtype: pl.DataType
@@ -50,16 +53,16 @@ class Column:
     key: bool = False
     nullable: bool = False
     allowed: tuple[str, ...] = ()
+    references: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table. `references` maps a column to the (table, column) in which each of its non-null values must exist."""
+    """One table."""
 
     name: str
     doc: str
     columns: tuple[Column, ...]
-    references: Mapping[str, tuple[str, str]]
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -83,15 +86,14 @@ class Table:
         return f'CREATE TABLE "{self.name}" (\n{body}\n)'
 
 
-def _table(name: str, doc: str, *columns: Column, references: Mapping[str, tuple[str, str]] | None = None) -> Table:
-    run = Column("run_id", TEXT, "the run that wrote the row", key=True)
-    return Table(name, doc, (run, *columns), references or {})
+def _table(name: str, doc: str, *columns: Column) -> Table:
+    return Table(name, doc, (Column("run_id", TEXT, "the run that wrote the row", key=True), *columns))
 
 
 _TABLES = (
     _table(
         "run",
-        "One finished run: what was asked for, by what code, on what machine, how long it took.",
+        "One finished run: its settings, code version, machine and duration.",
         Column("profile", TEXT, "name of the profile the run started from"),
         Column("seed", INT, "the run's seed; every other seed is derived from it"),
         Column("started_at", TEXT, "UTC, ISO 8601"),
@@ -100,7 +102,7 @@ _TABLES = (
         Column("base_model", TEXT, "the initial policy and the reward models' base"),
         Column("code_version", TEXT, "git commit, with '+dirty' if the tree had changes, or the package version"),
         Column("config", TEXT, "the whole validated profile, JSON"),
-        Column("packages", TEXT, "versions of the packages that shape results, JSON"),
+        Column("packages", TEXT, "versions of the packages that affect results, JSON"),
         Column("host", TEXT, "operating system, processor, cores, memory, JSON"),
         Column("timings", TEXT, "seconds and peak resident bytes per stage, JSON"),
     ),
@@ -120,26 +122,27 @@ _TABLES = (
     ),
     _table(
         "reward_model",
-        "Every reward model of the run; each in turn is golden, all others are proxies. Null: not known.",
+        "Every reward model of the run; each in turn is golden, all others are proxies. Null: unknown.",
         Column("reward_model_id", TEXT, "readable id, e.g. `flip-0.20`", key=True),
-        Column(
-            "kind", TEXT, "what sets it apart: label noise, number of training pairs, trained depth, …", allowed=KINDS
-        ),
+        Column("kind", TEXT, "how it differs: label noise, number of training pairs, trained depth, …", allowed=KINDS),
         Column("flip_rate", FLOAT64, "share of its training labels flipped at random", nullable=True),
         Column(
             "length_bias",
             FLOAT64,
-            "share of its training labels replaced by: the longer response is chosen",
+            "share of its training labels set to the longer response",
             nullable=True,
         ),
-        Column(
-            "base_model", TEXT, "the model whose trunk it shares; of one made elsewhere `model@revision` or its URL"
-        ),
+        Column("base_model", TEXT, "the model whose trunk it shares; trained elsewhere: `model@revision` or its URL"),
         Column("trainable_layers", INT, "top layers trained besides the head; 0 = head only, -1 = all", nullable=True),
         Column("seed", INT, "seed of its initialisation, flips and batch order", nullable=True),
         Column("train_pairs", INT, "preference pairs it was trained on", nullable=True),
-        Column("validation_accuracy", FLOAT64, "share of the unflipped validation pairs ordered right", nullable=True),
-        Column("weights", TEXT, "folder of its safetensors, relative to the run directory", nullable=True),
+        Column(
+            "validation_accuracy",
+            FLOAT64,
+            "accuracy on the validation pairs, whose labels are not flipped",
+            nullable=True,
+        ),
+        Column("weights", TEXT, "folder of its safetensors in the run directory", nullable=True),
     ),
     _table(
         "policy",
@@ -147,7 +150,13 @@ _TABLES = (
         "best-of-n against each reward model, every checkpoint of PPO or another algorithm.",
         Column("policy_id", TEXT, "readable id, e.g. `initial`, `initial-t0.50`, `bon-8/flip-0.20`", key=True),
         Column("optimizer", TEXT, "how it was optimised", allowed=("none", "bon", *RL_ALGORITHMS)),
-        Column("reward_model_id", TEXT, "the reward model it was optimised against", nullable=True),
+        Column(
+            "reward_model_id",
+            TEXT,
+            "the reward model it was optimised against",
+            references="reward_model",
+            nullable=True,
+        ),
         Column("strength", FLOAT64, "n of best-of-n, or the step of PPO or another algorithm", nullable=True),
         Column("kl", FLOAT64, "KL divergence from the initial policy, nats", nullable=True),
         Column("kl_estimator", TEXT, "`bound` (best-of-n, an upper bound), `k1` or `k3`", nullable=True),
@@ -155,106 +164,79 @@ _TABLES = (
         Column("temperature", FLOAT64, "sampling temperature; null: unknown", nullable=True),
         Column("system_prompt", TEXT, "null: the chat template's own", nullable=True),
         Column("base_model", TEXT, "the model that was sampled"),
-        references={"reward_model_id": ("reward_model", "reward_model_id")},
     ),
     _table(
         "response",
         "Every response that a policy gave, with its text.",
         Column("response_id", TEXT, "`<policy>|<prompt>|<sample>`, of paraphrases `…|paraphrase|<sample>`", key=True),
-        Column("prompt_id", TEXT, "the prompt answered"),
-        Column("prompt_form", TEXT, "in which words: the prompt's `text` or its `paraphrase`", allowed=PROMPT_FORMS),
-        Column("policy_id", TEXT, "the policy that answered"),
+        Column("prompt_id", TEXT, "the prompt answered", references="prompt"),
+        Column("prompt_form", TEXT, "whether it answers the prompt's `text` or its `paraphrase`", allowed=PROMPT_FORMS),
+        Column("policy_id", TEXT, "the policy that answered", references="policy"),
         Column("sample", INT, "0-based number of the sample for this prompt, form and policy"),
         Column("text", TEXT, "the response"),
-        Column("tokens", INT, "tokens sampled, the end token included; 0 where nobody counted them"),
-        Column("finished", BOOL, "false: cut off at the profile's longest response"),
-        references={"prompt_id": ("prompt", "prompt_id"), "policy_id": ("policy", "policy_id")},
+        Column("tokens", INT, "tokens sampled, including the end token; 0 if unknown"),
+        Column("finished", BOOL, "false: cut off at the profile's maximum response length"),
     ),
     _table(
         "preference",
         "Every preference pair: what the reward models are trained and validated on, before any flip.",
         Column("preference_id", TEXT, "readable id, e.g. `verified|math-word/07|0`", key=True),
-        Column("source", TEXT, "what makes the pair contrast, e.g. `temperature`; or the data set it comes from"),
+        Column("source", TEXT, "how the two responses differ, e.g. `temperature`; or the data set the pair comes from"),
         Column("split", TEXT, "training or validation", allowed=("train", "validation")),
         Column("category", TEXT, "category of the prompt", nullable=True, allowed=CATEGORIES),
-        Column("prompt_id", TEXT, "null where the prompt is not one of the run's", nullable=True),
+        Column("prompt_id", TEXT, "null if the prompt is not one of the run's", references="prompt", nullable=True),
         Column("prompt", TEXT, "the prompt's text"),
         Column("chosen", TEXT, "the preferred response"),
         Column("rejected", TEXT, "the other response"),
-        references={"prompt_id": ("prompt", "prompt_id")},
     ),
     _table(
         "label",
-        "Which training pairs each reward model saw, and which of them flipped, at random or for their lengths.",
-        Column("reward_model_id", TEXT, "the reward model", key=True),
-        Column("preference_id", TEXT, "the training pair", key=True),
+        "Which training pairs each reward model saw, and which labels were flipped, at random or by length.",
+        Column("reward_model_id", TEXT, "the reward model", references="reward_model", key=True),
+        Column("preference_id", TEXT, "the training pair", references="preference", key=True),
         Column("flipped", BOOL, "true: chosen and rejected were swapped for this reward model"),
-        references={
-            "reward_model_id": ("reward_model", "reward_model_id"),
-            "preference_id": ("preference", "preference_id"),
-        },
     ),
     _table(
         "ppo_run",
         "Every optimisation of the policy by PPO or another algorithm: against which reward model, and how it ended.",
         Column("ppo_id", TEXT, "readable id, e.g. `ppo/flip-0.20`, `ppo-kl0.05/flip-0.20`, `rloo/flip-0.20`", key=True),
-        Column("reward_model_id", TEXT, "the reward model it was optimised against"),
+        Column("reward_model_id", TEXT, "the reward model it was optimised against", references="reward_model"),
         Column("kl_coefficient", FLOAT64, "coefficient of the KL penalty"),
         Column("trainable_layers", INT, "top layers of the policy that were trained; -1 = all"),
         Column("seed", INT, "seed of its rollouts and minibatches"),
-        Column("steps", INT, "PPO steps asked for; a step is one batch of rollouts and the updates on it"),
+        Column("steps", INT, "PPO steps planned; a step is one batch of rollouts and the updates on it"),
         Column("steps_done", INT, "PPO steps taken"),
-        Column("state", TEXT, "how it ended; failed: its process did", allowed=("finished", "diverged", "failed")),
-        Column("reason", TEXT, "what was noticed when it diverged or failed", nullable=True),
+        Column("state", TEXT, "how it ended; failed: its process failed", allowed=("finished", "diverged", "failed")),
+        Column("reason", TEXT, "why it counts as diverged or failed", nullable=True),
         Column(
-            "reward_mean",
-            FLOAT64,
-            "mean score of π_0's first rollouts: in-process the zero of its reward, in score units",
-            nullable=True,
+            "reward_mean", FLOAT64, "mean score of π_0's first rollouts, which PPO in process subtracts", nullable=True
         ),
-        Column(
-            "reward_std",
-            FLOAT64,
-            "their standard deviation: in-process the unit of its reward, in score units",
-            nullable=True,
-        ),
-        Column(
-            "weights", TEXT, "folder of the last policy's safetensors, relative to the run directory", nullable=True
-        ),
-        references={"reward_model_id": ("reward_model", "reward_model_id")},
+        Column("reward_std", FLOAT64, "their standard deviation, by which PPO in process divides", nullable=True),
+        Column("weights", TEXT, "folder of the last policy's safetensors in the run directory", nullable=True),
     ),
     _table(
         "training_curve",
-        "Every figure recorded while a model was trained, long form.",
+        "Every metric recorded while a model was trained, in long form.",
         Column("model_id", TEXT, "the reward model or the `ppo_id` that was trained", key=True),
         Column("metric", TEXT, "e.g. `train_loss`, `validation_accuracy`", key=True),
         Column("step", INT, "optimiser steps taken; PPO steps for a policy", key=True),
-        Column("value", FLOAT64, "the figure"),
+        Column("value", FLOAT64, "the metric's value"),
     ),
     _table(
         "score",
         "The score of every reward model for every test response.",
-        Column("reward_model_id", TEXT, "the reward model", key=True),
-        Column("response_id", TEXT, "the response", key=True),
+        Column("reward_model_id", TEXT, "the reward model", references="reward_model", key=True),
+        Column("response_id", TEXT, "the response", references="response", key=True),
         Column("score", FLOAT32, "the scalar reward; its scale is the reward model's own"),
-        references={
-            "reward_model_id": ("reward_model", "reward_model_id"),
-            "response_id": ("response", "response_id"),
-        },
     ),
     _table(
         "policy_value",
-        "The value of every policy to every golden reward model, prompt by prompt; its mean over prompts is J. "
-        "Of best-of-n it may be left out: it follows from the scores.",
-        Column("policy_id", TEXT, "the policy", key=True),
-        Column("golden_id", TEXT, "the reward model that plays golden", key=True),
-        Column("prompt_id", TEXT, "an RL-test prompt", key=True),
+        "The value of every policy to every golden reward model for each prompt; its mean over prompts is J. "
+        "Values of best-of-n may be absent: they are computed from the scores.",
+        Column("policy_id", TEXT, "the policy", references="policy", key=True),
+        Column("golden_id", TEXT, "the golden reward model", references="reward_model", key=True),
+        Column("prompt_id", TEXT, "an RL-test prompt", references="prompt", key=True),
         Column("value", FLOAT64, "expected golden score of the policy's response to the prompt"),
-        references={
-            "policy_id": ("policy", "policy_id"),
-            "golden_id": ("reward_model", "reward_model_id"),
-            "prompt_id": ("prompt", "prompt_id"),
-        },
     ),
 )
 
@@ -262,13 +244,12 @@ TABLES: Mapping[str, Table] = {table.name: table for table in _TABLES}
 
 
 def render_reference() -> str:
-    """The table reference as Markdown, as it stands in `docs/tables.md`."""
+    """The table reference as Markdown: the content of `docs/tables.md`."""
     lines = [
         "# Tables",
         "",
-        "Rendered from `warehouse/schema.py` by `python -m warehouse.schema > docs/tables.md`;",
-        "a test keeps them the same.",
-        "Columns in **bold** identify a row; `?` marks a column that may be null.",
+        "Rendered from `warehouse/schema.py` by `python -m warehouse.schema > docs/tables.md`; a test compares them.",
+        "Columns in **bold** together identify a row; `?` marks a column that may be null.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", table.doc, "", "| column | type | meaning |", "| --- | --- | --- |"]
@@ -278,8 +259,8 @@ def render_reference() -> str:
             notes = column.doc
             if column.allowed:
                 notes += ": " + ", ".join(f"`{value}`" for value in column.allowed)
-            if column.name in table.references:
-                notes += " → `{}.{}`".format(*table.references[column.name])
+            if column.references:
+                notes += f" → `{column.references}.{column.references}_id`"
             lines.append(f"| {name} | {sql_type} | {notes} |")
     return "\n".join(lines) + "\n"
 

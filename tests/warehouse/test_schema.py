@@ -26,7 +26,8 @@ def test_ddl_and_polars_schema_name_the_same_columns_and_types(table: Table) -> 
 def test_keys_begin_with_the_run_and_references_exist(table: Table) -> None:
     assert table.keys[0] == "run_id"
     columns = {column.name for column in table.columns}
-    for column, (target, target_column) in table.references.items():
+    references = {column.name: column.references for column in table.columns if column.references}
+    for column, (target, target_column) in {name: (to, f"{to}_id") for name, to in references.items()}.items():
         assert column in columns
         assert target_column in TABLES[target].keys
 

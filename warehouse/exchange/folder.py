@@ -1,4 +1,4 @@
-"""A whole run as a folder of Parquet files, out of the warehouse and back in, without losing a bit.
+"""A whole run as a folder of Parquet files or as one ZIP, out of the warehouse and back in, without losing a bit.
 
 ```
 <target>/<table>.parquet   every table of `warehouse.schema`, its rows sorted by key
@@ -10,28 +10,46 @@ The folder is written under a temporary name and renamed, so it is whole or abse
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import struct
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 
 from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
 from warehouse.exchange.files import read_parquet
-from warehouse.exchange.sheet import invalid, shown
+from warehouse.exchange.sheet import CUT, invalid, shown
 from warehouse.schema import TABLES
 
-_FORMAT = "righttree-run-1"
+ARCHIVE = ".zip"
 MANIFEST = "manifest.json"
+_FORMAT = "righttree-run-1"
+_FILES = (MANIFEST, *(f"{table}.parquet" for table in TABLES))
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes, whenever it is exported
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# what `zipfile` raises on damaged bytes: not all of it is its own
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    EOFError,
+)
 
 
 def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[str, int]]:
     """Write a run (default: the newest) into the new folder `target`; returns its id and the rows per table.
 
-    Raises UnknownName for a run that is not there, InvalidChoice for a target that is, WarehouseError if writing fails.
+    Raises UnknownName for an unknown run, InvalidChoice for a target that exists, WarehouseError if writing fails.
     """
     if os.path.lexists(target):
         raise InvalidChoice(f"{target} exists already; name a folder that does not")
@@ -41,9 +59,8 @@ def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
         frames = {name: _table(connection, name, run_id) for name in TABLES}
         if frames["run"].is_empty():
-            raise UnknownName(
-                f"run {run_id!r} is not in the warehouse; it has {reads.runs.all_runs(connection)['run_id'].to_list()}"
-            )
+            known = reads.runs.all_runs(connection)["run_id"].to_list()
+            raise UnknownName(f"run {run_id!r} is not in the warehouse; it has {known}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(target) as draft:
@@ -55,7 +72,7 @@ def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[
 
 
 def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str, pl.DataFrame]]:
-    """The rows of an exported run, under its own id or a new one. Raises InvalidRows for what is not as written."""
+    """The rows of an exported run, under its own id or a new one. Raises InvalidRows if anything was changed."""
     manifest = _manifest(folder)
     own = manifest["run_id"]
     frames = {}
@@ -69,16 +86,51 @@ def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str,
             raise invalid(f"{path}: not the file that was exported: cut off or changed; export the run again")
         frame = read_parquet(path.name, content)
         if frame.height != facts.get("rows") or set(frame.columns) != set(TABLES[name].polars_schema):
-            raise invalid(
-                f"{path}: got {frame.height} rows of {frame.columns}, unlike {MANIFEST}; export the run again"
-            )
-        stray = frame.filter(pl.col("run_id") != own)
-        if stray.height:
-            raise invalid(
-                f"{path}, column run_id: got {shown(stray['run_id'][0])}, wanted {own!r}; export the run again"
-            )
+            got = f"{frame.height} rows of {frame.columns}"
+            raise invalid(f"{path}: got {got}, unlike {MANIFEST}; export the run again")
+        foreign = frame.filter(pl.col("run_id") != own)["run_id"]
+        if len(foreign):
+            raise invalid(f"{path}, column run_id: got {shown(foreign[0])}, wanted {own!r}; export the run again")
         frames[name] = frame.with_columns(run_id=pl.lit(run_id or own))
     return run_id or own, frames
+
+
+def pack(data: Path, run_id: str, folder: Path) -> bytes:
+    """Export a run into the new `folder` and return it as a ZIP; raises what `export_run` does."""
+    export_run(data, run_id, folder)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # Parquet is compressed already
+        for name in _FILES:
+            archive.writestr(zipfile.ZipInfo(f"{run_id}/{name}", _EARLIEST), (folder / name).read_bytes())
+    return target.getvalue()
+
+
+def unpack(name: str, content: bytes, folder: Path, most_bytes: int) -> None:
+    """Write the files of an exported run, wherever they are in the ZIP, into the new `folder`.
+
+    Raises InvalidRows for a ZIP that is damaged, holds anything else, or has more than `most_bytes` unpacked.
+    """
+    folder.mkdir()
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = {info.filename.rsplit("/", 1)[-1]: info for info in archive.infolist() if not info.is_dir()}
+            if sorted(entries) != sorted(_FILES):
+                raise invalid(f"{name}: no export of a run: it has to hold {', '.join(_FILES)} and nothing else")
+            if any(info.compress_type not in _METHODS for info in entries.values()):
+                raise invalid(f"{name}: compressed by another method than deflate; pack it as it was exported")
+            left = most_bytes
+            for file, info in entries.items():
+                with archive.open(info) as packed:
+                    unpacked = packed.read(left + 1)  # the sizes that the ZIP states are not trusted
+                left -= len(unpacked)
+                if left < 0:
+                    limit = f"more than {most_bytes // 2**20} MiB unpacked"
+                    raise invalid(f"{name}: {limit}; unpack it and `righttree import` it")
+                (folder / file).write_bytes(unpacked)
+    except WarehouseError:
+        raise
+    except _DAMAGED as error:
+        raise invalid(f"{name}: no whole ZIP file ({error}); {CUT}") from error
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -86,9 +138,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise invalid(
-            f"{path}: no manifest of an exported run; give files, or a folder of `righttree export`"
-        ) from error
+        remedy = "give files, or a folder of `righttree export`"
+        raise invalid(f"{path}: no manifest of an exported run; {remedy}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise invalid(f"{path}: wanted format {_FORMAT!r}; export the run again with this version")
     tables, run_id = manifest.get("tables"), manifest.get("run_id")
@@ -98,7 +149,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _table(connection: duckdb.DuckDBPyConnection, name: str, run_id: str) -> pl.DataFrame:
+def _table(connection: store.Connection, name: str, run_id: str) -> pl.DataFrame:
     table = TABLES[name]
     keys = ", ".join(f'"{key}"' for key in table.keys)
     rows = connection.execute(f'SELECT * FROM "{name}" WHERE run_id = ? ORDER BY {keys}', [run_id]).pl()
@@ -110,10 +161,6 @@ def _write(folder: Path, run_id: str, frames: dict[str, pl.DataFrame]) -> None:
     for name, frame in frames.items():
         path = folder / f"{name}.parquet"
         frame.write_parquet(path, compression="zstd")
-        tables[name] = {"rows": frame.height, "sha256": _digest(path)}
+        with path.open("rb") as file:
+            tables[name] = {"rows": frame.height, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     (folder / MANIFEST).write_text(json.dumps({"format": _FORMAT, "run_id": run_id, "tables": tables}, indent=2) + "\n")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
