@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+import ray
 
 from pipeline.backends.ray.storage import Store
 from pipeline.backends.ray.worker import Job, TaskResult, make
@@ -21,6 +24,14 @@ _TASKS_PER_PLACE = 4
 """A task on a GPU has its own process, which frees the GPU's memory at its end; so it makes several parts."""
 
 
+@dataclass
+class _PartState:
+    units: int
+    done: int = 0
+    finished: bool = False
+    attempts: list[str] = field(default_factory=list)
+
+
 class Dispatcher:
     """Hands out the missing parts of one stage and waits for them; `resources` of a task are by Ray's names."""
 
@@ -34,19 +45,12 @@ class Dispatcher:
         job: Job,
         store: Store | None,
     ) -> None:
-        self._stage = stage
+        self._stage, self._resources, self._job, self._store = stage, resources, job, store
         self._run, self._progress = context.run, context.progress
-        self._parts = parts
-        self._resources = resources
-        self._job, self._store = job, store
-        self._done: dict[Any, int] = dict.fromkeys(parts.missing, 0)
-        self._finished: set[Any] = set()
-        self._attempts: dict[Any, list[str]] = {name: [] for name in parts.missing}
+        self._parts = {name: _PartState(units) for name, units in parts.missing.items()}
 
     def make(self) -> None:
         """Make the parts. Raises PipelineError for a part that cannot be made, and if no node can hold a task."""
-        import ray
-
         self._check_nodes()
         task = ray.remote(make).options(
             name=f"{self._stage} {self._run.run_id}",
@@ -55,8 +59,12 @@ class Dispatcher:
             memory=self._resources.get("memory"),
             max_retries=_ATTEMPTS - 1,
         )
-        job = ray.put(self._job)
-        pending = {task.remote(job, names): names for names in self._bundles()}
+        job, names, size = ray.put(self._job), list(self._parts), 1
+        if gpus := self._resources.get("GPU"):
+            places = max(1.0, ray.cluster_resources().get("GPU", 1.0) / gpus)
+            size = max(1, int(len(names) / (_TASKS_PER_PLACE * places)))
+        bundles = [names[start : start + size] for start in range(0, len(names), size)]
+        pending = {task.remote(job, bundle): bundle for bundle in bundles}
         try:
             self._wait(pending)
         except BaseException:
@@ -64,20 +72,7 @@ class Dispatcher:
                 ray.cancel(reference, force=True)
             raise
 
-    def _bundles(self) -> list[list[Any]]:
-        """The parts of each task."""
-        import ray
-
-        names = list(self._parts.missing)
-        size = 1
-        if self._resources.get("GPU"):
-            places = ray.cluster_resources().get("GPU", 1.0) / self._resources["GPU"]
-            size = max(1, int(len(names) / (_TASKS_PER_PLACE * max(1.0, places))))
-        return [names[start : start + size] for start in range(0, len(names), size)]
-
     def _wait(self, pending: dict[Any, list[Any]]) -> None:
-        import ray
-
         checked = fitted = time.monotonic()
         while pending:
             ready, _ = ray.wait(list(pending), timeout=_POLL_S)
@@ -93,8 +88,6 @@ class Dispatcher:
         self._listen()
 
     def _finish(self, names: list[Any], task: Any) -> None:
-        import ray
-
         try:
             result: TaskResult = ray.get(task)
         except ray.exceptions.RayTaskError as error:
@@ -103,51 +96,48 @@ class Dispatcher:
                 raise cause from error
             raise
         except ray.exceptions.RayError as error:
+            parts = f"{names[0]} to {names[-1]}" if len(names) > 1 else names[0]
             reason = str(error).strip().splitlines()[0]
             raise PipelineError(
-                f"stage {self._stage}: {_named(names)} was lost with its worker {_ATTEMPTS} times ({reason:.200}): see "
-                "the nodes' logs, then resume the run with less --ray-task memory or more nodes"
+                f"stage {self._stage}: {parts} was lost with its worker {_ATTEMPTS} times ({reason:.200}): see the "
+                "nodes' logs, then resume the run with less --ray-task memory or more nodes"
             ) from error
         if result.refused is not None:
             raise PipelineError(result.refused)
         if self._store is not None:
             self._store.get(self._run, result.files)
-        self._finished.update(names)
-        for name in names:
-            self._advance(name, self._parts.missing[name] - self._done[name])
+        for part in (self._parts[name] for name in names):
+            part.finished = True
+            self._advance(part, part.units - part.done)
 
     def _listen(self) -> None:
         """Process the messages of tasks."""
-        import ray
-
-        for name, attempt, count, line in ray.get(self._job.relay.take.remote()):
+        for name, attempt, units, line in ray.get(self._job.relay.take.remote()):
             if line:
                 self._progress.say(line)
-            if name not in self._done or name in self._finished:  # a last message may arrive after the task's end
+            part = self._parts.get(name)
+            if part is None or part.finished:  # a last message may arrive after the task's end
                 continue
-            attempts = self._attempts[name]
-            if attempt not in attempts:
-                attempts.append(attempt)
-                self._restarted(name)
-            if attempt == attempts[-1]:
-                self._advance(name, min(count, self._parts.missing[name] - self._done[name]))
+            if attempt not in part.attempts:
+                part.attempts.append(attempt)
+                if len(part.attempts) > 1:
+                    self._restarted(name, part)
+            if attempt == part.attempts[-1]:
+                self._advance(part, min(units, part.units - part.done))
 
-    def _restarted(self, name: Any) -> None:
-        attempts = len(self._attempts[name])
-        if attempts == 1:
-            return
-        self._advance(name, -self._done[name])
+    def _restarted(self, name: Any, part: _PartState) -> None:
+        self._advance(part, -part.done)
         self._progress.say(f"{self._stage} {name}: lost with its worker, restarted on another")
-        if attempts > _ATTEMPTS:
+        if len(part.attempts) > _ATTEMPTS:
             raise PipelineError(
-                f"stage {self._stage}: {name} was started {attempts} times and lost each time, perhaps for lack of "
-                "memory: give its tasks more (--ray-task memory=…), then resume the run"
+                f"stage {self._stage}: {name} was started {len(part.attempts)} times and lost each time, perhaps for "
+                "lack of memory: give its tasks more (--ray-task memory=…), then resume the run"
             )
 
-    def _advance(self, name: Any, count: int) -> None:
-        if count:
-            self._done[name] += count
-            self._progress.advance(count)
+    def _advance(self, part: _PartState, units: int) -> None:
+        if units:
+            part.done += units
+            self._progress.advance(units)
 
     def _check_nodes(self) -> None:
         too_small = _too_small(self._resources)
@@ -160,8 +150,6 @@ class Dispatcher:
 
 def _too_small(resources: Mapping[str, float]) -> str | None:
     """The most that the living nodes have, in words; None if one of them can hold a task once it is idle."""
-    import ray
-
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if any(all(node.get(name, 0) >= amount for name, amount in resources.items()) for node in nodes):
         return None
@@ -175,7 +163,3 @@ def _amounts(resources: Mapping[str, float]) -> str:
         for name, amount in resources.items()
     ]
     return ", ".join(words) or "nothing"
-
-
-def _named(names: list[Any]) -> str:
-    return str(names[0]) if len(names) == 1 else f"{names[0]} to {names[-1]}"

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.backends.ray.dispatch import Dispatcher
 from pipeline.backends.ray.options import EngineOptions, passed_on
 from pipeline.backends.ray.storage import Store, files_of
 from pipeline.backends.ray.worker import Job, Relay
@@ -47,8 +46,9 @@ class RayEngine:
         if parts.missing:
             stage = plan.__module__.rpartition(".")[2]
             self._open(context)
-            job = self._job(context, plan)
-            resources = self._resources(stage, context)
+            from pipeline.backends.ray.dispatch import Dispatcher  # imports ray, which reads the environment
+
+            job, resources = self._job(context, plan), self._resources(stage, context)
             Dispatcher(stage, context, parts, resources=resources, job=job, store=self._store).make()
         return StageResult(parts.total, parts.unit, "ray")
 
@@ -73,14 +73,13 @@ class RayEngine:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        started: dict[str, Any] = (
-            {"include_dashboard": False, "object_store_memory": _STORE_BYTES} if address == "local" else {}
-        )
+        local: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
         sleep_while_waiting()
         with _signal_handler_restored(signal.SIGTERM):
             try:
                 _check_answers(address)
-                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **started)
+                settings = local if address == "local" else {}
+                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **settings)
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:
                 raise PipelineError(
                     f"Ray at {address} cannot be reached ({str(error).strip().splitlines()[0]:.200}): start it with "
@@ -91,7 +90,7 @@ class RayEngine:
 
     def _job(self, context: Context, plan: Plan) -> Job:
         run = context.run
-        files = {name: changed for name, changed in files_of(run).items() if not name.startswith("work/ppo/")}
+        files = {name: changed_at for name, changed_at in files_of(run).items() if not name.startswith("work/ppo/")}
         if self._options.storage is not None:
             if self._store is None:
                 self._store = Store(f"{self._options.storage.rstrip('/')}/{run.run_id}-{secrets.token_hex(4)}")

@@ -1,11 +1,11 @@
-"""Runs that a cluster works on as Ray jobs, where the environment of this process says so and never a page's input.
+"""Runs submitted to a cluster as Ray jobs. Only this process's environment chooses the cluster, never a page's input.
 
-Where `RIGHTTREE_RAY_JOBS` is the address of a cluster's dashboard, everything that would be started in the background
-here, from the Runs page or by `--detach`, is submitted there: `righttree resume RUN --engine ray`, on the head node.
-The data folder has to be at the same path there.
+If `RIGHTTREE_RAY_JOBS` is the address of a cluster's dashboard, everything that would start in the background here,
+from the Runs page or by `--detach`, is submitted there as `righttree resume RUN --engine ray`, which runs on the head
+node. The data folder has to be at the same path there.
 
-What is read here of a submitted run comes from files: `ray-job.json`, the job, and `ray-answer.json`, what the cluster
-last said of it. Only `ask`, `submit` and `stop` talk to the cluster; pages call `ask_in_background`.
+The state of a submitted run is read from files: `ray-job.json`, the job, and `ray-answer.json`, the cluster's last
+answer about it. Only `ask`, `submit` and `stop` talk to the cluster; pages call `ask_in_background`.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ _PLAIN = re.compile(r"[\w.,:=/@+-]+", re.ASCII)
 
 
 def cluster() -> str | None:
-    """Address of the cluster that background runs are submitted to; None where they are processes of this machine."""
+    """Address of the cluster that background runs are submitted to; None if they are processes of this machine."""
     return os.environ.get(CLUSTER) or None
 
 
 def submit(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -> None:
-    """Submit the work on a run as a job. Raises PipelineError where the cluster does not take it."""
+    """Submit a run as a job. Raises PipelineError if the cluster refuses it."""
     job = f"righttree-{run.run_id}-{secrets.token_hex(4)}"
     environment = {"env_vars": {**passed_on(), "RIGHTTREE_HOME": str(data.absolute())}}
     words = ["python", "-P", "-m", "pipeline", "resume", run.run_id]
     words += replace(engine, name="ray", address=None).arguments()
-    odd = [word for word in words if _PLAIN.fullmatch(word) is None]
-    if odd:
-        raise InvalidConfig(f"{odd[0]!r:.200} cannot be passed on to a job, which a shell starts: use plain words")
-    with write_errors(run.path):  # before the job may begin: `awaited` compares the times of the two files
+    special = [word for word in words if _PLAIN.fullmatch(word) is None]
+    if special:
+        raise InvalidConfig(f"{special[0]!r:.200} cannot be passed to a job, which a shell starts: use plain words")
+    with write_errors(run.path):  # before the job may start: `awaited` compares the times of the two files
         files.write_json(run.path / _JOB, records.RayJob(address=address, job=job))
     try:
         with _client(address, "submit") as client:
@@ -65,7 +65,7 @@ def submit(address: str, data: Path, run: RunDirectory, engine: EngineOptions) -
 
 
 def stop(run: RunDirectory) -> bool:
-    """Stop the job that the run was last submitted as; whether there was one. Raises PipelineError."""
+    """Stop the run's last job; returns whether there was one. Raises PipelineError."""
     last = _last(run)
     if last is None:
         return False
@@ -78,23 +78,23 @@ def stop(run: RunDirectory) -> bool:
 
 
 def awaited(run: RunDirectory) -> str | None:
-    """Address of the cluster that the run was submitted to and that has not begun with it; None where there is none.
+    """Address of the cluster that the run was submitted to and that has not started it yet; None if there is none.
 
-    What holds a run writes its lock, so that a job that has begun has a lock younger than its submission.
+    A process that executes a run writes its lock, so a job that has started has a lock newer than its submission.
     """
     last = _last(run)
-    submitted, begun = _changed(run.path / _JOB), _changed(run.path / locks.LOCK)
-    return None if last is None or submitted is None or (begun or 0) > submitted else last["address"]
+    submitted, locked = _changed_at(run.path / _JOB), _changed_at(run.path / locks.LOCK)
+    return None if last is None or submitted is None or (locked or 0) > submitted else last["address"]
 
 
 def last_answer(run: RunDirectory) -> records.RayAnswer | None:
-    """What the cluster last said of the run's job; None if it was not asked, or has not answered yet."""
+    """The cluster's last answer about the run's job; None if it was not asked or has not answered yet."""
     last, answer = _last(run), records.read(run.path / _ANSWER, records.RayAnswer)
     return answer if last is not None and answer is not None and answer["job"] == last["job"] else None
 
 
 def ask(run: RunDirectory) -> None:
-    """Ask the cluster for the state of an awaited job and note its answer; a job that is over is not awaited any more.
+    """Ask the cluster for the state of an awaited job and record it; a job that has ended is no longer awaited.
 
     A cluster that does not answer changes nothing.
     """
@@ -117,7 +117,7 @@ def ask(run: RunDirectory) -> None:
 
 
 def ask_in_background(run: RunDirectory) -> None:
-    """Have a thread `ask`, at most every 15 seconds and one at a time for each job; returns at once."""
+    """Call `ask` in a thread, for each job at most every 15 seconds and one at a time; returns at once."""
     last = _last(run)
     if last is None or awaited(run) is None:
         return
@@ -126,23 +126,23 @@ def ask_in_background(run: RunDirectory) -> None:
             return
         _asked[last["job"]] = math.inf  # until it has answered
 
-    def work() -> None:
+    def ask_and_note() -> None:
         try:
             with suppress(PipelineError):
                 ask(run)
         finally:
             _asked[last["job"]] = time.monotonic()
 
-    threading.Thread(target=work, name="ask Ray", daemon=True).start()
+    threading.Thread(target=ask_and_note, name="ask Ray", daemon=True).start()
 
 
 _asking = threading.Lock()
 _asked: dict[str, float] = {}
-"""When this process last had an answer about a job."""
+"""When this process last got an answer about a job."""
 
 
-def _changed(path: Path) -> int | None:
-    """When a file was changed, in nanoseconds; None where there is none, as when another process has removed it."""
+def _changed_at(path: Path) -> int | None:
+    """When a file was changed, in nanoseconds; None if another process has removed it."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -161,7 +161,7 @@ def _last(run: RunDirectory) -> records.RayJob | None:
 
 @contextmanager
 def _client(address: str, verb: str) -> Iterator[JobSubmissionClient]:
-    """Ray's own client, which waits only so long for an answer. Whatever it raises becomes a PipelineError."""
+    """Ray's own client, with a time limit for answers. Whatever it raises becomes a PipelineError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         from ray.job_submission import JobSubmissionClient
@@ -174,7 +174,7 @@ def _client(address: str, verb: str) -> Iterator[JobSubmissionClient]:
 
     try:
         yield Client(address)
-    except Exception as error:  # of Ray, of requests, or a plain RuntimeError that repeats what the server said
+    except Exception as error:  # Ray's, requests' or a plain RuntimeError with the server's message
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise PipelineError(
             f"Ray at {address} refused `ray job {verb}` ({reason:.300}): is {CLUSTER} right?"
