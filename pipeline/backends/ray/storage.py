@@ -92,7 +92,7 @@ class Store:
         except Exception as error:  # every kind of store has its own errors
             raise PipelineError(
                 f"the store {self.url} cannot be used ({type(error).__name__}: {str(error).splitlines()[0]:.200}): "
-                "check that --ray-storage is an fsspec URL that every node may write to, with its package installed there"
+                "check that --ray-storage is an fsspec URL that every node may write to, and install its package there"
             ) from error
 
 

@@ -286,7 +286,7 @@ def test_background_runs_are_submitted_as_jobs_where_the_environment_says_so(
     monkeypatch.setenv("RIGHTTREE_RAY_JOBS", "http://127.0.0.1:1")
     with pytest.raises(PipelineError, match=r"Ray at http://127\.0\.0\.1:1 refused `ray job submit`"):
         jobs.resume(home, run.run_id)
-    with pytest.raises(InvalidConfig, match="cannot be passed on to a job"):
+    with pytest.raises(InvalidConfig, match="cannot be passed to a job"):
         jobs.resume(home, run.run_id, EngineOptions("ray", storage="file:///tmp/$(id)"))
 
 
