@@ -129,7 +129,7 @@ def test_log_probabilities_are_those_of_what_was_sampled_from(
 
 
 def test_a_prompt_beyond_the_context_is_refused_in_one_line(engine: VllmSampler) -> None:
-    with pytest.raises(ModelUnavailable, match="tokens that vLLM keeps") as caught:
+    with pytest.raises(ModelUnavailable, match="tokens that vLLM reserves") as caught:
         engine.sample([Request("word " * (engine.context_tokens + 1), 1.0)], 4, seed=0)
     assert "\n" not in str(caught.value)
 
