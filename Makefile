@@ -1,6 +1,7 @@
 # make run: install, fetch the model, open the dashboard and work on a first run. make test: lint, types, tests. make test-all: the slow ones too.
 PYTHON ?= python3
 PORT ?= 8501
+WORKERS ?= 2
 BIN := .venv/bin
 
 .PHONY: run test test-all test-vllm vllm-cpu lint install install-dev model chromium docs benchmarks clean
@@ -9,7 +10,7 @@ run: install model
 	$(BIN)/righttree app --port $(PORT) --run quick
 
 test: install-dev model chromium lint
-	$(BIN)/python -m pytest -m "not nightly" $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly" $(PYTEST_FLAGS)
 
 test-all: test test-vllm
 	$(BIN)/python -m pytest -m nightly $(PYTEST_FLAGS)

@@ -1,4 +1,7 @@
-"""Fixtures that several rooms share: real runs of the real pipeline, each made once a session."""
+"""Fixtures that several rooms share: real runs of the real pipeline, each made once a session.
+
+With pytest-xdist, which `make test` uses, the workers share these runs and use one thread of torch each.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from pipeline.__main__ import main
 from pipeline.config import Config, load_profile
@@ -22,6 +26,8 @@ SMOKE_RUN = "smoke-test"
 TINY_RUN = "tiny-test"
 QUICK_RUN = "quick-test"
 _MAIN = sys.modules["__main__"]
+if "PYTEST_XDIST_WORKER" in os.environ:  # before anything imports torch; processes that tests start inherit it
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +63,22 @@ def righttree_process(*arguments: str, home: Path, timeout_s: float = 300) -> su
     )
 
 
-def _home_with_run(home: Path, profile: str, run_id: str) -> Path:
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make` fills once a session, for all of pytest-xdist's workers, whichever asks first."""
+    place = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # each worker has a folder of its own in it
+    folder, complete = place / f"shared-{name}", place / f"shared-{name}.complete"
+    with FileLock(f"{complete}.lock"):
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            complete.touch()
+    return folder
+
+
+def _put_run(home: Path, profile: str, run_id: str) -> None:
     """Make the run in `home`, or copy it from `RIGHTTREE_TEST_RUNS`, which keeps runs between test sessions.
 
     Delete that folder after a change that should change a run's rows.
@@ -65,26 +86,27 @@ def _home_with_run(home: Path, profile: str, run_id: str) -> Path:
     keep = os.environ.get("RIGHTTREE_TEST_RUNS")
     kept = Path(keep) / profile if keep else None
     if kept is not None and kept.is_dir():
-        return Path(shutil.copytree(kept, home, symlinks=True, dirs_exist_ok=True))
+        shutil.copytree(kept, home, symlinks=True, dirs_exist_ok=True)
+        return
     done = righttree_process("run", "--profile", profile, "--run-id", run_id, home=home, timeout_s=1500)
     assert done.returncode == 0, done.stderr
     if kept is not None:
         shutil.copytree(home, kept, symlinks=True)
-    return home
 
 
 @pytest.fixture(scope="session")
 def tiny_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The profile `smoke` with a model of two layers and random weights, whose run takes a few seconds."""
-    from tests.pipeline.reward_models_elsewhere import checkpoint  # torch, which many tests do without
 
-    folder = tmp_path_factory.mktemp("tiny")
-    model = checkpoint(folder / "model", causal=True, initializer_range=0.2)
-    smoke = (resources.files("pipeline") / "profiles" / "smoke.toml").read_text(encoding="utf-8")
-    profile = folder / "tiny.toml"
-    tiny = smoke.replace('"smoke"', '"tiny"').replace("[policy]\n", f'[policy]\nmodel = "{model}"\n')
-    profile.write_text(tiny, encoding="utf-8")
-    return profile
+    def make(folder: Path) -> None:
+        from tests.pipeline.reward_models_elsewhere import checkpoint  # torch, which many tests do without
+
+        model = checkpoint(folder / "model", causal=True, initializer_range=0.2)
+        smoke = (resources.files("pipeline") / "profiles" / "smoke.toml").read_text(encoding="utf-8")
+        tiny = smoke.replace('"smoke"', '"tiny"').replace("[policy]\n", f'[policy]\nmodel = "{model}"\n')
+        (folder / "tiny.toml").write_text(tiny, encoding="utf-8")
+
+    return made_once(tmp_path_factory, "tiny", make) / "tiny.toml"
 
 
 @pytest.fixture(scope="session")
@@ -96,19 +118,21 @@ def tiny_config(tiny_profile: Path) -> Config:
 @pytest.fixture(scope="session")
 def tiny_home(tiny_profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with one published run of it, uninterrupted. Tests must not write into it."""
-    home = tmp_path_factory.mktemp("tiny-home")
-    done = righttree_process("run", "--profile", str(tiny_profile), "--run-id", TINY_RUN, home=home)
-    assert done.returncode == 0, done.stderr
-    return home
+
+    def make(home: Path) -> None:
+        done = righttree_process("run", "--profile", str(tiny_profile), "--run-id", TINY_RUN, home=home)
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "tiny-home", make)
 
 
 @pytest.fixture(scope="session")
 def smoke_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with one published run of the profile `smoke`, uninterrupted. Tests must not write into it."""
-    return _home_with_run(tmp_path_factory.mktemp("smoke-home"), "smoke", SMOKE_RUN)
+    return made_once(tmp_path_factory, "smoke-home", lambda home: _put_run(home, "smoke", SMOKE_RUN))
 
 
 @pytest.fixture(scope="session")
 def quick_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with one published run of the profile `quick`: some minutes. Tests must not write into it."""
-    return _home_with_run(tmp_path_factory.mktemp("quick-home"), "quick", QUICK_RUN)
+    return made_once(tmp_path_factory, "quick-home", lambda home: _put_run(home, "quick", QUICK_RUN))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMOKE_RUN
+from tests.conftest import TINY_RUN
 
 ROOT = Path(__file__).parent.parent
 DIFFS = re.findall(r"```diff\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(), re.DOTALL)
@@ -70,11 +70,11 @@ def test_a_measure_gives_what_a_plain_computation_gives(grown: Path, tmp_path: P
 
 
 def test_a_construction_and_an_optimizer_are_used_on_a_real_run_and_a_page_shows_it(
-    grown: Path, tmp_path: Path, smoke_home: Path
+    grown: Path, tmp_path: Path, tiny_home: Path
 ) -> None:
     home = tmp_path / "home"
-    shutil.copytree(smoke_home, home, symlinks=True)
-    python(grown, "-m", "pipeline", "resume", SMOKE_RUN, home=home)
+    shutil.copytree(tiny_home, home, symlinks=True)
+    python(grown, "-m", "pipeline", "resume", TINY_RUN, home=home)
     python(grown, "-m", "pipeline", "publish", home=home)
     asked = ("-m", "pipeline", "measure", "--optimizer", "tilted", "--replicates", "50", "--json")
     whole, balanced = (json.loads(python(grown, *asked, *more, home=home)) for more in ((), ("--balanced",)))

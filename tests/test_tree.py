@@ -10,7 +10,7 @@ import pytest
 
 from tests import tree
 
-MODULES_PER_FOLDER = 22
+MODULES_PER_FOLDER = 17
 
 
 def _without_lines(text: str) -> tuple[str, list[int]]:

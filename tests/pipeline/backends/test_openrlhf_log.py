@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -27,7 +28,7 @@ STATUS = {
     "rollout/num_samples": 256.0,
 }
 _ACTOR = """
-import os, sys, time
+import os, sys
 os.environ["RAY_USAGE_STATS_ENABLED"], os.environ["RAY_AUTH_MODE"] = "0", "disabled"
 import ray
 ray.init(num_cpus=1, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": sys.argv[1]}})
@@ -38,7 +39,7 @@ class PPOTrainer:
         init_logger("openrlhf.trainer.ppo_trainer").info(f"✨ Global step 7: {status}")
 print("plain:", flush=True)
 ray.get(PPOTrainer.remote().fit.remote(eval(sys.argv[2])))
-time.sleep(2)
+sys.stdin.read()  # until the line has come, which Ray brings a moment later
 """
 
 
@@ -111,17 +112,27 @@ def test_other_lines_are_no_steps_and_errors_are_told(logged: logging.Handler) -
 def test_what_ray_puts_before_an_actor_s_lines_is_passed_over(wheel: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     (tmp_path / "logging_utils.py").write_text(source_of(wheel, "openrlhf.utils.logging_utils"))
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-c", _ACTOR, str(tmp_path), repr(STATUS)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
-        check=False,
-    )
-    told = [text for text in done.stdout.splitlines() if "Global step" in text]
-    assert told, done.stdout
-    assert "PPOTrainer" in told[0]
-    found = step_in(told[0])
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        end = Timer(120, process.kill)
+        end.start()
+        printed = []
+        for text in process.stdout:
+            printed.append(text.rstrip("\n"))
+            if "Global step" in text:
+                break
+        process.stdin.close()
+        process.stdout.read()
+        end.cancel()
+    assert "Global step" in printed[-1], printed
+    assert "PPOTrainer" in printed[-1]
+    found = step_in(printed[-1])
     assert found is not None
     assert (found.number, found.figures["reward"]) == (7, -1.5)

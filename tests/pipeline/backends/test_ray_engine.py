@@ -131,6 +131,12 @@ def on_cluster(data: Path, run_id: str, cluster: Cluster, *options: str) -> subp
     )
 
 
+def tasks() -> list[str]:
+    """The tasks that Ray's workers on this machine are at: a worker names itself after its task."""
+    names = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    return [name for name in names if name.startswith("ray::") and not name.startswith("ray::IDLE")]
+
+
 def done_of(data: Path, run_id: str, stage: str) -> Callable[[], int]:
     """How many units of a stage are done, by the run's progress."""
     run = runs.open_run(data, run_id)
@@ -201,7 +207,7 @@ def test_a_run_that_is_cancelled_stops_its_tasks_and_goes_on_by_the_other_engine
     assert "stopped by the user" in said
     assert jobs.status(home, "cancelled").state == "interrupted"
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
-    time.sleep(2)
+    wait_until(lambda: not tasks(), 60)
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before  # nobody writes any more
     done = righttree_process("resume", "cancelled", home=home)
     assert done.returncode == 0, done.stderr

@@ -25,7 +25,7 @@ from pipeline.runs.progress import Progress
 from pipeline.scoring import texts
 from pipeline.scoring.scorer import Scorer
 from pipeline.stages import STAGES, scores
-from tests.conftest import righttree_process
+from tests.conftest import righttree, righttree_process
 from tests.pipeline.models.tiny import tiny_folder
 from tests.pipeline.stages.test_reward_model_kinds import stage
 from warehouse import reads, store
@@ -181,7 +181,7 @@ def test_a_process_that_fails_stops_the_run_in_one_line_and_resume_goes_on(home:
     (path / "manifest.json").unlink()
     (home / "model").rename(home / "model-elsewhere")
     try:
-        failed = righttree_process("resume", RUN, home=tmp_path)
+        failed = righttree("resume", RUN, home=tmp_path)
     finally:
         (home / "model-elsewhere").rename(home / "model")
     assert failed.returncode == 2
@@ -189,7 +189,7 @@ def test_a_process_that_fails_stops_the_run_in_one_line_and_resume_goes_on(home:
     assert re.match(r"righttree: flip-0.00: training process [12] of 2 failed: model .* cannot be loaded", line)
     assert f"`righttree resume {RUN}` trains it anew" in line
     assert not weights.exists()
-    resumed = righttree_process("resume", RUN, home=tmp_path)
+    resumed = righttree("resume", RUN, home=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     after = load_file(weights / "model.safetensors")
     assert all(np.allclose(before[name], after[name], atol=1e-6) for name in before)

@@ -16,7 +16,7 @@ from pipeline.config import load_profile
 from pipeline.models import ppo as ppo_module
 from pipeline.models.reward_model import Judge
 from pipeline.stages.ppo import Job, jobs
-from tests.conftest import SMOKE_RUN
+from tests.conftest import SMOKE_RUN, TINY_RUN
 from warehouse import reads, store
 from warehouse.study import evaluate
 
@@ -81,11 +81,11 @@ def test_curves_have_every_step_and_the_checkpoints(warehouse: duckdb.DuckDBPyCo
 
 
 def test_a_policy_that_diverges_says_why_and_the_others_are_there(
-    smoke_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scores that are no numbers, given to one policy from its second step on."""
-    shutil.copytree(smoke_home / "runs" / SMOKE_RUN, tmp_path / "runs" / SMOKE_RUN)
-    run = runs.open_run(tmp_path, SMOKE_RUN)
+    shutil.copytree(tiny_home / "runs" / TINY_RUN, tmp_path / "runs" / TINY_RUN)
+    run = runs.open_run(tmp_path, TINY_RUN)
     for name in ("stages/ppo.json", "stages/publish.json", "manifest.json"):
         (run.path / name).unlink()
     for table in ("policy", "response", "score", "policy_value", "training_curve", "ppo_run"):
@@ -110,9 +110,9 @@ def test_a_policy_that_diverges_says_why_and_the_others_are_there(
     flow.execute(run, io.StringIO())
     with store.open_read_only(tmp_path) as connection:
         ended = connection.execute("SELECT * FROM ppo_run ORDER BY ppo_id").pl()
-        values = reads.values.policy_values(connection, SMOKE_RUN, "ppo", float(SETTINGS.steps))
-        first = reads.values.policy_values(connection, SMOKE_RUN, "ppo", 1.0)
-        cube = reads.scores.score_cube(connection, SMOKE_RUN)
+        values = reads.values.policy_values(connection, TINY_RUN, "ppo", float(SETTINGS.steps))
+        first = reads.values.policy_values(connection, TINY_RUN, "ppo", 1.0)
+        cube = reads.scores.score_cube(connection, TINY_RUN)
     assert ended["state"].to_list().count("diverged") == 1
     lost = ended.filter(state="diverged").row(0, named=True)
     assert "in step 2" in lost["reason"]

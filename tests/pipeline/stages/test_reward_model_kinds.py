@@ -13,13 +13,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from pipeline import runs
-from pipeline.config import Config, RewardModelPlan, load_profile
+from pipeline.config import Config, RewardModelPlan
 from pipeline.context import Context
 from pipeline.runs import RunDirectory
 from pipeline.runs.progress import Progress
 from pipeline.stages import reward_models
 from pipeline.stages.reward_models import labels_of
-from tests.conftest import SMOKE_RUN
+from tests.conftest import TINY_RUN
 
 CLEAN = RewardModelPlan("flip-0.00", "flip", trainable_layers=0, learning_rate=1e-3, epochs=1)
 OTHERS = [
@@ -77,14 +77,13 @@ def test_a_smaller_training_set_is_part_of_a_larger_one_and_of_the_asked_size() 
 
 
 @pytest.fixture(scope="module")
-def trained(smoke_home: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """The smoke run's own pairs and features, from which reward models of all kinds are trained anew."""
-    smoke = load_profile("smoke")
-    settings = smoke.model_dump(mode="json")
+def trained(tiny_home: Path, tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """The pairs and features of the run of the two-layer model, on which reward models of all kinds are trained."""
+    settings = tiny_config.model_dump(mode="json")
     settings["reward_models"] |= {"flip_rates": [0.0, 0.4], "others": OTHERS, "epochs": 1}
     data = tmp_path_factory.mktemp("kinds-home")
     run = runs.create(data, Config.model_validate(settings), "kinds")
-    source = runs.open_run(smoke_home, SMOKE_RUN)
+    source = runs.open_run(tiny_home, TINY_RUN)
     shutil.copytree(source.path / "preference", run.path / "preference")
     shutil.copytree(source.work_path("features"), run.work_path("features"))
     assert stage(run) == 7
@@ -131,8 +130,8 @@ def test_each_kind_has_blocks_of_its_own_depth_and_other_weights(trained: RunDir
         assert all(not np.array_equal(one, other) for other in trained_blocks[:number])
 
 
-def test_the_smoke_run_s_flips_come_out_the_same_beside_others(trained: RunDirectory, smoke_home: Path) -> None:
-    stored = runs.open_run(smoke_home, SMOKE_RUN).read("label")
+def test_the_flips_of_a_run_come_out_the_same_beside_other_kinds(trained: RunDirectory, tiny_home: Path) -> None:
+    stored = runs.open_run(tiny_home, TINY_RUN).read("label")
     for name in ("flip-0.00", "flip-0.40"):
         assert trained.read("label").filter(reward_model_id=name).equals(stored.filter(reward_model_id=name))
 

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -40,7 +42,7 @@ def job(tiny: Path, **changed: object) -> training_processes.Job:
     return training_processes.Job(str(tiny), 3, 2, settings, dtype="float32")
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("checkpointing", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_two_processes_learn_what_one_learns(tiny: Path, tmp_path: Path, checkpointing: bool) -> None:
     together = job(tiny, gradient_checkpointing=checkpointing)
     made = training_processes.train(tmp_path, together, TEXTS, PAIRS[:30], PAIRS[30:])
@@ -72,9 +74,8 @@ def test_a_process_that_is_killed_ends_the_others(tiny: Path, tmp_path: Path) ->
     killed: list[int] = []
 
     def kill_one() -> None:
-        while not (found := _children(os.getpid())) or len(found) < 2:
+        while len(found := _training(os.getpid())) < 2:
             time.sleep(0.05)
-        time.sleep(2.0)
         os.kill(max(found), signal.SIGKILL)
         killed.extend(found)
 
@@ -92,7 +93,7 @@ import sys
 from pathlib import Path
 
 import tests.pipeline.stages.test_training_processes as here
-from pipeline import training_processes
+from pipeline.stages import training_processes
 
 job = here.job(Path(sys.argv[1]), epochs=100_000)
 training_processes.train(Path(sys.argv[2]), job, here.TEXTS, here.PAIRS[:30], here.PAIRS[30:])
@@ -103,11 +104,10 @@ def test_they_end_with_the_process_that_started_them_however_it_ends(tiny: Path,
     starting = subprocess.Popen([sys.executable, "-c", STARTING, str(tiny), str(tmp_path)])
     try:
         deadline = time.monotonic() + 120
-        while len(started := _children(starting.pid)) < 2:
+        while len(started := _training(starting.pid)) < 2:
             assert starting.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        time.sleep(2.0)
     finally:
         starting.kill()
         starting.wait()
@@ -117,15 +117,13 @@ def test_they_end_with_the_process_that_started_them_however_it_ends(tiny: Path,
         time.sleep(0.1)
 
 
-def _children(of: int) -> list[int]:
-    """The processes of training that a process started."""
+def _training(of: int) -> list[int]:
+    """The processes that a process started and that train together by now: they are connected to each other."""
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (folder / "cmdline").read_text()
-        except OSError:
-            continue
-        if parent == of and "training_process" in command:
-            found.append(int(folder.name))
+    for process in psutil.Process(of).children():
+        with suppress(psutil.NoSuchProcess):
+            if "training_process" in " ".join(process.cmdline()) and any(
+                connection.status == psutil.CONN_ESTABLISHED for connection in process.net_connections()
+            ):
+                found.append(process.pid)
     return found

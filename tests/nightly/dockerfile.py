@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 _PLACES = re.compile(r"(?<![\w./])/(?=(?:opt|build|data|home)\b)")
 
 
