@@ -1,1 +1,1 @@
-"""app.access.warehouse."""
+"""How pages reach results: cached reads of the warehouse, tables that pages share, and signing in."""

@@ -1,4 +1,4 @@
-"""Results as tables for charts, tables and downloads. Pure functions: evaluation or frame → Polars frame."""
+"""The tables that several pages share. Pure functions: result or frame → Polars frame."""
 
 from __future__ import annotations
 
@@ -15,32 +15,25 @@ from warehouse.study import Evaluation
 def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
     """One row per golden–proxy pair, the identity left out; figures are null where undefined.
 
-    `reward_models` is the table of the run in the order of the evaluation's axes. `value` is the
-    measure's value, `ndr_low` to `ndr_high` the 95 % interval of NDR.
+    `reward_models` is the table of the run in the order of the evaluation's axes. Columns `golden, proxy`, their
+    `golden_flip_rate, proxy_flip_rate`, the measure's `value`, `ndr` with its 95% interval `ndr_low` to `ndr_high`,
+    `regret`, and `defined`: whether both value and NDR are.
     """
-    names = reward_models["reward_model_id"].to_numpy()
-    flips = reward_models["flip_rate"]
+    names = reward_models["reward_model_id"].to_list()
+    value = pair_rows(names, evaluation.value_defined_MM, {"value": evaluation.value_MM})
+    ndr_MM = {"ndr": evaluation.ndr_MM, "ndr_low": evaluation.ndr_low_MM, "ndr_high": evaluation.ndr_high_MM}
+    ndr = pair_rows(names, evaluation.ndr_defined_MM, ndr_MM).drop("golden", "proxy")
+    flip_rates = reward_models["flip_rate"]
     golden, proxy = np.nonzero(~np.eye(len(names), dtype=bool))
-    frame = pl.DataFrame(
-        {
-            "golden": names[golden],
-            "proxy": names[proxy],
-            "golden_flip_rate": flips.gather(golden),
-            "proxy_flip_rate": flips.gather(proxy),
-            "value": evaluation.value_MM[golden, proxy].astype(np.float64),
-            "ndr": evaluation.ndr_MM[golden, proxy].astype(np.float64),
-            "ndr_low": evaluation.ndr_low_MM[golden, proxy].astype(np.float64),
-            "ndr_high": evaluation.ndr_high_MM[golden, proxy].astype(np.float64),
-            "value_defined": evaluation.value_defined_MM[golden, proxy],
-            "ndr_defined": evaluation.ndr_defined_MM[golden, proxy],
-        }
+    return pl.concat([value, ndr], how="horizontal").select(
+        "golden",
+        "proxy",
+        flip_rates.gather(golden).alias("golden_flip_rate"),
+        flip_rates.gather(proxy).alias("proxy_flip_rate"),
+        *("value", "ndr", "ndr_low", "ndr_high"),
+        regret=1 - pl.col("ndr"),
+        defined=pl.col("value").is_not_null() & pl.col("ndr").is_not_null(),
     )
-    return frame.with_columns(
-        pl.when("ndr_defined").then(pl.col("ndr", "ndr_low", "ndr_high")),
-        value=pl.when("value_defined").then("value"),
-        regret=pl.when("ndr_defined").then(1 - pl.col("ndr")),
-        defined=pl.col("value_defined") & pl.col("ndr_defined"),
-    ).drop("value_defined", "ndr_defined")
 
 
 def pair_rows(

@@ -7,7 +7,7 @@ Nothing else in `app` opens the warehouse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -180,61 +180,68 @@ def categories(snapshot: Snapshot, run_id: str, chosen: Selection) -> list[str]:
     ]
 
 
-def evaluations(
+@dataclass(frozen=True)
+class Question:
+    """What the evaluations of a choice depend on, besides measure and test sets: the key of their caches."""
+
+    snapshot: Snapshot
+    run_id: str
+    source: Source
+    policies: Policies
+    rl_categories: tuple[str, ...]
+    correlations: tuple[tuple[str, str], ...]
+
+    def cube(self) -> ScoreCube:
+        """The scores that are measured."""
+        return score_cube(self.snapshot, self.run_id, self.source)
+
+    def values(self) -> PolicyValues:
+        """The values of the policies."""
+        return policy_values(self.snapshot, self.run_id, self.policies)
+
+    def seen(self, test_set: TestSet) -> TestSet:
+        """The part of a test set that decides a measure's values on each prompt. Raises InvalidChoice."""
+        return check(self.cube(), test_set).seen()
+
+
+def question(
     snapshot: Snapshot,
     run_id: str,
     chosen: Selection,
-    test_sets: Sequence[TestSet],
     *,
+    optimised: Policies | None = None,
     rl_categories: tuple[str, ...] | None = None,
     every_correlation: bool = False,
-) -> list[Evaluation]:
-    """The chosen measure on several test sets, which share the bootstrap draws of reward models and RL-test prompts.
+) -> Question:
+    """The question that a choice asks, with other policies or RL-test categories if given.
 
-    `rl_categories` takes the place of the chosen ones. Only the chosen correlation is computed, or every one.
+    Only the chosen correlation is computed, or every one.
     """
-    return _evaluations(
+    return Question(
         snapshot,
         run_id,
         chosen.source(),
-        chosen.measure,
-        tuple(test_sets),
-        policies(snapshot, run_id, chosen),
+        optimised or policies(snapshot, run_id, chosen),
         chosen.rl_categories if rl_categories is None else rl_categories,
         EVERY if every_correlation else ((chosen.correlation, chosen.level),),
     )
 
 
 @st.cache_resource(max_entries=_EVALUATIONS_KEPT, show_spinner="Resampling …")
-def _evaluations(
-    snapshot: Snapshot,
-    run_id: str,
-    source: Source,
-    measure: str,
-    test_sets: tuple[TestSet, ...],
-    policies: Policies,
-    rl_categories: tuple[str, ...],
-    correlations: tuple[tuple[str, str], ...],
-) -> list[Evaluation]:
+def evaluations(question: Question, measure: str, test_sets: tuple[TestSet, ...]) -> list[Evaluation]:
+    """A measure on several test sets, which share the bootstrap draws of reward models and RL-test prompts."""
     parts = replicated(
-        score_cube(snapshot, run_id, source),
-        policy_values(snapshot, run_id, policies),
+        question.cube(),
+        question.values(),
         [(measure, test_set) for test_set in test_sets],
-        rl_categories=rl_categories or None,
-        prepared=[prompt_values(snapshot, run_id, source, measure, test_set) for test_set in test_sets],
-        selected=correlations,
+        rl_categories=question.rl_categories or None,
+        prepared=[
+            _prompt_values(question.snapshot, question.run_id, question.source, measure, question.seen(test_set))
+            for test_set in test_sets
+        ],
+        selected=question.correlations,
     )
     return [part.evaluation for part in parts]
-
-
-def seen(snapshot: Snapshot, run_id: str, source: Source, test_set: TestSet) -> TestSet:
-    """The part of a test set that decides a measure's values on each prompt. Raises InvalidChoice."""
-    return check(score_cube(snapshot, run_id, source), test_set).seen()
-
-
-def prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, test_set: TestSet) -> PromptValues:
-    """A measure's value on each prompt, cached by `seen`."""
-    return _prompt_values(snapshot, run_id, source, measure, seen(snapshot, run_id, source, test_set))
 
 
 @st.cache_resource(max_entries=_VALUES_KEPT, show_spinner="Measuring …")

@@ -1,7 +1,7 @@
-"""A chart as a file: PNG and SVG, drawn here as the page draws it, with no browser and no network.
+"""A figure as a file: its charts as PNG or SVG, drawn as on the page but without a browser, and its table as CSV.
 
-On the page Streamlit hands Vega the colours and type of `.streamlit/config.toml`; here they come from the same file,
-light or dark. The title goes into the picture, which has to stand alone.
+On the page Streamlit gives Vega the colours and fonts of `.streamlit/config.toml`; here they come from the same file.
+The title is part of the picture.
 """
 
 from __future__ import annotations
@@ -48,15 +48,11 @@ def csv(table: pl.DataFrame, facts: Mapping[str, object]) -> bytes:
 
 def specification(charts: Sequence[Chart], title: str, look: Look) -> dict[str, Any]:
     """Vega-Lite of one chart, or of several side by side in rows of two, complete with the theme's colours."""
-    theme = _theme()
     sized = [_sized(chart, WIDTH if len(charts) == 1 else _PANEL_WIDTH) for chart in charts]
     whole = sized[0] if len(sized) == 1 else alt.concat(*sized, columns=2)
-    found: dict[str, Any] = whole.to_dict()
-    found["title"] = {"text": title, "anchor": "start", "offset": 16}
-    found["padding"] = 16
-    found["config"] = _config(theme[look])
-    inked: dict[str, Any] = _inked(found, theme[look]["grayColor"])
-    return inked
+    specification: dict[str, Any] = _inked(whole.to_dict(), _theme()[look]["grayColor"])
+    title_parameters = {"text": title, "anchor": "start", "offset": 16}
+    return specification | {"title": title_parameters, "padding": 16, "config": _config(_theme()[look])}
 
 
 def _sized(chart: Chart, width: int) -> Chart:

@@ -63,7 +63,7 @@ def scatter(pairs: pl.DataFrame, measure: Measure) -> alt.LayerChart:
     layers = [*_labelled_line(1.0, "nothing lost", "left"), *_labelled_line(0.0, "no gain", "right")]
     layers += _fit(base, pairs, x, y, strokeDash=[5, 4])
     if pairs.height > MANY:
-        layers.append(density(pairs, "value", "ndr", measure.axis, _NDR, "pairs"))
+        layers.append(density(pairs, "value", "ndr", (measure.axis, _NDR), "pairs"))
     else:
         points = base.mark_circle(size=110 if pairs.height <= _LARGE_POINTS else 45, opacity=0.85, cursor="pointer")
         layers += _edge_ticks(base, x, y)
@@ -125,7 +125,7 @@ def panel_title(name: str, caption: str) -> alt.TitleParams:
 def _panel(pairs: pl.DataFrame, measure: Measure, x: alt.X, y: alt.Y, title: alt.TitleParams) -> alt.LayerChart:
     base = alt.Chart(pairs).encode(x=x, y=y)
     if pairs.height > MANY:
-        shades = density(pairs, "value", "ndr", measure.axis, "NDR", "pairs")
+        shades = density(pairs, "value", "ndr", (measure.axis, "NDR"), "pairs")
         shades.encoding.color.legend = None
         layers = [shades]
     else:
@@ -135,15 +135,15 @@ def _panel(pairs: pl.DataFrame, measure: Measure, x: alt.X, y: alt.Y, title: alt
     return layered(layers, title=title, height=_PANEL_HEIGHT)
 
 
-def density(frame: pl.DataFrame, x: str, y: str, x_title: str, y_title: str, unit: str) -> alt.Chart:
-    """Number of rows in cells of columns `x` and `y`, for too many points; `unit` is what a row is, in the plural."""
+def density(frame: pl.DataFrame, x: str, y: str, titles: tuple[str, str], unit: str) -> alt.Chart:
+    """Number of rows in cells of columns `x` and `y`, for very many points; `unit` is what a row is, in the plural."""
     legend = gradient_legend(unit, gradientThickness=8)
     return (
         alt.Chart(frame.select(x, y))
         .mark_rect()
         .encode(
-            x=alt.X(f"{x}:Q", bin=alt.Bin(maxbins=_BINS), title=x_title),
-            y=alt.Y(f"{y}:Q", bin=alt.Bin(maxbins=_BINS), title=y_title),
+            x=alt.X(f"{x}:Q", bin=alt.Bin(maxbins=_BINS), title=titles[0]),
+            y=alt.Y(f"{y}:Q", bin=alt.Bin(maxbins=_BINS), title=titles[1]),
             color=alt.Color("count():Q", scale=alt.Scale(range="heatmap", type="sqrt"), legend=legend),
             tooltip=[alt.Tooltip("count():Q", title=unit, format=COUNT)],
         )

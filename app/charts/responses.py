@@ -51,7 +51,7 @@ def scores(responses: pl.DataFrame, golden: str, proxy: str) -> alt.LayerChart:
     """
     titles = f"Score of {golden} (sd)", f"Score of {proxy} (sd)"
     if responses.height > MANY:
-        marks = density(responses, "golden_score", "proxy_score", *titles, "responses")
+        marks = density(responses, "golden_score", "proxy_score", titles, "responses")
     else:
         marks = (
             alt.Chart(responses)

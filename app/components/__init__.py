@@ -1,1 +1,1 @@
-"""app.components."""
+"""What pages have in common: the state of a page, controls, figures, words and number formats."""

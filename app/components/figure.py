@@ -1,12 +1,9 @@
-"""Charts handed to Streamlit as they are: not held against Vega-Lite's schema again each time a page is drawn.
-
-That takes half of a page's time, and what charts are made of does not change between the tests, which do it, and here.
-
-The frame of every figure: a title that says what it shows, the chart or its table, and the files to take away.
+"""The frame of every figure: its title, the chart or its table, and downloads.
 
     figure.show("bins", rank_bins(frame), frame, title="…", alt="…", file_name="run-rank-bins")
 
-Files are made when their button is clicked, not before, so that they cost a page nothing.
+Charts are not checked against Vega-Lite's schema, which would take half of a page's time; the tests do it. Files are
+made when their button is clicked.
 """
 
 from __future__ import annotations
@@ -36,12 +33,12 @@ class _Unchecked:
 
     def to_dict(self) -> dict[str, Any]:
         """All that Streamlit asks of a chart."""
-        found: dict[str, Any] = self.chart.to_dict(validate=False)
-        return found
+        specification: dict[str, Any] = self.chart.to_dict(validate=False)
+        return specification
 
 
 Clicked = tuple[str, Callable[[dict[str, Any]], None]]
-"""Name of a chart's selection, and what to do, in a callback, with the fields of the mark that was clicked."""
+"""Name of a chart's selection, and the callback for a click, which takes the fields of the clicked mark."""
 
 _CHART, _TABLE = "Chart", "Table"
 _TIMES = "clicks.{}"
@@ -62,31 +59,40 @@ def show(
 ) -> None:
     """Draw one figure.
 
-    - `chart`: one chart, or several panels, which stand side by side and wrap where there is no room.
+    - `chart`: one chart, or several panels, which are side by side and wrap where there is no room.
     - `frame`: what the chart shows, for the table and the CSV; `columns` its `column_config`; `facts` (run, measure, …)
-      stand before it in every row of the CSV.
-    - `title` says what the figure shows, `note` how to read it (Markdown both; escape foreign names), `alt` the same
-      for who cannot see it; `file_name` has no ending.
-    - `clicked`: for a chart with a selection, which one and what a click does.
+      are the first columns of the CSV.
+    - `title` says what the figure shows, `note` how to read it (both Markdown; escape foreign names), `alt` describes
+      it for screen readers; `file_name` has no extension.
+    - `clicked`: for a chart with a selection, its name and what a click does.
     """
     charts = [chart] if isinstance(chart, Chart) else list(chart)
     with st.container(key=f"figure-{key}", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key=f"head-{key}"):
             st.subheader(title, anchor=False, width="stretch")
             view = _view(key, title)
-            _files(key, charts, frame, title, file_name, facts or {})
+            csv = partial(export.csv, frame, facts or {})
+            _downloads(key, file_name, partial(export.png, charts, title), partial(export.svg, charts, title), csv)
         if note:
             st.caption(note)
-        if view == _TABLE:
-            _table(key, frame, alt, columns)
+        if view == _CHART and len(charts) == 1:
+            _chart(f"chart-{key}", key, charts[0], alt, clicked)
+        elif view == _CHART:
+            with st.container(key=f"panels-{key}"):
+                for number, (column, panel) in enumerate(zip(st.columns(len(charts)), charts, strict=True)):
+                    with column:
+                        _chart(f"chart-{key}-{number}", key, panel, alt, clicked)
         else:
-            _charts(key, charts, alt, clicked)
+            configuration = dict(columns or {})
+            st.dataframe(
+                frame, hide_index=True, column_config=configuration, placeholder=UNDEFINED, key=f"table-{key}", alt=alt
+            )
 
 
 def forget_clicks(*keys: str) -> None:
-    """Let these figures listen afresh: what a click in them chooses was chosen elsewhere.
+    """Forget the last click in these figures, as something else has been chosen since.
 
-    A chart keeps its last click and is silent about the same one again, so it gets a fresh key.
+    A chart keeps its last click and does not report the same one again, so it gets a new key.
     """
     for key in keys:
         counter = _TIMES.format(key)
@@ -111,40 +117,24 @@ def _view(key: str, title: str) -> str:
     return str(chosen or _CHART)
 
 
-def _files(
-    key: str, charts: Sequence[Chart], frame: pl.DataFrame, title: str, file_name: str, facts: Mapping[str, object]
+def _downloads(
+    key: str, file_name: str, png: Callable[[Look], bytes], svg: Callable[[Look], bytes], csv: Callable[[], bytes]
 ) -> None:
-    with st.popover("Export", key=f"files-{key}", type="tertiary", help="This figure as a file"):
-        for ending, mime, make in (
-            ("png", "image/png", partial(export.png, charts, title, look())),
-            ("svg", "image/svg+xml", partial(export.svg, charts, title, look())),
-            ("csv", "text/csv", partial(export.csv, frame, facts)),
+    with st.popover("Export", key=f"files-{key}", type="tertiary", help="Download this figure"):
+        for extension, mime, make in (
+            ("png", "image/png", partial(png, look())),
+            ("svg", "image/svg+xml", partial(svg, look())),
+            ("csv", "text/csv", csv),
         ):
             st.download_button(
-                ending.upper(),
+                extension.upper(),
                 make,
-                file_name=f"{file_name}.{ending}",
+                file_name=f"{file_name}.{extension}",
                 mime=mime,
-                key=f"{ending}-{key}",
+                key=f"{extension}-{key}",
                 on_click="ignore",
                 width="stretch",
             )
-
-
-def _table(key: str, frame: pl.DataFrame, alt: str, columns: Mapping[str, Any] | None) -> None:
-    st.dataframe(
-        frame, hide_index=True, column_config=dict(columns or {}), placeholder=UNDEFINED, key=f"table-{key}", alt=alt
-    )
-
-
-def _charts(key: str, charts: Sequence[Chart], alt: str, clicked: Clicked | None) -> None:
-    if len(charts) == 1:
-        _chart(f"chart-{key}", key, charts[0], alt, clicked)
-        return
-    with st.container(key=f"panels-{key}"):
-        for number, (column, chart) in enumerate(zip(st.columns(len(charts)), charts, strict=True)):
-            with column:
-                _chart(f"chart-{key}-{number}", key, chart, alt, clicked)
 
 
 def _chart(name: str, key: str, chart: Chart, alt: str, clicked: Clicked | None) -> None:

@@ -1,1 +1,1 @@
-"""app.views.explore.page."""
+"""The page Explore."""

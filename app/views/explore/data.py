@@ -21,14 +21,16 @@ from warehouse.study import Evaluation, ScoreCube
 
 def evaluation(snapshot: Snapshot, run_id: str, chosen: Selection) -> Evaluation:
     """Measure, NDR and all correlations of a choice. Raises InvalidChoice where the run cannot satisfy it."""
-    return warehouse.evaluations(snapshot, run_id, chosen, [chosen.test_set()], every_correlation=True)[0]
+    question = warehouse.question(snapshot, run_id, chosen, every_correlation=True)
+    return warehouse.evaluations(question, chosen.measure, (chosen.test_set(),))[0]
 
 
 def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str, Evaluation]:
     """The chosen measure on each of the chosen categories (none chosen: on all) that has at least two prompts."""
     names = warehouse.categories(snapshot, run_id, chosen)
-    test_sets = [chosen.test_set_of(name) for name in names]
-    return dict(zip(names, warehouse.evaluations(snapshot, run_id, chosen, test_sets), strict=True))
+    test_sets = tuple(chosen.test_set_of(name) for name in names)
+    question = warehouse.question(snapshot, run_id, chosen)
+    return dict(zip(names, warehouse.evaluations(question, chosen.measure, test_sets), strict=True))
 
 
 def pairs_by_category(evaluations: Mapping[str, Evaluation], reward_models: pl.DataFrame) -> pl.DataFrame:
@@ -45,13 +47,13 @@ def row_of(table: pl.DataFrame, **values: str) -> dict[str, Any]:
 
 
 def test_responses(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[ScoreCube, NDArray[np.int64]]:
-    """The scores of the chosen test set, cut to its responses per prompt, and the indices of its prompts in them."""
+    """The scores of the chosen test set, cut to its R responses per prompt, and the indices `[P]` of its prompts."""
     cube = warehouse.score_cube(snapshot, run_id, chosen.source())
     responses = replace(cube, scores_MPR=cube.scores_MPR[:, :, : chosen.responses])
     return responses, chosen_prompts(cube, chosen.test_set())
 
 
-def pair_scores(cube: ScoreCube, prompts: NDArray[np.int64], golden: str, proxy: str) -> pl.DataFrame:
+def pair_scores(cube: ScoreCube, prompts_P: NDArray[np.int64], golden: str, proxy: str) -> pl.DataFrame:
     """Scores of two reward models for every response to the prompts with these indices.
 
     Columns `prompt, category, response` (its number), `golden_score, proxy_score` in standard deviations from the mean
@@ -59,14 +61,14 @@ def pair_scores(cube: ScoreCube, prompts: NDArray[np.int64], golden: str, proxy:
     """
     R = cube.scores_MPR.shape[2]
     places = np.array([cube.reward_models.index(name) for name in (golden, proxy)])
-    scores = cube.scores_MPR[np.ix_(places, prompts)].reshape(2, -1).astype(np.float64)
+    scores = cube.scores_MPR[np.ix_(places, prompts_P)].reshape(2, -1).astype(np.float64)
     spread = scores.std(axis=1, keepdims=True)
     scaled = np.divide(scores - scores.mean(axis=1, keepdims=True), spread, out=np.zeros_like(scores), where=spread > 0)
     return pl.DataFrame(
         {
-            "prompt": np.repeat(np.array(cube.prompts, dtype=object)[prompts], R).tolist(),
-            "category": np.repeat(np.array(cube.categories, dtype=object)[prompts], R).tolist(),
-            "response": np.tile(np.arange(R), len(prompts)),
+            "prompt": np.repeat(np.array(cube.prompts, dtype=object)[prompts_P], R).tolist(),
+            "category": np.repeat(np.array(cube.categories, dtype=object)[prompts_P], R).tolist(),
+            "response": np.tile(np.arange(R), len(prompts_P)),
             "golden_score": scaled[0],
             "proxy_score": scaled[1],
         }

@@ -1,1 +1,1 @@
-"""app.views.measures.page."""
+"""The page Measures."""

@@ -12,7 +12,8 @@ import polars as pl
 import streamlit as st
 
 from app.access import warehouse
-from app.access.warehouse import Snapshot
+from app.access.frames import figures_of, floats
+from app.access.warehouse import Question, Snapshot
 from app.components import words
 from app.state import Policies, Selection, Source
 from warehouse.claims.verdict import compared
@@ -32,10 +33,10 @@ Board = Mapping[str, Comparison]
 """A comparison with plain accuracy for each measure."""
 
 _FIGURES = ("value", "low", "high", "difference", "difference_low", "difference_high", "share_better")
-_SCHEMA = {
+_SCHEMA: dict[str, type[pl.DataType]] = {
     "measure": pl.String,
     "title": pl.String,
-    **dict.fromkeys(_FIGURES, pl.Float64),
+    **floats(*_FIGURES),
     "verdict": pl.String,
 }
 
@@ -46,69 +47,42 @@ def leaderboards(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[Pol
     If a KL is chosen, the others are compared at the same KL, provided any of their policies gets that far.
     """
     offered = warehouse.options(snapshot, run_id, chosen.source())
-    others = [
-        Policies(name, kl=chosen.kl)
-        if chosen.kl is not None and chosen.kl <= offered.kl.get(name, (0.0, 0.0))[1]
-        else Policies(name, max(strengths))
-        for name, strengths in offered.strengths.items()
-        if name != chosen.optimizer
-    ]
+    compared_policies = [warehouse.policies(snapshot, run_id, chosen)]
+    for name, strengths in offered.strengths.items():
+        if name != chosen.optimizer:
+            reaches = chosen.kl is not None and chosen.kl <= offered.kl.get(name, (0.0, 0.0))[1]
+            compared_policies.append(Policies(name, kl=chosen.kl) if reaches else Policies(name, max(strengths)))
     return {
-        policies: _boards(snapshot, run_id, chosen, policies, [chosen.test_set()], replicates=1000)[0]
-        for policies in [warehouse.policies(snapshot, run_id, chosen), *others]
+        policies: _boards(
+            warehouse.question(snapshot, run_id, chosen, optimised=policies), (chosen.test_set(),), replicates=1000
+        )[0]
+        for policies in compared_policies
     }
 
 
 def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str, Board]:
     """Every measure for the chosen optimiser on the prompts of each category alone."""
     names = warehouse.categories(snapshot, run_id, chosen)
-    test_sets = [chosen.test_set_of(name) for name in names]
-    policies = warehouse.policies(snapshot, run_id, chosen)
-    boards = _boards(snapshot, run_id, chosen, policies, test_sets, replicates=BY_CATEGORY_REPLICATES)
+    test_sets = tuple(chosen.test_set_of(name) for name in names)
+    boards = _boards(warehouse.question(snapshot, run_id, chosen), test_sets, replicates=BY_CATEGORY_REPLICATES)
     return dict(zip(names, boards, strict=True))
 
 
-def _boards(
-    snapshot: Snapshot,
-    run_id: str,
-    chosen: Selection,
-    policies: Policies,
-    test_sets: Sequence[TestSet],
-    *,
-    replicates: int,
-) -> list[Board]:
-    shown = (chosen.correlation, chosen.level)
-    source, categories = chosen.source(), chosen.rl_categories
-    return _compared(snapshot, run_id, source, tuple(test_sets), policies, categories, replicates, shown)
-
-
 @st.cache_resource(max_entries=100, show_spinner="Resampling all measures …")
-def _compared(
-    snapshot: Snapshot,
-    run_id: str,
-    source: Source,
-    test_sets: tuple[TestSet, ...],
-    policies: Policies,
-    rl_categories: tuple[str, ...],
-    replicates: int,
-    correlation: tuple[str, str],
-) -> list[Board]:
+def _boards(question: Question, test_sets: tuple[TestSet, ...], *, replicates: int) -> Sequence[Board]:
     if not test_sets:
         return []
-    part = warehouse.seen(snapshot, run_id, source, test_sets[0])
-    boards: list[Board] = list(
-        compare_all(
-            warehouse.score_cube(snapshot, run_id, source),
-            warehouse.policy_values(snapshot, run_id, policies),
-            PLAIN,
-            test_sets=test_sets,
-            rl_categories=rl_categories or None,
-            replicates=replicates,
-            prepared=_prompt_values(snapshot, run_id, source, part),
-            selected=(correlation,),
-        )
+    seen = question.seen(test_sets[0])
+    return compare_all(
+        question.cube(),
+        question.values(),
+        PLAIN,
+        test_sets=test_sets,
+        rl_categories=question.rl_categories or None,
+        replicates=replicates,
+        prepared=_prompt_values(question.snapshot, question.run_id, question.source, seen),
+        selected=question.correlations,
     )
-    return boards
 
 
 @st.cache_resource(max_entries=4, show_spinner="Measuring …")
@@ -151,16 +125,12 @@ def _rows(board: Board, correlation: str, level: str) -> pl.DataFrame:
     for name, comparison in board.items():
         own = words.correlations(comparison.first, level)[correlation]
         difference = words.correlations(comparison, level)[correlation]
-        row = {"measure": name, "title": MEASURES[name].title, "value": own.value, "low": own.low, "high": own.high}
+        row = {"measure": name, "title": MEASURES[name].title, **figures_of("value", own)}
         if comparison.first.measure == comparison.second.measure:
             row["verdict"] = PLAIN_ITSELF
         else:
-            row |= {
-                "difference": difference.value,
-                "difference_low": difference.low,
-                "difference_high": difference.high,
-                "share_better": None if level == "within" else comparison.share_better[correlation],
-                "verdict": compared(difference),
-            }
+            row |= figures_of("difference", difference, "difference_low", "difference_high")
+            row["share_better"] = None if level == "within" else comparison.share_better[correlation]
+            row["verdict"] = compared(difference)
         rows.append(row)
     return pl.DataFrame(rows, schema=_SCHEMA)

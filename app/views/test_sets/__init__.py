@@ -1,1 +1,1 @@
-"""app.views.test_sets.page."""
+"""The page Test sets."""

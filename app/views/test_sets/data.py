@@ -14,10 +14,11 @@ import polars as pl
 import streamlit as st
 
 from app.access import warehouse
-from app.access.warehouse import Snapshot
+from app.access.frames import figures_of, floats
+from app.access.warehouse import Question, Snapshot
 from app.components import words
 from app.offers import Options, finest_map
-from app.state import Policies, Selection, Source
+from app.state import Selection
 from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES
 from warehouse.study import MEASURES, Evaluation, TestSet
 from warehouse.study.plans import Advice, Plan, annotation_plans, rank_bin_cells, thinned
@@ -32,7 +33,7 @@ _MAP_BINS = 4
 _MOST_SIZES = 10
 
 _FIGURES: dict[str, type[pl.DataType]] = {
-    **dict.fromkeys(("value", "low", "high"), pl.Float64),
+    **floats("value", "low", "high"),
     **dict.fromkeys(("prompts", "rl_prompts", "undefined_pairs"), pl.Int64),
 }
 
@@ -61,8 +62,9 @@ def rank_map(snapshot: Snapshot, options: Options, chosen: Selection) -> dict[tu
     """The chosen measure on pairs of each cell (chosen bin, rejected bin)."""
     cells = rank_bin_cells(bins := map_bins(chosen, options))
     base = replace(chosen.test_set(), rank_bins=bins)
-    test_sets = [replace(base, chosen_bin=better, rejected_bin=worse) for better, worse in cells]
-    return dict(zip(cells, warehouse.evaluations(snapshot, options.run, chosen, test_sets), strict=True))
+    test_sets = tuple(replace(base, chosen_bin=better, rejected_bin=worse) for better, worse in cells)
+    question = warehouse.question(snapshot, options.run, chosen)
+    return dict(zip(cells, warehouse.evaluations(question, chosen.measure, test_sets), strict=True))
 
 
 def category_table(snapshot: Snapshot, options: Options, chosen: Selection) -> dict[tuple[str, str], Evaluation]:
@@ -74,10 +76,11 @@ def category_table(snapshot: Snapshot, options: Options, chosen: Selection) -> d
     values = warehouse.policy_values(snapshot, options.run, warehouse.policies(snapshot, options.run, chosen))
     sizes = Counter(values.categories)
     valued = [name for name in chosen.rl_categories or options.rl_categories if sizes[name] >= FEWEST_PROMPTS]
-    test_sets = [chosen.test_set_of(name) for name in (None, *measured)]
+    test_sets = tuple(chosen.test_set_of(name) for name in (None, *measured))
     table: dict[tuple[str, str], Evaluation] = {}
     for name, categories in ((ALL, chosen.rl_categories), *((name, (name,)) for name in valued)):
-        column = warehouse.evaluations(snapshot, options.run, chosen, test_sets, rl_categories=categories)
+        question = warehouse.question(snapshot, options.run, chosen, rl_categories=categories)
+        column = warehouse.evaluations(question, chosen.measure, test_sets)
         table |= {(row, name): evaluation for row, evaluation in zip([ALL, *measured], column, strict=True)}
     return table
 
@@ -95,46 +98,29 @@ def by_responses(snapshot: Snapshot, options: Options, chosen: Selection) -> dic
         test_sets["prompts", count] = replace(plain, responses=count, prompts=chosen.prompts)
         if FEWEST_PROMPTS <= budget // count <= most:
             test_sets["budget", count] = replace(plain, responses=count, budget=budget)
-    evaluations = warehouse.evaluations(snapshot, options.run, chosen, list(test_sets.values()))
+    question = warehouse.question(snapshot, options.run, chosen)
+    evaluations = warehouse.evaluations(question, chosen.measure, tuple(test_sets.values()))
     return dict(zip(test_sets, evaluations, strict=True))
 
 
 def plans(snapshot: Snapshot, options: Options, chosen: Selection) -> list[Plan]:
     """Every way to spend the planned budget under every measure."""
-    return _plans(
-        snapshot,
-        options.run,
-        chosen.source(),
-        plan_budget(chosen, options),
-        chosen.plan_noise,
-        TestSet(categories=chosen.categories or None, subsets=chosen.subsets or None, seed=chosen.seed),
-        warehouse.policies(snapshot, options.run, chosen),
-        chosen.rl_categories,
-        (chosen.correlation, chosen.level),
-    )
+    base = TestSet(categories=chosen.categories or None, subsets=chosen.subsets or None, seed=chosen.seed)
+    question = warehouse.question(snapshot, options.run, chosen)
+    return _plans(question, plan_budget(chosen, options), chosen.plan_noise, base)
 
 
 @st.cache_resource(max_entries=12, show_spinner="Trying every way to spend the budget …")
-def _plans(
-    snapshot: Snapshot,
-    run_id: str,
-    source: Source,
-    budget: int,
-    noise: float,
-    base: TestSet,
-    policies: Policies,
-    rl_categories: tuple[str, ...],
-    correlation: tuple[str, str],
-) -> list[Plan]:
+def _plans(question: Question, budget: int, noise: float, base: TestSet) -> list[Plan]:
     return annotation_plans(
-        warehouse.score_cube(snapshot, run_id, source),
-        warehouse.policy_values(snapshot, run_id, policies),
+        question.cube(),
+        question.values(),
         budget,
         noise=noise or None,
         test_set=base,
-        rl_categories=rl_categories or None,
+        rl_categories=question.rl_categories or None,
         replicates=PLAN_REPLICATES,
-        selected=(correlation,),
+        selected=question.correlations,
     )
 
 
@@ -171,9 +157,9 @@ def plan_rows(plans: Sequence[Plan], advice: Advice | None, correlation: str, le
     ]
     if advice:
         for row, behind, share in zip(rows, advice.behind, advice.shares, strict=True):
-            row |= {"behind": behind.value, "behind_low": behind.low, "behind_high": behind.high, "share_best": share}
+            row |= figures_of("behind", behind, "behind_low", "behind_high") | {"share_best": share}
     schema: dict[str, type[pl.DataType]] = {"measure": pl.String, "title": pl.String, "responses": pl.Int64, **_FIGURES}
-    schema |= dict.fromkeys(("behind", "behind_low", "behind_high", "share_best"), pl.Float64)
+    schema |= floats("behind", "behind_low", "behind_high", "share_best")
     return pl.DataFrame(rows, schema=schema).sort("value", descending=True, nulls_last=True, maintain_order=True)
 
 
@@ -203,11 +189,8 @@ def _table(
 
 
 def _figures(evaluation: Evaluation, correlation: str, level: str) -> dict[str, float | int | None]:
-    estimate = words.correlations(evaluation, level)[correlation]
     return {
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
+        **figures_of("value", words.correlations(evaluation, level)[correlation]),
         "prompts": evaluation.prompts_used,
         "rl_prompts": evaluation.rl_prompts_used,
         "undefined_pairs": evaluation.undefined_pairs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import streamlit as st
@@ -150,9 +150,16 @@ def _is_defined(table: pl.DataFrame, options: Options) -> bool:
     return True
 
 
-def _shared(chosen: Selection, options: Options) -> tuple[str, str, dict[str, Any]]:
-    """The correlation's name, the start of a title, and the arguments that all figures of a study share."""
+class _Shared(NamedTuple):
+    """What the figures of a study share: the correlation's name, the start of a title, arguments of `figure.show`."""
+
+    name: str
+    title: str
+    arguments: dict[str, Any]
+
+
+def _shared(chosen: Selection, options: Options) -> _Shared:
     name = words.correlation(chosen.correlation, chosen.level)
     facts = text.plan_facts if chosen.study == "budget" else text.facts
-    shared = {"columns": columns.studies(name), "facts": facts(chosen, options)}
-    return name, f"{name} of {MEASURES[chosen.measure].title} with NDR", shared
+    arguments = {"columns": columns.studies(name), "facts": facts(chosen, options)}
+    return _Shared(name, f"{name} of {MEASURES[chosen.measure].title} with NDR", arguments)
