@@ -9,6 +9,7 @@ from altair.utils import schemapi
 
 from app.components import style
 
+# Folder in `app/views`, title and icon of each page, in the order of the navigation. Streamlit would show a string.
 PAGES = (
     ("overview", "Overview", "flag"),
     ("explore", "Explore", "scatter_plot"),
@@ -19,7 +20,6 @@ PAGES = (
     ("responses", "Responses", "forum"),
     ("runs", "Runs", "list_alt"),
 )
-"""Folder in `app/views`, title and icon of each page, in the order of the navigation."""
 
 # A tree of two branches, drawn here: a named icon would be fetched from the web.
 _ICON = """<svg viewBox="0 0 24 24" xmlns="http://www.w3.org/2000/svg" fill="none" stroke="#2f7f9f" stroke-width="2.4"

@@ -106,7 +106,7 @@ class CurveFigures:
         self._figure(
             "goodhart",
             panel,
-            title="Goodhart check: does accuracy explain how much golden reward follows proxy reward?",
+            title="Goodhart check: what accuracy explains, and what it misses",
             note="One point per golden–proxy pair, over all pairs. Dashed: sin(π(accuracy − ½)), which holds if the "
             "proxy is the golden plus normal noise. Diamonds: means of pairs of similar accuracy, resampling reward "
             "models × prompts; the test resamples prompts.",
@@ -244,7 +244,7 @@ class CurveFigures:
                 [titled(drawn.chart, words.optimizer(name).title) for name, drawn in panels.items()],
                 pl.concat([_titled(name, drawn.frame) for name, drawn in panels.items()], how="diagonal"),
                 title=title,
-                note=_joined(note, *(drawn.note for drawn in panels.values())),
+                note=f"{note} {_joined(*(drawn.note for drawn in panels.values()))}",
                 alt=alt,
                 file_name=f"{self._run_id}-{key}",
                 facts={"run_id": self._run_id, "rl_categories": ", ".join(self._chosen.rl_category) or "all"},

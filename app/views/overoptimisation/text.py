@@ -65,8 +65,8 @@ def what_is_shown(run_id: str, golden: str | None, proxy: str | None) -> str:
 
 def distance(kl_estimator: str) -> str:
     """Title of the axis of distances, with how KL was estimated."""
-    how = {"bound": "KL: upper bound", "k1": "KL: sampled, k1", "k3": "KL: sampled, k3"}
-    return f"Distance from the initial policy, √KL (√nats; {how.get(kl_estimator, 'KL not recorded')})"
+    how = {"bound": "upper bound", "k1": "estimated by k1", "k3": "estimated by k3"}
+    return f"Distance, √KL (√nats; {how.get(kl_estimator, 'KL not recorded')})"
 
 
 def below_zero(optimizer: str, policies: int) -> str:
@@ -113,8 +113,8 @@ def goodhart(optimizer: str, result: GoodhartSlopes) -> str:
     """The test of the curve in a sentence."""
     if result.p_value is None or result.chi2 is None:
         return f"{_title(optimizer)}: too few pairs or replicates to test the curve."
-    p_value = "< 0.001" if result.p_value < 0.001 else number(result.p_value, 3)
-    test = f"Wald χ² = {number(result.chi2, 1)}, {result.degrees} degrees of freedom, p = {p_value}"
+    p_value = "p < 0.001" if result.p_value < 0.001 else f"p = {number(result.p_value, 3)}"
+    test = f"Wald χ² = {number(result.chi2, 1)}, {result.degrees} degrees of freedom, {p_value}"
     if result.p_value < 0.05:
         return f"{_title(optimizer)}: accuracy alone does not explain the slopes ({test})."
     return f"{_title(optimizer)}: the slopes are consistent with what accuracy predicts ({test})."

@@ -120,8 +120,8 @@ def length(finding: Finding) -> str:
     if finding.verdict == CANNOT_BE_TOLD:
         return f"It **{CANNOT_BE_TOLD}**. {strongest}"
     ways = [(facts["longer"], "longer"), (facts["shorter"], "shorter")]
-    liked = " and ".join(f"{amount} clearly prefer {way} responses" for amount, way in ways if amount)
-    return f"**Yes**: of {count(facts['reward_models'], 'reward model')}, {liked}. {strongest}"
+    followed = " and ".join(f"those of {amount} clearly favour {way} responses" for amount, way in ways if amount)
+    return f"**Yes**: of the scores of {count(facts['reward_models'], 'reward model')}, {followed}. {strongest}"
 
 
 def _figure(finding: Finding) -> str:

@@ -22,7 +22,7 @@ def show() -> None:
     with trouble.shown():
         page = page_state.begin(
             ModelsChoice,
-            title="Reward models: how they were trained, and what their scores follow",
+            title="Reward models: how they were trained, and how they score",
             fit=fit,
             controls=choose,
         )

@@ -43,6 +43,8 @@ def test_it_is_the_page_that_the_dashboard_opens_with(study_home: Path, monkeypa
     page = AppTest.from_file(str(Path(app.__file__).parent / "main.py"), default_timeout=60).run()
     assert not page.exception
     assert page.title[0].value == "Does accuracy predict the policy?"
+    (first, *_) = [element for element in page.main if hasattr(element, "value")]
+    assert first == page.title[0]
 
 
 def test_the_figures_are_those_of_the_measures(study_home: Path, open_view: OpenPage) -> None:
