@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table
 from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
 from warehouse.formats import count
@@ -27,26 +24,26 @@ def goodhart_slope(study: Study) -> Claim:
     """The golden gain per proxy gain is what accuracy says by regressional Goodhart."""
     findings, tables, notes = [], [], []
     for one in study.optimised.values():
-        kept = _telling(one)
-        if len(kept) < 2:
+        names = _with_spread(one)
+        if len(names) < 2:
             findings.append(Finding(one.called, "slope minus curve", NOTHING, "undefined", _NO_SPREAD))
             continue
-        found = goodhart_slopes(
-            one.cube.of_reward_models(kept),
-            [values.of_reward_models(kept) for values in one.curves.values],
+        slopes = goodhart_slopes(
+            one.cube.of_reward_models(names),
+            one.curves.of_reward_models(names).values,
             one.spread_M[one.spread_M > 0],
             replicates=study.replicates,
             seed=study.seed,
         )
-        findings.append(_slope_finding(one, found))
+        findings.append(_slope_finding(one, slopes))
         rows = tuple(
-            (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, found.replicates), b.curve, b.pairs)
-            for b in found.bins
+            (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, slopes.replicates), b.curve, b.pairs)
+            for b in slopes.bins
         )
         tables.append(Table(f"Pairs by accuracy, {one.called}", ("accuracy", "slope", "the curve", "pairs"), rows))
         M = len(one.curves.reward_models)
-        undefined = M * (M - 1) - int(found.defined_MM.sum())
-        notes.append(f"{one.called}: {_test(found)}; {undefined} pairs undefined.")
+        undefined = M * (M - 1) - int(slopes.defined_MM.sum())
+        notes.append(f"{one.called}: {_test(slopes)}; {undefined} pairs undefined.")
     return Claim(
         "goodhart",
         "Golden gain per proxy gain follows sin(π(accuracy − ½))",
@@ -60,32 +57,30 @@ def goodhart_slope(study: Study) -> Claim:
     )
 
 
-def _slope_finding(one: Optimised, found: GoodhartSlopes) -> Finding:
+def _slope_finding(one: Optimised, slopes: GoodhartSlopes) -> Finding:
     """The figure is the bin that is farthest from its curve."""
-    if not found.bins or found.p_value is None:
+    if not slopes.bins or slopes.p_value is None:
         return Finding(one.called, "slope minus curve", NOTHING, "undefined", "no proxy gains, or all pairs are alike")
-    missed = []
-    for b in found.bins:
+    residuals = []
+    for b in slopes.bins:
         low, high = (None if end is None else end - b.curve for end in (b.low, b.high))
-        missed.append(Estimate(b.slope - b.curve, low, high, found.replicates))
-    farthest = max(missed, key=lambda estimate: abs(estimate.value or 0.0))
-    near = all(e.low is not None and e.high is not None and e.low > -CLOSE and e.high < CLOSE for e in missed)
-    verdict: Verdict = "holds" if near else CANNOT_BE_TOLD
-    if found.p_value < SIGNIFICANT:
-        verdict = "does not hold"
-    return Finding(one.called, f"slope minus curve, farthest of {len(missed)} bins", farthest, verdict)
+        residuals.append(Estimate(b.slope - b.curve, low, high, slopes.replicates))
+    farthest = max(residuals, key=lambda estimate: abs(estimate.value or 0.0))
+    near = all(e.low is not None and e.high is not None and e.low > -CLOSE and e.high < CLOSE for e in residuals)
+    verdict: Verdict = "does not hold" if slopes.p_value < SIGNIFICANT else "holds" if near else CANNOT_BE_TOLD
+    return Finding(one.called, f"slope minus curve, farthest of {len(residuals)} bins", farthest, verdict)
 
 
-def _telling(one: Optimised) -> list[str]:
-    """Reward models that tell responses to a prompt apart: the others have no unit to measure gains in."""
+def _with_spread(one: Optimised) -> list[str]:
+    """Reward models that score responses to a prompt differently: the others have no unit to measure gains in."""
     return [name for name, spread in zip(one.curves.reward_models, one.spread_M, strict=True) if spread > 0]
 
 
-def _test(found: GoodhartSlopes) -> str:
-    if found.p_value is None or found.chi2 is None:
+def _test(slopes: GoodhartSlopes) -> str:
+    if slopes.p_value is None or slopes.chi2 is None:
         return "no test"
-    p = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
-    return f"χ² = {found.chi2:.1f} with {found.degrees} degrees of freedom, {p}"
+    p = "p < 0.001" if slopes.p_value < 0.001 else f"p = {slopes.p_value:.3f}"
+    return f"χ² = {slopes.chi2:.1f} with {slopes.degrees} degrees of freedom, {p}"
 
 
 def optimising_harder(study: Study) -> Claim:
@@ -95,7 +90,7 @@ def optimising_harder(study: Study) -> Claim:
     for one in study.optimised.values():
         ndr = ndr_curve(one.curves, replicates=study.replicates, seed=study.seed)
         change = ndr.change
-        if len(_telling(one)) < 2:
+        if len(_with_spread(one)) < 2:
             findings.append(Finding(one.called, "change of mean NDR", change, "undefined", _NO_SPREAD))
             continue
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
@@ -114,7 +109,7 @@ def optimising_harder(study: Study) -> Claim:
             )
         drift.append((one.called, gained.degree, golden.peak, f"{golden.peaks:.0%}", _longer(study, one)))
     header = ("optimiser", "strength", "√KL", "golden, own policy", "golden, proxy’s policy", "proxy, its own policy")
-    along = Table(
+    by_strength = Table(
         "Gains in standard deviations within prompts, mean over pairs", (*header, "NDR", "undefined pairs"), tuple(rows)
     )
     degree = Table(
@@ -130,7 +125,7 @@ def optimising_harder(study: Study) -> Claim:
         "the fit to the mean golden reward under the proxy’s optimisation peaks, which is before the farthest √KL of "
         "the run if it does.",
         tuple(findings),
-        (along, degree),
+        (by_strength, degree),
         notes=(
             "Best-of-n’s KL is an upper bound. A mean NDR at one strength is over the pairs that are defined there, "
             "which may be others than at the next.",
@@ -175,22 +170,18 @@ def kl_penalty(study: Study) -> Claim:
     if one is None or one.penalised is None:
         return replace(claim, missing="PPO was run with one KL penalty")
     swept = one.penalised
-    gained = gain_curves(swept, _spread(one, swept), replicates=study.replicates, seed=study.seed)
-    findings = [_penalty_finding(study, swept, f"{one.called}")]
+    spread_M = one.spread_M[[one.curves.reward_models.index(name) for name in swept.reward_models]]
+    gained = gain_curves(swept, spread_M, replicates=study.replicates, seed=study.seed)
     same_step = ndr_curve(swept, replicates=study.replicates, seed=study.seed)
-    rows: list[tuple[Cell, ...]] = []
-    matched = (
-        [None] * len(swept.strengths)
-        if one.at_kl is None
-        else list(ndr_curve(one.at_kl, replicates=study.replicates, seed=study.seed).ndr)
-    )
+    findings, same_kl = [_penalty_finding(study, swept, one.called)], None
     if one.at_kl is not None:
         findings.append(_penalty_finding(study, one.at_kl, f"PPO at a KL of {one.matched_kl:.2f} nats"))
+        same_kl = ndr_curve(one.at_kl, replicates=study.replicates, seed=study.seed)
+    rows: list[tuple[Cell, ...]] = []
     for s, penalty in enumerate(swept.strengths):
-        own = gained.curves["own"].gains[s]
-        rows.append(
-            (f"{penalty:g}", float(swept.kl_SM[s].mean()), own, same_step.ndr[s], same_step.undefined[s], matched[s])
-        )
+        own, at_kl = gained.curves["own"].gains[s], None if same_kl is None else same_kl.ndr[s]
+        mean_kl = float(swept.kl_SM[s].mean())
+        rows.append((f"{penalty:g}", mean_kl, own, same_step.ndr[s], same_step.undefined[s], at_kl))
     header = ("KL penalty", "KL, nats", "own gain", "NDR, same step", "undefined pairs", "NDR, same KL")
     table = Table(f"{len(swept.reward_models)} reward models, {same_step.pairs} pairs", header, tuple(rows))
     notes = [
@@ -203,20 +194,12 @@ def kl_penalty(study: Study) -> Claim:
 
 
 def _penalty_finding(study: Study, swept: ValueCurves, about: str) -> Finding:
-    """From the first penalty to the largest."""
-    last = swept.strengths.index(max(swept.strengths))
+    """The change from the first penalty to the largest."""
+    ends = [0, swept.strengths.index(max(swept.strengths))]
+    first, last = (swept.strengths[end] for end in ends)
     two = replace(
-        swept,
-        strengths=(swept.strengths[0], swept.strengths[last]),
-        kl_SM=swept.kl_SM[[0, last]],
-        values=(swept.values[0], swept.values[last]),
+        swept, strengths=(first, last), kl_SM=swept.kl_SM[ends], values=tuple(swept.values[end] for end in ends)
     )
-    found = ndr_curve(two, replicates=study.replicates, seed=study.seed)
-    change = found.change
-    about = f"{about}, {two.strengths[0]:g} → {two.strengths[1]:g}"
+    change = ndr_curve(two, replicates=study.replicates, seed=study.seed).change
     why = "" if change.value is not None else "no golden’s own gain is clear under both penalties"
-    return Finding(about, "change of mean NDR", change, above(change), why)
-
-
-def _spread(one: Optimised, swept: ValueCurves) -> NDArray[np.float64]:
-    return one.spread_M[[one.curves.reward_models.index(name) for name in swept.reward_models]]
+    return Finding(f"{about}, {first:g} → {last:g}", "change of mean NDR", change, above(change), why)

@@ -1,4 +1,4 @@
-"""The golden side of a test set: who annotates, and which pairs are asked about (METHOD, constructions 3 and 6).
+"""The golden side of a test set: annotation noise and rank bins (METHOD, "Test sets").
 
 Noise: the annotator sees golden + σ·ε, with ε standard normal and σ per golden such that exactly the given share of
 its ordered pairs flips. Each pair flips beyond its own σ, its margin over the difference of its two ε, so σ is a
@@ -26,7 +26,7 @@ Bools = NDArray[np.bool_]
 def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) -> Floats:
     """What noisy annotators of each golden see of the first `responses`: `[M, P, R]`, in each golden's own units.
 
-    ε is drawn for all responses of the cube, so that it does not depend on `responses`. Raises InvalidChoice where no σ
+    ε is drawn for all responses of the cube, so that it does not depend on `responses`. Raises InvalidChoice if no σ
     flips so many pairs.
     """
     scores = cube.scores_MPR[:, :, :responses].astype(np.float64)
@@ -38,24 +38,24 @@ def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) 
 
 
 def flipping_sigma(scores_PR: Floats, epsilon_PR: Floats, flipped: float) -> float:
-    """The σ at which a share `flipped` of the ordered pairs of `scores + σ·epsilon` is ordered the other way."""
+    """The σ at which a share `flipped` of ordered pairs changes order in `scores + σ·epsilon`, both `[P, R]`."""
     first, second = np.triu_indices(scores_PR.shape[1], 1)
     margin = (scores_PR[:, first] - scores_PR[:, second]).ravel()
     push = (epsilon_PR[:, second] - epsilon_PR[:, first]).ravel()
     ordered = margin != 0
     against = ordered & (np.sign(push) == np.sign(margin))
     flips_beyond = np.sort(margin[against] / push[against])
-    wanted = round(flipped * int(ordered.sum()))
-    if wanted == 0:
+    flips = round(flipped * int(ordered.sum()))
+    if flips == 0:
         return 0.0
-    if wanted > len(flips_beyond):
+    if flips > len(flips_beyond):
         raise InvalidChoice(
-            f"noise={flipped:g} needs {wanted} flipped pairs of {int(ordered.sum())}, but with this seed at most "
+            f"noise={flipped:g} needs {flips} flipped pairs of {int(ordered.sum())}, but with this seed at most "
             f"{len(flips_beyond)} can flip; use less noise or another seed"
         )
     # halfway to the next pair's threshold; beyond the last one, any greater σ
-    last = flips_beyond[wanted - 1]
-    return float((last + flips_beyond[wanted]) / 2 if wanted < len(flips_beyond) else 2 * last)
+    last = flips_beyond[flips - 1]
+    return float((last + flips_beyond[flips]) / 2 if flips < len(flips_beyond) else 2 * last)
 
 
 def rank_bins(scores_PMR: Floats, bins: int) -> NDArray[np.int64]:
@@ -65,15 +65,15 @@ def rank_bins(scores_PMR: Floats, bins: int) -> NDArray[np.int64]:
     return (below + upto) * bins // (2 * R) + 1  # (rank − ½)·bins/R, in whole numbers
 
 
-def asked_pairs(bins_PMR: NDArray[np.int64], chosen: int | None, rejected: int | None) -> Bools:
-    """Pairs `[P, M, K]` of different bins; of these two bins, if they are given."""
+def pairs_across_bins(bins_PMR: NDArray[np.int64], chosen: int | None, rejected: int | None) -> Bools:
+    """Which of the K pairs lie across different bins, `[P, M, K]`; across these two bins, if they are given."""
     first, second = np.triu_indices(bins_PMR.shape[-1], 1)
-    one, other = bins_PMR[..., first], bins_PMR[..., second]
+    one_PMK, other_PMK = bins_PMR[..., first], bins_PMR[..., second]
     if chosen is None:
-        return one != other
-    return ((one == chosen) & (other == rejected)) | ((one == rejected) & (other == chosen))
+        return one_PMK != other_PMK
+    return ((one_PMK == chosen) & (other_PMK == rejected)) | ((one_PMK == rejected) & (other_PMK == chosen))
 
 
-def first_pair(asked_PMK: Bools) -> Bools:
-    """Of the pairs that are asked about, the first only."""
-    return asked_PMK & (np.cumsum(asked_PMK, axis=-1) == 1)
+def first_pair(counted_PMK: Bools) -> Bools:
+    """Only the first of the pairs that count, `[P, M, K]`."""
+    return counted_PMK & (np.cumsum(counted_PMK, axis=-1) == 1)

@@ -1,7 +1,7 @@
 """How right a proxy is about a golden reward model, prompt by prompt: METHOD's table of measures.
 
 A measure's `terms` are what each prompt contributes for all pairs of a golden and a proxy at once, `[T, P, G, M]`, and
-where it says anything; the figure of a test set is their weighted sum over prompts (`prompt_values`). So slicing and
+where it is defined; the figure of a test set is their weighted sum over prompts (`prompt_values`). So slicing and
 bootstrapping are matrix products, never recomputation. T is 1 for all but the calibration error.
 
 Ties follow METHOD: a golden tie is no pair, a proxy tie counts ½; responses that the proxy ties share their places.
@@ -117,8 +117,8 @@ def xi(golden: Responses, proxy: Responses) -> Terms:
     order = np.argsort(proxy.scores, axis=-1, kind="stable")
     steps = np.empty((*spread.shape, M))
     for m in range(M):
-        along = np.take_along_axis(upto, order[:, m, None, :], axis=-1)
-        steps[..., m] = np.abs(np.diff(along, axis=-1)).sum(axis=-1)
+        in_order = np.take_along_axis(upto, order[:, m, None, :], axis=-1)
+        steps[..., m] = np.abs(np.diff(in_order, axis=-1)).sum(axis=-1)
     value, defined = ratio(R * steps, spread[:, :, None])
     return np.where(defined, 1.0 - value, 0.0), defined
 

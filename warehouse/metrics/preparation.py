@@ -1,7 +1,7 @@
-"""Makes what each prompt says about every golden–proxy pair, for one measure or several.
+"""Computes what each prompt says about every golden–proxy pair, for one measure or several.
 
-Measures on one test set share its sides: the annotator's noise, bins, differences of pairs, ranks. Prompts are worked
-on in chunks that fit the processor's cache.
+Measures on one test set share the annotator's noise, bins, differences of pairs and ranks. Prompts are processed in
+chunks that fit the processor's cache.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ def prepare_all(
 
     The annotator's noise and the variances of reward models are those of the whole cube either way.
     """
-    named = [measure_named(name) for name in measures]
+    to_prepare = [measure_named(name) for name in measures]
     choice = check(cube, test_set).seen()
     responses = choice.responses or cube.scores_MPR.shape[2]
-    taken = slice(None) if prompts is None else prompts
-    scores_MPR = cube.scores_MPR[:, taken, :responses]
+    chosen = slice(None) if prompts is None else prompts
+    scores_MPR = cube.scores_MPR[:, chosen, :responses]
     golden_MPR: NDArray[np.floating] = scores_MPR
     if choice.noise is not None:
-        golden_MPR = annotation.noisy_utilities(cube, choice.noise, choice.seed, responses)[:, taken]
+        golden_MPR = annotation.noisy_utilities(cube, choice.noise, choice.seed, responses)[:, chosen]
     variance_M = _variance(cube.scores_MPR)
-    found: dict[str, PromptValues] = {}
-    for seen in (_ONE_PAIR, responses):  # responses that these measures look at; the others need not be worked on
-        alike = [one for one in named if one.name not in found and _looks_at(one, choice, responses) == seen]
-        found |= _prepared(alike, choice, scores_MPR[:, :, :seen], golden_MPR[:, :, :seen], variance_M)
-    return {one.name: found[one.name] for one in named}
+    prepared: dict[str, PromptValues] = {}
+    for seen in (_ONE_PAIR, responses):  # measures that look at few responses are not computed on all of them
+        group = [m for m in to_prepare if m.name not in prepared and _looks_at(m, choice, responses) == seen]
+        prepared |= _prepared(group, choice, scores_MPR[:, :, :seen], golden_MPR[:, :, :seen], variance_M)
+    return {measure.name: prepared[measure.name] for measure in to_prepare}
 
 
 def _looks_at(measure: Measure, choice: TestSet, responses: int) -> int:
@@ -68,34 +68,33 @@ def _prepared(
 ) -> dict[str, PromptValues]:
     M, P, R = scores_MPR.shape
     plain = choice.noise is None and choice.rank_bins is None
-    making = [_Making(measure, M, P, plain and _symmetric(measure, scores_MPR)) for measure in measures]
+    collected = [_Collected(measure, M, P, plain and _symmetric(measure, scores_MPR)) for measure in measures]
     step = max(1, _CHUNK_ENTRIES // (M * max(M, R * (R - 1) // 2)))
     for start in range(0, P if measures else 0, step):
         part = slice(start, min(P, start + step))
         proxy = Responses(scores_MPR[:, part].transpose(1, 0, 2), variance_M)
         sides = _Sides(golden_MPR[:, part].transpose(1, 0, 2), proxy, choice)
-        for one in making:
-            one.take(start, sides.terms(one.measure))
-    return {one.measure.name: one.made(choice) for one in making}
+        for one in collected:
+            one.add(start, sides.terms(one.measure))
+    return {one.measure.name: one.prompt_values(choice) for one in collected}
 
 
-class _Making:
-    """The values of one measure on P prompts while these come in."""
+class _Collected:
+    """The values of one measure on P prompts, collected chunk by chunk."""
 
     def __init__(self, measure: Measure, M: int, P: int, symmetric: bool) -> None:
         self.measure = measure
-        self._prompts = P
         self._columns, self._column_MM = _columns(M, symmetric)
         self._values_TPC = np.empty((0, P, len(self._columns)))
         self._undefined_rows: list[NDArray[np.int64]] = []
         self._undefined_cells: list[Bools] = []
 
-    def take(self, start: int, terms: Terms) -> None:
+    def add(self, start: int, terms: Terms) -> None:
         """The next prompts, from this number on."""
         values, defined = terms
         T, p, M, _ = values.shape
         if len(self._values_TPC) == 0:
-            self._values_TPC = np.empty((T, self._prompts, len(self._columns)))
+            self._values_TPC = np.empty((T, *self._values_TPC.shape[1:]))
         self._values_TPC[:, start : start + p] = values.reshape(T, p, M * M)[:, :, self._columns]
         undefined = ~defined.reshape(p, M * M)[:, self._columns]
         rows = np.flatnonzero(undefined.any(axis=1))
@@ -103,14 +102,13 @@ class _Making:
         self._undefined_rows.append(start + rows)
         self._undefined_cells.append(undefined[rows])
 
-    def made(self, choice: TestSet) -> PromptValues:
-        """All of them."""
+    def prompt_values(self, choice: TestSet) -> PromptValues:
         rows, cells = np.concatenate(self._undefined_rows), np.concatenate(self._undefined_cells).astype(np.float64)
         return PromptValues(self.measure, choice, self._values_TPC, rows, cells, self._column_MM)
 
 
 class _Sides:
-    """The golden side of some prompts as each kind of measure sees it, `golden_PMR` being what annotators see."""
+    """The golden side of some prompts for each kind of measure; `golden_PMR` is what annotators see."""
 
     def __init__(self, golden_PMR: NDArray[np.floating], proxy: Responses, choice: TestSet) -> None:
         self._golden = golden_PMR
@@ -134,33 +132,33 @@ class _Sides:
         return annotation.rank_bins(self._golden.astype(np.float64), self._choice.rank_bins or 1)
 
     @cached_property
-    def _asked(self) -> Bools:
-        return annotation.asked_pairs(self._bins, self._choice.chosen_bin, self._choice.rejected_bin)
+    def _across(self) -> Bools:
+        return annotation.pairs_across_bins(self._bins, self._choice.chosen_bin, self._choice.rejected_bin)
 
     @cached_property
     def _pairs(self) -> Responses:
-        return Responses(self._golden, asked_PMK=self._asked)
+        return Responses(self._golden, counted_PMK=self._across)
 
     @cached_property
     def _one_pair(self) -> Responses:
-        return Responses(self._golden, asked_PMK=annotation.first_pair(self._asked))
+        return Responses(self._golden, counted_PMK=annotation.first_pair(self._across))
 
     def _terms_of_two_bins(self, measure: Measure) -> Terms:
-        """A measure of lists sees the responses of the two bins, which are others for every golden."""
+        """A measure of lists uses the responses of the two bins, which differ from golden to golden."""
         golden_PMR, proxy, bins = self._golden, self._proxy, self._bins
         P, M, _ = golden_PMR.shape
         values, defined = np.zeros((1, P, M, M)), np.zeros((P, M, M), dtype=bool)
         for golden in range(M):
-            better, worse = (bins[:, golden] == one for one in (self._choice.chosen_bin, self._choice.rejected_bin))
-            there = better | worse
-            sizes = there.sum(axis=1) * (better.any(axis=1) & worse.any(axis=1))
-            for size in np.unique(sizes[sizes > 0]):
+            better, worse = bins[:, golden] == self._choice.chosen_bin, bins[:, golden] == self._choice.rejected_bin
+            inside = better | worse
+            sizes = inside.sum(axis=1) * (better.any(axis=1) & worse.any(axis=1))
+            for size in np.unique(sizes[sizes > 0]):  # prompts with equally many responses in the bins at once
                 rows = np.flatnonzero(sizes == size)
-                kept = np.nonzero(there[rows])[1].reshape(len(rows), 1, size)
-                one = Responses(np.take_along_axis(golden_PMR[rows, golden : golden + 1], kept, axis=2))
-                others = Responses(np.take_along_axis(proxy.scores[rows], kept, axis=2), proxy.variance)
-                value, there_too = measure.terms(one, others)
-                values[:, rows, golden], defined[rows, golden] = value[:, :, 0], there_too[:, 0]
+                places = np.nonzero(inside[rows])[1].reshape(len(rows), 1, size)
+                truth = Responses(np.take_along_axis(golden_PMR[rows, golden : golden + 1], places, axis=2))
+                proxies = Responses(np.take_along_axis(proxy.scores[rows], places, axis=2), proxy.variance)
+                row_values, row_defined = measure.terms(truth, proxies)
+                values[:, rows, golden], defined[rows, golden] = row_values[:, :, 0], row_defined[:, 0]
         return values, defined
 
 

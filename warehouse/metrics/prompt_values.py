@@ -1,8 +1,8 @@
-"""What each prompt says about every golden–proxy pair: made once (`preparation`), then only re-weighted.
+"""What each prompt says about every golden–proxy pair: computed once (`preparation`), then only re-weighted.
 
-METHOD: "all per prompt first, then averaged over prompts with weights"; a prompt on which a measure is undefined has
-weight 0 and is counted. Only pairs are kept, as columns: C = M(M − 1), or half of that where a measure is symmetric.
-Then a sample of prompts is a row of counts, and its values are a matrix product `[B, P] × [P, C]`.
+METHOD, "Measures of a reward model": per prompt first, then averaged over prompts; a prompt on which a measure is
+undefined has weight 0 and is counted. Only pairs are stored, as columns: C = M(M − 1), or half of that where a measure
+is symmetric. Then a sample of prompts is a row of counts, and its values are a matrix product `[B, P] × [P, C]`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from warehouse.metrics.test_set import TestSet
 from warehouse.stats import bootstrap
 
 BLOCK_ENTRIES = 4_000_000
-"""As many values are copied at once where not all can be."""
+"""At most so many values are copied at once."""
 
 _SINGLE_FROM = 200_000_000
 _DRAWN_ENTRIES = 400_000
@@ -39,8 +39,8 @@ def weighted_sums(
     """Sums over prompts for each row of counts, `[B, C]`; `prompts` are the rows of the values that are counted.
 
     In double precision up to 2·10⁸ products, beyond that in single (7 digits; counts are exact in both): that is for
-    the replicates of large studies, whose intervals hang on the third digit. One row is always in double. `kind` says
-    otherwise. Some columns at a time, so that no second copy of all values is made.
+    the replicates of large studies, whose intervals matter to the third digit. One row is always in double. `kind`
+    overrides that. Columns are summed block by block, so that no second copy of all values is made.
     """
     P, C = len(values_PC) if prompts is None else len(prompts), values_PC.shape[1]
     kind = kind or precision(len(counts_BP), P * C)
@@ -48,9 +48,9 @@ def weighted_sums(
     sums: NDArray[np.floating] = np.empty((len(counts), C), dtype=kind)
     step = max(1, BLOCK_ENTRIES // max(1, P))
     for start in range(0, C, step):
-        some_PC = values_PC[:, start : start + step]
-        taken_PC = some_PC if prompts is None else some_PC[prompts]
-        sums[:, start : start + step] = counts @ taken_PC.astype(kind, copy=False)
+        block_PC = values_PC[:, start : start + step]
+        block_PC = block_PC if prompts is None else block_PC[prompts]
+        sums[:, start : start + step] = counts @ block_PC.astype(kind, copy=False)
     return sums
 
 
@@ -81,38 +81,39 @@ class PromptValues:
     def drawn_overall(
         self, prompts: NDArray[np.int64], replicates: int, seed: int
     ) -> tuple[NDArray[np.floating], Bools]:
-        """`overall` in bootstrap replicates of these prompts; the last are kept, not to be written to, if few.
+        """`overall` in bootstrap replicates of these prompts, cached if small; the arrays must not be written to.
 
-        They do not depend on policies, so that another optimiser, strength or correlation has them at hand.
+        They do not depend on policies, so another optimiser, strength or correlation finds them in the cache.
         """
         key = (replicates, seed, prompts.tobytes())
-        found = self._drawn.get(key)
-        if found is None:
-            found = self.overall(bootstrap.counts(len(prompts), replicates, seed, bootstrap.RM_PROMPTS), prompts)
-            self._drawn[key] = found
-            kept = 0
-            for one, (drawn_BC, _) in reversed(list(self._drawn.items())):  # a copy: sessions share these values
-                kept += drawn_BC.size
-                if kept > _DRAWN_ENTRIES:
-                    self._drawn.pop(one, None)
-        return found
+        drawn = self._drawn.get(key)
+        if drawn is None:
+            drawn = self.overall(bootstrap.counts(len(prompts), replicates, seed, bootstrap.RM_PROMPTS), prompts)
+            self._drawn[key] = drawn
+            entries = 0
+            for cached, (values_BC, _) in reversed(list(self._drawn.items())):  # a copy: sessions share these values
+                entries += values_BC.size
+                if entries > _DRAWN_ENTRIES:
+                    self._drawn.pop(cached, None)
+        return drawn
 
     def overall(
         self, counts_BP: NDArray[np.floating], prompts: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.floating], Bools]:
         """The measure over these prompts (all, if not given) in one figure, and where it is defined: both `[B, C]`.
 
-        `counts_BP` `[B, P]` says how often each of the prompts stands in each of B samples.
+        `counts_BP` says how often each of the prompts occurs in each of B samples.
         """
         P = self.values_TPC.shape[1]
-        some = prompts is not None and len(prompts) < P
-        sums = [weighted_sums(counts_BP, values, prompts if some else None) for values in self.values_TPC]
+        if prompts is not None and len(prompts) == P:
+            prompts = None
+        sums = [weighted_sums(counts_BP, values, prompts) for values in self.values_TPC]
         weight = np.repeat(counts_BP.sum(axis=1, dtype=np.float64)[:, None], self.values_TPC.shape[2], axis=1)
         place = np.full(P, -1)
-        place[prompts if some else slice(None)] = np.arange(counts_BP.shape[1])
-        there = place[self.undefined_rows] >= 0
-        if there.any():
-            weight -= weighted_sums(counts_BP[:, place[self.undefined_rows[there]]], self.undefined_UC[there])
+        place[slice(None) if prompts is None else prompts] = np.arange(counts_BP.shape[1])
+        counted = place[self.undefined_rows] >= 0
+        if counted.any():
+            weight -= weighted_sums(counts_BP[:, place[self.undefined_rows[counted]]], self.undefined_UC[counted])
         defined = weight > 0
         total = sums[0] if len(sums) == 1 else -np.sum([np.abs(part) for part in sums], axis=0)
         overall = np.divide(total, weight, out=np.zeros_like(total), where=defined, casting="same_kind")

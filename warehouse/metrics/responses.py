@@ -1,8 +1,8 @@
-"""The scores of some responses as a measure wants them: differences and order of pairs, ranks, favourites.
+"""The scores of some responses in the forms that measures need: differences and order of pairs, ranks, favourites.
 
-Pairs of responses are taken once, as sign and margin matrices `[P, M, K]` with K = R(R − 1)/2; nearly every measure is
-then one batched matrix product of a golden side with a proxy side. The golden side may carry a mask of pairs: which of
-them the test set asks about (METHOD, "Response rank").
+Pairs of responses are formed once, as sign and margin matrices `[P, M, K]` with K = R(R − 1)/2; nearly every measure is
+then one batched matrix product of a golden side with a proxy side. The golden side may have a mask of the pairs that
+count in the test set (METHOD, "Test sets": rank bins).
 """
 
 from __future__ import annotations
@@ -21,36 +21,34 @@ Bools = NDArray[np.bool_]
 class Responses:
     """Scores `[P, M, R]`, with what several measures need of them; `M` are goldens or proxies.
 
-    `asked_PMK` says which pairs count on the golden side (all of them without it); `variance_M` is each reward model's
-    variance over all responses of the initial policy, of which these may be a part.
+    `counted_PMK` says which pairs count on the golden side (default: all); `variance_M` is each reward model's variance
+    over all responses of the initial policy, of which these may be a part.
     """
 
     def __init__(
-        self, scores_PMR: NDArray[np.floating], variance_M: Floats | None = None, asked_PMK: Bools | None = None
+        self, scores_PMR: NDArray[np.floating], variance_M: Floats | None = None, counted_PMK: Bools | None = None
     ) -> None:
         self.scores: Floats = np.ascontiguousarray(scores_PMR, dtype=np.float64)
         self.R = self.scores.shape[-1]
         self._variance = variance_M
-        self._asked = asked_PMK
+        self._counted = counted_PMK
 
     @cached_property
     def variance(self) -> Floats:
         """Variance of each reward model, `[M]`."""
-        variance: Floats = self.scores.var(axis=(0, 2)) if self._variance is None else self._variance
-        return variance
+        return np.asarray(self.scores.var(axis=(0, 2))) if self._variance is None else self._variance
 
     @cached_property
     def margins(self) -> Floats:
-        """Score differences of all pairs of responses, 0 for pairs that are not asked about; `[P, M, K]`."""
+        """Score differences of all pairs of responses, 0 for pairs that do not count; `[P, M, K]`."""
         first, second = np.triu_indices(self.R, 1)
         margins: Floats = self.scores[..., first] - self.scores[..., second]
-        return margins if self._asked is None else margins * self._asked
+        return margins if self._counted is None else margins * self._counted
 
     @cached_property
     def signs(self) -> Floats:
         """Which response of each pair is better: 1 the first, −1 the second, 0 neither; `[P, M, K]`."""
-        signs: Floats = np.sign(self.margins)
-        return signs
+        return np.asarray(np.sign(self.margins))
 
     @cached_property
     def ordered(self) -> Floats:
@@ -88,5 +86,4 @@ class Responses:
 
 def cross(golden: Floats, proxy: Floats) -> Floats:
     """`[P, G, K]` × `[P, M, K]` → `[P, G, M]`: every golden side with every proxy side."""
-    product: Floats = golden @ proxy.transpose(0, 2, 1)
-    return product
+    return np.asarray(golden @ proxy.transpose(0, 2, 1))

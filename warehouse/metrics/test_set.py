@@ -111,33 +111,33 @@ def _check_bins(test_set: TestSet, responses: int) -> None:
 def chosen_prompts(cube: ScoreCube, test_set: TestSet) -> NDArray[np.int64]:
     """Numbers of the chosen prompts, ascending. Raises UnknownName, and InvalidChoice for fewer than two."""
     chosen = prompts_in(cube.categories, cube.subsets, test_set.categories, test_set.subsets, "RM-test")
-    wanted = check(cube, test_set).prompts
-    if wanted is None:
+    prompts = check(cube, test_set).prompts
+    if prompts is None:
         return chosen
-    if not FEWEST_PROMPTS <= wanted <= len(chosen):
+    if not FEWEST_PROMPTS <= prompts <= len(chosen):
         spent = "" if test_set.budget is None else f" (a budget of {test_set.budget})"
         raise InvalidChoice(
-            f"prompts is {wanted}{spent}; the chosen categories allow from {FEWEST_PROMPTS} to {len(chosen)}"
+            f"prompts is {prompts}{spent}; the chosen categories allow from {FEWEST_PROMPTS} to {len(chosen)}"
         )
-    return np.sort(generator(test_set.seed, TEST_SET).permutation(chosen)[:wanted])
+    return np.sort(generator(test_set.seed, TEST_SET).permutation(chosen)[:prompts])
 
 
 def prompts_in(
     categories: tuple[str, ...],
     subsets: tuple[str, ...],
-    wanted_categories: tuple[str, ...] | None,
-    wanted_subsets: tuple[str, ...] | None,
+    chosen_categories: tuple[str, ...] | None,
+    chosen_subsets: tuple[str, ...] | None,
     kind: str,
 ) -> NDArray[np.int64]:
     """Numbers of the prompts in these categories and subsets. Raises UnknownName; InvalidChoice for fewer than two."""
     inside = np.ones(len(categories), dtype=bool)
-    for wanted, there, what in ((wanted_categories, categories, "category"), (wanted_subsets, subsets, "subset")):
-        if wanted is None:
+    for names, known, what in ((chosen_categories, categories, "category"), (chosen_subsets, subsets, "subset")):
+        if names is None:
             continue
-        unknown = sorted(set(wanted) - set(there))
+        unknown = sorted(set(names) - set(known))
         if unknown:
-            raise UnknownName(f"no {kind} prompts of {what} {unknown[0]!r}; there are {', '.join(sorted(set(there)))}")
-        inside &= np.isin(np.asarray(there, dtype=object), list(wanted))
+            raise UnknownName(f"no {kind} prompts of {what} {unknown[0]!r}; there are {', '.join(sorted(set(known)))}")
+        inside &= np.isin(np.asarray(known, dtype=object), list(names))
     chosen = np.flatnonzero(inside)
     if len(chosen) < FEWEST_PROMPTS:
         raise InvalidChoice(f"the choice leaves {len(chosen)} {kind} prompts; it has to leave {FEWEST_PROMPTS} or more")
@@ -161,13 +161,13 @@ def with_paraphrases(cube: ScoreCube, paraphrased: ScoreCube, share: float, seed
         )
     row = {prompt: p for p, prompt in enumerate(paraphrased.prompts)}
     candidates = np.array([p for p, prompt in enumerate(cube.prompts) if prompt in row], dtype=np.int64)
-    wanted = round(share * len(cube.prompts))
-    if wanted > len(candidates):
+    needed = round(share * len(cube.prompts))
+    if needed > len(candidates):
         raise InvalidChoice(
-            f"a share of {share:g} of {len(cube.prompts)} prompts needs {wanted} paraphrases; there are "
+            f"a share of {share:g} of {len(cube.prompts)} prompts needs {needed} paraphrases; there are "
             f"{len(candidates)}, so take a smaller share"
         )
-    drawn = generator(seed, PARAPHRASES).permutation(candidates)[:wanted]
+    drawn = generator(seed, PARAPHRASES).permutation(candidates)[:needed]
     scores = cube.scores_MPR.copy()
     scores[:, drawn] = paraphrased.scores_MPR[:, [row[cube.prompts[p]] for p in drawn]]
     return replace(cube, scores_MPR=scores)

@@ -37,12 +37,12 @@ def worst_picks(scores_MPN: NDArray[np.floating]) -> WorstPicks:
     picks_MP, worst_MP = scores_MPN.argmax(axis=2), scores_MPN.argmin(axis=2)
     clear_MP = (scores_MPN == best[..., None]).sum(axis=2) == 1
     single_MP = (scores_MPN == worst[..., None]).sum(axis=2) == 1
-    asked_MMP = single_MP[:, None, :] & clear_MP[None, :, :]
-    hacked_MMP = asked_MMP & (worst_MP[:, None, :] == picks_MP[None, :, :])
+    clear_MMP = single_MP[:, None, :] & clear_MP[None, :, :]
+    hacked_MMP = clear_MMP & (worst_MP[:, None, :] == picks_MP[None, :, :])
     np.einsum("mmp->mp", hacked_MMP)[...] = False
     return WorstPicks(
         count_MM=hacked_MMP.sum(axis=2),
-        prompts_MM=asked_MMP.sum(axis=2),
+        prompts_MM=clear_MMP.sum(axis=2),
         picks_MP=picks_MP,
         worst_MP=worst_MP,
         hacked_MMP=hacked_MMP,
@@ -50,10 +50,10 @@ def worst_picks(scores_MPN: NDArray[np.floating]) -> WorstPicks:
     )
 
 
-def share_hacked(found: WorstPicks, golden: int, proxy: int) -> Estimate:
+def share_hacked(picks: WorstPicks, golden: int, proxy: int) -> Estimate:
     """Share of prompts on which a proxy picks the golden's worst, with Wilson's interval over prompts."""
-    prompts = int(found.prompts_MM[golden, proxy])
+    prompts = int(picks.prompts_MM[golden, proxy])
     if prompts == 0:
         return Estimate(None, None, None, 0)
-    hacked = int(found.count_MM[golden, proxy])
+    hacked = int(picks.count_MM[golden, proxy])
     return Estimate(hacked / prompts, *wilson_interval(hacked, prompts), prompts)

@@ -1,12 +1,12 @@
 """How well measures predict NDR over golden–proxy pairs, in every bootstrap replicate: pooled and within each golden.
 
-METHOD, "Correlation with regret". A replicate draws reward models with replacement: the pair of one drawn a
-times with another drawn b times stands a·b times, a pair of a reward model with itself not at all. Reward models that
-were not drawn are taken out first, so that a replicate costs what it holds; replicates with equally many distinct
-reward models are worked on together, in chunks that fit the processor's cache.
+METHOD, "Correlation with regret". A replicate draws reward models with replacement: the pair of one drawn a times with
+another drawn b times counts a·b times, a pair of a reward model with itself not at all. Reward models that were not
+drawn are removed first, so that a replicate costs no more than what it holds; replicates with equally many distinct
+reward models are computed together, in chunks that fit the processor's cache.
 
-A replicate with fewer than three distinct reward models has two pairs, which correlate perfectly whatever they say: it
-is undefined.
+A replicate with fewer than three distinct reward models has two pairs, which always correlate perfectly: it is
+undefined.
 """
 
 from __future__ import annotations
@@ -74,26 +74,25 @@ def correlate(
     """
     B = len(counts_BM)
     names = {level: tuple(name for name in CORRELATIONS if (name, level) in selected) for level in LEVELS}
-    found = [(_undefined(B, names["pooled"]), _undefined(B, names["within"])) for _ in measures]
-    work = list(_chunks(counts_BM))
+    results = [(_undefined(B, names["pooled"]), _undefined(B, names["within"])) for _ in measures]
+    chunks = list(_chunks(counts_BM))
 
     def fill(chunk: tuple[Ints, Ints]) -> None:
         rows, _ = chunk
-        for (pooled, within), figures in zip(
-            found, _chunk_figures(measures, ndr_BMM, ndr_defined_BMM, counts_BM, names, *chunk), strict=True
-        ):
-            for into, made in zip((pooled, within), figures, strict=True):
-                for name, (value, defined) in made.items():
-                    into[name][0][rows] = value
-                    into[name][1][rows] = defined
+        part = _chunk_figures(measures, ndr_BMM, ndr_defined_BMM, counts_BM, names, *chunk)
+        for of_measure, of_part in zip(results, part, strict=True):
+            for level, level_part in zip(of_measure, of_part, strict=True):
+                for name, (value, defined) in level_part.items():
+                    level[name][0][rows] = value
+                    level[name][1][rows] = defined
 
     if ndr_BMM.size * len(measures) < _THREADED_ENTRIES:
-        for chunk in work:
+        for chunk in chunks:
             fill(chunk)
-    else:  # NumPy lets go of the interpreter while it works on a chunk
+    else:  # NumPy releases the interpreter lock while it computes a chunk
         with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(fill, work))
-    return found
+            list(pool.map(fill, chunks))
+    return results
 
 
 def _undefined(B: int, names: Sequence[str]) -> Figures:
@@ -102,11 +101,11 @@ def _undefined(B: int, names: Sequence[str]) -> Figures:
 
 def _chunks(counts_BM: NDArray[np.floating]) -> Iterator[tuple[Ints, Ints]]:
     """Replicates of equally many distinct reward models, and which these are: `[b]` and `[b, d]`."""
-    there = counts_BM > 0
-    distinct = there.sum(axis=1)
+    is_drawn = counts_BM > 0
+    distinct = is_drawn.sum(axis=1)
     for d in np.unique(distinct[distinct >= _FEWEST_MODELS]):
         rows = np.flatnonzero(distinct == d)
-        models = np.nonzero(there[rows])[1].reshape(len(rows), d)
+        models = np.nonzero(is_drawn[rows])[1].reshape(len(rows), d)
         step = max(1, _CHUNK_ENTRIES // int(d * d))
         for start in range(0, len(rows), step):
             yield rows[start : start + step], models[start : start + step]
@@ -131,29 +130,29 @@ def _chunk_figures(
     weight *= ndr_defined_BMM.ravel().take(place)
     ndr = ndr_BMM.ravel().take(place)
 
-    found: dict[int, tuple[Figures, Figures]] = {}
+    results: dict[int, tuple[Figures, Figures]] = {}
     together: list[int] = []
-    taken = np.empty((len(measures), *pair.shape))
+    pair_values = np.empty((len(measures), *pair.shape))
     columns: dict[bytes, Ints] = {}
     for k, measure in enumerate(measures):
         key = measure.column_MM.tobytes()  # a map says how many columns there are
         if key not in columns:
             columns[key] = measure.column_MM.ravel().take(pair) + rows[:, None] * measure.values_BC.shape[1]
         values = measure.values_BC.ravel()
-        if values.dtype == taken.dtype:
-            values.take(columns[key], out=taken[k], mode="clip")  # nothing is beyond, but "raise" works on a copy
+        if values.dtype == pair_values.dtype:
+            values.take(columns[key], out=pair_values[k], mode="clip")  # nothing is beyond, but "raise" works on a copy
         else:
-            taken[k] = values.take(columns[key])
+            pair_values[k] = values.take(columns[key])
         defined = measure.everywhere or measure.defined_BC.ravel().take(columns[key])
         if np.all(defined):
             together.append(k)
         else:
-            (found[k],) = _Sides(ndr, weight * defined, drawn).figures(taken[k, None], names)
+            (results[k],) = _Sides(ndr, weight * defined, drawn).figures(pair_values[k, None], names)
     if together:
-        several = taken if len(together) == len(measures) else taken[together]
+        several = pair_values if len(together) == len(measures) else pair_values[together]
         figures = _Sides(ndr, weight, drawn).figures(several, names)
-        found.update(zip(together, figures, strict=True))
-    return [found[k] for k in range(len(measures))]
+        results.update(zip(together, figures, strict=True))
+    return [results[k] for k in range(len(measures))]
 
 
 class _Sides:
@@ -187,14 +186,14 @@ class _Sides:
         A rank is one more than how many drawn proxies have a greater NDR. Undefined with fewer than two proxies.
         """
         proxies = self._by_golden
-        there = proxies.weight > 0
-        liked = np.where(there, values, -np.inf)
-        favoured = np.where(there & (liked == liked.max(axis=1, keepdims=True)), proxies.weight, 0.0)
+        is_drawn = proxies.weight > 0
+        liked = np.where(is_drawn, values, -np.inf)
+        favoured = np.where(is_drawn & (liked == liked.max(axis=1, keepdims=True)), proxies.weight, 0.0)
         ranks = proxies.against.ranks
         ndr_rank = 1.0 + ranks.total[:, None] - ranks.below - ranks.tied
         total = favoured.sum(axis=1)
         value = np.divide((favoured / ndr_rank).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
-        return value, there.sum(axis=1) >= 2
+        return value, is_drawn.sum(axis=1) >= 2
 
     def _mean_over_goldens(self, figure: Figure) -> Figure:
         value, defined = (array.reshape(self._drawn.shape) for array in figure)
@@ -225,13 +224,13 @@ class _Side:
 
     def figures(self, names: Sequence[str], values: Floats) -> list[Figures]:
         """The named figures but MRR, of each of `[K, rows, n]`."""
-        found: list[Figures] = [{} for _ in values]
+        figures: list[Figures] = [{} for _ in values]
         if "kendall" in names:
-            for into, value, defined in zip(found, *self.against.tau(values), strict=True):
+            for into, value, defined in zip(figures, *self.against.tau(values), strict=True):
                 into["kendall"] = value, defined
-        for into, measured in zip(found, values, strict=True):
+        for into, measured in zip(figures, values, strict=True):
             if "spearman" in names:
                 into["spearman"] = self._middle.of(*middle_ranks(measured, self.weight))
             if "pearson" in names:
                 into["pearson"] = self._values.of(measured, varies(measured, self.weight))
-        return found
+        return figures

@@ -131,7 +131,7 @@ def _pays(w: Floats, sides: int) -> bool:
 
 
 class _Compared:
-    """y in its own order; weights have to fit one byte, those of a row together two."""
+    """y in its own order; a weight has to fit one byte, the sum of a row two."""
 
     def __init__(self, y: NDArray[np.floating], w: Floats) -> None:
         rows, n = y.shape
@@ -144,8 +144,8 @@ class _Compared:
         if ((y_nr[1:] == y_nr[:-1]) & (w_nr[1:] > 0)).any():
             self._above = [self._w_nr[i + 1 :] * (y_nr[i + 1 :] > y_nr[i]) for i in range(n - 1)]
             self.ordered = np.zeros(rows)
-            for here, above in zip(w_nr, self._above, strict=False):
-                self.ordered += here * above.sum(axis=0, dtype=np.float64)
+            for weight, above in zip(w_nr, self._above, strict=False):
+                self.ordered += weight * above.sum(axis=0, dtype=np.float64)
         else:
             self.ordered = 0.5 * (w_nr.sum(axis=0) ** 2 - np.einsum("nr,nr->r", w_nr, w_nr))
 
@@ -167,16 +167,16 @@ class _Compared:
         return greater - less, ordered
 
     def _later(self, compare: np.ufunc, x_nR: NDArray[Any], weights: list[Bytes]) -> Floats:
-        """Σ_i w_i × the weight of the later entries that compare so with entry i: `[K, rows]`."""
+        """Σ_i w_i × the weight of the later entries for which `compare` with entry i is true: `[K, rows]`."""
         n, rows = self._w_nr.shape
-        found = np.zeros(x_nR.shape, dtype=self._kind)
-        kept = np.empty(x_nR.shape, dtype=np.bool_)
+        sums = np.zeros(x_nR.shape, dtype=self._kind)
+        matches = np.empty(x_nR.shape, dtype=np.bool_)
         for i, weight in enumerate(weights):
-            counted = compare(x_nR[i + 1 :], x_nR[i], out=kept[i + 1 :]).view(np.uint8)
+            counted = compare(x_nR[i + 1 :], x_nR[i], out=matches[i + 1 :]).view(np.uint8)
             np.negative(counted, out=counted)  # all bits of a byte, so that the weight need not be multiplied
             np.bitwise_and(counted, weight, out=counted)
-            np.add.reduce(counted, axis=0, dtype=self._kind, out=found[i])
-        return np.einsum("nkr,nr->kr", found.reshape(n, -1, rows).astype(np.float64), self._w_nr.astype(np.float64))
+            np.add.reduce(counted, axis=0, dtype=self._kind, out=sums[i])
+        return np.einsum("nkr,nr->kr", sums.reshape(n, -1, rows).astype(np.float64), self._w_nr.astype(np.float64))
 
 
 def _dense(values: NDArray[np.floating]) -> tuple[Bytes, bool]:
@@ -187,9 +187,9 @@ def _dense(values: NDArray[np.floating]) -> tuple[Bytes, bool]:
     ordered = values.ravel().take(flat)
     number = np.zeros((rows, n), dtype=np.uint8)
     np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, dtype=np.uint8, out=number[:, 1:])
-    found = np.empty(rows * n, dtype=np.uint8)
-    found[flat.ravel()] = number.ravel()
-    return found.reshape(rows, n), bool((number[:, -1] == n - 1).all())
+    dense = np.empty(rows * n, dtype=np.uint8)
+    dense[flat.ravel()] = number.ravel()
+    return dense.reshape(rows, n), bool((number[:, -1] == n - 1).all())
 
 
 # Merging -------------------------------------------------------------------------------------------------------------
@@ -198,14 +198,14 @@ def _dense(values: NDArray[np.floating]) -> tuple[Bytes, bool]:
 def _merged(x: Ranked, y: Ranked, w: Floats) -> tuple[Floats, Floats]:
     """C − D and S_x `[rows]` of two rankings made with the same weights, of however many entries."""
     discordant, both_tied = _discordant(x.dense, y.dense, w)
-    alike_or_otherwise = 0.5 * (x.total**2 - x.tied_pairs - y.tied_pairs + both_tied)
-    return alike_or_otherwise - 2.0 * discordant, x.ordered
+    either_way = 0.5 * (x.total**2 - x.tied_pairs - y.tied_pairs + both_tied)
+    return either_way - 2.0 * discordant, x.ordered
 
 
 def _discordant(x: Ints, y: Ints, w: Floats) -> tuple[Floats, Floats]:
     """Weight of the pairs that x and y order differently, and the sum of squared weights of values equal in both.
 
-    Rows are sorted by x, then y; a discordant pair is then an inversion in y. Each sort carries all there is to know in
+    Rows are sorted by x, then y; a discordant pair is then an inversion in y. Each sort carries everything in
     one whole number per entry, y above the place in the row above the weight, so nothing has to be gathered; of 32 bits
     where that is enough, which sorts twice as fast.
     """

@@ -1,8 +1,8 @@
 """What optimising a proxy loses on the golden reward model: the normalised drop ratio, and where it is undefined.
 
-METHOD: NDR(g, m) = (J_g(π_m) − J_g(π_0)) / (J_g(π_g) − J_g(π_0)); regret is 1 − NDR. A golden whose own gain has a
-bootstrap interval (over prompts) that reaches down to 0 leaves all its pairs undefined. In a replicate, a golden that
-happens not to gain is left out of it.
+METHOD, "Value, regret, NDR": NDR(g, m) = (J_g(π_m) − J_g(π_0)) / (J_g(π_g) − J_g(π_0)); regret is 1 − NDR. If the
+bootstrap interval (over prompts) of a golden's own gain reaches down to 0, all its pairs are undefined. A replicate
+leaves out the goldens that do not gain in it.
 """
 
 from __future__ import annotations
@@ -33,43 +33,43 @@ class Regret:
 
 
 def drawn_regret(values: PolicyValues, prompts: NDArray[np.int64], replicates: int, seed: int) -> Regret:
-    """`regret_of` in bootstrap replicates of these prompts; the last is kept with the values, not to be written to.
+    """`regret_of` in bootstrap replicates of these prompts; the last is cached in `values`, not to be written to.
 
-    It does not hang on what measures the reward models, so that another measure or test set has it at hand.
+    It does not depend on how reward models are measured, so another measure or test set finds it in the cache.
     """
     key = (replicates, seed, prompts.tobytes())
-    found: Regret | None = values.drawn.get(key)
-    if found is None:
-        found = regret_of(values, prompts, bootstrap.counts(len(prompts), replicates, seed, bootstrap.RL_PROMPTS))
+    regret: Regret | None = values.drawn.get(key)
+    if regret is None:
+        regret = regret_of(values, prompts, bootstrap.counts(len(prompts), replicates, seed, bootstrap.RL_PROMPTS))
         values.drawn.clear()
-        values.drawn[key] = found
-    return found
+        values.drawn[key] = regret
+    return regret
 
 
 def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating]) -> Regret:
     """NDR of every pair over these RL-test prompts, and over each bootstrap replicate of them."""
     M, Q = values.initial_MQ.shape
-    taken = slice(None) if len(prompts) == Q else prompts
+    chosen = slice(None) if len(prompts) == Q else prompts
     kind = precision(len(counts_BQ), M * M * len(prompts))
     gains_MM, gains_BMM = np.empty((M, M)), np.empty((len(counts_BQ), M, M), dtype=kind)
     step = max(1, BLOCK_ENTRIES // (M * len(prompts)))
-    for start in range(0, M, step):  # some goldens fit the cache, all of them may not fit the memory twice
-        some = slice(start, start + step)
-        gains_gMQ = values.optimised_MMQ[some, :, taken] - values.initial_MQ[some, None, taken]
-        gains_MM[some] = gains_gMQ.mean(axis=2)
+    for start in range(0, M, step):  # a copy of all goldens might not fit into memory
+        goldens = slice(start, start + step)
+        gains_gMQ = values.optimised_MMQ[goldens, :, chosen] - values.initial_MQ[goldens, None, chosen]
+        gains_MM[goldens] = gains_gMQ.mean(axis=2)
         sums_BC = weighted_sums(counts_BQ, gains_gMQ.reshape(-1, len(prompts)).T, kind=kind)
-        gains_BMM[:, some] = (sums_BC / len(prompts)).reshape(len(counts_BQ), -1, M)
+        gains_BMM[:, goldens] = (sums_BC / len(prompts)).reshape(len(counts_BQ), -1, M)
 
     own_BM = np.diagonal(gains_BMM, axis1=1, axis2=2)
-    there_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M
-    clear_M = (bootstrap.interval(own_BM)[0] > 0) & there_M
-    ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M, there_M)
-    ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, there_M)
+    optimised_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M
+    clear_M = (bootstrap.interval(own_BM)[0] > 0) & optimised_M
+    ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M, optimised_M)
+    ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, optimised_M)
     low_MM, high_MM = np.zeros((M, M)), np.zeros((M, M))
     for clear in np.flatnonzero(clear_M):
         gaining = own_BM[:, clear] > 0
         low_MM[clear], high_MM[clear] = bootstrap.interval(ndr_BMM[gaining, clear])
-    low_MM[:, ~there_M] = high_MM[:, ~there_M] = 0.0
+    low_MM[:, ~optimised_M] = high_MM[:, ~optimised_M] = 0.0
     return Regret(ndr_MM[0], low_MM, high_MM, defined_MM[0], ndr_BMM, defined_BMM)
 
 
