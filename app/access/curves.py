@@ -1,8 +1,9 @@
-"""Access for pages about optimised policies at all their strengths. Keyed as in `access`."""
+"""Cached results about an optimiser's policies at all their strengths, which several pages share."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -25,6 +26,15 @@ _KEPT = 16
 Categories = tuple[str, ...]
 
 
+class Series(NamedTuple):
+    """One optimiser's policies at all strengths: the key of the caches below. Without `penalty`, the default one."""
+
+    snapshot: Snapshot
+    run_id: str
+    optimizer: str
+    penalty: float | None = None
+
+
 _strengths = warehouse.cached(reads.policies.strengths)
 
 
@@ -37,67 +47,52 @@ kl_coefficients = warehouse.cached(reads.policies.kl_coefficients)
 """The KL penalties that an optimiser was used with, the default one first; none for one without penalties."""
 
 stopped_ppo = warehouse.cached(reads.policies.stopped_ppo)
-"""PPO that went wrong, and why."""
+"""PPO runs that were stopped, and why."""
 
 ppo_curves = warehouse.cached(reads.policies.ppo_curves)
-"""What was recorded while policies were optimised by PPO."""
+"""What was recorded while PPO optimised the policies."""
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Reading the policy values …")
-def value_curves(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None) -> ValueCurves:
-    """Values of an optimiser's policies at all strengths. Raises InvalidChoice where there are none to compare."""
+def value_curves(series: Series) -> ValueCurves:
+    """Values of the policies at all strengths. Raises InvalidChoice where there are none to compare."""
+    snapshot, run_id, optimizer, penalty = series
     with warehouse.cursor(snapshot) as connection:
         samples = partial(warehouse.rl_scores, snapshot, run_id)
         return reads.values.value_curves(connection, run_id, optimizer, penalty, samples)
 
 
-def cube(snapshot: Snapshot, run_id: str, curves: ValueCurves) -> ScoreCube:
-    """The RM-test scores of the reward models that the curves are of."""
-    whole = warehouse.score_cube(snapshot, run_id)
-    return whole if whole.reward_models == curves.reward_models else whole.of_reward_models(curves.reward_models)
+def cube(series: Series) -> ScoreCube:
+    """The RM-test scores of the reward models that the series has curves of."""
+    whole, names = warehouse.score_cube(series.snapshot, series.run_id), value_curves(series).reward_models
+    return whole if whole.reward_models == names else whole.of_reward_models(names)
 
 
 def replicates(curves: ValueCurves) -> int:
-    """How many bootstrap replicates: 1,000, fewer for very many reward models, whose pairs are many."""
+    """The number of bootstrap replicates: 1,000, fewer for very many reward models, which have very many pairs."""
     return 1000 if len(curves.reward_models) <= MOST_FOR_ALL_REPLICATES else 200
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def spread(snapshot: Snapshot, run_id: str, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Standard deviation within prompts of these reward models' scores under the initial policy."""
+def _spread(snapshot: Snapshot, run_id: str, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Standard deviation `[M]` within prompts of these reward models' scores under the initial policy."""
     return spread_within_prompts(warehouse.rl_scores(snapshot, run_id).of_reward_models(names).scores_MPR)
 
 
 @st.cache_resource(max_entries=128, show_spinner="Resampling …")
-def ndr(
-    snapshot: Snapshot,
-    run_id: str,
-    optimizer: str,
-    penalty: float | None,
-    golden: str | None = None,
-    proxy: str | None = None,
-    categories: Categories = (),
-) -> NdrCurve:
+def ndr(series: Series, golden: str | None = None, proxy: str | None = None, categories: Categories = ()) -> NdrCurve:
     """NDR along the strengths."""
-    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    curves = value_curves(series)
     return ndr_curve(curves, golden=golden, proxy=proxy, rl_categories=categories, replicates=replicates(curves))
 
 
 @st.cache_resource(max_entries=128, show_spinner="Resampling …")
-def gains(
-    snapshot: Snapshot,
-    run_id: str,
-    optimizer: str,
-    penalty: float | None,
-    golden: str | None,
-    proxy: str | None,
-    categories: Categories,
-) -> GainCurves:
+def gains(series: Series, golden: str | None, proxy: str | None, categories: Categories) -> GainCurves:
     """Golden and proxy reward along the strengths."""
-    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    curves = value_curves(series)
     return gain_curves(
         curves,
-        spread(snapshot, run_id, curves.reward_models),
+        _spread(series.snapshot, series.run_id, curves.reward_models),
         golden=golden,
         proxy=proxy,
         rl_categories=categories,
@@ -106,46 +101,39 @@ def gains(
 
 
 @st.cache_resource(max_entries=32, show_spinner="Resampling …")
-def degrees(
-    snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None, categories: Categories
-) -> DegreeMap:
-    """γ of all pairs."""
-    curves = value_curves(snapshot, run_id, optimizer, penalty)
+def degrees(series: Series, categories: Categories) -> DegreeMap:
+    """γ, the degree of overoptimisation, of all pairs."""
+    curves = value_curves(series)
     return degree_map(curves, rl_categories=categories, replicates=replicates(curves))
 
 
 @st.cache_resource(max_entries=32, show_spinner="Resampling …")
-def goodhart(
-    snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None, categories: Categories
-) -> GoodhartSlopes:
+def goodhart(series: Series, categories: Categories) -> GoodhartSlopes:
     """Slopes of golden on proxy gain against what accuracy predicts."""
-    curves = value_curves(snapshot, run_id, optimizer, penalty)
+    curves = value_curves(series)
     return goodhart_slopes(
-        cube(snapshot, run_id, curves),
+        cube(series),
         curves.values,
-        spread(snapshot, run_id, curves.reward_models),
+        _spread(series.snapshot, series.run_id, curves.reward_models),
         rl_categories=categories or None,
         replicates=replicates(curves),
     )
 
 
 @st.cache_resource(max_entries=32, show_spinner="Resampling …")
-def lengths(
-    snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None, categories: Categories
-) -> LengthDrift | None:
-    """Mean tokens of an optimiser's policies at its strengths; None where its responses were not kept."""
-    curves = value_curves(snapshot, run_id, optimizer, penalty)
-    chosen = curves.prompts_in(categories)
-    tokens_SMQ = _tokens(snapshot, run_id, optimizer, penalty)
+def lengths(series: Series, categories: Categories) -> LengthDrift | None:
+    """Mean tokens of the policies' responses at each strength; None if the responses were not stored."""
+    curves, tokens_SMQ = value_curves(series), _tokens(series)
     if tokens_SMQ is None:
         return None
-    return length_drift(tokens_SMQ[:, :, chosen], replicates=replicates(curves))
+    return length_drift(tokens_SMQ[:, :, curves.prompts_in(categories)], replicates=replicates(curves))
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def _tokens(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | None) -> NDArray[np.float64] | None:
-    """Mean tokens `[S, M, Q]` on all prompts, whichever are chosen of them."""
-    curves = value_curves(snapshot, run_id, optimizer, penalty)
+def _tokens(series: Series) -> NDArray[np.float64] | None:
+    """Mean tokens `[S, M, Q]` on all prompts."""
+    snapshot, run_id, _, penalty = series
+    curves = value_curves(series)
     samples = warehouse.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
     with warehouse.cursor(snapshot) as connection:
         return reads.responses.tokens_of_curves(connection, run_id, curves, samples, penalty)
@@ -153,7 +141,8 @@ def _tokens(snapshot: Snapshot, run_id: str, optimizer: str, penalty: float | No
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def hacked(snapshot: Snapshot, run_id: str, categories: Categories) -> tuple[WorstPicks, ScoreCube]:
-    """Where a proxy's favourite among the samples is the golden's worst, and the scores it is read from."""
+    """The prompts on which a proxy's favourite of the samples is the golden's worst, and the scores of the samples."""
     samples = warehouse.rl_scores(snapshot, run_id)
-    samples = samples.of_prompts(prompts_in(samples.categories, samples.subsets, categories or None, None, "RL-test"))
+    chosen = prompts_in(samples.categories, samples.subsets, categories or None, None, "RL-test")
+    samples = samples.of_prompts(chosen)
     return worst_picks(samples.scores_MPR), samples

@@ -27,7 +27,6 @@ from warehouse.schema import INITIAL
 SHOWN = (3, 10, 30)
 """How many examples of reward hacking can be shown."""
 
-Arguments = tuple[Snapshot, str, str, float | None]
 """The first arguments of every read of an optimiser's curves: snapshot, run, optimiser, KL penalty."""
 
 
@@ -52,13 +51,13 @@ class CurveFigures:
         """Golden and proxy reward against √KL, with the fits below."""
         fits, degrees = [], []
 
-        def panel(optimizer: str, arguments: Arguments) -> Panel:
-            result = access.gains(*arguments, *self._pair, self._chosen.rl_category)
+        def panel(optimizer: str, series: access.Series) -> Panel:
+            result = access.gains(series, *self._pair, self._chosen.rl_category)
             curves = data.labelled(result, averaged=self._pair == (None, None))
             points = data.gains(curves, result.strengths)
             fits.append(_titled(optimizer, data.fits(curves)))
             degrees.append(text.degree(optimizer, result))
-            x_title = text.distance(access.value_curves(*arguments).kl_estimator)
+            x_title = text.distance(access.value_curves(series).kl_estimator)
             notes = text.resampled(optimizer, result), text.below_zero(optimizer, result.below_zero)
             return Panel(charts.gains(points, data.fitted_lines(curves), x_title), points, _joined(*notes))
 
@@ -78,8 +77,8 @@ class CurveFigures:
     def ndr(self) -> None:
         """NDR against strength."""
 
-        def panel(optimizer: str, arguments: Arguments) -> Panel:
-            result = access.ndr(*arguments, *self._pair, self._chosen.rl_category)
+        def panel(optimizer: str, series: access.Series) -> Panel:
+            result = access.ndr(series, *self._pair, self._chosen.rl_category)
             frame, strength = data.ndr(result), words.optimizer(optimizer).strength
             notes = text.resampled(optimizer, result), text.undefined_ndr(optimizer, result)
             return Panel(charts.ndr(frame, strength, optimizer == "bon"), frame, _joined(*notes))
@@ -96,9 +95,9 @@ class CurveFigures:
     def goodhart(self) -> None:
         """Slopes against accuracy with the curve of the regressional model."""
 
-        def panel(optimizer: str, arguments: Arguments) -> Panel:
-            result = access.goodhart(*arguments, self._chosen.rl_category)
-            names = access.value_curves(*arguments).reward_models
+        def panel(optimizer: str, series: access.Series) -> Panel:
+            result = access.goodhart(series, self._chosen.rl_category)
+            names = access.value_curves(series).reward_models
             pairs = data.slopes(result, names)
             chart = charts.goodhart(frames.drawn(pairs, names), data.slope_bins(result), data.slope_line(pairs))
             return Panel(chart, pairs, f"{text.goodhart(optimizer, result)} {text.not_drawn(len(names))}".strip())
@@ -116,9 +115,9 @@ class CurveFigures:
     def degrees(self) -> None:
         """γ of all pairs."""
 
-        def panel(optimizer: str, arguments: Arguments) -> Panel:
-            names = list(access.value_curves(*arguments).reward_models)
-            result = access.degrees(*arguments, self._chosen.rl_category)
+        def panel(optimizer: str, series: access.Series) -> Panel:
+            names = list(access.value_curves(series).reward_models)
+            result = access.degrees(series, self._chosen.rl_category)
             frame = data.degrees(result, names)
             chart = square(
                 frames.drawn(frame, names),
@@ -142,11 +141,11 @@ class CurveFigures:
     def lengths(self) -> None:
         """Mean length of responses against strength."""
 
-        def panel(optimizer: str, arguments: Arguments) -> Panel | None:
-            result = access.lengths(*arguments, self._chosen.rl_category)
+        def panel(optimizer: str, series: access.Series) -> Panel | None:
+            result = access.lengths(series, self._chosen.rl_category)
             if result is None:
                 return None
-            curves = access.value_curves(*arguments)
+            curves = access.value_curves(series)
             frame = data.lengths(result, curves.strengths, curves.reward_models)
             strength = words.optimizer(optimizer).strength
             return Panel(charts.lengths(frame, strength, optimizer == "bon", data.ALL), frame, "")
@@ -225,14 +224,14 @@ class CurveFigures:
                     st.text(texts.filter(sample=sample)["text"][0] or text.EMPTY)
 
     def _figure(
-        self, key: str, panel: Callable[[str, Arguments], Panel | None], *, title: str, note: str, alt: str
+        self, key: str, panel: Callable[[str, access.Series], Panel | None], *, title: str, note: str, alt: str
     ) -> None:
         panels: dict[str, Panel] = {}
         for optimizer in self._optimizers:
             penalties = access.kl_coefficients(self._snapshot, self._run_id, optimizer)
             penalty = self._chosen.penalty if self._chosen.penalty in penalties else None
             try:
-                drawn = panel(optimizer, (self._snapshot, self._run_id, optimizer, penalty))
+                drawn = panel(optimizer, access.Series(self._snapshot, self._run_id, optimizer, penalty))
             except WarehouseError as error:
                 st.info(f"{title} — {words.optimizer(optimizer).title}: {escape(str(error))}")
                 continue

@@ -28,8 +28,8 @@ COMPARED = {"responses": ("accuracy", "accuracy_pair"), "measure": ("spearman", 
 @st.cache_resource(max_entries=16, show_spinner="Resampling …")
 def evaluation(snapshot: Snapshot, run_id: str, optimizer: str) -> Evaluation:
     """Accuracy against NDR at the optimiser's greatest strength."""
-    curves = access_curves.value_curves(snapshot, run_id, optimizer, None)
-    return evaluate(access_curves.cube(snapshot, run_id, curves), curves.values[-1])
+    series = access_curves.Series(snapshot, run_id, optimizer)
+    return evaluate(access_curves.cube(series), access_curves.value_curves(series).values[-1])
 
 
 def finding(snapshot: Snapshot, run_id: str, optimizer: str, name: str) -> Finding:
@@ -37,7 +37,7 @@ def finding(snapshot: Snapshot, run_id: str, optimizer: str, name: str) -> Findi
     if name == "predicts":
         return predicts(evaluation(snapshot, run_id, optimizer))
     if name == "harder":
-        return harder(access_curves.ndr(snapshot, run_id, optimizer, None))
+        return harder(access_curves.ndr(access_curves.Series(snapshot, run_id, optimizer)))
     return better(name, _comparison(snapshot, run_id, optimizer, *COMPARED[name]))
 
 
@@ -49,10 +49,11 @@ def length_finding(snapshot: Snapshot, run_id: str) -> Finding:
 
 @st.cache_resource(max_entries=64, show_spinner="Resampling …")
 def _comparison(snapshot: Snapshot, run_id: str, optimizer: str, first: str, second: str) -> Comparison:
-    curves = access_curves.value_curves(snapshot, run_id, optimizer, None)
+    series = access_curves.Series(snapshot, run_id, optimizer)
+    curves = access_curves.value_curves(series)
     names = curves.reward_models
     prepared = _prepared(snapshot, run_id, names, first), _prepared(snapshot, run_id, names, second)
-    cube = access_curves.cube(snapshot, run_id, curves)
+    cube = access_curves.cube(series)
     return compare(cube, curves.values[-1], first, second, prepared=prepared)
 
 

@@ -25,7 +25,7 @@ def show() -> None:
         if missing:
             st.info(missing)
             return
-        curves = {name: access_curves.value_curves(snapshot, run_id, name, None) for name in optimizers}
+        curves = {name: access_curves.value_curves(access_curves.Series(snapshot, run_id, name)) for name in optimizers}
         evaluations = {name: data.evaluation(snapshot, run_id, name) for name in optimizers}
         figures.findings(["predicts"], snapshot, run_id, page.chosen.run, curves)
         st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))

@@ -140,7 +140,7 @@ def headlines(snapshot: Snapshot, run_ids: Sequence[str]) -> pl.DataFrame:
             optimizers = ()
         evaluations[run_id] = {name: overview_data.evaluation(snapshot, run_id, name) for name in optimizers}
         for name in optimizers:
-            policies[run_id, name] = overview_text.at(curves.value_curves(snapshot, run_id, name, None))
+            policies[run_id, name] = overview_text.at(curves.value_curves(curves.Series(snapshot, run_id, name)))
     return headline_rows(evaluations, policies)
 
 
