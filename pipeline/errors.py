@@ -1,7 +1,4 @@
-"""What can go wrong in the pipeline. Each message says what, what was got, and how to fix it; no traceback is shown.
-
-What a run writes to the disk and the disk refuses, in one line.
-"""
+"""What can go wrong in the pipeline. A message says what is wrong, which value was found and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from pathlib import Path
 
 
 class PipelineError(Exception):
-    """Root of the pipeline's errors; its message is meant for the user as it stands."""
+    """Root of the pipeline's errors; its message is shown to the user."""
 
 
 class InvalidConfig(PipelineError, ValueError):
@@ -29,15 +26,15 @@ class InvalidSetting(InvalidConfig):
 
 
 class InvalidDataSet(PipelineError, ValueError):
-    """A file of preferences that cannot be read, is none that is known, or has a cell that its schema forbids."""
+    """A file of preferences that cannot be read, is of an unknown kind, or has an invalid cell."""
 
 
 class InvalidUpload(PipelineError, ValueError):
-    """An uploaded file whose name, kind or size is refused, or that cannot be kept."""
+    """An uploaded file whose name, kind or size is refused, or that cannot be stored."""
 
 
 class ReadOnly(PipelineError, PermissionError):
-    """Something that would change the data folder, asked of a process that may only read it."""
+    """A change of the data folder in a process that may only read it."""
 
 
 class UnknownRun(PipelineError, LookupError):
@@ -45,7 +42,7 @@ class UnknownRun(PipelineError, LookupError):
 
 
 class RunBusy(PipelineError, RuntimeError):
-    """Another process is working on the run."""
+    """Another process works on the run."""
 
 
 class DamagedRun(PipelineError, ValueError):
@@ -53,41 +50,37 @@ class DamagedRun(PipelineError, ValueError):
 
 
 class NotWritten(PipelineError, OSError):
-    """A file of a run that cannot be written: the disk is full, or the folder is not ours to write."""
+    """A file that cannot be written: the disk is full, or the folder is read-only."""
 
 
 class NoScore(PipelineError, RuntimeError):
-    """A reward model made elsewhere that gives no answer, or one that is no finite score for every text."""
+    """A reward model trained elsewhere that does not answer with a finite score for every text."""
 
 
 class ModelUnavailable(PipelineError, FileNotFoundError):
-    """A model that is neither here nor to be had."""
+    """A model, or a package that it needs, that is neither installed nor can be fetched."""
 
 
 class TrainingFailed(PipelineError, RuntimeError):
-    """Processes that train a reward model together, of which one ended before its time."""
+    """One of the processes that train a reward model together ended too early."""
 
 
-_OF_RUST = re.compile(r"\(os error (\d+)\)")  # how Polars and safetensors pass on what the system said
+_RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # how Polars and safetensors report a system error
 
 
 @contextmanager
-def write_errors(path: Path, remedy: str = "make room, or see to it that the folder may be written") -> Iterator[None]:
-    """Turn what the system says to a write into NotWritten, which names the path, the reason and the remedy."""
+def write_errors(path: Path, remedy: str = "make room, or make the folder writable") -> Iterator[None]:
+    """Turn a system error in a write into NotWritten, which names the path, the reason and the remedy."""
     try:
         yield
     except PipelineError:
         raise
     except Exception as error:
-        why = _reason(error)
-        if why is None:
+        number = _RUST_ERROR.search(str(error))
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+        elif number:
+            reason = os.strerror(int(number[1]))
+        else:
             raise
-        raise NotWritten(f"{path} cannot be written ({why}): {remedy}") from error
-
-
-def _reason(error: Exception) -> str | None:
-    """What the system said, as `No space left on device`; None where it said nothing."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    number = _OF_RUST.search(str(error))
-    return os.strerror(int(number[1])) if number else None
+        raise NotWritten(f"{path} cannot be written ({reason}): {remedy}") from error

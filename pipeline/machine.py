@@ -1,9 +1,7 @@
-"""The most memory that a process held, and those that it started beside it.
+"""A process's use of the machine: its peak memory, and threads that sleep while they wait.
 
-How torch's threads wait for one another: asleep.
-
-By default they spin, which gains a tenth while nothing else runs. As soon as anything does, the dashboard beside a run
-or a second run, threads that spin keep the cores from those that work, and both take up to ten times as long.
+By default torch's threads spin, which is a tenth faster while nothing else runs. As soon as something does (the
+dashboard, a second run), spinning threads take the cores from working ones, and both take up to ten times as long.
 """
 
 from __future__ import annotations
@@ -16,16 +14,13 @@ _beside_bytes = 0
 
 
 def note_beside(held_bytes: int) -> None:
-    """Other processes, which this one started and which have ended, held so much together."""
+    """Note the memory that other processes, which this one started, held together."""
     global _beside_bytes
     _beside_bytes = max(_beside_bytes, held_bytes)
 
 
 def peak_resident_bytes() -> int:
-    """The most memory that this process held, as far as it is its own, and what was noted beside it.
-
-    `getrusage` would count that of the process which started it, too.
-    """
+    """Peak memory of this process, plus what `note_beside` noted; `getrusage` would also count its parent's."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         own = next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
@@ -35,5 +30,5 @@ def peak_resident_bytes() -> int:
 
 
 def sleep_while_waiting() -> None:
-    """Call it before torch is imported; what the user has set in `OMP_WAIT_POLICY` stays."""
+    """Call this before importing torch; `OMP_WAIT_POLICY` is not changed if the user has set it."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

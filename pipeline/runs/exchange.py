@@ -129,12 +129,10 @@ def import_uploads(data: Path, files: Sequence[tuple[str, bytes]], run_id: str |
 def _check(files: Sequence[tuple[str, bytes]]) -> None:
     if not files:
         raise InvalidUpload("no files: give one with scores, or the ZIP of an exported run")
-    total = sum(len(content) for _, content in files)
-    if total > MOST_BYTES:
-        raise InvalidUpload(
-            f"the files have {total / 2**20:,.0f} MiB, an upload may have {MOST_BYTES // 2**20} MiB; import them with "
-            "`righttree import`"
-        )
+    total_mib, most_mib = sum(len(content) for _, content in files) / 2**20, MOST_BYTES // 2**20
+    if total_mib > most_mib:
+        message = f"the files have {total_mib:,.0f} MiB, an upload may have {most_mib} MiB"
+        raise InvalidUpload(f"{message}; import them with `righttree import`")
     if len(files) > _MOST_FILES:
         raise InvalidUpload(f"{len(files)} files, more than the {_MOST_FILES} that an upload may have: join some")
     endings = (*exchange.EXTENSIONS, exchange.ARCHIVE)

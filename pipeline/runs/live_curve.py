@@ -1,7 +1,7 @@
-"""A training curve that can be watched while it grows: one JSON line a point in the run's work folder.
+"""A training curve that can be watched while it grows: one JSON line per point in the run's work folder.
 
-`training_curve` gets the same points, as a part, when the training ends. A resumed training cuts the file back to the
-step it goes on from, so no point stands twice.
+When the training ends, the table `training_curve` gets the same points as a part. A resumed training cuts the file back
+to the step where it continues, so that no point is there twice.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from warehouse.schema import TABLES
 
 FOLDER = "curves"
 AT_CHECKPOINT = "test_"
-"""How the names of figures begin that are of a checkpoint's fresh samples, taken after its step."""
+"""Prefix of metrics of a checkpoint's fresh samples, which are drawn after its step."""
 
 
 class LiveCurve:
-    """The curve of one model; `unit` is its name in names of files."""
+    """The curve of one model; `unit` is its name in file names."""
 
     def __init__(self, run: RunDirectory, model_id: str, unit: str) -> None:
         self._model_id = model_id
@@ -28,19 +28,18 @@ class LiveCurve:
         self._path = run.work_path(FOLDER, f"{unit}.jsonl")
 
     def begin(self, step: int) -> None:
-        """Keep the points of the steps before this one, and of the checkpoint at it; what came after is made again."""
+        """Drop the points of this step and later ones, except those of the checkpoint at it."""
         at_checkpoint = (pl.col("step") == step) & pl.col("metric").str.starts_with(AT_CHECKPOINT)
-        kept = self.frame().filter((pl.col("step") < step) | at_checkpoint)
-        lines = "".join(json.dumps(row) + "\n" for row in kept.iter_rows(named=True))
+        points = self.frame().filter((pl.col("step") < step) | at_checkpoint)
+        lines = "".join(json.dumps(row) + "\n" for row in points.iter_rows(named=True))
         self._run.write_atomically(self._path, lambda path: path.write_text(lines))
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
-        rows = [
-            {"model_id": self._model_id, "metric": metric, "step": step, "value": value}
-            for metric, value in figures.items()
-        ]
+        """Append the metrics of a step."""
+        point = {"model_id": self._model_id, "step": step}
+        lines = [json.dumps({**point, "metric": metric, "value": value}) + "\n" for metric, value in figures.items()]
         with self._run.write_errors(self._path), self._path.open("a") as file:
-            file.write("".join(json.dumps(row) + "\n" for row in rows))
+            file.write("".join(lines))
 
     def frame(self) -> pl.DataFrame:
         """The points so far: `model_id, metric, step, value`."""
@@ -52,7 +51,7 @@ class LiveCurve:
 
 
 def read_points(lines: str) -> pl.DataFrame:
-    """Points of a file; a last line that is still being written is left out."""
+    """Points of a file; an unfinished last line is ignored."""
     whole = lines[: lines.rfind("\n") + 1].splitlines()
     schema = {name: kind for name, kind in TABLES["training_curve"].polars_schema.items() if name != "run_id"}
     return pl.DataFrame([json.loads(line) for line in whole], schema=schema)

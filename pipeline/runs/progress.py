@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol, TextIO
+from typing import Any, NamedTuple, Protocol, TextIO
 
 from tqdm import tqdm
 
@@ -19,12 +18,8 @@ _WRITE_EVERY_S = 0.5
 _LINE_EVERY_S = 10.0
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """What an attempt at a stage took: seconds in total, seconds from its first unit on, and units computed.
-
-    `earlier_s`: seconds of earlier attempts, which were stopped.
-    """
+class Attempt(NamedTuple):
+    """What an attempt at a stage took: seconds, seconds from its first unit on, units, seconds of stopped attempts."""
 
     wall_s: float
     work_s: float
