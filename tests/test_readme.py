@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.runs import recorded
+from pipeline.runs import exchange
 from tests import conftest
 from tests.browser import serving
 from tests.conftest import TINY_RUN
@@ -45,7 +45,7 @@ def desk(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a reader may have it: a run of one's own, the recorded one, and the files that the README names."""
     desk = tmp_path_factory.mktemp("desk")
     shutil.copytree(tiny_home, desk / "own", symlinks=True)
-    recorded.publish_if_empty(desk / "recorded")
+    exchange.publish_recorded(desk / "recorded")
     checkpoint(desk / "FOLDER")
     (desk / "hh-rlhf").mkdir()
     hub.jsonl(desk / "hh-rlhf" / "train.jsonl", hub.HH_RLHF)

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.config import Config, load_profile
-from pipeline.runs import recorded
+from pipeline.runs import exchange
 from warehouse import store
 from warehouse.exchange import MANIFEST
 
@@ -25,7 +25,7 @@ CATEGORIES = {"Chat", "Chat Hard", "Reasoning", "Safety"}
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that had nothing in it when the dashboard was started."""
     home = tmp_path_factory.mktemp("fresh-home")
-    assert recorded.publish_if_empty(home) is not None
+    assert exchange.publish_recorded(home) is not None
     return home
 
 
@@ -36,16 +36,16 @@ def run() -> dict[str, object]:
 
 
 def _table(name: str) -> pl.DataFrame:
-    return pl.read_parquet(recorded.FOLDER / f"{name}.parquet")
+    return pl.read_parquet(exchange.RECORDED / f"{name}.parquet")
 
 
 def test_it_is_small_enough_to_come_along() -> None:
-    assert sum(path.stat().st_size for path in recorded.FOLDER.iterdir()) <= MOST_BYTES
+    assert sum(path.stat().st_size for path in exchange.RECORDED.iterdir()) <= MOST_BYTES
 
 
 def test_its_tables_are_those_of_the_manifest(home: Path) -> None:
     """Publishing refuses a table whose rows or checksum differ: what is published is what the pipeline wrote."""
-    tables = json.loads((recorded.FOLDER / MANIFEST).read_text())["tables"]
+    tables = json.loads((exchange.RECORDED / MANIFEST).read_text())["tables"]
     with store.open_read_only(home) as connection:
         for name, facts in tables.items():
             assert connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (facts["rows"],)
@@ -54,11 +54,11 @@ def test_its_tables_are_those_of_the_manifest(home: Path) -> None:
 def test_an_edited_table_is_refused(tmp_path: Path) -> None:
     edited = tmp_path / "edited"
     edited.mkdir()
-    for path in recorded.FOLDER.iterdir():
+    for path in exchange.RECORDED.iterdir():
         (edited / path.name).write_bytes(path.read_bytes())
     _table("policy_value").with_columns(pl.col("value") + 0.01).write_parquet(edited / "policy_value.parquet")
     with pytest.raises(Exception, match="policy_value"):
-        recorded.publish_if_empty(tmp_path / "data", edited)
+        exchange.publish_recorded(tmp_path / "data", edited)
     assert store.build_id(tmp_path / "data") is None
 
 
@@ -116,8 +116,8 @@ def test_every_response_has_every_score() -> None:
 
 def test_it_opens_without_torch(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pipeline.runs import recorded; import app.access.warehouse\n"
-        f"assert recorded.publish_if_empty(Path({str(tmp_path)!r}))\n"
+        "import sys; from pathlib import Path; from pipeline.runs import exchange; import app.access.warehouse\n"
+        f"assert exchange.publish_recorded(Path({str(tmp_path)!r}))\n"
         f"from warehouse import store; store.open_read_only(Path({str(tmp_path)!r})).close()\n"
         "sys.exit(' '.join({'torch', 'transformers'} & sys.modules.keys()) or 0)"
     )
@@ -127,7 +127,7 @@ def test_it_opens_without_torch(tmp_path: Path) -> None:
 
 def test_a_warehouse_with_a_run_is_left_alone(home: Path) -> None:
     before = store.build_id(home)
-    assert recorded.publish_if_empty(home) is None
+    assert exchange.publish_recorded(home) is None
     assert store.build_id(home) == before
 
 

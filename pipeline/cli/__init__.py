@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-
-class AddCommand(Protocol):
-    """Adds a subcommand: its name, what it does, an example, and its function, which returns the exit code."""
-
-    def __call__(
-        self, name: str, does: str, example: str, handler: Callable[[argparse.Namespace], int], /
-    ) -> argparse.ArgumentParser: ...
+AddCommand = Callable[[str, str, str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]
+"""Adds a subcommand: its name, what it does, an example, and its function, which returns the exit code."""
 
 
 def add_option(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from pipeline.cli import AddCommand, add_option
-from pipeline.runs import recorded
+from pipeline.runs import exchange
 from warehouse import store
 
 
@@ -97,7 +97,7 @@ def _data(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from pipeline.runs.exchange import export_run
 
-    recorded.provide(store.home())
+    exchange.provide_recorded(store.home())
     print(export_run(store.home(), arguments.run, arguments.folder))
     return 0
 

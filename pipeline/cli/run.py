@@ -6,7 +6,6 @@ import argparse
 import signal
 import sys
 import time
-from pathlib import Path
 
 from pipeline import flow, runs
 from pipeline.backends.openrlhf.launch import require_engine
@@ -18,7 +17,7 @@ from pipeline.cost import command as plan_command
 from pipeline.cost import estimate
 from pipeline.errors import PipelineError
 from pipeline.models.installed import require_pipeline, require_sampler
-from pipeline.runs import extend, jobs, recorded, retry
+from pipeline.runs import exchange, extend, jobs, retry
 from pipeline.runs.exchange import published_runs
 from pipeline.scoring import added
 from warehouse import store
@@ -170,26 +169,19 @@ def _add_rm(arguments: argparse.Namespace) -> int:
 def _resume(arguments: argparse.Namespace) -> int:
     require_pipeline()
     data, engine = store.home(), EngineOptions.of(arguments)
-    run_id = arguments.run
-    if arguments.retry:
-        return _retry(data, run_id, engine)
-    if run_id is None:
-        run_id = next((run.run_id for run in jobs.list_runs(data) if run.state in ("interrupted", "failed")), None)
-        if run_id is None:
-            print("nothing to resume: no run is stopped")
-            return 0
-    return _execute(runs.open_run(data, run_id), engine)
 
+    def is_candidate(run: jobs.RunStatus) -> bool:
+        if arguments.retry:
+            return run.state != "unreadable" and bool(jobs.failed_policies(data, run.run_id))
+        return run.state in ("interrupted", "failed")
 
-def _retry(data: Path, run_id: str | None, engine: EngineOptions) -> int:
+    run_id = arguments.run or next((run.run_id for run in jobs.list_runs(data) if is_candidate(run)), None)
     if run_id is None:
-        readable = (run.run_id for run in jobs.list_runs(data) if run.state != "unreadable")
-        run_id = next((run_id for run_id in readable if jobs.failed_policies(data, run_id)), None)
-        if run_id is None:
-            print("nothing to retry: no run has a policy that could not be trained")
-            return 0
+        retry_reason = "nothing to retry: no run has a policy that could not be trained"
+        print(retry_reason if arguments.retry else "nothing to resume: no run is stopped")
+        return 0
     run = runs.open_run(data, run_id)
-    if not retry.request(run):
+    if arguments.retry and not retry.request(run):
         print(retry.why_nothing(run))
         return 0
     return _execute(run, engine)
@@ -223,7 +215,7 @@ def _cancel(arguments: argparse.Namespace) -> int:
 
 
 def _runs(arguments: argparse.Namespace) -> int:
-    recorded.provide(store.home(), required=False)
+    exchange.provide_recorded(store.home(), required=False)
     _list_runs()
     while arguments.watch:
         time.sleep(_WATCH_S)

@@ -8,7 +8,7 @@ import sys
 
 from pipeline.cli import AddCommand, add_option
 from pipeline.config import load_profile
-from pipeline.runs import jobs, recorded
+from pipeline.runs import exchange, jobs
 from warehouse import store
 
 
@@ -26,7 +26,7 @@ def add(command: AddCommand) -> None:
 
 def _app(arguments: argparse.Namespace) -> int:
     data = store.home()
-    recorded.provide(data, required=False)
+    exchange.provide_recorded(data, required=False)
     if arguments.run:
         print(jobs.ensure(data, load_profile(arguments.run)))
     # -P: a file in the user's folder must not replace a module of the same name

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from pipeline.cli import AddCommand, add_option
-from pipeline.runs import recorded
+from pipeline.runs import exchange
 from warehouse import store
 from warehouse.metrics.test_set import TestSet
 
@@ -73,7 +73,7 @@ def _add_bootstrap(parser: argparse.ArgumentParser) -> None:
 def _measure(arguments: argparse.Namespace) -> int:
     from pipeline.cli.measure import report
 
-    recorded.provide(store.home())
+    exchange.provide_recorded(store.home())
     print(report(store.home(), arguments))
     return 0
 
@@ -81,6 +81,6 @@ def _measure(arguments: argparse.Namespace) -> int:
 def _findings(arguments: argparse.Namespace) -> int:
     from pipeline.cli.findings import findings
 
-    recorded.provide(store.home())
+    exchange.provide_recorded(store.home())
     print(findings(store.home(), arguments.run, arguments.output, arguments.replicates, arguments.seed))
     return 0

@@ -110,18 +110,18 @@ def run_ids(data: Path) -> list[str]:
     if not folder.is_dir():
         return []
     paths = [path for path in folder.iterdir() if path.name[0] != "." and os.path.lexists(path / "config.json")]
-    return [path.name for path in sorted(paths, key=lambda path: (_sort_key(path), path.name), reverse=True)]
+
+    def age(path: Path) -> tuple[str, str]:
+        with suppress(DamagedRun):
+            return created_at(path), path.name
+        return "", path.name
+
+    return [path.name for path in sorted(paths, key=age, reverse=True)]
 
 
 def created_at(path: Path) -> str:
     """When the run directory was created: UTC, ISO 8601, to the microsecond; empty if unknown. Raises DamagedRun."""
     return (records.read(path / "created.json", records.Created) or {}).get("created_at", "")
-
-
-def _sort_key(path: Path) -> str:
-    with suppress(DamagedRun):
-        return created_at(path)
-    return ""
 
 
 def now() -> str:

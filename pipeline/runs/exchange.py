@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +17,19 @@ from pathlib import Path
 
 import polars as pl
 
+import warehouse
 from pipeline import runs
-from pipeline.errors import InvalidConfig, InvalidUpload
+from pipeline.errors import InvalidConfig, InvalidUpload, PipelineError
 from pipeline.provenance import code_version, host, package_versions
 from warehouse import exchange, ingest, reads, store
-from warehouse.errors import InvalidRows
+from warehouse.errors import InvalidRows, WarehouseError
 
 MOST_BYTES = 200 * 2**20
 """Most bytes of all files of an upload together; `righttree import` takes larger ones."""
 _MOST_FILES = 100
 _MOST_UNPACKED_BYTES = 4 * MOST_BYTES
+RECORDED = Path(warehouse.__file__).parent / "recorded"
+"""A run that comes with the package, to explore before running anything: an export of profile `recorded`, unedited."""
 _COUNTED = ("reward_model", "prompt", "response", "score", "policy")
 
 
@@ -158,3 +162,36 @@ def _written(folder: Path, files: Sequence[tuple[str, bytes]]) -> list[Path]:
     for name, content in files:
         (folder / name).write_bytes(content)
     return [folder / name for name, _ in files]
+
+
+# The recorded run ---------------------------------------------------------------------------------------------------
+
+
+def publish_recorded(data: Path, folder: Path | None = None) -> Imported | None:
+    """Publish the recorded run, or the one in `folder`, if nothing is published yet and the package has it.
+
+    Raises WarehouseError and InvalidRows as an import does.
+    """
+    folder = folder or RECORDED
+    if store.build_id(data) is not None or not (folder / exchange.MANIFEST).exists():
+        return None
+    return import_files(data, [folder], run_id=None, layout="auto")
+
+
+def provide_recorded(data: Path, *, required: bool = True) -> None:
+    """Publish the recorded run in an empty data folder and say so on standard error.
+
+    If the folder cannot be written it raises PipelineError, or only says so if the run is not `required`.
+    """
+    try:
+        published = publish_recorded(data)
+    except (WarehouseError, PipelineError) as error:
+        if store.build_id(data) is not None:  # another process has just published it
+            return
+        message = f"the recorded run cannot be published: {error}"
+        if required:
+            raise PipelineError(message) from error
+        print(f"righttree: {message}", file=sys.stderr)
+    else:
+        if published is not None:
+            print(f"published {published.run_id}, the recorded run: {published.counts}", file=sys.stderr)

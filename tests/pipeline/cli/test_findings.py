@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.runs import recorded
+from pipeline.runs import exchange
 from tests.conftest import SMOKE_RUN, righttree
 from tests.helpers.study import Study, publish
 from warehouse.claims import CLAIMS
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_said_in_one_line(
 def test_without_a_run_the_page_is_not_written(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(recorded, "FOLDER", tmp_path / "none")  # or it would be published first
+    monkeypatch.setattr(exchange, "RECORDED", tmp_path / "none")  # or it would be published first
     assert main(["findings", "--output", str(tmp_path / "findings.md")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "findings.md").exists()

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.runs import recorded
+from pipeline.runs import exchange as runs_exchange
 from tests.conftest import SMOKE_RUN, righttree
 from tests.warehouse.exchange import files
 from warehouse import exchange, reads, store
@@ -140,7 +140,7 @@ def test_bad_input_gets_one_line_and_exit_code_2_and_changes_nothing(
 def test_an_empty_warehouse_without_the_recorded_run_has_nothing_to_export(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorded, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(runs_exchange, "RECORDED", tmp_path / "none")
     assert main(["export", str(tmp_path / "new")]) == 2
     assert "righttree run --profile quick" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -159,10 +159,10 @@ def test_the_recorded_run_is_published_where_nothing_is_and_nowhere_else(
     smoke_home: Path, tmp_path: Path, home: Path
 ) -> None:
     folder = tmp_path / "recorded"
-    assert recorded.publish_if_empty(home, folder) is None
+    assert runs_exchange.publish_recorded(home, folder) is None
     assert not home.exists()
     exchange.export_run(smoke_home, SMOKE_RUN, folder)
-    published = recorded.publish_if_empty(home, folder)
+    published = runs_exchange.publish_recorded(home, folder)
     assert published is not None
     assert published.run_id == SMOKE_RUN
     for name in ("score", "run"):
@@ -170,5 +170,5 @@ def test_the_recorded_run_is_published_where_nothing_is_and_nowhere_else(
             ours, theirs = (one.execute(f"SELECT * FROM {name} ORDER BY ALL").pl() for one in (here, there))
         assert ours.equals(theirs)
     build = store.build_id(home)
-    assert recorded.publish_if_empty(home, folder) is None
+    assert runs_exchange.publish_recorded(home, folder) is None
     assert store.build_id(home) == build
