@@ -1,7 +1,7 @@
 """The dashboard's server: `python -m app` with Streamlit's own options. `righttree app` starts it.
 
-Streamlit imports a script when its first visitor comes. The pages, and what their first tables, figures and queries
-would import, are imported here before the server answers, so that nobody waits for them.
+Streamlit imports a script when the first visitor arrives. This module imports the pages, and what their first tables,
+charts and queries need, before the server answers, so that nobody has to wait for it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from streamlit.web import cli
 
 from app import views
 
-_LATER = ("pandas", "pyarrow")  # by DuckDB's first query and Streamlit's first table
+_LATER = ("pandas", "pyarrow")  # imported by DuckDB's first query and Streamlit's first table
 
 
 def main() -> None:
     """Import the pages and serve them; ends the process with the server."""
-    alt.Chart(pl.DataFrame({"x": [0.0]})).mark_point().to_dict()  # Altair imports what reads a frame with the first
+    alt.Chart(pl.DataFrame({"x": [0.0]})).mark_point().to_dict()  # imports what reads a frame
     for name in (*(f"{page.name}.page" for page in pkgutil.iter_modules(views.__path__, "app.views.")), *_LATER):
         importlib.import_module(name)
     cli.main(["run", str(Path(__file__).with_name("main.py")), *sys.argv[1:]], prog_name="streamlit")

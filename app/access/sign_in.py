@@ -1,6 +1,6 @@
-"""Signing in by Streamlit's own OpenID Connect: where `secrets.toml` has `[auth]`, only who is signed in changes runs.
+"""Signing in by Streamlit's OpenID Connect: if `secrets.toml` has `[auth]`, only signed-in visitors can change runs.
 
-Everybody may read. Who can sign in is the provider's to say; the cookie is signed and checked by Streamlit.
+Everybody may read. The provider decides who can sign in; Streamlit signs and checks the cookie.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from pipeline.runs.jobs import PipelineError
 
 
 class SignInRequired(PipelineError, PermissionError):
-    """A change asked for by a visitor who is not signed in, on a server where one has to be."""
+    """A change requested by a visitor who has to sign in first."""
 
 
 def is_required() -> bool:
-    """Whether this visitor has to sign in before anything is changed."""
+    """Whether this visitor has to sign in before changing anything."""
     return _settings() is not None and not getattr(st.user, "is_logged_in", False)
 
 
 def require(what: str) -> None:
-    """Raise SignInRequired, which says `what` cannot be done, for a visitor who has to sign in first."""
+    """Raise SignInRequired, which says `what` cannot be done, if this visitor has to sign in first."""
     if is_required():
         raise SignInRequired(f"{what}: this server asks who you are; sign in on the page Runs")
 
 
 def providers() -> list[str | None]:
-    """What `st.login` is given: the names of the providers, or None for the one that has none."""
+    """The arguments for `st.login`: the names of the providers, or None for the only, nameless one."""
     settings = _settings() or {}
     named: list[str | None] = [name for name, value in settings.items() if isinstance(value, Mapping)]
     return [None, *named] if "client_id" in settings else named
 
 
 def show() -> None:
-    """Draw a button for each provider; nothing where nobody has to sign in, or this visitor is signed in."""
+    """Draw a button for each provider, if this visitor has to sign in."""
     if not is_required():
         return
     with st.container(horizontal=True, key="sign-in"):
@@ -53,7 +53,7 @@ def show() -> None:
 
 
 def _settings() -> Mapping[str, Any] | None:
-    """The section `[auth]`, empty where it cannot be read; None where there is none."""
+    """The section `[auth]`, empty if it cannot be read; None if there is none."""
     try:
         return st.secrets.get("auth")
     except StreamlitSecretNotFoundError:  # no file, or a broken one, which must not open the door

@@ -40,8 +40,8 @@ TERMS: Mapping[str, str] = {
 
 
 def explain(*terms: str) -> str:
-    """One line of Markdown that explains these terms, for the place where a page first uses them."""
-    return " · ".join(_line(term) for term in terms)
+    """Markdown that explains these terms, for the place where a page first uses them."""
+    return " ".join(_line(term) for term in terms)
 
 
 def show() -> None:

@@ -1,10 +1,10 @@
 """A page's choice while the page is open: read from the URL or the session, written back, and bound to widgets.
 
-`begin` is the first line of a page. It gives a `Page`: the choice, fitted to its run, and what that run offers. The
-session's choice is the one truth: widgets show it and change it through `bound`; a URL that differs from what was last
-written (a link was opened, or edited by hand) replaces it. The run is the session's, the same on all pages, because the
-navigation bar leads to addresses that name none. No other module reads or writes the URL. `app/state.py` says how a
-page gets one more choice.
+`begin` is the first line of a page. It returns a `Page`: the choice, fitted to its run, and what that run offers.
+Widgets show the choice stored in the session and change it through `bound`; a URL that differs from the last one
+written (because a link was opened or edited) replaces it. All pages show the same run, which the session stores,
+because the links of the navigation bar name none. No other module reads or writes the URL. `app/state.py` says how to
+add a choice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Fit = Callable[[Snapshot, Fitting[Chosen], str], Offered]
 """`fit(snapshot, fitting, run_id)` leaves out of a choice what the run cannot give, and returns what the run offers."""
 
 EVERY = "2s"
-"""How often an open page looks for news."""
+"""How often an open page checks for a new build and for progress."""
 
 _RUN = "session.run"
 _NEWEST = ""  # a selectbox takes None for "nothing chosen"
@@ -38,7 +38,7 @@ _NEWEST = ""  # a selectbox takes None for "nothing chosen"
 class Page(Generic[Chosen, Offered]):
     """What a page shows from its first line to its last.
 
-    `offered` is what the page's `fit` returned; `notes` say what a link asked for and cannot have.
+    `offered` is what the page's `fit` returned; `notes` say what was left out of a link, and why.
     """
 
     snapshot: Snapshot
@@ -55,9 +55,9 @@ def begin(
     fit: Fit[Chosen, Offered],
     controls: Callable[[Page[Chosen, Offered]], None] | None = None,
 ) -> Page[Chosen, Offered]:
-    """Restore the choice, draw the sidebar, the title and the notes. Where nothing is published, say so and stop there.
+    """Restore the choice; draw the sidebar, the title and the notes. If nothing is published, say so and stop.
 
-    `controls` draws the page's own controls in the sidebar, below that of the run.
+    `controls` draws the page's own controls in the sidebar, below the run.
     """
     snapshot = warehouse.snapshot()
     if snapshot is None or not warehouse.has_runs(snapshot):
@@ -80,11 +80,11 @@ def restore(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chosen, Offered]) -
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     notes: list[str] = []
     if query and query != st.session_state.get(_written_key(kind)):
-        asked, notes = from_query(kind, query)
+        choice, notes = from_query(kind, query)
     else:
-        asked = replace(st.session_state.get(_chosen_key(kind), kind()), run=st.session_state.get(_RUN))
+        choice = replace(st.session_state.get(_chosen_key(kind), kind()), run=st.session_state.get(_RUN))
     runs = warehouse.runs(snapshot)
-    fitting = Fitting(asked)
+    fitting = Fitting(choice)
     fitting.allow("run", runs["run_id"].to_list(), "not in the warehouse")
     run_id = fitting.chosen.run or runs["run_id"][0]
     offered = fit(snapshot, fitting, run_id)
@@ -120,17 +120,17 @@ def bound(
     then: Callable[[], None] | None = None,
     place: str = "",
 ) -> dict[str, Any]:
-    """The arguments that tie a widget to a field of the choice, with `value` shown in it.
+    """The arguments that bind a widget, which shows `value`, to a field of the choice.
 
-    - `unset`: the widget's value that means the field's default, beside None and an empty text.
-    - `resets`: fields that depend on this one, set back to their defaults when it changes.
+    - `unset`: the widget's value that means the field's default, besides None and an empty text.
+    - `resets`: fields that depend on this one and are reset to their defaults when it changes.
     - `then`: what else to do after a change.
-    - `place`: tells a second widget of the same field on the page from the first.
+    - `place`: distinguishes a second widget of the same field on the page.
     """
     key = f"choose.{field}{place}"
     kind = type(chosen)
 
-    def take_over() -> None:
+    def update() -> None:
         now = st.session_state[key]
         if now is None or now in ("", unset):
             now = getattr(kind(), field)
@@ -140,7 +140,7 @@ def bound(
             then()
 
     st.session_state[key] = value
-    return {"key": key, "on_change": take_over}
+    return {"key": key, "on_change": update}
 
 
 def several(
@@ -148,9 +148,8 @@ def several(
 ) -> None:
     """Pills for a field of several values; nothing where there is only one to choose."""
     if len(offered) > 1:
-        values = list(getattr(chosen, field))
-        tied = bound(chosen, field, values, resets=resets)
-        st.pills(label, offered, selection_mode="multi", help=help_text, **tied)
+        arguments = bound(chosen, field, list(getattr(chosen, field)), resets=resets)
+        st.pills(label, offered, selection_mode="multi", help=help_text, **arguments)
 
 
 def _choose_run(chosen: PageChoice, snapshot: Snapshot) -> None:
@@ -166,7 +165,7 @@ def _choose_run(chosen: PageChoice, snapshot: Snapshot) -> None:
 
 @st.fragment(run_every=EVERY)
 def _watch(shown: Snapshot) -> None:
-    """Rerun the page when another build is published than the one it shows; until then, show how far a run is."""
+    """Rerun the page when a new build is published; until then, show the progress of a run."""
     if warehouse.snapshot() != shown:
         st.rerun()
     for run in warehouse.list_runs():
@@ -181,7 +180,7 @@ def _nothing_published() -> None:
 
 @st.fragment(run_every=EVERY)
 def _first_steps() -> None:
-    """Say what is missing and what to do; while a run is running, show how far it is."""
+    """Say what is missing and what to do; while a run is in progress, show it."""
     if warehouse.has_runs(warehouse.snapshot()):
         st.rerun()
     running = [run for run in warehouse.list_runs() if run.state == "running"]

@@ -1,4 +1,4 @@
-"""The little that the theme cannot say: columns that wrap before they get too narrow, quiet labels, tabular figures."""
+"""CSS for what the theme cannot express: columns that wrap early, quiet labels, figures of equal width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong, in one clear line instead of a traceback."""
+"""Errors in one clear line instead of a traceback, and notes on what a link asked for in vain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from warehouse.errors import WarehouseError
 
 @contextmanager
 def shown() -> Iterator[None]:
-    """Show an error of the warehouse or of a run's folder, whose messages are meant for the user, and end there."""
+    """Show an error of the warehouse or of a run's folder, whose messages are meant for users, and stop there."""
     try:
         yield
     except (WarehouseError, PipelineError) as error:

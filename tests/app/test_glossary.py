@@ -27,5 +27,5 @@ def _sidebar(page: object) -> str:
 def test_an_explanation_names_its_terms_and_fits_on_a_page() -> None:
     line = glossary.explain("golden", "NDR")
     assert line.startswith("**Golden**: the reward model that plays ground truth")
-    assert " · **NDR**: normalised drop ratio" in line
+    assert " **NDR**: normalised drop ratio" in line
     assert max(map(len, glossary.TERMS.values())) <= 220
