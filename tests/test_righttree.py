@@ -16,6 +16,7 @@ import righttree as rt
 import warehouse
 from warehouse import exchange, ingest, reads, store
 from warehouse import study as warehouse_study
+from warehouse.metrics.cube import best_of_n_policies, score_cube
 
 ROOT = Path(__file__).parent.parent
 RECORDED = Path(warehouse.__file__).parent / "recorded"
@@ -181,8 +182,8 @@ def test_arrays_give_the_figures_of_the_arrays() -> None:
     assert mine.strengths["strength"].to_list() == [1, 2, 4, 8, 12]
     found = rt.evaluate(mine, "kendall", strength=3, replicates=20)
     expected = warehouse_study.evaluate(
-        warehouse_study.score_cube(scores),
-        warehouse_study.best_of_n_policies(samples, 3),
+        score_cube(scores),
+        best_of_n_policies(samples, 3),
         measure="kendall",
         replicates=20,
     )
