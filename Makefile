@@ -18,7 +18,7 @@ test-all: test test-vllm
 # vLLM without a GPU has an environment of its own (3 GB): it wants other versions of some packages than .venv has.
 test-vllm: vllm-cpu
 	.venv-vllm/bin/python -m pipeline.models.embedded
-	.venv-vllm/bin/python -m pytest tests/pipeline/backends/test_vllm_sampler.py $(PYTEST_FLAGS)
+	.venv-vllm/bin/python -m pytest tests/pipeline/backends/test_vllm.py $(PYTEST_FLAGS)
 
 vllm-cpu: .venv-vllm/installed
 

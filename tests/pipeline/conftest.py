@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.backends.openrlhf_wheel import openrlhf_wheel
+from tests.pipeline.backends.openrlhf.wheel import openrlhf_wheel
 
 
 @pytest.fixture(scope="session")

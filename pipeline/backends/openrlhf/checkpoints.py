@@ -73,10 +73,10 @@ def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: S
 
     reference = context.base_model
     policy = load_fine_tuned(folder, reference, context.config.threads)
-    wanted, size = wanted_of(context, job, step), context.config.policy.batch_responses
+    responses_of_step, size = wanted_of(context, job, step), context.config.policy.batch_responses
     rows, all_samples = [], []
-    for number, start in enumerate(range(0, len(wanted), size)):
-        batch = wanted[start : start + size]
+    for number, start in enumerate(range(0, len(responses_of_step), size)):
+        batch = responses_of_step[start : start + size]
         requests = [Request(want.prompt, want.temperature) for want, _ in batch]
         samples = context.sample(policy, requests, context.seed(STAGE, job.policy_id(step), number), with_log_p=True)
         rows += [

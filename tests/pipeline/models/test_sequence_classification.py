@@ -17,7 +17,7 @@ from pipeline.models.reward_model import RewardModel, score_texts
 from pipeline.models.sequence_classification import save
 from pipeline.scoring import added
 from pipeline.scoring.texts import Text
-from tests.pipeline.backends.openrlhf_wheel import openrlhf_wheel, reward_model_class
+from tests.pipeline.backends.openrlhf.wheel import openrlhf_wheel, reward_model_class
 from tests.pipeline.models.tiny import tiny_model
 
 TEXTS = [

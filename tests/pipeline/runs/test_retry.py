@@ -23,8 +23,8 @@ from pipeline.config import Config
 from pipeline.errors import ModelUnavailable, PipelineError, RunBusy
 from pipeline.runs import RunDirectory, extend, jobs, retry
 from tests.conftest import righttree_process
-from tests.pipeline.backends.openrlhf_site import site
-from tests.pipeline.backends.test_openrlhf_run import config, jobs_of
+from tests.pipeline.backends.openrlhf.site import site
+from tests.pipeline.backends.openrlhf.test_run import config, jobs_of
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from tests.pipeline.runs.test_extend import content, smaller
 from tests.pipeline.runs.test_resume import rows, wait_until
@@ -37,7 +37,9 @@ TROUBLE = {"rloo:flip-0.00": "late", "rloo:flip-0.20": "no number"}
 @pytest.fixture(scope="module", autouse=True)
 def _python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     python = site(
-        wheel, Path(__file__).parents[1] / "backends" / "standin_trainer.py", tmp_path_factory.mktemp("openrlhf-site")
+        wheel,
+        Path(__file__).parents[1] / "backends" / "openrlhf" / "standin_trainer.py",
+        tmp_path_factory.mktemp("openrlhf-site"),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PYTHON, str(python))

@@ -14,7 +14,7 @@ import pytest
 from pipeline.backends.openrlhf.launch import Launch
 from pipeline.backends.openrlhf.log import step_in
 from pipeline.backends.openrlhf.trainer import train
-from tests.pipeline.backends.openrlhf_site import site
+from tests.pipeline.backends.openrlhf.site import site
 
 pytestmark = pytest.mark.nightly
 pytest.importorskip("ray.job_submission")

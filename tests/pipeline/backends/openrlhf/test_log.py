@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import subprocess
@@ -11,8 +12,12 @@ from threading import Timer
 
 import pytest
 
-from pipeline.backends.openrlhf.log import error_in, plain, step_in
-from tests.pipeline.backends.openrlhf_wheel import source_of
+from pipeline import runs
+from pipeline.backends.openrlhf.log import Diverged, Listener, error_in, plain, step_in
+from pipeline.config import load_profile
+from pipeline.runs.live_curve import LiveCurve
+from pipeline.runs.progress import Progress
+from tests.pipeline.backends.openrlhf.wheel import source_of
 
 STATUS = {
     "policy_loss": -0.0123,
@@ -136,3 +141,23 @@ def test_what_ray_puts_before_an_actor_s_lines_is_passed_over(wheel: Path, tmp_p
     found = step_in(printed[-1])
     assert found is not None
     assert (found.number, found.figures["reward"]) == (7, -1.5)
+
+
+def test_a_listener_puts_steps_into_the_curve_and_keeps_the_last_words(tmp_path: Path) -> None:
+    run = runs.create(tmp_path, load_profile("smoke"), "heard")
+    curve, progress = LiveCurve(run, "ppo/flip-0.00", "flip-0.00"), Progress(run, ["ppo"], io.StringIO())
+    progress.begin("ppo")
+    progress.plan(2, "steps")
+    listener = Listener(curve, progress, steps=2)
+    assert (listener.steps_done, listener.last_words) == (0, "it printed nothing")
+    listener.line("Global step 1: {'policy_loss': 0.5, 'rollout/reward_mean': -1.0}")
+    listener.line("RuntimeError: CUDA error")
+    listener.line("bye")
+    assert (listener.steps_done, listener.advanced, listener.last_words) == (1, 1, "RuntimeError: CUDA error")
+    with pytest.raises(Diverged, match="policy_loss is nan in step 2"):
+        listener.line("Global step 2: {'policy_loss': nan, 'rollout/reward_mean': -2.0}")
+    assert curve.frame().filter(metric="reward")["value"].to_list() == [-1.0, -2.0]
+    resumed = Listener(curve, progress, steps=2)
+    assert resumed.steps_done == 2
+    resumed.line("Global step 2: {'rollout/reward_mean': -3.0}")  # replaces what was reported of it before
+    assert curve.frame().filter(metric="reward")["value"].to_list() == [-1.0, -3.0]

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from pipeline.backends.openrlhf.launch import MODULE, VERSION
-from tests.pipeline.backends.openrlhf_wheel import source_of
+from tests.pipeline.backends.openrlhf.wheel import source_of
 
 
 def main_block(wheel: Path) -> list[ast.stmt]:

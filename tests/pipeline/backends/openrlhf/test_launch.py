@@ -13,7 +13,7 @@ import pytest
 from pipeline.backends.openrlhf.launch import CLIP_RANGE, MODULE, Places, train_ppo_arguments
 from pipeline.config import Algorithm, Config, PPOSettings
 from pipeline.errors import InvalidConfig
-from tests.pipeline.backends.openrlhf_site import main_block, up_to
+from tests.pipeline.backends.openrlhf.site import main_block, up_to
 
 HERE = Path("/data")
 PPO: dict[str, Any] = {

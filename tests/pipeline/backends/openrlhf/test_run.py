@@ -27,8 +27,8 @@ from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidConfig, ModelUnavailable
 from pipeline.runs import RunDirectory, extend, jobs
 from pipeline.scoring.added import described
-from tests.pipeline.backends.openrlhf_site import site
-from tests.pipeline.backends.test_trainer import gone
+from tests.pipeline.backends.openrlhf.site import site
+from tests.pipeline.backends.openrlhf.test_trainer import gone
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from warehouse import reads, store
 from warehouse.study import evaluate
