@@ -56,9 +56,9 @@ class CurveFigures:
             curves = data.labelled(result, averaged=self._pair == (None, None))
             points = data.gains(curves, result.strengths)
             fits.append(_titled(optimizer, data.fits(curves)))
-            degrees.append(text.degree(optimizer, result))
+            degrees.append(f"{words.optimizer(optimizer).title}: {text.degree(result)}")
             x_title = text.distance(access.value_curves(series).kl_estimator)
-            notes = text.resampled(optimizer, result), text.below_zero(optimizer, result.below_zero)
+            notes = text.resampled(result), text.below_zero(result.below_zero)
             return Panel(charts.gains(points, data.fitted_lines(curves), x_title), points, _joined(*notes))
 
         self._figure(
@@ -80,7 +80,7 @@ class CurveFigures:
         def panel(optimizer: str, series: access.Series) -> Panel:
             result = access.ndr(series, *self._pair, self._chosen.rl_category)
             frame, strength = data.ndr(result), words.optimizer(optimizer).strength
-            notes = text.resampled(optimizer, result), text.undefined_ndr(optimizer, result)
+            notes = text.resampled(result), text.undefined_ndr(result)
             return Panel(charts.ndr(frame, strength, optimizer == "bon"), frame, _joined(*notes))
 
         self._figure(
@@ -100,7 +100,7 @@ class CurveFigures:
             names = access.value_curves(series).reward_models
             pairs = data.slopes(result, names)
             chart = charts.goodhart(frames.drawn(pairs, names), data.slope_bins(result), data.slope_line(pairs))
-            return Panel(chart, pairs, f"{text.goodhart(optimizer, result)} {text.not_drawn(len(names))}".strip())
+            return Panel(chart, pairs, f"{text.goodhart(result)} {text.not_drawn(len(names))}".strip())
 
         self._figure(
             "goodhart",
@@ -126,7 +126,7 @@ class CurveFigures:
                 across=("proxy", "Proxy"),
                 title="Degree γ",
             )
-            notes = text.below_zero(optimizer, result.below_zero), text.not_drawn(len(names))
+            notes = text.below_zero(result.below_zero), text.not_drawn(len(names))
             return Panel(chart, frame, _joined(*notes))
 
         self._figure(
@@ -238,12 +238,14 @@ class CurveFigures:
             if drawn is not None:
                 panels[optimizer] = drawn
         if panels:
+            titles = {name: words.optimizer(name).title for name in panels}
+            notes = (f"{titles[name]}: {drawn.note}" for name, drawn in panels.items() if drawn.note)
             figure.show(
                 key,
-                [titled(drawn.chart, words.optimizer(name).title) for name, drawn in panels.items()],
+                [titled(drawn.chart, titles[name]) for name, drawn in panels.items()],
                 pl.concat([_titled(name, drawn.frame) for name, drawn in panels.items()], how="diagonal"),
                 title=title,
-                note=f"{note} {_joined(*(drawn.note for drawn in panels.values()))}",
+                note=f"{note} {_joined(*notes)}".strip(),
                 alt=alt,
                 file_name=f"{self._run_id}-{key}",
                 facts={"run_id": self._run_id, "rl_categories": ", ".join(self._chosen.rl_category) or "all"},

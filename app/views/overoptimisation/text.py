@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from app.access.frames import MOST_DRAWN
-from app.components import words
 from app.components.formats import count, escape, interval, number
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.gain_curves import GainCurves
@@ -69,28 +68,28 @@ def distance(kl_estimator: str) -> str:
     return f"Distance, √KL (√nats; {how.get(kl_estimator, 'KL not recorded')})"
 
 
-def below_zero(optimizer: str, policies: int) -> str:
+def below_zero(policies: int) -> str:
     """How many policies have a negative estimate of KL; empty if none has."""
     if not policies:
         return ""
-    return f"{_title(optimizer)}: {count(policies, 'policy')} with a KL estimated below 0, placed at distance 0"
+    return f"{count(policies, 'policy')} with a KL estimated below 0, placed at distance 0"
 
 
-def resampled(optimizer: str, result: GainCurves | NdrCurve) -> str:
+def resampled(result: GainCurves | NdrCurve) -> str:
     """What the intervals of an optimiser's curves resample."""
-    return f"{_title(optimizer)}: {count(result.pairs, 'pair')}, resampling {escape(result.resampled)}"
+    return f"{count(result.pairs, 'pair')}, resampling {escape(result.resampled)}"
 
 
-def degree(optimizer: str, result: GainCurves) -> str:
-    """γ of the curves shown, in a sentence."""
+def degree(result: GainCurves) -> str:
+    """γ of an optimiser's curves, in a sentence."""
     gamma = result.degree
     if gamma.value is None:
         return (
-            f"{_title(optimizer)}: the degree γ is undefined: there are too few strengths to fit, or optimising the "
+            "the degree γ is undefined: there are too few strengths to fit, or optimising the "
             "golden itself gains nothing."
         )
     return (
-        f"{_title(optimizer)}: degree of overoptimisation γ = **{number(gamma.value)}** "
+        f"degree of overoptimisation γ = **{number(gamma.value)}** "
         f"(95% interval {interval(gamma.low, gamma.high)}; 0 = nothing lost on the way)."
     )
 
@@ -109,22 +108,22 @@ def peak(row: Mapping[str, Any]) -> str:
     return f"{at(row['peak'])} ({at(row['peak_low'])} to {at(row['peak_high'])})"
 
 
-def goodhart(optimizer: str, result: GoodhartSlopes) -> str:
+def goodhart(result: GoodhartSlopes) -> str:
     """The test of the curve in a sentence."""
     if result.p_value is None or result.chi2 is None:
-        return f"{_title(optimizer)}: too few pairs or replicates to test the curve."
+        return "too few pairs or replicates to test the curve."
     p_value = "p < 0.001" if result.p_value < 0.001 else f"p = {number(result.p_value, 3)}"
     test = f"Wald χ² = {number(result.chi2, 1)}, {result.degrees} degrees of freedom, {p_value}"
     if result.p_value < 0.05:
-        return f"{_title(optimizer)}: accuracy alone does not explain the slopes ({test})."
-    return f"{_title(optimizer)}: the slopes are consistent with what accuracy predicts ({test})."
+        return f"accuracy alone does not explain the slopes ({test})."
+    return f"the slopes are consistent with what accuracy predicts ({test})."
 
 
-def undefined_ndr(optimizer: str, result: NdrCurve) -> str:
+def undefined_ndr(result: NdrCurve) -> str:
     """At which strengths pairs are undefined; empty if at none."""
     at_strengths = zip(result.strengths, result.undefined, strict=True)
     missing = ", ".join(f"{pairs:,} at {strength:g}" for strength, pairs in at_strengths if pairs)
-    return f"{_title(optimizer)}, pairs undefined of {result.pairs:,}: {missing}" if missing else ""
+    return f"pairs undefined of {result.pairs:,}: {missing}" if missing else ""
 
 
 def not_drawn(reward_models: int) -> str:
@@ -143,7 +142,3 @@ def hacked(golden: str, proxy: str, share: Estimate, *, chance: float, counted: 
         f"one that **{escape(golden)}** likes least: a share of **{number(share.value)}** "
         f"(95% interval {interval(share.low, share.high)}, Wilson); by chance it would be {number(chance)}."
     )
-
-
-def _title(optimizer: str) -> str:
-    return words.optimizer(optimizer).title

@@ -19,7 +19,6 @@ from app.state import ModelsChoice
 from app.views.overoptimisation.text import not_drawn
 from app.views.reward_models import data, text
 from app.views.reward_models.data import ScoreSummary
-from warehouse.study import MEASURES
 
 _COLUMNS: Mapping[str, Any] = {
     "reward_model": "Reward model",
@@ -30,15 +29,9 @@ _COLUMNS: Mapping[str, Any] = {
     "train_pairs": "Training pairs",
     "trainable_layers": st.column_config.NumberColumn("Layers trained", help="0: the head only; −1: all"),
     "seed": st.column_config.NumberColumn("Seed", format="%d"),
-    **columns.with_interval(
-        "Validation accuracy", "validation_accuracy", "validation_low", "validation_high", "Wilson's interval"
-    ),
-    **columns.with_interval(
-        MEASURES["reward_variance"].title, "reward_variance", "variance_low", "variance_high", "Bootstrap over prompts"
-    ),
-    **columns.with_interval(
-        "Length ρ", "length_correlation", "length_low", "length_high", "Correlation of score and length in tokens"
-    ),
+    **columns.with_interval("Validation accuracy", "validation_accuracy", "validation_low", "validation_high"),
+    **columns.with_interval("Reward variance", "reward_variance", "variance_low", "variance_high"),
+    **columns.with_interval("Length ρ", "length_correlation", "length_low", "length_high"),
     "mean_agreement": st.column_config.NumberColumn(
         "Mean agreement", format="%.3f", help="Share of pairs ordered as the others do, averaged over the others"
     ),

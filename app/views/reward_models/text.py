@@ -14,8 +14,6 @@ from warehouse.stats.bootstrap import Estimate
 IMPORTED = "Its scores were computed elsewhere and imported; how it was trained is not recorded."
 NO_ORDER = "there is no order to be right about"
 
-_LAYERS = {0: "head only", -1: "all layers"}
-
 
 def what_is_shown(run_id: str, cube: ScoreCube, categories: Sequence[str]) -> str:
     """One line: run, reward models, prompts, responses, and what the intervals resample."""
@@ -33,12 +31,13 @@ def what_is_shown(run_id: str, cube: ScoreCube, categories: Sequence[str]) -> st
 
 def training_facts(row: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
     """How a reward model was trained: label, value and help of each fact."""
+    layers = row["trainable_layers"]
     flipped = "" if row["flipped_pairs"] is None else f" ({row['flipped_pairs']:,})"
     facts = [
         ("Kind", row["kind"], "How it differs from the other reward models."),
         ("Labels flipped", percent(row["flip_rate"]) + flipped, None),
         ("Training pairs", f"{row['train_pairs']:,}", None),
-        ("Trained", layers(row["trainable_layers"]), None),
+        ("Trained", {0: "head only", -1: "all layers"}.get(layers, f"top {count(layers, 'layer')}"), None),
         ("Seed", str(row["seed"]), "Decides its initial weights, which labels are flipped and the order of batches."),
     ]
     if row.get("length_bias"):
@@ -75,11 +74,6 @@ def added(row: Mapping[str, Any], origin: str, pairs: int) -> str:
         f"{what} {escape(origin)}, added to the run, which did not train it; PPO against it is not run. "
         f"Validation accuracy {number(row['validation_accuracy'])}: {validation(row, pairs)}."
     )
-
-
-def layers(trainable_layers: int) -> str:
-    """How much of the model was trained: `head only`, `top 2 layers`."""
-    return _LAYERS.get(trainable_layers, f"top {count(trainable_layers, 'layer')}")
 
 
 def validation(row: Mapping[str, Any], pairs: int) -> str:

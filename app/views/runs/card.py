@@ -19,16 +19,14 @@ from app.views.overoptimisation import text as overoptimisation_text
 from app.views.runs import data, forms, text
 from pipeline.runs.jobs import RunStatus
 
-Colour = Literal["blue", "green", "orange", "red", "gray"]
-
-_COLOURS: Mapping[str, Colour] = {
+_COLOURS: Mapping[str, Any] = {
     "running": "blue",
     "waiting": "gray",
-    "finished": "green",
     "interrupted": "orange",
     "failed": "red",
     "unreadable": "red",
 }
+"""Colour of the badge of each state; green where nothing is left to do."""
 _LAST_LINES = 8
 _LIVE = ("standardised_reward", "kl_k3", "entropy", "clip_share", "reward", "response_tokens", "policy_loss")
 """Metrics of a policy in training; the first few that were recorded are shown."""
@@ -159,6 +157,8 @@ def _manifest(run_id: str, read: Callable[[], Mapping[str, Any] | None]) -> None
 
 def _settings(title: str, settings: Mapping[str, Any]) -> None:
     table = data.flattened(settings)
+    if table.is_empty():
+        return
     st.markdown(f"**{title}**")
     st.dataframe(
         table,

@@ -5,7 +5,7 @@ A form checks its fields as they change: what is wrong appears below the field, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -86,16 +86,11 @@ class _Fields:
         """A line of text, which is no setting by itself."""
         return str(column.text_input(text.setting(named), **self._about(named), **how)).strip()
 
-    def categories(self, column: DeltaGenerator, chosen: tuple[str, ...]) -> None:
-        """Some of the categories."""
-        self.values["categories"] = column.pills(
-            text.setting("categories"),
-            CATEGORIES,
-            default=chosen,
-            selection_mode="multi",
-            **self._about("categories"),
-        )
-        self._notes["categories"] = column.empty()
+    def choices(self, column: DeltaGenerator, setting: str, offered: Sequence[str], chosen: Sequence[str]) -> None:
+        """Some of what is offered."""
+        how = {"selection_mode": "multi", "default": chosen, **self._about(setting)}
+        self.values[setting] = column.pills(text.setting(setting), offered, **how)
+        self._notes[setting] = column.empty()
 
     def submit(
         self, button: str, key: str, estimate: Callable[[], jobs.Estimate] | None, begin: Callable[[], object]
@@ -139,7 +134,7 @@ def _start_form() -> None:
             fields.number(column, name, getattr(own, name))
         left, right = st.columns(2)
         fields.several(left, "flip_rates", value=", ".join(f"{rate:g}" for rate in own.flip_rates))
-        fields.categories(right, own.categories)
+        fields.choices(right, "categories", CATEGORIES, own.categories)
         arguments = (profile, fields.values)
         fields.submit("Start", "start.go", partial(data.estimate, *arguments), partial(data.start, *arguments))
 
@@ -197,7 +192,7 @@ def _import_form() -> None:
     name = st.text_input(
         "Name of the run",
         key=f"import.name.{uploads}",
-        placeholder="default: the date and time, or the exported run's name",
+        placeholder="default: the date and time",
         help="Letters, digits, '-', '_' and '.'.",
     )
     if st.button("Import", disabled=not files, key="import.go"):
