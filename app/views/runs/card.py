@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 import streamlit as st
@@ -104,30 +104,21 @@ def _head(run_id: str, state: str, *, is_published: bool) -> None:
         if data.is_read_only():
             return
         if state in ("running", "waiting"):
-            _action("Cancel", run_id, data.cancel, "Stopping …", text.CANCEL)
+            _action("cancel", run_id, data.cancel, "Stopping …", label="Cancel", help=text.CANCEL)
             return
         if state in ("interrupted", "failed"):
-            _action("Resume", run_id, data.resume, "Starting …", "Continue from where the run stopped.")
+            _action("resume", run_id, data.resume, "Starting …", label="Resume", help=text.RESUME)
         if state == "finished" and (failed := data.failed_policies(run_id)):
-            _action("Retry", run_id, data.retry, "Starting …", text.retry(failed))
+            _action("retry", run_id, data.retry, "Starting …", label="Retry", help=text.retry(failed))
         with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run_id}"):
             st.markdown(f"Delete **{escape(run_id)}**?")
             st.caption(text.DELETE)
-            _action("Delete", run_id, data.delete, "Deleting …", label="Delete for good", kind="primary")
+            _action("delete", run_id, data.delete, "Deleting …", label="Delete for good", type="primary")
 
 
-def _action(
-    action: str,
-    run_id: str,
-    act: Callable[[str], None],
-    meanwhile: str,
-    about: str | None = None,
-    *,
-    label: str = "",
-    kind: Literal["primary", "secondary"] = "secondary",
-) -> None:
+def _action(action: str, run_id: str, act: Callable[[str], None], meanwhile: str, **button: Any) -> None:
     """A button that changes a run and then draws the page again."""
-    if st.button(label or action, key=f"{action.lower()}-{run_id}", help=about, type=kind):
+    if st.button(key=f"{action}-{run_id}", **button):
         with trouble.shown():
             with st.spinner(meanwhile):
                 act(run_id)

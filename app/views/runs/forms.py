@@ -71,10 +71,7 @@ class _Fields:
 
     def number(self, column: DeltaGenerator, setting: str, value: int, *, named: str = "", **how: Any) -> None:
         """A whole number."""
-        named = named or setting
-        self.values[setting] = column.number_input(
-            text.setting(named), value=value, step=1, **self._about(named), **how
-        )
+        self.values[setting] = column.number_input(value=value, step=1, **self._about(named or setting), **how)
         self._notes[setting] = column.empty()
 
     def several(self, column: DeltaGenerator, setting: str, *, named: str = "", **how: Any) -> None:
@@ -84,12 +81,12 @@ class _Fields:
 
     def line(self, column: DeltaGenerator, named: str, **how: Any) -> str:
         """A line of text, which is no setting by itself."""
-        return str(column.text_input(text.setting(named), **self._about(named), **how)).strip()
+        return str(column.text_input(**self._about(named), **how)).strip()
 
     def choices(self, column: DeltaGenerator, setting: str, offered: Sequence[str], chosen: Sequence[str]) -> None:
         """Some of what is offered."""
         how = {"selection_mode": "multi", "default": chosen, **self._about(setting)}
-        self.values[setting] = column.pills(text.setting(setting), offered, **how)
+        self.values[setting] = column.pills(options=offered, **how)
         self._notes[setting] = column.empty()
 
     def submit(
@@ -113,7 +110,8 @@ class _Fields:
             st.rerun()
 
     def _about(self, named: str) -> dict[str, Any]:
-        return {"key": f"{self._form}.{named}", "help": text.SETTINGS[named].help}
+        label, about = text.SETTINGS[named]
+        return {"label": label, "key": f"{self._form}.{named}", "help": about}
 
 
 @st.fragment

@@ -87,6 +87,7 @@ DELETE = (
     "Its folder and its rows in the warehouse are deleted for good. Runs that extend it keep what they reuse. To be "
     "able to import it again, export it first."
 )
+RESUME = "Continue from where the run stopped."
 CANCEL = "Stop the run within seconds. Finished work is kept, so that it can be resumed."
 
 READ_ONLY = " · this server only reads: start and import runs elsewhere"
@@ -98,11 +99,6 @@ _COMMIT_LETTERS = 40
 def stage(name: str) -> str:
     """Title of a pipeline stage."""
     return _STAGES.get(name, name.replace("_", " ").capitalize())
-
-
-def setting(name: str) -> str:
-    """Title of a setting that a page changes."""
-    return SETTINGS[name].title if name in SETTINGS else escape(name)
 
 
 def share(stage: StageProgress) -> float:
