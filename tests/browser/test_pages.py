@@ -44,7 +44,9 @@ def test_a_page_opens_by_its_address_without_a_complaint_in_light_and_dark_wide_
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    "path", ["explore", *(pytest.param(path, marks=pytest.mark.nightly) for path in PAGES if path != "explore")]
+)
 def test_every_figure_of_a_page_is_taken_away_as_picture_and_as_table(
     smoke_home: Path, serve: Serve, open_address: OpenAddress, path: str
 ) -> None:

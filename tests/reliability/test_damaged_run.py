@@ -54,14 +54,14 @@ def is_repaired(run: RunDirectory, remove: str, resume: Resume, tiny_home: Path)
 @pytest.mark.parametrize(
     ("part", "how"),
     [
-        ("prompt/prompts-00000.parquet", "a bit"),
+        pytest.param("prompt/prompts-00000.parquet", "a bit", marks=pytest.mark.nightly),
         ("preference/preferences-00000.parquet", "a bit"),
-        ("label/reward_models-flip-0.20.parquet", "the end"),
+        pytest.param("label/reward_models-flip-0.20.parquet", "the end", marks=pytest.mark.nightly),
         ("score/scores-00000.parquet", "the end"),
-        ("policy_value/best_of_n-00000.parquet", "a bit"),
-        ("score/ppo-flip-0.40-00002.parquet", "the end"),
+        pytest.param("policy_value/best_of_n-00000.parquet", "a bit", marks=pytest.mark.nightly),
+        pytest.param("score/ppo-flip-0.40-00002.parquet", "the end", marks=pytest.mark.nightly),
         ("manifest.json", "a bit"),
-        ("manifest.json", "the end"),
+        pytest.param("manifest.json", "the end", marks=pytest.mark.nightly),
     ],
 )
 def test_what_publish_finds_damaged_is_made_anew_by_what_the_line_says(

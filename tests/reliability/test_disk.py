@@ -147,7 +147,14 @@ def test_a_file_that_may_not_grow_is_one_line_of_the_command_line(tmp_path: Path
 
 
 @pytest.mark.parametrize("disk", ["512m"], indirect=True)
-@pytest.mark.parametrize("stage", ["reward_models", "test_responses", "ppo", "publish"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        *(pytest.param(stage, marks=pytest.mark.nightly) for stage in ("reward_models", "test_responses")),
+        "ppo",
+        "publish",
+    ],
+)
 def test_a_run_whose_disk_fills_up_in_a_stage_says_so_and_goes_on_once_there_is_room(
     disk: Disk,
     tiny_home: Path,

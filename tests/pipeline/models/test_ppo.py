@@ -198,6 +198,7 @@ def test_what_is_no_number_stops_the_policy_with_a_reason(language_model: Langua
         near.step(PROMPTS[8:16])
 
 
+@pytest.mark.nightly
 def test_the_reward_rises_well_beyond_noise_and_a_large_penalty_keeps_the_policy_near(
     language_model: LanguageModel,
 ) -> None:

@@ -22,7 +22,7 @@ from pipeline.backends.openrlhf.launch import PYTHON
 from pipeline.config import Config
 from pipeline.errors import ModelUnavailable, PipelineError, RunBusy
 from pipeline.runs import RunDirectory, extend, jobs, retry
-from tests.conftest import righttree_process
+from tests.conftest import righttree, righttree_process
 from tests.pipeline.backends.openrlhf.site import site
 from tests.pipeline.backends.openrlhf.test_run import config, jobs_of
 from tests.pipeline.reward_models_elsewhere import checkpoint
@@ -129,7 +129,7 @@ def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, hom
     log = runs.open_run(home, RUN).work_path("ppo", "rloo-flip-0.00.log").read_text()
     assert log.index("CUDA out of memory") < log.rindex("Global step 4")
 
-    again = righttree_process("resume", RUN, "--retry", home=home)
+    again = righttree("resume", RUN, "--retry", home=home)
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout == (
         f"nothing to retry in {RUN}: none of its policies failed; {DIVERGED} diverged and would diverge again with "
@@ -140,6 +140,7 @@ def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, hom
         jobs.retry(home, RUN)
 
 
+@pytest.mark.nightly
 def test_killed_while_it_tries_again_it_is_resumed(failed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = runs.open_run(home, RUN)
     with monkeypatch.context() as patch:

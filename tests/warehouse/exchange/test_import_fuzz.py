@@ -185,7 +185,7 @@ def studies(draw: st.DrawFn) -> tuple[list[str], list[str], list[str], np.ndarra
     return prompts, responses, models, np.array(scores[: np.prod(shape)], dtype=np.float32).reshape(shape)
 
 
-@settings(FUZZ, max_examples=150)
+@settings(FUZZ, max_examples=60)
 @given(
     study=studies(), suffix=st.sampled_from(SUFFIXES), form=st.sampled_from(["long", "wide"]), seed=st.integers(0, 99)
 )

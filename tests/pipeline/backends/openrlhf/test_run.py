@@ -164,6 +164,7 @@ def begun(home: Path, target: Path, model: Path, **changed: Any) -> RunDirectory
     return runs.open_run(target, RUN)
 
 
+@pytest.mark.nightly  # four trainers; one that fails and one that diverges are in test_retry.py too
 def test_a_process_that_goes_wrong_ends_its_policy_alone(
     home: Path, model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
