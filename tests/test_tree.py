@@ -57,3 +57,9 @@ def test_a_change_of_the_tree_makes_the_pages_stale(tmp_path: Path, change: str)
 def test_no_folder_is_crowded() -> None:
     crowded = {folder: size.modules for folder, size in tree.sizes().items() if size.modules > MODULES_PER_FOLDER}
     assert not crowded
+
+
+@pytest.mark.parametrize("room", tree.PRODUCT)
+def test_every_folder_says_in_a_sentence_what_it_is(room: str) -> None:
+    packages = [tree.ROOT / folder / "__init__.py" for folder in tree.sizes() if f"{folder}/".startswith(f"{room}/")]
+    assert [str(path) for path in packages if " " not in tree.summary(path)] == []

@@ -1,1 +1,1 @@
-"""Pages, one a file, each a straight line: choose → read → measure → draw. No SQL and no arithmetic here."""
+"""Pages, one a folder, each a straight line: choose → read → measure → draw. No SQL and no arithmetic here."""

@@ -1,1 +1,1 @@
-"""pipeline.scoring.scorer."""
+"""What gives texts their scores: reward models trained here, added ones, and servers."""

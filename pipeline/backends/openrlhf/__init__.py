@@ -1,1 +1,1 @@
-"""pipeline.backends.openrlhf."""
+"""Policies trained by OpenRLHF, as processes of its own environment."""

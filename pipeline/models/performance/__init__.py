@@ -1,1 +1,1 @@
-"""pipeline.models.performance."""
+"""What makes reading and sampling fast where transformers alone is too slow; each module has its reason."""
