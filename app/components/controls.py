@@ -190,7 +190,7 @@ def _policies(chosen: Selection, options: Options) -> None:
             tuple(options.strengths),
             required=True,
             format_func=lambda name: words.optimizer(name).title,
-            help="How the policies were optimised against each reward model.",
+            help=f"How the policies were optimised.\n\n{glossary.explain('best-of-n', 'PPO')}",
             **bound(chosen, "optimizer", chosen.optimizer),
         )
     optimizer, strengths = words.optimizer(chosen.optimizer), options.strengths.get(chosen.optimizer, ())
@@ -220,7 +220,7 @@ def _policies(chosen: Selection, options: Options) -> None:
             f"{optimizer.title}: {optimizer.strength}",
             strengths,
             format_func=lambda strength: f"{strength:g}",
-            help="How hard the policies were optimised.",
+            help=f"How hard the policies were optimised.\n\n{glossary.explain('strength')}",
             **bound(chosen, "strength", words.strength_of(chosen, options)),
         )
     help_text = "Prompts on which the policies are judged. None chosen: all."

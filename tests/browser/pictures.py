@@ -47,6 +47,7 @@ def picture(
     page = context.new_page()
     page.goto(address)
     page.wait_for_selector(_STILL, timeout=_TIMEOUT_MS)
+    page.wait_for_selector("[data-testid=stSkeleton]", state="detached", timeout=_TIMEOUT_MS)
     place = page.locator(f".st-key-{key}") if key else None
     if place is not None:
         place.scroll_into_view_if_needed(timeout=_TIMEOUT_MS)

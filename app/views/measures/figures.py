@@ -45,7 +45,7 @@ def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> No
                 leaderboard(board, order, "difference", difference),
                 board,
                 title="Against plain accuracy",
-                note="Difference from plain accuracy, by the paired bootstrap; right of the dashed line is better.",
+                note="By the paired bootstrap; right of the dashed line is better.",
                 alt=f"Difference of every measure's {name} from that of accuracy on one pair, with intervals",
                 file_name=f"{options.run}-differences",
                 **shared,

@@ -32,6 +32,8 @@ def show() -> None:
             return
         for line in text.findings(board, chosen):
             st.markdown(line)
+        with st.expander("What each measure is"):
+            st.markdown(text.measures())
         figures.leaderboards(board, chosen, options)
         where = data.by_category(snapshot, options.run, chosen)
         figures.by_category(data.category_rows(where, chosen.correlation, chosen.level), chosen, options)

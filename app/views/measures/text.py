@@ -8,6 +8,12 @@ from app.components import words
 from app.components.formats import count, escape, interval, number
 from app.state import Selection
 from app.views.measures.data import PLAIN_ITSELF
+from warehouse.study import MEASURES
+
+
+def measures() -> str:
+    """A list with a line for each measure."""
+    return "\n".join(f"- **{escape(measure.title)}**: {escape(measure.help)}" for measure in MEASURES.values())
 
 
 def findings(board: pl.DataFrame, chosen: Selection) -> list[str]:

@@ -18,6 +18,8 @@ def test_the_page_ranks_every_measure_under_each_optimizer(tmp_path: Path, open_
         "Where does it matter?",
     ]
     assert sum(line.value.startswith("Under **") for line in page.markdown) == 2
+    (explained,) = [box for box in page.expander if box.label == "What each measure is"]
+    assert explained.markdown[0].value.count("- **") == len(MEASURES)
     page.segmented_control(key="view-leaderboard").set_value("Table").run()
     table = page.dataframe[0].value
     assert len(table) == 2 * len(MEASURES)
