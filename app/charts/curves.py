@@ -5,17 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from app.charts.style import (
-    INK,
-    SOFT,
-    axis,
-    banded_line,
-    layered,
-    reference_line,
-    tooltips,
-    top_legend,
-    with_interval,
-)
+from app.charts.style import INK, SOFT, axis, banded_line, layered, reference_line, tooltips, top_legend, with_interval
 from app.components.formats import AXIS, COUNT, FIGURE, SHORT, STEP
 
 _HEIGHT = 300

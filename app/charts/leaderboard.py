@@ -48,8 +48,7 @@ def where(board: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str]
     charts = []
     for name, caption in captions.items():
         base = alt.Chart(board.filter(category=name).drop_nulls("difference")).encode(
-            y=_measures(order),
-            opacity=alt.OpacityValue(0.4, condition={"test": _CLEAR, "value": 1}),
+            y=_measures(order), opacity=alt.OpacityValue(0.4, condition={"test": _CLEAR, "value": 1})
         )
         # height and title are given at once, as Altair copies a chart for what is added later
         frame = {"title": panel_title(name, caption), "height": _PANEL_ROW * len(order)}

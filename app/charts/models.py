@@ -146,10 +146,7 @@ def square(
         tooltip=tooltips(down, across, *with_interval("value", title)),
     )
     scale = alt.Scale(range="heatmap", domain=list(domain), clamp=True) if domain else alt.Scale(range="heatmap")
-    return layered(
-        cells(base, "value", scale, figures=len(names) <= _CELLS_WITH_FIGURES),
-        height=_SQUARE_HEIGHT,
-    )
+    return layered(cells(base, "value", scale, figures=len(names) <= _CELLS_WITH_FIGURES), height=_SQUARE_HEIGHT)
 
 
 def label_angle(names: list[str]) -> int:

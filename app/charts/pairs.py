@@ -93,8 +93,7 @@ def matrix(pairs: pl.DataFrame, column: str, measure: Measure) -> alt.LayerChart
     with_figures = len(names) <= _CELLS_WITH_FIGURES
     labels = alt.Axis(labelAngle=label_angle(names), labelOverlap=not with_figures, labelFlush=False)
     base = _described(pairs).encode(
-        x=alt.X("proxy:N", sort=names, title="Proxy", axis=labels),
-        y=alt.Y("golden:N", sort=names, title="Golden"),
+        x=alt.X("proxy:N", sort=names, title="Proxy", axis=labels), y=alt.Y("golden:N", sort=names, title="Golden")
     )
     scale = alt.Scale(range="heatmap", domain=[0, 1], clamp=True) if column == "ndr" else alt.Scale(range="heatmap")
     shades, *figures = cells(base, column, scale, figures=with_figures, mark={"cursor": "pointer"})

@@ -32,11 +32,7 @@ _UNDEFINED: Field = ("undefined_pairs", "Pairs undefined", COUNT)
 
 
 def grid(
-    table: pl.DataFrame,
-    *,
-    down: tuple[str, str, Sequence[str]],
-    across: tuple[str, str, Sequence[str]],
-    title: str,
+    table: pl.DataFrame, *, down: tuple[str, str, Sequence[str]], across: tuple[str, str, Sequence[str]], title: str
 ) -> alt.LayerChart:
     """A correlation in each cell of a table with its interval below it; an undefined one is a dash.
 

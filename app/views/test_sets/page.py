@@ -22,10 +22,7 @@ def show() -> None:
     """The page."""
     with trouble.shown():
         page = page_state.begin(
-            Selection,
-            title="Which test set predicts the policy best?",
-            fit=controls.fit,
-            controls=controls.show,
+            Selection, title="Which test set predicts the policy best?", fit=controls.fit, controls=controls.show
         )
         snapshot, chosen, options = page.snapshot, page.chosen, page.offered
         st.caption(glossary.explain("golden", "proxy", "NDR"))
