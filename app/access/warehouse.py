@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import duckdb
 import polars as pl
@@ -259,23 +259,3 @@ def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
 def list_runs() -> list[jobs.RunStatus]:
     """The status of every run in the data folder, the newest first; never cached."""
     return jobs.list_runs(home())
-
-
-def at_work() -> str | None:
-    """Id of the run in progress in the data folder; never cached."""
-    return jobs.executing(home())
-
-
-def log_tail(run_id: str, lines: int = 40) -> str:
-    """The last lines of a run's log; never cached."""
-    return jobs.log_tail(home(), run_id, lines)
-
-
-def live_curves(run_id: str) -> pl.DataFrame:
-    """Training curves of a run in progress; never cached."""
-    return jobs.live_curves(home(), run_id)
-
-
-def manifest(run_id: str) -> dict[str, Any] | None:
-    """The manifest of a finished run."""
-    return jobs.manifest(home(), run_id)

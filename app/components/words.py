@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.components import formats
@@ -54,11 +54,11 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
         [
             *run_and_pairs(options),
             f"measured on {count(evaluation.prompts_used, 'RM-test prompt')}"
-            f"{_bracketed(_listed(chosen.subsets or chosen.categories))} "
+            f"{_bracketed(formats.listed(chosen.subsets or chosen.categories))} "
             f"× {count(chosen.responses or options.responses, 'response')}"
-            f"{f' of {_listed(sources)}' if sources else ''}{_bracketed(constructed(chosen))}",
+            f"{f' of {formats.listed(sources)}' if sources else ''}{_bracketed(constructed(chosen))}",
             f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
-            f"{_bracketed(_listed(chosen.rl_categories))}",
+            f"{_bracketed(formats.listed(chosen.rl_categories))}",
             f"95% bootstrap intervals, B = {evaluation.replicates:,}, resampling {escape(str(evaluation.resampled))}",
         ]
     )
@@ -141,8 +141,3 @@ def data_folder(home: Path) -> str:
 
 def _bracketed(text: str) -> str:
     return f" ({text})" if text else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(escape(name) for name in names[:3])
-    return f"{shown}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"

@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from app.access import warehouse
-from app.access.warehouse import Snapshot
+from app.access.warehouse import Snapshot, home
 from app.charts.models import live
 from app.charts.runs import timings
 from app.components import links, progress, trouble
 from app.components.formats import escape
 from app.views.overoptimisation import text as overoptimisation_text
 from app.views.runs import data, forms, text
+from pipeline.runs import jobs
 from pipeline.runs.jobs import RunStatus
 
 _COLOURS: Mapping[str, Any] = {
@@ -43,7 +43,7 @@ def show(run: RunStatus, published: Collection[str]) -> None:
             st.caption(text.waiting(run))
         if run.state in ("failed", "unreadable"):
             st.error(escape(run.error or ""), icon=":material/error:")
-            if lines := warehouse.log_tail(run.run_id, _LAST_LINES):
+            if lines := jobs.log_tail(home(), run.run_id, _LAST_LINES):
                 st.caption("The last lines of the log:")
                 st.code(lines, language=None, wrap_lines=True)
         if is_stopped and data.is_read_only():
@@ -55,14 +55,14 @@ def show(run: RunStatus, published: Collection[str]) -> None:
         if run.state not in ("running", "waiting", "unreadable"):
             forms.extend(run.run_id)
         if run.state == "finished":
-            _manifest(run.run_id, partial(warehouse.manifest, run.run_id))
+            _manifest(run.run_id, partial(jobs.manifest, home(), run.run_id))
         elif is_stopped:
             with st.expander("Stages", key=f"stages-{run.run_id}", on_change="rerun") as stages:
                 if stages.open:
                     progress.show(run)
         with st.expander("Log", key=f"log-{run.run_id}", on_change="rerun") as log:
             if log.open:
-                st.code(warehouse.log_tail(run.run_id) or "(empty)", language=None, wrap_lines=True)
+                st.code(jobs.log_tail(home(), run.run_id) or "(empty)", language=None, wrap_lines=True)
 
 
 def show_published(snapshot: Snapshot, run_id: str) -> None:
@@ -161,7 +161,7 @@ def _settings(title: str, settings: Mapping[str, Any]) -> None:
 
 def _live_curves(run: RunStatus) -> None:
     """Draw the curves of the policies in training; nothing while there are none."""
-    points = warehouse.live_curves(run.run_id)
+    points = jobs.live_curves(home(), run.run_id)
     if points.is_empty():
         return
     newest = points["model_id"][-1]

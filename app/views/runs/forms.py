@@ -101,7 +101,7 @@ class _Fields:
             place.error(text.invalid(wrong.setting, str(wrong)), icon=":material/error:")
         if needs is not None:
             st.caption(text.estimated(needs, data.free_bytes()))
-        running = warehouse.at_work()
+        running = jobs.executing(warehouse.home())
         if running is not None:
             st.caption(text.has_to_wait(running))
         if st.button(button, disabled=needs is None, key=key):
