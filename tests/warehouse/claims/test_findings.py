@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.warehouse.study.curves import best_of_n, policy_values
 from tests.warehouse.study.simulate import cube_of, normal_scores, study, values_of
-from tests.warehouse.study.test_gain_curves import best_of_n, policy_values
 from warehouse.claims.findings import better, harder, length, predicts
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.model_scores import ModelEstimates, length_correlations

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.warehouse.study.simulate import normal_scores, tied_scores
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values, pick_probabilities
+from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_tokens, best_of_n_values, pick_probabilities
 
 
 def enumerated(golden_N: np.ndarray, proxy_N: np.ndarray, n: int) -> float:
@@ -86,3 +86,17 @@ def test_a_strength_beyond_the_samples_is_refused(n: int) -> None:
     if n < 1:
         with pytest.raises(InvalidChoice, match="1 sample or more"):
             best_of_n_kl_bound(n)
+
+
+def test_the_length_of_best_of_n_is_the_mean_over_all_draws() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal((2, 3, 6))
+    tokens = rng.integers(2, 40, (3, 6))
+    found = best_of_n_tokens(scores, tokens, (1, 3))
+    for m in range(2):
+        for p in range(3):
+            draws = [tokens[p, max(draw, key=lambda i: scores[m, p, i])] for draw in combinations(range(6), 3)]
+            assert found[1, m, p] == pytest.approx(np.mean(draws))
+            assert found[0, m, p] == pytest.approx(tokens[p].mean())
+    with pytest.raises(InvalidChoice, match="agree"):
+        best_of_n_tokens(scores, tokens[:2], (1,))

@@ -11,7 +11,6 @@ from scipy import stats
 
 from tests.warehouse.study.simulate import cube_of, dense, evaluate_each, normal_scores, study, tied_scores
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.annotation import flipping_sigma, noisy_utilities
 from warehouse.metrics.test_set import chosen_prompts, with_paraphrases, with_responses
 from warehouse.study import TestSet, evaluate, prepare
 from warehouse.study.plans import rank_bin_cells, splits
@@ -78,43 +77,6 @@ def test_accuracy_of_one_pair_takes_the_first_pair_of_the_bins() -> None:
     scores = np.array([[[3, 1, 2, 4.0]] * 2, [[1, 3, 2, 4.0]] * 2])
     values, _ = dense(prepare(cube_of(scores), "accuracy_pair", TestSet(rank_bins=2, chosen_bin=2, rejected_bin=1)))
     assert values[0, 0, 0, 1] == 0.0  # responses 1 (above) and 2 (below), which the proxy has the other way round
-
-
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.4])
-def test_noise_flips_just_the_wanted_share_of_golden_pairs(share: float) -> None:
-    scores = normal_scores(np.random.default_rng(1), np.array([0.3, 1.0]), 200, 5).astype(np.float32)
-    noisy = noisy_utilities(cube_of(scores), share, seed=3, responses=5)
-    first, second = np.triu_indices(5, 1)
-    for golden in range(2):
-        before = np.sign(scores[golden][:, first].astype(float) - scores[golden][:, second])
-        after = np.sign(noisy[golden][:, first] - noisy[golden][:, second])
-        assert (before != after).mean() == pytest.approx(share, abs=1e-3)
-
-
-def test_noise_is_on_the_golden_side_only_and_the_same_for_all_measures() -> None:
-    cube = cube_of(normal_scores(np.random.default_rng(1), np.array([0.3, 1.0]), 30, 5))
-    utilities = noisy_utilities(cube, 0.3, seed=2, responses=5)
-    for name, reference in (("spearman", stats.spearmanr), ("kendall", stats.kendalltau)):
-        values, _ = dense(prepare(cube, name, TestSet(noise=0.3, seed=2)))
-        for p in range(30):
-            assert values[0, p, 0, 1] == pytest.approx(reference(utilities[0, p], cube.scores_MPR[1, p])[0])
-            assert values[0, p, 1, 0] == pytest.approx(reference(utilities[1, p], cube.scores_MPR[0, p])[0])
-
-
-def test_noise_costs_accuracy_leaves_ndr_alone_and_none_changes_nothing() -> None:
-    cube, values = study()
-    clean, none, noisy = (
-        evaluate(cube, values, test_set=TestSet(noise=noise), replicates=20) for noise in (None, 0.0, 0.3)
-    )
-    off = ~np.eye(6, dtype=bool)
-    assert noisy.value_MM[off].mean() < clean.value_MM[off].mean() - 0.05
-    np.testing.assert_array_equal(noisy.ndr_MM, clean.ndr_MM)
-    np.testing.assert_array_equal(none.value_MM, clean.value_MM)
-
-
-def test_noise_that_no_annotator_of_this_seed_makes_is_refused() -> None:
-    with pytest.raises(InvalidChoice, match="needs 1 flipped pairs"):
-        flipping_sigma(np.array([[1.0, 0.0]]), np.array([[2.0, 1.0]]), 0.9)
 
 
 def test_prompts_are_drawn_by_seed_and_a_smaller_draw_is_part_of_a_greater_one() -> None:

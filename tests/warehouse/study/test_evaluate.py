@@ -19,7 +19,6 @@ from warehouse.study import (
     PolicyValues,
     ScoreCube,
     TestSet,
-    compare,
     evaluate,
     prepare,
 )
@@ -240,39 +239,6 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     together = evaluate(cube, values, replicates=200)
     assert together.correlations == alone.correlations
     assert together.within == alone.within
-
-
-def test_a_measure_compared_with_itself_differs_by_nothing() -> None:
-    cube, values = study()
-    found = compare(cube, values, "accuracy", "accuracy", replicates=50)
-    assert set(found.share_better.values()) == {0.5}
-    for difference in [*found.correlations.values(), *found.within.values()]:
-        assert (difference.value, difference.low, difference.high) == (0.0, 0.0, 0.0)
-
-
-def test_a_paired_difference_is_taken_replicate_by_replicate() -> None:
-    cube, values = study()
-    found = compare(cube, values, "spearman", "accuracy_pair", replicates=200)
-    first, second = replicated(cube, values, [("spearman", TestSet()), ("accuracy_pair", TestSet())], replicates=200)
-    drawn = first.pooled["pearson"][0] - second.pooled["pearson"][0]
-    low, high = np.percentile(drawn[first.pooled["pearson"][1]], [2.5, 97.5])
-    estimate = found.correlations["pearson"]
-    assert estimate.value == found.first.correlations["pearson"].value - found.second.correlations["pearson"].value
-    assert (estimate.low, estimate.high) == pytest.approx((low, high))
-    assert estimate.high - estimate.low < (
-        found.second.correlations["pearson"].high
-        - found.second.correlations["pearson"].low
-        + found.first.correlations["pearson"].high
-        - found.first.correlations["pearson"].low
-    )
-
-
-def test_two_test_sets_of_one_measure_can_be_compared() -> None:
-    cube, values = study()
-    found = compare(cube, values, "accuracy", "accuracy", second_test_set=TestSet(categories=("Chat",)), replicates=50)
-    assert (found.first.prompts_used, found.second.prompts_used) == (60, 15)
-    assert found.correlations["kendall"].replicates > 40
-    assert compare(*study(M=2), "accuracy", "xi", replicates=9).share_better["kendall"] is None
 
 
 @pytest.mark.parametrize(

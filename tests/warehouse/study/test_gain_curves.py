@@ -1,4 +1,4 @@
-"""`study/gain_curves.py`, `degree_map.py` and `ndr_curve.py`: known curves come back, averages are plain loops'."""
+"""Gain curves and the map of degrees: known curves come back, averages are those of plain loops."""
 
 from __future__ import annotations
 
@@ -7,56 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.warehouse.study.simulate import cube_of, normal_scores
+from tests.warehouse.study.curves import best_of_n, lawful, policy_values
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
-from warehouse.study import PolicyValues, evaluate
 from warehouse.study.gain_curves import degree_map, gain_curves
 from warehouse.study.gain_laws import Law, coefficients_of, degrees, peaks
 from warehouse.study.strength_curves import ndr_curve
 from warehouse.study.value_curves import ValueCurves
-
-STRENGTHS = (1, 2, 4, 8, 16)
-NAMES = ("rm-0", "rm-1", "rm-2")
-
-
-def policy_values(optimised_MMQ: np.ndarray, initial_MQ: np.ndarray) -> PolicyValues:
-    M, _, Q = optimised_MMQ.shape
-    cube = cube_of(np.zeros((M, Q, 2)))
-    return PolicyValues(initial_MQ, optimised_MMQ, cube.reward_models, cube.prompts, cube.categories, cube.subsets)
-
-
-def lawful(optimizer: str, kl: tuple[float, ...], seed: int = 0, noise: float = 0.3) -> tuple[ValueCurves, np.ndarray]:
-    """Gains that follow each pair's own law, with noise over prompts that averages out exactly; α and β `[2, M, M]`."""
-    rng = np.random.default_rng(seed)
-    M, Q = 3, 40
-    coefficients = np.stack([rng.uniform(0.5, 1.5, (M, M)), rng.uniform(0.1, 0.5, (M, M))])
-    coefficients[:, np.arange(M), np.arange(M)] = np.array([[1.6], [0.1]])
-    values = []
-    for divergence in kl:
-        d = np.sqrt(divergence)
-        second = -(d**2) if optimizer == "bon" else (-d * np.log(d) if d > 0 else 0.0)
-        gain = coefficients[0] * d + coefficients[1] * second
-        wobble = noise * d * rng.standard_normal((M, M, Q))
-        wobble -= wobble.mean(axis=2, keepdims=True)
-        values.append(policy_values(5.0 + gain[..., None] + wobble, np.full((M, Q), 5.0)))
-    curves = ValueCurves(
-        optimizer,
-        tuple(float(n) for n in range(len(kl))),
-        np.repeat(np.array(kl)[:, None], M, axis=1),
-        "k3",
-        tuple(values),
-    )
-    return curves, coefficients
-
-
-def best_of_n(M: int = 4, Q: int = 60, seed: int = 1) -> tuple[ValueCurves, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    scores = normal_scores(rng, np.linspace(0.3, 2.0, M), Q, 16)
-    values_SMMQ = best_of_n_values(scores, STRENGTHS)
-    values = tuple(policy_values(values_MMQ, scores.mean(axis=2)) for values_MMQ in values_SMMQ)
-    kl = np.repeat(np.array([best_of_n_kl_bound(n) for n in STRENGTHS])[:, None], M, axis=1)
-    return ValueCurves("bon", tuple(map(float, STRENGTHS)), kl, "bound", values), scores
 
 
 @pytest.mark.parametrize(("optimizer", "law"), [("bon", "best-of-n"), ("ppo", "rl")])
@@ -180,29 +136,3 @@ def test_a_reward_model_without_spread_is_left_out_and_unknown_ones_are_named() 
         gain_curves(curves, np.ones(4), golden="x", replicates=20)
     with pytest.raises(InvalidChoice, match="oneself"):
         ndr_curve(curves, golden="rm-0", proxy="rm-0", replicates=20)
-
-
-def test_ndr_along_strengths_is_that_of_an_evaluation_and_its_change_is_paired() -> None:
-    curves, scores = best_of_n()
-    found = ndr_curve(curves, replicates=200)
-    assert found.undefined[0] == 12  # best-of-1 is the initial policy
-    assert found.ndr[0].value is None
-    evaluation = evaluate(cube_of(scores[:, :, :4]), curves.values[4], replicates=200)
-    off = evaluation.ndr_defined_MM
-    assert found.ndr[4].value == pytest.approx(evaluation.ndr_MM[off].mean())
-    assert found.undefined[4] == evaluation.undefined_pairs
-    assert found.change.value == pytest.approx(found.ndr[4].value - found.ndr[1].value)  # type: ignore[operator]
-    assert found.change.high - found.change.low < found.ndr[4].high - found.ndr[4].low  # type: ignore[operator]
-    one = ndr_curve(curves, golden="rm-0", proxy="rm-2", replicates=200)
-    assert one.ndr[4].value == pytest.approx(evaluation.ndr_MM[0, 2])
-    assert (one.ndr[4].low, one.ndr[4].high) == pytest.approx(
-        (evaluation.ndr_low_MM[0, 2], evaluation.ndr_high_MM[0, 2])
-    )
-
-
-def test_categories_choose_prompts() -> None:
-    curves, _ = best_of_n()
-    chat = ndr_curve(curves, rl_categories=("Chat",), replicates=20)
-    assert chat.prompts == 15
-    with pytest.raises((InvalidChoice, UnknownName)):
-        ndr_curve(curves, rl_categories=("Poetry",), replicates=20)

@@ -1,4 +1,4 @@
-"""`metrics/reliability.py`, `agreement.py` and `proportion.py`, against the measures and plain loops."""
+"""The reliability diagram against plain loops and the calibration error that is a measure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from tests.warehouse.study.simulate import cube_of, study, tied_scores
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.calibration import reliability
-from warehouse.metrics.model_scores import agreement
-from warehouse.stats import bootstrap
-from warehouse.stats.bootstrap import wilson_interval
 from warehouse.study import prepare
 
 
@@ -62,41 +58,3 @@ def test_reliability_refuses_unknown_names_and_a_reward_model_against_itself() -
         reliability(cube, "rm-0", "x")
     with pytest.raises(InvalidChoice, match="itself"):
         reliability(cube, "rm-0", "rm-0")
-
-
-def test_agreement_is_accuracy_and_a_half_among_unrelated_reward_models() -> None:
-    rng = np.random.default_rng(4)
-    scores = rng.standard_normal((3, 200, 4))
-    scores[1] = 3 * scores[0] + 1
-    found = agreement(prepare(cube_of(scores), "accuracy"), replicates=200)
-    assert found.share_MM[0, 1] == found.share_MM[1, 0] == 1.0
-    assert found.low_MM[0, 2] < 0.5 < found.high_MM[0, 2]
-    assert np.flatnonzero(~found.defined_MM.ravel()).tolist() == [0, 4, 8]
-    some = np.arange(50)
-    part = agreement(prepare(cube_of(scores), "accuracy"), some, replicates=20)
-    again = agreement(prepare(cube_of(scores).of_prompts(some), "accuracy"), replicates=20)
-    assert part.share_MM == pytest.approx(again.share_MM)
-
-
-def test_replicates_in_which_agreement_is_undefined_do_not_count() -> None:
-    """The golden orders responses to one prompt of six, so a third of the replicates have none of it."""
-    scores = np.random.default_rng(3).standard_normal((2, 6, 4))
-    scores[0, 1:] = 0.0
-    scores[1, 0] = scores[0, 0]
-    found = agreement(prepare(cube_of(scores), "accuracy"), replicates=300)
-    assert (found.share_MM[0, 1], found.low_MM[0, 1], found.high_MM[0, 1]) == (1.0, 1.0, 1.0)
-    lone = agreement(prepare(cube_of(scores), "accuracy"), replicates=1, seed=_seed_without_the_first_of(6))
-    assert not lone.defined_MM[0, 1]
-
-
-def _seed_without_the_first_of(prompts: int) -> int:
-    return next(seed for seed in range(99) if bootstrap.counts(prompts, 1, seed, bootstrap.RM_PROMPTS)[0, 0] == 0)
-
-
-def test_wilsons_interval_is_scipys() -> None:
-    for right, trials in ((0, 7), (33, 40), (160, 160)):
-        expected = stats.binomtest(right, trials).proportion_ci(method="wilson")
-        assert wilson_interval(right, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
-    for right, trials in ((0, 0), (3, 2), (-1, 2)):
-        with pytest.raises(InvalidChoice):
-            wilson_interval(right, trials)

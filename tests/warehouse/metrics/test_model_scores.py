@@ -1,4 +1,4 @@
-"""`metrics/alone.py` and `prompt_means.py`, against SciPy and plain loops."""
+"""Spread, length correlation and agreement of reward models, against SciPy and plain loops."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from scipy import stats
 
 from tests.warehouse.study.simulate import cube_of, study, tied_scores
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.model_scores import length_correlations, reward_variances, score_shares
-from warehouse.stats.bootstrap import prompt_means
+from warehouse.metrics.model_scores import agreement, length_correlations, reward_variances, score_shares
+from warehouse.stats import bootstrap
 from warehouse.study import prepare
 
 
@@ -68,15 +68,30 @@ def test_lengths_of_other_responses_are_refused() -> None:
         length_correlations(cube, np.ones((3, 5), dtype=int))
 
 
-def test_the_interval_of_a_mean_is_the_normal_one_for_many_prompts_and_undefined_ones_do_not_weigh() -> None:
-    rng = np.random.default_rng(1)
-    values = rng.normal(2.0, 1.0, (400, 1))
-    defined = np.ones((400, 1), dtype=bool)
-    defined[:100] = False
-    values[:100] = 1e6
-    (estimate,) = prompt_means(values, defined, replicates=4000)
-    kept = values[100:, 0]
-    assert estimate.value == pytest.approx(kept.mean())
-    half = 1.96 * kept.std(ddof=1) / np.sqrt(300)
-    assert estimate.low == pytest.approx(kept.mean() - half, abs=0.02)
-    assert estimate.high == pytest.approx(kept.mean() + half, abs=0.02)
+def test_agreement_is_accuracy_and_a_half_among_unrelated_reward_models() -> None:
+    rng = np.random.default_rng(4)
+    scores = rng.standard_normal((3, 200, 4))
+    scores[1] = 3 * scores[0] + 1
+    found = agreement(prepare(cube_of(scores), "accuracy"), replicates=200)
+    assert found.share_MM[0, 1] == found.share_MM[1, 0] == 1.0
+    assert found.low_MM[0, 2] < 0.5 < found.high_MM[0, 2]
+    assert np.flatnonzero(~found.defined_MM.ravel()).tolist() == [0, 4, 8]
+    some = np.arange(50)
+    part = agreement(prepare(cube_of(scores), "accuracy"), some, replicates=20)
+    again = agreement(prepare(cube_of(scores).of_prompts(some), "accuracy"), replicates=20)
+    assert part.share_MM == pytest.approx(again.share_MM)
+
+
+def test_replicates_in_which_agreement_is_undefined_do_not_count() -> None:
+    """The golden orders responses to one prompt of six, so a third of the replicates have none of it."""
+    scores = np.random.default_rng(3).standard_normal((2, 6, 4))
+    scores[0, 1:] = 0.0
+    scores[1, 0] = scores[0, 0]
+    found = agreement(prepare(cube_of(scores), "accuracy"), replicates=300)
+    assert (found.share_MM[0, 1], found.low_MM[0, 1], found.high_MM[0, 1]) == (1.0, 1.0, 1.0)
+    lone = agreement(prepare(cube_of(scores), "accuracy"), replicates=1, seed=_seed_without_the_first_of(6))
+    assert not lone.defined_MM[0, 1]
+
+
+def _seed_without_the_first_of(prompts: int) -> int:
+    return next(seed for seed in range(99) if bootstrap.counts(prompts, 1, seed, bootstrap.RM_PROMPTS)[0, 0] == 0)

@@ -1,4 +1,4 @@
-"""`comparison.contrast` and `simultaneous`, and `evaluate.replicated` of a part: several figures on shared draws."""
+"""Paired differences, contrasts and simultaneous intervals of several figures on shared draws."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from tests.warehouse.study.simulate import cube_of, normal_scores, study, values_of
-from warehouse.metrics.test_set import TestSet
+from warehouse.study import (
+    TestSet,
+    compare,
+    evaluate,
+)
 from warehouse.study.comparison import contrast, paired, simultaneous
-from warehouse.study.evaluate import evaluate, replicated
+from warehouse.study.evaluate import replicated
 
 NAMES = ("accuracy", "pearson", "xi", "mrr")
 
@@ -72,3 +76,36 @@ def test_a_part_of_the_reward_models_has_its_own_figure_and_is_drawn_with_the_wh
     (all_of_them,) = replicated(cube, values, job, replicates=200, among=np.ones(7, dtype=bool))
     assert all_of_them.evaluation.correlations == whole.evaluation.correlations
     assert paired(among, whole).correlations["kendall"].low is not None
+
+
+def test_a_measure_compared_with_itself_differs_by_nothing() -> None:
+    cube, values = study()
+    found = compare(cube, values, "accuracy", "accuracy", replicates=50)
+    assert set(found.share_better.values()) == {0.5}
+    for difference in [*found.correlations.values(), *found.within.values()]:
+        assert (difference.value, difference.low, difference.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_paired_difference_is_taken_replicate_by_replicate() -> None:
+    cube, values = study()
+    found = compare(cube, values, "spearman", "accuracy_pair", replicates=200)
+    first, second = replicated(cube, values, [("spearman", TestSet()), ("accuracy_pair", TestSet())], replicates=200)
+    drawn = first.pooled["pearson"][0] - second.pooled["pearson"][0]
+    low, high = np.percentile(drawn[first.pooled["pearson"][1]], [2.5, 97.5])
+    estimate = found.correlations["pearson"]
+    assert estimate.value == found.first.correlations["pearson"].value - found.second.correlations["pearson"].value
+    assert (estimate.low, estimate.high) == pytest.approx((low, high))
+    assert estimate.high - estimate.low < (
+        found.second.correlations["pearson"].high
+        - found.second.correlations["pearson"].low
+        + found.first.correlations["pearson"].high
+        - found.first.correlations["pearson"].low
+    )
+
+
+def test_two_test_sets_of_one_measure_can_be_compared() -> None:
+    cube, values = study()
+    found = compare(cube, values, "accuracy", "accuracy", second_test_set=TestSet(categories=("Chat",)), replicates=50)
+    assert (found.first.prompts_used, found.second.prompts_used) == (60, 15)
+    assert found.correlations["kendall"].replicates > 40
+    assert compare(*study(M=2), "accuracy", "xi", replicates=9).share_better["kendall"] is None

@@ -1,4 +1,4 @@
-"""`claims/which_measure.py` and `claims/optimising.py` on studies with a known answer."""
+"""`claims/optimising.py` on studies with a known answer."""
 
 from __future__ import annotations
 
@@ -7,45 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.warehouse.claims.studies import of_noise, optimised, policy_values, study, valued, verdicts
+from tests.warehouse.claims.studies import of_noise, optimised, policy_values, study, verdicts
+from tests.warehouse.study.curves import lawful
 from tests.warehouse.study.simulate import cube_of, normal_scores
-from tests.warehouse.study.test_gain_curves import lawful
 from warehouse.claims.claim import Optimised
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
-from warehouse.claims.prediction import another_measure_predicts_better
-from warehouse.study import evaluate
 from warehouse.study.value_curves import ValueCurves
 
 GROWING = np.linspace(0.2, 3.0, 8)
 OPEN = "cannot be told at this size"
-
-
-def ndr_of(scores: np.ndarray, measure: str) -> np.ndarray:
-    """An NDR that is one of the measures."""
-    plain = valued(scores, np.ones((len(scores), len(scores))))
-    ndr = evaluate(plain.cube, plain.values, measure=measure, replicates=5).value_MM
-    np.fill_diagonal(ndr, 1.0)
-    return ndr
-
-
-def test_another_measure_beats_accuracy_where_regret_is_made_of_it_and_not_where_it_is_made_of_accuracy() -> None:
-    rng = np.random.default_rng(2)
-    M, P, R = 10, 300, 8
-    truth = rng.standard_normal((P, R))
-    best = truth == truth.max(axis=1, keepdims=True)
-    overall, at_top = rng.permutation(np.linspace(0.3, 2.5, M)), rng.permutation(np.linspace(0.0, 3.0, M))
-    scores = truth + overall[:, None, None] * rng.standard_normal((M, P, R)) + best * (3.0 - at_top[:, None, None])
-    claim = another_measure_predicts_better(study(valued(scores, ndr_of(scores, "bo_r"), noise=0.01)))
-    assert verdicts(claim) == ["holds"]
-    assert "Best of R has the greatest τ of 14 measures" in claim.notes[0]
-    assert len(claim.tables[0].rows) == 14
-    plain = normal_scores(rng, np.geomspace(0.2, 3.0, 20), 300, 4)
-    of_accuracy = valued(plain, ndr_of(plain, "accuracy"), noise=0.001)
-    assert verdicts(another_measure_predicts_better(study(of_accuracy))) == ["does not hold"]
-    small = of_noise(np.full(5, 1.0), P=10, Q=10)
-    assert verdicts(another_measure_predicts_better(study(small))) == [OPEN]
-    two = another_measure_predicts_better(study(of_noise([0.3, 1.0], P=10, Q=10)))
-    assert verdicts(two) == ["undefined"]
 
 
 def test_normal_reward_models_are_on_goodharts_curve_and_those_with_a_tail_of_their_own_are_not() -> None:

@@ -6,8 +6,13 @@ import numpy as np
 
 from tests.warehouse.claims.studies import of_noise, study, valued, verdicts
 from tests.warehouse.study.simulate import normal_scores
-from warehouse.claims.prediction import accuracy_predicts, better_for_best_of_n, other_kinds
-from warehouse.claims.similar_accuracy import similar_but_different
+from warehouse.claims.prediction import (
+    accuracy_predicts,
+    another_measure_predicts_better,
+    better_for_best_of_n,
+    other_kinds,
+)
+from warehouse.study import evaluate
 
 GROWING = np.linspace(0.2, 3.0, 8)
 OPEN = "cannot be told at this size"
@@ -34,28 +39,6 @@ def test_nothing_is_told_of_few_prompts_and_nothing_is_defined_of_two_reward_mod
     assert "takes three" in two.findings[0].why
 
 
-def test_reward_models_of_one_noise_lose_alike_and_those_that_turn_bad_on_other_prompts_do_not() -> None:
-    alike = similar_but_different(study(of_noise(np.full(8, 0.7), P=600, Q=600)))
-    assert verdicts(alike) == ["does not hold"]
-    different = similar_but_different(study(of_noise(np.full(8, 0.7), np.geomspace(0.2, 6.0, 8), P=600, Q=600)))
-    assert verdicts(different) == ["holds"]
-    small = similar_but_different(study(of_noise(np.full(5, 1.0), P=30, Q=12)))
-    assert set(verdicts(small)) <= {OPEN, "undefined"}
-
-
-def test_the_typical_difference_is_that_of_the_truth_without_the_noise_of_the_prompts() -> None:
-    """NDR of ±0.2 by turns, so that half of all pairs of proxies differ by 0.4: a root mean square of 0.4·√(h)."""
-    M = 8
-    scores = normal_scores(np.random.default_rng(1), np.full(M, 0.5), 300, 6)
-    ndr = np.where(np.arange(M) % 2 == 0, 0.3, 0.7)[None, :].repeat(M, axis=0)
-    np.fill_diagonal(ndr, 1.0)
-    found = similar_but_different(study(valued(scores, ndr, noise=0.5)))
-    # of a golden's seven proxies, four are of the other kind: 12 of 21 pairs differ; the window takes nearly all
-    assert found.findings[0].estimate.value is not None
-    assert abs(found.findings[0].estimate.value - 0.4 * np.sqrt(12 / 21)) < 0.03
-    assert verdicts(found) == ["holds"]
-
-
 def test_best_of_n_is_predicted_better_where_the_other_optimizer_follows_other_noise() -> None:
     same = of_noise(GROWING, P=300, Q=300)
     other = of_noise(GROWING, GROWING[::-1], P=300, Q=300, optimizer="ppo")
@@ -78,3 +61,31 @@ def test_reward_models_of_another_kind_whose_accuracy_says_nothing_make_predicti
     alike = of_noise(np.concatenate([flips, others]), P=300, Q=300)
     assert verdicts(other_kinds(study(alike, kinds=kinds))) != ["holds"]
     assert other_kinds(study(alike)).missing == "all its reward models are of one kind"
+
+
+def ndr_of(scores: np.ndarray, measure: str) -> np.ndarray:
+    """An NDR that is one of the measures."""
+    plain = valued(scores, np.ones((len(scores), len(scores))))
+    ndr = evaluate(plain.cube, plain.values, measure=measure, replicates=5).value_MM
+    np.fill_diagonal(ndr, 1.0)
+    return ndr
+
+
+def test_another_measure_beats_accuracy_where_regret_is_made_of_it_and_not_where_it_is_made_of_accuracy() -> None:
+    rng = np.random.default_rng(2)
+    M, P, R = 10, 300, 8
+    truth = rng.standard_normal((P, R))
+    best = truth == truth.max(axis=1, keepdims=True)
+    overall, at_top = rng.permutation(np.linspace(0.3, 2.5, M)), rng.permutation(np.linspace(0.0, 3.0, M))
+    scores = truth + overall[:, None, None] * rng.standard_normal((M, P, R)) + best * (3.0 - at_top[:, None, None])
+    claim = another_measure_predicts_better(study(valued(scores, ndr_of(scores, "bo_r"), noise=0.01)))
+    assert verdicts(claim) == ["holds"]
+    assert "Best of R has the greatest τ of 14 measures" in claim.notes[0]
+    assert len(claim.tables[0].rows) == 14
+    plain = normal_scores(rng, np.geomspace(0.2, 3.0, 20), 300, 4)
+    of_accuracy = valued(plain, ndr_of(plain, "accuracy"), noise=0.001)
+    assert verdicts(another_measure_predicts_better(study(of_accuracy))) == ["does not hold"]
+    small = of_noise(np.full(5, 1.0), P=10, Q=10)
+    assert verdicts(another_measure_predicts_better(study(small))) == [OPEN]
+    two = another_measure_predicts_better(study(of_noise([0.3, 1.0], P=10, Q=10)))
+    assert verdicts(two) == ["undefined"]

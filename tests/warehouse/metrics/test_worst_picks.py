@@ -1,0 +1,34 @@
+"""Prompts on which a proxy picks the golden's worst, against enumeration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from warehouse.metrics.worst_picks import share_hacked, worst_picks
+
+
+def test_worst_picks_are_counted_where_both_sides_are_clear() -> None:
+    rng = np.random.default_rng(2)
+    scores = rng.integers(0, 4, (3, 200, 5)).astype(np.float32)
+    found = worst_picks(scores)
+    for g in range(3):
+        for m in range(3):
+            asked = hacked = 0
+            for p in range(200):
+                a, b = scores[g, p], scores[m, p]
+                if (a == a.min()).sum() == 1 and (b == b.max()).sum() == 1:
+                    asked += 1
+                    hacked += int(a.argmin() == b.argmax() and g != m)
+            assert found.prompts_MM[g, m] == asked
+            assert found.count_MM[g, m] == hacked
+    share = share_hacked(found, 0, 1)
+    assert share.low < found.chance < share.high  # type: ignore[operator]
+    assert share.value == pytest.approx(found.count_MM[0, 1] / found.prompts_MM[0, 1])
+
+
+def test_a_proxy_that_turns_the_golden_round_always_picks_its_worst() -> None:
+    scores = np.random.default_rng(3).standard_normal((1, 30, 4))
+    found = worst_picks(np.concatenate([scores, -scores]))
+    assert share_hacked(found, 0, 1).value == 1.0
+    assert share_hacked(worst_picks(np.zeros((2, 4, 3))), 0, 1).value is None
