@@ -143,6 +143,6 @@ def _tokens(series: Series) -> NDArray[np.float64] | None:
 def hacked(snapshot: Snapshot, run_id: str, categories: Categories) -> tuple[WorstPicks, ScoreCube]:
     """The prompts on which a proxy's favourite of the samples is the golden's worst, and the scores of the samples."""
     samples = warehouse.rl_scores(snapshot, run_id)
-    chosen = prompts_in(samples.categories, samples.subsets, categories or None, None, "RL-test")
+    chosen = prompts_in(samples, "RL-test", categories=categories or None)
     samples = samples.of_prompts(chosen)
     return worst_picks(samples.scores_MPR), samples

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,19 +80,20 @@ class Study:
         """The first optimiser; all have the same prompts."""
         return next(iter(self.optimised.values()))
 
-    def accuracies(
+    def measured(
         self,
         one: Optimised,
         test_sets: Sequence[TestSet] = (TestSet(),),
         *,
+        measures: Sequence[str] = ("accuracy",),
         rl_categories: tuple[str, ...] | None = None,
         among: NDArray[np.bool_] | None = None,
     ) -> list[Replicated]:
-        """Accuracy on these test sets against NDR, all on the same draws of reward models."""
+        """The measures on these test sets against NDR, all on the same draws of reward models."""
         return replicated(
             one.cube,
             one.values,
-            [("accuracy", test_set) for test_set in test_sets],
+            list(product(measures, test_sets)),
             rl_categories=rl_categories,
             replicates=self.replicates,
             seed=self.seed,

@@ -54,7 +54,7 @@ def category_matters(study: Study) -> Claim:
         by_pair = {
             (measured, valued): part
             for valued in names
-            for measured, part in zip(names, study.accuracies(one, test_sets, rl_categories=(valued,)), strict=True)
+            for measured, part in zip(names, study.measured(one, test_sets, rl_categories=(valued,)), strict=True)
         }
         defined = [name for name in names if tau(by_pair[name, name]).value is not None]
         parts = []
@@ -95,7 +95,7 @@ def rank_matters(study: Study) -> Claim:
     far = cells.index((bins, 1))
     findings, tables = [], []
     for one in study.optimised.values():
-        whole, *parts = study.accuracies(one, [TestSet(), *test_sets])
+        whole, *parts = study.measured(one, [TestSet(), *test_sets])
         difference = contrast([(1.0, parts[far]), *((-1 / len(near), parts[place]) for place in near)])
         why = "" if difference.value is not None else why_no_difference([whole])
         findings.append(Finding(one.called, "τ, far minus neighbouring", difference, apart(difference), why))
@@ -127,7 +127,7 @@ def more_responses(study: Study) -> Claim:
     sizes = thinned(range(FEWEST_RESPONSES, R + 1), MOST_SIZES)
     findings, tables = [], []
     for one in study.optimised.values():
-        parts = study.accuracies(one, [TestSet(responses=size) for size in sizes])
+        parts = study.measured(one, [TestSet(responses=size) for size in sizes])
         findings.append(predicts_better(one.called, f"τ, {R} responses minus 2", parts[-1], parts[0]))
         tables.append(_sizes_table(f"By responses, {one.called}", sizes, parts))
     return replace(claim, findings=tuple(findings), tables=tuple(tables))
@@ -151,7 +151,7 @@ def budget_on_responses(study: Study) -> Claim:
     for one in study.optimised.values():
         for noise in NOISES:
             test_sets = [TestSet(responses=r, budget=budget, noise=noise or None, seed=study.seed) for r in sizes]
-            parts = study.accuracies(one, test_sets)
+            parts = study.measured(one, test_sets)
             about = f"{one.called}, {f'{noise:.0%} of pairs flipped' if noise else 'without noise'}"
             figure = f"τ, {sizes[-1]} responses minus {sizes[0]}"
             findings.append(predicts_better(about, figure, parts[-1], parts[0]))
@@ -176,7 +176,7 @@ def paraphrases(study: Study) -> Claim:
     for one in study.optimised.values():
         if one.paraphrased is None:
             continue
-        (plain,), (reworded,) = (study.accuracies(replace(one, cube=cube)) for cube in (one.cube, one.paraphrased))
+        (plain,), (reworded,) = (study.measured(replace(one, cube=cube)) for cube in (one.cube, one.paraphrased))
         findings.append(predicts_better(one.called, "τ, own words minus paraphrased", plain, reworded))
         for words, part in (("their own", plain), ("paraphrased", reworded)):
             rows.append((one.called, words, tau(part), part.evaluation.prompts_used, *pairs_of(part.evaluation)))

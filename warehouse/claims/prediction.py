@@ -9,7 +9,6 @@ from math import inf
 import numpy as np
 
 from warehouse.claims.claim import (
-    KENDALL,
     Cell,
     Claim,
     Finding,
@@ -24,12 +23,11 @@ from warehouse.claims.claim import (
 )
 from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
 from warehouse.metrics.catalogue import CORRELATION_WORDS, MEASURES
-from warehouse.metrics.test_set import TestSet
 from warehouse.paper import ACCURACY_AGAINST_NDR, SETTING
 from warehouse.stats.across_pairs import CORRELATIONS
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.comparison import simultaneous
-from warehouse.study.evaluate import Replicated, evaluate, replicated
+from warehouse.study.evaluate import Replicated, evaluate
 from warehouse.study.strength_curves import ndr_curve
 
 PLAIN = "accuracy"
@@ -89,7 +87,7 @@ def better_for_best_of_n(study: Study) -> Claim:
     names = [name for name in bon.curves.reward_models if name in ppo.curves.reward_models]
     cube = bon.cube.of_reward_models(names)
     (first,), (second,) = (
-        study.accuracies(replace(one, cube=cube, curves=one.curves.of_reward_models(names))) for one in (bon, ppo)
+        study.measured(replace(one, cube=cube, curves=one.curves.of_reward_models(names))) for one in (bon, ppo)
     )
     finding = predicts_better(f"{bon.called} against {ppo.called}", "difference of τ", first, second)
     rows = tuple((one.called, tau(side), *pairs_of(side.evaluation)) for one, side in ((bon, first), (ppo, second)))
@@ -111,7 +109,7 @@ def other_kinds(study: Study) -> Claim:
     findings, rows = [], []
     for one in study.optimised.values():
         flip_M = np.array([study.kinds[name] == "flip" for name in one.curves.reward_models])
-        (whole,), (flips,) = (study.accuracies(one, among=among) for among in (None, flip_M))
+        (whole,), (flips,) = (study.measured(one, among=among) for among in (None, flip_M))
         difference = tau_difference(flips, whole)
         defined = tau(flips).value is not None and tau(whole).value is not None
         why = "" if defined else "too few defined pairs of flip-rate reward models, or none that differ"
@@ -159,20 +157,7 @@ def another_measure_predicts_better(study: Study) -> Claim:
     )
     findings, tables, notes = [], [], []
     for one in study.optimised.values():
-        parts = dict(
-            zip(
-                MEASURES,
-                replicated(
-                    one.cube,
-                    one.values,
-                    [(name, TestSet()) for name in MEASURES],
-                    replicates=study.replicates,
-                    seed=study.seed,
-                    selected=KENDALL,
-                ),
-                strict=True,
-            )
-        )
+        parts = dict(zip(MEASURES, study.measured(one, measures=tuple(MEASURES)), strict=True))
         others = [name for name in MEASURES if name != PLAIN]
         together = dict(zip(others, simultaneous([parts[name] for name in others], parts[PLAIN]), strict=True))
         separate = {name: tau_difference(parts[name], parts[PLAIN]) for name in others}

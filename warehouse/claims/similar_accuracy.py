@@ -17,12 +17,9 @@ from warehouse.claims.claim import Claim, Finding, Study, Table, pairs_of
 from warehouse.claims.verdict import above
 from warehouse.metrics.cube import PolicyValues
 from warehouse.stats import bootstrap
-from warehouse.stats.bootstrap import NOTHING, Estimate
+from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats
 from warehouse.study.evaluate import Evaluation, evaluate
 from warehouse.study.value_curves import draws, gains
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 SIMILAR = 0.02
 """Accuracies that differ by no more are similar."""

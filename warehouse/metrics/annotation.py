@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube
-from warehouse.stats.bootstrap import ANNOTATOR, generator
+from warehouse.stats.bootstrap import ANNOTATOR, Bools, Floats, generator
 from warehouse.stats.ranks import tie_bounds
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) -> Floats:

@@ -12,10 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.stats.ranks import extremes, tie_bounds
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 class Responses:

@@ -1,4 +1,4 @@
-"""Which prompts and which of their responses a measure sees (METHOD, "Test-set constructions").
+"""Which prompts and which of their responses a measure sees (METHOD, "Test sets").
 
 A `TestSet` is the choices that one score cube allows, all combinable. The other two are other cubes: the responses of
 another policy are a cube of their own, several together `with_responses`, and paraphrased prompts `with_paraphrases`.
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.cube import ScoreCube
+from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.stats.bootstrap import PARAPHRASES, TEST_SET, generator
 
 FEWEST_PROMPTS = 2
@@ -57,15 +57,9 @@ class TestSet:
 
     def seen(self) -> TestSet:
         """What of this choice decides the per-prompt values; the rest only weighs prompts."""
-        noisy = bool(self.noise)
-        return TestSet(
-            responses=self.responses,
-            rank_bins=self.rank_bins,
-            chosen_bin=self.chosen_bin,
-            rejected_bin=self.rejected_bin,
-            noise=self.noise if noisy else None,
-            seed=self.seed if noisy else 0,
-        )
+        seed = self.seed if self.noise else 0
+        noise = self.noise or None
+        return replace(self, categories=None, subsets=None, prompts=None, budget=None, noise=noise, seed=seed)
 
 
 def check(cube: ScoreCube, test_set: TestSet) -> TestSet:
@@ -110,7 +104,7 @@ def _check_bins(test_set: TestSet, responses: int) -> None:
 
 def chosen_prompts(cube: ScoreCube, test_set: TestSet) -> NDArray[np.int64]:
     """Numbers of the chosen prompts, ascending. Raises UnknownName, and InvalidChoice for fewer than two."""
-    chosen = prompts_in(cube.categories, cube.subsets, test_set.categories, test_set.subsets, "RM-test")
+    chosen = prompts_in(cube, "RM-test", categories=test_set.categories, subsets=test_set.subsets)
     prompts = check(cube, test_set).prompts
     if prompts is None:
         return chosen
@@ -123,15 +117,18 @@ def chosen_prompts(cube: ScoreCube, test_set: TestSet) -> NDArray[np.int64]:
 
 
 def prompts_in(
-    categories: tuple[str, ...],
-    subsets: tuple[str, ...],
-    chosen_categories: tuple[str, ...] | None,
-    chosen_subsets: tuple[str, ...] | None,
+    described: ScoreCube | PolicyValues,
     kind: str,
+    *,
+    categories: tuple[str, ...] | None = None,
+    subsets: tuple[str, ...] | None = None,
 ) -> NDArray[np.int64]:
     """Numbers of the prompts in these categories and subsets. Raises UnknownName; InvalidChoice for fewer than two."""
-    inside = np.ones(len(categories), dtype=bool)
-    for names, known, what in ((chosen_categories, categories, "category"), (chosen_subsets, subsets, "subset")):
+    inside = np.ones(len(described.prompts), dtype=bool)
+    for names, known, what in (
+        (categories, described.categories, "category"),
+        (subsets, described.subsets, "subset"),
+    ):
         if names is None:
             continue
         unknown = sorted(set(names) - set(known))

@@ -10,21 +10,18 @@ from numpy.typing import NDArray
 from warehouse.errors import InvalidChoice
 from warehouse.stats.bootstrap import Estimate, wilson_interval
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class WorstPicks:
     """Of each pair `[M golden, M proxy]` on how many prompts the proxy's pick is the golden's worst.
 
     Prompts on which the golden ties all samples, or the proxy its best, say nothing: `prompts_MM` counts the others.
-    `picks_MP` and `worst_MP` are the samples each reward model likes best and least.
+    `picks_MP` are the samples that each reward model likes best.
     """
 
     count_MM: NDArray[np.int64]
     prompts_MM: NDArray[np.int64]
     picks_MP: NDArray[np.int64]
-    worst_MP: NDArray[np.int64]
     hacked_MMP: NDArray[np.bool_]
     chance: float
 
@@ -44,7 +41,6 @@ def worst_picks(scores_MPN: NDArray[np.floating]) -> WorstPicks:
         count_MM=hacked_MMP.sum(axis=2),
         prompts_MM=clear_MMP.sum(axis=2),
         picks_MP=picks_MP,
-        worst_MP=worst_MP,
         hacked_MMP=hacked_MMP,
         chance=1.0 / scores_MPN.shape[2],
     )

@@ -21,6 +21,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.stats.correlation import Against, Figure, ProductMoment, varies
 from warehouse.stats.ranks import middle_ranks
 
@@ -35,8 +36,6 @@ Selected = tuple[tuple[str, str], ...]
 
 EVERY: Selected = tuple(product(CORRELATIONS, LEVELS))
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Figures = dict[str, Figure]
 

@@ -24,12 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.stats.ranks import Ranked, rank
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Whole = NDArray[np.signedinteger[Any]]
-Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 Figure = tuple[Floats, Bools]
 """Values `[B]` and where they are defined; the value is 0 where it is not."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from warehouse.metrics.catalogue import MEASURES
 from warehouse.metrics.cube import PolicyValues, ScoreCube
@@ -18,11 +17,8 @@ from warehouse.metrics.prompt_values import PromptValues
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats import bootstrap
 from warehouse.stats.across_pairs import EVERY, Figures, Selected
-from warehouse.stats.bootstrap import NOTHING, Estimate
+from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats
 from warehouse.study.evaluate import Evaluation, Replicated, replicated
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _ROUNDING = 1e-9
 

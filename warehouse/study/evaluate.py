@@ -24,11 +24,8 @@ from warehouse.metrics.prompt_values import PromptValues
 from warehouse.metrics.test_set import TestSet, check, chosen_prompts, prompts_in
 from warehouse.stats import bootstrap
 from warehouse.stats.across_pairs import EVERY, Figures, PairValues, Selected, correlate
-from warehouse.stats.bootstrap import Estimate
+from warehouse.stats.bootstrap import Bools, Estimate, Floats
 from warehouse.study.regret import drawn_regret
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 RESAMPLED = "reward models × prompts"
 
@@ -121,7 +118,7 @@ def replicated(
         raise InvalidChoice(f"scores are of {cube.reward_models}, values of {values.reward_models}; they have to agree")
     if M < 2:
         raise InvalidChoice(f"there is {M} reward model; a golden and a proxy take two")
-    rl_chosen = prompts_in(values.categories, values.subsets, rl_categories, None, "RL-test")
+    rl_chosen = prompts_in(values, "RL-test", categories=rl_categories)
     plans = _planned(cube, jobs, prepared or [None] * len(jobs))
     among_M = np.ones(M, dtype=bool) if among is None else among
     models_BM = bootstrap.counts(M, replicates, seed, bootstrap.REWARD_MODELS) * among_M

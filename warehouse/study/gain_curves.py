@@ -18,12 +18,9 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.stats import bootstrap
-from warehouse.stats.bootstrap import NOTHING, Estimate, first_with_interval
+from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats, first_with_interval
 from warehouse.study.gain_laws import LAWS, Law, coefficients_of, degrees, gains_at, peaks
 from warehouse.study.value_curves import ValueCurves, draws, gains, pair_weights
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 CURVES: Mapping[str, str] = {
     "own": "Golden reward, the golden optimised",
@@ -195,7 +192,7 @@ def degree_map(
     """
     prompts = curves.prompts_in(rl_categories)
     M = len(curves.reward_models)
-    counts_BQ = draws(len(prompts), M, replicates, seed).prompts_BQ
+    counts_BQ, _ = draws(len(prompts), M, replicates, seed)
     gain_SBMM = np.stack([gains(values, prompts, counts_BQ) for values in curves.values])
     distance_SM = curves.distance_SM
     law = LAWS[curves.optimizer]

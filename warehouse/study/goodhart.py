@@ -23,10 +23,8 @@ from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.preparation import prepare
 from warehouse.metrics.test_set import TestSet, chosen_prompts, prompts_in
 from warehouse.stats import bootstrap
+from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.study.value_curves import draws, gains
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _LEAST_SQUARES = 1e-24  # of standardised gains: below that they are rounding
 
@@ -104,7 +102,7 @@ def goodhart_slopes(
     _check(cube, strengths, spread, bins)
     test_set = test_set or TestSet()
     chosen = chosen_prompts(cube, test_set)
-    rl_chosen = prompts_in(strengths[0].categories, strengths[0].subsets, rl_categories, None, "RL-test")
+    rl_chosen = prompts_in(strengths[0], "RL-test", categories=rl_categories)
     prepared = prepare(cube, "accuracy", test_set)
     rm_BP = bootstrap.sample_and_counts(len(chosen), replicates, seed, bootstrap.RM_PROMPTS)
     rl_BQ, models_BM = draws(len(rl_chosen), M, replicates, seed)

@@ -106,7 +106,7 @@ def annotation_plans(
     allows are tried, closer together where responses are few. Raises InvalidChoice if it allows none.
     """
     base = test_set or TestSet()
-    prompts = len(prompts_in(cube.categories, cube.subsets, base.categories, base.subsets, "RM-test"))
+    prompts = len(prompts_in(cube, "RM-test", categories=base.categories, subsets=base.subsets))
     tried = thinned(splits(budget, prompts, cube.scores_MPR.shape[2]), MOST_SPLITS)
     plain = TestSet(categories=base.categories, subsets=base.subsets, seed=base.seed, budget=budget, noise=noise)
     parts = replicated(

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.prompt_values import BLOCK_ENTRIES, precision, settled, weighted_sums
 from warehouse.stats import bootstrap
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from warehouse.stats.bootstrap import Bools, Floats
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +21,7 @@ from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.prompt_values import weighted_sums
 from warehouse.metrics.test_set import prompts_in
-from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, sample_and_counts
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, Bools, Floats, sample_and_counts
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,7 @@ class ValueCurves:
 
     def prompts_in(self, rl_categories: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of the RL-test prompts of these categories (none: all). Raises as `test_set.prompts_in`."""
-        first = self.values[0]
-        return prompts_in(first.categories, first.subsets, tuple(rl_categories) or None, None, "RL-test")
+        return prompts_in(self.values[0], "RL-test", categories=tuple(rl_categories) or None)
 
     def pairs(self, golden: str | None, proxy: str | None) -> Bools:
         """The pairs `[M golden, M proxy]` of this golden and this proxy; None stands for all of them.
@@ -77,9 +72,8 @@ class ValueCurves:
         names = self.reward_models
         for name in (golden, proxy):
             if name is not None and name not in names:
-                raise UnknownName(
-                    f"no {self.optimizer} policies of reward model {name!r}; there are {', '.join(names)}"
-                )
+                known = ", ".join(names)
+                raise UnknownName(f"no {self.optimizer} policies of reward model {name!r}; there are {known}")
         if golden is not None and golden == proxy:
             raise InvalidChoice(f"golden and proxy are both {golden!r}; nothing is lost on oneself")
         golden_M, proxy_M = (np.array([chosen in (None, name) for name in names]) for chosen in (golden, proxy))
@@ -99,19 +93,10 @@ def gains(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[n
     return (sums / len(prompts)).astype(np.float64).reshape(len(counts_BQ), M, M)
 
 
-class Draws(NamedTuple):
+def draws(prompts: int, reward_models: int, replicates: int, seed: int) -> tuple[Floats, Floats]:
     """How often RL-test prompts `[1 + B, Q]` and reward models `[1 + B, M]` are drawn."""
-
-    prompts_BQ: Floats
-    models_BM: Floats
-
-
-def draws(prompts: int, reward_models: int, replicates: int, seed: int) -> Draws:
-    """The draws of a sample of so many prompts and reward models."""
-    return Draws(
-        sample_and_counts(prompts, replicates, seed, RL_PROMPTS),
-        sample_and_counts(reward_models, replicates, seed, REWARD_MODELS),
-    )
+    counts_BQ = sample_and_counts(prompts, replicates, seed, RL_PROMPTS)
+    return counts_BQ, sample_and_counts(reward_models, replicates, seed, REWARD_MODELS)
 
 
 def pair_weights(models_BM: Floats, pair_MM: Bools, golden: str | None, proxy: str | None) -> tuple[Floats, str]:

@@ -64,7 +64,7 @@ _response_tokens = warehouse.cached(reads.responses.response_tokens, entries=4)
 def score_summary(snapshot: Snapshot, run_id: str, categories: tuple[str, ...]) -> ScoreSummary:
     """Summary of the scores on the RM-test prompts of these categories (none: all)."""
     whole = warehouse.score_cube(snapshot, run_id)
-    chosen = prompts_in(whole.categories, whole.subsets, categories or None, None, "RM-test")
+    chosen = prompts_in(whole, "RM-test", categories=categories or None)
     cube = whole.of_prompts(chosen)
     shares_MB, edges = score_shares(cube)
     return ScoreSummary(
