@@ -52,11 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         return int(arguments.handler(arguments))
-    except (PipelineError, WarehouseError) as error:
-        print(f"righttree: {error}", file=sys.stderr)
-        return 2
-    except store.Damaged as error:
-        print(f"righttree: {store.damage(store.home(), error)}", file=sys.stderr)
+    except (PipelineError, WarehouseError, store.Damaged) as error:
+        damage = store.damage(store.home(), error) if isinstance(error, store.Damaged) else error
+        print(f"righttree: {damage}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("righttree: stopped", file=sys.stderr)

@@ -22,17 +22,7 @@ from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.reads.policies import strengths
 from warehouse.reads.values import policy_values, policy_values_at_kl
 from warehouse.schema import CATEGORIES
-from warehouse.study import (
-    CORRELATIONS,
-    MEASURES,
-    Comparison,
-    Estimate,
-    Evaluation,
-    PolicyValues,
-    ScoreCube,
-    TestSet,
-    compare,
-)
+from warehouse.study import CORRELATIONS, MEASURES, Estimate, Evaluation, PolicyValues, ScoreCube, TestSet, compare
 from warehouse.study.evaluate import replicated
 
 Result = dict[str, Any]
@@ -125,24 +115,19 @@ def _compared(about: Result, cube: ScoreCube, values: PolicyValues, choice: argp
     names = [name.strip() for name in choice.compare.split(",")]
     if len(names) != 2:
         raise InvalidConfig(f"--compare {choice.compare!r}: give two measures, as in --compare accuracy,spearman")
-    compared: Comparison = compare(cube, values, *names, test_set=test_set_of(choice), **_draws(choice))
+    compared = compare(cube, values, *names, test_set=test_set_of(choice), **_draws(choice))
     differences = compared.within if about["level"] == "within" else compared.correlations
-    sides = (compared.first, compared.second)
-    first, second = (as_json(about, cube.reward_models, evaluation) for evaluation in sides)
     return {
         **about,
-        "first": first,
-        "second": second,
+        "first": as_json(about, cube.reward_models, compared.first),
+        "second": as_json(about, cube.reward_models, compared.second),
         "difference": {name: _estimate(differences[name]) for name in CORRELATIONS},
     }
 
 
 def _draws(choice: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "rl_categories": _categories(choice.rl_category),
-        "replicates": choice.replicates,
-        "seed": choice.seed,
-    }
+    rl_categories = _categories(choice.rl_category)
+    return {"rl_categories": rl_categories, "replicates": choice.replicates, "seed": choice.seed}
 
 
 def _estimate(estimate: Estimate) -> dict[str, float | None]:
@@ -165,7 +150,9 @@ def _text(result: Result) -> str:
 
 
 def _table_text(results: list[Result]) -> str:
-    ordered = sorted(results, key=_tau, reverse=True)
+    taus = {result["measure"]: result["kendall"]["value"] for result in results}
+    last_if_undefined = {name: -inf if tau is None else tau for name, tau in taus.items()}
+    ordered = sorted(results, key=lambda result: last_if_undefined[result["measure"]], reverse=True)
     lines = [*_heading(ordered[0], "all measures"), "", f"  {'':<15}  {'kendall':<26}  spearman"]
     lines += [
         f"  {result['measure']:<15}  {_interval(result['kendall']):<26}  {_interval(result['spearman'])}"
@@ -174,18 +161,12 @@ def _table_text(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def _tau(result: Result) -> float:
-    """What measures are sorted by; those without a τ come last."""
-    tau = result["kendall"]["value"]
-    return -inf if tau is None else float(tau)
-
-
 def _comparison_text(result: Result) -> str:
     first, second = result["first"], result["second"]
     lines = [*_heading(first, f"{first['measure']} minus {second['measure']}"), ""]
     for name in CORRELATIONS:
-        one, other = _number(first[name]["value"]), _number(second[name]["value"])
-        lines.append(f"  {name:<9} {one} − {other} = {_interval(result['difference'][name])}")
+        minuend, subtrahend = _number(first[name]["value"]), _number(second[name]["value"])
+        lines.append(f"  {name:<9} {minuend} − {subtrahend} = {_interval(result['difference'][name])}")
     return "\n".join(lines)
 
 
@@ -219,10 +200,10 @@ def _rows(result: Result) -> pl.DataFrame:
     """One row for each pair, with the choices and the correlations."""
     rows = []
     results = [result["first"], result["second"]] if "first" in result else result.get("measures", [result])
-    for one in results:
-        figures = {f"{name}_{key}": one[name][key] for name in CORRELATIONS for key in ("value", "low", "high")}
-        about = {key: value for key, value in one.items() if key not in CORRELATIONS and key != "pairs"}
-        rows += [{**about, **pair, **figures} for pair in one["pairs"]]
+    for single in results:
+        figures = {f"{name}_{key}": single[name][key] for name in CORRELATIONS for key in ("value", "low", "high")}
+        about = {key: value for key, value in single.items() if key not in CORRELATIONS and key != "pairs"}
+        rows += [{**about, **pair, **figures} for pair in single["pairs"]]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

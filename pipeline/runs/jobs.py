@@ -37,25 +37,8 @@ from pipeline.runs.records import RayAnswer, StageProgress
 from pipeline.stages import STAGES
 from warehouse import ingest
 
-__all__ = [
-    "MOST_BYTES",
-    "Estimate",
-    "Imported",
-    "InvalidSetting",
-    "PipelineError",
-    "RayAnswer",
-    "ReadOnly",
-    "RunStatus",
-    "Settings",
-    "StageProgress",
-    "configured",
-    "estimate",
-    "estimate_extension",
-    "extended",
-    "profile_about",
-    "profile_settings",
-    "profiles",
-]
+__all__ = ["MOST_BYTES", "Estimate", "InvalidSetting", "configured", "estimate", "estimate_extension", "extended"]
+__all__ += ["profile_about", "profile_settings", "profiles"]  # what the app uses as it is
 
 READ_ONLY = "RIGHTTREE_READ_ONLY"
 """Environment variable; anything but 0 refuses all changes."""
