@@ -21,7 +21,7 @@ def layers_of(chart: Any, mark: str) -> list[dict[str, Any]]:
     return [layer for layer in specification["layer"] if layer["mark"]["type"] == mark]
 
 
-def test_the_scatter_draws_measure_against_ndr_and_tells_both_reward_models_on_hover() -> None:
+def test_the_scatter_draws_measure_against_ndr_and_names_both_reward_models_on_hover() -> None:
     (points,) = layers_of(scatter(pairs(), MEASURES["accuracy"]), "circle")
     assert (points["encoding"]["x"]["field"], points["encoding"]["y"]["field"]) == ("value", "ndr")
     assert points["encoding"]["x"]["title"] == "Accuracy"

@@ -1,4 +1,4 @@
-"""`app/components/words.py`: the sentences about results."""
+"""`app/components/words.py`, and the sentences of Explore and of notes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`app/views/test_sets/data.py` and its wording and charts: series of test sets."""
+"""`app/views/test_sets`: its tables, sentences and charts, series of test sets and budget plans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`app/views/measures/data.py` and its wording and charts: the measures held against plain accuracy."""
+"""`app/views/measures`: its tables, sentences and charts, every measure compared with plain accuracy."""
 
 from __future__ import annotations
 
