@@ -147,8 +147,10 @@ def _extend(arguments: argparse.Namespace) -> int:
 def _add_rm(arguments: argparse.Namespace) -> int:
     require_pipeline()
     data, engine = store.home(), EngineOptions.of(arguments)
-    options = {name: vars(arguments)[name] for name in ("dtype", "batch_texts", "timeout_s", "tries")}
-    settings = added.described(arguments.model, arguments.url, arguments.name, options)
+    options = {
+        name: vars(arguments)[name] for name in ("model", "url", "name", "dtype", "batch_texts", "timeout_s", "tries")
+    }
+    settings = added.settings_of(**options)
     additions = {"added": [settings.model_dump()]}
     config = extend.extended(data, arguments.run, additions)
     if arguments.estimate:

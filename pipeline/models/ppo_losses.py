@@ -1,4 +1,4 @@
-"""The formulas of PPO, each a function of tensors `[B, T]`: responses × tokens, with a mask of the real ones.
+"""The formulas of PPO, as functions of tensors `[B, T]`: responses × tokens, with a mask of the real ones.
 
 Schulman et al. 2017 (arXiv 1707.06347), GAE: arXiv 1506.02438; which variant of each detail: Huang et al., *The 37
 Implementation Details of PPO* (2022) and *The N+ Implementation Details of RLHF with PPO* (arXiv 2403.17031).
@@ -23,25 +23,25 @@ def token_rewards(
 def advantages(
     rewards_BT: Tensor, values_BT: Tensor, mask_BT: Tensor, discount: float, gae_lambda: float
 ) -> tuple[Tensor, Tensor]:
-    """Generalised advantages and the returns they add up to with the values; both 0 outside the mask.
+    """Generalised advantages and returns, `[B, T]` each, 0 outside the mask.
 
     δ_t = r_t + γ V_{t+1} − V_t, A_t = δ_t + γλ A_{t+1}, R_t = A_t + V_t; after the last token V and A are 0.
     """
     values_BT = values_BT * mask_BT
-    found = torch.zeros_like(values_BT)
+    advantages_BT = torch.zeros_like(values_BT)
     following = torch.zeros_like(values_BT[:, 0])
     for t in range(values_BT.shape[1] - 1, -1, -1):
         after = values_BT[:, t + 1] if t + 1 < values_BT.shape[1] else 0.0
         delta = rewards_BT[:, t] + discount * after - values_BT[:, t]
         following = (delta + discount * gae_lambda * following) * mask_BT[:, t]
-        found[:, t] = following
-    return found, found + values_BT
+        advantages_BT[:, t] = following
+    return advantages_BT, advantages_BT + values_BT
 
 
 def whitened(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Mean 0 and variance 1 over the real tokens of the whole batch; 0 elsewhere."""
-    there = values_BT[mask_BT]
-    scaled: Tensor = (values_BT - there.mean()) / (there.std(unbiased=False) + 1e-8)
+    """The values scaled to mean 0 and variance 1 over the real tokens of the batch, `[B, T]`; 0 elsewhere."""
+    real_N = values_BT[mask_BT]
+    scaled: Tensor = (values_BT - real_N.mean()) / (real_N.std(unbiased=False) + 1e-8)
     return scaled * mask_BT
 
 
@@ -62,7 +62,7 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip_range: 
 
 
 def sampled_kl(log_p_BT: Tensor, reference_log_p_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """KL(π‖π_0) of whole responses sampled from π, nats, estimated per response `[B]` in two ways.
+    """KL(π‖π_0) of whole responses sampled from π, nats, by two estimates per response, `[B]` each.
 
     k1 = Σ log π/π_0, which may be below 0, and k3 = Σ (π_0/π − 1 + log π/π_0), which may not and scatters less; both
     are unbiased (Schulman, *Approximating KL divergence*, 2020).

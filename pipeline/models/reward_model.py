@@ -1,13 +1,13 @@
 """A reward model: a scalar head, and below it any number of trained top blocks, over the frozen shared trunk.
 
-The score of a text is the head's output at its last token, the end of the response's turn. Saved as safetensors with a
-small JSON beside them.
+The score of a text is the head's output at its last token, which ends the response's turn. Saved as safetensors with a
+small JSON file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.reading import Reading
-from pipeline.models.trunk import Features, Tokens, blocks, copied_top, depth, run_top, trunk_features
+from pipeline.models.rollout import Reading
+from pipeline.models.trunk import Features, Tokens, blocks, copied_top, depth, run_top
 
 _INITIAL_STD = 0.02
 
@@ -33,9 +33,7 @@ class RewardModel(nn.Module):
         super().__init__()
         self.base_model = language_model.name
         self.trainable_layers = trainable_layers
-        self.top: Any = None
-        if trainable_layers != 0:
-            self.top = copied_top(language_model, trainable_layers)
+        self.top: Any = copied_top(language_model, trainable_layers) if trainable_layers != 0 else None
         self.head = nn.Linear(language_model.hidden_size, 1, bias=False)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -43,7 +41,7 @@ class RewardModel(nn.Module):
         self.to(language_model.device)
 
     def forward(self, features: Features | Tokens, texts: Tensor) -> Tensor:
-        """Scores `[texts]`, float32, of the texts with these numbers."""
+        """Scores, float32 `[texts]`, of the texts with these numbers."""
         device = self.head.weight.device
         hidden_BTD, lengths_B = features.padded(texts)
         output_BTD = hidden_BTD.to(device) if self.top is None else run_top(self.top, hidden_BTD)
@@ -51,7 +49,7 @@ class RewardModel(nn.Module):
         return self.head(last_BD.float()).squeeze(-1)
 
     def checkpoint_gradients(self) -> None:
-        """Keep no block's inner activations for the backward pass: they are computed again, which saves memory."""
+        """Save memory: compute the blocks' activations again in the backward pass instead of storing them."""
         if self.top is not None:
             self.top.gradient_checkpointing_enable({"use_reentrant": False})
 
@@ -64,7 +62,7 @@ class RewardModel(nn.Module):
     def save(self, folder: Path, state: Mapping[str, Tensor] | None = None) -> None:
         """Write `model.safetensors` and `reward_model.json` into an existing folder.
 
-        `state` are the weights where they are elsewhere than in the model.
+        `state`: the weights, where they are not in this process's model alone.
         """
         weights = {name: value.detach().contiguous().cpu() for name, value in (state or self.state_dict()).items()}
         save_file(weights, folder / "model.safetensors")
@@ -73,7 +71,7 @@ class RewardModel(nn.Module):
 
 
 def load_reward_model(folder: Path, language_model: LanguageModel) -> RewardModel:
-    """A saved reward model over its base. Raises ModelUnavailable if it is not there or belongs to another base."""
+    """A saved reward model over its base. Raises ModelUnavailable if it is missing or belongs to another base."""
     try:
         facts = json.loads((folder / "reward_model.json").read_text())
         weights = load_file(folder / "model.safetensors")
@@ -88,16 +86,8 @@ def load_reward_model(folder: Path, language_model: LanguageModel) -> RewardMode
     return reward_model.eval()
 
 
-def score_texts(
-    language_model: LanguageModel, reward_model: RewardModel, texts: Sequence[tuple[str, str]]
-) -> NDArray[np.float32]:
-    """Scores of (prompt, response) texts, float32 `[texts]`."""
-    layers = reward_model.trainable_layers
-    return reward_model.score(trunk_features(language_model, [layers], texts)[layers])
-
-
 class Judge:
-    """Scores from the outputs of the trunk below the top `layers` blocks (-1: all); the reward model trains no more.
+    """A trained reward model that scores from outputs of the trunk below the top `layers` blocks (-1: all).
 
     The text is not read again.
     """
@@ -105,7 +95,9 @@ class Judge:
     def __init__(self, language_model: LanguageModel, reward_model: RewardModel, layers: int) -> None:
         below, own = depth(language_model, layers), depth(language_model, reward_model.trainable_layers)
         if own < below:
-            raise ValueError(f"the reward model trains blocks from {own} on; the trunk it is to share ends at {below}")
+            raise ValueError(
+                f"the reward model trains blocks from {own} on, but the shared trunk ends at block {below}"
+            )
         self.layers = layers
         self._reward_model = reward_model
         self._between: Any = None

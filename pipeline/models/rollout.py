@@ -1,33 +1,54 @@
-"""Rollouts: responses sampled from a policy, with the frozen trunk's outputs that the sampler came by on the way.
+"""Rollouts: responses sampled from a policy, with the frozen trunk's outputs that were computed while sampling.
 
-So nothing below the trained blocks is run twice: log-probabilities, values, KL and reward model scores are all had from
-these outputs by running the top blocks alone.
+Nothing below the trained blocks runs twice: log-probabilities, values, KL and reward model scores are computed from
+these outputs by the top blocks alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from pipeline.models.language_model import LanguageModel
-from pipeline.models.performance.prompt_states import PromptStates
-from pipeline.models.policy import SamplingDecoder
-from pipeline.models.reading import Reading
-from pipeline.models.sampler import Trace, decode
-from pipeline.models.trunk import Features, depth
+from pipeline.models.language_model import LanguageModel, distinct
+from pipeline.models.sampler import decode
+from pipeline.models.trunk import Features, depth, run_top, tapped
+
+if TYPE_CHECKING:
+    from pipeline.models.performance.prompt_states import PromptStates
+    from pipeline.models.policy import SamplingDecoder
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Texts as the top blocks read them: every distinct token once, where the model can.
+
+    `hidden`: the trunk's outputs; `layout`: how texts lie in them (`packing.TextBatch`). In the blocks' outputs, with
+    their first two axes as one, `predicting_N` are those that predict the responses' sampled tokens, text after text,
+    and `last_B` those of each text's last token.
+    """
+
+    hidden: Tensor
+    layout: dict[str, Any]
+    predicting_N: Tensor
+    last_B: Tensor
+
+    def through(self, top: Any) -> Tensor:
+        """Outputs of top blocks, `[·, D]`."""
+        return run_top(top, self.hidden, **self.layout).flatten(0, 1)
 
 
 @dataclass(frozen=True)
 class Rollout:
     """B responses.
 
-    `features`: trunk outputs of prompt and response up to its end token; a response that was cut off is closed with
-    one, as reward models read it. `deeper`: the same of deeper trunks, by their number of top blocks.
-    `prompts_B`: which prompt, `starts_B`: its tokens. `tokens_BT`: sampled tokens,
-    `lengths_B` of them real, the end token counted; `finished_B`: it ended by itself.
+    `features`: trunk outputs of prompt and response up to its end token; a cut-off response is closed with one, as
+    reward models read it. `deeper`: the same for deeper trunks, by their number of top blocks. `prompts_B`: the number
+    of the prompt, `starts_B`: its length in tokens. `tokens_BT`: sampled tokens, `lengths_B` of them real, end token
+    included; `finished_B`: it ended by itself.
     """
 
     features: Features
@@ -48,12 +69,12 @@ class Rollout:
         return self.tokens_BT.shape
 
     def mask(self, rows: Tensor | None = None) -> Tensor:
-        """Which of the tokens `[rows, T]` are real; of all rows, if none are named."""
+        """Which of the tokens `[rows, T]` are real; by default of all rows."""
         lengths = self.lengths_B if rows is None else self.lengths_B[rows]
         return torch.arange(self.shape[1]) < lengths[:, None]
 
     def is_of_text(self, language_model: LanguageModel) -> list[bool]:
-        """Of each response, whether its text, cut into tokens again, gives the tokens that `features` are of."""
+        """For each response, whether its text, tokenised again, gives the tokens that `features` were computed from."""
         return [
             language_model.response_ids(text) == [*ids[:length], *(() if finished else (language_model.end_id,))]
             for text, ids, length, finished in zip(
@@ -62,10 +83,24 @@ class Rollout:
         ]
 
     def reading(self, language_model: LanguageModel, rows: Tensor, layers: int | None = None) -> Reading:
-        """These rows for the top blocks; `layers`: for so many, if that is one of the `deeper`."""
-        of_rows = (part[rows].tolist() for part in (self.prompts_B, self.starts_B, self.lengths_B))
+        """These rows for the top blocks; `layers` chooses one of the `deeper` trunks. Shared prompts are read once."""
         features = self.features if layers is None else self.deeper.get(layers, self.features)
-        return Reading.of(language_model, features, rows.tolist(), *of_rows)
+        begins, ends = features.offsets[:-1][rows].tolist(), features.offsets[1:][rows].tolist()
+        starts, lengths = self.starts_B[rows].tolist(), self.lengths_B[rows].tolist()
+        prompts, places = distinct(self.prompts_B[rows].tolist())
+        firsts = [places.index(place) for place in range(len(prompts))]
+        batch = language_model.text_batch(  # of row numbers of the features, in the place of token ids
+            [range(begins[row], begins[row] + starts[row]) for row in firsts],
+            [range(begin + start, end) for begin, start, end in zip(begins, starts, ends, strict=True)],
+            places,
+        )
+        layout = dict(batch.inputs)
+        hidden = features.values[layout.pop("input_ids").cpu()]
+        predicting = [
+            torch.arange(begin + start - 1, begin + start - 1 + length)
+            for begin, start, length in zip(batch.offsets[:-1].tolist(), starts, lengths, strict=True)
+        ]
+        return Reading(hidden, layout, batch.index[torch.cat(predicting)], batch.index[batch.offsets[1:] - 1])
 
     def spread(self, rows: Tensor, values_N: Tensor) -> Tensor:
         """Values of the real tokens of these rows, back as `[rows, T]`, 0 elsewhere; on the CPU."""
@@ -83,6 +118,7 @@ def roll_out(
     sampling: SamplingDecoder,
     states: PromptStates,
     prompts: Sequence[str],
+    *,
     temperature: float,
     max_new_tokens: int,
     seed: int,
@@ -90,52 +126,57 @@ def roll_out(
 ) -> Rollout:
     """One response to each prompt, all in one batch; equal prompts share their prefix.
 
-    `deeper`: whether what the deeper trunks of `states` give is wanted too.
+    `deeper`: also return the outputs of the deeper trunks of `states`.
     """
-    distinct = list(dict.fromkeys(prompts))
-    place = {prompt: index for index, prompt in enumerate(distinct)}
-    of_prompts = states.of([language_model.prompt_ids(prompt) for prompt in distinct])
+    unique, places = distinct(prompts)
+    of_prompts = states.of([language_model.prompt_ids(prompt) for prompt in unique])
     device = language_model.device
-    rows = torch.tensor([place[prompt] for prompt in prompts], device=device)
-    B, T = len(prompts), max_new_tokens
-    kept = states.deeper if deeper else ()
-    blocks = [sampling.first_trained, *(language_model.base.layers[depth(language_model, layers)] for layers in kept)]
-    trace = Trace(blocks, B, T + 1, language_model.hidden_size)
-    try:
-        prefix = states.prefix(sampling, of_prompts, T + 1)
-        lengths_U = prefix.lengths_U
-        hidden_BD = prefix.hidden_UTD[rows, lengths_U[rows] - 1]
-        prefix.expand(rows)
-        temperatures_B = torch.full((B,), temperature, device=device)
-        uniform_BT = torch.rand(B, T, generator=torch.Generator().manual_seed(seed)).to(device)
-        drawn = decode(language_model, sampling.decoder, prefix, hidden_BD, temperatures_B, uniform_BT, trace)
-    finally:
-        trace.close()
-    starts_B, lengths_B = lengths_U[rows].cpu(), drawn.lengths_B.cpu()
-    read_B = lengths_B + ~drawn.finished_B.cpu()
-    offsets = torch.cat([torch.zeros(1, dtype=torch.long), (starts_B + read_B).cumsum(0)])
-    outputs = [(state.outputs_SD, *state.deeper_SD) for state in of_prompts]
-    features, *of_deeper = (
-        Features(
-            torch.cat(
-                [
-                    piece
-                    for row, place in enumerate(rows.tolist())
-                    for piece in (outputs[place][number], states_BSD[row, : read_B[row]])
-                ]
-            ).cpu(),
-            offsets,
+    rows_B = torch.tensor(places, device=device)
+    layers_read = states.deeper if deeper else ()
+    depths = [sampling.trunk_depth, *(depth(language_model, layers) for layers in layers_read)]
+    prefix = states.prefix(sampling, of_prompts, max_new_tokens + 1)
+    starts_B = prefix.lengths_U[rows_B].cpu()
+    outputs_BSD = [
+        prefix.hidden_UTD.new_zeros(len(places), max_new_tokens + 1, language_model.hidden_size) for _ in depths
+    ]
+    temperatures_B = torch.full((len(places),), temperature, device=device)
+    with tapped(sampling.decoder, depths) as seen:
+
+        def keep_trunk_outputs(rows: Tensor, position: int) -> None:
+            for outputs, blocks in zip(outputs_BSD, depths, strict=True):
+                outputs[rows, position] = seen[blocks][:, 0]
+
+        sampled = decode(
+            language_model,
+            sampling.decoder,
+            prefix,
+            rows_B,
+            temperatures_B,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            on_read=keep_trunk_outputs,
         )
-        for number, states_BSD in enumerate(trace.states_BSD)
-    )
-    tokens_BT = drawn.tokens_BT.cpu()
+    tokens_BT, lengths_B, finished_B = sampled.tokens_BT.cpu(), sampled.lengths_B.cpu(), sampled.finished_B.cpu()
+    read_B = lengths_B + ~finished_B
+    offsets = torch.cat([torch.zeros(1, dtype=torch.long), (starts_B + read_B).cumsum(0)])
+
+    def features(number: int) -> Features:
+        """Of one trunk: what it gave for the prompt, then for the response, row after row."""
+        pieces: list[Tensor] = []
+        for row, place in enumerate(places):
+            state = of_prompts[place]
+            pieces += [(state.outputs_SD, *state.deeper_SD)[number], outputs_BSD[number][row, : read_B[row]]]
+        return Features(torch.cat(pieces).cpu(), offsets)
+
     return Rollout(
-        features,
-        rows.cpu(),
-        starts_B,
-        tokens_BT,
-        lengths_B,
-        drawn.finished_B.cpu(),
-        tuple(language_model.decode(row[:length]) for row, length in zip(tokens_BT.tolist(), lengths_B, strict=True)),
-        dict(zip(kept, of_deeper, strict=True)),
+        features(0),
+        prompts_B=rows_B.cpu(),
+        starts_B=starts_B,
+        tokens_BT=tokens_BT,
+        lengths_B=lengths_B,
+        finished_B=finished_B,
+        texts=tuple(
+            language_model.decode(row[:length]) for row, length in zip(tokens_BT.tolist(), lengths_B, strict=True)
+        ),
+        deeper={layers: features(1 + number) for number, layers in enumerate(layers_read)},
     )

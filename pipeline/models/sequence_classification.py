@@ -1,12 +1,12 @@
-"""A reward model as a Hugging Face folder: config, safetensors, tokenizer and chat template, which others load.
+"""A reward model as a Hugging Face folder for other tools: config, safetensors, tokenizer and chat template.
 
-`AutoModelForSequenceClassification` reads it with one label; OpenRLHF's reward model has the same names, its head under
-`score`. Such a model scores a text at its last token that is not padding. Two things are seen to:
+`AutoModelForSequenceClassification` loads it with one label; OpenRLHF's reward model uses the same names, its head
+under `score`. Such a model scores a text at its last token that is not padding. Hence two precautions:
 
-- Padding is a token that ends no text: where the base's own padding token is the end of a turn, as in SmolLM2, another
-  special token takes its place.
-- The chat template gives a conversation that ends with a response exactly as this project scores it: the prompt as the
-  policy is given it, the response, the end of the turn, and nothing after that.
+- No text ends with the padding token: where the base pads with the end of a turn, as SmolLM2 does, another special
+  token is used.
+- The chat template renders a conversation that ends with a response exactly as this project scores it: the prompt as
+  the policy sees it, the response, the end of the turn, and nothing more.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from pipeline.errors import ModelUnavailable
+from pipeline.models.classifier import templated_ids
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.trunk import depth
@@ -42,9 +43,8 @@ def save(
 ) -> None:
     """Write a reward model and its base into an existing folder, weights in `float32` or `bfloat16`.
 
-    `texts` are some (prompt, response) texts on which the tokenizer that is written is tried. Raises ModelUnavailable
-    for a base that transformers has no sequence classifier with a head `score` for, and for one whose texts the written
-    tokenizer would cut into other tokens.
+    The exported tokenizer is tried on some (prompt, response) `texts`. Raises ModelUnavailable if it tokenises them
+    differently, or if transformers has no sequence classifier with a head `score` for the base.
     """
     tokenizer = copy.deepcopy(language_model.tokenizer)
     tokenizer.chat_template = _template(language_model)
@@ -66,7 +66,7 @@ def save(
 
 
 def _empty(config: Any, name: str) -> Any:
-    """The classifier of a base's family, without weights."""
+    """A classifier of the base's family, without weights."""
     try:
         with torch.device("meta"):
             model = AutoModelForSequenceClassification.from_config(config)
@@ -84,9 +84,9 @@ def _empty(config: Any, name: str) -> Any:
 
 
 def _weights(language_model: LanguageModel, reward_model: RewardModel, tokens: int) -> dict[str, Tensor]:
-    """The decoder's weights by their names in it, with the reward model's own where it has some.
+    """The decoder's weights by name, replaced by the reward model's where it has its own.
 
-    The embedding has so many tokens at the least; a new one is padding, which no text attends to.
+    The embedding is extended to at least `tokens` tokens; the new one is padding, which no text attends to.
     """
     weights: dict[str, Tensor] = dict(language_model.base.state_dict())
     embedding_VD = language_model.base.get_input_embeddings().weight
@@ -104,7 +104,7 @@ def _weights(language_model: LanguageModel, reward_model: RewardModel, tokens: i
 
 
 def _padding(tokenizer: Any, end_id: int) -> str:
-    """A special token that is not the end of a turn; a new one, if there is none."""
+    """A special token that is not the end of a turn; a new one if necessary."""
     for token in (tokenizer.pad_token, tokenizer.unk_token, *tokenizer.all_special_tokens):
         if token is not None and tokenizer.convert_tokens_to_ids(token) != end_id:
             return str(token)
@@ -124,11 +124,9 @@ def _template(language_model: LanguageModel) -> str:
 
 def _check(language_model: LanguageModel, tokenizer: Any, texts: Sequence[Text]) -> None:
     for prompt, response in texts:
-        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
-        rendered = tokenizer.apply_chat_template(turns, tokenize=False)
-        ids = list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
-        if ids != [*language_model.prompt_ids(prompt), *language_model.response_ids(response)]:
+        own_ids = [*language_model.prompt_ids(prompt), *language_model.response_ids(response)]
+        if templated_ids(tokenizer, (prompt, response)) != own_ids:
             raise ModelUnavailable(
-                f"the tokenizer of {language_model.name!r} cuts a prompt and its response into other tokens together "
-                f"than each by itself ({prompt[:60]!r}, {response[:60]!r}): the exported model would score another text"
+                f"the tokenizer of {language_model.name!r} splits a prompt and its response into other tokens together "
+                f"than separately ({prompt[:60]!r}, {response[:60]!r}): the exported model would score another text"
             )

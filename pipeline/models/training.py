@@ -1,11 +1,11 @@
 """Training a reward model: Bradley–Terry on preference pairs, with a penalty on the size of the scores.
 
 Loss of a pair: −log σ(r_chosen − r_rejected) + β·(r_chosen² + r_rejected²) (Wen et al., Table 8; Hou et al. 2024).
-The penalty pins down the scores' offset and scale, which the first term leaves free. AdamW, linear warm-up, cosine.
+The penalty fixes the offset and scale of the scores, which the first term leaves free. AdamW, linear warm-up, cosine.
 
-What is trained is up to the reward model: its head, its top blocks, or all of them. One loop serves trunk features that
-were read before (`Features`) and texts whose trunk outputs are made as they are asked for (`Tokens`), and one process
-as well as several (`Team`). Departs from the paper where the trunk, at the least the token embedding, stays frozen.
+The reward model decides what is trained: its head, its top blocks, or all of them. One loop serves stored trunk outputs
+(`Features`) and those computed on demand (`Tokens`), one process and several (`Team`). Departs from the paper in that
+the trunk, or at least the token embedding, stays frozen.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ class Point:
 
 
 class Team:
-    """The processes that train one reward model together: here the one that trains alone.
+    """The processes that train one reward model together: here a single one, several in `training_processes`.
 
-    Each of them takes its part of every batch; what they learn is the sum. `training_process.py` has several.
+    Each takes its part of every batch; the gradient is the sum over the processes.
     """
 
     rank = 0
     processes = 1
 
     def share(self, reward_model: RewardModel) -> None:
-        """Make the reward model, in place, one that learns from what all processes read; before its optimiser."""
+        """Prepare the reward model, in place and before its optimiser, for training by all processes."""
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradients of a loss, of which every process has a part; the loss of all is their sum."""
+        """Add the gradients of this process's part of the loss."""
         loss.backward()
 
     def total(self, values: Tensor) -> Tensor:
@@ -68,17 +68,17 @@ def train(
     train_pairs: NDArray[np.int64],
     validation_pairs: NDArray[np.int64],
     settings: RewardModelSettings,
+    *,
     seed: int,
     team: Team | None = None,
 ) -> list[Point]:
-    """Train in place; pairs are `[pairs, 2]` text numbers, the chosen first, flips already made.
+    """Train in place; pairs are text numbers `[pairs, 2]`, the chosen first, after flips.
 
-    A step is one batch of about `batch_pairs` pairs, whatever the number of processes and of the parts that each of
-    them takes one after the other (`gradient_accumulation`): the gradient is that of the batch's mean loss.
+    A step is one batch of about `batch_pairs` pairs, however many processes share it and in however many parts each
+    reads its share (`gradient_accumulation`): the gradient is that of the batch's mean loss.
 
-    Returns the curve: training loss and accuracy (on the labels it was given) and validation loss and accuracy (on the
-    true ones), from before the first step to after the last, once an epoch. Raises InvalidConfig where a batch has
-    fewer pairs than there are processes.
+    Returns the curve, once per epoch: training loss and accuracy (on the given labels), validation loss and accuracy
+    (on the true ones, also before the first step). Raises InvalidConfig if a batch has fewer pairs than processes.
     """
     team = team or Team()
     if settings.gradient_checkpointing:
@@ -96,9 +96,18 @@ def train(
     warmup = max(1, round(settings.warmup_share * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, warmup, steps))
     rng = np.random.default_rng(seed)
-    curve = _measure(reward_model, features, validation_pairs, settings, 0, team)
+
+    def measure(step: int) -> list[Point]:
+        chosen, rejected = _scores(reward_model, features, validation_pairs, team)
+        accuracy = ((chosen > rejected).float() + 0.5 * (chosen == rejected).float()).mean()
+        return [
+            Point("validation_loss", step, pair_loss(chosen, rejected, settings.regularisation).item()),
+            Point("validation_accuracy", step, accuracy.item()),
+        ]
+
+    curve = measure(0)
     for epoch in range(settings.epochs):
-        losses, right = [], 0
+        losses, correct = [], 0
         reward_model.train()
         for batch in np.array_split(rng.permutation(len(train_pairs)), batches):
             optimizer.zero_grad()
@@ -108,48 +117,40 @@ def train(
                 loss = pair_loss(chosen, rejected, settings.regularisation)
                 team.backward(loss * (len(part) / len(batch)))
                 losses.append(loss.item() * len(part))
-                right += int((chosen > rejected).sum())
+                correct += int((chosen > rejected).sum())
             torch.nn.utils.clip_grad_norm_(parameters, _CLIP_NORM)
             optimizer.step()
             schedule.step()
         step = (epoch + 1) * batches
-        lost, ordered = team.total(torch.tensor([sum(losses), right], dtype=torch.float64)).tolist()
+        lost, ordered = team.total(torch.tensor([sum(losses), correct], dtype=torch.float64)).tolist()
         curve.append(Point("train_loss", step, lost / len(train_pairs)))
         curve.append(Point("train_accuracy", step, ordered / len(train_pairs)))
-        curve += _measure(reward_model, features, validation_pairs, settings, step, team)
+        curve += measure(step)
     return curve
 
 
 def _own_parts(batch: NDArray[np.int64], accumulation: int, team: Team) -> list[NDArray[np.int64]]:
-    """This process's parts of a batch: as many as every other one has, and none of them empty."""
+    """This process's parts of a batch: as many as every other process has, none of them empty."""
     parts = min(accumulation, len(batch) // team.processes)
     return np.array_split(batch, parts * team.processes)[team.rank :: team.processes]
 
 
 @torch.no_grad()
-def _measure(
-    reward_model: RewardModel,
-    features: Features | Tokens,
-    pairs: NDArray[np.int64],
-    settings: RewardModelSettings,
-    step: int,
-    team: Team,
-) -> list[Point]:
+def _scores(
+    reward_model: RewardModel, features: Features | Tokens, pairs: NDArray[np.int64], team: Team
+) -> tuple[Tensor, Tensor]:
+    """Scores of the chosen and of the rejected texts, `[pairs]` each, on the CPU."""
     reward_model.eval()
     used, places = np.unique(pairs, return_inverse=True)
     batches, scores = torch.arange(len(used)).split(features.at_once), torch.zeros(len(used))
-    for first in range(0, len(batches), team.processes):  # all processes read as often: they share the weights
+    for first in range(0, len(batches), team.processes):  # every process reads equally often: they share the weights
         number = first + team.rank
         own = batches[min(number, len(batches) - 1)]
-        read = reward_model(features, torch.from_numpy(used)[own]).cpu()
+        own_scores = reward_model(features, torch.from_numpy(used)[own]).cpu()
         if number < len(batches):
-            scores[own] = read
+            scores[own] = own_scores
     chosen, rejected = team.total(scores)[torch.from_numpy(places.reshape(pairs.shape))].T
-    accuracy = ((chosen > rejected).float() + 0.5 * (chosen == rejected).float()).mean()
-    return [
-        Point("validation_loss", step, pair_loss(chosen, rejected, settings.regularisation).item()),
-        Point("validation_accuracy", step, accuracy.item()),
-    ]
+    return chosen, rejected
 
 
 def _rate(step: int, warmup: int, steps: int) -> float:

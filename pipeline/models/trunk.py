@@ -1,10 +1,10 @@
-"""The frozen trunk that all reward models share: run once per text, whatever their number and their depths.
+"""The frozen trunk that all reward models share: it reads each text once, whatever their number and depths.
 
-With `trainable_layers = k` the trunk is everything below the top k blocks. At k = 0 what a reward model needs of a text
-is one vector, the decoder's output at the last token; above that it is the trunk's output at every token. Reward
-models, PPO's policy and its critic train copies of the blocks above it (`copied_top`). With `trainable_layers = -1` the
-trunk is the token embedding alone: its outputs would take some hundred times the room of the text, and are computed
-whenever they are asked for (`Tokens`).
+With `trainable_layers = k` the trunk is everything below the top k blocks. At k = 0 a reward model needs one vector per
+text, the decoder's output at the last token; above that, the trunk's output at every token. Reward models, PPO's policy
+and its critic train copies of the blocks above it (`copied_top`). With `trainable_layers = -1` the trunk is the token
+embedding alone: its outputs would take some hundred times the memory of the text, and are computed on demand
+(`Tokens`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.models.language_model import LanguageModel, pad_right
+from pipeline.models.language_model import LanguageModel, distinct
+from pipeline.models.performance.packing import pad_right
 from pipeline.scoring.texts import Text
 
 
@@ -43,24 +44,17 @@ class Features:
         return self.offsets.diff()
 
     def padded(self, texts: Tensor) -> tuple[Tensor, Tensor]:
-        """The chosen texts as `[texts, longest, hidden]`, padded with zeros on the right, and their lengths."""
+        """The chosen texts, `[texts, longest, hidden]`, padded with zeros on the right, and their lengths `[texts]`."""
         lengths = self.lengths[texts]
         columns = torch.arange(int(lengths.max()))
         rows = (self.offsets[texts][:, None] + columns).clamp(max=len(self.values) - 1)
         return self.values[rows] * (columns < lengths[:, None])[..., None], lengths
 
-    @staticmethod
-    def concatenate(parts: Sequence[Features]) -> Features:
-        lengths = torch.cat([part.lengths for part in parts])
-        offsets = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)])
-        return Features(torch.cat([part.values for part in parts]), offsets)
-
 
 class Tokens:
-    """(prompt, response) texts by their numbers, as `Features` of which nothing is kept.
+    """(prompt, response) texts in the place of `Features`, whose trunk outputs are computed on demand and not stored.
 
-    For reward models that train the top `trainable_layers` blocks. `at_once`: how many texts are scored
-    together where nothing is learnt.
+    `at_once`: how many texts are scored together outside training.
     """
 
     def __init__(
@@ -77,14 +71,11 @@ class Tokens:
     @torch.no_grad()
     def padded(self, texts: Tensor) -> tuple[Tensor, Tensor]:
         """Trunk outputs of the chosen texts, `[texts, longest, hidden]`, padded on the right, and their lengths."""
-        rows = [self._ids(self._texts[text]) for text in texts.tolist()]
-        tokens_BT, lengths_B = pad_right(rows, max(map(len, rows)), self._language_model.device)
+        model, chosen = self._language_model, [self._texts[text] for text in texts.tolist()]
+        rows = [[*model.prompt_ids(prompt), *model.response_ids(response)] for prompt, response in chosen]
+        tokens_BT, lengths_B = pad_right(rows, model.device)
         hidden_BTD: Tensor = self._trunk(input_ids=tokens_BT, use_cache=False).last_hidden_state
         return hidden_BTD, lengths_B
-
-    def _ids(self, text: Text) -> list[int]:
-        prompt, response = text
-        return [*self._language_model.prompt_ids(prompt), *self._language_model.response_ids(response)]
 
 
 def depth(language_model: LanguageModel, trainable_layers: int) -> int:
@@ -95,7 +86,7 @@ def depth(language_model: LanguageModel, trainable_layers: int) -> int:
 
 
 def shared_layers(language_model: LanguageModel, *trainable_layers: int) -> int:
-    """Top blocks that are not the shared trunk: as many as the deepest of some models trains; -1: all."""
+    """Number of top blocks above the trunk that models of these depths share; -1: all."""
     below = min(depth(language_model, layers) for layers in trainable_layers)
     return language_model.layers - below if below else -1
 
@@ -110,28 +101,27 @@ def trunk_of(language_model: LanguageModel, trainable_layers: int) -> Any:
 
 
 def blocks(decoder: Any, start: int, stop: int | None = None) -> Any:
-    """A decoder of some of its blocks, which it shares, for what leaves the block below them."""
+    """A decoder made of some of the decoder's own blocks, which are shared, not copied."""
     part = shallow(decoder)
     part.layers = decoder.layers[start:stop]
     kinds = getattr(decoder.config, "layer_types", None)
-    if kinds is not None and start:  # of which sort a block's attention is, is looked up by its place
+    if kinds is not None and start:  # a block looks up its kind of attention by its number
         part.config = copy.copy(decoder.config)
         part.config.layer_types = kinds[start:stop]
     return part
 
 
 def shallow(module: nn.Module) -> Any:
-    """A module with the same submodules, which can be exchanged without touching the original."""
+    """A module with the same submodules, which can be replaced without changing the original."""
     twin = copy.copy(module)
     twin._modules = dict(module._modules)
     return twin
 
 
 def copied_top(language_model: LanguageModel, layers: int) -> Any:
-    """The top `layers` blocks (-1: all) and the final norm, copied and trainable, as a decoder by itself.
+    """A decoder of the top `layers` blocks (-1: all) and the final norm, copied and trainable.
 
-    Weights are float32, as small steps vanish in bfloat16; the blocks compute as the trunk does: in bfloat16, unless
-    the language model was loaded in float32.
+    Weights are float32, as small steps vanish in bfloat16; the blocks compute in the trunk's precision (`run_top`).
     """
     trunk_depth = depth(language_model, layers)
     top = blocks(language_model.base, trunk_depth)
@@ -144,9 +134,9 @@ def copied_top(language_model: LanguageModel, layers: int) -> Any:
 
 
 def run_top(top: Any, hidden_BTD: Tensor, **layout: Any) -> Tensor:
-    """Outputs `[B, T, D]` of a top for trunk outputs `[B, T, D]`, on the device of the top.
+    """Outputs `[B, T, D]` of top blocks for trunk outputs `[B, T, D]`, on the device of the top.
 
-    Texts are padded on the right, or lie in the rows as `layout` says, arguments of the decoder (`packing.TextBatch`).
+    Texts are padded on the right, unless `layout`, further arguments of the decoder, packs them (`packing.TextBatch`).
     """
     device = top.norm.weight.device
     with torch.autocast(device.type, torch.bfloat16, enabled=hidden_BTD.dtype == torch.bfloat16):
@@ -162,42 +152,41 @@ def trunk_features(
 ) -> dict[int, Features]:
     """Features of (prompt, response) texts for reward models of several depths, by their `trainable_layers`.
 
-    One pass over the texts, whatever the number of depths; texts with the same prompt share the work on it. Runs as one
-    batch: give texts of like length, some hundreds at a time.
+    One pass serves all depths, and shared prompts are read once. Runs as one batch: give texts of similar length, at
+    most some hundreds at a time.
     """
     deepest = max(trainable_layers, key=lambda layers: depth(language_model, layers))
     trunk = trunk_of(language_model, deepest)
     taps = {depth(language_model, layers) for layers in trainable_layers if layers != 0}
-    distinct = list(dict.fromkeys(prompt for prompt, _ in texts))
-    place = {prompt: index for index, prompt in enumerate(distinct)}
+    prompts, places = distinct(prompt for prompt, _ in texts)
     batch = language_model.text_batch(
-        [language_model.prompt_ids(prompt) for prompt in distinct],
+        [language_model.prompt_ids(prompt) for prompt in prompts],
         [language_model.response_ids(response) for _, response in texts],
-        [place[prompt] for prompt, _ in texts],
+        places,
     )
     with tapped(trunk, taps) as seen:
         final = trunk(**batch.inputs).last_hidden_state
-    found = {}
+    features = {}
     for layers in trainable_layers:
         if layers == 0:
             last = batch.index[batch.offsets[1:].to(batch.index.device) - 1]
-            found[layers] = Features(final.flatten(0, 1)[last].cpu(), torch.arange(len(texts) + 1))
+            features[layers] = Features(final.flatten(0, 1)[last].cpu(), torch.arange(len(texts) + 1))
         else:
             values = seen[depth(language_model, layers)].flatten(0, 1)[batch.index]
-            found[layers] = Features(values.cpu(), batch.offsets)
-    return found
+            features[layers] = Features(values.cpu(), batch.offsets)
+    return features
 
 
 @contextmanager
 def tapped(trunk: Any, depths: Collection[int]) -> Iterator[dict[int, Tensor]]:
-    """While it is open, a call of the trunk leaves here what leaves its first so many blocks."""
+    """While open, every call of the decoder stores the output of its lowest d blocks as `seen[d]`, for each depth d."""
     seen: dict[int, Tensor] = {}
     hooks = []
-    for blocks in depths:
-        # what enters a block, or the norm after the last one, is what left the blocks below it
-        above = trunk.layers[blocks] if blocks < len(trunk.layers) else trunk.norm
-        keep = partial(seen.__setitem__, blocks)
-        hooks.append(above.register_forward_pre_hook(lambda _, entering, keep=keep: keep(entering[0])))
+    for number in depths:
+        # the input of a block, or of the norm after the last one, is the output of the blocks below it
+        above = trunk.layers[number] if number < len(trunk.layers) else trunk.norm
+        store = partial(seen.__setitem__, number)
+        hooks.append(above.register_forward_pre_hook(lambda _, inputs, store=store: store(inputs[0])))
     try:
         yield seen
     finally:
@@ -215,7 +204,7 @@ def save_features(features: Mapping[int, Features], path: Path) -> None:
 
 
 def depths_in(path: Path) -> set[int]:
-    """The depths, as `trainable_layers`, whose features a file has; none where there is no whole file."""
+    """The depths, as `trainable_layers`, whose features the file has; empty if it is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             return {int(name.removeprefix("values.")) for name in file.keys() if name.startswith("values.")}  # noqa: SIM118
@@ -225,20 +214,9 @@ def depths_in(path: Path) -> set[int]:
 
 def load_features(paths: Sequence[Path], trainable_layers: int) -> Features:
     """The features of one depth from several files, end to end."""
-    parts = []
+    values, lengths = [], [torch.zeros(1, dtype=torch.long)]
     for path in paths:
         with safe_open(path, framework="pt") as file:
-            parts.append(Features(*(file.get_tensor(f"{name}.{trainable_layers}") for name in ("values", "offsets"))))
-    return Features.concatenate(parts)
-
-
-def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    save_file(dict(tensors), path)
-
-
-def load_tensors(path: Path) -> dict[str, Tensor] | None:
-    """The tensors of a file; None where there is none, or none that is whole."""
-    try:
-        return dict(load_file(path))
-    except (OSError, SafetensorError):
-        return None
+            values.append(file.get_tensor(f"values.{trainable_layers}"))
+            lengths.append(file.get_tensor(f"offsets.{trainable_layers}").diff())
+    return Features(torch.cat(values), torch.cat(lengths).cumsum(0))

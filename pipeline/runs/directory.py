@@ -28,6 +28,11 @@ _RESERVE, _RESERVE_BYTES = ".room", 4096
 _DISK_FULL = "The run stopped because the disk is full. Free some space, then resume it."
 
 
+def columns(table: str) -> dict[str, pl.DataType]:
+    """Names and types of a table's columns without `run_id`."""
+    return {name: dtype for name, dtype in TABLES[table].polars_schema.items() if name != "run_id"}
+
+
 class RunDirectory:
     """One run on disk. Make one with `create`, open one with `open_run`."""
 
@@ -52,6 +57,10 @@ class RunDirectory:
         rows = conform(TABLES[table], frame.with_columns(run_id=pl.lit(self.run_id)), f"run {self.run_id}")
         self.write_summed(self._part(table, stage, unit), lambda path: rows.write_parquet(path, compression="zstd"))
 
+    def write_rows(self, table: str, stage: str, unit: int | str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write rows as one part; a column that a row leaves out is null."""
+        self.write_part(table, stage, unit, pl.DataFrame(list(rows), schema=columns(table)))
+
     def read(self, table: str, stage: str | None = None) -> pl.DataFrame:
         """All rows of a table, or those that one stage wrote, in the order of their parts; without `run_id`.
 
@@ -72,7 +81,7 @@ class RunDirectory:
 
     def _read(self, table: str, parts: list[Path]) -> pl.DataFrame:
         if not parts:
-            return pl.DataFrame(schema=TABLES[table].polars_schema).drop("run_id")
+            return pl.DataFrame(schema=columns(table))
         sums = checksums.read(self.path)
         return pl.concat([self._read_part(part, sums) for part in parts]).drop("run_id")
 

@@ -1,9 +1,9 @@
 """A reward model behind a server that speaks OpenRLHF's protocol.
 
 POST `{"query": […], "prompts": […], "labels": […]}` is answered by `{"rewards": […], "scores": […], "extra_logs": {}}`.
-A query is what OpenRLHF sends of the run's policy: the prompt in its chat template, the response, the token that ends
-it. The rewards are the scores; without them, `scores` are. Where OpenRLHF goes on without a reward, this is an error.
-Every text is data: nothing of it reaches a header or an address. Redirects are not followed.
+A query is what OpenRLHF sends for the run's policy: the prompt in its chat template, the response, the end token. The
+scores are `rewards` or, without it, `scores`. A missing reward, with which OpenRLHF continues, is an error here. Texts
+are data: they never reach a header or an address. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
 class RewardServer:
-    """Scores of a server. `url`, `timeout_s`, `tries` and `batch_texts` are the settings'."""
+    """A reward model that is asked over HTTP, with the `timeout_s`, `tries` and `batch_texts` of its settings."""
 
     def __init__(self, settings: AddedRewardModel, render: Render) -> None:
         if settings.url is None:
@@ -46,14 +46,9 @@ class RewardServer:
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
     def _score_batch(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        rendered = [self._render(text) for text in texts]
-        asked = {
-            "query": [query for _, query in rendered],
-            "prompts": [prompt for prompt, _ in rendered],
-            "labels": [""] * len(rendered),
-        }
-        answer = self._post(json.dumps(asked).encode())
-        return rewards_of(answer, len(texts), self._url)
+        prompts, queries = zip(*map(self._render, texts), strict=True)
+        body = {"query": queries, "prompts": prompts, "labels": [""] * len(texts)}
+        return rewards_of(self._post(json.dumps(body).encode()), len(texts), self._url)
 
     def _post(self, body: bytes) -> bytes:
         settings = self._settings
@@ -72,11 +67,11 @@ class RewardServer:
         raise AssertionError("tries is at least 1")
 
     def _answer(self, body: bytes) -> bytes:
-        """The body of one answer. Raises NoScore for one that is too long, httpx's errors where there is none."""
+        """The body of one answer. Raises NoScore if it is too long, httpx's errors if there is none."""
         headers, answer = {"Content-Type": "application/json"}, b""
         timeout_s = self._settings.timeout_s
         with httpx.stream("POST", self._url, content=body, headers=headers, timeout=timeout_s) as response:
-            response.raise_for_status()  # a redirect, which is not followed, is an error too
+            response.raise_for_status()  # also for a redirect, which is not followed
             for piece in response.iter_bytes():
                 answer += piece
                 if len(answer) > _LARGEST_BYTES:
@@ -87,10 +82,10 @@ class RewardServer:
 
 
 def rewards_of(answer: bytes, texts: int, url: str) -> NDArray[np.float32]:
-    """The scores in an answer, float32 `[texts]`. Raises NoScore for any other number of them or one not finite."""
+    """The scores in an answer, float32 `[texts]`. Raises NoScore for another number of scores or one not finite."""
     try:
-        found: Any = json.loads(answer)
-        rewards = found["rewards"] if "rewards" in found else found["scores"]
+        parsed: Any = json.loads(answer)
+        rewards = parsed["rewards"] if "rewards" in parsed else parsed["scores"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise NoScore(
             f"reward server {url}: answered {answer[:80]!r}; it has to be a JSON object with rewards"

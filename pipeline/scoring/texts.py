@@ -1,4 +1,4 @@
-"""Texts in batches for the trunk: sorted by the length of their prompt, those of one prompt kept together."""
+"""(prompt, response) texts, and batches of them for the trunk: sorted by length of prompt, each prompt in one batch."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from warehouse.schema import PARAPHRASE
 Text = tuple[str, str]
 """(prompt, response)."""
 
-BATCH_TEXTS = 48  # larger ones are no faster and hold more activations
+BATCH_TEXTS = 48  # larger batches are no faster and need more memory for activations
 
 
 def of_pairs(pairs: pl.DataFrame) -> list[Text]:
-    """The texts of rows of table `preference`: all that were chosen, then all that were rejected."""
+    """The texts of rows of table `preference`: all chosen ones, then all rejected ones."""
     return [text for side in ("chosen", "rejected") for text in pairs.select("prompt", side).iter_rows()]
 
 
 def answered(run: RunDirectory, stage: str) -> pl.DataFrame:
-    """The responses that a stage sampled, with `prompt`, the text that was answered, and the prompt's `split`."""
-    said = pl.when(prompt_form=PARAPHRASE).then("paraphrase").otherwise("original")
+    """The responses that a stage sampled, with `prompt`, the text they answer, and the prompt's `split`."""
+    answered_text = pl.when(prompt_form=PARAPHRASE).then("paraphrase").otherwise("original")
     prompts = run.read("prompt").select("prompt_id", "split", "paraphrase", original="text")
-    return run.read("response", stage).join(prompts, on="prompt_id").with_columns(prompt=said)
+    return run.read("response", stage).join(prompts, on="prompt_id").with_columns(prompt=answered_text)
 
 
 def batches(texts: Iterable[Text], size: int = BATCH_TEXTS) -> list[list[Text]]:
     """The distinct texts in batches of about `size`; the same texts always give the same batches."""
     ordered = sorted(set(texts), key=lambda text: (len(text[0]), text[0], len(text[1]), text[1]))
-    found: list[list[Text]] = []
+    filled: list[list[Text]] = []
     for _, group in groupby(ordered, key=lambda text: text[0]):
         of_prompt = list(group)
-        if not found or len(found[-1]) + len(of_prompt) > size:
-            found.append([])
-        found[-1] += of_prompt
-    return found
+        if not filled or len(filled[-1]) + len(of_prompt) > size:
+            filled.append([])
+        filled[-1] += of_prompt
+    return filled

@@ -1,25 +1,27 @@
 """Stage 8: what best-of-n against each reward model is worth to each golden one, prompt by prompt, exactly.
 
-METHOD: expected golden score of the proxy's best among n of the N samples; no Monte Carlo. The divergence from the
-initial policy is the known upper bound log n − (n − 1)/n. Values are strengths × reward models² × prompts: of very many
-reward models they are not kept, the reads compute them from the scores.
+METHOD: expected golden score of the proxy's best among n of the N samples; no Monte Carlo. The KL from the initial
+policy is the known upper bound log n − (n − 1)/n. There are strengths × reward models² × prompts values: if that is too
+many to store, the reads compute them from the scores.
 """
 
 from __future__ import annotations
 
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.context import Context, StageResult
+from pipeline.stages.responses import write_policies
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.schema import INITIAL
 
 STAGE = "best_of_n"
 MOST_VALUES = 20_000_000
-"""Values of best-of-n that a run keeps at most; of more, all are left to the reads."""
+"""Largest number of values of best-of-n that a run stores; with more, none are stored."""
 
 
 def run(context: Context) -> StageResult:
@@ -33,10 +35,6 @@ def run(context: Context) -> StageResult:
             "strength": float(n),
             "kl": best_of_n_kl_bound(n),
             "kl_estimator": "bound",
-            "kl_coefficient": None,
-            "temperature": context.config.policy.temperature,
-            "system_prompt": None,
-            "base_model": context.config.policy.model,
         }
         for model, n in product(models, strengths)
     ]
@@ -47,13 +45,21 @@ def run(context: Context) -> StageResult:
         for (m, model), (s, n) in product(enumerate(models), enumerate(strengths)):
             parts.append(value_rows(f"bon-{n}/{model}", models, prompts, values_SMMP[s, :, m]))
     context.run.write_part("policy_value", STAGE, 0, pl.concat(parts))
-    context.run.write_part("policy", STAGE, 0, pl.DataFrame(policies, infer_schema_length=None))
+    write_policies(context, STAGE, 0, policies)
     context.progress.advance(len(policies))
     return StageResult(len(policies), "policies")
 
 
-def score_cube(context: Context) -> tuple[list[str], list[str], NDArray[np.float32]]:
-    """Reward models, RL-test prompts, and scores `[M, P, N]` of the samples of the initial policy."""
+class InitialScores(NamedTuple):
+    """Ids of M reward models and P RL-test prompts, and scores `[M, P, N]` of N samples of the initial policy."""
+
+    reward_models: list[str]
+    prompts: list[str]
+    scores_MPN: NDArray[np.float32]
+
+
+def score_cube(context: Context) -> InitialScores:
+    """The scores that the run has of the initial policy's samples."""
     prompts = context.run.read("prompt").filter(split="rl_test").select("prompt_id")
     responses = context.run.read("response", "test_responses").filter(policy_id=INITIAL).join(prompts, on="prompt_id")
     scores = (
@@ -63,7 +69,7 @@ def score_cube(context: Context) -> tuple[list[str], list[str], NDArray[np.float
     )
     models = scores["reward_model_id"].unique().sort().to_list()
     names = prompts["prompt_id"].sort().to_list()
-    return models, names, scores["score"].to_numpy().reshape(len(models), len(names), -1)
+    return InitialScores(models, names, scores["score"].to_numpy().reshape(len(models), len(names), -1))
 
 
 def value_rows(policy_id: str, models: list[str], prompts: list[str], values_MP: NDArray[np.float64]) -> pl.DataFrame:

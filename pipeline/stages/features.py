@@ -1,7 +1,7 @@
 """Stage 4: the frozen trunk reads every distinct text of the preference pairs once, for all reward models together.
 
-For those that are not trained yet: in a run that extends another one, features are there already, or nobody needs them.
-Those that train all layers read the texts themselves, again and again.
+Only for reward models that are not trained yet: a run that extends another one has the features, or does not need them.
+Reward models that train all layers read the texts themselves at every step.
 """
 
 from __future__ import annotations
@@ -22,38 +22,37 @@ def run(context: Context) -> StageResult:
 
 
 def parts(context: Context) -> Parts:
-    """A batch of texts each."""
+    """One part per batch of texts."""
     untrained = [
         plan
         for plan in context.config.reward_models.plans
         if not context.run.has_part("reward_model", "reward_models", plan.reward_model_id)
     ]
     depths = {plan.trainable_layers for plan in untrained} - {ALL_LAYERS}
-    planned = text_batches(context.run)
-    missing = {unit: len(batch) for unit, batch in enumerate(planned) if depths - _depths(context.run, unit)}
+    batches = text_batches(context.run)
+
+    def lacks_depths(unit: int) -> bool:
+        path = feature_file(context.run, unit)
+        if not path.exists():
+            return bool(depths)
+        from pipeline.models.trunk import depths_in
+
+        return not depths <= depths_in(path)
+
+    missing = {unit: len(batch) for unit, batch in enumerate(batches) if lacks_depths(unit)}
 
     def make(unit: int) -> None:
         from pipeline.models.trunk import save_features, trunk_features
 
-        features = trunk_features(context.base_model, depths, planned[unit])
+        features = trunk_features(context.base_model, depths, batches[unit])
         context.run.write_summed(feature_file(context.run, unit), partial(save_features, features))
-        context.progress.advance(len(planned[unit]))
+        context.progress.advance(len(batches[unit]))
 
-    return Parts(sum(len(batch) for batch in planned), "texts", missing, make)
-
-
-def _depths(run: RunDirectory, unit: int) -> set[int]:
-    """Those that a file of features has."""
-    path = feature_file(run, unit)
-    if not path.exists():
-        return set()
-    from pipeline.models.trunk import depths_in
-
-    return depths_in(path)
+    return Parts(sum(map(len, batches)), "texts", missing, make)
 
 
 def text_batches(run: RunDirectory) -> list[list[texts.Text]]:
-    """The texts of all pairs, in the batches whose features have a file each."""
+    """The texts of all pairs, in batches; each has a file of features."""
     return texts.batches(texts.of_pairs(run.read("preference")))
 
 

@@ -8,18 +8,13 @@
 | `verified` | right (checkable Reasoning) | wrong |
 | `refusal` | refuses where that is right, complies where that is right (Safety) | the other way round |
 
-Whole prompts are set aside for validation: no response to one is on either side of a training pair, nor the other way
-round. No text is judged by a model.
-Or the pairs are those of the profile's `[preferences] files`: see `pipeline/data_sets`.
-
-Judging a response where it can be judged without a model: right or wrong, refused or complied.
+Validation prompts are set aside as a whole: no response to one is on either side of a training pair, nor the other way
+round. No text is judged by a model. Or the pairs come from the profile's `[preferences] files`: see `data_sets`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
 from itertools import product
 from typing import Any
 
@@ -30,16 +25,15 @@ from pipeline.context import Context, StageResult
 from pipeline.data_sets.gather import Rules, gather, report
 from pipeline.data_sets.pairs import first_user_turn
 from pipeline.errors import InvalidConfig, InvalidDataSet
-from warehouse.schema import TABLES
+from pipeline.runs.directory import columns
+from pipeline.scoring.grading import is_refusal, is_right
 
 STAGE = "preferences"
 _MOST_PER_PROMPT = 4
-"""Pairs of a prompt from one source whose responses are graded: more would be the same texts over again."""
-
-_PAIR = {name: dtype for name, dtype in TABLES["preference"].polars_schema.items() if name != "run_id"}
+"""Pairs per prompt from a source with graded responses; more pairs would repeat the same texts."""
 
 Answers = dict[str, list[str]]
-"""Responses to one prompt, by the policy that gave them, in the order of their numbers."""
+"""Responses to one prompt by policy, in the order of their numbers."""
 
 
 def run(context: Context) -> StageResult:
@@ -60,9 +54,9 @@ def run(context: Context) -> StageResult:
 
 
 def pairs_of_files(context: Context) -> pl.DataFrame:
-    """Rows of table `preference` (without `run_id`) from the profile's files, but for those on the run's test prompts.
+    """Rows of table `preference` (without `run_id`) from the profile's files, without those on the run's test prompts.
 
-    Raises InvalidDataSet for a file that is none, or where nothing is left to train on or to validate with.
+    Raises InvalidDataSet for a file that cannot be read, or if no pair is left to train on or to validate with.
     """
     settings = context.config.preferences
     rules = Rules(
@@ -75,17 +69,16 @@ def pairs_of_files(context: Context) -> pl.DataFrame:
     pairs, counts = gather(settings.files, rules)
     for line in report(counts).splitlines():
         context.progress.say(line)
-    tested = {
-        first_user_turn(text) for text in context.run.read("prompt").filter(pl.col("split") != "rm_train")["text"]
-    }
+    test_prompts = context.run.read("prompt").filter(pl.col("split") != "rm_train")["text"]
+    tested = {first_user_turn(text) for text in test_prompts}
     on_test = [first_user_turn(prompt) in tested for prompt in pairs["prompt"]]
     if any(on_test):
-        context.progress.say(f"{sum(on_test)} pairs are on prompts that test this run, and are left out")
-    kept = pairs.filter(~pl.Series(on_test, dtype=pl.Boolean)).drop("subset")
-    sides = _sides(kept)
+        context.progress.say(f"ignored {sum(on_test)} pairs on test prompts of this run")
+    usable = pairs.filter(~pl.Series(on_test, dtype=pl.Boolean)).drop("subset")
+    sides = _sides(usable)
     if not all(sides.values()):
         raise InvalidDataSet(f"preferences.files: got pairs {sides}; give more data, or another validation_share")
-    return kept
+    return usable
 
 
 def make_pairs(
@@ -93,7 +86,7 @@ def make_pairs(
 ) -> pl.DataFrame:
     """Rows of table `preference` (without `run_id`) from the training prompts and the responses to them.
 
-    Raises InvalidConfig where there is no pair to train on, or none to validate with.
+    Raises InvalidConfig if there is no pair to train on or to validate with.
     """
     answers: dict[str, Answers] = {prompt_id: {} for prompt_id in prompts["prompt_id"]}
     for row in responses.sort("prompt_id", "policy_id", "sample").iter_rows(named=True):
@@ -122,7 +115,7 @@ def make_pairs(
                     "rejected": rejected,
                 }
             )
-    pairs = pl.DataFrame(rows, schema=_PAIR)
+    pairs = pl.DataFrame(rows, schema=columns("preference"))
     sides = _sides(pairs)
     if not all(sides.values()):
         raise InvalidConfig(
@@ -133,14 +126,14 @@ def make_pairs(
 
 
 def _sides(pairs: pl.DataFrame) -> dict[str, int]:
-    """How many pairs train and how many validate."""
+    """Number of pairs by split."""
     return {split: pairs.filter(split=split).height for split in ("train", "validation")}
 
 
 def _pairs_of(
     prompt: dict[str, Any], own: Answers, stranger: Answers, rng: np.random.Generator
 ) -> Iterator[tuple[str, int, tuple[str, str]]]:
-    """(source, number, (chosen, rejected)) for one prompt; pairs of equal texts are left out."""
+    """(source, number, (chosen, rejected)) for one prompt, without pairs of equal texts."""
     cool = own.get("initial-cool", [])
     sources = {
         "temperature": product(cool, own.get("initial-hot", [])),
@@ -160,7 +153,7 @@ def _pairs_of(
 
 
 def _contrast(graded: Sequence[tuple[str, bool]], rng: np.random.Generator) -> Iterator[tuple[str, str]]:
-    """Good responses against bad ones, each used once before any is used again, at most four pairs."""
+    """At most four pairs of a good and a bad response; each is used once before any is used again."""
     good = sorted({text for text, is_good in graded if is_good})
     bad = sorted({text for text, is_good in graded if not is_good})
     if good and bad:
@@ -170,41 +163,9 @@ def _contrast(graded: Sequence[tuple[str, bool]], rng: np.random.Generator) -> I
 
 
 def _validation_prompts(prompts: pl.DataFrame, share: float, rng: np.random.Generator) -> set[str]:
-    """A share of each category's prompts, at least one; a category's only prompt is trained on."""
+    """A share of each category's prompts, at least one; a category with a single prompt keeps it for training."""
     chosen: set[str] = set()
     for _, of_category in prompts.group_by("category", maintain_order=True):
         count = min(max(1, round(share * of_category.height)), of_category.height - 1)
         chosen.update(str(name) for name in rng.permutation(of_category["prompt_id"].to_list())[:count])
     return chosen
-
-
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-_REFUSAL = re.compile(
-    r"\b(?:i'?m sorry|i am sorry|i apologi[sz]e"
-    r"|(?:i|we) (?:can'?t|cannot|can not|won'?t|will not|(?:a|')?m (?:not able|unable)|am unable|must decline|refuse)"
-    r"|(?:i|we) (?:do not|don't) (?:feel comfortable|support|condone|provide)"
-    r"|not (?:able|comfortable|allowed) to (?:help|assist|provide|answer|fulfil)"
-    r"|(?:unable|decline) to (?:help|assist|provide|answer|fulfil))\b",
-    re.IGNORECASE,
-)
-
-
-def is_right(response: str, answer: str, check: str) -> bool:
-    """Whether a response gives the answer.
-
-    `number`: its last number equals the answer, thousands' commas dropped. `word`: it holds the answer as whole words.
-    """
-    if check == "word":
-        return re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", response, re.IGNORECASE) is not None
-    if check == "number":
-        found = _NUMBER.findall(response)
-        try:
-            return bool(found) and Decimal(found[-1].replace(",", "")) == Decimal(answer.replace(",", ""))
-        except InvalidOperation:
-            return False
-    raise ValueError(f"check is {check!r}; it has to be 'number' or 'word'")
-
-
-def is_refusal(response: str) -> bool:
-    """Whether a response declines, judged by its first 160 characters."""
-    return _REFUSAL.search(response[:160].replace("’", "'")) is not None

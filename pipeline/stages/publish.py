@@ -1,4 +1,4 @@
-"""Stage 9: the manifest, which says that the run is whole, and then all its rows into a new build of the warehouse."""
+"""Stage 10: the manifest, which marks the run as complete, then all its rows into a new build of the warehouse."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(context: Context) -> StageResult:
 
 
 def publish_run(run: RunDirectory) -> dict[str, int]:
-    """Publish a finished run (again); returns rows per table. Raises PipelineError if it is not finished or damaged."""
+    """Publish a finished run (again); returns rows per table. Raises PipelineError if it is unfinished or damaged."""
     manifest = run.whole_manifest()
     rows: dict[str, pl.DataFrame | Iterator[pl.DataFrame]] = {name: _rows(run, name) for name in TABLES}
     rows["run"] = pl.DataFrame([_run_row(manifest)])
@@ -48,22 +48,17 @@ def publish_run(run: RunDirectory) -> dict[str, int]:
 
 
 def _rows(run: RunDirectory, table: str) -> Iterator[pl.DataFrame]:
-    """The run's rows of a table, part by part; parts that were taken over from another run become its own."""
-    for part in run.each_part(table):
-        yield part.with_columns(run_id=pl.lit(run.run_id))
+    """The run's rows of a table, part by part; parts copied from another run get this run's id."""
+    return (part.with_columns(run_id=pl.lit(run.run_id)) for part in run.each_part(table))
 
 
 def _run_row(manifest: dict[str, Any]) -> dict[str, Any]:
     config = manifest["config"]
-    return {
-        "run_id": manifest["run_id"],
+    same = ("run_id", "started_at", "finished_at", "wall_s", "code_version")
+    return {name: manifest[name] for name in same} | {
         "profile": config["profile"],
         "seed": config["seed"],
-        "started_at": manifest["started_at"],
-        "finished_at": manifest["finished_at"],
-        "wall_s": manifest["wall_s"],
         "base_model": config["policy"]["model"],
-        "code_version": manifest["code_version"],
         "config": json.dumps(config),
         "packages": json.dumps(manifest["packages"]),
         "host": json.dumps(manifest["host"]),

@@ -1,26 +1,33 @@
-"""Stage 5: M reward models learn from the same pairs, each on its own corruption of their labels or choice of them.
+"""Stage 5: M reward models are trained on the same pairs, each with its own label noise or choice of pairs.
 
-A part is one reward model: its weights, its labels, its curve, and last the row of table `reward_model`. They are
-trained on the features of the trunk, or, with all layers, on the texts, by one process or by several. Those made
-elsewhere, which are added to a run, are not trained: they order the validation pairs, and have a row.
+A part is one reward model: its weights, its labels, its curve, and last its row of table `reward_model`. They train on
+the stored outputs of the trunk or, with all layers, on the texts, in one process or in several. Added reward models,
+trained elsewhere, only score the validation pairs and get a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache, lru_cache, partial
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.config import AddedRewardModel, RewardModelPlan
+from pipeline.config import ALL_LAYERS, AddedRewardModel, RewardModelPlan, RewardModelSettings
 from pipeline.context import Context, Parts, StageResult
+from pipeline.errors import TrainingFailed
+from pipeline.machine import note_beside
 from pipeline.scoring.texts import Text
 from pipeline.stages.features import feature_file, text_batches
-from pipeline.stages.learning import Learn, Lesson, learning
+
+if TYPE_CHECKING:
+    from pipeline.models.trunk import Features, Tokens
 
 STAGE = "reward_models"
 
@@ -30,7 +37,7 @@ def run(context: Context) -> StageResult:
 
 
 def parts(context: Context) -> Parts:
-    """A reward model each: those that are trained, in the order of their depths, then the added ones."""
+    """One part per reward model: those that are trained, in the order of their depths, then the added ones."""
     settings = context.config.reward_models
     plans = {plan.reward_model_id: plan for plan in sorted(settings.plans, key=lambda plan: plan.trainable_layers)}
     added = {entry.name: entry for entry in settings.added}
@@ -39,25 +46,122 @@ def parts(context: Context) -> Parts:
     texts = [text for batch in batches for text in batch]
     numbers = {text: number for number, text in enumerate(texts)}
 
-    @cache
-    def files() -> list[Path]:
-        found = [feature_file(context.run, unit) for unit in range(len(batches))]
-        for file in filter(Path.exists, found):  # all layers are trained without them
-            context.run.check(file, str(file.relative_to(context.run.path)), "stages/features.json")
-        return found
-
-    @lru_cache(maxsize=1)  # the features of one depth at a time are held
-    def learner(layers: int) -> Learn:
-        return learning(context, layers, texts, files())
+    @lru_cache(maxsize=1)  # holds the features of one depth at a time
+    def trainer(layers: int) -> Trainer:
+        if layers == ALL_LAYERS and settings.processes > 1:
+            return partial(_train_in_processes, context, texts)
+        return partial(_train_here, context, _trunk_outputs(context, layers, texts, len(batches)))
 
     def make(name: str) -> None:
         if name in plans:
-            _train_one(context, plans[name], numbers, learner(plans[name].trainable_layers))
+            _train_one(context, plans[name], numbers, trainer(plans[name].trainable_layers))
         else:
             _add_one(context, added[name])
         context.progress.advance()
 
     return Parts(len(settings.ids), "reward models", dict.fromkeys(missing, 1), make)
+
+
+@dataclass(frozen=True)
+class Task:
+    """How to train one reward model; pairs are text numbers `[pairs, 2]`, flipped only for training."""
+
+    plan: RewardModelPlan
+    settings: RewardModelSettings
+    seed: int
+    train_pairs: NDArray[np.int64]
+    validation_pairs: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained reward model: `save` writes its files into a folder; the points of its curve."""
+
+    save: Callable[[Path], object]
+    curve: Sequence[Mapping[str, Any]]
+
+
+Trainer = Callable[[Task], Trained]
+
+
+def _trunk_outputs(context: Context, layers: int, texts: Sequence[Text], batches: int) -> Features | Tokens:
+    """What reward models with `trainable_layers = layers` train on: stored features or, for all layers, the texts."""
+    from pipeline.models.trunk import Tokens, load_features
+
+    if layers == ALL_LAYERS:
+        return Tokens(context.base_model, layers, texts, context.config.reward_models.texts_at_once)
+    files = [feature_file(context.run, unit) for unit in range(batches)]
+    for file in files:
+        context.run.check(file, str(file.relative_to(context.run.path)), "stages/features.json")
+    return load_features(files, layers)
+
+
+def _train_here(context: Context, features: Features | Tokens, task: Task) -> Trained:
+    from pipeline.models.reward_model import RewardModel
+    from pipeline.models.training import train
+
+    reward_model = RewardModel(context.base_model, task.plan.trainable_layers, task.seed)
+    curve = train(reward_model, features, task.train_pairs, task.validation_pairs, task.settings, seed=task.seed)
+    return Trained(reward_model.save, [asdict(point) for point in curve])
+
+
+def _train_in_processes(context: Context, texts: Sequence[Text], task: Task) -> Trained:
+    from pipeline.models.training_processes import Job, train_in_processes
+
+    name, config = task.plan.reward_model_id, context.config
+    folder = context.run.work_path(STAGE, f".partial-training-{name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    job = Job(config.policy.model, task.seed, config.threads, task.settings)
+    try:
+        trained = train_in_processes(folder, job, texts, task.train_pairs, task.validation_pairs)
+    except TrainingFailed as failed:
+        raise TrainingFailed(f"{name}: {failed}; `righttree resume {context.run.run_id}` trains it again") from failed
+    note_beside(trained.peak_bytes)
+
+    def save(draft: Path) -> None:
+        for path in trained.weights.iterdir():
+            path.rename(draft / path.name)
+        shutil.rmtree(folder)
+
+    return Trained(save, trained.curve)
+
+
+def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, int], trainer: Trainer) -> None:
+    run, name = context.run, plan.reward_model_id
+    seed = context.seed(STAGE, name)
+    pairs = run.read("preference")
+    labels = labels_of(plan, pairs.filter(split="train"), partial(context.rng, STAGE))
+    train_pairs = _text_numbers(labels, numbers)
+    labelled = np.where(labels["flipped"].to_numpy()[:, None], train_pairs[:, ::-1], train_pairs)
+    validation_pairs = _text_numbers(pairs.filter(split="validation"), numbers)
+    own = {"learning_rate": plan.learning_rate, "epochs": plan.epochs}
+    settings = context.config.reward_models.model_copy(update=own)
+    trained = trainer(Task(plan, settings, seed, labelled, validation_pairs))
+    weights = run.work_path(STAGE, name)
+
+    def save(folder: Path) -> None:
+        folder.mkdir()
+        trained.save(folder)
+
+    run.write_summed(weights, save)
+    run.write_part("label", STAGE, name, labels.select("preference_id", "flipped", reward_model_id=pl.lit(name)))
+    run.write_rows("training_curve", STAGE, name, [{"model_id": name, **point} for point in trained.curve])
+    accuracy = next(point["value"] for point in reversed(trained.curve) if point["metric"] == "validation_accuracy")
+    row = {
+        "reward_model_id": name,
+        "kind": plan.kind,
+        "flip_rate": plan.flip_rate,
+        "length_bias": plan.length_bias,
+        "base_model": context.config.policy.model,
+        "trainable_layers": plan.trainable_layers,
+        "seed": seed,
+        "train_pairs": len(labelled),
+        "validation_accuracy": accuracy,
+        "weights": str(weights.relative_to(run.path)),
+    }
+    run.write_rows("reward_model", STAGE, name, [row])
+    context.progress.say(f"{name}: validation accuracy {accuracy:.3f} on {len(validation_pairs)} pairs")
 
 
 def _add_one(context: Context, added: AddedRewardModel) -> None:
@@ -70,61 +174,22 @@ def _add_one(context: Context, added: AddedRewardModel) -> None:
     row = {
         "reward_model_id": added.name,
         "kind": added.kind,
-        "flip_rate": None,
-        "length_bias": None,
         "base_model": added.origin,
-        "trainable_layers": None,
-        "seed": None,
-        "train_pairs": None,
         "validation_accuracy": accuracy,
-        "weights": None,
     }
-    context.run.write_part("reward_model", STAGE, added.name, pl.DataFrame([row]))
+    context.run.write_rows("reward_model", STAGE, added.name, [row])
     context.progress.say(f"{added.name}: validation accuracy {accuracy:.3f} on {pairs.height} pairs")
 
 
-def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, int], learn: Learn) -> None:
-    name, settings = plan.reward_model_id, context.config.reward_models
-    seed = context.seed(STAGE, name)
-    pairs = context.run.read("preference")
-    labels = labels_of(plan, pairs.filter(split="train"), partial(context.rng, STAGE))
-    train_pairs = _text_numbers(labels, numbers)
-    labelled = np.where(labels["flipped"].to_numpy()[:, None], train_pairs[:, ::-1], train_pairs)
-    validation_pairs = _text_numbers(pairs.filter(split="validation"), numbers)
-    changed = settings.model_copy(update={"learning_rate": plan.learning_rate, "epochs": plan.epochs})
-    learnt = learn(Lesson(plan, changed, seed, labelled, validation_pairs))
-    weights = context.run.work_path(STAGE, name)
-    context.run.write_summed(weights, partial(_into_new, learnt.save))
-    rows = labels.select(pl.lit(name).alias("reward_model_id"), "preference_id", "flipped")
-    context.run.write_part("label", STAGE, name, rows)
-    points = [{"model_id": name, **point} for point in learnt.curve]
-    context.run.write_part("training_curve", STAGE, name, pl.DataFrame(points))
-    accuracy = next(point["value"] for point in reversed(learnt.curve) if point["metric"] == "validation_accuracy")
-    row = {
-        "reward_model_id": name,
-        "kind": plan.kind,
-        "flip_rate": plan.flip_rate,
-        "length_bias": plan.length_bias,
-        "base_model": context.config.policy.model,
-        "trainable_layers": plan.trainable_layers,
-        "seed": seed,
-        "train_pairs": len(labelled),
-        "validation_accuracy": accuracy,
-        "weights": str(weights.relative_to(context.run.path)),
-    }
-    context.run.write_part("reward_model", STAGE, name, pl.DataFrame([row]))
-    context.progress.say(f"{name}: validation accuracy {accuracy:.3f} on {len(validation_pairs)} pairs")
-
-
 def labels_of(plan: RewardModelPlan, pairs: pl.DataFrame, rng: Callable[..., Generator]) -> pl.DataFrame:
-    """The training pairs that a reward model sees, with column `flipped`: chosen and rejected are swapped for it.
+    """The training pairs of a reward model, with column `flipped`: chosen and rejected are swapped for it.
 
-    `rng(*names)` gives the random numbers of one purpose. Those of the choice of pairs are the same for every reward
-    model, so that a smaller training set is part of a larger one. Lengths are in characters; equal ones change nothing.
+    `rng(*names)` gives the random numbers of one purpose. All reward models share those of the choice of pairs, so that
+    a smaller training set is part of a larger one. Lengths are in characters; equal lengths change nothing.
     """
     if plan.train_share < 1.0:
-        kept = rng("size").permutation(pairs.height)[: max(1, round(plan.train_share * pairs.height))]
-        pairs = pairs[np.sort(kept)]
+        chosen_pairs = rng("size").permutation(pairs.height)[: max(1, round(plan.train_share * pairs.height))]
+        pairs = pairs[np.sort(chosen_pairs)]
     flipped = some_of(pairs.height, plan.flip_rate, rng(plan.reward_model_id, "flips"))
     chosen, rejected = (pairs[side].str.len_chars().to_numpy() for side in ("chosen", "rejected"))
     by_length = some_of(pairs.height, plan.length_bias, rng(plan.reward_model_id, "length")) & (chosen != rejected)
@@ -132,7 +197,7 @@ def labels_of(plan: RewardModelPlan, pairs: pl.DataFrame, rng: Callable[..., Gen
 
 
 def some_of(pairs: int, share: float, rng: Generator) -> NDArray[np.bool_]:
-    """Which pairs to change: the nearest whole number to `share · pairs` of them, drawn without replacement."""
+    """Which pairs to change, `[pairs]`: the nearest whole number to `share · pairs`, drawn without replacement."""
     chosen = np.zeros(pairs, dtype=bool)
     chosen[rng.permutation(pairs)[: round(share * pairs)]] = True
     return chosen
@@ -142,8 +207,3 @@ def _text_numbers(pairs: pl.DataFrame, numbers: Mapping[Text, int]) -> NDArray[n
     """Numbers of the chosen and rejected texts, `[pairs, 2]`."""
     sides = [[numbers[text] for text in pairs.select("prompt", side).iter_rows()] for side in ("chosen", "rejected")]
     return np.array(sides, dtype=np.int64).T
-
-
-def _into_new(save: Callable[[Path], object], folder: Path) -> None:
-    folder.mkdir()
-    save(folder)

@@ -19,14 +19,16 @@ def run(context: Context) -> StageResult:
 
 
 def parts(context: Context) -> Parts:
-    """A batch of texts by a group of reward models each: all batches by one group, then by the next."""
+    """One part per batch of texts and group of reward models: all batches for one group, then for the next."""
     run, settings = context.run, context.config.reward_models
-    planned = [(rows, batch) for rows in rounds(context) for batch in texts.batches(_texts(rows))]
-    lacking: dict[tuple[str, ...], list[int]] = {}
-    for unit in range(len(planned)):
+    batches = [
+        (rows, batch) for rows in rounds(context) for batch in texts.batches(rows.select("prompt", "text").iter_rows())
+    ]
+    missing: dict[tuple[str, ...], list[int]] = {}
+    for unit in range(len(batches)):
         for group in unscored(context, STAGE, unit):
-            lacking.setdefault(group, []).append(unit)
-    parts = {part_of(context, STAGE, unit, group): (unit, group) for group, units in lacking.items() for unit in units}
+            missing.setdefault(group, []).append(unit)
+    parts = {part_of(context, STAGE, unit, group): (unit, group) for group, units in missing.items() for unit in units}
 
     @cache
     def scorer() -> Scorer:
@@ -34,32 +36,23 @@ def parts(context: Context) -> Parts:
 
     def make(part: str) -> None:
         unit, group = parts[part]
-        responses, batch = planned[unit]
+        responses, batch = batches[unit]
         run.write_part("score", STAGE, part, scorer().only(group).rows(responses, batch))
         context.progress.advance(len(batch))
 
-    missing = {part: len(planned[unit][1]) for part, (unit, _) in parts.items()}
-    readings = len(groups(settings, settings.ids))
-    return Parts(readings * sum(len(batch) for _, batch in planned), "texts", missing, make)
+    units = {part: len(batches[unit][1]) for part, (unit, _) in parts.items()}
+    total = len(groups(settings, settings.ids)) * sum(len(batch) for _, batch in batches)
+    return Parts(total, "texts", units, make)
 
 
 def rounds(context: Context) -> list[pl.DataFrame]:
-    """Test responses with the `prompt` that was answered: the initial policy's to the prompts, then all the others.
+    """Test responses with the `prompt` they answer: the initial policy's to the prompts, all others, later rounds.
 
-    Last those of further rounds of samples. They share no batch, so that what else is scored changes no bit of
-    the scores that the study rests on.
+    The three share no batch, so that what else is scored does not change the scores on which the study rests.
     """
     responses = texts.answered(context.run, "test_responses")
     initial = (pl.col("policy_id") == INITIAL) & (pl.col("prompt_form") == ORIGINAL)
-    sampled, *later = context.config.rl_test_rounds
-    further = initial & (pl.col("split") == "rl_test") & (pl.col("sample") >= sampled.stop)
-    found = [
-        initial & ~further,
-        ~initial,
-        *(further & pl.col("sample").is_in(list(numbers)) for numbers in later),
-    ]
-    return [responses.filter(rows) for rows in found]
-
-
-def _texts(responses: pl.DataFrame) -> list[texts.Text]:
-    return list(responses.select("prompt", "text").iter_rows())
+    first, *later = context.config.rl_test_rounds
+    additional = initial & (pl.col("split") == "rl_test") & (pl.col("sample") >= first.stop)
+    numbered = (additional & pl.col("sample").is_in(list(numbers)) for numbers in later)
+    return [responses.filter(rows) for rows in (initial & ~additional, ~initial, *numbered)]

@@ -160,7 +160,8 @@ def test_a_stored_score_can_be_had_again_from_the_text_and_the_saved_weights(
 ) -> None:
     from pipeline.config import EMBEDDED_MODEL
     from pipeline.models.language_model import load
-    from pipeline.models.reward_model import load_reward_model, score_texts
+    from pipeline.models.reward_model import load_reward_model
+    from tests.pipeline.models.tiny import score_texts
 
     stored = warehouse.execute(
         f"""

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline.context import Context
 from pipeline.scoring.scorer import Scorer
-from pipeline.stages.checkpoints import STAGE, Job, wanted_of, write
+from pipeline.stages.checkpoints import STAGE, Job, planned_responses, write_checkpoint
 
 ROUNDING_NATS = 0.05
 """A token, between two engines' bfloat16: five times what tests allow vLLM and transformers to differ by."""
@@ -73,15 +73,15 @@ def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: S
 
     reference = context.base_model
     policy = load_fine_tuned(folder, reference, context.config.threads)
-    responses_of_step, size = wanted_of(context, job, step), context.config.policy.batch_responses
+    planned, size = planned_responses(context, job, step), context.config.policy.batch_responses
     rows, all_samples = [], []
-    for number, start in enumerate(range(0, len(responses_of_step), size)):
-        batch = responses_of_step[start : start + size]
-        requests = [Request(want.prompt, want.temperature) for want, _ in batch]
+    for number, start in enumerate(range(0, len(planned), size)):
+        batch = planned[start : start + size]
+        requests = [Request(plan.prompt, plan.temperature) for plan in batch]
         samples = context.sample(policy, requests, context.seed(STAGE, job.policy_id(step), number), with_log_p=True)
         rows += [
-            {**want.row(number, sample), "prompt": want.prompt}
-            for (want, number), sample in zip(batch, samples, strict=True)
+            plan.row(sample.text, sample.tokens, sample.finished) | {"prompt": plan.prompt}
+            for plan, sample in zip(batch, samples, strict=True)
         ]
         all_samples += samples
     context.close()  # frees a sampler that holds the checkpoint's weights
@@ -103,5 +103,5 @@ def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: S
                 f"{job.policy_id(step)}: the sampler differs from the checkpoint by {sampler_kl:.2g} nats per "
                 f"response, more than rounding ({ROUNDING_NATS:g} per token): it may have sampled from other weights"
             )
-    write(context, job, step, responses, scorer.rows(responses), figures["test_kl_k3"])
+    write_checkpoint(context, job, step, responses, scorer.rows(responses), kl_nats=figures["test_kl_k3"])
     return figures

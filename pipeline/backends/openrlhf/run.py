@@ -15,8 +15,6 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import polars as pl
-
 from pipeline.backends.openrlhf.checkpoints import checkpoint_folder, checkpoint_of, drop_broken_states
 from pipeline.backends.openrlhf.launch import Launch, Places, launch, train_ppo_arguments
 from pipeline.backends.openrlhf.log import Diverged, Listener
@@ -28,7 +26,7 @@ from pipeline.runs import RunDirectory
 from pipeline.runs.live_curve import LiveCurve
 from pipeline.scoring.scorer import Scorer
 from pipeline.scoring.texts import of_pairs
-from pipeline.stages.checkpoints import STAGE, Job, complete, rollout_prompts
+from pipeline.stages.checkpoints import STAGE, Job, rollout_prompts, score_by_new_reward_models
 
 TRAINING = ".training"
 """Folder of the policy that is being trained, in the stage's own."""
@@ -48,7 +46,7 @@ def run(context: Context, settings: PPOSettings, todo: list[Job]) -> StageResult
         for job in missing:
             _make(context, settings, job, openrlhf)
     shutil.rmtree(context.run.work_path(STAGE, TRAINING), ignore_errors=True)
-    complete(context, todo)
+    score_by_new_reward_models(context, todo)
     return StageResult(total, "steps of OpenRLHF")
 
 
@@ -89,7 +87,7 @@ def _make(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch) -
         "reward_std": first.get("reward_std"),
         "weights": None if weights is None else str(weights.relative_to(run.path)),
     }
-    run.write_part("ppo_run", STAGE, job.unit, pl.DataFrame([row], infer_schema_length=None))
+    run.write_rows("ppo_run", STAGE, job.unit, [row])
     shutil.rmtree(folder, ignore_errors=True)
     curve.close()
 

@@ -1,13 +1,18 @@
-"""A key–value cache that is allocated once, and attention over it that never copies keys for grouped queries.
+"""A key–value cache that is allocated once, prompts that are read into it, and attention that never copies keys.
 
-transformers' own dynamic cache concatenates all keys and values again at every token; and its attention repeats each
-key head for the query heads that share it. Here a step writes one column in place, and at one query per row the heads
-of a group are the queries of their key head, in two products over the whole cache: its masked, unwritten end costs less
-than the copy that a slice of it would be to a batched product. The result is the same attention, to rounding.
+transformers' own dynamic cache concatenates all keys and values again at every token, and its attention repeats each
+key head for the query heads that share it. Here a step writes one column in place. With one query per row, the query
+heads of a group are the queries of their key head, in two products over the whole cache: computing its masked,
+unwritten end costs less than the copy that a batched product would make of a slice. The result is the same to rounding.
+
+Measured with 192 rows: 1.2 ms a layer instead of 2.4 with `scaled_dot_product_attention`, 533 tokens/s instead of 479;
+a slice of the cache is three times as slow. `python -m tests.benchmarks.sampling` measures sampling again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +22,8 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from pipeline.models.performance.packing import pad_right
+
 ATTENTION = "righttree_grouped"
 """Name to give `from_pretrained(attn_implementation=…)`."""
 
@@ -24,8 +31,7 @@ ATTENTION = "righttree_grouped"
 class _PreallocatedLayer(CacheLayerMixin):
     """One layer's keys and values `[rows, key heads, positions, head size]`; `length` of the positions are filled.
 
-    A single token after others gets all positions back, the unfilled ones 0: its mask (`Prefix.mask`) tells which it
-    sees.
+    `update` with one token after others returns all positions, the unfilled ones 0; `Prefix.mask` hides those.
     """
 
     is_sliding = False
@@ -57,7 +63,7 @@ class _PreallocatedLayer(CacheLayerMixin):
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def select(self, rows: Tensor) -> None:
-        """Keep these rows, each as often as it is named, in this order."""
+        """Reduce to these rows, in this order; a row may be named several times."""
         self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -79,13 +85,55 @@ class PreallocatedCache(Cache):
         super().__init__(layers=list(self._preallocated))
 
     def select(self, rows: Tensor) -> None:
-        """Keep these rows of every layer, each as often as it is named, in this order."""
+        """Reduce every layer to these rows, in this order; a row may be named several times."""
         for layer in self._preallocated:
             layer.select(rows)
 
     def filled(self) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of every layer up to where they are filled, `[rows, key heads, length, head size]` each."""
+        """The filled keys and values of every layer, `[rows, key heads, length, head size]` each."""
         return [(layer.keys[:, :, : layer.length], layer.values[:, :, : layer.length]) for layer in self._preallocated]
+
+
+@dataclass
+class Prefix:
+    """U prompts that a decoder has read, for any number of continuations.
+
+    `cache` holds `width` positions per row, of which the first `lengths_U` are real and the rest is padding.
+    `hidden_UTD`: the decoder's outputs at all of them.
+    """
+
+    cache: PreallocatedCache
+    width: int
+    lengths_U: Tensor
+    hidden_UTD: Tensor
+
+    def expand(self, rows: Tensor) -> None:
+        """Give every continuation its own row: row i continues prompt `rows[i]`."""
+        self.cache.select(rows)
+        self.lengths_U = self.lengths_U[rows]
+
+    def mask(self, columns: int) -> Tensor:
+        """Attention mask `[rows, 1, 1, positions]`, added to the scores of each row's newest token.
+
+        0 at its prompt and at the `columns` sampled tokens, −∞ at padding and the unwritten part of the cache.
+        """
+        positions = torch.arange(self.cache.positions, device=self.lengths_U.device)
+        written = (positions >= self.width) & (positions < self.width + columns)
+        seen = (positions < self.lengths_U[:, None]) | written
+        added = torch.zeros(seen.shape, dtype=self.hidden_UTD.dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
+        return added[:, None, None]
+
+
+def run_prefix(decoder: Any, prompts: Sequence[Sequence[int]], room: int, device: torch.device) -> Prefix:
+    """Read prompts (token ids) with a decoder, leaving `room` further positions in the cache.
+
+    Padding is on the right, so that every position has something to attend to.
+    """
+    tokens_UT, lengths_U = pad_right(prompts, device)
+    width = tokens_UT.shape[1]
+    cache = PreallocatedCache(len(decoder.layers), width + room)
+    hidden_UTD = decoder(input_ids=tokens_UT, past_key_values=cache, use_cache=True).last_hidden_state
+    return Prefix(cache, width, lengths_U, hidden_UTD)
 
 
 def _grouped_attention(

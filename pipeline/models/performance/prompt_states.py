@@ -1,7 +1,8 @@
-"""What a frozen trunk makes of prompts, kept for every policy over it: they answer the same prompts over and over.
+"""The frozen trunk's outputs for prompts, shared by all policies over it, which answer the same prompts many times.
 
-Each prompt is read by itself, so that what is found does not hang on what else was read, or when: a resumed run goes on
-as an uninterrupted one would.
+Each prompt is read by itself, so that its state does not depend on what else was read, or when: a resumed run
+continues as an uninterrupted one would. Reading a prompt once per run instead of once per rollout has no figure of its
+own; `python -m tests.benchmarks.sampling` measures rollouts with it.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from pipeline.models.language_model import LanguageModel, Prefix
-from pipeline.models.performance.kv_cache import PreallocatedCache
+from pipeline.models.language_model import LanguageModel
+from pipeline.models.performance.kv_cache import PreallocatedCache, Prefix
 from pipeline.models.policy import SamplingDecoder
 from pipeline.models.trunk import depth, tapped, trunk_of
 
-_KEPT_TOKENS = 50_000  # 1.1 GiB of the embedded model's keys and values, and 0.05 GiB for each deeper trunk
+_MOST_TOKENS = 50_000  # 1.1 GiB of the embedded model's keys and values, and 0.05 GiB for each deeper trunk
 
 
 @dataclass(frozen=True)
 class PromptState:
     """Keys and values of the trunk's L blocks `[L, key heads, S, head size]`, and its outputs `[S, D]`.
 
-    `deeper_SD`: what left the deeper trunks on the way.
+    `deeper_SD`: outputs of the deeper trunks.
     """
 
     keys: Tensor
@@ -34,9 +36,9 @@ class PromptState:
 
 
 class PromptStates:
-    """States of prompts below the top `layers` blocks (-1: all blocks are on top), up to some number of tokens.
+    """States of prompts below the top `layers` blocks (-1: all); the oldest are dropped beyond some number of tokens.
 
-    `deeper`: greater numbers of top blocks, below which the outputs are wanted too.
+    `deeper`: larger numbers of top blocks, for whose trunks the outputs are stored too.
     """
 
     def __init__(self, language_model: LanguageModel, layers: int, deeper: Collection[int] = ()) -> None:
@@ -47,23 +49,29 @@ class PromptStates:
 
     @torch.no_grad()
     def of(self, prompts: Sequence[Sequence[int]]) -> list[PromptState]:
-        """States of prompts (token ids)."""
-        return [self._state(tuple(ids)) for ids in prompts]
+        """States of prompts (token ids); what is not stored is read."""
+        states = []
+        for ids in map(tuple, prompts):
+            if ids not in self._known:
+                while self._known and sum(map(len, self._known)) + len(ids) > _MOST_TOKENS:
+                    del self._known[next(iter(self._known))]  # the oldest
+                self._known[ids] = self._read(ids)
+            states.append(self._known[ids])
+        return states
 
     @torch.no_grad()
     def prefix(self, sampling: SamplingDecoder, states: Sequence[PromptState], room: int) -> Prefix:
-        """`language_model.run_prefix` for prompts whose states are at hand, running the policy's blocks alone."""
+        """The result of `kv_cache.run_prefix`, running only the policy's blocks on top of the states."""
         device = self._language_model.device
         lengths_U = torch.tensor([len(state.outputs_SD) for state in states], device=device)
-        U, width = len(states), int(lengths_U.max())
+        outputs_USD = pad_sequence([state.outputs_SD for state in states], batch_first=True)
+        U, width, _ = outputs_USD.shape
         cache = PreallocatedCache(len(sampling.decoder.layers), width + room)
         L, heads, _, size = states[0].keys.shape
-        outputs_USD = states[0].outputs_SD.new_zeros(U, width, states[0].outputs_SD.shape[1])
         keys, values = (outputs_USD.new_zeros(L, U, heads, width, size) for _ in range(2))
         for row, state in enumerate(states):
             length = len(state.outputs_SD)
             keys[:, row, :, :length], values[:, row, :, :length] = state.keys, state.values
-            outputs_USD[row, :length] = state.outputs_SD
         for layer in range(L):
             cache.update(keys[layer], values[layer], layer)
         seen = torch.full((width, width), -torch.inf, dtype=outputs_USD.dtype, device=device).triu(1)
@@ -76,14 +84,6 @@ class PromptStates:
         ).last_hidden_state
         return Prefix(cache, width, lengths_U, hidden_UTD)
 
-    def _state(self, ids: tuple[int, ...]) -> PromptState:
-        found = self._known.get(ids)
-        if found is None:
-            while self._known and sum(map(len, self._known)) + len(ids) > _KEPT_TOKENS:
-                del self._known[next(iter(self._known))]  # the oldest
-            found = self._known[ids] = self._read(ids)
-        return found
-
     def _read(self, ids: tuple[int, ...]) -> PromptState:
         blocks = len(self._trunk.layers)
         cache = PreallocatedCache(blocks, len(ids))
@@ -93,7 +93,7 @@ class PromptStates:
             outputs_SD = self._trunk(input_ids=tokens, past_key_values=cache, use_cache=True).last_hidden_state[0]
         deeper_SD = tuple(seen[blocks_below][0] for blocks_below in depths)
         if not blocks:
-            none = outputs_SD.new_zeros(0, 1, len(ids), 1)
-            return PromptState(none, none, outputs_SD, deeper_SD)
+            empty = outputs_SD.new_zeros(0, 1, len(ids), 1)
+            return PromptState(empty, empty, outputs_SD, deeper_SD)
         keys, values = (torch.stack([part[0] for part in parts]) for parts in zip(*cache.filled(), strict=True))
         return PromptState(keys, values, outputs_SD, deeper_SD)

@@ -28,7 +28,7 @@ from pipeline.runs import RunDirectory
 from pipeline.runs.progress import Progress
 from pipeline.scoring.scorer import Scorer
 from pipeline.stages import prompts, test_responses
-from pipeline.stages.checkpoints import STAGE, Job, wanted_of
+from pipeline.stages.checkpoints import STAGE, Job, planned_responses
 
 pytest.importorskip(
     "vllm", reason="vLLM is not installed; `make test-vllm` runs these tests in an environment of its own"
@@ -219,6 +219,6 @@ def test_a_checkpoint_of_ppo_is_sampled_by_the_engine_with_its_own_weights(fine_
     assert seen["test_sampler_kl_k3"] < 0.01 * seen["test_response_tokens"]
     assert "may be of other weights" not in (run.path / "log.txt").read_text()
     made = run.read("response", STAGE)
-    assert made.height == len(wanted_of(context, job, step))
+    assert made.height == len(planned_responses(context, job, step))
     assert set(made["policy_id"]) == {job.policy_id(step)}
     assert run.read("score", STAGE).height == made.height

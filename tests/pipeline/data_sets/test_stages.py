@@ -84,7 +84,7 @@ def test_prompts_and_pairs_of_files_become_the_runs(tmp_path: Path) -> None:
     on_tests = {first_user_turn(text) for text in there.filter(pl.col("split") != "rm_train")["text"]}
     assert not on_tests & {first_user_turn(prompt) for prompt in pairs["prompt"]}
     assert pairs.height == 60 + len(tested) - len(on_tests)
-    assert f"{len(on_tests)} pairs are on prompts that test this run" in log.getvalue()
+    assert f"ignored {len(on_tests)} pairs on test prompts of this run" in log.getvalue()
     assert set(pairs["split"]) == {"train", "validation"}
     assert set(pairs.filter(split="train")["prompt"]).isdisjoint(pairs.filter(split="validation")["prompt"])
     assert set(pairs["source"]) == {"own"}

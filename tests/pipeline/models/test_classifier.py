@@ -23,7 +23,7 @@ TEXTS = [
 
 
 def loaded(folder: Path, dtype: str = "float32") -> Classifier:
-    return load_classifier(added.described(str(folder), None, None, {"dtype": dtype, "batch_texts": 3}))
+    return load_classifier(added.settings_of(model=str(folder), dtype=dtype, batch_texts=3))
 
 
 @pytest.mark.parametrize("padding", [True, False])
@@ -37,10 +37,10 @@ def test_batches_change_nothing_but_rounding(padding: bool, tmp_path: Path) -> N
 
 def test_a_model_is_named_after_its_folder_and_pinned_by_its_files(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "my rm")
-    settings = added.described(str(folder), None, None, {})
+    settings = added.settings_of(model=str(folder))
     assert (settings.name, settings.kind) == ("my-rm", "model")
     assert settings.origin.startswith(f"{folder}@sha256:")
-    assert added.described(str(folder), None, None, {}) == settings
+    assert added.settings_of(model=str(folder)) == settings
     weights = load_file(folder / "model.safetensors")
     weights["score.weight"] += 1.0
     save_file(weights, folder / "model.safetensors", {"format": "pt"})

@@ -12,8 +12,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel, load
-from pipeline.models.reward_model import RewardModel, score_texts
+from pipeline.models.reward_model import RewardModel
 from pipeline.models.trunk import Tokens
+from tests.pipeline.models.tiny import score_texts
 
 TEXTS = [
     ("What is 2 + 3?", "5"),

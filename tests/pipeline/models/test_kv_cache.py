@@ -6,8 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pipeline.models.language_model import run_prefix
-from pipeline.models.performance.kv_cache import ATTENTION
+from pipeline.models.performance.kv_cache import ATTENTION, run_prefix
 
 PROMPTS = [[5, 6, 7, 8, 9], [11, 12], [21, 22, 23, 24]]
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.config import PPOSettings
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.performance.prompt_states import PromptStates
-from pipeline.models.ppo import PPO, Diverged, _minibatches
-from pipeline.models.reward_model import Judge, RewardModel, score_texts
+from pipeline.models.ppo import PPO, Diverged, _minibatches, load_tensors
+from pipeline.models.reward_model import Judge, RewardModel
 from pipeline.models.rollout import Rollout
 from pipeline.models.trunk import shared_layers
 from pipeline.prompts import load_prompts
+from tests.pipeline.models.tiny import score_texts
 
 PROMPTS = load_prompts().filter(split="rm_train")["text"].to_list()[::14]
 SMALL = PPOSettings(
@@ -64,7 +67,7 @@ def test_what_the_sampler_read_on_the_way_is_what_a_plain_forward_pass_gives(lan
         length = int(rollout.lengths_B[row])
         plain = torch.log_softmax(logits[-length - 1 : -1], 1).gather(1, torch.tensor(ids[-length:])[:, None])[:, 0]
         reading = rollout.reading(language_model, torch.tensor([row]))
-        output = ppo.policy.outputs(reading)[reading.predicting_N]
+        output = reading.through(ppo.policy.top)[reading.predicting_N]
         ours = ppo.policy.log_probabilities(output, rollout.tokens(torch.tensor([row])), 1.0)
         torch.testing.assert_close(ours, plain, atol=0.25, rtol=0.02)  # bfloat16 logits of up to 30
 
@@ -76,11 +79,11 @@ def test_rows_read_together_share_their_prompt_and_give_what_each_gives_alone(la
     together = rollout.reading(language_model, rows)
     distinct = int(rollout.starts_B[[3, 0]].sum()) + int((rollout.features.lengths - rollout.starts_B)[rows].sum())
     assert together.hidden.shape[:2] == (1, distinct)
-    outputs = ppo.policy.outputs(together)
+    outputs = together.through(ppo.policy.top)
     assert len(together.predicting_N) == int(rollout.lengths_B[rows].sum())
     alone = [rollout.reading(language_model, row[None]) for row in rows]
     for places in ("predicting_N", "last_B"):
-        expected = torch.cat([ppo.policy.outputs(one)[getattr(one, places)] for one in alone])
+        expected = torch.cat([one.through(ppo.policy.top)[getattr(one, places)] for one in alone])
         torch.testing.assert_close(outputs[getattr(together, places)], expected, atol=0.3, rtol=0.05)  # bfloat16
 
 
@@ -103,7 +106,7 @@ def test_the_judge_gives_the_reward_model_s_own_scores(language_model: LanguageM
     rollout = ppo.sample(PROMPTS[:8], seed=0)
     rows = torch.arange(8)
     reading = rollout.reading(language_model, rows)
-    scores = ppo._judge.scores(reading, ppo.reference.outputs(reading))
+    scores = ppo._judge.scores(reading, reading.through(ppo.reference.top))
     again = score_texts(language_model, reward_model, list(zip(PROMPTS[:8], rollout.texts, strict=True)))
     same_tokens = [
         language_model.response_ids(text)[:-1] == [t for t in tokens[:length] if t != language_model.end_id]
@@ -220,3 +223,16 @@ def test_the_reward_rises_well_beyond_noise_and_a_large_penalty_keeps_the_policy
     for _ in range(3):
         held.step(prompts)
     assert float(held.divergence(held.sample(prompts, seed=100))[1].mean()) < 0.25 * kl
+
+
+def test_a_file_that_is_gone_or_cut_off_holds_nothing(tmp_path: Path) -> None:
+    path, state = tmp_path / "state.safetensors", {"a": torch.arange(600.0), "b": torch.ones(2, 3)}
+    assert load_tensors(path) is None
+    save_file(state, path)
+    loaded = load_tensors(path)
+    assert loaded is not None
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+    whole = path.read_bytes()
+    for length in (0, 4, 60, 1000, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert load_tensors(path) is None

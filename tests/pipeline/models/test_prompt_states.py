@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.models.language_model import LanguageModel, run_prefix
+from pipeline.models.language_model import LanguageModel
+from pipeline.models.performance.kv_cache import run_prefix
 from pipeline.models.performance.prompt_states import PromptStates
 from pipeline.models.policy import SamplingDecoder
 
@@ -33,7 +34,7 @@ def test_a_prefix_from_states_is_the_prefix_of_the_whole_decoder(language_model:
 
 
 @torch.no_grad()
-def test_states_do_not_hang_on_what_else_was_read(language_model: LanguageModel) -> None:
+def test_states_do_not_depend_on_what_else_was_read(language_model: LanguageModel) -> None:
     ids = [language_model.prompt_ids(prompt) for prompt in PROMPTS]
     sampling, alone, after = (
         SamplingDecoder(language_model, 1),
@@ -49,7 +50,7 @@ def test_states_do_not_hang_on_what_else_was_read(language_model: LanguageModel)
 @torch.no_grad()
 def test_the_oldest_states_make_room(language_model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [language_model.prompt_ids(prompt) for prompt in PROMPTS]
-    monkeypatch.setattr("pipeline.models.performance.prompt_states._KEPT_TOKENS", len(ids[0]) + len(ids[2]))
+    monkeypatch.setattr("pipeline.models.performance.prompt_states._MOST_TOKENS", len(ids[0]) + len(ids[2]))
     sampling, states = SamplingDecoder(language_model, 1), PromptStates(language_model, 1)
     first = states.prefix(sampling, states.of(ids[:1]), 0).hidden_UTD
     states.of(ids)

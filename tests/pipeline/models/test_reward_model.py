@@ -11,8 +11,9 @@ import torch
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel, load
-from pipeline.models.reward_model import RewardModel, load_reward_model, score_texts
+from pipeline.models.reward_model import RewardModel, load_reward_model
 from pipeline.models.trunk import Features, load_features, save_features, trunk_features
+from tests.pipeline.models.tiny import score_texts
 
 TEXTS = [
     ("What is 2 + 3?", "5"),
@@ -128,10 +129,13 @@ def test_features_survive_the_disk_and_pad_as_they_should(language_model: Langua
     assert not hidden[0, lengths[0] :].any()
 
 
-def test_concatenated_features_keep_their_texts() -> None:
-    one = Features(torch.ones(3, 2), torch.tensor([0, 1, 3]))
-    two = Features(torch.full((2, 2), 2.0), torch.tensor([0, 2]))
-    both = Features.concatenate([one, two])
+def test_features_of_several_files_keep_their_texts(tmp_path: Path) -> None:
+    first = Features(torch.ones(3, 2), torch.tensor([0, 1, 3]))
+    second = Features(torch.full((2, 2), 2.0), torch.tensor([0, 2]))
+    files = [tmp_path / "0.safetensors", tmp_path / "1.safetensors"]
+    for features, path in zip((first, second), files, strict=True):
+        save_features({1: features}, path)
+    both = load_features(files, 1)
     assert both.offsets.tolist() == [0, 1, 3, 5]
     assert len(both) == 3
 

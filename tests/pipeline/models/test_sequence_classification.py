@@ -13,12 +13,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from pipeline.errors import ModelUnavailable
 from pipeline.models.classifier import load_classifier
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.reward_model import RewardModel, score_texts
+from pipeline.models.reward_model import RewardModel
 from pipeline.models.sequence_classification import save
 from pipeline.scoring import added
 from pipeline.scoring.texts import Text
 from tests.pipeline.backends.openrlhf.wheel import openrlhf_wheel, reward_model_class
-from tests.pipeline.models.tiny import tiny_model
+from tests.pipeline.models.tiny import score_texts, tiny_model
 
 TEXTS = [
     ("What is 2 + 3?", "5"),
@@ -85,11 +85,9 @@ def scores_of_one(folder: Path, text: Text) -> float:
 
 def test_the_classifier_of_add_rm_reads_it_back(tiny: LanguageModel, tmp_path: Path) -> None:
     scores = exported(tiny, 2, tmp_path / "rm")
-    read = load_classifier(
-        added.described(str(tmp_path / "rm"), None, None, {"dtype": "float32", "batch_texts": 3})
-    ).score(TEXTS)
+    read = load_classifier(added.settings_of(model=str(tmp_path / "rm"), dtype="float32", batch_texts=3)).score(TEXTS)
     np.testing.assert_allclose(read, scores, atol=1e-4)
-    rounded = load_classifier(added.described(str(tmp_path / "rm"), None, None, {})).score(TEXTS)
+    rounded = load_classifier(added.settings_of(model=str(tmp_path / "rm"))).score(TEXTS)
     np.testing.assert_allclose(rounded, scores, atol=0.1 * np.ptp(scores))
 
 

@@ -10,10 +10,11 @@ import torch
 
 from pipeline.config import RewardModelSettings
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.reward_model import RewardModel, score_texts
+from pipeline.models.reward_model import RewardModel
 from pipeline.models.training import pair_loss, train
 from pipeline.models.trunk import Features, trunk_features
 from pipeline.stages.reward_models import some_of
+from tests.pipeline.models.tiny import score_texts
 
 
 def test_the_loss_is_the_paper_s() -> None:

@@ -1,13 +1,17 @@
-"""A tiny real model of transformers, in float32, and a task that can be learnt from its tokens alone."""
+"""A tiny real model of transformers, in float32, a task that can be learnt from its tokens, and scores of texts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pipeline.models.language_model import LanguageModel, load
+from pipeline.models.reward_model import RewardModel
+from pipeline.models.trunk import trunk_features
 from pipeline.scoring.texts import Text
 from tests.pipeline.reward_models_elsewhere import checkpoint
 
@@ -34,3 +38,11 @@ def tiny_task(pairs: int, seed: int = 0) -> tuple[list[Text], np.ndarray]:
         numbers.append((len(texts), len(texts) + 1))
         texts += [(prompt, chosen), (prompt, rejected)]
     return texts, np.array(numbers, dtype=np.int64)
+
+
+def score_texts(
+    language_model: LanguageModel, reward_model: RewardModel, texts: Sequence[tuple[str, str]]
+) -> NDArray[np.float32]:
+    """Scores of (prompt, response) texts, float32 `[texts]`."""
+    layers = reward_model.trainable_layers
+    return reward_model.score(trunk_features(language_model, [layers], texts)[layers])

@@ -39,7 +39,7 @@ def test_it_gives_the_stored_scores_to_the_rounding_of_bfloat16(folder: Path, sm
         .sort("response_id")
         .head(48)
     )
-    settings = added.described(str(folder), None, None, {"dtype": dtype})
+    settings = added.settings_of(model=str(folder), dtype=dtype)
     read = load_classifier(settings).score(list(stored.select("prompt", "text").iter_rows()))
     wanted = stored["score"].to_numpy()
     assert np.ptp(wanted) > 0.3
@@ -50,8 +50,12 @@ def test_it_gives_the_stored_scores_to_the_rounding_of_bfloat16(folder: Path, sm
 @pytest.mark.parametrize(
     ("name", "more", "said"),
     [
-        ("flip-0.99", (), "reward model 'flip-0.99' of run smoke-test is not there; it has trained depth-0, flip-0.00"),
-        ("flip-0.00", ("--dtype", "float64"), "dtype 'float64' is not known; give one of float32, bfloat16"),
+        (
+            "flip-0.99",
+            (),
+            "reward model 'flip-0.99' of run smoke-test is unknown; the run has trained depth-0, flip",
+        ),
+        ("flip-0.00", ("--dtype", "float64"), "dtype 'float64' is unknown; give one of float32, bfloat16"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_in_one_line(

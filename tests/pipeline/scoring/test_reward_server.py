@@ -129,10 +129,10 @@ def test_a_redirect_is_not_followed() -> None:
 )
 def test_an_address_that_is_no_plain_http_is_refused(url: str, says: str) -> None:
     with pytest.raises(InvalidSetting, match=says) as refused:
-        added.described(None, url, "server", {})
+        added.settings_of(url=url, name="server")
     assert "\n" not in str(refused.value)
 
 
 def test_a_server_is_named_after_its_host() -> None:
-    assert added.described(None, "http://rm.lan:5000/get", None, {}).name == "rm.lan-5000"
-    assert json.loads(added.described(None, "http://h/", "mine", {"tries": 3}).model_dump_json())["tries"] == 3
+    assert added.settings_of(url="http://rm.lan:5000/get").name == "rm.lan-5000"
+    assert json.loads(added.settings_of(url="http://h/", name="mine", tries=3).model_dump_json())["tries"] == 3

@@ -188,7 +188,7 @@ def test_a_process_that_fails_stops_the_run_in_one_line_and_resume_goes_on(home:
     assert failed.returncode == 2
     line = failed.stderr.splitlines()[-1]
     assert re.match(r"righttree: flip-0.00: training process [12] of 2 failed: model .* cannot be loaded", line)
-    assert f"`righttree resume {RUN}` trains it anew" in line
+    assert f"`righttree resume {RUN}` trains it again" in line
     assert not weights.exists()
     resumed = righttree("resume", RUN, home=tmp_path)
     assert resumed.returncode == 0, resumed.stderr

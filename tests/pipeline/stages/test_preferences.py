@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.config import Config, validated
 from pipeline.errors import InvalidConfig
-from pipeline.stages.preferences import is_refusal, is_right, make_pairs
+from pipeline.scoring.grading import is_refusal, is_right
+from pipeline.stages.preferences import make_pairs
 from pipeline.stages.prompts import choose
 from pipeline.stages.reward_models import labels_of
 from pipeline.stages.train_responses import ways

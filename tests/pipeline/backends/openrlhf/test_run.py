@@ -26,7 +26,7 @@ from pipeline.backends.openrlhf.launch import PYTHON, Launch, launch, require_en
 from pipeline.config import Config, load_profile
 from pipeline.errors import InvalidConfig, ModelUnavailable
 from pipeline.runs import RunDirectory, extend, jobs
-from pipeline.scoring.added import described
+from pipeline.scoring.added import settings_of
 from tests.pipeline.backends.openrlhf.site import site
 from tests.pipeline.backends.openrlhf.test_trainer import gone
 from tests.pipeline.reward_models_elsewhere import checkpoint
@@ -206,7 +206,7 @@ def test_killed_it_left_no_process_and_went_on_where_it_was(home: Path) -> None:
 def test_a_reward_model_that_joins_later_scores_its_checkpoints(home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "runs", tmp_path / "runs")
     elsewhere = checkpoint(tmp_path / "elsewhere")
-    settings = described(str(elsewhere), None, "elsewhere", {})
+    settings = settings_of(model=str(elsewhere), name="elsewhere")
     longer = extend.create(tmp_path, RUN, {"added": [settings.model_dump()]}, "longer")
     flow.execute(longer, io.StringIO())
     scored = longer.read("score").join(longer.read("response"), on="response_id").filter(policy_id="rloo-4/flip-0.00")

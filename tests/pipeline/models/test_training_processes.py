@@ -22,8 +22,8 @@ from pipeline.errors import TrainingFailed
 from pipeline.models.language_model import load
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.training import train
+from pipeline.models.training_processes import Job, train_in_processes
 from pipeline.models.trunk import Tokens
-from pipeline.stages import training_processes
 from tests.pipeline.models.tiny import tiny_folder, tiny_task
 
 SETTINGS = RewardModelSettings(
@@ -37,20 +37,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_folder(tmp_path_factory.mktemp("tiny"))
 
 
-def job(tiny: Path, **changed: object) -> training_processes.Job:
+def job(tiny: Path, **changed: object) -> Job:
     settings = SETTINGS.model_copy(update=changed)
-    return training_processes.Job(str(tiny), 3, 2, settings, dtype="float32")
+    return Job(str(tiny), 3, 2, settings, dtype="float32")
 
 
 @pytest.mark.parametrize("checkpointing", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_two_processes_learn_what_one_learns(tiny: Path, tmp_path: Path, checkpointing: bool) -> None:
     together = job(tiny, gradient_checkpointing=checkpointing)
-    made = training_processes.train(tmp_path, together, TEXTS, PAIRS[:30], PAIRS[30:])
+    made = train_in_processes(tmp_path, together, TEXTS, PAIRS[:30], PAIRS[30:])
     language_model = load(str(tiny), dtype=torch.float32, device="cpu")
     alone = RewardModel(language_model, -1, seed=3)
     untrained = {name: weight.clone() for name, weight in alone.state_dict().items()}
     settings = SETTINGS.model_copy(update={"processes": 1, "gradient_accumulation": 1})
-    curve = train(alone, Tokens(language_model, -1, TEXTS, 16), PAIRS[:30], PAIRS[30:], settings, 3)
+    curve = train(alone, Tokens(language_model, -1, TEXTS, 16), PAIRS[:30], PAIRS[30:], settings, seed=3)
     assert [(point["metric"], point["step"]) for point in made.curve] == [(p.metric, p.step) for p in curve]
     np.testing.assert_allclose([point["value"] for point in made.curve], [p.value for p in curve], rtol=1e-4)
     weights = load_file(made.weights / "model.safetensors")
@@ -65,7 +65,7 @@ def test_a_process_that_fails_says_why_in_one_line(tiny: Path, tmp_path: Path) -
     with pytest.raises(
         TrainingFailed, match=r"process . of 2 failed: .*processes is 2 and a batch has 1 of the 1"
     ) as it:
-        training_processes.train(tmp_path, job(tiny), TEXTS, PAIRS[:1], PAIRS[30:])
+        train_in_processes(tmp_path, job(tiny), TEXTS, PAIRS[:1], PAIRS[30:])
     assert "\n" not in str(it.value)
     assert list((tmp_path / "weights").iterdir()) == []
 
@@ -82,7 +82,7 @@ def test_a_process_that_is_killed_ends_the_others(tiny: Path, tmp_path: Path) ->
     killer = threading.Thread(target=kill_one)
     killer.start()
     with pytest.raises(TrainingFailed, match=r"of 2 failed: was ended by SIGKILL \(memory may have run out\)"):
-        training_processes.train(tmp_path, job(tiny, epochs=100_000), TEXTS, PAIRS[:30], PAIRS[30:])
+        train_in_processes(tmp_path, job(tiny, epochs=100_000), TEXTS, PAIRS[:30], PAIRS[30:])
     killer.join()
     assert not any(Path(f"/proc/{process}").exists() for process in killed)
     assert list((tmp_path / "weights").iterdir()) == []
@@ -92,11 +92,11 @@ STARTING = """
 import sys
 from pathlib import Path
 
-import tests.pipeline.stages.test_training_processes as here
-from pipeline.stages import training_processes
+import tests.pipeline.models.test_training_processes as here
+from pipeline.models.training_processes import train_in_processes
 
 job = here.job(Path(sys.argv[1]), epochs=100_000)
-training_processes.train(Path(sys.argv[2]), job, here.TEXTS, here.PAIRS[:30], here.PAIRS[30:])
+train_in_processes(Path(sys.argv[2]), job, here.TEXTS, here.PAIRS[:30], here.PAIRS[30:])
 """
 
 

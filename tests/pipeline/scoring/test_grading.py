@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.stages.preferences import is_refusal, is_right
+from pipeline.scoring.grading import is_refusal, is_right
 
 
 @pytest.mark.parametrize(
