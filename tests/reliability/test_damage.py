@@ -1,4 +1,4 @@
-"""Parts and warehouses that were cut off or changed by a bit: noticed, named, and made whole by what the line says."""
+"""Parts and warehouses that were cut off or have a flipped bit: detected, named and repaired by the printed command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLIPS = 200
 
 
 def flipped(rng: Random, content: bytes) -> bytes:
-    """One bit, anywhere, turned over."""
+    """One random bit flipped."""
     place = rng.randrange(len(content))
     return content[:place] + bytes([content[place] ^ (1 << rng.randrange(8))]) + content[place + 1 :]
 
@@ -46,7 +46,7 @@ def test_a_part_with_any_bit_flipped_or_any_end_cut_off_is_noticed(tmp_path: Pat
     assert run.read("response").height == rows.height
 
 
-def test_a_checksum_that_was_broken_off_spoils_no_other(tmp_path: Path) -> None:
+def test_a_checksum_that_was_cut_off_does_not_affect_others(tmp_path: Path) -> None:
     run = runs.create(tmp_path, load_profile("smoke"), "one")
     rows = tiny_run("one")["response"].drop("run_id")
     for number in range(3):
@@ -98,7 +98,7 @@ def damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             return home
 
 
-def test_a_damaged_warehouse_is_one_line_that_leads_back_to_the_last_good_one(
+def test_the_message_about_a_damaged_warehouse_restores_the_last_good_one(
     damaged: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in (["measure"], ["export", str(damaged / "new")]):

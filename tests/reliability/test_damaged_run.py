@@ -21,7 +21,7 @@ pytestmark = pytest.mark.reliability
 
 @pytest.fixture
 def run(tiny_home: Path, tmp_path: Path) -> RunDirectory:
-    """A copy of the finished run, in a folder whose name a shell would take apart."""
+    """A copy of the finished run, in a folder whose name a shell would split."""
     return copied(tiny_home, tmp_path / "a folder; with $words")
 
 
@@ -64,7 +64,7 @@ def is_repaired(run: RunDirectory, remove: str, resume: Resume, tiny_home: Path)
         pytest.param("manifest.json", "the end", marks=pytest.mark.nightly),
     ],
 )
-def test_what_publish_finds_damaged_is_made_anew_by_what_the_line_says(
+def test_the_command_in_publishs_message_repairs_the_damage(
     run: RunDirectory,
     part: str,
     how: str,
@@ -85,7 +85,7 @@ def test_what_publish_finds_damaged_is_made_anew_by_what_the_line_says(
         ("work/reward_models/flip-0.20/model.safetensors", "scores"),
     ],
 )
-def test_what_a_stopped_run_meets_damaged_is_made_anew_by_what_the_line_says(
+def test_the_command_in_a_stopped_runs_message_repairs_the_damage(
     run: RunDirectory,
     file: str,
     stage: str,
@@ -104,7 +104,7 @@ def test_what_a_stopped_run_meets_damaged_is_made_anew_by_what_the_line_says(
 
 
 @pytest.mark.parametrize("stage", ["scores", "ppo"])
-def test_a_marker_that_is_cut_off_is_none_and_no_part_is_made_again(
+def test_a_marker_that_is_cut_off_counts_as_absent_and_no_part_is_computed_again(
     run: RunDirectory, stage: str, resume: Resume, tiny_home: Path
 ) -> None:
     parts = {path: path.stat().st_mtime_ns for path in run.path.glob("*/*.parquet")}

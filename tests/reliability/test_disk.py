@@ -106,7 +106,7 @@ def test_a_part_that_does_not_fit_is_not_there_and_is_written_once_there_is_room
     assert run.read("label")["preference_id"].to_list() == ["p", "q"]
 
 
-def test_a_disk_that_may_not_be_written_is_named_and_read(disk: Disk, tmp_path: Path) -> None:
+def test_a_read_only_disk_is_named_and_can_be_read(disk: Disk, tmp_path: Path) -> None:
     ingest.publish(disk.home, tiny_run("first"), "test")
     run = runs.create(disk.home, SMOKE, "stopped")
     disk.remount("ro")
@@ -134,7 +134,7 @@ def limited(*arguments: str, home: Path, kib: int) -> subprocess.CompletedProces
     )
 
 
-def test_a_file_that_may_not_grow_is_one_line_of_the_command_line(tmp_path: Path) -> None:
+def test_a_file_size_limit_is_reported_in_one_line(tmp_path: Path) -> None:
     home = tmp_path / "home"
     ingest.publish(home, tiny_run("first"), "test")
     path = files.write(files.long_frame(prompts=12), tmp_path / "a.csv")
@@ -155,7 +155,7 @@ def test_a_file_that_may_not_grow_is_one_line_of_the_command_line(tmp_path: Path
         "publish",
     ],
 )
-def test_a_run_whose_disk_fills_up_in_a_stage_says_so_and_goes_on_once_there_is_room(
+def test_a_run_whose_disk_fills_up_in_a_stage_says_so_and_completes_once_there_is_space(
     disk: Disk,
     tiny_home: Path,
     stage: str,

@@ -59,7 +59,7 @@ def test_every_row_of_the_first_table_leads_to_its_section(home: Path, capsys: p
     assert all(re.search(rf"\*\*({'|'.join(VERDICTS)})\*\* \|$", row) for row in rows)
 
 
-def test_tables_have_as_many_cells_as_columns_and_names_lose_their_meaning(
+def test_rows_have_a_cell_per_column_and_markdown_in_names_is_escaped(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(home, WHOLE)
@@ -109,7 +109,7 @@ def test_the_page_goes_into_a_file_whole(home: Path, tmp_path: Path, capsys: pyt
         (("--seed", "-1"), "righttree: seed is -1; it has to be 0 or more"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(
+def test_errors_are_one_line(
     home: Path, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(home, Study())

@@ -1,4 +1,4 @@
-"""Deleting runs: gone from the folder and from the warehouse, all others untouched; refused while one is at work."""
+"""Deleting runs: removed from the folder and the warehouse, all others unchanged; refused while the run is running."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def counts(home: Path) -> dict[tuple[str, str], int]:
     return {(name, run_id): count for name, rows in found.items() for run_id, count in rows}
 
 
-def test_a_deleted_run_is_gone_and_the_others_are_as_they_were(home: Path) -> None:
+def test_a_deleted_run_is_gone_and_the_others_are_unchanged(home: Path) -> None:
     before, build = counts(home), store.build_id(home)
     reader = store.open_read_only(home)
     jobs.delete(home, "one")
@@ -57,7 +57,7 @@ def test_a_deleted_run_is_gone_and_the_others_are_as_they_were(home: Path) -> No
     assert [path.name for path in (home / "runs").iterdir() if path.is_dir()] == ["three"]
 
 
-def test_a_run_that_is_in_one_place_alone_is_deleted_there(home: Path) -> None:
+def test_a_run_that_is_only_in_the_folder_or_only_in_the_warehouse_is_deleted(home: Path) -> None:
     build = store.build_id(home)
     jobs.delete(home, "three")
     assert store.build_id(home) == build
@@ -70,7 +70,7 @@ def test_a_run_that_is_in_one_place_alone_is_deleted_there(home: Path) -> None:
         jobs.delete(home, "one")
 
 
-def test_a_run_at_work_and_a_read_only_folder_are_left_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_run_and_a_read_only_folder_are_not_changed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, build = sorted(home.rglob("*")), store.build_id(home)
     with runs.open_run(home, "one").working(), pytest.raises(RunBusy, match="righttree cancel one"):
         jobs.delete(home, "one")
@@ -83,8 +83,8 @@ def test_a_run_at_work_and_a_read_only_folder_are_left_alone(home: Path, monkeyp
     }
 
 
-def test_nobody_begins_to_work_on_a_run_while_it_is_deleted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begun between a look and the removal, a run would be published again, or go on in a folder that is gone."""
+def test_nobody_can_start_a_run_while_it_is_being_deleted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it would be published again, or continue in a folder that is gone."""
     code = (
         "from pathlib import Path; from pipeline import runs\n"
         f"with runs.open_run(Path({str(home)!r}), 'one').held(): pass"
@@ -131,7 +131,7 @@ def test_with_a_warehouse_that_cannot_be_read_nothing_is_deleted(home: Path) -> 
 
 
 @pytest.mark.parametrize("run_id", ["../one", "", ".", "one/..", "gone"])
-def test_only_a_run_s_name_is_taken(home: Path, run_id: str) -> None:
+def test_delete_accepts_only_names_of_runs(home: Path, run_id: str) -> None:
     before = counts(home)
     with pytest.raises(UnknownRun):
         jobs.delete(home, run_id)
@@ -139,7 +139,7 @@ def test_only_a_run_s_name_is_taken(home: Path, run_id: str) -> None:
     assert set(runs.run_ids(home)) == {"one", "three"}
 
 
-def test_what_an_earlier_deletion_left_half_removed_goes_with_the_next(home: Path) -> None:
+def test_the_next_deletion_removes_what_an_interrupted_one_left(home: Path) -> None:
     (home / "runs" / ".partial-removed-old-1234" / "score").mkdir(parents=True)
     jobs.delete(home, "three")
     assert [path.name for path in (home / "runs").iterdir() if path.is_dir()] == ["one"]

@@ -1,4 +1,4 @@
-"""Extended runs: what is there is taken over and stays, what is missing is made, and the rows are a fresh run's."""
+"""Extended runs: everything already computed is reused, the rest is computed, and the rows are a fresh run's."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def chain(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Chai
     return Chain(tmp_path_factory.mktemp("extended"), tiny_config)
 
 
-def test_an_extended_run_has_the_rows_of_a_fresh_one_of_its_settings(chain: Chain) -> None:
+def test_an_extended_run_has_the_rows_of_a_fresh_run_with_its_settings(chain: Chain) -> None:
     for table in set(TABLES) - {"score", "policy_value"}:
         assert_frame_equal(rows(chain.home, "deeper", table), rows(chain.home, "fresh", table))
     models = ("depth-1", "flip-0.00", "flip-0.10", "flip-0.40", "size-0.50")
@@ -94,7 +94,7 @@ def test_an_extended_run_has_the_rows_of_a_fresh_one_of_its_settings(chain: Chai
     assert set(values["policy_id"]) == {f"ppo-1/{name}" for name in models}
 
 
-def test_so_have_its_scores_but_for_texts_that_were_sampled_before_a_reward_model_joined(chain: Chain) -> None:
+def test_its_scores_agree_too_except_rounding_of_texts_sampled_before_a_reward_model_was_added(chain: Chain) -> None:
     """A fresh run's checkpoints are scored by what was read while sampling; a later reward model reads the texts."""
     joined = {"flip-0.00": 0, "flip-0.40": 1, "flip-0.10": 1, "depth-1": 1, "size-0.50": 2}
     policy_of = rows(chain.home, "fresh", "response").select("response_id", "policy_id")
@@ -118,14 +118,14 @@ def test_so_have_its_scores_but_for_texts_that_were_sampled_before_a_reward_mode
 @pytest.mark.parametrize(
     ("before", "after"), [("base", "optimised"), ("optimised", "wider"), ("wider", "deeper"), ("base", "deeper")]
 )
-def test_rows_that_were_there_are_there_still(chain: Chain, before: str, after: str) -> None:
+def test_existing_rows_are_kept(chain: Chain, before: str, after: str) -> None:
     for table in ("response", "score", "preference", "label", "reward_model", "training_curve", "ppo_run"):
         old, new = rows(chain.home, before, table), rows(chain.home, after, table)
         keys = [name for name in TABLES[table].keys if name != "run_id"]
         assert_frame_equal(new.join(old.select(keys), on=keys, how="semi").sort(keys), old)
 
 
-def test_nothing_that_was_made_is_made_again(chain: Chain) -> None:
+def test_nothing_is_computed_twice(chain: Chain) -> None:
     for source, run in (
         (files(chain.base), chain.optimised),
         (chain.stopped_files, chain.wider),
@@ -146,17 +146,17 @@ def test_nothing_that_was_made_is_made_again(chain: Chain) -> None:
 
 
 def _read_again(run: RunDirectory) -> set[str]:
-    """Features: read anew where a depth is added that they do not have."""
+    """Features are read again if a depth is added that they do not have."""
     added = run.run_id == "wider"
     return {str(path.relative_to(run.path)) for path in run.work_path("features").glob("*")} if added else set()
 
 
-def test_the_run_that_is_extended_stays_as_it_was(chain: Chain) -> None:
+def test_the_extended_run_itself_is_not_changed(chain: Chain) -> None:
     assert content(chain.base) == chain.base_before
     assert jobs.status(chain.home, "base").state == "finished"
 
 
-def test_an_extended_run_says_what_it_extends(chain: Chain) -> None:
+def test_an_extended_run_records_what_it_extends(chain: Chain) -> None:
     manifest = jobs.manifest(chain.home, "deeper")
     assert manifest is not None
     assert [run["run_id"] for run in manifest["config"]["extends"]] == ["base", "stopped", "wider"]
@@ -195,7 +195,9 @@ def test_samples_are_numbered_in_rounds() -> None:
         ("--flip-rate 0.1 --run-id ../x", "run id"),
     ],
 )
-def test_what_cannot_be_added_is_one_line_with_exit_code_2(smoke_home: Path, options: str, message: str) -> None:
+def test_an_invalid_addition_is_refused_in_one_line_with_exit_code_2(
+    smoke_home: Path, options: str, message: str
+) -> None:
     before = sorted(smoke_home.rglob("*"))
     done = righttree("extend", "smoke-test", *options.split(), home=smoke_home)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
@@ -203,7 +205,7 @@ def test_what_cannot_be_added_is_one_line_with_exit_code_2(smoke_home: Path, opt
     assert sorted(smoke_home.rglob("*")) == before
 
 
-def test_a_run_that_is_not_there_or_at_work_is_not_extended(tiny_config: Config, tmp_path: Path) -> None:
+def test_a_missing_or_running_run_is_not_extended(tiny_config: Config, tmp_path: Path) -> None:
     done = righttree("extend", "gone", "--flip-rate", "0.1", home=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     with (
@@ -216,7 +218,7 @@ def test_a_run_that_is_not_there_or_at_work_is_not_extended(tiny_config: Config,
     assert runs.run_ids(tmp_path) == ["one"]
 
 
-def test_an_extension_is_worked_on_in_the_background_but_not_where_one_may_only_read(
+def test_an_extension_runs_in_the_background_unless_the_server_is_read_only(
     tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.create(tmp_path, smaller(tiny_config), "one")
@@ -241,11 +243,13 @@ def test_an_extension_is_worked_on_in_the_background_but_not_where_one_may_only_
         ("length=0.5,flip_rate=0.1", {"kind": "length", "length_bias": "0.5", "flip_rate": "0.1"}),
     ],
 )
-def test_a_reward_model_of_another_kind_is_a_line(text: str, settings: dict[str, str]) -> None:
+def test_a_reward_model_of_another_kind_can_be_written_as_text(text: str, settings: dict[str, str]) -> None:
     assert extend.reward_model(text) == settings
 
 
-def test_a_copy_is_made_where_there_are_no_links(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_copied_if_the_file_system_has_no_links(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(chain.base.path, tmp_path / "runs" / "base")
 
     def refuses(*_: object) -> None:

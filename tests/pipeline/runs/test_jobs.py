@@ -1,4 +1,4 @@
-"""Background jobs on real processes: started, waiting, cancelled, taken up; refused where one may only read."""
+"""Background jobs on real processes: started, waiting, cancelled, resumed; refused on a read-only server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def state(data: Path, run_id: str) -> str:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    """A data folder in which no process is left at work."""
+    """A data folder in which no process is left running."""
     yield tmp_path
     for run_id in runs.run_ids(tmp_path):
         worker = runs.open_run(tmp_path, run_id).worker()
@@ -40,7 +40,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
             os.kill(worker, signal.SIGKILL)
 
 
-def test_a_started_run_is_at_work_at_once_and_is_cancelled_within_seconds(tiny_config: Config, data: Path) -> None:
+def test_a_started_run_is_running_at_once_and_is_cancelled_within_seconds(tiny_config: Config, data: Path) -> None:
     run_id = jobs.start(data, tiny_config)
     assert state(data, run_id) == "running"
     assert jobs.executing(data) == run_id
@@ -62,7 +62,7 @@ def test_a_started_run_is_at_work_at_once_and_is_cancelled_within_seconds(tiny_c
     jobs.cancel(data, run_id)
 
 
-def test_a_second_run_waits_for_the_first_and_then_works(tiny_config: Config, data: Path) -> None:
+def test_a_second_run_waits_for_the_first_and_then_runs(tiny_config: Config, data: Path) -> None:
     first = runs.create(data, tiny_config, "first")
     with first.working():
         second = jobs.start(data, tiny_config)
@@ -85,7 +85,7 @@ def test_a_waiting_run_is_cancelled_too(tiny_config: Config, data: Path) -> None
         assert state(data, "first") == "running"
 
 
-def test_a_process_that_does_not_listen_is_ended_by_force(tiny_config: Config, data: Path) -> None:
+def test_a_process_that_ignores_the_signal_is_killed(tiny_config: Config, data: Path) -> None:
     run_id = jobs.start(data, tiny_config)
     worker = runs.open_run(data, run_id).worker()
     assert worker is not None
@@ -94,7 +94,9 @@ def test_a_process_that_does_not_listen_is_ended_by_force(tiny_config: Config, d
     assert state(data, run_id) == "interrupted"
 
 
-def test_a_run_in_a_terminal_is_ended_without_what_started_it(tiny_profile: Path, data: Path) -> None:
+def test_cancelling_a_run_in_a_terminal_does_not_end_the_process_that_started_it(
+    tiny_profile: Path, data: Path
+) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "--profile", str(tiny_profile), "--run-id", "one"],
         env={**os.environ, "RIGHTTREE_HOME": str(data)},
@@ -122,7 +124,7 @@ def test_a_process_that_does_not_hold_the_run_is_not_touched(tiny_config: Config
         stranger.wait()
 
 
-def test_cancel_on_the_command_line_takes_the_run_at_work(tiny_config: Config, data: Path) -> None:
+def test_cancel_on_the_command_line_stops_the_running_run(tiny_config: Config, data: Path) -> None:
     assert righttree("cancel", home=data).stdout == "nothing to cancel: no run is running\n"
     run_id = jobs.start(data, tiny_config)
     assert righttree("cancel", home=data).stdout == f"{run_id} is stopped; `righttree resume {run_id}` continues it\n"
@@ -132,7 +134,7 @@ def test_cancel_on_the_command_line_takes_the_run_at_work(tiny_config: Config, d
     assert "is not running: it is interrupted" in refused.stderr
 
 
-def test_a_job_that_dies_says_why(tiny_config: Config, data: Path) -> None:
+def test_a_job_that_fails_says_why(tiny_config: Config, data: Path) -> None:
     config = tiny_config.model_copy(
         update={"policy": tiny_config.policy.model_copy(update={"model": str(data / "no-model")})}
     )
@@ -144,9 +146,7 @@ def test_a_job_that_dies_says_why(tiny_config: Config, data: Path) -> None:
     assert "stopped: " in jobs.log_tail(data, run_id)
 
 
-def test_a_job_that_cannot_even_begin_says_why(
-    tiny_config: Config, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_cannot_start_says_why(tiny_config: Config, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs.create(data, tiny_config, "one")
     monkeypatch.setenv("PYTHONPATH", str(data / "broken"))
     broken = data / "broken" / "pipeline"

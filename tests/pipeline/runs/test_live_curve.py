@@ -10,7 +10,7 @@ from pipeline.runs import jobs
 from pipeline.runs.live_curve import LiveCurve, read_points
 
 
-def test_points_are_there_for_others_and_a_resumed_curve_is_cut_back(tmp_path: Path) -> None:
+def test_others_can_read_the_points_and_a_resumed_curve_is_cut_back(tmp_path: Path) -> None:
     run = runs.create(tmp_path, load_profile("smoke"), "run")
     assert jobs.live_curves(tmp_path, "run").is_empty()
     curve = LiveCurve(run, "ppo/flip-0.00", "flip-0.00")
@@ -30,6 +30,6 @@ def test_points_are_there_for_others_and_a_resumed_curve_is_cut_back(tmp_path: P
     assert jobs.live_curves(tmp_path, "run").is_empty()
 
 
-def test_a_line_that_is_still_being_written_is_left_out() -> None:
+def test_an_unfinished_line_is_ignored() -> None:
     line = '{"model_id": "m", "metric": "reward", "step": 1, "value": 2.0}'
     assert read_points(line + "\n" + line[:20]).rows() == [("m", "reward", 1, 2.0)]

@@ -1,4 +1,4 @@
-"""What is said of a run's progress holds for the run, however often it was stopped."""
+"""A run's progress is that of the whole run, however often it was stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.runs.progress import Progress
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

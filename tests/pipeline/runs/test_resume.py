@@ -32,7 +32,7 @@ def rows(data: Path, run_id: str, table: str) -> pl.DataFrame:
 
 
 def resumed(data: Path, run_id: str) -> subprocess.Popen[bytes]:
-    """A process of its own that goes on with the run."""
+    """A separate process that resumes the run."""
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", "resume", run_id],
         env={**os.environ, "RIGHTTREE_HOME": str(data)},
@@ -118,7 +118,7 @@ def wait_until(holds: Callable[[], bool], timeout_s: float) -> None:
         time.sleep(0.02)
 
 
-def test_run_takes_up_a_stopped_run_of_the_same_settings_unless_told_otherwise(
+def test_run_resumes_a_stopped_run_with_the_same_settings_unless_new_is_given(
     tiny_profile: Path, tiny_config: Config, tiny_home: Path, tmp_path: Path
 ) -> None:
     runs.create(tmp_path, load_profile(str(tiny_profile), seed=5), "other-settings")

@@ -28,6 +28,7 @@ from tests.pipeline.backends.openrlhf.test_run import config, jobs_of
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from tests.pipeline.runs.test_extend import content, smaller
 from tests.pipeline.runs.test_resume import rows, wait_until
+from warehouse import files
 from warehouse.schema import TABLES
 
 RUN, FAILED, DIVERGED, FINISHED = "retried", "rloo/flip-0.00", "rloo/flip-0.20", "rloo/flip-0.40"
@@ -109,7 +110,7 @@ def assert_retried(before: Path, after: Path) -> None:
     assert jobs.status(after, RUN).state == "finished"
 
 
-def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, home: Path) -> None:
+def test_a_failed_policy_is_trained_again_and_the_rest_is_kept(failed: Path, home: Path) -> None:
     before = content(runs.open_run(home, RUN))
     first = jobs.manifest(home, RUN)
     done = righttree_process("resume", RUN, "--retry", home=home)
@@ -141,7 +142,7 @@ def test_a_policy_that_failed_is_made_again_and_the_rest_stays(failed: Path, hom
 
 
 @pytest.mark.nightly
-def test_killed_while_it_tries_again_it_is_resumed(failed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_that_is_killed_can_be_resumed(failed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = runs.open_run(home, RUN)
     with monkeypatch.context() as patch:
         patch.setenv("STANDIN_PAUSE_S", "1")
@@ -158,10 +159,10 @@ def test_killed_while_it_tries_again_it_is_resumed(failed: Path, home: Path, mon
 
 
 class KilledAfter:
-    """Removes so many files, then no more."""
+    """Removes a number of files, then raises."""
 
     def __init__(self, number: int) -> None:
-        self.left, self.remove = number, runs._remove
+        self.left, self.remove = number, files.remove
 
     def __call__(self, path: Path) -> None:
         if not self.left:
@@ -170,7 +171,7 @@ class KilledAfter:
         self.remove(path)
 
 
-def test_killed_while_it_removes_what_is_left_it_removes_the_rest(
+def test_a_retry_killed_while_it_removes_files_removes_the_rest_later(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After every file that is removed, as a kill would leave it."""
@@ -184,7 +185,7 @@ def test_killed_while_it_removes_what_is_left_it_removes_the_rest(
         assert retry.request(run) == [FAILED]
         assert jobs.status(data, RUN).state == "interrupted"
         with monkeypatch.context() as patch:
-            patch.setattr(runs, "_remove", KilledAfter(number))
+            patch.setattr(files, "remove", KilledAfter(number))
             try:
                 retry.remove_failed(run)
                 break
@@ -207,7 +208,7 @@ def parts(run: RunDirectory) -> list[str]:
     return sorted(name for name in content(run) if name not in own)
 
 
-def test_where_openrlhf_is_still_not_here_the_run_stays_as_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_openrlhf_a_retry_changes_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = content(runs.open_run(home, RUN))
     monkeypatch.delenv(PYTHON)
     with pytest.raises(ModelUnavailable, match="is not set"):

@@ -29,7 +29,7 @@ def test_a_run_remembers_its_config(run: runs.RunDirectory, tmp_path: Path) -> N
     assert runs.open_run(tmp_path, "one").config == SMOKE
 
 
-def test_runs_begun_within_one_second_are_told_apart(tmp_path: Path) -> None:
+def test_runs_started_within_one_second_keep_their_order(tmp_path: Path) -> None:
     begun = ["z", "m", "a", "k"]
     for name in begun:
         runs.create(tmp_path, SMOKE, name)
@@ -83,7 +83,7 @@ def test_one_process_at_a_time_works_on_a_run(run: runs.RunDirectory, tmp_path: 
     assert not run.is_running
 
 
-def test_a_dead_process_lets_go_of_its_run(run: runs.RunDirectory, tmp_path: Path) -> None:
+def test_a_dead_process_releases_its_run(run: runs.RunDirectory, tmp_path: Path) -> None:
     code = (
         "import os; from pathlib import Path; from pipeline import runs\n"
         f"with runs.open_run(Path({str(tmp_path)!r}), 'one').working():\n"
@@ -96,7 +96,7 @@ def test_a_dead_process_lets_go_of_its_run(run: runs.RunDirectory, tmp_path: Pat
     assert jobs.status(tmp_path, "one").state == "interrupted"
 
 
-def test_states_tell_running_failed_and_interrupted_apart(run: runs.RunDirectory, tmp_path: Path) -> None:
+def test_a_run_is_running_failed_or_interrupted(run: runs.RunDirectory, tmp_path: Path) -> None:
     assert jobs.status(tmp_path, "one").state == "interrupted"
     run.write_error("the disk is full")
     status = jobs.status(tmp_path, "one")
@@ -113,7 +113,7 @@ def test_a_run_id_is_a_plain_name(tmp_path: Path, name: str) -> None:
         runs.open_run(tmp_path, name)
 
 
-def test_a_taken_id_is_refused(run: runs.RunDirectory, tmp_path: Path) -> None:
+def test_an_existing_id_is_refused(run: runs.RunDirectory, tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="righttree resume one"):
         runs.create(tmp_path, SMOKE, "one")
 

@@ -1,4 +1,4 @@
-"""A run with a small file that is damaged, or of a newer version, is shown as that; all other runs as they are."""
+"""A run with a small file that is damaged, or of a newer version, is shown as unreadable, and all others normally."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ def test_fields_that_a_newer_version_added_are_ignored(data: Path, name: str) ->
         ("config.json", CONTENT["config.json"] | {"schema": 9}),
     ],
 )
-def test_what_a_newer_version_writes_otherwise_is_named(data: Path, name: str, content: dict[str, Any]) -> None:
+def test_what_a_newer_version_writes_differently_makes_the_run_unreadable(
+    data: Path, name: str, content: dict[str, Any]
+) -> None:
     (runs.runs_folder(data) / "broken" / name).write_text(json.dumps(content))
     assert states(data) == {"broken": "unreadable", "good": "interrupted"}
 

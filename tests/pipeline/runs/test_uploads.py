@@ -43,7 +43,7 @@ def test_a_file_of_each_kind_becomes_a_run(data: Path, tmp_path: Path, name: str
     assert imported(data) == ["theirs"]
 
 
-def test_an_exported_run_is_taken_in_under_its_name_or_another(data: Path, tmp_path: Path) -> None:
+def test_an_exported_run_is_imported_under_its_name_or_another(data: Path, tmp_path: Path) -> None:
     packed = warehouse_exchange.pack(
         simulated.publish(tmp_path / "other", P=4, Q=4, M=3), "simulated", tmp_path / "run"
     )
@@ -102,7 +102,7 @@ def test_a_pickle_under_another_name_is_not_opened(data: Path, tmp_path: Path, n
     assert store.build_id(data) is None
 
 
-def test_what_the_reader_finds_wrong_is_its_own_line_and_nothing_is_written(data: Path) -> None:
+def test_an_invalid_file_is_refused_in_one_line_and_nothing_is_written(data: Path) -> None:
     with pytest.raises(InvalidRows, match=r"^scores\.csv, row 1: wrong columns[^\n]*$"):
         jobs.import_uploads(data, [("scores.csv", b"prompt_id,score\na,1\n")])
     assert store.build_id(data) is None

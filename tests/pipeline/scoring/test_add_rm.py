@@ -112,7 +112,7 @@ def test_a_server_is_asked_for_every_response_in_the_policys_own_template(joined
     assert all(set(asked["labels"]) == {""} for asked in joined.asked)
 
 
-def test_rows_that_were_there_are_there_still(joined: Added) -> None:
+def test_existing_rows_are_kept(joined: Added) -> None:
     for table in ("response", "score", "reward_model", "ppo_run", "policy_value", "training_curve"):
         old, new = rows(joined.home, "base", table), rows(joined.home, "both", table)
         keys = [name for name in TABLES[table].keys if name != "run_id"]

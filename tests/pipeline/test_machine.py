@@ -16,7 +16,7 @@ import torch
 
 
 @pytest.mark.parametrize(("already", "expected"), [(None, "PASSIVE"), ("active", "ACTIVE")])
-def test_threads_sleep_unless_the_user_said_otherwise(already: str | None, expected: str) -> None:
+def test_threads_sleep_unless_the_user_chose_otherwise(already: str | None, expected: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": already} if already else {})
     done = subprocess.run([sys.executable, "-c", _ASK], env=environment, capture_output=True, text=True, check=True)
