@@ -134,7 +134,9 @@ def on_cluster(data: Path, run_id: str, cluster: Cluster, *options: str) -> subp
 def tasks() -> list[str]:
     """The tasks that Ray's workers on this machine are at: a worker names itself after its task."""
     names = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-    return [name for name in names if name.startswith("ray::") and not name.startswith("ray::IDLE")]
+    return [
+        name for name in names if name.startswith("ray::") and not name.startswith(("ray::IDLE", "ray::JobSupervisor"))
+    ]
 
 
 def done_of(data: Path, run_id: str, stage: str) -> Callable[[], int]:
