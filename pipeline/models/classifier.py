@@ -98,10 +98,7 @@ def folder_revision(folder: Path) -> str:
 
 
 def load_classifier(settings: AddedRewardModel) -> Classifier:
-    """Load a model at its pinned revision, on the GPU if there is one.
-
-    Raises ModelUnavailable if it was changed or is no reward model.
-    """
+    """Load a model at its pinned revision. Raises ModelUnavailable if it was changed or is no reward model."""
     model, revision = str(settings.model), settings.revision
     transformers_logging.disable_progress_bar()
     commit = None if Path(model).is_dir() else revision

@@ -40,10 +40,7 @@ def divergence(
     samples: Sequence[Sample],
     temperature: float,
 ) -> Divergence:
-    """Both models read responses that were sampled from the policy at this temperature.
-
-    They read the same batches, so that equal models have a divergence of exactly 0, with the reference's tokenizer.
-    """
+    """Divergence by responses sampled from the policy; both read the same batches, so that equal models are at 0."""
     k1_N, k3_N, sampler_N = (np.zeros(len(samples)) for _ in range(3))
     has_log_p = all(sample.log_p is not None for sample in samples)
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")

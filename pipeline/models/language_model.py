@@ -127,10 +127,7 @@ def load(
 
 
 def load_fine_tuned(folder: Path, base: LanguageModel, threads: int = 0) -> LanguageModel:
-    """The weights in a Hugging Face folder with the base's tokenizer and stop tokens, so that it reads as π_0 does.
-
-    Raises ModelUnavailable if they cannot be loaded.
-    """
+    """The weights in a folder with the tokenizer and stop tokens of its base. Raises ModelUnavailable."""
     model = load(str(folder), threads).model
     model.generation_config = base.model.generation_config
     return LanguageModel(str(folder), model, base.tokenizer)

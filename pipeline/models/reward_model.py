@@ -87,10 +87,7 @@ def load_reward_model(folder: Path, language_model: LanguageModel) -> RewardMode
 
 
 class Judge:
-    """A trained reward model that scores from outputs of the trunk below the top `layers` blocks (-1: all).
-
-    The text is not read again.
-    """
+    """A trained reward model that scores outputs of the trunk below the top `layers` blocks (-1: all), not texts."""
 
     def __init__(self, language_model: LanguageModel, reward_model: RewardModel, layers: int) -> None:
         below, own = depth(language_model, layers), depth(language_model, reward_model.trainable_layers)

@@ -124,10 +124,7 @@ def roll_out(
     seed: int,
     deeper: bool = False,
 ) -> Rollout:
-    """One response to each prompt, all in one batch; equal prompts share their prefix.
-
-    `deeper`: also return the outputs of the deeper trunks of `states`.
-    """
+    """One response to each prompt in one batch; `deeper`: with the outputs of the deeper trunks of `states` too."""
     unique, places = distinct(prompts)
     of_prompts = states.of([language_model.prompt_ids(prompt) for prompt in unique])
     device = language_model.device

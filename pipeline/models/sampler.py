@@ -138,9 +138,7 @@ def decode(
 
 
 def draw_(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
-    """One token per row `[B]` from softmax(logits `[B, V]`), by inverting its distribution function at `uniform_B`.
-
-    `uniform_B` is in [0, 1). The logits, 40 MB a step for a usual batch, are overwritten.
+    """One token per row `[B]` from softmax(logits `[B, V]`), which is overwritten, by inversion at uniform [0, 1).
 
     Exact and in two levels, first among blocks of 256 tokens, then within one: a single pass over the vocabulary, where
     torch's own multinomial draws an exponential variate for every token of it.

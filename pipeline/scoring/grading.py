@@ -17,11 +17,7 @@ _REFUSAL = re.compile(
 
 
 def is_right(response: str, answer: str, check: str) -> bool:
-    """Whether a response gives the answer.
-
-    `number`: its last number equals the answer, without thousands separators. `word`: it contains the answer as whole
-    words.
-    """
+    """Whether a response gives the answer: as its last number (check `number`) or as whole words (`word`)."""
     if check == "word":
         return re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", response, re.IGNORECASE) is not None
     if check == "number":

@@ -125,11 +125,8 @@ class Prefix:
 
 
 def run_prefix(decoder: Any, prompts: Sequence[Sequence[int]], room: int, device: torch.device) -> Prefix:
-    """Read prompts (token ids) with a decoder, leaving `room` further positions in the cache.
-
-    Padding is on the right, so that every position has something to attend to.
-    """
-    tokens_UT, lengths_U = pad_right(prompts, device)
+    """Read prompts (token ids) with a decoder, leaving `room` further positions in the cache."""
+    tokens_UT, lengths_U = pad_right(prompts, device)  # on the right, so that every position has something to attend to
     width = tokens_UT.shape[1]
     cache = PreallocatedCache(len(decoder.layers), width + room)
     hidden_UTD = decoder(input_ids=tokens_UT, past_key_values=cache, use_cache=True).last_hidden_state
