@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 import streamlit as st
 
 from app.components import glossary
@@ -12,6 +13,25 @@ from app.components.formats import FIGURE, SHARE, SHORT, column
 from warehouse.metrics.formulas import Measure
 
 Columns = Mapping[str, Any]
+
+
+_TITLES = {
+    "optimizer": "Optimiser",
+    "run_id": "Run",
+    "low": "95% from",
+    "high": "95% to",
+    "ndr": "NDR",
+    "prompts": "RM-test prompts",
+    "rl_prompts": "RL-test prompts",
+}
+"""Titles of common columns that are not their names in words."""
+
+
+def defaults(frame: pl.DataFrame) -> dict[str, Any]:
+    """A title for every column, and three decimals for figures; a page's own configuration takes precedence."""
+    titles = {name: _TITLES.get(name, name.replace("_", " ").capitalize()) for name in frame.columns}
+    figures = {name for name, dtype in frame.schema.items() if dtype.is_float() and name != "strength"}
+    return {name: number(title) if name in figures else title for name, title in titles.items()}
 
 
 def number(title: str, format_: str = FIGURE, help_text: str | None = None) -> Any:
@@ -28,8 +48,6 @@ def with_interval(label: str, value: str, low: str = "low", high: str = "high", 
 def pairs(measure: Measure) -> Columns:
     """Columns of `frames.pairs`."""
     return {
-        "golden": "Golden",
-        "proxy": "Proxy",
         "golden_flip_rate": number("Golden: labels flipped", SHARE),
         "proxy_flip_rate": number("Proxy: labels flipped", SHARE),
         "value": number(measure.axis, measure.format, measure.help),
@@ -42,9 +60,6 @@ def pairs(measure: Measure) -> Columns:
 def scores(golden: str, proxy: str) -> Columns:
     """Columns of `views.explore.data.pair_scores`."""
     return {
-        "prompt": "Prompt",
-        "category": "Category",
-        "response": "Response",
         "golden_score": number(f"{golden} (sd)", SHORT),
         "proxy_score": number(f"{proxy} (sd)", SHORT),
     }
@@ -55,7 +70,6 @@ def leaderboard(correlation: str) -> Columns:
     paired = "From plain accuracy, by the paired bootstrap"
     beats = "Share of bootstrap replicates in which it beats plain accuracy"
     return {
-        "policies": "Policies",
         "measure": None,
         "title": "Measure",
         **with_interval(correlation, "value"),
@@ -75,12 +89,9 @@ def studies(correlation: str) -> Columns:
         "valued": "Optimised for",
         "held": "Held fixed",
         "responses": "Responses per prompt",
-        "annotations": "Annotations",
         "measure": None,
         "title": "Measure",
         **with_interval(correlation, "value"),
-        "prompts": "RM-test prompts",
-        "rl_prompts": "RL-test prompts",
         "undefined_pairs": "Pairs undefined",
         **with_interval("Behind the best", "behind", "behind_low", "behind_high", "By the paired bootstrap"),
         "share_best": number("Greatest in", SHARE, best),

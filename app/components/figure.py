@@ -18,6 +18,7 @@ import streamlit as st
 
 from app.charts import export
 from app.charts.export import Chart, Look
+from app.components.columns import defaults as default_columns
 from app.components.formats import UNDEFINED
 
 
@@ -83,7 +84,7 @@ def show(
                     with column:
                         _chart(f"chart-{key}-{number}", key, panel, alt, clicked)
         else:
-            configuration = dict(columns or {})
+            configuration = {**default_columns(frame), **(columns or {})}
             st.dataframe(
                 frame, hide_index=True, column_config=configuration, placeholder=UNDEFINED, key=f"table-{key}", alt=alt
             )

@@ -69,7 +69,7 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame, curves: ValueCurv
     return marked.select(pl.lit(curves.optimizer).alias("optimizer"), pl.all())
 
 
-def beside_the_paper(evaluations: Mapping[str, Evaluation]) -> pl.DataFrame:
+def against_paper(evaluations: Mapping[str, Evaluation]) -> pl.DataFrame:
     """`optimizer, correlation, ours, low, high, paper`: correlations of accuracy with NDR, ours and the paper's."""
     rows = []
     for (optimizer, name), figure in paper.ACCURACY_AGAINST_NDR.items():

@@ -91,8 +91,8 @@ def scatters(
 
 
 def paper(run_id: str, evaluations: Mapping[str, Evaluation]) -> None:
-    """Draw this run's correlations beside the paper's."""
-    frame = data.beside_the_paper(evaluations)
+    """Draw this run's correlations and the paper's."""
+    frame = data.against_paper(evaluations)
     figure.show(
         "paper",
         against_paper(frame),
@@ -100,10 +100,8 @@ def paper(run_id: str, evaluations: Mapping[str, Evaluation]) -> None:
         title="Compared with the paper",
         note=f"Dots: this run, with 95% intervals. Diamonds: {the_paper.SETTING}",
         alt="Correlations of accuracy with NDR, this run's and the paper's",
-        file_name=f"{run_id}-beside-the-paper",
+        file_name=f"{run_id}-paper",
         columns={
-            "optimizer": "Optimiser",
-            "correlation": "Correlation",
             **columns.with_interval("This run", "ours"),
             "paper": st.column_config.NumberColumn("The paper", format="%.3f", help="Wen et al., arXiv 2410.05584"),
         },

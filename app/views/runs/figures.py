@@ -79,10 +79,7 @@ def _compare(snapshot: Snapshot, first: str, second: str) -> None:
             alt="Seconds of work per stage, a bar a run",
             file_name=f"{first}-{second}-stages",
             columns={
-                "run_id": "Run",
-                "stage": "Stage",
                 "wall_s": st.column_config.NumberColumn("Seconds", format="%.1f"),
-                "units": "Units",
                 "unit": "Of what",
                 "peak_resident_bytes": st.column_config.NumberColumn("Peak memory", format="bytes"),
             },
@@ -102,15 +99,8 @@ def _headlines(frame: pl.DataFrame, names: tuple[str, str]) -> None:
         alt=f"{_TAU}, of each run and optimiser, with its interval",
         file_name=f"{names[0]}-{names[1]}-headlines",
         columns={
-            "run_id": "Run",
-            "optimizer": "Optimiser",
-            "policies": "Policies",
             **columns.with_interval("Kendall τ", "value"),
             "pairs": "Defined pairs",
-            "undefined": "Undefined",
-            "prompts": "RM-test prompts",
-            "rl_prompts": "RL-test prompts",
-            "resampled": "Resampled",
         },
         facts={"measure": "accuracy", "correlation": "kendall"},
     )

@@ -141,7 +141,7 @@ def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: Verdic
 
 
 def test_the_papers_figures_stand_beside_ours_and_without_ppo_alone() -> None:
-    frame = data.beside_the_paper({"bon": evaluation()})
+    frame = data.against_paper({"bon": evaluation()})
     assert frame["paper"].to_list() == list(paper.ACCURACY_AGAINST_NDR.values())
     assert frame["ours"].to_list() == [0.5, 0.5, None, None]
     assert frame["optimizer"].to_list() == ["Best-of-n", "Best-of-n", "PPO", "PPO"]
