@@ -78,7 +78,7 @@ class Context:
         self._engine = engine
         self._vllm: VllmSampler | None = None
         self._servers: dict[str, Scoring] = {}
-        self._held: tuple[str, Any] | None = None
+        self._whole_model: tuple[str, Any] | None = None
 
     @property
     def config(self) -> Config:
@@ -105,16 +105,16 @@ class Context:
         self.progress.say(f"loading {self.config.policy.model}")
         return load(self.config.policy.model, self.config.threads)
 
-    def hold(self, name: str, load: Callable[[], T]) -> T:
+    def whole_model(self, name: str, load: Callable[[], T]) -> T:
         """A reward model by its id, loaded once; only one at a time is in memory, as each is a whole model."""
-        if self._held is None or self._held[0] != name:
-            if self._held is not None:
+        if self._whole_model is None or self._whole_model[0] != name:
+            if self._whole_model is not None:
                 from pipeline.models.language_model import free_memory
 
-                self._held = None
+                self._whole_model = None
                 free_memory()
-            self._held = name, load()
-        return cast("T", self._held[1])
+            self._whole_model = name, load()
+        return cast("T", self._whole_model[1])
 
     def added(self, name: str) -> Scoring:
         """A reward model of the run that was trained elsewhere: a connection to its server, or the loaded model."""
@@ -125,7 +125,7 @@ class Context:
             return opened(settings, self.base_model)
 
         if settings.url is None:
-            return self.hold(name, load)
+            return self.whole_model(name, load)
         if name not in self._servers:
             self._servers[name] = load()
         return self._servers[name]
@@ -156,7 +156,7 @@ class Context:
 
         self.close()
         self._servers.clear()
-        self._held = None
+        self._whole_model = None
         self.__dict__.pop("base_model", None)
         free_memory()
 

@@ -4,8 +4,8 @@ Scores are of the text, not of the sampled tokens, so they can be computed again
 
 Reward models that share the trunk, and servers, score a text together, as a group. A reward model with a whole model's
 weights (all layers trained, or added as a model) is a group of its own: only one of those is in memory at a time
-(`Context.hold`), so it scores all texts of a stage before the next one starts. Table `score` therefore has several
-parts for a unit of texts, one per group, and another one for reward models that an extended run adds.
+(`Context.whole_model`), so it scores all texts of a stage before the next starts. So table `score` has several parts
+for a unit of texts, one per group, and another one for reward models that an extended run adds.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Scorer:
         """A trained reward model by its id."""
         load = partial(self._load, reward_model_id)
         if self._layers[reward_model_id] == ALL_LAYERS:
-            return self._context.hold(reward_model_id, load)
+            return self._context.whole_model(reward_model_id, load)
         if reward_model_id not in self._loaded:
             self._loaded[reward_model_id] = load()
         return self._loaded[reward_model_id]
