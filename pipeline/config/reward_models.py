@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.sections import ALL_LAYERS, Count, Layers, LearningRate, Section, Share, all_differ
+from pipeline.config.sections import ALL_LAYERS, Count, DistinctInIds, Layers, LearningRate, Section, Share
 
 KINDS: Mapping[str, str] = {
     "size": "train_share",
@@ -124,7 +124,7 @@ class RewardModelSettings(Section):
     reward models with `trainable_layers = -1` are trained by several processes.
     """
 
-    flip_rates: tuple[Share, ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
+    flip_rates: Annotated[tuple[Share, ...], DistinctInIds, Field(min_length=2)] = (0.0, 0.1, 0.2, 0.3, 0.4)
     others: tuple[OtherRewardModel, ...] = ()
     added: tuple[AddedRewardModel, ...] = ()
     trainable_layers: Layers = 0
@@ -160,15 +160,13 @@ class RewardModelSettings(Section):
 
     @model_validator(mode="after")
     def _ids_are_distinct(self) -> Self:
-        if len(self.flip_rates) < 2 or not all_differ(self.flip_rates):
-            raise ValueError(f"flip_rates has to hold two or more rates that differ by 0.01, got {self.flip_rates}")
         others = [other.reward_model_id for other in self.others]
         twice = sorted({name for name in others if others.count(name) > 1})
         if twice:
             raise ValueError(f"others has {twice[0]} more than once; shares have to differ by 0.01, numbers by 1")
         if self.trainable_layers in {other.trainable_layers for other in self.others}:
             raise ValueError(f"others has a depth of {self.trainable_layers}, which is the family's trainable_layers")
-        if not all_differ(self.ids):
+        if len(set(self.ids)) < len(self.ids):
             raise ValueError(f"added has the name of another reward model; the names are {list(self.ids)}")
         return self
 

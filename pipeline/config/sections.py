@@ -5,10 +5,9 @@ Every section is frozen; unknown names, NaN and infinity are errors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from warehouse.schema import CATEGORIES
 
@@ -26,9 +25,27 @@ LearningRate = Annotated[float, Field(gt=0, le=1)]
 Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo"]
 
 
-def all_differ(values: Sequence[object]) -> bool:
-    """Whether no value occurs twice; floats are rounded to the two decimals that ids show."""
-    return len({f"{value:.2f}" if isinstance(value, float) else value for value in values}) == len(values)
+def _all_differ(values: tuple[object, ...]) -> tuple[object, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("the same value occurs twice; leave one out")
+    return values
+
+
+def _differ_in_ids(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len({f"{value:.2f}" for value in values}) < len(values):
+        raise ValueError("two values differ by less than 0.01, so that their ids would be equal")
+    return values
+
+
+def _category(name: str) -> str:
+    if name not in CATEGORIES:
+        raise ValueError(f"{name!r} is no category; use some of {list(CATEGORIES)}")
+    return name
+
+
+Category = Annotated[str, AfterValidator(_category)]
+Distinct = AfterValidator(_all_differ)
+DistinctInIds = AfterValidator(_differ_in_ids)
 
 
 class Section(BaseModel):
@@ -55,16 +72,10 @@ class PromptSettings(Section):
 
     files: tuple[str, ...] = ()
     at_most: bool = False
-    categories: tuple[str, ...] = CATEGORIES
+    categories: Annotated[tuple[Category, ...], Distinct, Field(min_length=1)] = CATEGORIES
     rm_train_per_category: Annotated[int, Field(ge=4)] = 40
     rm_test_per_category: Annotated[int, Field(ge=2)] = 16
     rl_test_per_category: Annotated[int, Field(ge=2)] = 16
-
-    @model_validator(mode="after")
-    def _categories_are_known(self) -> Self:
-        if not self.categories or set(self.categories) - set(CATEGORIES) or not all_differ(self.categories):
-            raise ValueError(f"categories has to be some of {list(CATEGORIES)}, each once; got {list(self.categories)}")
-        return self
 
 
 class PreferenceSettings(Section):
@@ -94,14 +105,8 @@ class TestSettings(Section):
 
     rm_test_responses: Annotated[int, Field(ge=2, le=64)] = 8
     rl_test_samples: Annotated[int, Field(ge=2, le=4096)] = 16
-    source_temperatures: tuple[Temperature, ...] = (0.5, 1.5)
+    source_temperatures: Annotated[tuple[Temperature, ...], DistinctInIds] = (0.5, 1.5)
     source_responses: Annotated[int, Field(ge=1, le=64)] = 2
-
-    @model_validator(mode="after")
-    def _sources_are_distinct(self) -> Self:
-        if not all_differ(self.source_temperatures):
-            raise ValueError(f"source_temperatures have to differ by 0.01, got {self.source_temperatures}")
-        return self
 
 
 class OpenRLHFSettings(Section):
@@ -120,13 +125,13 @@ class PPOSettings(Section):
     """
 
     engine: Literal["in_process", "openrlhf"] = "in_process"
-    algorithms: tuple[Algorithm, ...] = ("ppo",)
+    algorithms: Annotated[tuple[Algorithm, ...], Distinct, Field(min_length=1)] = ("ppo",)
     openrlhf: OpenRLHFSettings = OpenRLHFSettings()
     steps: Count = 10
     checkpoints: tuple[Count, ...] = (5, 10)
     test_samples: Annotated[int, Field(ge=1, le=4096)] = 2
     kl_coefficient: Annotated[float, Field(ge=0)] = 0.0
-    sweep: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    sweep: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Distinct] = ()
     sweep_reward_models: tuple[str, ...] = ()
     trainable_layers: Annotated[int, Field(ge=-1)] = 2
     batch_responses: Annotated[int, Field(ge=2, le=4096)] = 64
@@ -154,10 +159,8 @@ class PPOSettings(Section):
             raise ValueError(f"minibatches has to be at most batch_responses, {self.batch_responses}")
         if self.batch_responses % self.samples_per_prompt:
             raise ValueError(f"batch_responses has to be a multiple of samples_per_prompt, {self.samples_per_prompt}")
-        if self.kl_coefficient in self.sweep or len(set(self.sweep)) < len(self.sweep):
-            raise ValueError("sweep has to hold distinct KL coefficients other than kl_coefficient")
-        if not self.algorithms or not all_differ(self.algorithms):
-            raise ValueError(f"algorithms has to name one or more, each once, got {list(self.algorithms)}")
+        if self.kl_coefficient in self.sweep:
+            raise ValueError(f"sweep has to hold KL coefficients other than kl_coefficient, {self.kl_coefficient:g}")
         if self.engine == "in_process" and self.algorithms != ("ppo",):
             raise ValueError(f"engine 'in_process' has only ppo, got {list(self.algorithms)}; use engine 'openrlhf'")
         return self

@@ -184,7 +184,7 @@ def test_samples_are_numbered_in_rounds() -> None:
         ("--ppo-steps 2", "nothing is added to smoke-test"),
         ("--rl-test-samples 4", "rl_test_samples is 4; run smoke-test has 8 already"),
         ("--flip-rate 0.2", "run smoke-test has the reward model flip-0.20 already"),
-        ("--flip-rate 0.1 --flip-rate 0.1", "two or more rates that differ by 0.01"),
+        ("--flip-rate 0.1 --flip-rate 0.1", "two values differ by less than 0.01"),
         ("--flip-rate 1.5", "less than 1; got 1.5"),
         ("--ppo-steps 4", "run smoke-test has PPO of 2"),
         ("--reward-model depth=0", "has the reward model depth-0 already"),
