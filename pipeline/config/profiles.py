@@ -153,7 +153,10 @@ class FirstError:
     @classmethod
     def of(cls, error: ValidationError) -> Self:
         first = error.errors(include_url=False)[0]
-        return cls(first["loc"], first["msg"].removeprefix("Value error, "), first["input"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "too_short":  # pydantic's own words are about tuples
+            message = f"give at least {first['ctx']['min_length']}"
+        return cls(first["loc"], message, first["input"])
 
     @property
     def name(self) -> str:

@@ -135,7 +135,7 @@ def test_a_run_is_started_cancelled_and_resumed_from_the_page(home: Path, runs_p
         ("rl_test_samples", 1, "Samples per RL-test prompt (N): Input should be greater"),
         ("ppo_steps", -1, "PPO steps: Input should be greater"),
         ("flip_rates", "0, half", "Flip rates: Input should be a valid number"),
-        ("flip_rates", "", "Flip rates: flip"),
+        ("flip_rates", "", "Flip rates: give at least 2"),
     ],
 )
 def test_an_invalid_setting_is_one_line_and_cannot_be_started(
