@@ -11,15 +11,12 @@ import polars as pl
 from pipeline.context import Context, StageResult
 from pipeline.errors import InvalidConfig
 from pipeline.prompts import load_prompts, load_prompts_of
+from warehouse.schema import SPLITS
 
 
 def run(context: Context) -> StageResult:
     settings = context.config.prompts
-    counts = {
-        "rm_train": settings.rm_train_per_category,
-        "rm_test": settings.rm_test_per_category,
-        "rl_test": settings.rl_test_per_category,
-    }
+    counts = {split: getattr(settings, f"{split}_per_category") for split in SPLITS}
     if settings.files:
         prompts, uncategorised = load_prompts_of(settings.files)
         if uncategorised:

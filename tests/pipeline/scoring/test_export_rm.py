@@ -53,7 +53,7 @@ def test_it_gives_the_stored_scores_to_the_rounding_of_bfloat16(folder: Path, sm
         (
             "flip-0.99",
             (),
-            "reward model 'flip-0.99' of run smoke-test is unknown; the run has trained depth-0, flip",
+            "reward model 'flip-0.99' of run smoke-test is unknown; the run has trained depth-0, flip-0.00",
         ),
         ("flip-0.00", ("--dtype", "float64"), "dtype 'float64' is unknown; give one of float32, bfloat16"),
     ],
