@@ -82,7 +82,7 @@ class Study:
 
     def measured(
         self,
-        one: Optimised,
+        policies: Optimised,
         test_sets: Sequence[TestSet] = (TestSet(),),
         *,
         measures: Sequence[str] = ("accuracy",),
@@ -91,8 +91,8 @@ class Study:
     ) -> list[Replicated]:
         """The measures on these test sets against NDR, all on the same draws of reward models."""
         return replicated(
-            one.cube,
-            one.values,
+            policies.cube,
+            policies.values,
             list(product(measures, test_sets)),
             rl_categories=rl_categories,
             replicates=self.replicates,

@@ -50,11 +50,11 @@ def category_matters(study: Study) -> Claim:
         return replace(claim, missing=f"it has {len(names)} category with prompts on both sides")
     test_sets = [TestSet(categories=(name,)) for name in names]
     findings, tables = [], []
-    for one in study.optimised.values():
+    for policies in study.optimised.values():
         by_pair = {
             (measured, valued): part
             for valued in names
-            for measured, part in zip(names, study.measured(one, test_sets, rl_categories=(valued,)), strict=True)
+            for measured, part in zip(names, study.measured(policies, test_sets, rl_categories=(valued,)), strict=True)
         }
         defined = [name for name in names if tau(by_pair[name, name]).value is not None]
         parts = []
@@ -65,14 +65,14 @@ def category_matters(study: Study) -> Claim:
         difference = contrast(parts)
         why = "" if difference.value is not None else why_no_difference([by_pair[name, name] for name in names])
         figure = f"τ, own minus other, {len(defined)} of {len(names)} categories"
-        findings.append(Finding(one.called, figure, difference, above(difference), why))
+        findings.append(Finding(policies.called, figure, difference, above(difference), why))
         rows: list[tuple[Cell, ...]] = [
             (measured, *(tau(by_pair[measured, valued]) for valued in names), tested[measured]) for measured in names
         ]
         undefined = (by_pair[name, name].evaluation.undefined_pairs for name in names)
         header = ("measured on", *(f"NDR on {name}" for name in names), "prompts")
         rows.append(("undefined pairs", *undefined, ""))
-        tables.append(Table(f"Kendall τ, {one.called}", header, tuple(rows)))
+        tables.append(Table(f"Kendall τ, {policies.called}", header, tuple(rows)))
     return replace(claim, findings=tuple(findings), tables=tuple(tables))
 
 
@@ -94,17 +94,17 @@ def rank_matters(study: Study) -> Claim:
     near = [place for place, (chosen, rejected) in enumerate(cells) if chosen - rejected == 1]
     far = cells.index((bins, 1))
     findings, tables = [], []
-    for one in study.optimised.values():
-        whole, *parts = study.measured(one, [TestSet(), *test_sets])
+    for policies in study.optimised.values():
+        whole, *parts = study.measured(policies, [TestSet(), *test_sets])
         difference = contrast([(1.0, parts[far]), *((-1 / len(near), parts[place]) for place in near)])
         why = "" if difference.value is not None else why_no_difference([whole])
-        findings.append(Finding(one.called, "τ, far minus neighbouring", difference, apart(difference), why))
+        findings.append(Finding(policies.called, "τ, far minus neighbouring", difference, apart(difference), why))
         rows: list[tuple[Cell, ...]] = [("all pairs", tau(whole), "", whole.evaluation.undefined_pairs)]
         for (chosen, rejected), part in zip(cells, parts, strict=True):
             label = f"bin {chosen} over bin {rejected}"
             rows.append((label, tau(part), tau_difference(part, whole), part.evaluation.undefined_pairs))
         header = ("pairs of responses", "τ", "minus that of all pairs", "undefined pairs")
-        tables.append(Table(f"By rank, {one.called}", header, tuple(rows)))
+        tables.append(Table(f"By rank, {policies.called}", header, tuple(rows)))
     return replace(
         claim,
         findings=tuple(findings),
@@ -126,10 +126,10 @@ def more_responses(study: Study) -> Claim:
         return replace(claim, missing="it has one pair of responses to a prompt")
     sizes = thinned(range(FEWEST_RESPONSES, R + 1), MOST_SIZES)
     findings, tables = [], []
-    for one in study.optimised.values():
-        parts = study.measured(one, [TestSet(responses=size) for size in sizes])
-        findings.append(predicts_better(one.called, f"τ, {R} responses minus 2", parts[-1], parts[0]))
-        tables.append(_sizes_table(f"By responses, {one.called}", sizes, parts))
+    for policies in study.optimised.values():
+        parts = study.measured(policies, [TestSet(responses=size) for size in sizes])
+        findings.append(predicts_better(policies.called, f"τ, {R} responses minus 2", parts[-1], parts[0]))
+        tables.append(_sizes_table(f"By responses, {policies.called}", sizes, parts))
     return replace(claim, findings=tuple(findings), tables=tuple(tables))
 
 
@@ -148,11 +148,11 @@ def budget_on_responses(study: Study) -> Claim:
     if len(sizes) < 2:
         return replace(claim, missing=f"{P} prompts with {R} responses leave one way to spend a budget")
     findings, tables = [], []
-    for one in study.optimised.values():
+    for policies in study.optimised.values():
         for noise in NOISES:
             test_sets = [TestSet(responses=r, budget=budget, noise=noise or None, seed=study.seed) for r in sizes]
-            parts = study.measured(one, test_sets)
-            about = f"{one.called}, {f'{noise:.0%} of pairs flipped' if noise else 'without noise'}"
+            parts = study.measured(policies, test_sets)
+            about = f"{policies.called}, {f'{noise:.0%} of pairs flipped' if noise else 'without noise'}"
             figure = f"τ, {sizes[-1]} responses minus {sizes[0]}"
             findings.append(predicts_better(about, figure, parts[-1], parts[0]))
             tables.append(_sizes_table(f"{budget} annotations, {about}", sizes, parts))
@@ -173,13 +173,15 @@ def paraphrases(study: Study) -> Claim:
         f"each with the initial policy’s responses to it: {_BETTER}.",
     )
     findings, rows = [], []
-    for one in study.optimised.values():
-        if one.paraphrased is None:
+    for policies in study.optimised.values():
+        if policies.paraphrased is None:
             continue
-        (plain,), (reworded,) = (study.measured(replace(one, cube=cube)) for cube in (one.cube, one.paraphrased))
-        findings.append(predicts_better(one.called, "τ, own words minus paraphrased", plain, reworded))
+        (plain,), (reworded,) = (
+            study.measured(replace(policies, cube=cube)) for cube in (policies.cube, policies.paraphrased)
+        )
+        findings.append(predicts_better(policies.called, "τ, own words minus paraphrased", plain, reworded))
         for words, part in (("their own", plain), ("paraphrased", reworded)):
-            rows.append((one.called, words, tau(part), part.evaluation.prompts_used, *pairs_of(part.evaluation)))
+            rows.append((policies.called, words, tau(part), part.evaluation.prompts_used, *pairs_of(part.evaluation)))
     if not findings:
         return replace(claim, missing="not all its RM-test prompts have paraphrases that were answered")
     table = Table("By wording", ("policies", "words", "τ", "prompts", "pairs", "undefined"), tuple(rows))

@@ -23,27 +23,27 @@ _NO_SPREAD = "fewer than two reward models tell responses to a prompt apart"
 def goodhart_slope(study: Study) -> Claim:
     """The golden gain per proxy gain is what accuracy says by regressional Goodhart."""
     findings, tables, notes = [], [], []
-    for one in study.optimised.values():
-        names = _with_spread(one)
+    for policies in study.optimised.values():
+        names = _with_spread(policies)
         if len(names) < 2:
-            findings.append(Finding(one.called, "slope minus curve", NOTHING, "undefined", _NO_SPREAD))
+            findings.append(Finding(policies.called, "slope minus curve", NOTHING, "undefined", _NO_SPREAD))
             continue
         slopes = goodhart_slopes(
-            one.cube.of_reward_models(names),
-            one.curves.of_reward_models(names).values,
-            one.spread_M[one.spread_M > 0],
+            policies.cube.of_reward_models(names),
+            policies.curves.of_reward_models(names).values,
+            policies.spread_M[policies.spread_M > 0],
             replicates=study.replicates,
             seed=study.seed,
         )
-        findings.append(_slope_finding(one, slopes))
+        findings.append(_slope_finding(policies, slopes))
         rows = tuple(
             (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, slopes.replicates), b.curve, b.pairs)
             for b in slopes.bins
         )
-        tables.append(Table(f"Pairs by accuracy, {one.called}", ("accuracy", "slope", "the curve", "pairs"), rows))
-        M = len(one.curves.reward_models)
+        tables.append(Table(f"Pairs by accuracy, {policies.called}", ("accuracy", "slope", "the curve", "pairs"), rows))
+        M = len(policies.curves.reward_models)
         undefined = M * (M - 1) - int(slopes.defined_MM.sum())
-        notes.append(f"{one.called}: {_test(slopes)}; {undefined} pairs undefined.")
+        notes.append(f"{policies.called}: {_test(slopes)}; {undefined} pairs undefined.")
     return Claim(
         "goodhart",
         "Golden gain per proxy gain follows sin(π(accuracy − ½))",
@@ -57,10 +57,12 @@ def goodhart_slope(study: Study) -> Claim:
     )
 
 
-def _slope_finding(one: Optimised, slopes: GoodhartSlopes) -> Finding:
+def _slope_finding(policies: Optimised, slopes: GoodhartSlopes) -> Finding:
     """The figure is the bin that is farthest from its curve."""
     if not slopes.bins or slopes.p_value is None:
-        return Finding(one.called, "slope minus curve", NOTHING, "undefined", "no proxy gains, or all pairs are alike")
+        return Finding(
+            policies.called, "slope minus curve", NOTHING, "undefined", "no proxy gains, or all pairs are alike"
+        )
     residuals = []
     for b in slopes.bins:
         low, high = (None if end is None else end - b.curve for end in (b.low, b.high))
@@ -68,12 +70,12 @@ def _slope_finding(one: Optimised, slopes: GoodhartSlopes) -> Finding:
     farthest = max(residuals, key=lambda estimate: abs(estimate.value or 0.0))
     near = all(e.low is not None and e.high is not None and e.low > -CLOSE and e.high < CLOSE for e in residuals)
     verdict: Verdict = "does not hold" if slopes.p_value < SIGNIFICANT else "holds" if near else CANNOT_BE_TOLD
-    return Finding(one.called, f"slope minus curve, farthest of {len(residuals)} bins", farthest, verdict)
+    return Finding(policies.called, f"slope minus curve, farthest of {len(residuals)} bins", farthest, verdict)
 
 
-def _with_spread(one: Optimised) -> list[str]:
+def _with_spread(policies: Optimised) -> list[str]:
     """Reward models that score responses to a prompt differently: the others have no unit to measure gains in."""
-    return [name for name, spread in zip(one.curves.reward_models, one.spread_M, strict=True) if spread > 0]
+    return [name for name, spread in zip(policies.curves.reward_models, policies.spread_M, strict=True) if spread > 0]
 
 
 def _test(slopes: GoodhartSlopes) -> str:
@@ -87,27 +89,27 @@ def optimising_harder(study: Study) -> Claim:
     """Optimising a proxy harder loses more of the gain, and in the end some of the golden reward itself."""
     findings, drift, below_zero = [], [], []
     rows: list[tuple[Cell, ...]] = []
-    for one in study.optimised.values():
-        ndr = ndr_curve(one.curves, replicates=study.replicates, seed=study.seed)
+    for policies in study.optimised.values():
+        ndr = ndr_curve(policies.curves, replicates=study.replicates, seed=study.seed)
         change = ndr.change
-        if len(_with_spread(one)) < 2:
-            findings.append(Finding(one.called, "change of mean NDR", change, "undefined", _NO_SPREAD))
+        if len(_with_spread(policies)) < 2:
+            findings.append(Finding(policies.called, "change of mean NDR", change, "undefined", _NO_SPREAD))
             continue
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
-        findings.append(Finding(f"{one.called}: loses more", "change of mean NDR", change, below(change), why))
-        gained = gain_curves(one.curves, one.spread_M, replicates=study.replicates, seed=study.seed)
+        findings.append(Finding(f"{policies.called}: loses more", "change of mean NDR", change, below(change), why))
+        gained = gain_curves(policies.curves, policies.spread_M, replicates=study.replicates, seed=study.seed)
         golden = gained.curves["golden"]
-        findings.append(_peak_finding(one, golden))
-        for s, strength in enumerate(one.curves.strengths):
+        findings.append(_peak_finding(policies, golden))
+        for s, strength in enumerate(policies.curves.strengths):
             gains = (gained.curves[name].gains[s] for name in ("own", "golden", "proxy"))
-            at = (one.title, f"{strength:g}", golden.distances[s])
+            at = (policies.title, f"{strength:g}", golden.distances[s])
             rows.append((*at, *gains, ndr.ndr[s], ndr.undefined[s]))
         if gained.below_zero:
             below_zero.append(
-                f"{one.called}: {count(gained.below_zero, 'policy')} with a KL estimated below 0, "
+                f"{policies.called}: {count(gained.below_zero, 'policy')} with a KL estimated below 0, "
                 "taken to be at distance 0."
             )
-        drift.append((one.called, gained.degree, golden.peak, f"{golden.peaks:.0%}", _longer(study, one)))
+        drift.append((policies.called, gained.degree, golden.peak, f"{golden.peaks:.0%}", _longer(study, policies)))
     header = ("optimiser", "strength", "√KL", "golden, own policy", "golden, proxy’s policy", "proxy, its own policy")
     by_strength = Table(
         "Gains in standard deviations within prompts, mean over pairs", (*header, "NDR", "undefined pairs"), tuple(rows)
@@ -135,9 +137,9 @@ def optimising_harder(study: Study) -> Claim:
     )
 
 
-def _peak_finding(one: Optimised, golden: FittedCurve) -> Finding:
+def _peak_finding(policies: Optimised, golden: FittedCurve) -> Finding:
     farthest = max(golden.distances)
-    about, figure = f"{one.called}: golden reward peaks", f"peak (the run reaches {farthest:.2f}), √KL"
+    about, figure = f"{policies.called}: golden reward peaks", f"peak (the run reaches {farthest:.2f}), √KL"
     if golden.fit is None:
         return Finding(about, figure, NOTHING, "undefined", "a fit takes three strengths that move the policy")
     peak = golden.peak
@@ -149,10 +151,10 @@ def _peak_finding(one: Optimised, golden: FittedCurve) -> Finding:
     return Finding(about, figure, peak, below(peak, farthest))
 
 
-def _longer(study: Study, one: Optimised) -> Cell:
-    if one.tokens_SMQ is None or one.initial_tokens_Q is None:
+def _longer(study: Study, policies: Optimised) -> Cell:
+    if policies.tokens_SMQ is None or policies.initial_tokens_Q is None:
         return "not counted"
-    more_SMQ = one.tokens_SMQ[-1:] - one.initial_tokens_Q
+    more_SMQ = policies.tokens_SMQ[-1:] - policies.initial_tokens_Q
     return length_drift(more_SMQ, replicates=study.replicates, seed=study.seed).mean[0]
 
 
@@ -166,17 +168,17 @@ def kl_penalty(study: Study) -> Claim:
         f"ends below {NEGLIGIBLE:g}.",
         beyond_paper=True,
     )
-    one = next((one for one in study.optimised.values() if one.penalised is not None), None)
-    if one is None or one.penalised is None:
+    policies = next((policies for policies in study.optimised.values() if policies.penalised is not None), None)
+    if policies is None or policies.penalised is None:
         return replace(claim, missing="PPO was run with one KL penalty")
-    swept = one.penalised
-    spread_M = one.spread_M[[one.curves.reward_models.index(name) for name in swept.reward_models]]
+    swept = policies.penalised
+    spread_M = policies.spread_M[[policies.curves.reward_models.index(name) for name in swept.reward_models]]
     gained = gain_curves(swept, spread_M, replicates=study.replicates, seed=study.seed)
     same_step = ndr_curve(swept, replicates=study.replicates, seed=study.seed)
-    findings, same_kl = [_penalty_finding(study, swept, one.called)], None
-    if one.at_kl is not None:
-        findings.append(_penalty_finding(study, one.at_kl, f"PPO at a KL of {one.matched_kl:.2f} nats"))
-        same_kl = ndr_curve(one.at_kl, replicates=study.replicates, seed=study.seed)
+    findings, same_kl = [_penalty_finding(study, swept, policies.called)], None
+    if policies.at_kl is not None:
+        findings.append(_penalty_finding(study, policies.at_kl, f"PPO at a KL of {policies.matched_kl:.2f} nats"))
+        same_kl = ndr_curve(policies.at_kl, replicates=study.replicates, seed=study.seed)
     rows: list[tuple[Cell, ...]] = []
     for s, penalty in enumerate(swept.strengths):
         own, at_kl = gained.curves["own"].gains[s], None if same_kl is None else same_kl.ndr[s]

@@ -39,19 +39,21 @@ WEAK = 0.8
 def accuracy_predicts(study: Study) -> Claim:
     """Kendall τ of accuracy with NDR is above 0, and yet far from 1."""
     findings, rows = [], []
-    for name, one in study.optimised.items():
-        evaluation = evaluate(one.cube, one.values, replicates=study.replicates, seed=study.seed)
+    for name, policies in study.optimised.items():
+        evaluation = evaluate(policies.cube, policies.values, replicates=study.replicates, seed=study.seed)
         kendall = evaluation.correlations["kendall"]
         why = why_undefined(evaluation) if kendall.value is None else ""
         findings += [
-            Finding(f"{one.called}: predicts", "Kendall τ", kendall, above(kendall), why),
-            Finding(f"{one.called}: only weakly", "Kendall τ", kendall, below(kendall, WEAK), why),
+            Finding(f"{policies.called}: predicts", "Kendall τ", kendall, above(kendall), why),
+            Finding(f"{policies.called}: only weakly", "Kendall τ", kendall, below(kendall, WEAK), why),
         ]
         pairs, undefined = pairs_of(evaluation)
         for correlation in CORRELATIONS:
             paper = ACCURACY_AGAINST_NDR.get((name, correlation))
             pooled, within = evaluation.correlations[correlation], evaluation.within[correlation]
-            rows.append((one.called, CORRELATION_WORDS[correlation].title, pooled, within, paper, pairs, undefined))
+            rows.append(
+                (policies.called, CORRELATION_WORDS[correlation].title, pooled, within, paper, pairs, undefined)
+            )
     header = ("policies", "correlation", "over all pairs", "within each golden", "the paper’s", "pairs", "undefined")
     return Claim(
         "accuracy-predicts",
@@ -87,10 +89,13 @@ def better_for_best_of_n(study: Study) -> Claim:
     names = [name for name in bon.curves.reward_models if name in ppo.curves.reward_models]
     cube = bon.cube.of_reward_models(names)
     (first,), (second,) = (
-        study.measured(replace(one, cube=cube, curves=one.curves.of_reward_models(names))) for one in (bon, ppo)
+        study.measured(replace(policies, cube=cube, curves=policies.curves.of_reward_models(names)))
+        for policies in (bon, ppo)
     )
     finding = predicts_better(f"{bon.called} against {ppo.called}", "difference of τ", first, second)
-    rows = tuple((one.called, tau(side), *pairs_of(side.evaluation)) for one, side in ((bon, first), (ppo, second)))
+    rows = tuple(
+        (policies.called, tau(side), *pairs_of(side.evaluation)) for policies, side in ((bon, first), (ppo, second))
+    )
     table = Table(f"Of {len(names)} reward models", ("policies", "τ", "pairs", "undefined"), rows)
     return replace(claim, findings=(finding,), tables=(table,))
 
@@ -107,15 +112,17 @@ def other_kinds(study: Study) -> Claim:
     if set(study.kinds.values()) <= {"flip"} or "flip" not in study.kinds.values():
         return replace(claim, missing="all its reward models are of one kind")
     findings, rows = [], []
-    for one in study.optimised.values():
-        flip_M = np.array([study.kinds[name] == "flip" for name in one.curves.reward_models])
-        (whole,), (flips,) = (study.measured(one, among=among) for among in (None, flip_M))
+    for policies in study.optimised.values():
+        flip_M = np.array([study.kinds[name] == "flip" for name in policies.curves.reward_models])
+        (whole,), (flips,) = (study.measured(policies, among=among) for among in (None, flip_M))
         difference = tau_difference(flips, whole)
         defined = tau(flips).value is not None and tau(whole).value is not None
         why = "" if defined else "too few defined pairs of flip-rate reward models, or none that differ"
-        findings.append(Finding(one.called, "difference of τ", difference, above(difference), why))
+        findings.append(Finding(policies.called, "difference of τ", difference, above(difference), why))
         for label, M, side in (("flip-rate", int(flip_M.sum()), flips), ("all", len(flip_M), whole)):
-            rows.append((one.called, f"{label} reward models", tau(side), M * (M - 1), side.evaluation.undefined_pairs))
+            rows.append(
+                (policies.called, f"{label} reward models", tau(side), M * (M - 1), side.evaluation.undefined_pairs)
+            )
     table = Table("By reward models", ("policies", "reward models", "τ", "pairs", "undefined"), tuple(rows))
     return replace(claim, findings=tuple(findings), tables=(table, _proxies(study)))
 
@@ -124,15 +131,15 @@ def _proxies(study: Study) -> Table:
     """Every reward model as a proxy: its accuracy and its policies' NDR, averaged over goldens."""
     rows: dict[str, list[Cell]] = {name: [kind] for name, kind in sorted(study.kinds.items())}
     header = ["reward model", "kind"]
-    for one in study.optimised.values():
-        header += [f"accuracy ({one.called})", f"NDR ({one.called})"]
-        evaluation = evaluate(one.cube, one.values, replicates=1, seed=study.seed)
-        last = replace(one.curves, strengths=one.curves.strengths[-1:], values=one.curves.values[-1:])
+    for policies in study.optimised.values():
+        header += [f"accuracy ({policies.called})", f"NDR ({policies.called})"]
+        evaluation = evaluate(policies.cube, policies.values, replicates=1, seed=study.seed)
+        last = replace(policies.curves, strengths=policies.curves.strengths[-1:], values=policies.curves.values[-1:])
         for name, row in rows.items():
-            if name not in one.curves.reward_models:
+            if name not in policies.curves.reward_models:
                 row += [None, None]
                 continue
-            m = one.curves.reward_models.index(name)
+            m = policies.curves.reward_models.index(name)
             defined_M = evaluation.value_defined_MM[:, m]
             accuracy = float(evaluation.value_MM[defined_M, m].mean()) if defined_M.any() else None
             curve = ndr_curve(last, proxy=name, replicates=study.replicates, seed=study.seed)
@@ -156,12 +163,12 @@ def another_measure_predicts_better(study: Study) -> Claim:
         beyond_paper=True,
     )
     findings, tables, notes = [], [], []
-    for one in study.optimised.values():
-        parts = dict(zip(MEASURES, study.measured(one, measures=tuple(MEASURES)), strict=True))
+    for policies in study.optimised.values():
+        parts = dict(zip(MEASURES, study.measured(policies, measures=tuple(MEASURES)), strict=True))
         others = [name for name in MEASURES if name != PLAIN]
         together = dict(zip(others, simultaneous([parts[name] for name in others], parts[PLAIN]), strict=True))
         separate = {name: tau_difference(parts[name], parts[PLAIN]) for name in others}
-        findings.append(_greatest(one, parts[PLAIN], separate, together))
+        findings.append(_greatest(policies, parts[PLAIN], separate, together))
         rows = [
             (
                 MEASURES[name].title,
@@ -174,35 +181,35 @@ def another_measure_predicts_better(study: Study) -> Claim:
             for name, part in sorted(parts.items(), key=lambda item: _or_least(tau(item[1]).value), reverse=True)
         ]
         header = ("measure", "τ", "minus accuracy’s", "the same, all at once", "undefined prompt values")
-        tables.append(Table(f"All measures, {one.called}", (*header, "pairs", "undefined"), tuple(rows)))
-        notes.append(_best(one, parts, separate))
+        tables.append(Table(f"All measures, {policies.called}", (*header, "pairs", "undefined"), tuple(rows)))
+        notes.append(_best(policies, parts, separate))
     return replace(claim, findings=tuple(findings), tables=tuple(tables), notes=tuple(notes))
 
 
 def _greatest(
-    one: Optimised, plain: Replicated, separate: Mapping[str, Estimate], together: Mapping[str, Estimate]
+    policies: Optimised, plain: Replicated, separate: Mapping[str, Estimate], together: Mapping[str, Estimate]
 ) -> Finding:
     """The greatest difference; `separate` has each with its own interval, `together` with simultaneous ones."""
-    differing = {name: one for name, one in together.items() if one.low is not None and one.low != one.high}
+    differing = {name: e for name, e in together.items() if e.low is not None and e.low != e.high}
     if not differing or tau(plain).value is None:
-        return Finding(one.called, "difference of τ", NOTHING, "undefined", why_undefined(plain.evaluation))
+        return Finding(policies.called, "difference of τ", NOTHING, "undefined", why_undefined(plain.evaluation))
     holding = [name for name, estimate in differing.items() if above(estimate) == "holds"]
     first = max(holding or differing, key=lambda name: _or_least(differing[name].value))
     verdict: Verdict = "holds" if holding else CANNOT_BE_TOLD
     if not holding and all(above(difference) == "does not hold" for difference in separate.values()):
         verdict = "does not hold"
-    return Finding(one.called, f"difference of τ, {MEASURES[first].title}", differing[first], verdict)
+    return Finding(policies.called, f"difference of τ, {MEASURES[first].title}", differing[first], verdict)
 
 
-def _best(one: Optimised, parts: Mapping[str, Replicated], separate: Mapping[str, Estimate]) -> str:
+def _best(policies: Optimised, parts: Mapping[str, Replicated], separate: Mapping[str, Estimate]) -> str:
     """Which measure is the best of how many, and how many clearly beat accuracy, each by its own interval."""
     defined = {name: value for name, part in parts.items() if (value := tau(part).value) is not None}
     if not defined:
-        return f"{one.called}: no measure has a correlation."
+        return f"{policies.called}: no measure has a correlation."
     best = max(defined, key=defined.__getitem__)
     verdicts = [above(estimate) for estimate in separate.values()]
     return (
-        f"{one.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures; taken one by one, "
+        f"{policies.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures; taken one by one, "
         f"{verdicts.count('holds')} of {len(verdicts)} clearly beat accuracy."
     )
 

@@ -31,14 +31,14 @@ MUCH = 0.1
 def similar_but_different(study: Study) -> Claim:
     """Reward models of similar accuracy give policies of different regret."""
     findings, rows = [], []
-    for one in study.optimised.values():
-        evaluation = evaluate(one.cube, one.values, replicates=study.replicates, seed=study.seed)
-        similar = regret_of_similar(evaluation, one.values, SIMILAR, replicates=study.replicates, seed=study.seed)
+    for policies in study.optimised.values():
+        evaluation = evaluate(policies.cube, policies.values, replicates=study.replicates, seed=study.seed)
+        similar = regret_of_similar(evaluation, policies.values, SIMILAR, replicates=study.replicates, seed=study.seed)
         why = "" if similar.pairs else f"no two defined proxies of one golden have accuracies within {SIMILAR:g}"
         size = similar.difference
-        findings.append(Finding(one.called, "typical difference in NDR", size, above(size, MUCH), why))
+        findings.append(Finding(policies.called, "typical difference in NDR", size, above(size, MUCH), why))
         clear = f"{similar.clear} of {similar.pairs}" if similar.pairs else "none"
-        rows.append((one.called, size, similar.expected, clear, *pairs_of(evaluation)))
+        rows.append((policies.called, size, similar.expected, clear, *pairs_of(evaluation)))
     header = ("policies", "typical difference in NDR", "a straight line gives", "clearly apart", "pairs", "undefined")
     return Claim(
         "alike-but-different",

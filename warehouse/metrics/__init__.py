@@ -1,1 +1,1 @@
-"""What is measured per prompt: how well a reward model agrees with the golden one, and the test sets for it."""
+"""Measures of reward models, the test sets they are taken on, and the values of best-of-n: all prompt by prompt."""

@@ -74,9 +74,9 @@ def _prepared(
         part = slice(start, min(P, start + step))
         proxy = Responses(scores_MPR[:, part].transpose(1, 0, 2), variance_M)
         sides = _Sides(golden_MPR[:, part].transpose(1, 0, 2), proxy, choice)
-        for one in collected:
-            one.add(start, sides.terms(one.measure))
-    return {one.measure.name: one.prompt_values(choice) for one in collected}
+        for values in collected:
+            values.add(start, sides.terms(values.measure))
+    return {values.measure.name: values.prompt_values(choice) for values in collected}
 
 
 class _Collected:

@@ -57,9 +57,14 @@ class TestSet:
 
     def seen(self) -> TestSet:
         """What of this choice decides the per-prompt values; the rest only weighs prompts."""
-        seed = self.seed if self.noise else 0
-        noise = self.noise or None
-        return replace(self, categories=None, subsets=None, prompts=None, budget=None, noise=noise, seed=seed)
+        return TestSet(
+            responses=self.responses,
+            rank_bins=self.rank_bins,
+            chosen_bin=self.chosen_bin,
+            rejected_bin=self.rejected_bin,
+            noise=self.noise or None,
+            seed=self.seed if self.noise else 0,
+        )
 
 
 def check(cube: ScoreCube, test_set: TestSet) -> TestSet:
@@ -125,10 +130,8 @@ def prompts_in(
 ) -> NDArray[np.int64]:
     """Numbers of the prompts in these categories and subsets. Raises UnknownName; InvalidChoice for fewer than two."""
     inside = np.ones(len(described.prompts), dtype=bool)
-    for names, known, what in (
-        (categories, described.categories, "category"),
-        (subsets, described.subsets, "subset"),
-    ):
+    choices = ((categories, described.categories, "category"), (subsets, described.subsets, "subset"))
+    for names, known, what in choices:
         if names is None:
             continue
         unknown = sorted(set(names) - set(known))
@@ -150,7 +153,7 @@ def with_paraphrases(cube: ScoreCube, paraphrased: ScoreCube, share: float, seed
     """
     if not 0.0 <= share <= 1.0:
         raise InvalidChoice(f"paraphrase is {share}; it is a share of the prompts, from 0 to 1")
-    _check_alike(cube, paraphrased)
+    _check_reward_models(cube, paraphrased)
     if cube.scores_MPR.shape[2] != paraphrased.scores_MPR.shape[2]:
         raise InvalidChoice(
             f"paraphrases have {paraphrased.scores_MPR.shape[2]} responses each, the prompts "
@@ -180,7 +183,7 @@ def with_responses(cubes: Sequence[ScoreCube]) -> ScoreCube:
         raise InvalidChoice("no responses to join; name one source or more")
     first = cubes[0]
     for cube in cubes[1:]:
-        _check_alike(first, cube)
+        _check_reward_models(first, cube)
     rows = [{prompt: p for p, prompt in enumerate(cube.prompts)} for cube in cubes]
     common = [prompt for prompt in first.prompts if all(prompt in row for row in rows)]
     if not common:
@@ -197,6 +200,6 @@ def with_responses(cubes: Sequence[ScoreCube]) -> ScoreCube:
     )
 
 
-def _check_alike(one: ScoreCube, other: ScoreCube) -> None:
-    if one.reward_models != other.reward_models:
-        raise InvalidChoice(f"the cubes are of {one.reward_models} and {other.reward_models}; they have to agree")
+def _check_reward_models(first: ScoreCube, second: ScoreCube) -> None:
+    if first.reward_models != second.reward_models:
+        raise InvalidChoice(f"the cubes are of {first.reward_models} and {second.reward_models}; they have to agree")

@@ -13,9 +13,9 @@ from warehouse.stats.bootstrap import Estimate, wilson_interval
 
 @dataclass(frozen=True)
 class WorstPicks:
-    """Of each pair `[M golden, M proxy]` on how many prompts the proxy's pick is the golden's worst.
+    """On how many prompts the proxy's pick is the golden's worst, for each pair `[M golden, M proxy]`.
 
-    Prompts on which the golden ties all samples, or the proxy its best, say nothing: `prompts_MM` counts the others.
+    Prompts on which the golden ties its worst samples or the proxy its best do not count: `prompts_MM` are the others.
     `picks_MP` are the samples that each reward model likes best.
     """
 

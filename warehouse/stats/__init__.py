@@ -1,1 +1,1 @@
-"""Statistics that know nothing of reward models: ranks, correlations, the bootstrap, and figures across pairs."""
+"""Statistics on arrays: bootstrap intervals, ranks, and weighted correlations in every replicate."""

@@ -121,11 +121,11 @@ def _chunk_figures(
 ) -> list[tuple[Figures, Figures]]:
     d = models.shape[1]
     M = counts_BM.shape[1]
-    one, other = np.nonzero(~np.eye(d, dtype=bool))
-    pair = models[:, one] * M + models[:, other]  # [b, d(d − 1)], by golden, then proxy
+    golden, proxy = np.nonzero(~np.eye(d, dtype=bool))
+    pair = models[:, golden] * M + models[:, proxy]  # [b, d(d − 1)], by golden, then proxy
     place = pair + rows[:, None] * (M * M)
     drawn = np.take_along_axis(counts_BM[rows], models, axis=1).astype(np.float64)
-    weight = drawn[:, one] * drawn[:, other]
+    weight = drawn[:, golden] * drawn[:, proxy]
     weight *= ndr_defined_BMM.ravel().take(place)
     ndr = ndr_BMM.ravel().take(place)
 
@@ -170,7 +170,7 @@ class _Sides:
         by_golden = values.reshape(len(values), *self._by_golden.ndr.shape)
         pooled = self._pooled.figures(names["pooled"], values)
         each = self._by_golden.figures(names["within"], by_golden)
-        within = [{name: self._mean_over_goldens(figure) for name, figure in one.items()} for one in each]
+        within = [{name: self._mean_over_goldens(figure) for name, figure in figures.items()} for figures in each]
         if "mrr" in names["pooled"] or "mrr" in names["within"]:
             for k, of_proxies in enumerate(by_golden):
                 favoured = self._mean_over_goldens(self._favourites(of_proxies))

@@ -153,11 +153,11 @@ class _Compared:
         K, (n, rows) = len(x), self._w_nr.shape
         values, distinct = (x, False) if n <= _AS_THEY_ARE else _dense(x.reshape(K * rows, n))
         x_nR = np.empty((n, K, rows), dtype=values.dtype)
-        for into, one in zip(x_nR.transpose(1, 0, 2), values.reshape(K, rows * n), strict=True):
-            into[:] = one.take(self._place_nr)
+        for target, side in zip(x_nR.transpose(1, 0, 2), values.reshape(K, rows * n), strict=True):
+            target[:] = side.take(self._place_nr)
         x_nR = x_nR.reshape(n, K * rows)
         w_nR = np.tile(self._w_nr, K)
-        above = [np.tile(one, K) for one in self._above] if self._above else [w_nR[i + 1 :] for i in range(n - 1)]
+        above = [np.tile(weight, K) for weight in self._above] if self._above else [w_nR[i + 1 :] for i in range(n - 1)]
         greater = self._later(np.greater, x_nR, above)
         less = self.ordered - greater if distinct else self._later(np.less, x_nR, above)
         ordered = greater + less

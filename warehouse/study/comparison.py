@@ -108,12 +108,12 @@ def compare_all(
 def paired(left: Replicated, right: Replicated) -> Comparison:
     """The comparison of two evaluations that share their replicates."""
     pooled, within = _differences(left.pooled, right.pooled), _differences(left.within, right.within)
-    one, other = left.evaluation, right.evaluation
+    first, second = left.evaluation, right.evaluation
     return Comparison(
-        one,
-        other,
-        {name: _estimate(one.correlations[name], other.correlations[name], *pooled[name]) for name in pooled},
-        {name: _estimate(one.within[name], other.within[name], *within[name]) for name in within},
+        first,
+        second,
+        {name: _estimate(first.correlations[name], second.correlations[name], *pooled[name]) for name in pooled},
+        {name: _estimate(first.within[name], second.within[name], *within[name]) for name in within},
         {
             name: float(np.mean(0.5 * (1.0 + np.sign(value_B[defined_B])))) if defined_B.any() else None
             for name, (value_B, defined_B) in pooled.items()
@@ -126,10 +126,10 @@ def _differences(first: Figures, second: Figures) -> Figures:
     return {name: (first[name][0] - second[name][0], first[name][1] & second[name][1]) for name in first}
 
 
-def _estimate(one: Estimate, other: Estimate, difference_B: Floats, defined_B: Bools) -> Estimate:
-    if one.value is None or other.value is None:
+def _estimate(first: Estimate, second: Estimate, difference_B: Floats, defined_B: Bools) -> Estimate:
+    if first.value is None or second.value is None:
         return Estimate(None, None, None, int(defined_B.sum()))
-    return bootstrap.estimate(one.value - other.value, True, difference_B, defined_B)
+    return bootstrap.estimate(first.value - second.value, True, difference_B, defined_B)
 
 
 def contrast(parts: Sequence[tuple[float, Replicated]]) -> Estimate:

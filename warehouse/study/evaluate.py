@@ -133,8 +133,11 @@ def replicated(
     for plan, measured, sample, drawn in zip(plans, on_sample, figures, figures_B, strict=True):
         defined_MM = measured.defined_BC[0][measured.column_MM] & pair_MM
         pooled, within = (
-            {name: bootstrap.estimate(float(one[name][0][0]), bool(one[name][1][0]), *many[name]) for name in one}
-            for one, many in zip(sample, drawn, strict=True)
+            {
+                name: bootstrap.estimate(float(value[0]), bool(defined[0]), *level_B[name])
+                for name, (value, defined) in level.items()
+            }
+            for level, level_B in zip(sample, drawn, strict=True)
         )
         evaluation = Evaluation(
             measure=plan.values.measure.name,

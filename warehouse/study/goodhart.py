@@ -140,7 +140,7 @@ class _Slopes(NamedTuple):
     defined_BMM: Bools
 
 
-def _residuals(one: _Slopes, other: _Slopes, bins: int) -> Floats:
+def _residuals(first: _Slopes, second: _Slopes, bins: int) -> Floats:
     """Mean residuals of bins `[K, 1 + B]`, binned by other prompts than those that the residuals are on.
 
     A pair is in the lowest bin partly because its accuracy came out low by chance: on the same prompts the curve would
@@ -148,7 +148,7 @@ def _residuals(one: _Slopes, other: _Slopes, bins: int) -> Floats:
     the two ways of doing so are averaged.
     """
     folds = []
-    for binning, measured in ((one, other), (other, one)):
+    for binning, measured in ((first, second), (second, first)):
         members = _members(binning.accuracy_BMM[0], binning.defined_BMM[0] & measured.defined_BMM[0], bins)
         residual_BMM = measured.slope_BMM - slope_of_accuracy(measured.accuracy_BMM)
         folds.append([_means(member_MM, measured.defined_BMM, residual_BMM) for member_MM in members])

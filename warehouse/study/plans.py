@@ -136,7 +136,7 @@ def advise(plans: Sequence[Plan], correlation: str = "kendall", level: str = "po
     return Advice(
         best=best,
         plain=plain,
-        behind=tuple((one.within if level == "within" else one.correlations)[correlation] for one in comparisons),
+        behind=tuple((c.within if level == "within" else c.correlations)[correlation] for c in comparisons),
         shares=_shares(plans, correlation, level),
     )
 
