@@ -50,9 +50,9 @@ def packages() -> list[Finding]:
 def package(name: str, remedy: str = "pip install -c constraints.txt -e .") -> Finding:
     """Whether a package is installed."""
     try:
-        return Finding(name, True, metadata.version(name))
+        return Finding(name, ok=True, found=metadata.version(name))
     except metadata.PackageNotFoundError:
-        return Finding(name, False, "not installed", remedy)
+        return Finding(name, ok=False, found="not installed", remedy=remedy)
 
 
 def vllm(needed: bool = False) -> Finding:
@@ -85,8 +85,8 @@ def _warehouse(data: Path) -> Finding:
     try:
         with store.open_read_only(data) as connection:
             run_ids = reads.runs.all_runs(connection)["run_id"].to_list()
-        return Finding("warehouse", True, f"{store.build_id(data)} with runs {', '.join(run_ids) or 'none'}")
+        return Finding("warehouse", ok=True, found=f"{store.build_id(data)} with runs {', '.join(run_ids) or 'none'}")
     except NoWarehouse:
-        return Finding("warehouse", False, f"none in {data}", "righttree run --profile quick")
+        return Finding("warehouse", ok=False, found=f"none in {data}", remedy="righttree run --profile quick")
     except (WarehouseError, PipelineError) as error:
-        return Finding("warehouse", False, str(error), "righttree publish")
+        return Finding("warehouse", ok=False, found=str(error), remedy="righttree publish")

@@ -70,10 +70,10 @@ def _openrlhf(config: Config) -> Iterator[Finding]:
     if config.ppo is None or config.ppo.engine != "openrlhf":
         return
     try:
-        yield Finding("openrlhf", True, f"{VERSION} in {launch().python}")
+        yield Finding("openrlhf", ok=True, found=f"{VERSION} in {launch().python}")
     except ModelUnavailable as error:
         problem, _, remedy = str(error).rpartition("; ")
-        yield Finding("openrlhf", False, problem, remedy)
+        yield Finding("openrlhf", ok=False, found=problem, remedy=remedy)
 
 
 def _model(name: str) -> Finding:
@@ -81,9 +81,9 @@ def _model(name: str) -> Finding:
         return doctor.embedded_model()
     folder = Path(name) if Path(name).is_dir() else cached(name)
     if folder is not None:
-        return Finding("model", True, f"{name} in {folder}")
+        return Finding("model", ok=True, found=f"{name} in {folder}")
     remedy = "the run downloads it if the hub answers (set HF_TOKEN for a licensed one), or give a folder"
-    return Finding("model", False, f"{name} is neither a folder nor in the hub's cache", remedy)
+    return Finding("model", ok=False, found=f"{name} is neither a folder nor in the hub's cache", remedy=remedy)
 
 
 def _files(places: Iterable[str]) -> Iterator[Finding]:
