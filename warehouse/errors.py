@@ -1,10 +1,10 @@
-"""What can go wrong in the warehouse. Each message says what, what was got, and how to fix it."""
+"""The errors of the warehouse. Each message says what is wrong, what was found, and how to fix it."""
 
 from __future__ import annotations
 
 
 class WarehouseError(Exception):
-    """Root of the warehouse's errors; its message is meant for the user as it stands."""
+    """Root of the warehouse's errors; its message is meant for the user."""
 
 
 class NoWarehouse(WarehouseError, FileNotFoundError):
@@ -16,8 +16,13 @@ class UnknownName(WarehouseError, LookupError):
 
 
 class InvalidRows(WarehouseError, ValueError):
-    """Rows that break the schema: nothing of them was written."""
+    """Rows that break the schema; none of them was written."""
 
 
 class InvalidChoice(WarehouseError, ValueError):
     """A choice (number of responses, category, strength) that the run cannot satisfy."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without its details."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,7 +1,7 @@
-"""Writing files and folders so that a reader sees the old content or the new one, never half of it.
+"""Write files and folders so that a reader sees the old content or the new one, never half of it.
 
 The content is written under a temporary name beside the target, forced to the disk, and renamed. A process that is
-killed in between leaves only a name that begins with `TEMPORARY`, which nothing reads.
+killed in between leaves only a file or folder whose name begins with `TEMPORARY`, which nothing reads.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ TEMPORARY = ".partial-"
 def replacing(path: Path, *, sync: bool = True, replace_folder: bool = False) -> Iterator[Path]:
     """A temporary path beside `path`, for a file, a folder or a link; renamed to `path` when the body ends.
 
-    If anything raises, nothing is left of it and `path` is as it was. `sync=False` skips the disk: for content that may
-    be lost when the machine crashes. `replace_folder` allows that `path` is a folder with content, which is removed
-    just before the rename; without it such a folder raises OSError.
+    If anything raises, the temporary path is removed and `path` stays as it was. `sync=False` is for content that may
+    be lost in a crash of the machine. `replace_folder` removes a folder at `path` just before the rename; without it
+    a folder that is not empty raises OSError.
     """
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")  # unique: two may write at once
     try:
         yield temporary
-        if sync:
-            _sync_content(temporary)
+        if sync and not temporary.is_symlink():
+            for file in (temporary, *temporary.rglob("*")):
+                if file.is_file():
+                    sync_path(file)
         if replace_folder and path.is_dir():
             shutil.rmtree(path)  # a rename cannot replace a folder that is not empty
         temporary.replace(path)
@@ -44,18 +46,18 @@ def replacing(path: Path, *, sync: bool = True, replace_folder: bool = False) ->
 
 
 def write_text(path: Path, text: str, *, sync: bool = True) -> None:
-    """Write a UTF-8 text file as a whole or not at all."""
+    """Write a UTF-8 text file, whole or not at all."""
     with replacing(path, sync=sync) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any, *, sync: bool = True) -> None:
-    """Write a value as indented JSON, as a whole or not at all."""
+    """Write a value as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n", sync=sync)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with its content; nothing happens if there is none."""
+    """Remove a file, a link or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -63,17 +65,9 @@ def remove(path: Path) -> None:
 
 
 def sync_path(path: Path) -> None:
-    """Force a file, or a folder's list of names, to the disk."""
+    """Force a file, or the list of names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sync_content(path: Path) -> None:
-    if path.is_symlink():
-        return
-    for file in path.rglob("*") if path.is_dir() else (path,):
-        if file.is_file():
-            sync_path(file)

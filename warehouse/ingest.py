@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from warehouse import store
-from warehouse.errors import InvalidRows
+from warehouse.errors import InvalidRows, first_line
 from warehouse.schema import TABLES, Table
 from warehouse.store import Connection
 
@@ -33,7 +33,7 @@ def conform(table: Table, frame: pl.DataFrame, origin: str) -> pl.DataFrame:
     try:
         frame = frame.select(pl.col(column.name).cast(column.dtype) for column in table.columns)
     except pl.exceptions.PolarsError as error:
-        raise InvalidRows(f"{where}: {str(error).splitlines()[0]}") from error
+        raise InvalidRows(f"{where}: {first_line(error)}") from error
     for column in table.columns:
         values = pl.col(column.name)
         bad = values.is_null() & (not column.nullable)

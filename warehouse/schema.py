@@ -126,22 +126,12 @@ _TABLES = (
         Column("reward_model_id", TEXT, "readable id, e.g. `flip-0.20`", key=True),
         Column("kind", TEXT, "how it differs: label noise, number of training pairs, trained depth, …", allowed=KINDS),
         Column("flip_rate", FLOAT64, "share of its training labels flipped at random", nullable=True),
-        Column(
-            "length_bias",
-            FLOAT64,
-            "share of its training labels set to the longer response",
-            nullable=True,
-        ),
+        Column("length_bias", FLOAT64, "share of its training labels set to the longer response", nullable=True),
         Column("base_model", TEXT, "the model whose trunk it shares; trained elsewhere: `model@revision` or its URL"),
         Column("trainable_layers", INT, "top layers trained besides the head; 0 = head only, -1 = all", nullable=True),
         Column("seed", INT, "seed of its initialisation, flips and batch order", nullable=True),
         Column("train_pairs", INT, "preference pairs it was trained on", nullable=True),
-        Column(
-            "validation_accuracy",
-            FLOAT64,
-            "accuracy on the validation pairs, whose labels are not flipped",
-            nullable=True,
-        ),
+        Column("validation_accuracy", FLOAT64, "accuracy on validation pairs, without flipped labels", nullable=True),
         Column("weights", TEXT, "folder of its safetensors in the run directory", nullable=True),
     ),
     _table(
@@ -150,13 +140,7 @@ _TABLES = (
         "best-of-n against each reward model, every checkpoint of PPO or another algorithm.",
         Column("policy_id", TEXT, "readable id, e.g. `initial`, `initial-t0.50`, `bon-8/flip-0.20`", key=True),
         Column("optimizer", TEXT, "how it was optimised", allowed=("none", "bon", *RL_ALGORITHMS)),
-        Column(
-            "reward_model_id",
-            TEXT,
-            "the reward model it was optimised against",
-            references="reward_model",
-            nullable=True,
-        ),
+        Column("reward_model_id", TEXT, "the reward model that it maximises", nullable=True, references="reward_model"),
         Column("strength", FLOAT64, "n of best-of-n, or the step of PPO or another algorithm", nullable=True),
         Column("kl", FLOAT64, "KL divergence from the initial policy, nats", nullable=True),
         Column("kl_estimator", TEXT, "`bound` (best-of-n, an upper bound), `k1` or `k3`", nullable=True),
@@ -208,10 +192,8 @@ _TABLES = (
         Column("steps_done", INT, "PPO steps taken"),
         Column("state", TEXT, "how it ended; failed: its process failed", allowed=("finished", "diverged", "failed")),
         Column("reason", TEXT, "why it counts as diverged or failed", nullable=True),
-        Column(
-            "reward_mean", FLOAT64, "mean score of π_0's first rollouts, which PPO in process subtracts", nullable=True
-        ),
-        Column("reward_std", FLOAT64, "their standard deviation, by which PPO in process divides", nullable=True),
+        Column("reward_mean", FLOAT64, "mean score of π_0's first rollouts, which PPO here subtracts", nullable=True),
+        Column("reward_std", FLOAT64, "their standard deviation, by which PPO here divides", nullable=True),
         Column("weights", TEXT, "folder of the last policy's safetensors in the run directory", nullable=True),
     ),
     _table(

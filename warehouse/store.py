@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from warehouse import files
-from warehouse.errors import NoWarehouse, WarehouseError
+from warehouse.errors import NoWarehouse, WarehouseError, first_line
 from warehouse.schema import TABLES
 
 Connection = duckdb.DuckDBPyConnection
@@ -44,7 +44,7 @@ def build_id(data: Path) -> str | None:
         return None
 
 
-def open_read_only(data: Path, build: str | None = None) -> duckdb.DuckDBPyConnection:
+def open_read_only(data: Path, build: str | None = None) -> Connection:
     """Open a build (default: the published one) with no access to anything else.
 
     The connection belongs to one thread; give every other its own `.cursor()`. Raises NoWarehouse if nothing is
@@ -61,7 +61,7 @@ def open_read_only(data: Path, build: str | None = None) -> duckdb.DuckDBPyConne
             )
         except duckdb.Error as error:
             if path.exists():
-                raise WarehouseError(f"{path} cannot be opened ({_first_line(error)}): {_remedy(path)}") from error
+                raise WarehouseError(f"{path} cannot be opened ({first_line(error)}): {_remedy(path)}") from error
         else:
             _check_columns(connection, path)
             return connection
@@ -70,7 +70,7 @@ def open_read_only(data: Path, build: str | None = None) -> duckdb.DuckDBPyConne
 
 def damage(data: Path, error: duckdb.Error) -> str:
     """The message for a query on the published build that raised `Damaged`."""
-    return f"{data / (build_id(data) or LINK)} is damaged ({_first_line(error)}): {_remedy(data / LINK)}"
+    return f"{data / (build_id(data) or LINK)} is damaged ({first_line(error)}): {_remedy(data / LINK)}"
 
 
 def _remedy(path: Path) -> str:
@@ -83,14 +83,10 @@ def _remedy(path: Path) -> str:
     return f"`ln -sfn {others[-1]} {link}` goes back to the previous build, `righttree publish` adds what it lacks"
 
 
-def _check_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    columns = _columns(connection, connection.execute("SELECT current_database()").fetchall()[0][0])
-    missing = [
-        f"{table.name}.{column.name}"
-        for table in TABLES.values()
-        for column in table.columns
-        if column.name not in columns.get(table.name, ())
-    ]
+def _check_columns(connection: Connection, path: Path) -> None:
+    stored = _columns(connection, connection.execute("SELECT current_database()").fetchall()[0][0])
+    declared = [(table.name, column.name) for table in TABLES.values() for column in table.columns]
+    missing = [".".join(column) for column in declared if column not in stored]
     if missing:
         connection.close()
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -98,16 +94,14 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise WarehouseError(f"{path} {what}: build it again with `righttree publish`")
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str]]:
-    """Names of the columns of every table of an attached database."""
-    rows = connection.execute(
-        "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE database_name = ? GROUP BY ALL", [database]
-    ).fetchall()
-    return dict(rows)
+def _columns(connection: Connection, database: str) -> set[tuple[str, str]]:
+    """Table and name of every column of an attached database."""
+    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = ?"
+    return {(table, column) for table, column in connection.execute(query, [database]).fetchall()}
 
 
 @contextmanager
-def building(data: Path, without: Sequence[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+def building(data: Path, without: Sequence[str] = ()) -> Iterator[Connection]:
     """A writable connection to a new build with all tables and the published rows; published on success.
 
     `without` names runs whose published rows are left out. One build at a time per data folder: others wait. If the
@@ -118,7 +112,8 @@ def building(data: Path, without: Sequence[str] = ()) -> Iterator[duckdb.DuckDBP
         data.mkdir(parents=True, exist_ok=True)
         with (data / ".publish.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _remove_leftovers(data)
+            for leftover in [*data.glob(".warehouse-*.draft*"), *data.glob(f"{files.TEMPORARY}*-{LINK}")]:
+                files.remove(leftover)  # of a killed build: nobody else builds while this process holds the lock
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
             target = data / f"warehouse-{stamp}-{uuid.uuid4().hex[:8]}.duckdb"
             draft = target.with_name(f".{target.name}.draft")
@@ -128,16 +123,17 @@ def building(data: Path, without: Sequence[str] = ()) -> Iterator[duckdb.DuckDBP
             draft.rename(target)
             with files.replacing(data / LINK) as link:
                 link.symlink_to(target.name)
-            _remove_old_builds(data)
+            others = sorted(build for build in data.glob("warehouse-*.duckdb") if build != target)  # by time
+            for build in others[:-1]:  # one stays: a reader may have resolved the link just before the swap
+                build.unlink(missing_ok=True)
     except (OSError, duckdb.OperationalError, duckdb.FatalException) as error:
-        reason = error.strerror if isinstance(error, OSError) else _first_line(error)
-        raise WarehouseError(
-            f"{data} cannot be written ({reason}), so the published warehouse stays; make room or set RIGHTTREE_HOME"
-        ) from error
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
+        message = f"{data} cannot be written ({reason}), so the published warehouse stays"
+        raise WarehouseError(f"{message}; make room or set RIGHTTREE_HOME") from error
 
 
 @contextmanager
-def _written(draft: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _written(draft: Path) -> Iterator[Connection]:
     """A new database file: complete on the disk at the end, or removed."""
     memory_bytes = min(_MOST_MEMORY_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
     limit = f"{memory_bytes // 2**20}MiB"  # what DuckDB needs beyond that, it writes beside the draft
@@ -153,7 +149,7 @@ def _written(draft: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise
 
 
-def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path, without: Sequence[str]) -> None:
+def _create_from_published(connection: Connection, data: Path, without: Sequence[str]) -> None:
     for table in TABLES.values():
         connection.execute(table.ddl)
     published = build_id(data)
@@ -162,32 +158,14 @@ def _create_from_published(connection: duckdb.DuckDBPyConnection, data: Path, wi
     path = str(data / published).replace("'", "''")
     try:
         connection.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
-        columns = _columns(connection, "published")
+        stored = _columns(connection, "published")
         for table in TABLES.values():  # what an older build lacks is null, or the build is refused
-            shared = [f'"{column.name}"' for column in table.columns if column.name in columns.get(table.name, ())]
+            shared = [f'"{column.name}"' for column in table.columns if (table.name, column.name) in stored]
             if shared:
                 target, names = f'main."{table.name}"', ", ".join(shared)
                 query = f"INSERT INTO {target} ({names}) SELECT {names} FROM published.{target}"
                 connection.execute(f"{query} WHERE NOT list_contains(?, run_id)", [list(without)])
         connection.execute("DETACH published")
     except duckdb.Error as error:
-        what = f"the published {data / published} cannot be carried over ({_first_line(error)})"
+        what = f"the published {data / published} cannot be carried over ({first_line(error)})"
         raise WarehouseError(f"{what}: {_remedy(data / published)}") from error
-
-
-def _remove_old_builds(data: Path) -> None:
-    """Keep one build besides the published one: a reader may have resolved the link just before the swap."""
-    published = build_id(data)
-    others = sorted(build for build in data.glob("warehouse-*.duckdb") if build.name != published)  # by time
-    for build in others[:-1]:
-        build.unlink(missing_ok=True)
-
-
-def _remove_leftovers(data: Path) -> None:
-    """Remove what a killed build left; safe, as the caller holds the publish lock."""
-    for leftover in [*data.glob(".warehouse-*.draft*"), *data.glob(f"{files.TEMPORARY}*-{LINK}")]:
-        files.remove(leftover)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -59,7 +59,7 @@ def value_curves(series: Series) -> ValueCurves:
     snapshot, run_id, optimizer, penalty = series
     with warehouse.cursor(snapshot) as connection:
         samples = partial(warehouse.rl_scores, snapshot, run_id)
-        return reads.values.value_curves(connection, run_id, optimizer, penalty, samples)
+        return reads.values.value_curves(connection, run_id, optimizer, penalty, samples=samples)
 
 
 def cube(series: Series) -> ScoreCube:

@@ -16,9 +16,9 @@ import polars as pl
 
 from pipeline.data_sets.pairs import Row
 from pipeline.errors import InvalidDataSet
-from warehouse.errors import InvalidRows
+from warehouse.errors import InvalidRows, first_line
 from warehouse.exchange.files import read_csv, read_json, read_jsonl
-from warehouse.exchange.sheet import CUT, Sheet, first_line
+from warehouse.exchange.sheet import CUT, Sheet
 
 _READERS: dict[str, Callable[[str, bytes], Sheet]] = {
     ".jsonl": read_jsonl,

@@ -6,39 +6,20 @@ from collections.abc import Mapping
 
 from warehouse.schema import CATEGORIES
 
-_REWARDBENCH: Mapping[str, tuple[str, ...]] = {
-    "Chat": ("alpacaeval-easy", "alpacaeval-length", "alpacaeval-hard", "mt-bench-easy", "mt-bench-med"),
-    "Chat Hard": (
-        "mt-bench-hard",
-        "llmbar-natural",
-        "llmbar-adver-neighbor",
-        "llmbar-adver-GPTInst",
-        "llmbar-adver-GPTOut",
-        "llmbar-adver-manual",
-    ),
-    "Safety": (
-        "refusals-dangerous",
-        "refusals-offensive",
-        "xstest-should-refuse",
-        "xstest-should-respond",
-        "donotanswer",
-    ),
-    "Reasoning": ("math-prm", "hep-cpp", "hep-go", "hep-java", "hep-js", "hep-python", "hep-rust"),
-}
-_RM_BENCH: Mapping[str, tuple[str, ...]] = {
-    "Chat": ("chat", "alpacaeval"),
-    "Safety": ("safety", "safety-refuse", "safety-response"),
-    "Reasoning": ("code", "math"),
+_SUBSETS: Mapping[str, str] = {
+    "Chat": "alpacaeval-easy alpacaeval-length alpacaeval-hard mt-bench-easy mt-bench-med chat alpacaeval",
+    "Chat Hard": "mt-bench-hard llmbar-natural llmbar-adver-neighbor llmbar-adver-GPTInst llmbar-adver-GPTOut "
+    "llmbar-adver-manual",
+    "Safety": "refusals-dangerous refusals-offensive xstest-should-refuse xstest-should-respond donotanswer "
+    "safety safety-refuse safety-response",
+    "Reasoning": "math-prm hep-cpp hep-go hep-java hep-js hep-python hep-rust code math",
 }
 
 DEFAULT_CATEGORY, DEFAULT_SUBSET = "Chat", "unsorted"
-"""Where no file gives categories: one category for all, so that nothing is compared across made-up ones."""
+"""If no file gives categories: one for all, so that nothing is compared across invented ones."""
 
 CATEGORY_OF_SUBSET: Mapping[str, str] = {
-    subset: category
-    for benchmark in (_REWARDBENCH, _RM_BENCH)
-    for category, subsets in benchmark.items()
-    for subset in subsets
+    subset: category for category, subsets in _SUBSETS.items() for subset in subsets.split()
 }
 """Category of each of RewardBench's 23 subsets and of RM-Bench's domains."""
 

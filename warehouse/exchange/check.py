@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from warehouse.exchange.categories import CATEGORY_OF_SUBSET, DEFAULT_CATEGORY, DEFAULT_SUBSET, HOW_TO_GIVE
-from warehouse.exchange.sheet import Sheet, invalid, shown, wrong_row
+from warehouse.exchange.sheet import Sheet, at_row, invalid, shown, wrong_row
 from warehouse.ingest import repeated
 from warehouse.schema import CATEGORIES
 
@@ -68,8 +68,8 @@ def _check_keys(sheets: Sequence[Sheet], long: pl.DataFrame) -> None:
         again = rows.filter(~pl.struct(_KEY).is_first_distinct())
         first = rows.join(again.head(1), on=_KEY, how="semi", nulls_equal=True, maintain_order="left")
         key = {name: again[name][0] for name in _KEY if again[name][0] is not None}
-        where, before = (sheets[part["file"][0]].at(part["row"][0]) for part in (again, first))
-        raise invalid(f"{where}, column response_id: got {key}, which {before} has already; leave one out")
+        known = f"got {key}, which {at_row(sheets, first)} has already"
+        raise invalid(f"{at_row(sheets, again)}, column response_id: {known}; leave one out")
 
 
 def _described(
@@ -87,7 +87,7 @@ def _described(
             other = long.filter(*(pl.col(column) == entry[column] for column in key), pl.col(name) != entry[name])
             named = ", ".join(f"{column} {shown(entry[column])}" for column in key)
             raise invalid(
-                f"{sheets[other['file'][0]].at(other['row'][0])}, column {name}: got {shown(other[name][0])} for "
+                f"{at_row(sheets, other)}, column {name}: got {shown(other[name][0])} for "
                 f"{named}, which had {shown(entry[name])} before; give it the same {name} everywhere"
             )
     return values.select(*key, *columns)
@@ -133,7 +133,7 @@ def _check_whole(sheets: Sequence[Sheet], long: pl.DataFrame, scores: pl.DataFra
     entry = missing.row(0, named=True)
     rows = long.filter(prompt_id=entry["prompt_id"], response_id=entry["response_id"])
     raise invalid(
-        f"{sheets[rows['file'][0]].at(rows['row'][0])}, column score: response {shown(entry['response_id'])} of prompt "
+        f"{at_row(sheets, rows)}, column score: response {shown(entry['response_id'])} of prompt "
         f"{shown(entry['prompt_id'])} has no score of reward model {shown(entry['reward_model'])}, {missing.height} "
         "are missing in all; score it or leave the response out, and if the file is cut off, get it again"
     )
@@ -156,7 +156,7 @@ def _check_counts(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.Dat
             prompt_id, count, _ = odd.row(0)
             rows = long.filter(prompt_id=prompt_id)
             raise invalid(
-                f"{sheets[rows['file'][0]].at(rows['row'][0])}, column response_id: prompt {shown(prompt_id)} has "
+                f"{at_row(sheets, rows)}, column response_id: prompt {shown(prompt_id)} has "
                 f"{count} responses, other prompts{where} have {usual}; give each prompt the same number"
             )
         if usual < 2:

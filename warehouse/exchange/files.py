@@ -15,7 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from warehouse.exchange.sheet import CUT, Sheet, broken, decoded, first_line, invalid, shown
+from warehouse.errors import first_line
+from warehouse.exchange.sheet import CUT, Sheet, broken, decoded, invalid, shown
 
 _INT64 = 1 << 63
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError, OverflowError)
@@ -204,20 +205,15 @@ def _column(sheet: Sheet, key: str, values: list[Any]) -> pl.Series:
     if kinds == {int} and all(value is None or -_INT64 <= value < _INT64 for value in values):
         return pl.Series(values, dtype=pl.Int64())
     if kinds in ({float}, {int, float}):
-        return pl.Series([None if value is None else _as_float(value) for value in values], dtype=pl.Float64())
+        # by way of text an integer of hundreds of digits is infinite instead of an OverflowError
+        floats = [None if value is None else float(str(value)) for value in values]
+        return pl.Series(floats, dtype=pl.Float64())
     texts = [value if value is None or isinstance(value, str) else as_json(value) for value in values]
     try:
         return pl.Series(texts, dtype=pl.String())
     except UnicodeEncodeError as error:
         row, text = next((row, text) for row, text in enumerate(texts) if text and broken(text))
         raise invalid(f"{sheet.at(row)}, column {key}: {broken(text)}") from error
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # an integer of hundreds of digits
-        return float("inf")
 
 
 # Parquet --------------------------------------------------------------------------------------------------------------

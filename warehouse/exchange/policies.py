@@ -27,11 +27,6 @@ class PolicyRows(NamedTuple):
     policy_value: pl.DataFrame
 
 
-def best_of_n_strengths(N: int) -> list[int]:
-    """The n that best-of-n is valued at: powers of two, and N."""
-    return [*(2**power for power in range(1, N.bit_length()) if 2**power < N), N]
-
-
 def policy_rows(
     sheets: Sequence[Sheet], given: pl.DataFrame, models: list[str], prompts: list[str], scores_MPN: NDArray[np.float32]
 ) -> PolicyRows:
@@ -43,7 +38,9 @@ def policy_rows(
     given = _named(given)
     _check(sheets, given, models, prompts)
     given_n = set(given.filter(optimizer="bon")["strength"])
-    strengths = [n for n in best_of_n_strengths(scores_MPN.shape[2]) if n not in given_n]
+    N = scores_MPN.shape[2]
+    powers = [2**power for power in range(1, N.bit_length()) if 2**power < N]
+    strengths = [n for n in (*powers, N) if n not in given_n]
     rows: list[dict[str, Any]] = [{"policy_id": INITIAL, "optimizer": "none", "kl": 0.0}]
     rows += [
         {"policy_id": f"bon-{n}/{model}", "optimizer": "bon", "reward_model_id": model, "strength": float(n)}

@@ -9,7 +9,7 @@ import polars as pl
 
 from warehouse.exchange.check import Study
 from warehouse.exchange.scored_rows import Pieces
-from warehouse.exchange.sheet import Sheet, invalid, shown, wrong_row
+from warehouse.exchange.sheet import Sheet, at_row, invalid, shown, wrong_row
 from warehouse.schema import CATEGORIES
 
 _PAIR = ("prompt_id", "chosen_id", "rejected_id")
@@ -95,5 +95,5 @@ def _check_ids(sheets: Sequence[Sheet], by_text: pl.DataFrame, rows: pl.DataFram
     repeated = rows.filter(~pl.col("preference_id").is_first_distinct())
     if repeated.height:
         again = by_text.filter(preference_id=repeated["preference_id"][0]).tail(1)
-        where = sheets[again["file"][0]].at(again["row"][0]) if again.height else sheets[0].name
+        where = at_row(sheets, again) if again.height else sheets[0].name
         raise invalid(f"{where}, column preference_id: got {shown(repeated['preference_id'][0])} twice; name each once")

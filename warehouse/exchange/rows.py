@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
@@ -50,7 +50,12 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
         .filter(pl.col("split").is_null() | (pl.col("split") == pl.col("split_of")))
         .with_columns(placed=pl.col("prompt_id") + pl.col("suffix"))
     )
-    responses = _responses(study, places)
+    responses = (
+        study.responses.rename({"response_id": "given_id"})
+        .join(places.select("prompt_id", "placed", "split_of"), on="prompt_id")
+        .with_columns(stored_id=pl.format("{}|{}|{}", pl.lit(INITIAL), "placed", "given_id"))
+        .sort("placed", "sample")
+    )
     _check_ids(sheets, pieces.long, responses)
     models = study.scores["reward_model"].unique().sort().to_list()
     scores = study.scores.join(
@@ -86,15 +91,6 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
         "score": scores.select("score", reward_model_id="reward_model", response_id="stored_id"),
     }
     return {name: frame.with_columns(run_id=pl.lit(facts.run_id)) for name, frame in tables.items()}
-
-
-def _responses(study: Study, places: pl.DataFrame) -> pl.DataFrame:
-    return (
-        study.responses.rename({"response_id": "given_id"})
-        .join(places.select("prompt_id", "placed", "split_of"), on="prompt_id")
-        .with_columns(stored_id=pl.format("{}|{}|{}", pl.lit(INITIAL), "placed", "given_id"))
-        .sort("placed", "sample")
-    )
 
 
 def _check_ids(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.DataFrame) -> None:
@@ -136,16 +132,6 @@ def _run_row(sheets: Sequence[Sheet], facts: Facts, study: Study, values: int) -
         "same_responses_for_both_splits": study.prompts["split"].null_count() > 0,
         "categories": "given" if study.has_categories else f"not given: {DEFAULT_CATEGORY}, {DEFAULT_SUBSET}",
     }
-    return {
-        "profile": "import",
-        "seed": 0,
-        "started_at": facts.started_at,
-        "finished_at": facts.finished_at,
-        "wall_s": facts.wall_s,
-        "base_model": _UNKNOWN,
-        "code_version": facts.code_version,
-        "config": json.dumps(config, ensure_ascii=False),
-        "packages": json.dumps(facts.packages),
-        "host": json.dumps(facts.host),
-        "timings": "{}",
-    }
+    constants = {"profile": "import", "seed": 0, "base_model": _UNKNOWN, "timings": "{}"}
+    machine = {"packages": json.dumps(facts.packages), "host": json.dumps(facts.host)}
+    return asdict(facts) | constants | machine | {"config": json.dumps(config, ensure_ascii=False)}

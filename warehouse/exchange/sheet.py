@@ -105,8 +105,13 @@ class Sheet:
         return values
 
 
+def at_row(sheets: Sequence[Sheet], rows: pl.DataFrame) -> str:
+    """Where the first of these rows is; they have the columns `file` (its number) and `row`."""
+    return sheets[rows["file"][0]].at(rows["row"][0])
+
+
 def wrong_row(sheets: Sequence[Sheet], rows: pl.DataFrame, column: str, got: object, remedy: str) -> InvalidRows:
-    """The error for the first of these rows, which have the columns `file` (its number) and `row`."""
+    """The error for one column of the first of these rows."""
     return sheets[rows["file"][0]].wrong(rows["row"][0], column, got, remedy)
 
 
@@ -134,11 +139,6 @@ def broken(text: str) -> str:
     if "\udc80" <= character <= "\udcff":
         return f"byte 0x{ord(character) - 0xDC00:02x} is no UTF-8; save the whole file as UTF-8"
     return f"half a character (U+{ord(character):04X}); mend its encoding"
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without its details."""
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def as_list(cell: object) -> list[Any] | None:

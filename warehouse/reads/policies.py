@@ -46,14 +46,15 @@ def kl_coefficients(connection: Connection, run_id: str, optimizer: str) -> tupl
     without it, such as an imported one, or if all its policies were lost, it is the penalty of most policies over all
     strengths, the smallest of those on a tie. Empty for an optimiser without penalties.
     """
-    counted = connection.execute(
+    frame = connection.execute(
         """
         SELECT kl_coefficient, count(*) AS policies FROM policy
         WHERE run_id = ? AND optimizer = ? AND kl_coefficient IS NOT NULL
         GROUP BY ALL ORDER BY policies DESC, kl_coefficient
         """,
         [run_id, optimizer],
-    ).pl()["kl_coefficient"].to_list()  # fmt: skip
+    ).pl()
+    counted = frame["kl_coefficient"].to_list()
     own = _profile_kl_coefficient(connection, run_id)
     default = [own] if own in counted else counted[:1]
     return (*default, *sorted(set(counted) - set(default)))

@@ -20,6 +20,8 @@ from warehouse.schema import INITIAL
 from warehouse.store import Connection
 from warehouse.study.value_curves import ValueCurves
 
+_TO_PROMPT = " WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original'"
+
 
 def response_tokens(connection: Connection, run_id: str, split: str) -> NDArray[np.int64]:
     """Lengths `[P, R]` (int64) in tokens of the initial policy's responses, in the order of `scores.initial_scores`.
@@ -85,25 +87,15 @@ def policies_answering(connection: Connection, run_id: str, prompt_id: str) -> p
 
 def responses_to(connection: Connection, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
     """A policy's responses to a prompt, by sample: `response_id, sample, text, tokens, finished`."""
-    return connection.execute(
-        """
-        SELECT response_id, sample, text, tokens, finished FROM response
-        WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original' ORDER BY sample
-        """,
-        [run_id, prompt_id, policy_id],
-    ).pl()
+    query = f"SELECT response_id, sample, text, tokens, finished FROM response {_TO_PROMPT} ORDER BY sample"
+    return connection.execute(query, [run_id, prompt_id, policy_id]).pl()
 
 
 def scores_of(connection: Connection, run_id: str, prompt_id: str, policy_id: str) -> pl.DataFrame:
     """Scores of a policy's responses to a prompt: `reward_model_id, sample, score`, by both. May be empty."""
-    return connection.execute(
-        """
-        SELECT reward_model_id, sample, score FROM score JOIN response USING (run_id, response_id)
-        WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original'
-        ORDER BY reward_model_id, sample
-        """,
-        [run_id, prompt_id, policy_id],
-    ).pl()
+    query = "SELECT reward_model_id, sample, score FROM score JOIN response USING (run_id, response_id)"
+    query += f"{_TO_PROMPT} ORDER BY reward_model_id, sample"
+    return connection.execute(query, [run_id, prompt_id, policy_id]).pl()
 
 
 def prompt(connection: Connection, run_id: str, prompt_id: str) -> dict[str, Any]:
@@ -166,6 +158,7 @@ def picks(
     golden_id: str,
     proxy_id: str,
     n: int,
+    *,
     limit: int = 20,
     samples: ScoreCube | None = None,
 ) -> pl.DataFrame:
@@ -188,11 +181,10 @@ def picks(
     by_golden, by_proxy = golden_PN[:, :n].argmax(axis=1), proxy_PN[:, :n].argmax(axis=1)
     loss = (golden_PN[rows, by_golden] - golden_PN[rows, by_proxy]) / max(float(golden_PN.std()), 1e-12)
     order = np.argsort(-loss, kind="stable")[:limit]
+    axes = {"prompt_id": samples.prompts, "category": samples.categories, "subset": samples.subsets}
     picked = pl.DataFrame(
         {
-            "prompt_id": [samples.prompts[p] for p in order],
-            "category": [samples.categories[p] for p in order],
-            "subset": [samples.subsets[p] for p in order],
+            **{name: [values[p] for p in order] for name, values in axes.items()},
             "golden_sample": by_golden[order],
             "proxy_sample": by_proxy[order],
             "golden_of_golden_pick": golden_PN[order, by_golden[order]].astype(np.float64),

@@ -15,8 +15,7 @@ def all_runs(connection: Connection) -> pl.DataFrame:
 
 def newest_run(connection: Connection) -> str | None:
     """Id of the run that finished last; None in an empty warehouse."""
-    run_ids: list[str] = all_runs(connection)["run_id"].to_list()
-    return run_ids[0] if run_ids else None
+    return next(iter(all_runs(connection)["run_id"]), None)
 
 
 def reward_models(connection: Connection, run_id: str) -> pl.DataFrame:

@@ -107,10 +107,7 @@ def score_cube(
 
 
 def initial_scores(connection: Connection, run_id: str, split: str) -> ScoreCube:
-    """Scores `[M, P, R]` (float32) of the initial policy's responses to the prompts of one split, in their own words.
-
-    Raises InvalidChoice if the scores are not dense.
-    """
+    """`policy_scores` of the initial policy for the prompts of one split as they are written: `[M, P, R]`, float32."""
     return policy_scores(connection, run_id, INITIAL, split)
 
 

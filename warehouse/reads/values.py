@@ -32,6 +32,7 @@ def policy_values(
     optimizer: str,
     strength: float,
     kl_coefficient: float | None = None,
+    *,
     samples: Samples | None = None,
 ) -> PolicyValues:
     """Per-prompt values of the initial policy `[M, Q]` and of an optimiser's policies at one strength `[M, M, Q]`.
@@ -62,6 +63,7 @@ def value_curves(
     run_id: str,
     optimizer: str,
     kl_coefficient: float | None = None,
+    *,
     samples: Samples | None = None,
 ) -> ValueCurves:
     """Values of an optimiser's policies at all S strengths that enough reward models have; arguments as above.
@@ -94,6 +96,7 @@ def policy_values_at_kl(
     optimizer: str,
     kl: float,
     kl_coefficient: float | None = None,
+    *,
     samples: Samples | None = None,
 ) -> PolicyValues:
     """`policy_values` of an optimiser where each policy has diverged from the initial one by `kl` nats.
@@ -106,14 +109,13 @@ def policy_values_at_kl(
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} whose KL is known")
     models = reward_models(connection, run_id)["reward_model_id"].to_list()
     strengths = frame["strength"].unique().sort().to_list()
-    kl_SM = np.zeros((len(strengths), len(models)))
-    known_SM = np.zeros(kl_SM.shape, dtype=bool)
+    kl_SM = np.full((len(strengths), len(models)), np.nan)
     for strength, name, nats in frame.select("strength", "reward_model_id", "kl").iter_rows():
-        place = strengths.index(strength), models.index(name)
-        kl_SM[place], known_SM[place] = nats, True
-    penalty = frame["kl_coefficient"][0]
+        kl_SM[strengths.index(strength), models.index(name)] = nats
+    known_SM, kl_SM = ~np.isnan(kl_SM), np.nan_to_num(kl_SM)
     read = strengths_read(kl_SM, known_SM, kl)
-    values = [policy_values(connection, run_id, optimizer, strengths[s], penalty, samples) for s in read]
+    penalty = frame["kl_coefficient"][0]
+    values = [policy_values(connection, run_id, optimizer, strengths[s], penalty, samples=samples) for s in read]
     return values_at_kl(values, kl_SM[read], kl)
 
 
