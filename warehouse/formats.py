@@ -1,4 +1,4 @@
-"""How figures and foreign text are written in sentences, on pages and in documents alike. Pure functions."""
+"""How numbers, times, sizes and foreign text are written in sentences, on pages and in documents. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$:&])")
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A figure with fixed decimals and a real minus sign: `0.72`, `−0.03`; `undefined` for None."""
+    """A number with fixed decimals and a real minus sign: `0.72`, `−0.03`; `undefined` for None."""
     if value is None:
         return UNDEFINED
     text = f"{value:,.{digits}f}"
@@ -28,23 +28,23 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def count(amount: float, noun: str) -> str:
-    """An amount of things: `1 pair`, `1,536 responses`; the noun comes in the singular."""
+    """A count with its noun, which is given in the singular: `1 pair`, `1,536 responses`."""
     plural = noun if amount == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{amount:,.0f} {plural}"
 
 
 def percent(share: float) -> str:
-    """A share of one as whole percent: `34%`."""
+    """A share between 0 and 1 in whole percent: `34%`."""
     return f"{share:.0%}"
 
 
 def escape(text: str) -> str:
-    """Foreign text (ids, subset names, messages) made safe to stand inside Markdown: shown letter by letter."""
+    """Foreign text (ids, subset names, messages) escaped for Markdown, so that it is shown letter by letter."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def duration(seconds: float) -> str:
-    """Time taken or left: `0.8 s`, `41 s`, `5 min 12 s`, `1 h 04 min`."""
+    """A duration: `0.8 s`, `41 s`, `5 min 12 s`, `1 h 04 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -56,13 +56,13 @@ def duration(seconds: float) -> str:
 
 
 def roughly(seconds: float) -> str:
-    """Time that is not known well: `40 s`, `17 min`, `2.5 h`."""
+    """An approximate duration: `40 s`, `17 min`, `2.5 h`."""
     if seconds < 120:
         return f"{max(10, round(seconds, -1)):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def size(size_bytes: float) -> str:
-    """Memory: `512 MiB`, `1.7 GiB`."""
+    """A size in memory or on disk: `512 MiB`, `1.7 GiB`."""
     mebibytes = size_bytes / 2**20
     return f"{mebibytes:,.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:,.1f} GiB"

@@ -44,8 +44,8 @@ def conform(table: Table, frame: pl.DataFrame, origin: str) -> pl.DataFrame:
         broken = frame.with_row_index("row").filter(bad)
         if broken.height:
             got, row = broken[column.name][0], broken["row"][0]
-            wanted = f"one of {list(column.allowed)}" if column.allowed else f"a finite {column.dtype}"
-            raise InvalidRows(f"{where}, column {column.name}, row {row}: got {got!r}, wanted {wanted}")
+            expectation = f"one of {list(column.allowed)}" if column.allowed else f"a finite {column.dtype}"
+            raise InvalidRows(f"{where}, column {column.name}, row {row}: got {got!r}, wanted {expectation}")
     return frame
 
 

@@ -1,4 +1,4 @@
-"""The paper's own figures, to stand beside a run's; never an expectation.
+"""The results printed in the paper, shown next to a run's for comparison, never as an expectation.
 
 Wen et al., Rethinking Reward Model Evaluation: Are We Barking up the Wrong Tree?, ICLR 2025, arXiv 2410.05584: ten
 reward models from Llama-3-8B-Instruct, 2,733 RewardBench prompts. It prints no intervals.
@@ -14,7 +14,7 @@ ACCURACY_AGAINST_NDR: Mapping[tuple[str, str], float] = {
     ("ppo", "kendall"): 0.465,
     ("ppo", "spearman"): 0.610,
 }
-"""(optimiser, correlation) of accuracy with NDR."""
+"""Correlation of accuracy with NDR, by optimiser and kind of correlation."""
 
 SETTING = (
     "The paper’s: 10 reward models from Llama-3-8B-Instruct on 2,733 RewardBench prompts "

@@ -66,7 +66,7 @@ def value_curves(
     *,
     samples: Samples | None = None,
 ) -> ValueCurves:
-    """Values of an optimiser's policies at all S strengths that enough reward models have; arguments as above.
+    """`policy_values` of an optimiser at all S strengths that enough reward models have, and their KL `[S, M]` in nats.
 
     Reward models without a policy at some strength (PPO that diverged) are left out; if fewer than two would be left,
     the strengths that all have are taken instead. Raises InvalidChoice if there is nothing to compare.

@@ -310,7 +310,7 @@ def test_a_run_id_that_is_taken_or_no_name_is_refused(tmp_path: Path, data: Path
     before = tables(data)
     with pytest.raises(InvalidConfig, match="run 'theirs' exists already; name another with --run-id"):
         imported(path)
-    with pytest.raises(InvalidConfig, match="use letters"):
+    with pytest.raises(InvalidConfig, match="use at most 100 letters"):
         import_files(data, [path], "../x", "auto")
     assert all(frame.equals(before[name]) for name, frame in tables(data).items())
 

@@ -1,4 +1,4 @@
-"""`warehouse/reads/policies.py` on small simulated runs with best-of-n and PPO, finished and diverged."""
+"""Optimised policies and their values on small simulated runs with best-of-n and PPO, finished and diverged."""
 
 from __future__ import annotations
 

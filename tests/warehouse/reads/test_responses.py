@@ -1,4 +1,4 @@
-"""`warehouse/reads/responses.py` and `reads_training.py` on a small simulated run."""
+"""Reads of responses and of training on a small simulated run."""
 
 from __future__ import annotations
 
