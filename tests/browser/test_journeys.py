@@ -131,6 +131,7 @@ def test_an_emptied_warehouse_says_what_to_do_until_a_run_is_published(
     home = tmp_path / "home"
     page = open_address(serve(home) + "/explore")
     expect(page.get_by_text("Run recorded")).to_be_visible()
+    settled(page)
     jobs.delete(home, "recorded")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to explore yet")
     expect(page.get_by_text("righttree run --profile quick")).to_be_visible()
