@@ -25,8 +25,9 @@ _GRID_ROW = 62
 _SPLIT_ROW = 26
 _HEIGHT = 320
 _TICKS = 12
-_FIT = alt.ExprRef("bandwidth('x') < 72 ? 8.5 : 11")
-"""Font size of an interval: on a phone the cells are narrow."""
+# On a phone the cells are narrow.
+_INTERVAL_SIZE = alt.ExprRef("bandwidth('x') < 72 ? 8.5 : 11")
+_LABEL_SIZE = alt.ExprRef("bandwidth('x') < 72 ? 10 : 12")
 
 _UNDEFINED: Field = ("undefined_pairs", "Pairs undefined", COUNT)
 
@@ -40,6 +41,7 @@ def grid(
     rl_prompts, undefined_pairs`.
     """
     ticks = alt.Axis(orient="top", labelAngle=0, labelOverlap=False, labelFlush=False, labelLimit=90)
+    ticks.labelFontSize = _LABEL_SIZE
     base = alt.Chart(table).encode(
         x=alt.X(f"{across[0]}:N", sort=list(across[2]), title=across[1], axis=ticks),
         y=alt.Y(f"{down[0]}:N", sort=list(down[2]), title=down[1], axis=alt.Axis(labelLimit=90)),
@@ -62,7 +64,7 @@ def grid(
     layers = [
         shades,
         texts.mark_text(fontSize=15, dy=-8, aria=False).encode(text=alt.Text("figure:N")),
-        texts.mark_text(fontSize=_FIT, dy=10, aria=False).encode(text=alt.Text("interval:N")),
+        texts.mark_text(fontSize=_INTERVAL_SIZE, dy=10, aria=False).encode(text=alt.Text("interval:N")),
     ]
     return layered(layers, height=_GRID_ROW * len(down[2]) + 20)
 
