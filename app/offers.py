@@ -137,7 +137,7 @@ def fit_options(fitting: Fitting[Selection], options: Options) -> None:
     fitting.allow("study", STUDIES, "no such study")
     fitting.allow("golden", options.reward_models, "no such reward model")
     others = tuple(name for name in options.reward_models if name != fitting.chosen.golden)
-    fitting.allow("proxy", others, "no such reward model beside the golden")
+    fitting.allow("proxy", others, "no such reward model other than the golden")
 
 
 def _fit_kl(fitting: Fitting[Selection], options: Options) -> None:
@@ -147,11 +147,11 @@ def _fit_kl(fitting: Fitting[Selection], options: Options) -> None:
         return
     reach = options.kl.get(chosen.optimizer)
     if reach is None:
-        fitting.drop("kl", f"no KL is known of {chosen.optimizer}")
+        fitting.drop("kl", f"the KL of {chosen.optimizer} is unknown")
     elif not 0 < chosen.kl <= reach[1]:
         fitting.drop("kl", f"above 0, at most {reach[1]:.3g}")
     elif chosen.strength is not None:
-        fitting.drop("strength", "a KL is set; leave one out")
+        fitting.drop("strength", "set either a strength or a KL, not both")
 
 
 def _fit_size(fitting: Fitting[Selection], options: Options) -> None:
@@ -161,7 +161,7 @@ def _fit_size(fitting: Fitting[Selection], options: Options) -> None:
     responses = chosen.responses or options.responses
     fitting.allow("prompts", range(2, most + 1), f"there are {most} to draw from")
     if fitting.chosen.prompts is not None and chosen.budget is not None:
-        fitting.drop("budget", "prompts are set; leave one out")
+        fitting.drop("budget", "set either prompts or a budget, not both")
     fitting.limit("budget", 2 * responses, most * responses)
     fitting.limit("plan_budget", 4, most * options.responses)
 

@@ -36,8 +36,6 @@ PLAIN = Source()
 """The initial policy's responses to the prompts in their own words."""
 
 _RUNS_KEPT = 8
-_EVALUATIONS_KEPT = 400
-_VALUES_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -100,15 +98,12 @@ def has_runs(snapshot: Snapshot | None) -> bool:
     return snapshot is not None and not runs(snapshot).is_empty()
 
 
+_score_cube = cached(reads.scores.score_cube, entries=2 * _RUNS_KEPT, spinner="Reading the scores …")
+
+
 def score_cube(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> ScoreCube:
     """Scores of all reward models on the RM-test prompts. Raises as `reads.scores.score_cube`."""
-    return _score_cube(snapshot, run_id, source)  # a cache takes a default left out for another key
-
-
-@st.cache_resource(max_entries=2 * _RUNS_KEPT, show_spinner="Reading the scores …")
-def _score_cube(snapshot: Snapshot, run_id: str, source: Source) -> ScoreCube:
-    with cursor(snapshot) as connection:
-        return reads.scores.score_cube(connection, run_id, source.names or INITIAL, source.paraphrase, source.seed)
+    return _score_cube(snapshot, run_id, source.names or INITIAL, source.paraphrase, source.seed)
 
 
 @st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
@@ -227,7 +222,7 @@ def question(
     )
 
 
-@st.cache_resource(max_entries=_EVALUATIONS_KEPT, show_spinner="Resampling …")
+@st.cache_resource(max_entries=400, show_spinner="Resampling …")
 def evaluations(question: Question, measure: str, test_sets: tuple[TestSet, ...]) -> list[Evaluation]:
     """A measure on several test sets, which share the bootstrap draws of reward models and RL-test prompts."""
     parts = replicated(
@@ -244,16 +239,17 @@ def evaluations(question: Question, measure: str, test_sets: tuple[TestSet, ...]
     return [part.evaluation for part in parts]
 
 
-@st.cache_resource(max_entries=_VALUES_KEPT, show_spinner="Measuring …")
+@st.cache_resource(max_entries=64, show_spinner="Measuring …")
 def _prompt_values(snapshot: Snapshot, run_id: str, source: Source, measure: str, seen: TestSet) -> PromptValues:
     return prepare(score_cube(snapshot, run_id, source), measure, seen)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the scores …")
+_initial_scores = cached(reads.scores.initial_scores, entries=4, spinner="Reading the scores …")
+
+
 def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
     """Scores of all reward models for the initial policy's samples to the RL-test prompts."""
-    with cursor(snapshot) as connection:
-        return reads.scores.initial_scores(connection, run_id, "rl_test")
+    return _initial_scores(snapshot, run_id, "rl_test")
 
 
 def list_runs() -> list[jobs.RunStatus]:

@@ -1,6 +1,6 @@
-"""How numbers, times and foreign text are written, everywhere the same. Pure functions, no streamlit.
+"""How numbers, times and foreign text are written on every page and in every chart. No Streamlit here.
 
-Those of figures and foreign text are the warehouse's, which the command line writes with too.
+The formats for sentences come from the warehouse, as the command line uses them too.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
         ({"responses": ["many"]}, "responses=many (not a whole number)"),
         ({"prompts": ["21"]}, "prompts=21 (there are 20 to draw from)"),
         ({"category": ["Safety"], "prompts": ["5"]}, "prompts=5 (there are 4 to draw from)"),
-        ({"prompts": ["8"], "budget": ["64"]}, "budget=64 (prompts are set; leave one out)"),
+        ({"prompts": ["8"], "budget": ["64"]}, "budget=64 (set either prompts or a budget, not both)"),
         ({"budget": ["15"]}, "budget=15 (from 16 to 160)"),
         ({"responses": ["3"], "rank-bins": ["4"]}, "rank-bins=4 (3 responses make 2 to 3 bins)"),
         ({"chosen-bin": ["2"]}, "chosen-bin=2 (from 2 to the number of rank bins, none)"),
@@ -143,7 +143,10 @@ def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
         ({"category": ["Chat"], "subset": ["refuse"]}, "subset=refuse (not in the chosen categories)"),
         ({"optimizer": ["ppo"]}, "optimizer=ppo (not in this run)"),
         ({"golden": ["flip-9"]}, "golden=flip-9 (no such reward model)"),
-        ({"golden": ["flip-0.00"], "proxy": ["flip-0.00"]}, "proxy=flip-0.00 (no such reward model beside the golden)"),
+        (
+            {"golden": ["flip-0.00"], "proxy": ["flip-0.00"]},
+            "proxy=flip-0.00 (no such reward model other than the golden)",
+        ),
         ({"colour": ["red"]}, "colour (no such choice)"),
     ],
 )
@@ -173,11 +176,11 @@ def test_a_kl_takes_the_place_of_a_strength_and_goes_as_far_as_some_policy_does(
     assert fitted(Selection(kl=0.5), OPTIONS) == (Selection(kl=0.5), [])
     assert fitted(Selection(kl=0.5, strength=4.0), OPTIONS) == (
         Selection(kl=0.5),
-        ["strength=4 (a KL is set; leave one out)"],
+        ["strength=4 (set either a strength or a KL, not both)"],
     )
     for kl in (0.0, -1.0, 0.61, float("nan")):
         assert fitted(Selection(kl=kl), OPTIONS) == (Selection(), [f"kl={kl:g} (above 0, at most 0.6)"])
-    assert fitted(Selection(kl=0.5), replace(OPTIONS, kl={})) == (Selection(), ["kl=0.5 (no KL is known of bon)"])
+    assert fitted(Selection(kl=0.5), replace(OPTIONS, kl={})) == (Selection(), ["kl=0.5 (the KL of bon is unknown)"])
 
 
 def test_sources_are_those_of_the_run_and_paraphrases_what_all_of_them_answered() -> None:

@@ -69,7 +69,7 @@ def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: st
     )
     fitting.allow("golden", names, "no such reward model")
     others = [name for name in names if name != fitting.chosen.golden]
-    fitting.allow("proxy", others, "no such reward model beside the golden")
+    fitting.allow("proxy", others, "no such reward model other than the golden")
     fitting.allow_each("rl_category", categories, "not among the RL-test prompts")
     fitting.allow("penalty", penalties, "no policy was trained with it")
     metrics = curves.ppo_curves(snapshot, run_id)["metric"].unique().to_list()

@@ -14,7 +14,7 @@ from app.offers import Options
 from app.state import Selection
 from app.views.test_sets import data, text
 from warehouse.study import MEASURES
-from warehouse.study.plans import PLAIN, Plan, advise
+from warehouse.study.plans import PLAIN, advise
 
 
 def ranks(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
@@ -101,43 +101,34 @@ def budget(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         return
     for line in text.advice(plans, advice, chosen, data.plan_budget(chosen, options)):
         st.markdown(line)
+    name, _, shared = _shared(chosen, options)
+    measures = list(dict.fromkeys((plans[advice.best].measure, PLAIN)))
+    titles = [MEASURES[measure].title for measure in measures]
+    curves = data.curves(table, measures)
     with st.container(key="figures"):
         left, right = st.columns(2, gap="large")
         with left:
-            _curve(table, plans[advice.best], chosen, options)
+            figure.show(
+                "plan-curve",
+                along_responses(curves.rename({"title": "series"}), titles, f"{name} with NDR"),
+                curves,
+                title="The curve behind it",
+                note="The same number of annotations, spent on more responses of fewer prompts. Band: 95% interval.",
+                alt=f"{name} with NDR by responses per prompt at a fixed budget, for {' and '.join(titles)}",
+                file_name=words.file_name(chosen, options, "plan-curve"),
+                **shared,
+            )
         with right:
-            _best_splits(table, chosen, options)
-
-
-def _curve(table: pl.DataFrame, best: Plan, chosen: Selection, options: Options) -> None:
-    name, _, shared = _shared(chosen, options)
-    measures = list(dict.fromkeys((best.measure, PLAIN)))
-    titles = [MEASURES[measure].title for measure in measures]
-    curves = data.curves(table, measures)
-    figure.show(
-        "plan-curve",
-        along_responses(curves.rename({"title": "series"}), titles, f"{name} with NDR"),
-        curves,
-        title="The curve behind it",
-        note="The same number of annotations, spent on more responses of fewer prompts. The band is the 95% interval.",
-        alt=f"{name} with NDR by responses per prompt at a fixed budget, for {' and '.join(titles)}, with intervals",
-        file_name=words.file_name(chosen, options, "plan-curve"),
-        **shared,
-    )
-
-
-def _best_splits(table: pl.DataFrame, chosen: Selection, options: Options) -> None:
-    name, _, shared = _shared(chosen, options)
-    figure.show(
-        "plans",
-        best_splits(data.best_splits(table), f"{name} with NDR"),
-        table,
-        title="Best split by measure",
-        note="A dot for each measure with its 95% interval; the table has every split.",
-        alt=f"{name} of every measure with NDR at its best split, with intervals",
-        file_name=words.file_name(chosen, options, "plans"),
-        **shared,
-    )
+            figure.show(
+                "plans",
+                best_splits(data.best_splits(table), f"{name} with NDR"),
+                table,
+                title="Best split by measure",
+                note="A dot for each measure with its 95% interval; the table has every split.",
+                alt=f"{name} of every measure with NDR at its best split, with intervals",
+                file_name=words.file_name(chosen, options, "plans"),
+                **shared,
+            )
 
 
 def _is_defined(table: pl.DataFrame, options: Options) -> bool:

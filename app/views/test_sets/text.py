@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from app.access.frames import figures_of
 from app.components import words
 from app.components.formats import count, escape, interval, number, percent
 from app.offers import Options
@@ -81,7 +82,8 @@ def ranks(frame: pl.DataFrame, chosen: Selection) -> str:
     """Which cell predicts best, and which least."""
     best, least = _ends(frame)
     return (
-        f"{_title(chosen)} predicts best on pairs of bin {best['chosen_bin']} over bin {best['rejected_bin']}: "
+        f"{escape(MEASURES[chosen.measure].title)} predicts best "
+        f"on pairs of bin {best['chosen_bin']} over bin {best['rejected_bin']}: "
         f"{_figure(best, chosen)}; least on bin {least['chosen_bin']} over bin {least['rejected_bin']}: "
         f"{_figure(least, chosen)}."
     )
@@ -128,8 +130,7 @@ def series(chosen_budget: int, fixed_prompts: int) -> dict[str, str]:
 def advice(plans: Sequence[Plan], advice: Advice, chosen: Selection, budget: int) -> list[str]:
     """The best plan, how sure that is, and what it gains on plain accuracy."""
     best, plain = plans[advice.best], plans[advice.plain]
-    figure = best.figure(chosen.correlation, chosen.level)
-    row = {"value": figure.value, "low": figure.low, "high": figure.high}
+    row = figures_of("value", best.figure(chosen.correlation, chosen.level))
     noise = f", annotators flipping {percent(chosen.plan_noise)} of pairs" if chosen.plan_noise else ""
     share = advice.shares[advice.best]
     worse = sum(above(behind) == "holds" for behind in advice.behind)
@@ -138,8 +139,8 @@ def advice(plans: Sequence[Plan], advice: Advice, chosen: Selection, budget: int
         f"For {count(budget, 'annotation')}{noise}: **{count(best.responses, 'response')} to each of "
         f"{count(best.prompts, 'prompt')}, judged by {escape(MEASURES[best.measure].title)}**: {_figure(row, chosen)}.",
         f"It has the highest {symbol} in {percent(share or 0.0)} of replicates; {worse} of the other "
-        f"{count(len(plans) - 1, 'plan')} are shown to be worse. The best of many looks better than "
-        "it is (winner's curse).",
+        f"{count(len(plans) - 1, 'plan')} are shown to be worse. The best of many looks better than it is (winner's "
+        "curse).",
     ]
     if advice.best != advice.plain:
         behind = advice.behind[advice.plain]
@@ -159,10 +160,6 @@ def _ends(frame: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
 def _figure(row: Mapping[str, Any], chosen: Selection) -> str:
     symbol = words.CORRELATIONS[chosen.correlation].symbol
     return f"{symbol} {number(row['value'])} ({interval(row['low'], row['high'])})"
-
-
-def _title(chosen: Selection) -> str:
-    return escape(MEASURES[chosen.measure].title)
 
 
 def _prompts(category: str) -> str:
