@@ -103,7 +103,7 @@ def test_prompts_without_a_category_are_left_out_and_said(tmp_path: Path) -> Non
     log = io.StringIO()
     context = begun(tmp_path, config([benchmark(tmp_path / "rb.parquet"), other], []), log)
     work(context, "prompts", prompts)
-    assert "1 prompts of the profile's files have no category" in log.getvalue()
+    assert "ignored 1 prompts of the profile's files that have no category" in log.getvalue()
 
 
 def test_too_few_prompts_or_pairs_get_a_line(tmp_path: Path) -> None:
