@@ -257,7 +257,7 @@ def _titled(optimizer: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _joined(*notes: str) -> str:
-    return " · ".join(filter(None, notes))
+    return " · ".join(note for note in notes if note)
 
 
 def _fits(fits: pl.DataFrame) -> None:

@@ -65,7 +65,7 @@ def _prepared(snapshot: Snapshot, run_id: str, names: tuple[str, ...], measure: 
 def pairs(evaluation: Evaluation, reward_models: pl.DataFrame, curves: ValueCurves) -> pl.DataFrame:
     """`frames.pairs` of the reward models that have curves, with a column `optimizer` first; no pair is marked."""
     compared = reward_models.filter(pl.col("reward_model_id").is_in(list(curves.reward_models)))
-    marked = frames.marked(frames.pairs(evaluation, compared), None, None)
+    marked = frames.marked(frames.pairs(evaluation, compared), golden=None, proxy=None)
     return marked.select(pl.lit(curves.optimizer).alias("optimizer"), pl.all())
 
 
@@ -73,7 +73,7 @@ def against_paper(evaluations: Mapping[str, Evaluation]) -> pl.DataFrame:
     """`optimizer, correlation, ours, low, high, paper`: correlations of accuracy with NDR, ours and the paper's."""
     rows = []
     for (optimizer, name), figure in paper.ACCURACY_AGAINST_NDR.items():
-        ours = Estimate(None, None, None, 0)
+        ours = Estimate(value=None, low=None, high=None, replicates=0)
         if optimizer in evaluations:
             ours = evaluations[optimizer].correlations[name]
         titles = {"optimizer": words.optimizer(optimizer).title, "correlation": words.CORRELATIONS[name].title}

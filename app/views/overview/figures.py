@@ -82,7 +82,7 @@ def scatters(
         panels,
         pl.concat(pairs.values()).drop("chosen", "defined"),
         title="Accuracy of the proxy, and how much of the gain its policy keeps (NDR)",
-        note=" ".join(filter(None, notes)),
+        note=" ".join(note for note in notes if note),
         alt="Accuracy against NDR, one panel an optimiser, one point a golden–proxy pair",
         file_name=f"{run_id}-overview",
         columns=columns.pairs(MEASURES["accuracy"]),

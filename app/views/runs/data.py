@@ -176,9 +176,10 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFra
     """
     tables = []
     machines = [{name: run[name] for name in _MACHINE if run[name]} for run in (first, second)]
-    for one, other in ((first["config"], second["config"]), machines):
-        joined = flattened(one).join(
-            flattened(other), on="setting", how="full", coalesce=True, suffix="_second", maintain_order="left_right"
+    for settings in ((first["config"], second["config"]), machines):
+        left, right = map(flattened, settings)
+        joined = left.join(
+            right, on="setting", how="full", coalesce=True, suffix="_second", maintain_order="left_right"
         )
         tables.append(joined.filter(pl.col("value").ne_missing(pl.col("value_second"))))
     return pl.concat(tables).select(
