@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.performance.head import token_log_probabilities, with_entropies
 from pipeline.models.reward_model import RewardModel
-from pipeline.models.rollout import Reading
-from pipeline.models.trunk import blocks, copied_top, depth, shallow
+from pipeline.models.trunk import Reading, blocks, copied_top, depth, shallow
 
 
 class Policy(nn.Module):

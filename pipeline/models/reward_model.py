@@ -20,8 +20,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel
-from pipeline.models.rollout import Reading
-from pipeline.models.trunk import Features, Tokens, blocks, copied_top, depth, run_top
+from pipeline.models.trunk import Features, Reading, Tokens, blocks, copied_top, depth, run_top
 
 _INITIAL_STD = 0.02
 

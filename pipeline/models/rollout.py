@@ -8,37 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from pipeline.models.language_model import LanguageModel, distinct
 from pipeline.models.sampler import decode
-from pipeline.models.trunk import Features, depth, run_top, tapped
+from pipeline.models.trunk import Features, Reading, depth, tapped
 
 if TYPE_CHECKING:
     from pipeline.models.performance.prompt_states import PromptStates
     from pipeline.models.policy import SamplingDecoder
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Texts as the top blocks read them: every distinct token once, where the model can.
-
-    `hidden`: the trunk's outputs; `layout`: how texts lie in them (`packing.TextBatch`). In the blocks' outputs, with
-    their first two axes as one, `predicting_N` are those that predict the responses' sampled tokens, text after text,
-    and `last_B` those of each text's last token.
-    """
-
-    hidden: Tensor
-    layout: dict[str, Any]
-    predicting_N: Tensor
-    last_B: Tensor
-
-    def through(self, top: Any) -> Tensor:
-        """Outputs of top blocks, `[·, D]`."""
-        return run_top(top, self.hidden, **self.layout).flatten(0, 1)
 
 
 @dataclass(frozen=True)

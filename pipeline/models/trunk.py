@@ -220,3 +220,22 @@ def load_features(paths: Sequence[Path], trainable_layers: int) -> Features:
             values.append(file.get_tensor(f"values.{trainable_layers}"))
             lengths.append(file.get_tensor(f"offsets.{trainable_layers}").diff())
     return Features(torch.cat(values), torch.cat(lengths).cumsum(0))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Texts as the top blocks read them: every distinct token once, where the model can.
+
+    `hidden`: the trunk's outputs; `layout`: how texts lie in them (`packing.TextBatch`). In the blocks' outputs, with
+    their first two axes as one, `predicting_N` are those that predict the responses' sampled tokens, text after text,
+    and `last_B` those of each text's last token.
+    """
+
+    hidden: Tensor
+    layout: dict[str, Any]
+    predicting_N: Tensor
+    last_B: Tensor
+
+    def through(self, top: Any) -> Tensor:
+        """Outputs of top blocks, `[·, D]`."""
+        return run_top(top, self.hidden, **self.layout).flatten(0, 1)
