@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from warehouse.errors import InvalidChoice
-
-Floats = NDArray[np.float64]
+from warehouse.stats.bootstrap import Floats
 
 _CHUNK_ENTRIES = 1_000_000
 

@@ -104,7 +104,7 @@ def score_cube(
     return ScoreCube(
         scores,
         _names(reward_models, M, "reward_models", "rm-{}"),
-        _names(None, P, "prompts", "prompt-{}"),
+        tuple(f"prompt-{number}" for number in range(P)),
         _names(categories, P, "categories", _ONE_CATEGORY),
         (_ONE_CATEGORY,) * P,
     )
@@ -127,7 +127,7 @@ def best_of_n_policies(
         samples.mean(axis=2),
         best_of_n_values(samples, [n])[0],
         _names(reward_models, M, "reward_models", "rm-{}"),
-        _names(None, Q, "prompts", "prompt-{}"),
+        tuple(f"prompt-{number}" for number in range(Q)),
         _names(categories, Q, "categories", _ONE_CATEGORY),
         (_ONE_CATEGORY,) * Q,
     )

@@ -18,7 +18,7 @@ from warehouse.metrics.test_set import TestSet
 from warehouse.stats import bootstrap
 
 BLOCK_ENTRIES = 4_000_000
-"""At most so many values are copied at once."""
+"""The most values that are copied at once."""
 
 _SINGLE_FROM = 200_000_000
 _DRAWN_ENTRIES = 400_000
@@ -26,7 +26,7 @@ _DECIMALS = {np.dtype(np.float64): 12, np.dtype(np.float32): 6}
 
 
 def precision(B: int, entries: int) -> type[np.float32] | type[np.float64]:
-    """The precision of `weighted_sums` over B rows of counts and so many values."""
+    """The precision of `weighted_sums` over B rows of counts and this many values."""
     return np.float32 if B > 1 and B * entries > _SINGLE_FROM else np.float64
 
 

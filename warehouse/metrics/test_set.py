@@ -33,10 +33,10 @@ class TestSet:
     A field made by `_option` is an option of `righttree measure` too.
 
     - `categories`, `subsets`: prompts of these only.
-    - `responses`: the first so many of each prompt (they are exchangeable samples).
+    - `responses`: this many of each prompt, the first ones (they are exchangeable samples).
     - `prompts`: how many, drawn at random; a smaller draw is part of a larger one.
     - `budget`: annotations P·R to spend; the number of prompts is `budget // responses`. Not together with `prompts`.
-    - `rank_bins`: the golden order of each prompt is cut into so many bins, 1 the worst; a pair counts if its two
+    - `rank_bins`: the golden order of each prompt is cut into this many bins, 1 the worst; a pair counts if its two
       responses come from different ones. With `chosen_bin` > `rejected_bin`, only from these two.
     - `noise`: the annotator is golden + σ·ε, σ such that this share of the golden-ordered pairs flips, below ½.
     - `seed`: for choosing prompts and for the annotators' noise, each from its own stream.

@@ -77,8 +77,8 @@ def correlate(
     chunks = list(_chunks(counts_BM))
 
     def fill(chunk: tuple[Ints, Ints]) -> None:
-        rows, _ = chunk
-        part = _chunk_figures(measures, ndr_BMM, ndr_defined_BMM, counts_BM, names, *chunk)
+        rows, models = chunk
+        part = _chunk_figures(measures, ndr_BMM, ndr_defined_BMM, counts_BM, names=names, rows=rows, models=models)
         for of_measure, of_part in zip(results, part, strict=True):
             for level, level_part in zip(of_measure, of_part, strict=True):
                 for name, (value, defined) in level_part.items():
@@ -115,6 +115,7 @@ def _chunk_figures(
     ndr_BMM: NDArray[np.floating],
     ndr_defined_BMM: Bools,
     counts_BM: NDArray[np.floating],
+    *,
     names: Mapping[str, Sequence[str]],
     rows: Ints,
     models: Ints,
@@ -159,7 +160,7 @@ class _Sides:
 
     def __init__(self, ndr: NDArray[np.floating], weight: Floats, drawn: Floats) -> None:
         b, d = drawn.shape
-        # within a golden its own multiplicity does not matter: a proxy stands as often as it was drawn
+        # within a golden its own multiplicity does not matter: a proxy counts as often as it was drawn
         proxy_weight = (weight.reshape(b, d, d - 1) / drawn[:, :, None]).reshape(b * d, d - 1)
         self._pooled = _Side(ndr, weight)
         self._by_golden = _Side(ndr.reshape(b * d, d - 1), proxy_weight)

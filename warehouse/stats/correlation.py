@@ -38,7 +38,7 @@ _HEAVIEST_ROW = 2**16 - 1
 _HEAVIEST = 2**8 - 1
 _STEPS = 25
 _AS_THEY_ARE = 40
-"""Up to so many entries, values are compared as they are; the bytes of their ranks would cost more than they save."""
+"""Up to this many entries, the values themselves are compared: ranks of a byte would cost more than they save."""
 
 _LEAF = 12
 
@@ -114,7 +114,7 @@ def _tau(balance: Floats, ordered_x: Floats, ordered_y: Floats) -> tuple[Floats,
 
 
 def _pays(w: Floats, sides: int) -> bool:
-    """Whether to compare so many sides with one of these weights `[rows, n]`: all fits, and there is enough of it.
+    """Whether to compare this many sides with one of these weights `[rows, n]`: all fits, and there is enough of it.
 
     Comparing takes as many steps as there are entries, merging as many as there are sides, however few the rows.
     """

@@ -129,7 +129,7 @@ def _differences(first: Figures, second: Figures) -> Figures:
 def _estimate(first: Estimate, second: Estimate, difference_B: Floats, defined_B: Bools) -> Estimate:
     if first.value is None or second.value is None:
         return Estimate(None, None, None, int(defined_B.sum()))
-    return bootstrap.estimate(first.value - second.value, True, difference_B, defined_B)
+    return bootstrap.estimate(first.value - second.value, defined=True, value_B=difference_B, defined_B=defined_B)
 
 
 def contrast(parts: Sequence[tuple[float, Replicated]]) -> Estimate:
@@ -138,11 +138,12 @@ def contrast(parts: Sequence[tuple[float, Replicated]]) -> Estimate:
     Undefined if one of them is.
     """
     values = [part.evaluation.correlations["kendall"].value for _, part in parts]
-    if not parts or any(value is None for value in values):
+    if not parts or None in values:
         return NOTHING
     value = sum(weight * (value or 0.0) for (weight, _), value in zip(parts, values, strict=True))
     value_B = np.sum([weight * part.pooled["kendall"][0] for weight, part in parts], axis=0)
-    return bootstrap.estimate(value, True, value_B, np.all([part.pooled["kendall"][1] for _, part in parts], axis=0))
+    defined_B = np.all([part.pooled["kendall"][1] for _, part in parts], axis=0)
+    return bootstrap.estimate(value, defined=True, value_B=value_B, defined_B=defined_B)
 
 
 def simultaneous(parts: Sequence[Replicated], second: Replicated) -> list[Estimate]:

@@ -13,12 +13,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from warehouse.schema import RL_ALGORITHMS
+from warehouse.stats.bootstrap import Bools, Floats
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Law = Literal["best-of-n", "rl"]
 
 LAWS: Mapping[str, Law] = {"bon": "best-of-n", **dict.fromkeys(RL_ALGORITHMS, "rl")}

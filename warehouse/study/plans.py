@@ -46,7 +46,7 @@ def splits(budget: int, prompts: int, responses: int) -> list[int]:
 
 
 def thinned(numbers: Sequence[int], most: int) -> list[int]:
-    """At most so many of ascending numbers, including the first and the last, evenly spaced in ratio."""
+    """At most `most` of ascending numbers, including the first and the last, evenly spaced in ratio."""
     if len(numbers) <= most:
         return list(numbers)
     all_numbers, targets = np.asarray(numbers), np.geomspace(numbers[0], numbers[-1], most)
@@ -61,7 +61,7 @@ def rank_bin_cells(bins: int) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True)
 class Plan:
-    """A measure on so many responses to each of so many prompts."""
+    """A measure, and the numbers of responses per prompt and of prompts that it is computed on."""
 
     measure: str
     responses: int
@@ -107,19 +107,19 @@ def annotation_plans(
     """
     base = test_set or TestSet()
     prompts = len(prompts_in(cube, "RM-test", categories=base.categories, subsets=base.subsets))
-    tried = thinned(splits(budget, prompts, cube.scores_MPR.shape[2]), MOST_SPLITS)
+    counts = thinned(splits(budget, prompts, cube.scores_MPR.shape[2]), MOST_SPLITS)
+    tried = [(measure, count) for measure in PLANNED for count in counts]
     plain = TestSet(categories=base.categories, subsets=base.subsets, seed=base.seed, budget=budget, noise=noise)
     parts = replicated(
         cube,
         values,
-        [(measure, replace(plain, responses=count)) for measure in PLANNED for count in tried],
+        [(measure, replace(plain, responses=count)) for measure, count in tried],
         rl_categories=rl_categories,
         replicates=replicates,
         seed=seed,
         selected=selected,
     )
-    names = [(measure, count) for measure in PLANNED for count in tried]
-    return [Plan(*name, part.evaluation.prompts_used, part) for name, part in zip(names, parts, strict=True)]
+    return [Plan(*split, part.evaluation.prompts_used, part) for split, part in zip(tried, parts, strict=True)]
 
 
 def advise(plans: Sequence[Plan], correlation: str = "kendall", level: str = "pooled") -> Advice | None:
