@@ -70,9 +70,7 @@ def search_prompts(
 
 
 def policies_answering(connection: Connection, run_id: str, prompt_id: str) -> pl.DataFrame:
-    """Policies with responses to a prompt, the initial one first: `policy_id, optimizer, reward_model_id, strength`,
-    `kl, kl_estimator, temperature, responses`; the optimised ones by reward model and strength.
-    """
+    """Policies that answered a prompt, with their number of `responses`; the initial one, then by reward model."""
     return connection.execute(
         """
         SELECT * FROM (
