@@ -57,7 +57,7 @@ def remove_failed(run: RunDirectory) -> list[str]:
         facts = run.stage_facts(STAGE)
         if facts:
             earlier = StageProgress(STAGE, "running", wall_s=facts["wall_s"])
-            run.write_progress(RunProgress(updated_at=now(), stages=(earlier,)))
+            run.write_progress(RunProgress(started_at=now(), updated_at=now(), stages=(earlier,)))
         run.discard("stages/publish.json", "manifest.json", f"stages/{STAGE}.json")
         for job in jobs(run.config.ppo, run.config.reward_models.trained_ids) if run.config.ppo else []:
             if job.ppo_id in policies:
