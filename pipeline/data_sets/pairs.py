@@ -51,8 +51,8 @@ Candidate = Pair | Reason
 class WrongCell(ValueError):
     """A cell that a data set's schema does not allow."""
 
-    def __init__(self, column: str, got: object, wanted: str) -> None:
-        super().__init__(f"column {column}: got {got!r:.60}; wanted {wanted}")
+    def __init__(self, column: str, got: object, expected: str) -> None:
+        super().__init__(f"column {column}: got {got!r:.60}; expected {expected}")
 
 
 class Message(NamedTuple):

@@ -13,7 +13,7 @@ from torch import Tensor
 def token_rewards(
     score_B: Tensor, log_p_BT: Tensor, reference_log_p_BT: Tensor, mask_BT: Tensor, kl_coefficient: float
 ) -> Tensor:
-    """Reward of each token: the penalty −c·(log π − log π_0), and at the last token the response's score too."""
+    """Reward of each token `[B, T]`: the penalty −c·(log π − log π_0), and at the last also the score."""
     rewards_BT = -kl_coefficient * (log_p_BT - reference_log_p_BT) * mask_BT
     last_B = mask_BT.sum(dim=1) - 1
     rewards_BT[torch.arange(len(score_B), device=score_B.device), last_B] += score_B

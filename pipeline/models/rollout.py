@@ -64,7 +64,10 @@ class Rollout:
         ]
 
     def reading(self, language_model: LanguageModel, rows: Tensor, layers: int | None = None) -> Reading:
-        """These rows for the top blocks; `layers` chooses one of the `deeper` trunks. Shared prompts are read once."""
+        """These rows `[rows]` for the top blocks; `layers` chooses one of the `deeper` trunks.
+
+        Shared prompts are read once.
+        """
         features = self.features if layers is None else self.deeper.get(layers, self.features)
         begins, ends = features.offsets[:-1][rows].tolist(), features.offsets[1:][rows].tolist()
         starts, lengths = self.starts_B[rows].tolist(), self.lengths_B[rows].tolist()

@@ -49,11 +49,11 @@ class Team:
         """Prepare the reward model, in place and before its optimiser, for training by all processes."""
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradients of this process's part of the loss."""
+        """Add the gradients of this process's part of the loss, a scalar (shape `[]`)."""
         loss.backward()
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum of a tensor over the processes, on the CPU."""
+        """The sum of a tensor over the processes, on the CPU, of the same shape."""
         return values.cpu()
 
 

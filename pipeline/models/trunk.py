@@ -237,5 +237,5 @@ class Reading:
     last_B: Tensor
 
     def through(self, top: Any) -> Tensor:
-        """Outputs of top blocks, `[·, D]`."""
+        """Outputs of top blocks, `[N, D]`."""
         return run_top(top, self.hidden, **self.layout).flatten(0, 1)

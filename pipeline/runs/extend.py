@@ -82,7 +82,7 @@ def extended(data: Path, run_id: str, additions: Mapping[str, Any]) -> Config:
     settings["reward_models"] = {**models, **{name: [*models[name], *new] for name, new in more.items()}}
     settings["test"]["rl_test_samples"] = samples_before if samples is None else samples
     if steps not in (None, steps_before):
-        settings["ppo"] = with_steps(None, steps)
+        settings["ppo"] = with_steps(None, steps=steps)
     origin = {
         "run_id": run_id,
         "rl_test_samples": samples_before,

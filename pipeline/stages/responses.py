@@ -65,7 +65,9 @@ def sampling(context: Context, stage: str, *groups: Sequence[PlannedResponse]) -
         batch = batches[unit]
         requests = [Request(plan.prompt, plan.temperature, plan.system_prompt) for plan in batch]
         samples = context.sample(context.base_model, requests, context.seed(stage, unit))
-        rows = [plan.row(made.text, made.tokens, made.finished) for plan, made in zip(batch, samples, strict=True)]
+        rows = [
+            plan.row(sample.text, sample.tokens, sample.finished) for plan, sample in zip(batch, samples, strict=True)
+        ]
         run.write_rows("response", stage, unit, rows)
         context.progress.advance(len(rows))
 

@@ -89,7 +89,10 @@ class Study:
         rl_categories: tuple[str, ...] | None = None,
         among: NDArray[np.bool_] | None = None,
     ) -> list[Replicated]:
-        """The measures on these test sets against NDR, all on the same draws of reward models."""
+        """The measures on these test sets against NDR, all on the same draws of reward models.
+
+        `among` `[M]` restricts the pairs to these reward models.
+        """
         return replicated(
             policies.cube,
             policies.values,

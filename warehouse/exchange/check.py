@@ -102,7 +102,7 @@ def _check_splits(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataF
     without = prompts.filter(pl.col("split").is_null())
     if without.height:
         rows = long.filter(prompt_id=without["prompt_id"][0])
-        raise wrong_row(sheets, rows, "split", None, "give every prompt a split, or none of them")
+        raise wrong_row(sheets, rows, "split", got=None, remedy="give every prompt a split, or none of them")
 
 
 def _with_categories(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:

@@ -94,7 +94,9 @@ def _read_values(sheet: Sheet, number: int) -> Pieces:
     for name in ("strength", "reward_model"):
         absent = (columns[name].is_null() & ~initial).arg_true()
         if len(absent):
-            raise sheet.wrong(absent[0], name, None, "every policy but the initial one (optimizer none) needs it")
+            raise sheet.wrong(
+                absent[0], name, got=None, remedy="every policy but the initial one (optimizer none) needs it"
+            )
         columns[name] = columns[name].set(initial, None)
     return Pieces(values=of_columns(columns, number, VALUES))
 

@@ -103,7 +103,7 @@ def _check_ids(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.DataFr
 
 
 def _prompts(places: pl.DataFrame) -> pl.DataFrame:
-    unknown = {name: pl.lit(None, pl.String()) for name in ("paraphrase", "answer", "check")}
+    unknown = {name: pl.lit(None, dtype=pl.String()) for name in ("paraphrase", "answer", "check")}
     return places.select(
         "category",
         "subset",
@@ -111,7 +111,7 @@ def _prompts(places: pl.DataFrame) -> pl.DataFrame:
         prompt_id="placed",
         split="split_of",
         source=pl.lit("import"),
-        refuse=pl.lit(None, pl.Boolean()),
+        refuse=pl.lit(None, dtype=pl.Boolean()),
         **unknown,
     ).sort("prompt_id")
 

@@ -48,7 +48,7 @@ def joined(parts: Sequence[Pieces]) -> Pieces:
 def of_columns(columns: Mapping[str, pl.Series], number: int, schema: pl.Schema) -> pl.DataFrame:
     """A frame of one of the schemas from whole columns of file `number`; absent ones are null, rows are counted."""
     frame = pl.DataFrame({name: values.rename(name) for name, values in columns.items()}).with_row_index("row")
-    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
+    absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
     return frame.with_columns(absent).with_columns(file=pl.lit(number)).select(schema.names()).cast(schema)
 
 

@@ -36,7 +36,7 @@ class ScoreCube:
     subsets: tuple[str, ...]
 
     def of_prompts(self, prompts: NDArray[np.int64]) -> ScoreCube:
-        """The cube of some prompts only, given by their numbers."""
+        """The cube of some prompts only, given by their numbers `[prompts]`."""
         return ScoreCube(
             self.scores_MPR[:, prompts],
             self.reward_models,

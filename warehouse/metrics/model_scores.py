@@ -97,7 +97,7 @@ def agreement(
 ) -> Agreement:
     """Accuracy of every reward model on the pairs that every other one orders; the diagonal is undefined.
 
-    `values` are those of `prepare(cube, "accuracy")`, `prompts` the numbers of those to use (default: all).
+    `values` are those of `prepare(cube, "accuracy")`, `prompts` the numbers `[prompts]` of those to use (default: all).
     """
     M = len(values.column_MM)
     if M < 2:  # there are no pairs, and no columns of them

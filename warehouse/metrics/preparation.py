@@ -35,7 +35,8 @@ def prepare(cube: ScoreCube, measure: str = "accuracy", test_set: TestSet | None
 def prepare_all(
     cube: ScoreCube, measures: Sequence[str], test_set: TestSet, prompts: NDArray[np.int64] | None = None
 ) -> dict[str, PromptValues]:
-    """`prepare` for several measures: `{measure: values}`, of these prompts only if their numbers are given.
+    """`prepare` for several measures: `{measure: values}`, of these prompts only if their numbers `[prompts]` are
+    given.
 
     The annotator's noise and the variances of reward models are those of the whole cube either way.
     """

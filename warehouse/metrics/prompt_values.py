@@ -55,7 +55,10 @@ def weighted_sums(
 
 
 def settled(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Values without their last digits, in place: rounding in a matrix product must not break a tie of two pairs."""
+    """Values of any shape without their last digits, in place.
+
+    Rounding in a matrix product must not break a tie of two pairs.
+    """
     return np.round(values, _DECIMALS[values.dtype], out=values)
 
 
@@ -81,7 +84,7 @@ class PromptValues:
     def drawn_overall(
         self, prompts: NDArray[np.int64], replicates: int, seed: int
     ) -> tuple[NDArray[np.floating], Bools]:
-        """`overall` in bootstrap replicates of these prompts, cached if small; the arrays must not be written to.
+        """`overall` in bootstrap replicates of these prompts `[P]`, cached if small; the arrays must not be written to.
 
         They do not depend on policies, so another optimiser, strength or correlation finds them in the cache.
         """
@@ -120,6 +123,6 @@ class PromptValues:
         return settled(overall), defined
 
     def undefined_cells(self, prompts: NDArray[np.int64]) -> int:
-        """How many (prompt, pair) cells of these prompts have weight 0."""
+        """How many (prompt, pair) cells of these prompts `[P]` have weight 0."""
         used = self.undefined_UC[np.isin(self.undefined_rows, prompts)].sum(axis=0)
         return int(used[self.column_MM[~np.eye(len(self.column_MM), dtype=bool)]].sum())

@@ -108,7 +108,10 @@ def _check_bins(test_set: TestSet, responses: int) -> None:
 
 
 def chosen_prompts(cube: ScoreCube, test_set: TestSet) -> NDArray[np.int64]:
-    """Numbers of the chosen prompts, ascending. Raises UnknownName, and InvalidChoice for fewer than two."""
+    """Numbers `[prompts]` of the chosen prompts, ascending.
+
+    Raises UnknownName, and InvalidChoice for fewer than two.
+    """
     chosen = prompts_in(cube, "RM-test", categories=test_set.categories, subsets=test_set.subsets)
     prompts = check(cube, test_set).prompts
     if prompts is None:
@@ -128,7 +131,10 @@ def prompts_in(
     categories: tuple[str, ...] | None = None,
     subsets: tuple[str, ...] | None = None,
 ) -> NDArray[np.int64]:
-    """Numbers of the prompts in these categories and subsets. Raises UnknownName; InvalidChoice for fewer than two."""
+    """Numbers `[prompts]` of those in these categories and subsets.
+
+    Raises UnknownName, and InvalidChoice for fewer than two.
+    """
     inside = np.ones(len(described.prompts), dtype=bool)
     choices = ((categories, described.categories, "category"), (subsets, described.subsets, "subset"))
     for names, known, what in choices:

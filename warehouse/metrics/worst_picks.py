@@ -50,6 +50,6 @@ def share_hacked(picks: WorstPicks, golden: int, proxy: int) -> Estimate:
     """Share of prompts on which a proxy picks the golden's worst, with Wilson's interval over prompts."""
     prompts = int(picks.prompts_MM[golden, proxy])
     if prompts == 0:
-        return Estimate(None, None, None, 0)
+        return Estimate.undefined()
     hacked = int(picks.count_MM[golden, proxy])
     return Estimate(hacked / prompts, *wilson_interval(hacked, prompts), prompts)

@@ -45,6 +45,7 @@ def search_prompts(
     connection: Connection,
     run_id: str,
     split: str,
+    *,
     categories: tuple[str, ...] = (),
     subsets: tuple[str, ...] = (),
     text: str = "",

@@ -120,7 +120,9 @@ def policy_scores(
     """
     models = tuple(reward_models(connection, run_id)["reward_model_id"])
     M = len(models)
-    scores_MK, scored_MK, prompt_K = _scores_in_place(connection, run_id, policy_id, split, prompt_form, models)
+    scores_MK, scored_MK, prompt_K = _scores_in_place(
+        connection, run_id, policy_id, split=split, prompt_form=prompt_form, models=models
+    )
     scored_K = scored_MK.any(axis=0)
     responses_P = np.bincount(prompt_K[scored_K])
     described = prompts(connection, run_id, split)[np.flatnonzero(responses_P)]
@@ -156,7 +158,7 @@ class _InPlace(NamedTuple):
 
 
 def _scores_in_place(
-    connection: Connection, run_id: str, policy_id: str, split: str, prompt_form: str, models: Sequence[str]
+    connection: Connection, run_id: str, policy_id: str, *, split: str, prompt_form: str, models: Sequence[str]
 ) -> _InPlace:
     chosen: dict[str, object] = {"run": run_id, "split": split, "policy": policy_id, "form": prompt_form}
     prompt_K = connection.execute(f"SELECT number FROM ({_RESPONSES}) ORDER BY place", chosen).pl()["number"].to_numpy()

@@ -36,7 +36,10 @@ def study(connection: Connection, run_id: str, *, replicates: int = 1000, seed: 
     paraphrased = _paraphrased(connection, run_id)
     samples = scores.initial_scores(connection, run_id, "rl_test")
     return Study(
-        optimised={name: _optimised(connection, run_id, name, cube, paraphrased, samples) for name in optimizers},
+        optimised={
+            name: _optimised(connection, run_id, name, cube=cube, paraphrased=paraphrased, samples=samples)
+            for name in optimizers
+        },
         kinds=dict(zip(models["reward_model_id"], models["kind"], strict=True)),
         replicates=replicates,
         seed=seed,
@@ -58,6 +61,7 @@ def _optimised(
     connection: Connection,
     run_id: str,
     optimizer: str,
+    *,
     cube: ScoreCube,
     paraphrased: ScoreCube | None,
     samples: ScoreCube,

@@ -38,9 +38,13 @@ class Estimate:
     high: float | None
     replicates: int
 
+    @classmethod
+    def undefined(cls, replicates: int = 0) -> Estimate:
+        """A figure that is undefined in the sample, though perhaps not in some replicates."""
+        return cls(value=None, low=None, high=None, replicates=replicates)
 
-NOTHING = Estimate(None, None, None, 0)
-"""An undefined figure."""
+
+NOTHING = Estimate.undefined()
 
 
 def counts(size: int, replicates: int, seed: int, stream: int) -> Counts:
@@ -91,7 +95,7 @@ def estimate(value: float, defined: bool, value_B: Floats, defined_B: Bools) -> 
     """The sample's figure with the percentile interval over the replicates `[B]` in which it is defined."""
     drawn = value_B[defined_B]
     if not defined or len(drawn) == 0:
-        return Estimate(None, None, None, len(drawn))
+        return Estimate.undefined(len(drawn))
     low, high = interval(drawn)
     return Estimate(float(value), float(low), float(high), len(drawn))
 

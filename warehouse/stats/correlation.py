@@ -58,7 +58,7 @@ class ProductMoment:
         self._varies = y_varies
 
     def of(self, x: NDArray[np.floating], x_varies: Bools) -> Figure:
-        """r of x with y; undefined where either is constant over the entries that have weight."""
+        """r `[B]` of x `[B, n]` with y; undefined where either is constant over the entries that have weight."""
         dx = x - np.einsum("bn,bn->b", self._share, x)[:, None]
         covariance = np.einsum("bn,bn->b", self._weighted, dx)
         spread = self._spread * np.sqrt(np.einsum("bn,bn,bn->b", self._share, dx, dx))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,16 +69,22 @@ def middle_ranks(values: NDArray[np.floating], weights: Floats) -> tuple[Floats,
     return _put((0.5 * (below + upto + 1.0)).ravel(), flat).reshape(values.shape), varies
 
 
-def _in_order(values: NDArray[np.floating], weights: Floats) -> tuple[Ints, Floats, NDArray[np.bool_], Floats]:
-    """Each row by its values: flat places of the entries, and `[rows, n]` their weights, where a distinct value starts
-    and the weight up to each.
-    """
+class _Ordered(NamedTuple):
+    """Each row sorted: flat places of entries; `[rows, n]` weights, starts of distinct values, weights up to each."""
+
+    flat: Ints
+    weight: Floats
+    starts: NDArray[np.bool_]
+    upto: Floats
+
+
+def _in_order(values: NDArray[np.floating], weights: Floats) -> _Ordered:
     rows, n = values.shape
     flat = (np.argsort(values, axis=1) + np.arange(rows)[:, None] * n).ravel()
     ordered, weight = (array.ravel().take(flat).reshape(rows, n) for array in (values, weights))
     starts = np.ones((rows, n), dtype=bool)
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=starts[:, 1:])
-    return flat, weight, starts, np.cumsum(weight, axis=1)
+    return _Ordered(flat, weight, starts, np.cumsum(weight, axis=1))
 
 
 def _put(ordered: NDArray[Any], flat: Ints) -> NDArray[Any]:
@@ -125,7 +131,10 @@ def _compared(values: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[
 
 
 def extremes(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Minimum and maximum over the last axis; few entries are compared column by column, in a fourth of the time."""
+    """Minimum and maximum over the last axis, which is gone from the shape.
+
+    Few entries are compared column by column, in a fourth of the time.
+    """
     if values.shape[-1] > _FEW:
         return np.asarray(values.min(axis=-1)), np.asarray(values.max(axis=-1))
     lowest, highest = values[..., 0].copy(), values[..., 0].copy()

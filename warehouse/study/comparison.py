@@ -128,7 +128,7 @@ def _differences(first: Figures, second: Figures) -> Figures:
 
 def _estimate(first: Estimate, second: Estimate, difference_B: Floats, defined_B: Bools) -> Estimate:
     if first.value is None or second.value is None:
-        return Estimate(None, None, None, int(defined_B.sum()))
+        return Estimate.undefined(int(defined_B.sum()))
     return bootstrap.estimate(first.value - second.value, defined=True, value_B=difference_B, defined_B=defined_B)
 
 
@@ -154,7 +154,7 @@ def simultaneous(parts: Sequence[Replicated], second: Replicated) -> list[Estima
     of width 0.
     """
     plain = [paired(part, second).correlations["kendall"] for part in parts]
-    estimates = [Estimate(estimate.value, None, None, 0) for estimate in plain]
+    estimates = [Estimate(estimate.value, low=None, high=None, replicates=0) for estimate in plain]
     defined = [place for place, estimate in enumerate(plain) if estimate.value is not None]
     if not defined:
         return estimates

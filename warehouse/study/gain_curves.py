@@ -160,7 +160,7 @@ def _peak(peak_B: Floats, bends_B: Bools) -> Estimate:
     """The sample's peak, with the interval of all replicates: one without a peak counts as beyond every distance."""
     replicates = int(bends_B[1:].sum())
     if not bends_B[0] or not replicates:
-        return Estimate(None, None, None, replicates)
+        return Estimate.undefined(replicates)
     ordered = np.sort(np.where(bends_B[1:], peak_B[1:], np.inf))
     tail = (1 - bootstrap.LEVEL) / 2
     low, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (tail, 1 - tail))

@@ -227,10 +227,10 @@ def _wald(residual_KB: Floats) -> _Wald:
     K, drawn_KB = len(residual_KB), residual_KB[:, 1:]
     complete = ~np.isnan(drawn_KB).any(axis=0)
     if K == 0 or complete.sum() <= 2 * K:
-        return _Wald(None, K, None)
+        return _Wald(chi2=None, degrees=K, p_value=None)
     covariance = np.atleast_2d(np.cov(drawn_KB[:, complete]))
     degrees = int(np.linalg.matrix_rank(covariance))
     if degrees == 0:
-        return _Wald(None, 0, None)
+        return _Wald(chi2=None, degrees=0, p_value=None)
     chi2 = float(residual_KB[:, 0] @ np.linalg.pinv(covariance) @ residual_KB[:, 0])
     return _Wald(chi2, degrees, float(special.chdtrc(degrees, chi2)))

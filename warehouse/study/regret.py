@@ -31,7 +31,7 @@ class Regret:
 
 
 def drawn_regret(values: PolicyValues, prompts: NDArray[np.int64], replicates: int, seed: int) -> Regret:
-    """`regret_of` in bootstrap replicates of these prompts; the last is cached in `values`, not to be written to.
+    """`regret_of` in bootstrap replicates of these prompts `[P]`; the last is cached in `values`, not to be written to.
 
     It does not depend on how reward models are measured, so another measure or test set finds it in the cache.
     """
@@ -45,7 +45,7 @@ def drawn_regret(values: PolicyValues, prompts: NDArray[np.int64], replicates: i
 
 
 def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating]) -> Regret:
-    """NDR of every pair over these RL-test prompts, and over each bootstrap replicate of them."""
+    """NDR of every pair over these RL-test prompts `[P]`, and over each bootstrap replicate of them."""
     M, Q = values.initial_MQ.shape
     chosen = slice(None) if len(prompts) == Q else prompts
     kind = precision(len(counts_BQ), M * M * len(prompts))

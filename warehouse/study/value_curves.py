@@ -57,11 +57,11 @@ class ValueCurves:
 
     def of_reward_models(self, names: Sequence[str]) -> ValueCurves:
         """The curves of some reward models only, in the order of these names. Raises UnknownName."""
-        values = tuple(one.of_reward_models(names) for one in self.values)
+        values = tuple(at.of_reward_models(names) for at in self.values)
         return replace(self, values=values, kl_SM=self.kl_SM[:, [self.reward_models.index(name) for name in names]])
 
     def prompts_in(self, rl_categories: Sequence[str]) -> NDArray[np.int64]:
-        """Numbers of the RL-test prompts of these categories (none: all). Raises as `test_set.prompts_in`."""
+        """Numbers `[prompts]` of the RL-test prompts of these categories (none: all); raises as `prompts_in`."""
         return prompts_in(self.values[0], "RL-test", categories=tuple(rl_categories) or None)
 
     def pairs(self, golden: str | None, proxy: str | None) -> Bools:
@@ -132,7 +132,7 @@ def values_at_kl(values: Sequence[PolicyValues], kl_SM: Floats, kl: float) -> Po
         raise InvalidChoice(f"KL is {kl:g}; give nats above 0")
     first = values[0]
     M = len(first.reward_models)
-    optimised_SM = np.stack([np.ones(M, dtype=bool) if one.optimised_M is None else one.optimised_M for one in values])
+    optimised_SM = np.stack([np.ones(M, dtype=bool) if at.optimised_M is None else at.optimised_M for at in values])
     distance_SM = distance(kl_SM)
     optimised_MMQ = np.repeat(first.initial_MQ[:, None], M, axis=1)
     reached_M = np.zeros(M, dtype=bool)

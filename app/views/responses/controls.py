@@ -28,7 +28,12 @@ def fit(snapshot: Snapshot, fitting: Fitting[ResponsesChoice], run_id: str) -> p
     fitting.allow("shown", SHOWN, f"use one of {', '.join(map(str, SHOWN))}")
     chosen = fitting.chosen
     prompts = data.search_prompts(
-        snapshot, run_id, chosen.split, chosen.category, chosen.subset, chosen.search[:_LONGEST_SEARCH]
+        snapshot,
+        run_id,
+        chosen.split,
+        categories=chosen.category,
+        subsets=chosen.subset,
+        text=chosen.search[:_LONGEST_SEARCH],
     )
     fitting.allow("prompt", prompts["prompt_id"].to_list(), "not among the prompts that match")
     if not prompts.is_empty():
@@ -108,7 +113,7 @@ def _step(label: str, icon: str, target: str | None) -> None:
 
 
 def _all_prompts(snapshot: Snapshot, run_id: str, chosen: ResponsesChoice) -> pl.DataFrame:
-    return data.search_prompts(snapshot, run_id, chosen.split, (), (), "")
+    return data.search_prompts(snapshot, run_id, chosen.split)
 
 
 def _subsets(prompts: pl.DataFrame, categories: tuple[str, ...]) -> list[str]:

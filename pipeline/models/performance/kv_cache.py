@@ -63,7 +63,7 @@ class _PreallocatedLayer(CacheLayerMixin):
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def select(self, rows: Tensor) -> None:
-        """Reduce to these rows, in this order; a row may be named several times."""
+        """Reduce to these rows `[kept]`, in this order; a row may be named several times."""
         self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -85,7 +85,7 @@ class PreallocatedCache(Cache):
         super().__init__(layers=list(self._preallocated))
 
     def select(self, rows: Tensor) -> None:
-        """Reduce every layer to these rows, in this order; a row may be named several times."""
+        """Reduce every layer to these rows `[kept]`, in this order; a row may be named several times."""
         for layer in self._preallocated:
             layer.select(rows)
 

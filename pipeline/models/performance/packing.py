@@ -37,7 +37,7 @@ class _Block:
 
     @classmethod
     def of(cls, queries: Sequence[Tensor], keys: Sequence[Tensor], like: Tensor) -> Self:
-        """Sequence i's queries are the last of its keys, and each sees the keys up to itself."""
+        """Sequence i's queries `[queries]` are the last of its keys `[keys]`, and each sees the keys up to itself."""
         lengths, sizes = torch.tensor([len(row) for row in queries]), torch.tensor([len(row) for row in keys])
         queries_NL, keys_NS = pad_sequence(list(queries), batch_first=True), pad_sequence(list(keys), batch_first=True)
         columns, places = torch.arange(keys_NS.shape[1]), torch.arange(queries_NL.shape[1])
@@ -133,7 +133,7 @@ class TextBatch:
     def padded(
         cls, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], rows: Sequence[int], like: Tensor
     ) -> Self:
-        """The same texts whole, one per row, padded on the right, for any decoder."""
+        """The same texts whole `[texts, longest]`, one per row, padded on the right, for any decoder."""
         texts = [[*prompts[row], *ids] for row, ids in zip(rows, responses, strict=True)]
         tokens_NL, lengths_N = pad_right(texts, like.device)
         mask_NL = torch.arange(tokens_NL.shape[1], device=like.device) < lengths_N[:, None]
