@@ -53,7 +53,7 @@ class Measure:
         return f".{self.digits}f"
 
 
-def ratio(numerator: Floats, denominator: Floats) -> Terms:
+def ratio(numerator: Floats, denominator: Floats | Bools) -> Terms:
     """A per-prompt ratio, undefined where its denominator is not above zero."""
     denominator = np.broadcast_to(denominator, numerator.shape)
     defined = denominator > 0
@@ -132,8 +132,7 @@ def bo_r(golden: Responses, proxy: Responses) -> Terms:
 
 def mrr(golden: Responses, proxy: Responses) -> Terms:
     """1 / (rank that the proxy gives to the golden favourite), 1 its best; undefined where golden is constant."""
-    value = cross(golden.top, 1.0 / (proxy.R + 1 - proxy.ranks))
-    return value[None], np.broadcast_to(~golden.constant[:, :, None], value.shape)
+    return ratio(cross(golden.top, 1.0 / (proxy.R + 1 - proxy.ranks)), ~golden.constant[:, :, None])
 
 
 def ndcg(golden: Responses, proxy: Responses) -> Terms:
