@@ -55,8 +55,7 @@ class Measure:
 
 def ratio(numerator: Floats, denominator: Floats | Bools) -> Terms:
     """A per-prompt ratio, undefined where its denominator is not above zero."""
-    denominator = np.broadcast_to(denominator, numerator.shape)
-    defined = denominator > 0
+    defined = np.broadcast_to(denominator > 0, numerator.shape)
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=defined)[None], defined
 
 
