@@ -50,7 +50,7 @@ class DataSet:
         for column, kind in self.required.items():
             first = next((row[column] for row in head if row[column] is not None), None)
             if first is not None and not _holds(first, kind):
-                return f"column {column} holds {first!r:.40}, wanted {kind}"
+                return f"column {column} holds {first!r:.40}, expected {kind}"
         return None
 
 

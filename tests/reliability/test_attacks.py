@@ -71,7 +71,7 @@ def read_only(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_sql_in_a_filter_is_a_text_like_any_other(home: Path, open_view: OpenPage, value: str) -> None:
     with store.open_read_only(home) as connection:
         assert reads.responses.search_prompts(connection, "simulated", value).is_empty()
-        assert reads.responses.search_prompts(connection, "simulated", "rl_test", (value,)).is_empty()
+        assert reads.responses.search_prompts(connection, "simulated", "rl_test", categories=(value,)).is_empty()
         holding = 8 if value in "Question 1 of rl_test?" else 0
         assert reads.responses.search_prompts(connection, "simulated", "rl_test", text=value).height == holding
         for ask in (

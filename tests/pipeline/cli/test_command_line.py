@@ -59,7 +59,7 @@ def test_measure_prints_one_json_object_with_the_public_names(smoke_home: Path) 
 
 def test_the_json_has_the_names_that_the_notebook_page_promises(smoke_home: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "notebook.md").read_text()
-    listed = page.partition("give one object:")[2].partition("With `--measure all`")[0]
+    listed = page.partition("write one object:")[2].partition("With `--measure all`")[0]
     promised = set(re.findall(r"`([a-z_]+)`", listed))
     found = json.loads(
         righttree("measure", "--optimizer", "ppo", "--kl-coefficient", "0", "--json", home=smoke_home).stdout

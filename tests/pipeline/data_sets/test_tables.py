@@ -79,11 +79,11 @@ def test_a_wrong_name_gets_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "changed", "line"),
     [
-        (hub.MT_BENCH, {"winner": "gpt-4"}, "column winner: got 'gpt-4'; wanted model_a, model_b or tie"),
-        (hub.MT_BENCH, {"turn": 0}, "column turn: got 0; wanted a number from 1"),
-        (hub.SAFE_RLHF, {"better_response_id": 2}, "column better_response_id: got 2; wanted 0 or 1"),
-        (hub.REWARDBENCH, {"subset": "poems"}, "column subset: got 'poems'; wanted one of RewardBench's 23"),
-        (hub.OWN, {"category": "Poems"}, "column category: got 'Poems'; wanted one of ['Chat'"),
+        (hub.MT_BENCH, {"winner": "gpt-4"}, "column winner: got 'gpt-4'; expected model_a, model_b or tie"),
+        (hub.MT_BENCH, {"turn": 0}, "column turn: got 0; expected a number from 1"),
+        (hub.SAFE_RLHF, {"better_response_id": 2}, "column better_response_id: got 2; expected 0 or 1"),
+        (hub.REWARDBENCH, {"subset": "poems"}, "column subset: got 'poems'; expected one of RewardBench's 23"),
+        (hub.OWN, {"category": "Poems"}, "column category: got 'Poems'; expected one of ['Chat'"),
         (hub.CAPYBARA, {"chosen": [{"role": "bot", "content": "x"}]}, "column chosen: got {'"),
     ],
 )

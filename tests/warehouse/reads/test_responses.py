@@ -37,7 +37,7 @@ def test_a_search_looks_into_prompts_and_responses_whatever_the_capitals(connect
     assert everything.height == 16
     assert reads.responses.search_prompts(connection, RUN, "rl_test", text="question 3 OF chat-rl").height == 1
     (row,) = reads.responses.search_prompts(
-        connection, RUN, "rl_test", ("Safety",), text="answer 1 of PPO-40/rm-02 to safety-rl/00"
+        connection, RUN, "rl_test", categories=("Safety",), text="answer 1 of PPO-40/rm-02 to safety-rl/00"
     ).to_dicts()
     assert (row["prompt_id"], row["hits"]) == ("safety-rl/00", 1)
     assert reads.responses.search_prompts(connection, RUN, "rl_test", subsets=("chat-rl",)).height == 4
