@@ -19,7 +19,7 @@ from typing import IO
 
 import psutil
 
-from pipeline.errors import RunBusy, write_errors
+from pipeline.errors import RunBusy, UnknownRun, write_errors
 
 LOCK = ".lock"
 _TURN = ".turn"
@@ -28,7 +28,9 @@ _TRIES, _WAIT_S = 20, 0.05  # `is_locked` holds the lock for an instant
 
 @contextmanager
 def hold(run: Path) -> Iterator[None]:
-    """Keep every other process from working on a run. Raises RunBusy if one does, NotWritten."""
+    """Keep every other process from working on a run. Raises RunBusy if one does, UnknownRun, NotWritten."""
+    if not run.is_dir():
+        raise _deleted(run)
 
     def refuse() -> None:
         raise RunBusy(
@@ -36,8 +38,18 @@ def hold(run: Path) -> Iterator[None]:
             f"`righttree cancel {run.name}`"
         )
 
-    with _locked(run / LOCK, str(os.getpid()), refuse):
+    with _locked(run / LOCK, str(os.getpid()), refuse) as file:
+        try:
+            same = os.path.samestat(os.fstat(file.fileno()), (run / LOCK).stat())
+        except FileNotFoundError:
+            same = False
+        if not same:  # whoever held the run until now has deleted it: the lock is of a file that is gone
+            raise _deleted(run)
         yield
+
+
+def _deleted(run: Path) -> UnknownRun:
+    return UnknownRun(f"run {run.name} has been deleted; `righttree runs` lists the existing ones")
 
 
 @contextmanager
@@ -95,8 +107,8 @@ def worker(run: Path) -> int | None:
 
 
 @contextmanager
-def _locked(path: Path, text: str, on_wait: Callable[[], object]) -> Iterator[None]:
-    """Hold a lock file with a text in it; `on_wait` is called before waiting for another holder, and may raise."""
+def _locked(path: Path, text: str, on_wait: Callable[[], object]) -> Iterator[IO[bytes]]:
+    """Hold a lock file with a text in it, open; `on_wait` is called before waiting for another holder and may raise."""
     with write_errors(path):
         file = path.open("a+b", buffering=0)  # so that closing it has nothing left to write
     with file:
@@ -112,4 +124,4 @@ def _locked(path: Path, text: str, on_wait: Callable[[], object]) -> Iterator[No
         with write_errors(path):
             file.truncate(0)
             file.write(text.encode())
-        yield
+        yield file

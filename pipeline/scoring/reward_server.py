@@ -4,14 +4,21 @@ POST `{"query": […], "prompts": […], "labels": […]}` is answered by `{"rew
 A query is what OpenRLHF sends for the run's policy: the prompt in its chat template, the response, the end token. The
 scores are `rewards` or, without it, `scores`. A missing reward, with which OpenRLHF continues, is an error here. Texts
 are data: they never reach a header or an address. Redirects are not followed.
+
+The certificates are the system's, not httpx's own list, which lacks an organisation's internal ones. Proxies are those
+of `http_proxy`, `https_proxy` and `no_proxy`: httpx would also read `all_proxy`, where SOCKS needs another package, and
+send passwords of `.netrc`.
 """
 
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import numpy as np
@@ -35,6 +42,7 @@ class RewardServer:
         if settings.url is None:
             raise ValueError(f"{settings.name} has no URL")
         self._settings, self._url, self._render = settings, settings.url, render
+        self._certificates = ssl.create_default_context()
 
     def score(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Scores of (prompt, response) texts, in order, float32 `[texts]`.
@@ -55,9 +63,9 @@ class RewardServer:
         for attempt in range(settings.tries):
             try:
                 return self._answer(body)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:  # the last two: of a proxy
                 status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else 500
-                final = isinstance(error, httpx.InvalidURL) or (status < 500 and status not in (408, 429))
+                final = not isinstance(error, httpx.HTTPError) or (status < 500 and status not in (408, 429))
                 if final or attempt == settings.tries - 1:
                     raise NoScore(
                         f"reward server {self._url}: no answer ({_reason(error)}) in {attempt + 1} of "
@@ -69,8 +77,16 @@ class RewardServer:
     def _answer(self, body: bytes) -> bytes:
         """The body of one answer. Raises NoScore if it is too long, httpx's errors if there is none."""
         headers, answer = {"Content-Type": "application/json"}, b""
-        timeout_s = self._settings.timeout_s
-        with httpx.stream("POST", self._url, content=body, headers=headers, timeout=timeout_s) as response:
+        with httpx.stream(
+            "POST",
+            self._url,
+            content=body,
+            headers=headers,
+            timeout=self._settings.timeout_s,
+            verify=self._certificates,
+            proxy=_proxy(self._url),
+            trust_env=False,
+        ) as response:
             response.raise_for_status()  # also for a redirect, which is not followed
             for piece in response.iter_bytes():
                 answer += piece
@@ -102,6 +118,13 @@ def rewards_of(answer: bytes, texts: int, url: str) -> NDArray[np.float32]:
             return scores
         wrong = values[int(np.flatnonzero(~np.isfinite(scores))[0])]
     raise NoScore(f"reward server {url}: got the reward {wrong!r:.40}; it has to be a finite 32-bit number")
+
+
+def _proxy(url: str) -> str | None:
+    """Address of the proxy that the environment names for a URL; None to connect directly."""
+    scheme, host = urlsplit(url)[:2]
+    proxy = None if proxy_bypass(host) else getproxies().get(scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,8 +80,10 @@ class Server:
 
 
 @contextmanager
-def serving(answer: Answer = rewards, location: str | None = None) -> Iterator[Server]:
-    """A reward server on a port of this machine; `location` is where its redirects lead."""
+def serving(
+    answer: Answer = rewards, location: str | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[Server]:
+    """A reward server on a port of this machine; `location` is where its redirects lead, with `tls` it speaks https."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -98,7 +101,9 @@ def serving(answer: Answer = rewards, location: str | None = None) -> Iterator[S
             """Nothing is printed."""
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server = Server(f"http://127.0.0.1:{http.server_address[1]}/reward", answer)
+    if tls is not None:
+        http.socket = tls.wrap_socket(http.socket, server_side=True)
+    server = Server(f"http{'s' if tls else ''}://127.0.0.1:{http.server_address[1]}/reward", answer)
     thread = Thread(target=http.serve_forever, daemon=True)
     thread.start()
     try:

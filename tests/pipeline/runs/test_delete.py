@@ -6,6 +6,8 @@ import os
 import pty
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,26 @@ def test_nobody_can_start_a_run_while_it_is_being_deleted(home: Path, monkeypatc
     assert all(RunBusy.__name__ in stderr for stderr in tries)
     assert "one" not in runs.run_ids(home)
     assert {run_id for _, run_id in counts(home)} == {"two"}
+
+
+def test_nobody_works_on_a_run_that_was_deleted_while_they_waited_for_its_lock(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.open_run(home, "three")
+    holder = ExitStack()
+    holder.enter_context(run.held())
+
+    def delete(_: float) -> None:
+        runs.remove(run.path)
+        holder.close()
+
+    monkeypatch.setattr(time, "sleep", delete)
+    with pytest.raises(UnknownRun, match="three has been deleted"), run.held():
+        run.write_json(run.path / "retry.json", [])
+    assert not run.path.exists()
+    with pytest.raises(UnknownRun, match="three has been deleted"), run.working():
+        pass
+    assert not run.path.exists()
 
 
 def test_a_run_that_is_executing_stays_published(home: Path) -> None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from pipeline.config import AddedRewardModel
 from pipeline.errors import InvalidSetting, NoScore
@@ -136,3 +144,57 @@ def test_an_address_that_is_no_plain_http_is_refused(url: str, says: str) -> Non
 def test_a_server_is_named_after_its_host() -> None:
     assert added.settings_of(url="http://rm.lan:5000/get").name == "rm.lan-5000"
     assert json.loads(added.settings_of(url="http://h/", name="mine", tries=3).model_dump_json())["tries"] == 3
+
+
+@pytest.fixture
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.usefixtures("_no_proxies")
+def test_proxies_are_those_of_http_and_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not `all_proxy`, which often is a SOCKS proxy that httpx cannot use without another package."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    with serving() as server:
+        assert len(opened(server.url).score(TEXTS)) == len(TEXTS)
+        monkeypatch.setenv("http_proxy", server.url.removeprefix("http://").removesuffix("/reward"))
+        assert len(opened("http://elsewhere.invalid/reward").score(TEXTS)) == len(TEXTS)
+        monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
+        with pytest.raises(NoScore, match=r"elsewhere\.invalid.*SOCKS"):
+            opened("http://elsewhere.invalid/reward").score(TEXTS)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert len(opened(server.url).score(TEXTS)) == len(TEXTS)
+
+
+@pytest.mark.usefixtures("_no_proxies")
+def test_certificates_that_the_system_trusts_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = _self_signed(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with serving(tls=tls) as server:
+        with pytest.raises(NoScore, match="certificate"):
+            opened(server.url, tries=1).score(TEXTS)
+        monkeypatch.setattr(
+            ssl.SSLContext, "load_default_certs", lambda context, *_: context.load_verify_locations(certificate)
+        )  # the system's list
+        assert len(opened(server.url, tries=1).score(TEXTS)) == len(TEXTS)
+
+
+def _self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 with its key, in one file."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(key.private_bytes(*plain) + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
