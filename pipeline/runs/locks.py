@@ -101,9 +101,17 @@ def worker(run: Path) -> int | None:
         open_files = [file.path for file in psutil.Process(process).open_files()]
     except psutil.AccessDenied:
         return process
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, ValueError):  # a negative number is no id
         return None
-    return process if str(lock.resolve()) in open_files else None
+    return process if any(_is_same(path, lock) for path in open_files) else None
+
+
+def _is_same(path: str, lock: Path) -> bool:
+    """Whether a path leads to the lock file; names differ where a folder is mounted at two places."""
+    try:
+        return lock.samefile(path)
+    except OSError:  # closed and removed in the meantime
+        return False
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import DamagedRun, InvalidConfig, RunBusy, UnknownRun
-from pipeline.runs import jobs
+from pipeline.runs import jobs, locks
 from warehouse.errors import InvalidRows
 
 SMOKE = load_profile("smoke")
@@ -94,6 +95,24 @@ def test_a_dead_process_releases_its_run(run: runs.RunDirectory, tmp_path: Path)
     assert done.stdout == "in\n"
     assert not run.is_running
     assert jobs.status(tmp_path, "one").state == "interrupted"
+
+
+def test_the_worker_is_found_where_its_folder_has_another_name(run: runs.RunDirectory, tmp_path: Path) -> None:
+    """As where a folder is mounted at two places; a hard link gives the file a second name, too."""
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    (run.path / locks.LOCK).touch()
+    (mounted / locks.LOCK).hardlink_to(run.path / locks.LOCK)
+    with locks.hold(mounted):
+        assert run.worker() == os.getpid()
+    assert run.worker() is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-5", "9" * 30])
+def test_a_lock_without_an_id_of_a_process_has_no_worker(run: runs.RunDirectory, text: str) -> None:
+    with run.held():
+        (run.path / locks.LOCK).write_text(text)
+        assert run.worker() is None
 
 
 def test_a_run_is_running_failed_or_interrupted(run: runs.RunDirectory, tmp_path: Path) -> None:
