@@ -100,7 +100,7 @@ def paper(run_id: str, evaluations: Mapping[str, Evaluation]) -> None:
         title="Compared with the paper",
         note=f"Dots: this run, with 95% intervals. Diamonds: {the_paper.SETTING}",
         alt="Correlations of accuracy with NDR, this run's and the paper's",
-        file_name=f"{run_id}-paper",
+        file_name=f"{run_id}-beside-the-paper",
         columns={
             **columns.with_interval("This run", "ours"),
             "paper": st.column_config.NumberColumn("The paper", format="%.3f", help="Wen et al., arXiv 2410.05584"),

@@ -145,13 +145,15 @@ class ModelFigures:
         if curves.is_empty():
             st.info("The training curves of this run's reward models were not stored.")
             return
-        self._show(
+        figure.show(
             "curves",
             charts.training(curves, "Validation accuracy", self._chosen.reward_model),
             curves,
             title="Validation accuracy during training",
             note="One line per reward model, one point per pass over its training pairs.",
             alt="Validation accuracy against optimiser steps, one line a reward model",
+            file_name=f"{self._run_id}-training-curves",
+            facts={"run_id": self._run_id},  # training does not depend on the chosen categories
         )
 
     def _distribution(self) -> None:
@@ -164,6 +166,7 @@ class ModelFigures:
             note="Standardised by each reward model's mean and standard deviation over all these responses; the end "
             "bins include everything beyond ±3.",
             alt="Share of responses by standardised score, one strip a reward model",
+            file_name="score-distributions",
         )
 
     def _variances(self) -> None:
@@ -177,6 +180,7 @@ class ModelFigures:
             "is slow however accurate the reward model (arXiv 2503.15477). "
             + text.undefined(self._summary.variances, self._names, "reward variance"),
             alt="Reward variance with its interval, one row a reward model",
+            file_name="reward-variance",
         )
 
     def _lengths(self) -> None:
@@ -189,6 +193,7 @@ class ModelFigures:
             note="Rank correlation of score and number of tokens among the responses to one prompt, averaged over "
             f"prompts. {text.undefined(self._summary.lengths, self._names, 'length correlation')}",
             alt="Correlation of score and response length with its interval, one row a reward model",
+            file_name="length-correlation",
         )
 
     def _agreement(self) -> None:
@@ -214,10 +219,13 @@ class ModelFigures:
             note="Share of response pairs that both reward models order alike, among the pairs that the row's orders; "
             f"0.50 is chance. {not_drawn(len(self._names))}",
             alt="Share of response pairs ordered alike, for all pairs of reward models",
+            file_name="agreement",
         )
 
-    def _show(self, key: str, chart: Chart, frame: pl.DataFrame, *, title: str, note: str, alt: str) -> None:
-        file_name = f"{self._run_id}-{key}"
+    def _show(
+        self, key: str, chart: Chart, frame: pl.DataFrame, *, title: str, note: str, alt: str, file_name: str
+    ) -> None:
+        file_name = f"{self._run_id}-{file_name}"
         figure.show(key, chart, frame, title=title, note=note, alt=alt, file_name=file_name, facts=self._facts())
 
     def _facts(self) -> dict[str, object]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.components import figure
 from app.views.reward_models import data
 from tests.app.conftest import OpenPage
 from tests.helpers.reading import address, charts, figures, said
@@ -54,6 +56,24 @@ def test_another_reward_model_and_golden_are_kept_in_the_link(study_home: Path, 
     again = open_view(VIEW, study_home, reward_model="rm-02", golden="rm-03", category=["Chat"])
     assert again.selectbox(key="choose.golden").value == "rm-03"
     assert "4 RM-test prompts (Chat)" in said(again)
+
+
+def test_downloads_are_named_and_say_what_they_are_of(
+    study_home: Path, open_view: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts: dict[str, set[str]] = {}
+    show = figure.show
+
+    def record(*arguments: Any, **options: Any) -> None:
+        facts[options["file_name"].removeprefix("simulated-")] = set(options["facts"])
+        show(*arguments, **options)
+
+    monkeypatch.setattr(figure, "show", record)
+    assert not open_view(VIEW, study_home, category=["Chat"]).exception
+    of_training = {"rm-00-losses", "training-curves"}  # these are the same whichever test prompts are chosen
+    of_scores = {"rm-00-reliability", "score-distributions", "reward-variance", "length-correlation", "agreement"}
+    assert facts.keys() == of_training | of_scores
+    assert {name for name, named in facts.items() if "category" in named} == of_scores
 
 
 def test_nonsense_in_a_link_is_one_line_and_the_default(study_home: Path, open_view: OpenPage) -> None:
