@@ -254,8 +254,12 @@ def _publish(arguments: argparse.Namespace) -> int:
     from pipeline.stages.publish import publish_run
 
     data = store.home()
-    readable = [run.run_id for run in jobs.list_runs(data) if run.state != "unreadable"]
-    run_ids = arguments.runs or [run_id for run_id in readable if runs.open_run(data, run_id).is_finished]
+    run_ids = list(arguments.runs)
+    for listed in [] if run_ids else jobs.list_runs(data):
+        if listed.state == "unreadable":
+            print(f"righttree: not published: {listed.error}", file=sys.stderr)
+        elif runs.open_run(data, listed.run_id).is_finished:
+            run_ids.append(listed.run_id)
     if not run_ids:
         raise PipelineError(f"no finished run in {data}; start one with `righttree run --profile quick`")
     for run in [runs.open_run(data, run_id) for run_id in run_ids]:

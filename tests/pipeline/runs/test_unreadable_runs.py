@@ -168,6 +168,18 @@ def test_the_command_line_names_the_unreadable_run(
     assert good.startswith("good  interrupted")
 
 
+def test_publishing_all_runs_names_the_unreadable_one(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs.runs_folder(data) / "broken" / "manifest.json").write_text("{")
+    monkeypatch.setenv("RIGHTTREE_HOME", str(data))
+    assert main(["publish"]) == 2
+    broken, nothing_else = capsys.readouterr().err.splitlines()
+    assert broken.startswith("righttree: not published: run broken:")
+    assert "manifest.json cannot be read" in broken
+    assert "no finished run" in nothing_else
+
+
 @pytest.fixture
 def silent_server() -> Iterator[str]:
     """Address of a server that accepts connections and never answers."""
