@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.backends.ray import submitted
@@ -60,8 +61,10 @@ def start(data: Path, run: RunDirectory, engine: EngineOptions = HERE) -> None:
         )
     _wait(lambda: run.is_running or process.poll() is not None, _START_S)
     if process.poll() and run.error() is None and not run.is_running:
-        lines = [line.strip() for line in (run.path / CONSOLE).read_text(errors="replace").split("\n") if line.strip()]
-        run.write_error(lines[-1] if lines else f"its process ended with exit code {process.returncode}")
+        with suppress(FileNotFoundError):  # the run was deleted meanwhile
+            printed = (run.path / CONSOLE).read_text(errors="replace").split("\n")
+            lines = [line.strip() for line in printed if line.strip()]
+            run.write_error(lines[-1] if lines else f"its process ended with exit code {process.returncode}")
 
 
 def stop(run: RunDirectory, patience_s: float) -> None:

@@ -9,13 +9,14 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import ReadOnly, RunBusy, UnknownRun
-from pipeline.runs import jobs
+from pipeline.runs import jobs, workers
 from tests.conftest import righttree
 from tests.helpers import simulated
 from warehouse import ingest, reads, store
@@ -135,6 +136,19 @@ def test_nobody_works_on_a_run_that_was_deleted_while_they_waited_for_its_lock(
     with pytest.raises(UnknownRun, match="three has been deleted"), run.working():
         pass
     assert not run.path.exists()
+
+
+def test_a_run_that_is_deleted_while_it_starts_is_gone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = subprocess.Popen
+
+    def delete_first(*arguments: Any, **options: Any) -> Any:
+        jobs.delete(home, "three")
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", delete_first)
+    workers.start(home, runs.open_run(home, "three"))
+    assert runs.run_ids(home) == ["one"]
+    assert not (runs.runs_folder(home) / "three").exists()
 
 
 def test_a_run_that_is_executing_stays_published(home: Path) -> None:
