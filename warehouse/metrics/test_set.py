@@ -55,6 +55,14 @@ class TestSet:
     noise: float | None = _option(float, "Q", "share of the golden pairs that the annotator flips, below 0.5")
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("categories", "subsets"):
+            names = getattr(self, name)
+            if isinstance(names, str):
+                raise InvalidChoice(f"{name} is {names!r}; give a tuple of names, as in ({names!r},)")
+            if names is not None:  # a list would have no hash, by which results are cached
+                object.__setattr__(self, name, tuple(names))
+
     def seen(self) -> TestSet:
         """What of this choice decides the per-prompt values; the rest only weighs prompts."""
         return TestSet(

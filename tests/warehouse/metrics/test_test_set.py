@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,3 +201,12 @@ def test_responses_of_several_sources_alternate_on_the_prompts_that_all_have() -
 def test_a_choice_that_cannot_be_met_says_what_can(choice: TestSet, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         evaluate(*study(), test_set=choice, replicates=10)
+
+
+@pytest.mark.parametrize("field", ["categories", "subsets"])
+def test_names_may_be_a_list_but_not_one_text(field: str) -> None:
+    given: dict[str, Any] = {field: ["Chat", "Safety"]}
+    assert TestSet(**given) == TestSet(**{field: ("Chat", "Safety")})
+    assert hash(TestSet(**given)) == hash(TestSet(**{field: ("Chat", "Safety")}))
+    with pytest.raises(InvalidChoice, match=rf"^{field} is 'Chat'; give a tuple of names, as in \('Chat',\)$"):
+        TestSet(**{field: "Chat"})
