@@ -131,12 +131,10 @@ def on_cluster(data: Path, run_id: str, cluster: Cluster, *options: str) -> subp
     )
 
 
-def tasks() -> list[str]:
-    """The tasks that Ray's workers on this machine are at: a worker names itself after its task."""
-    names = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-    return [
-        name for name in names if name.startswith("ray::") and not name.startswith(("ray::IDLE", "ray::JobSupervisor"))
-    ]
+def tasks(run_id: str) -> list[str]:
+    """The tasks of a run that Ray's workers on this machine execute: a worker is named after its task and the run."""
+    names = [" ".join(process.info["cmdline"] or []).strip() for process in psutil.process_iter(["cmdline"])]
+    return [name for name in names if name.startswith("ray::") and name.endswith(f" {run_id}")]
 
 
 def done_of(data: Path, run_id: str, stage: str) -> Callable[[], int]:
@@ -202,14 +200,14 @@ def test_a_run_that_is_cancelled_stops_its_tasks_and_goes_on_by_the_other_engine
     run = runs.create(home, config, "cancelled")
     process = on_cluster(home, "cancelled", cluster)
     ppo = done_of(home, "cancelled", "ppo")
-    wait_until(lambda: ppo() >= 2 or process.poll() is not None, PATIENCE_S)
+    wait_until(lambda: (ppo() >= 2 and bool(tasks("cancelled"))) or process.poll() is not None, PATIENCE_S)
     jobs.cancel(home, "cancelled")
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 130, said
     assert "stopped by the user" in said
     assert jobs.status(home, "cancelled").state == "interrupted"
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
-    wait_until(lambda: not tasks(), 60)
+    wait_until(lambda: not tasks("cancelled"), 60)
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before  # nobody writes any more
     done = righttree_process("resume", "cancelled", home=home)
     assert done.returncode == 0, done.stderr
