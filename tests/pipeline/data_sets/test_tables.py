@@ -73,7 +73,7 @@ def test_a_wrong_name_gets_a_line(tmp_path: Path) -> None:
     hh = hub.jsonl(tmp_path / "own.jsonl", hub.OWN)
     assert "own.jsonl is not hh-rlhf: it has column prompt" in refused(hh, name="hh-rlhf")
     texts = hub.jsonl(tmp_path / "texts.jsonl", [{"chosen": "a", "rejected": "b"}])
-    assert "texts.jsonl is not messages: column chosen holds 'a', wanted messages" in refused(texts, name="messages")
+    assert "texts.jsonl is not messages: column chosen holds 'a', expected messages" in refused(texts, name="messages")
 
 
 @pytest.mark.parametrize(
