@@ -180,5 +180,5 @@ def _fit_bins(fitting: Fitting[Selection], options: Options) -> None:
 
 
 def finest_map(responses: int) -> int:
-    """The greatest number of rank bins of a heat map of so many responses that its reader can still follow."""
+    """The greatest number of rank bins that a heat map of this many responses can show readably."""
     return min(responses, MOST_MAP_BINS)

@@ -6,11 +6,16 @@ declared requirements; so an import that the base install lacks fails here as it
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import sys
+import time
 import tomllib
+import urllib.request
 import venv
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -50,3 +55,31 @@ def base_python(folder: Path) -> Path:
     site = base_packages(folder / "lib" / version / "site-packages")
     (site / "checkout.pth").write_text(f"{ROOT}\n")
     return folder / "bin" / "python"
+
+
+def assert_serves_the_dashboard(command: list[str], log: Path, **options: Any) -> None:
+    """Start `righttree app` by this command on a free port, wait until the server is well, and end it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with log.open("wb") as printed:
+        process = subprocess.Popen([*command, "--port", str(port)], stdout=printed, stderr=subprocess.STDOUT, **options)
+    try:
+        deadline = time.monotonic() + 120
+        while not is_well(port):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_well(port: int) -> bool:
+    """Whether a Streamlit server answers on this port."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=3) as answer:
+            return bool(answer.read() == b"ok")
+    except OSError:
+        return False

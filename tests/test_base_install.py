@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from pipeline.models.installed import PIPELINE_PACKAGES
-from tests.base_environment import base_python, base_requirements
+from tests.base_environment import assert_serves_the_dashboard, base_python, base_requirements
 
 EXTRA = "pip install 'righttree[pipeline]'"
 
@@ -149,28 +146,5 @@ def test_doctor_names_what_is_missing_and_the_extra(python: Path, home: Path) ->
 
 
 def test_the_dashboard_starts_and_is_well(python: Path, home: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(python), "-P", "-m", "pipeline", "app", "--port", str(port)]
-    log = tmp_path / "log"
-    with log.open("wb") as printed:
-        process = subprocess.Popen(command, env=environment(home), stdout=printed, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 120
-        while not is_well(port):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        assert "Traceback" not in log.read_text()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def is_well(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=3) as answer:
-            return bool(answer.read() == b"ok")
-    except OSError:
-        return False
+    command = [str(python), "-P", "-m", "pipeline", "app"]
+    assert_serves_the_dashboard(command, tmp_path / "log", env=environment(home))

@@ -38,7 +38,7 @@ def with_interval(column: str, title: str, format_: str = FIGURE, *, bounds: str
 
 
 def axis(ticks: int = 6, format_: str = AXIS, **properties: Any) -> alt.Axis:
-    """A number axis of about so many ticks."""
+    """A number axis with about this many ticks."""
     return alt.Axis(tickCount=ticks, format=format_, **properties)
 
 

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
-import urllib.request
 import venv
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.models.installed import PIPELINE_PACKAGES
+from tests.base_environment import assert_serves_the_dashboard
 
 pytestmark = pytest.mark.nightly
 ROOT = Path(__file__).parents[2]
@@ -99,28 +97,9 @@ def test_the_base_install_measures_and_opens_the_recorded_run(installed: Install
 
 
 def test_the_base_install_serves_the_dashboard(installed: Installed) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    command = [str(installed.environment / "bin" / "righttree"), "app"]
     log = installed.folder.parent / "app.log"
-    with log.open("wb") as printed:
-        process = subprocess.Popen(
-            [installed.environment / "bin" / "righttree", "app", "--port", str(port)],
-            cwd=installed.folder,
-            env=installed.variables,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while not is_well(port):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        assert "Traceback" not in log.read_text()
-    finally:
-        process.kill()
-        process.wait()
+    assert_serves_the_dashboard(command, log, cwd=installed.folder, env=installed.variables)
 
 
 def test_with_the_extra_pipeline_it_runs_the_whole_pipeline(installed: Installed) -> None:
@@ -130,11 +109,3 @@ def test_with_the_extra_pipeline_it_runs_the_whole_pipeline(installed: Installed
     assert done.returncode == 0, done.stderr
     measured = installed.run("righttree", "measure", "--run", "first", "--replicates", "20")
     assert measured.returncode == 0, measured.stderr
-
-
-def is_well(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=3) as answer:
-            return bool(answer.read() == b"ok")
-    except OSError:
-        return False
