@@ -109,8 +109,8 @@ class Study:
 class Finding:
     """A figure with its interval and the verdict that follows from it.
 
-    `about` says which question or policies it answers for, `why` what makes it undefined, `facts` has numbers for the
-    sentence about it. `opposite`: not only does it not hold, the opposite does.
+    `about` says which question or policies it answers for, `why` what makes it undefined or keeps it from being told,
+    `facts` has numbers for the sentence about it. `opposite`: not only does it not hold, the opposite does.
     """
 
     about: str

@@ -114,14 +114,18 @@ def rank_matters(study: Study) -> Claim:
 
 
 def more_responses(study: Study) -> Claim:
-    """At the same prompts, accuracy on all responses predicts better than on one pair."""
+    """At the same prompts, accuracy on all responses predicts better than on one pair, which costs less."""
+    R = study.first.cube.scores_MPR.shape[2]
     claim = Claim(
         "responses",
         "More responses to each prompt predict better than one pair",
         "The prompts are the same. Decided by the paired difference of Kendall τ, accuracy over all pairs of a "
         f"prompt’s responses minus accuracy on its first two: {_BETTER}.",
+        notes=(
+            f"{R} responses to a prompt cost R(R−1)/2 = {R * (R - 1) // 2} comparisons against 1. The next claim is "
+            "the fair form: it holds the number of annotations fixed.",
+        ),
     )
-    R = study.first.cube.scores_MPR.shape[2]
     if R <= FEWEST_RESPONSES:
         return replace(claim, missing="it has one pair of responses to a prompt")
     sizes = thinned(range(FEWEST_RESPONSES, R + 1), MOST_SIZES)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from warehouse.claims.claim import Finding, pairs_of
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below
 from warehouse.metrics.model_scores import ModelEstimates
-from warehouse.stats.bootstrap import Estimate
+from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.comparison import Comparison
 from warehouse.study.evaluate import Evaluation
 from warehouse.study.strength_curves import NdrCurve
@@ -33,19 +33,17 @@ def better(name: str, comparison: Comparison) -> Finding:
 
 
 def harder(curve: NdrCurve) -> Finding:
-    """Does optimising harder lose more? The change of mean NDR from the first defined strength to the last."""
-    defined = [
-        (strength, ndr.value) for strength, ndr in zip(curve.strengths, curve.ndr, strict=True) if ndr.value is not None
-    ]
-    facts = {"first": defined[0], "last": defined[-1]} if defined else {}
+    """Does optimising harder lose more? The change of mean NDR between the ends, over the pairs defined at both."""
+    change = curve.change
+    difference = change.difference if change else NOTHING
     return Finding(
         "harder",
         "change of mean NDR",
-        curve.change,
-        below(curve.change),
+        difference,
+        below(difference),
         resampled=curve.resampled,
-        facts=facts,
-        opposite=above(curve.change) == "holds",
+        facts={"first": change.first, "last": change.last, "pairs": change.pairs} if change else {},
+        opposite=above(difference) == "holds",
     )
 
 

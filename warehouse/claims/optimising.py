@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table
-from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
+from warehouse.claims.verdict import CANNOT_BE_TOLD, FEWEST_RESAMPLED, NEGLIGIBLE, Verdict, above, below
 from warehouse.formats import count
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.gain_curves import FittedCurve, gain_curves
 from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
-from warehouse.study.strength_curves import length_drift, ndr_curve
+from warehouse.study.strength_curves import NdrCurve, length_drift, ndr_curve
 from warehouse.study.value_curves import ValueCurves
 
 SIGNIFICANT = 0.05
@@ -91,12 +91,12 @@ def optimising_harder(study: Study) -> Claim:
     rows: list[tuple[Cell, ...]] = []
     for policies in study.optimised.values():
         ndr = ndr_curve(policies.curves, replicates=study.replicates, seed=study.seed)
-        change = ndr.change
         if len(_with_spread(policies)) < 2:
-            findings.append(Finding(policies.called, "change of mean NDR", change, "undefined", _NO_SPREAD))
+            findings.append(Finding(policies.called, "change of mean NDR", NOTHING, "undefined", _NO_SPREAD))
             continue
+        about, change = f"{policies.called}: loses more", _change(ndr)
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
-        findings.append(Finding(f"{policies.called}: loses more", "change of mean NDR", change, below(change), why))
+        findings.append(Finding(about, "change of mean NDR", change, below(change), why))
         gained = gain_curves(policies.curves, policies.spread_M, replicates=study.replicates, seed=study.seed)
         golden = gained.curves["golden"]
         findings.append(_peak_finding(policies, golden))
@@ -109,28 +109,39 @@ def optimising_harder(study: Study) -> Claim:
                 f"{policies.called}: {count(gained.below_zero, 'policy')} with a KL estimated below 0, "
                 "taken to be at distance 0."
             )
-        drift.append((policies.called, gained.degree, golden.peak, f"{golden.peaks:.0%}", _longer(study, policies)))
+        both = f"{ndr.change.pairs if ndr.change else 0} of {ndr.pairs}"
+        peaks = f"{golden.peaks:.0%}"
+        drift.append((policies.called, change, both, gained.degree, golden.peak, peaks, _longer(study, policies)))
     header = ("optimiser", "strength", "√KL", "golden, own policy", "golden, proxy’s policy", "proxy, its own policy")
     by_strength = Table(
         "Gains in standard deviations within prompts, mean over pairs", (*header, "NDR", "undefined pairs"), tuple(rows)
     )
     degree = Table(
-        "Degree of overoptimisation γ, peak of the golden reward, and length",
-        ("policies", "γ", "peak, √KL", "replicates with a peak", "tokens more than the initial policy’s"),
+        "Change of mean NDR, degree of overoptimisation γ, peak of the golden reward, and length",
+        (
+            "policies",
+            "change of mean NDR",
+            "pairs defined at both ends",
+            "γ",
+            "peak, √KL",
+            "replicates with a peak",
+            "tokens more than the initial policy’s",
+        ),
         tuple(drift),
     )
     return Claim(
         "harder",
         "Optimising harder overoptimises",
-        "Loses more: decided by the change of mean NDR from the first strength at which it is defined to the last, "
-        f"which is below 0 if it does, and not if its interval begins above −{NEGLIGIBLE:g}. Peaks: decided by where "
+        "Loses more: decided by the change of mean NDR from the first strength at which some pair is defined to the "
+        "last, over the pairs that are defined at both; it is below 0 if it does, and not if its interval begins above "
+        f"−{NEGLIGIBLE:g}. Peaks: decided by where "
         "the fit to the mean golden reward under the proxy’s optimisation peaks, which is before the farthest √KL of "
         "the run if it does.",
         tuple(findings),
         (by_strength, degree),
         notes=(
-            "Best-of-n’s KL is an upper bound. A mean NDR at one strength is over the pairs that are defined there, "
-            "which may be others than at the next.",
+            "Best-of-n’s KL is an upper bound. In the table of gains, the mean NDR at a strength is over the pairs "
+            "that are defined there, which may be others than at the next.",
             *below_zero,
         ),
         beyond_paper=True,
@@ -164,8 +175,9 @@ def kl_penalty(study: Study) -> Claim:
         "kl-penalty",
         "A KL penalty keeps more of the gain",
         "PPO of the reward models of the sweep. Decided by the change of mean NDR from the penalty of all others to "
-        f"the largest, on the same draws, at the same step and at the same KL: it holds above 0, not if the interval "
-        f"ends below {NEGLIGIBLE:g}.",
+        f"the largest, over the pairs that are defined under both, on the same draws, at the same step and at the same "
+        f"KL: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}. It takes a sweep of {FEWEST_RESAMPLED} "
+        f"reward models or more; of fewer it {CANNOT_BE_TOLD}.",
         beyond_paper=True,
     )
     policies = next((policies for policies in study.optimised.values() if policies.penalised is not None), None)
@@ -190,8 +202,6 @@ def kl_penalty(study: Study) -> Claim:
         "Own gain: golden reward of the golden’s own policy, in standard deviations within prompts. KL is the "
         "mean over reward models, as estimated."
     ]
-    if len(swept.reward_models) < 6:
-        notes.append(f"An interval that resamples {len(swept.reward_models)} reward models says little about others.")
     return replace(claim, findings=tuple(findings), tables=(table,), notes=tuple(notes))
 
 
@@ -202,6 +212,16 @@ def _penalty_finding(study: Study, swept: ValueCurves, about: str) -> Finding:
     two = replace(
         swept, strengths=(first, last), kl_SM=swept.kl_SM[ends], values=tuple(swept.values[end] for end in ends)
     )
-    change = ndr_curve(two, replicates=study.replicates, seed=study.seed).change
-    why = "" if change.value is not None else "no golden’s own gain is clear under both penalties"
-    return Finding(f"{about}, {first:g} → {last:g}", "change of mean NDR", change, above(change), why)
+    curve = ndr_curve(two, replicates=study.replicates, seed=study.seed)
+    change, M = _change(curve), len(swept.reward_models)
+    verdict, why = above(change), ""
+    if change.value is None:
+        why = "no golden’s own gain is clear under both penalties"
+    elif M < FEWEST_RESAMPLED:
+        verdict, why = CANNOT_BE_TOLD, f"resampling {M} reward models says little about others"
+    both = f"{curve.change.pairs if curve.change else 0} of {curve.pairs}"
+    return Finding(f"{about}, {first:g} → {last:g}", f"change of mean NDR, {both} pairs", change, verdict, why)
+
+
+def _change(curve: NdrCurve) -> Estimate:
+    return curve.change.difference if curve.change else NOTHING

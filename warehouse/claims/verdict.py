@@ -18,6 +18,9 @@ CANNOT_BE_TOLD: Verdict = "cannot be told at this size"
 NEGLIGIBLE = 0.05
 """A correlation, or a difference of two correlations or of two NDR, that is too small to matter."""
 
+FEWEST_RESAMPLED = 6
+"""Reward models below which resampling them says little about others: a mean over few of them decides nothing."""
+
 MEANING: Mapping[str, str] = {
     "holds": "the interval lies where the claim says",
     "does not hold": f"it lies elsewhere, or leaves nothing beyond a negligible {NEGLIGIBLE:g}",

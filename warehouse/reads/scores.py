@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.test_set import with_paraphrases, with_responses
+from warehouse.reads.policies import of_optimizer
 from warehouse.reads.runs import prompts, reward_models
 from warehouse.schema import INITIAL, ORIGINAL, PARAPHRASE
 from warehouse.store import Connection
 
 PPO = "ppo"
-"""The source that stands for all PPO policies of the last step together."""
+"""The source that stands for all PPO policies of the last step together, those of the default KL coefficient."""
 
 _BATCH_ROWS = 1_000_000
 
@@ -46,8 +47,9 @@ _SCORES = f"""
 def sources(connection: Connection, run_id: str) -> pl.DataFrame:
     """Where the scored responses to the RM-test prompts come from, the initial policy first.
 
-    Columns: `source`, a policy or `ppo`, which stands for all policies of the last PPO step together; `prompts`
-    answered; `responses` to each (the fewest), and `paraphrase_responses` to its paraphrase, 0 without any.
+    Columns: `source`, a policy or `ppo`, which stands for all policies of the last PPO step together, without those of
+    other KL coefficients than the default one; `prompts` answered; `responses` to each (the fewest), and
+    `paraphrase_responses` to its paraphrase, 0 without any.
     Raises UnknownName for an unknown run.
     """
     reward_models(connection, run_id)
@@ -143,10 +145,9 @@ def _joined(connection: Connection, run_id: str, policies: Sequence[str], form: 
 
 
 def _last_ppo_policies(connection: Connection, run_id: str, among: Sequence[str]) -> list[str]:
-    """Those of these policies that PPO trained to the largest step of any, by id."""
-    query = "SELECT policy_id, strength FROM policy WHERE run_id = ? AND optimizer = 'ppo' ORDER BY policy_id"
-    steps = connection.execute(query, [run_id]).pl().filter(pl.col("policy_id").is_in(among))
-    return steps.filter(pl.col("strength") == pl.col("strength").max())["policy_id"].to_list()
+    """Those of these policies that PPO trained to the largest step of any, by id; with the default KL coefficient."""
+    steps = of_optimizer(connection, run_id, "ppo").filter(pl.col("policy_id").is_in(among))
+    return steps.filter(pl.col("strength") == pl.col("strength").max())["policy_id"].sort().to_list()
 
 
 class _InPlace(NamedTuple):

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.stats.bootstrap import NOTHING, Estimate, first_with_interval
+from warehouse.stats.bootstrap import Bools, Estimate, Floats, first_with_interval
 from warehouse.study.regret import regret_of
 from warehouse.study.value_curves import ValueCurves, draws, pair_weights
+
+
+@dataclass(frozen=True)
+class NdrChange:
+    """From the first strength at which some pair is defined to the last: of the pairs that are defined at both.
+
+    `first` and `last` are these strengths with the mean NDR of these `pairs`; `difference` is last minus first on the
+    same draws, all undefined if no pair is defined at both.
+    """
+
+    first: tuple[float, float | None]
+    last: tuple[float, float | None]
+    difference: Estimate
+    pairs: int
 
 
 @dataclass(frozen=True)
 class NdrCurve:
     """Mean NDR at each strength with its interval, and how many of the pairs are undefined at it.
 
-    `change` is that from the first strength at which it is defined to the last, on the same draws.
+    `change` is None if fewer than two strengths have a defined pair.
     """
 
     strengths: tuple[float, ...]
     ndr: tuple[Estimate, ...]
     undefined: tuple[int, ...]
-    change: Estimate
+    change: NdrChange | None
     pairs: int
     prompts: int
     resampled: str
@@ -44,31 +59,51 @@ def ndr_curve(
     pair_MM = curves.pairs(golden, proxy)
     counts_BQ, models_BM = draws(len(prompts), len(pair_MM), replicates, seed)
     weight_BMM, resampled = pair_weights(models_BM, pair_MM, golden, proxy)
-    mean_SB, defined_SB = np.zeros((2, len(curves.strengths), 1 + replicates))
-    undefined = []
-    for s, values in enumerate(curves.values):
+    ends: list[_At] = []  # the first strength at which some pair is defined, and the last
+    ndr, undefined = [], []
+    for strength, values in zip(curves.strengths, curves.values, strict=True):
         regret = regret_of(values, prompts, counts_BQ[1:])
         ndr_BMM = np.concatenate([regret.ndr_MM[None], regret.ndr_BMM])
-        weight = weight_BMM * np.concatenate([regret.defined_MM[None], regret.defined_BMM])
-        total_B = weight.sum(axis=(1, 2))
-        defined_SB[s] = total_B > 0
-        np.divide((weight * ndr_BMM).sum(axis=(1, 2)), total_B, out=mean_SB[s], where=total_B > 0)
-        undefined.append(int((pair_MM & ~regret.defined_MM).sum()))
-    defined_SB = defined_SB.astype(bool)
-    change, defined = NOTHING, np.flatnonzero(defined_SB[:, 0])
-    if len(defined) >= 2:
-        first, last = defined[0], defined[-1]
-        change = first_with_interval(mean_SB[last] - mean_SB[first], defined_SB[first] & defined_SB[last])
+        defined_BMM = pair_MM & np.concatenate([regret.defined_MM[None], regret.defined_BMM])
+        ndr.append(first_with_interval(*_mean(ndr_BMM, weight_BMM * defined_BMM)))
+        undefined.append(int((pair_MM & ~defined_BMM[0]).sum()))
+        if defined_BMM[0].any():
+            ends = [*ends[:1], _At(strength, ndr_BMM, defined_BMM)]
     return NdrCurve(
         strengths=curves.strengths,
-        ndr=tuple(
-            first_with_interval(mean_B, defined_B) for mean_B, defined_B in zip(mean_SB, defined_SB, strict=True)
-        ),
+        ndr=tuple(ndr),
         undefined=tuple(undefined),
-        change=change,
+        change=_change(weight_BMM, *ends) if len(ends) == 2 else None,
         pairs=int(pair_MM.sum()),
         prompts=len(prompts),
         resampled=resampled,
+    )
+
+
+class _At(NamedTuple):
+    """NDR at a strength `[1 + B, M golden, M proxy]`, and where it is defined."""
+
+    strength: float
+    ndr_BMM: NDArray[np.floating]
+    defined_BMM: Bools
+
+
+def _mean(ndr_BMM: NDArray[np.floating], weight_BMM: Floats) -> tuple[Floats, Bools]:
+    """Weighted mean over pairs in the sample and each replicate, and where there is one: both `[1 + B]`."""
+    total_B = weight_BMM.sum(axis=(1, 2))
+    sum_B = (weight_BMM * ndr_BMM).sum(axis=(1, 2))
+    return np.divide(sum_B, total_B, out=np.zeros_like(total_B), where=total_B > 0), total_B > 0
+
+
+def _change(weight_BMM: Floats, first: _At, last: _At) -> NdrChange:
+    both_BMM = first.defined_BMM & last.defined_BMM
+    (first_B, defined_B), (last_B, _) = (_mean(at.ndr_BMM, weight_BMM * both_BMM) for at in (first, last))
+    means = (float(first_B[0]), float(last_B[0])) if defined_B[0] else (None, None)
+    return NdrChange(
+        first=(first.strength, means[0]),
+        last=(last.strength, means[1]),
+        difference=first_with_interval(last_B - first_B, defined_B),
+        pairs=int(both_BMM[0].sum()),
     )
 
 

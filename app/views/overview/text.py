@@ -101,7 +101,8 @@ def sentence(finding: Finding, policies: str) -> str:
         evidence = f"Kendall τ of accuracy with NDR over {count(facts['pairs'], 'pair')} is {_figure(finding)}"
     elif finding.about == "harder":
         (first, start), (last, end) = facts["first"], facts["last"]
-        evidence = f"Mean NDR goes from {number(start)} at {first:g} to {number(end)} at {last:g}, "
+        evidence = f"Mean NDR over the {count(facts['pairs'], 'pair')} defined at both goes from {number(start)} at "
+        evidence += f"{first:g} to {number(end)} at {last:g}, "
         evidence += f"a change of {_figure(finding)}"
     else:
         evidence = f"Kendall τ with NDR is {number(facts['first'])} against {number(facts['second'])}, "

@@ -32,7 +32,7 @@ def test_the_page_shows_both_optimizers_the_findings_and_the_paper(study_home: P
     assert "best-of-8" in text
     assert "PPO at step 40" in text
     assert "resampling reward models × prompts" in text
-    assert "printed without intervals" in text
+    assert "its Table 1, printed without intervals" in text
     shown = [element.proto.page for element in page.get("page_link")]
     assert shown == ["explore", "test-sets", "measures", "overoptimisation", "reward-models"]
     assert set(shown) <= set(links.TITLES)

@@ -57,6 +57,8 @@ def test_longer_responses_are_counted_against_the_initial_policys() -> None:
     tokens = np.full((5, 8, 20), 30.0) + np.arange(5)[:, None, None]
     counted = optimising_harder(study(replace(one, tokens_SMQ=tokens, initial_tokens_Q=np.full(20, 29.0))))
     assert counted.tables[1].rows[0][-1].value == pytest.approx(5.0)  # type: ignore[union-attr]
+    assert counted.tables[1].rows[0][1] == counted.findings[0].estimate
+    assert counted.tables[1].rows[0][2] == "56 of 56"
     assert optimising_harder(study(one)).tables[1].rows[0][-1] == "not counted"
 
 
@@ -74,3 +76,18 @@ def test_a_penalty_helps_if_the_policies_keep_more_of_the_gain(kept: float, verd
     assert verdicts(claim) == [verdict, verdict]
     assert [row[:2] for row in claim.tables[0].rows] == [("0", 4.0), ("0.2", 1.0)]
     assert kl_penalty(study(one)).missing == "PPO was run with one KL penalty"
+
+
+def test_a_sweep_of_few_reward_models_shows_its_figures_and_decides_nothing() -> None:
+    rng = np.random.default_rng(0)
+    one = of_noise(np.linspace(0.3, 1.0, 6), P=20, Q=20, optimizer="ppo")
+    for M, verdict in ((5, OPEN), (6, "holds")):
+        ndr = [np.where(np.eye(M, dtype=bool), 1.0, share)[..., None] for share in (0.5, 0.9)]
+        noise = 0.01 * rng.standard_normal((2, M, M, 80))
+        values = tuple(policy_values(np.zeros((M, 80)), kept + some) for kept, some in zip(ndr, noise, strict=True))
+        swept = ValueCurves("ppo", (0.0, 0.2), np.ones((2, M)), "k3", values)
+        (finding,) = kl_penalty(study(replace(one, penalised=swept))).findings
+        assert finding.verdict == verdict
+        assert finding.estimate.low == pytest.approx(0.4, abs=0.05)
+        assert finding.figure == f"change of mean NDR, {M * (M - 1)} of {M * (M - 1)} pairs"
+        assert ("resampling 5 reward models" in finding.why) == (M < 6)

@@ -88,6 +88,21 @@ def test_sources_are_listed_with_their_responses_and_the_last_ppo_policies_toget
     ]
 
 
+def test_policies_trained_with_another_kl_coefficient_are_not_among_those_of_the_last_ppo_step(tmp_path: Path) -> None:
+    """Of the two policies of step 8, the one of the sweep is a source of its own only."""
+    rows = rows_with_sources()
+    swept = pl.col("policy_id") == "ppo-8/flip-0.20"
+    coefficient = pl.when(swept).then(0.2).when(optimizer="ppo").then(0.0).cast(pl.Float64)
+    rows["policy"] = rows["policy"].with_columns(kl_coefficient=coefficient)
+    ingest.publish(tmp_path, rows, "test")
+    with store.open_read_only(tmp_path) as connection:
+        sources = reads.scores.sources(connection, "many")
+        assert sources.row(-1) == ("ppo", 4, 1, 0)
+        assert "ppo-8/flip-0.20" in sources["source"]
+        scores_MPR = reads.scores.score_cube(connection, "many", ["ppo", "initial-t1.50"]).scores_MPR
+    np.testing.assert_array_equal(scores_MPR, scores([(4, 0), (2, 0), (2, 1)]))
+
+
 def test_a_run_of_the_initial_policy_alone_has_one_source(tmp_path: Path) -> None:
     ingest.publish(tmp_path, tiny_run(), "test")
     with store.open_read_only(tmp_path) as connection:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.warehouse.study.curves import best_of_n
+from tests.warehouse.study.curves import best_of_n, policy_values
 from tests.warehouse.study.simulate import cube_of
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.study import evaluate
 from warehouse.study.strength_curves import length_drift, ndr_curve
+from warehouse.study.value_curves import ValueCurves
 
 
 def test_drift_is_the_mean_over_reward_models_and_prompts_with_intervals_that_hold_it() -> None:
@@ -36,13 +37,38 @@ def test_ndr_along_strengths_is_that_of_an_evaluation_and_its_change_is_paired()
     off = evaluation.ndr_defined_MM
     assert found.ndr[4].value == pytest.approx(evaluation.ndr_MM[off].mean())
     assert found.undefined[4] == evaluation.undefined_pairs
-    assert found.change.value == pytest.approx(found.ndr[4].value - found.ndr[1].value)  # type: ignore[operator]
-    assert found.change.high - found.change.low < found.ndr[4].high - found.ndr[4].low  # type: ignore[operator]
+    assert found.change is not None
+    assert found.change.pairs == 12
+    assert (found.change.first, found.change.last) == ((2.0, found.ndr[1].value), (16.0, found.ndr[4].value))
+    change = found.change.difference
+    assert change.value == pytest.approx(found.ndr[4].value - found.ndr[1].value)  # type: ignore[operator]
+    assert change.high - change.low < found.ndr[4].high - found.ndr[4].low  # type: ignore[operator]
     one = ndr_curve(curves, golden="rm-0", proxy="rm-2", replicates=200)
     assert one.ndr[4].value == pytest.approx(evaluation.ndr_MM[0, 2])
     assert (one.ndr[4].low, one.ndr[4].high) == pytest.approx(
         (evaluation.ndr_low_MM[0, 2], evaluation.ndr_high_MM[0, 2])
     )
+
+
+def test_a_change_is_of_the_pairs_that_are_defined_at_both_ends() -> None:
+    """A golden whose own gain becomes clear only at the last strength, where its proxies keep much, changes nothing."""
+    rng = np.random.default_rng(0)
+    own = np.eye(3, dtype=bool)[..., None]
+    strengths = []
+    for kept, gained in ((0.8, 0.0), (0.5, 1.0)):
+        optimised = np.where(own, 1.0, kept) + 0.01 * rng.standard_normal((3, 3, 40))
+        optimised[2] = np.where(own[2], gained, 0.95 * gained) + 0.01 * rng.standard_normal((3, 40))
+        strengths.append(policy_values(optimised, np.zeros((3, 40))))
+    strengths[0].optimised_MMQ[2, 2] -= 0.1
+    curves = ValueCurves("ppo", (10.0, 20.0), np.ones((2, 3)), "k3", tuple(strengths))
+    found = ndr_curve(curves, replicates=100)
+    assert found.undefined == (2, 0)
+    assert found.change is not None
+    assert found.change.pairs == 4
+    assert found.change.difference.value == pytest.approx(-0.3, abs=0.01)
+    assert found.ndr[1].value == pytest.approx((4 * 0.5 + 2 * 0.95) / 6, abs=0.01)
+    silent = ValueCurves("ppo", (10.0,), np.ones((1, 3)), "k3", (strengths[0],))
+    assert ndr_curve(silent, replicates=20).change is None
 
 
 def test_categories_choose_prompts() -> None:
