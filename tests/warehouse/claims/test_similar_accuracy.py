@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.warehouse.claims.studies import of_noise, study, valued, verdicts
 from tests.warehouse.study.simulate import normal_scores
-from warehouse.claims.similar_accuracy import similar_but_different
+from warehouse.claims.similar_accuracy import SIMILAR, SimilarRegret, regret_of_similar, similar_but_different
+from warehouse.metrics.preparation import prepare
+from warehouse.study import evaluate
 
 OPEN = "cannot be told at this size"
 
@@ -31,3 +34,72 @@ def test_the_typical_difference_is_that_of_the_truth_without_the_noise_of_the_pr
     assert found.findings[0].estimate.value is not None
     assert abs(found.findings[0].estimate.value - 0.4 * np.sqrt(12 / 21)) < 0.03
     assert verdicts(found) == ["holds"]
+
+
+NOISE = np.geomspace(0.3, 1.5, 14)
+"""Of normal scores, whose accuracies are known: ½ + arcsin(ρ)/π, with ρ the correlation of two reward models."""
+
+
+def true_accuracy() -> np.ndarray:
+    """Every proxy's accuracy under every golden on unlimited prompts, `[M, M]`."""
+    return 0.5 + np.arcsin(1 / np.sqrt((1 + NOISE[:, None] ** 2) * (1 + NOISE**2))) / np.pi
+
+
+def true_difference(ndr: np.ndarray) -> float:
+    """Root mean square of the differences in NDR of proxies whose true accuracies are within the window."""
+    accuracy, squares = true_accuracy(), []
+    for g in range(len(NOISE)):
+        proxies = np.delete(np.arange(len(NOISE)), g)
+        first, second = (proxies[side] for side in np.triu_indices(len(proxies), 1))
+        alike = np.abs(accuracy[g, first] - accuracy[g, second]) <= SIMILAR
+        squares += ((ndr[g, first] - ndr[g, second])[alike] ** 2).tolist()
+    return float(np.sqrt(np.mean(squares)))
+
+
+def measured_again(ndr: np.ndarray, P: int, studies: int = 24) -> list[SimilarRegret]:
+    """Studies of the same reward models with other prompts: a few RM-test prompts with six responses each."""
+    results = []
+    for seed in range(studies):
+        one = valued(normal_scores(np.random.default_rng((P, seed)), NOISE, P, 6), ndr)
+        accuracy = prepare(one.cube)
+        evaluation = evaluate(one.cube, one.values, replicates=60, prepared=accuracy)
+        results.append(regret_of_similar(evaluation, accuracy, one.values, SIMILAR, replicates=60))
+    return results
+
+
+def mean_difference(results: list[SimilarRegret]) -> float:
+    return float(np.sqrt(np.mean([(similar.difference.value or 0.0) ** 2 for similar in results])))
+
+
+def of_true_accuracy(ndr: np.ndarray) -> np.ndarray:
+    """With the golden's own on the diagonal."""
+    np.fill_diagonal(ndr, 1.0)
+    return ndr
+
+
+@pytest.mark.parametrize(("P", "off"), [(48, 0.012), (128, 0.005)])
+def test_where_true_accuracy_decides_everything_few_prompts_do_not_exaggerate_the_difference(
+    P: int, off: float
+) -> None:
+    """NDR is a straight line of true accuracy. Picked as measured, pairs are 0.073 apart with 48 prompts, not 0.039."""
+    ndr = of_true_accuracy(3 * (true_accuracy() - 0.55))
+    truth = true_difference(ndr)
+    results = measured_again(ndr, P)
+    assert mean_difference(results) == pytest.approx(truth, abs=off)
+    line = [similar.expected for similar in results if similar.expected is not None]
+    assert np.mean(line) == pytest.approx(truth, abs=0.006)
+    assert np.mean([similar.alike for similar in results]) == pytest.approx(266, rel=0.1)
+
+
+def test_where_true_accuracy_decides_everything_on_a_steep_curve_the_difference_is_that_of_the_curve() -> None:
+    ndr = of_true_accuracy(1 / (1 + np.exp(-25 * (true_accuracy() - 0.72))))
+    assert mean_difference(measured_again(ndr, 128)) == pytest.approx(true_difference(ndr), abs=0.008)
+
+
+def test_what_true_accuracy_does_not_decide_is_found() -> None:
+    """Every reward model's policies keep a tenth more or less than its accuracy says."""
+    own = np.where(np.random.default_rng(5).permutation(len(NOISE)) % 2 == 0, 0.1, -0.1)
+    ndr = of_true_accuracy(3 * (true_accuracy() - 0.55) + own[None, :])
+    results = measured_again(ndr, 48)
+    assert mean_difference(results) == pytest.approx(true_difference(ndr), abs=0.01)
+    assert np.mean([similar.expected or 0.0 for similar in results]) < 0.5 * true_difference(ndr)
