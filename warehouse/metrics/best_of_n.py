@@ -47,6 +47,16 @@ def best_of_n_values(scores_MPN: ArrayLike, strengths: Sequence[int]) -> Floats:
     return values
 
 
+def best_of_n_gap(
+    golden_GPN: NDArray[np.floating], first_PN: NDArray[np.floating], second_PN: NDArray[np.floating], n: int
+) -> Floats:
+    """What best-of-n by the first proxy is worth more than by the second, `[G golden, P]`, from N ≥ n samples."""
+    picks_N = pick_probabilities(golden_GPN.shape[2], n)[:, None]
+    first, second = (_picked(proxy.astype(np.float64), picks_N)[..., 0] for proxy in (first_PN, second_PN))
+    gap_GP: Floats = np.einsum("gpn,pn->gp", golden_GPN.astype(np.float64), first - second)
+    return gap_GP
+
+
 def best_of_n_tokens(
     scores_MPN: NDArray[np.floating], tokens_PN: NDArray[np.integer], strengths: tuple[int, ...]
 ) -> Floats:

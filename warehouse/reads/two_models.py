@@ -1,0 +1,67 @@
+"""What the comparison of two reward models' policies reads: their values, and the scores of the single responses."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from warehouse.errors import InvalidChoice
+from warehouse.metrics.cube import ScoreCube
+from warehouse.reads import policies
+from warehouse.reads.scores import initial_scores, policy_scores
+from warehouse.reads.values import Samples, policy_values
+from warehouse.store import Connection
+from warehouse.study.power import Draws
+from warehouse.study.two_models import best_of_n_draws, scored_draws, value_draws
+
+
+def compared_strength(connection: Connection, run_id: str, optimizer: str) -> float:
+    """The largest strength of an optimiser; of best-of-n the largest of which every prompt has at least 2n samples.
+
+    With fewer samples it could not be seen how the noise falls with them. Raises InvalidChoice without such policies.
+    """
+    known = policies.strengths(connection, run_id)
+    strengths = sorted(known.filter(optimizer=optimizer)["strength"].to_list())
+    if not strengths:
+        names = ", ".join(known["optimizer"].unique().sort()) or "none"
+        raise InvalidChoice(f"run {run_id!r} has no policies of optimiser {optimizer!r}; it has: {names}")
+    if optimizer == "bon":
+        halved = [n for n in strengths if 2 * n <= strengths[-1]]  # the largest n is at most the number of samples
+        return float(halved[-1] if halved else strengths[-1])
+    return float(strengths[-1])
+
+
+def policy_draws(
+    connection: Connection,
+    run_id: str,
+    first: str,
+    second: str,
+    *,
+    optimizer: str,
+    strength: float,
+    golden: str | None = None,
+    samples: Samples | None = None,
+) -> Draws:
+    """The difference of what two reward models' policies are worth, from their responses if those were scored.
+
+    `samples` gives the scores of the initial policy's RL-test responses (`reads.values`). Raises InvalidChoice without
+    such policies, and as `study.two_models.best_of_n_draws`.
+    """
+    values = policy_values(connection, run_id, optimizer, strength, samples=samples)
+    if optimizer == "bon":
+        cube = samples() if samples else initial_scores(connection, run_id, "rl_test")
+        scores_MQN = cube.scores_MPR[:, [cube.prompts.index(name) for name in values.prompts]]
+        return best_of_n_draws(values, scores_MQN, first, second, n=int(strength), golden=golden)
+    whole = value_draws(values, first, second, golden=golden)
+    rows = policies.of_optimizer(connection, run_id, optimizer).filter(strength=strength)
+    try:
+        cubes = [_scores(connection, run_id, rows, name) for name in (first, second)]
+    except InvalidChoice:  # values without responses, as of an imported run
+        return whole
+    if any(cube.prompts != values.prompts for cube in cubes):
+        return whole
+    return scored_draws(values, cubes[0].scores_MPR, cubes[1].scores_MPR, first, second, golden=golden)
+
+
+def _scores(connection: Connection, run_id: str, rows: pl.DataFrame, reward_model: str) -> ScoreCube:
+    (policy_id, *_) = rows.filter(reward_model_id=reward_model)["policy_id"]
+    return policy_scores(connection, run_id, policy_id, "rl_test")
