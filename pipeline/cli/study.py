@@ -1,4 +1,4 @@
-"""Commands that print what runs have shown, without a browser: measure and findings."""
+"""Commands that print what runs have shown, without a browser: measure, power and findings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pipeline.cli import AddCommand, add_option
 from pipeline.runs import exchange
 from warehouse import store
 from warehouse.metrics.test_set import TestSet
+from warehouse.study.power import DIFFERENCES, POWER
 
 
 def add(command: AddCommand) -> None:
-    """`measure` and `findings`."""
+    """`measure`, `power` and `findings`."""
     measure = command(
         "measure",
         "print how well a metric of reward models predicts the regret of the optimised policy",
@@ -49,6 +50,8 @@ def add(command: AddCommand) -> None:
     measure.add_argument("--json", action="store_true", help="print one JSON object")
     add_option(measure, "--export", "FILE", "also write a .json, .csv or .parquet file", Path)
 
+    _add_power(command)
+
     findings = command(
         "findings",
         "write the verdict on each claim about reward models, with figures and intervals, for one run",
@@ -58,6 +61,30 @@ def add(command: AddCommand) -> None:
     _add_run(findings)
     add_option(findings, "--output", "FILE", "Markdown file to write (default: print the page)", Path)
     _add_bootstrap(findings)
+
+
+def _add_power(command: AddCommand) -> None:
+    power = command(
+        "power",
+        "print how many prompts and responses tell two reward models apart, in a metric and in their policies",
+        "righttree power --first flip-0.00 --second flip-0.10 --difference 0.02",
+        _power,
+    )
+    _add_run(power)
+    best = "(default: the {} by accuracy, averaged over all others as golden)"
+    add_option(power, "--first", "A", f"reward model {best.format('best')}")
+    add_option(power, "--second", "B", f"reward model to compare it with {best.format('best other one')}")
+    add_option(power, "--golden", "G", "reward model that counts as the truth (default: averaged over all others)")
+    add_option(power, "--measure", "NAME", "metric of the reward models", default="accuracy")
+    add_option(power, "--optimizer", "NAME", "optimiser of the policies: bon or ppo", default="bon")
+    strength = "n of best-of-n (default: the largest with 2n samples per prompt) or PPO step (default: the largest)"
+    power.add_argument("--n", "--strength", dest="strength", type=float, metavar="N", help=strength)
+    differences = ", ".join(map(str, DIFFERENCES))
+    difference = f"difference to show, a share such as 0.02; may be repeated (default: {differences})"
+    add_option(power, "--difference", "D", difference, float, action="append")
+    add_option(power, "--power", "SHARE", "probability of showing a difference that is there", float, default=POWER)
+    add_option(power, "--seed", "S", "seed for choosing subsets of the responses", int, default=0)
+    power.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +99,14 @@ def _add_bootstrap(parser: argparse.ArgumentParser) -> None:
 
 def _measure(arguments: argparse.Namespace) -> int:
     from pipeline.cli.measure import report
+
+    exchange.provide_recorded(store.home())
+    print(report(store.home(), arguments))
+    return 0
+
+
+def _power(arguments: argparse.Namespace) -> int:
+    from pipeline.cli.power import report
 
     exchange.provide_recorded(store.home())
     print(report(store.home(), arguments))

@@ -13,7 +13,7 @@ somebody names: the power at the observed difference only repeats its p-value (H
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb, inf, sqrt
@@ -87,6 +87,14 @@ class Spread:
         return sum(part * term for part, term in zip(self.parts[1:], _terms_of(responses), strict=True))
 
 
+class Needed(NamedTuple):
+    """Prompts, each with this many responses, that show a difference; None as of `Resolution.prompts_for`."""
+
+    responses: int
+    difference: float
+    prompts: int | None
+
+
 @dataclass(frozen=True)
 class Resolution:
     """What a run tells about the difference of two reward models, first minus second, averaged over `goldens`.
@@ -119,6 +127,14 @@ class Resolution:
         """
         variance = self.spread.at(self.responses if responses is None else responses)
         return None if not variance else prompts_needed(variance, difference, power)
+
+    def needed(self, differences: Sequence[float], power: float = POWER) -> list[Needed]:
+        """`prompts_for` each difference at each of `numbers_of_responses`."""
+        return [
+            Needed(responses, difference, self.prompts_for(difference, power, responses))
+            for responses in self.numbers_of_responses()
+            for difference in differences
+        ]
 
     def numbers_of_responses(self) -> tuple[int, ...]:
         """Numbers of responses to compare: the fewest, some more, as now, and if it is known 2 and 4 times as many."""
