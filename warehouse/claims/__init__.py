@@ -18,6 +18,8 @@ from warehouse.claims.prediction import (
     better_for_best_of_n,
     other_kinds,
 )
+from warehouse.claims.response_source import response_source
+from warehouse.claims.restricted_range import restricted_range
 from warehouse.claims.similar_accuracy import similar_but_different
 
 CLAIMS = (
@@ -34,6 +36,8 @@ CLAIMS = (
     other_kinds,
     kl_penalty,
     optimising_harder,
+    restricted_range,
+    response_source,
 )
 """In the order of the page."""
 

@@ -68,12 +68,18 @@ class Optimised:
 
 @dataclass(frozen=True)
 class Study:
-    """A run's optimisers by name, the kinds of its reward models, and the bootstrap's replicates and seed."""
+    """A run's optimisers by name, the kinds of its reward models, and the bootstrap's replicates and seed.
+
+    - `flip_rates`: share of the training labels flipped, of the reward models of which it is known.
+    - `sources`: scores of other policies' responses to the RM-test prompts, two or more to each, by the source's name.
+    """
 
     optimised: Mapping[str, Optimised]
     kinds: Mapping[str, str]
     replicates: int = 1000
     seed: int = 0
+    flip_rates: Mapping[str, float] = field(default_factory=dict)
+    sources: Mapping[str, ScoreCube] = field(default_factory=dict)
 
     @property
     def first(self) -> Optimised:

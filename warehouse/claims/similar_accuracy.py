@@ -106,6 +106,14 @@ class _Measured(NamedTuple):
         return np.where(defined_BT, apart_BT, np.inf)
 
 
+class _Noises(NamedTuple):
+    """A measure on all prompts, on as many drawn from them, and on each third of those: noise of 1, 2 and 4 times."""
+
+    sample: _Measured
+    drawn: _Measured
+    thirds: tuple[_Measured, ...]
+
+
 def regret_of_similar(
     evaluation: Evaluation,
     prepared: PromptValues,
@@ -156,8 +164,8 @@ def regret_of_similar(
     )
 
 
-def _measured(prepared: PromptValues, replicates: int, seed: int) -> tuple[_Measured, _Measured, list[_Measured]]:
-    """The measure on all P prompts, on P drawn from them, and on each third of those: noise of 1, 2 and 4 times."""
+def _measured(prepared: PromptValues, replicates: int, seed: int) -> _Noises:
+    """The measure on all P prompts, and on P drawn from them in each replicate."""
     P = prepared.values_TPC.shape[1]
     rng = bootstrap.generator(seed, bootstrap.RM_PROMPTS, "thirds")
     third_KBP = rng.multinomial(max(1, round(P / 3)), np.full(P, 1 / P), size=(3, replicates)).astype(np.float64)
@@ -166,7 +174,8 @@ def _measured(prepared: PromptValues, replicates: int, seed: int) -> tuple[_Meas
         value_BC, defined_BC = prepared.overall(counts_BP)
         return _Measured(value_BC[:, prepared.column_MM].astype(np.float64), defined_BC[:, prepared.column_MM])
 
-    return measured(np.ones((1, P))), measured(third_KBP.sum(axis=0)), [measured(third) for third in third_KBP]
+    drawn = measured(third_KBP.sum(axis=0))
+    return _Noises(measured(np.ones((1, P))), drawn, tuple(measured(third) for third in third_KBP))
 
 
 def _slope(evaluation: Evaluation, drawn: _Measured, defined_MM: Bools) -> float | None:

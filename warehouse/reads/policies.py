@@ -103,6 +103,13 @@ def of_optimizer(
     ).pl()
 
 
+def optimised(connection: Connection, run_id: str) -> list[str]:
+    """Ids of all policies that were optimised against a reward model."""
+    query = "SELECT policy_id FROM policy WHERE run_id = ? AND reward_model_id IS NOT NULL ORDER BY policy_id"
+    ids: list[str] = connection.execute(query, [run_id]).pl()["policy_id"].to_list()
+    return ids
+
+
 def kl_reach(connection: Connection, run_id: str, optimizer: str) -> KlReach | None:
     """How far an optimiser's policies get; None if no KL is known or none is above 0."""
     frame = of_optimizer(connection, run_id, optimizer).drop_nulls("kl")

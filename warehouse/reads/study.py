@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.claims.claim import Optimised, Study
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.test_set import FEWEST_RESPONSES
 from warehouse.reads import policies, scores, values
 from warehouse.reads.responses import response_tokens, tokens_of_curves
 from warehouse.reads.runs import reward_models
@@ -43,7 +45,25 @@ def study(connection: Connection, run_id: str, *, replicates: int = 1000, seed: 
         kinds=dict(zip(models["reward_model_id"], models["kind"], strict=True)),
         replicates=replicates,
         seed=seed,
+        flip_rates=dict(models.drop_nulls("flip_rate").select("reward_model_id", "flip_rate").iter_rows()),
+        sources=_sources(connection, run_id),
     )
+
+
+def _sources(connection: Connection, run_id: str) -> dict[str, ScoreCube]:
+    """Sources beside the initial policy with two responses to a prompt or more; policies of reward models as `ppo`."""
+    known = scores.sources(connection, run_id).filter(pl.col("responses") >= FEWEST_RESPONSES)
+    single = policies.optimised(connection, run_id)
+    names = [name for name in known["source"] if name != INITIAL and name not in single]
+    return {name: cube for name in names if (cube := _dense(connection, run_id, name)) is not None}
+
+
+def _dense(connection: Connection, run_id: str, source: str) -> ScoreCube | None:
+    """A source's scores; None if it gave some prompts more responses than others."""
+    try:
+        return scores.score_cube(connection, run_id, source)
+    except InvalidChoice:
+        return None
 
 
 def _paraphrased(connection: Connection, run_id: str) -> ScoreCube | None:

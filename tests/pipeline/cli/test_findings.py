@@ -14,7 +14,9 @@ from tests.conftest import SMOKE_RUN, righttree
 from tests.helpers.study import Study, publish
 from warehouse.claims import CLAIMS
 
-WHOLE = Study(run_id="a|run*", reward_models=5, ppo_steps=(5, 10, 20), penalties=(0.1,), paraphrases=True)
+WHOLE = Study(
+    run_id="a|run*", reward_models=5, ppo_steps=(5, 10, 20), penalties=(0.1,), paraphrases=True, sources=("other|*",)
+)
 VERDICTS = ("holds", "does not hold", "cannot be told at this size", "undefined", "not in this run")
 
 
@@ -81,7 +83,13 @@ def test_the_same_run_and_seed_give_the_same_page_and_another_seed_another(
 def test_a_run_without_ppo_paraphrases_and_sweep_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     publish(home, Study())
     text = page(capsys)
-    for missing in ("not have both optimisers", "have paraphrases", "one KL penalty", "of one kind"):
+    for missing in (
+        "not have both optimisers",
+        "have paraphrases",
+        "one KL penalty",
+        "of one kind",
+        "gave two responses",
+    ):
         assert missing in text
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.claims import Claim, Optimised, Study
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
-from warehouse.study import PolicyValues
+from warehouse.study import PolicyValues, ScoreCube
 from warehouse.study.goodhart import spread_within_prompts
 from warehouse.study.value_curves import ValueCurves
 
@@ -72,13 +72,20 @@ def valued(scores_MPR: NDArray[np.floating], ndr_MM: NDArray[np.floating], noise
     return Optimised(curves=curves, cube=cube_of(scores_MPR), paraphrased=None, spread_M=np.ones(M))
 
 
-def study(*optimizers: Optimised, kinds: dict[str, str] | None = None) -> Study:
+def study(
+    *optimizers: Optimised,
+    kinds: dict[str, str] | None = None,
+    flip_rates: dict[str, float] | None = None,
+    sources: dict[str, ScoreCube] | None = None,
+) -> Study:
     """A study of these optimisers, whose reward models differ in flip rate unless they are told."""
     names = optimizers[0].curves.reward_models
     return Study(
         {one.curves.optimizer: one for one in optimizers},
         kinds or dict.fromkeys(names, "flip"),
         replicates=REPLICATES,
+        flip_rates=flip_rates or {},
+        sources=sources or {},
     )
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.helpers.study import Study, publish
-from warehouse import reads, store
+from tests.helpers.study import rows as study_rows
+from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.reads.study import study
 
@@ -44,6 +46,37 @@ def test_a_run_with_everything_is_read_whole(tmp_path: Path) -> None:
     assert one.at_kl is not None
     assert np.array_equal(one.at_kl.values[2].optimised_MMQ, at_kl.optimised_MMQ[:3, :3])
     assert found.optimised["bon"].penalised is None
+
+
+def test_flip_rates_and_other_sources_of_responses_are_read(tmp_path: Path) -> None:
+    simulated = Study(sources=("initial-t0.50", "other"), responses=3)
+    with store.open_read_only(publish(tmp_path, simulated)) as connection:
+        found = study(connection, RUN)
+        other = reads.scores.score_cube(connection, RUN, "other")
+    assert found.flip_rates == pytest.approx(dict(zip(simulated.names, (0.0, 0.15, 0.3, 0.45), strict=True)))
+    assert list(found.sources) == ["initial-t0.50", "other"]
+    assert np.array_equal(found.sources["other"].scores_MPR, other.scores_MPR)
+
+
+def test_policies_of_reward_models_are_one_source_and_those_with_one_response_are_none(tmp_path: Path) -> None:
+    rows = study_rows(replace(WHOLE, sources=("single", "ppo-twice", "ppo-again"), responses=2))
+    optimised = {"ppo-twice": "rm-00", "ppo-again": "rm-01"}
+    by_optimised = pl.col("policy_id").is_in(list(optimised))
+    rows["policy"] = rows["policy"].with_columns(
+        optimizer=pl.when(by_optimised).then(pl.lit("ppo")).otherwise("optimizer"),
+        strength=pl.when(by_optimised).then(20.0).otherwise("strength"),
+        kl_coefficient=pl.when(by_optimised).then(0.0).otherwise("kl_coefficient"),
+        reward_model_id=pl.when(by_optimised)
+        .then(pl.col("policy_id").replace_strict(optimised, default=None))
+        .otherwise("reward_model_id"),
+    )
+    rows["response"] = rows["response"].filter(~((pl.col("policy_id") == "single") & (pl.col("sample") > 0)))
+    rows["score"] = rows["score"].join(rows["response"].select("response_id"), on="response_id")
+    ingest.publish(tmp_path, rows, RUN)
+    with store.open_read_only(tmp_path) as connection:
+        found = reads.study._sources(connection, RUN)
+    assert list(found) == ["ppo"]
+    assert found["ppo"].scores_MPR.shape[2] == 4
 
 
 def test_what_a_run_has_not_is_left_out(tmp_path: Path) -> None:

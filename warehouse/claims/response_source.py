@@ -1,0 +1,83 @@
+"""Does it matter whose responses accuracy is measured on: the initial policy's, or those of other policies?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from warehouse.claims.claim import (
+    Claim,
+    Finding,
+    Study,
+    Table,
+    pairs_of,
+    tau,
+    tau_difference,
+    why_no_difference,
+)
+from warehouse.claims.verdict import NEGLIGIBLE, apart
+from warehouse.metrics.cube import ScoreCube
+from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES
+from warehouse.study.comparison import contrast
+
+
+def response_source(study: Study) -> Claim:
+    """Accuracy on another policy's responses predicts NDR better or worse than accuracy on the initial policy's."""
+    claim = Claim(
+        "source",
+        "It matters whose responses accuracy is measured on",
+        "Each source of responses is compared with the initial policy’s, on the prompts that both answered and with "
+        "as many responses of each. Decided by Kendall τ of accuracy with NDR on the other source minus that on the "
+        "initial policy’s, averaged over the sources: it matters if the interval excludes 0, either way; not if it "
+        f"lies within ±{NEGLIGIBLE:g}.",
+        notes=("Sources may differ in opposite ways: see each one’s own difference. That is one of several.",),
+        beyond_paper=True,
+    )
+    if not study.sources:
+        return replace(claim, missing="no other policy gave two responses or more to its RM-test prompts")
+    compared = {name: both for name, cube in study.sources.items() if (both := _same_size(study.first.cube, cube))}
+    if not compared:
+        return replace(claim, missing=f"no other source shares {FEWEST_PROMPTS} prompts with the initial policy")
+    findings, rows = [], []
+    for policies in study.optimised.values():
+        names = policies.curves.reward_models
+        sides, parts = [], []
+        for source, cubes in compared.items():
+            (initial,), (other,) = (
+                study.measured(replace(policies, cube=cube.of_reward_models(names))) for cube in cubes
+            )
+            sides += [initial, other]
+            if tau(initial).value is not None and tau(other).value is not None:
+                parts += [(1.0, other), (-1.0, initial)]
+            _, P, R = cubes[0].scores_MPR.shape
+            taus = tau(initial), tau(other), tau_difference(other, initial)
+            rows.append((policies.called, source, P, R, *taus, *pairs_of(other.evaluation)))
+        defined = len(parts) // 2
+        difference = contrast([(sign / defined, part) for sign, part in parts])
+        figure = f"τ, other sources minus the initial policy’s, {defined} of {len(compared)} sources"
+        why = "" if difference.value is not None else why_no_difference(sides)
+        findings.append(Finding(policies.called, figure, difference, apart(difference), why))
+    header: tuple[str, ...] = ("policies", "source", "prompts", "responses", "τ, initial policy’s", "τ, the source’s")
+    table = Table("By source of the responses", (*header, "difference", "pairs", "undefined"), tuple(rows))
+    return replace(claim, findings=tuple(findings), tables=(table,))
+
+
+def _same_size(initial: ScoreCube, other: ScoreCube) -> tuple[ScoreCube, ScoreCube] | None:
+    """Both on their common prompts with as many responses; None if there are too few."""
+    places = {prompt: place for place, prompt in enumerate(other.prompts)}
+    common = [(place, places[prompt]) for place, prompt in enumerate(initial.prompts) if prompt in places]
+    R = min(initial.scores_MPR.shape[2], other.scores_MPR.shape[2])
+    if len(common) < FEWEST_PROMPTS or R < FEWEST_RESPONSES:
+        return None
+    rows = np.array(common, dtype=np.int64).T
+    first, second = (
+        _responses(cube.of_prompts(chosen), R) for cube, chosen in zip((initial, other), rows, strict=True)
+    )
+    return first, second
+
+
+def _responses(cube: ScoreCube, R: int) -> ScoreCube:
+    """This many responses to each prompt, evenly spaced: those of several policies together come by turns."""
+    chosen = np.linspace(0, cube.scores_MPR.shape[2] - 1, R).round().astype(np.int64)
+    return replace(cube, scores_MPR=cube.scores_MPR[:, :, chosen])

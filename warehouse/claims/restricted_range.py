@@ -1,0 +1,112 @@
+"""Does accuracy predict among reward models such as people train, and how much does it depend on single ones?
+
+A run spreads its reward models wide, up to labels that are nearly random. Real preference data have fewer errors, so
+that a correlation that rests on the worst reward models says little about a choice between real ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from warehouse.claims.claim import KENDALL, Cell, Claim, Finding, Optimised, Study, Table, pairs_of, tau, tau_difference
+from warehouse.claims.verdict import NEGLIGIBLE, above
+from warehouse.stats.across_pairs import PairValues, correlate
+from warehouse.stats.bootstrap import Bools, Estimate
+from warehouse.study.evaluate import Evaluation
+
+RANGES = (0.3, 0.2)
+"""The most flipped labels of a range: annotators of real preference data disagree on one label in five to three."""
+
+_FEWEST = 3
+_ROUNDING = 1e-9
+"""Of rates such as 3 × 0.1, which are within 30 %."""
+
+
+def restricted_range(study: Study) -> Claim:
+    """Accuracy predicts NDR among the reward models in whose range real ones lie."""
+    claim = Claim(
+        "range",
+        "Accuracy predicts among reward models with few flipped labels",
+        "Decided by Kendall τ of accuracy with NDR over the pairs of reward models that differ in label noise alone, "
+        f"with at most {RANGES[0]:.0%}, and at most {RANGES[1]:.0%}, of their labels flipped, the range in which real "
+        f"reward models lie: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}. Those trained elsewhere, "
+        "whose flip rate is unknown, count as within the range.",
+        notes=(
+            "Within a narrow range the true values differ less, so that the noise of few prompts weighs more: a low τ "
+            "is what the run shows there, and not all of it need be due to the reward models. Several reward models "
+            "together may carry what none of them carries alone.",
+        ),
+        beyond_paper=True,
+    )
+    limits = [limit for limit in RANGES if any(rate > limit + _ROUNDING for rate in study.flip_rates.values())]
+    ranges = {"any flip rate": 1.0} | {f"flip rates up to {limit:.0%}": limit for limit in limits}
+    findings, influences = [], []
+    rows: list[tuple[Cell, ...]] = []
+    for policies in study.optimised.values():
+        (whole,) = study.measured(policies)
+        rows.append(
+            (
+                policies.called,
+                "all reward models",
+                len(whole.evaluation.ndr_MM),
+                tau(whole),
+                "",
+                *pairs_of(whole.evaluation),
+            )
+        )
+        for among, limit in ranges.items():
+            within_M = _within(study, policies, limit)
+            (part,) = study.measured(policies, among=within_M)
+            M = int(within_M.sum())
+            pairs = M * (M - 1), part.evaluation.undefined_pairs
+            rows.append((policies.called, among, M, tau(part), tau_difference(part, whole), *pairs))
+            if limit in limits:
+                findings.append(_finding(f"{policies.called}, {among}", M, tau(part)))
+        influences.append(_influence(study, policies, whole.evaluation))
+    header = ("policies", "among", "reward models", "τ", "minus that of all", "pairs", "undefined")
+    return replace(
+        claim,
+        findings=tuple(findings),
+        tables=(Table("By range", header, tuple(rows)), *influences),
+        missing="" if limits else f"it has no reward model with more than {min(RANGES):.0%} of its labels flipped",
+    )
+
+
+def _within(study: Study, policies: Optimised, limit: float) -> Bools:
+    """Which reward models `[M]` differ in label noise alone, with no more than this share of flipped labels."""
+    names = policies.curves.reward_models
+    flips_M = [study.kinds[name] == "flip" or name not in study.flip_rates for name in names]
+    return np.array(flips_M) & np.array([study.flip_rates.get(name, 0.0) <= limit + _ROUNDING for name in names])
+
+
+def _finding(about: str, M: int, kendall: Estimate) -> Finding:
+    why = ""
+    if kendall.value is None:
+        fewer = f"{M} reward models: a correlation over golden–proxy pairs takes three"
+        why = fewer if M < _FEWEST else "no defined pairs among them differ"
+    return Finding(about, f"Kendall τ, {M} reward models", kendall, above(kendall), why)
+
+
+def _influence(study: Study, policies: Optimised, evaluation: Evaluation) -> Table:
+    """τ of the sample without each reward model in turn, the one that moves it most first."""
+    names = policies.curves.reward_models
+    M = len(names)
+    values = PairValues(
+        np.repeat(evaluation.value_MM.reshape(1, -1), 1 + M, axis=0),
+        np.repeat(evaluation.value_defined_MM.reshape(1, -1), 1 + M, axis=0),
+        np.arange(M * M).reshape(M, M),
+    )
+    ndr_BMM = np.repeat(evaluation.ndr_MM[None], 1 + M, axis=0)
+    defined_BMM = np.repeat(evaluation.ndr_defined_MM[None], 1 + M, axis=0)
+    used_BM = np.concatenate([np.ones((1, M)), 1.0 - np.eye(M)])
+    ((pooled, _),) = correlate([values], ndr_BMM, defined_BMM, used_BM, KENDALL)
+    taus = [float(value) if defined else None for value, defined in zip(*pooled["kendall"], strict=True)]
+    rows: list[tuple[Cell, ...]] = []
+    for name, without in zip(names, taus[1:], strict=True):
+        moves = None if without is None or taus[0] is None else without - taus[0]
+        rows.append((name, study.flip_rates.get(name), without, moves))
+    rows.sort(key=lambda row: -abs(row[-1]) if isinstance(row[-1], float) else 1.0)
+    header = ("without", "its flip rate", "τ of the sample", "minus that of all")
+    return Table(f"Without each reward model, {policies.called}", header, (("none left out", "", taus[0], ""), *rows))
