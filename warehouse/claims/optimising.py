@@ -48,28 +48,31 @@ def goodhart_slope(study: Study) -> Claim:
         "goodhart",
         "Golden gain per proxy gain follows sin(π(accuracy − ½))",
         "The slope of standardised golden gain on standardised proxy gain along the strengths, against what "
-        "regressional Goodhart gives for the accuracy. Decided by the test of fit over bins of accuracy: it does not "
-        f"hold if p is below {SIGNIFICANT:g}; it holds if p is not, and every bin’s interval is within {CLOSE:g} of "
-        "the curve.",
+        "regressional Goodhart gives for the accuracy. Decided by the test of fit over bins of accuracy, whose p comes "
+        f"from null studies of the run’s own size: it does not hold if p is below {SIGNIFICANT:g}; it holds if p is "
+        f"not, and every bin’s interval is within {CLOSE:g} of the curve.",
         tuple(findings),
         tuple(tables),
-        notes=(*notes, "The test’s covariance is of the prompts alone; intervals are of reward models × prompts."),
+        notes=(
+            *notes,
+            "A null study is the run with its slopes put on the curve and its prompts resampled; the test allows for "
+            "few prompts by Hotelling’s F. Intervals resample reward models × prompts.",
+        ),
     )
 
 
 def _slope_finding(policies: Optimised, slopes: GoodhartSlopes) -> Finding:
     """The figure is the bin that is farthest from its curve."""
-    if not slopes.bins or slopes.p_value is None:
-        return Finding(
-            policies.called, "slope minus curve", NOTHING, "undefined", "no proxy gains, or all pairs are alike"
-        )
+    if not slopes.bins or slopes.test.p_value is None:
+        why = "no proxy gains, all pairs are alike, or too few prompts or replicates"
+        return Finding(policies.called, "slope minus curve", NOTHING, "undefined", why)
     residuals = []
     for b in slopes.bins:
         low, high = (None if end is None else end - b.curve for end in (b.low, b.high))
         residuals.append(Estimate(b.slope - b.curve, low, high, slopes.replicates))
     farthest = max(residuals, key=lambda estimate: abs(estimate.value or 0.0))
     near = all(e.low is not None and e.high is not None and e.low > -CLOSE and e.high < CLOSE for e in residuals)
-    verdict: Verdict = "does not hold" if slopes.p_value < SIGNIFICANT else "holds" if near else CANNOT_BE_TOLD
+    verdict: Verdict = "does not hold" if slopes.test.p_value < SIGNIFICANT else "holds" if near else CANNOT_BE_TOLD
     return Finding(policies.called, f"slope minus curve, farthest of {len(residuals)} bins", farthest, verdict)
 
 
@@ -79,10 +82,11 @@ def _with_spread(policies: Optimised) -> list[str]:
 
 
 def _test(slopes: GoodhartSlopes) -> str:
-    if slopes.p_value is None or slopes.chi2 is None:
+    test = slopes.test
+    if test.p_value is None or test.t2 is None:
         return "no test"
-    p = "p < 0.001" if slopes.p_value < 0.001 else f"p = {slopes.p_value:.3f}"
-    return f"χ² = {slopes.chi2:.1f} with {slopes.degrees} degrees of freedom, {p}"
+    p = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
+    return f"Hotelling’s T² = {test.t2:.1f} over {count(test.bins, 'bin')}, {p}"
 
 
 def optimising_harder(study: Study) -> Claim:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube
@@ -24,14 +23,10 @@ from warehouse.metrics.preparation import prepare
 from warehouse.metrics.test_set import TestSet, chosen_prompts, prompts_in
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Floats
+from warehouse.study.curve_test import CurveTest, Pairs, curve_test, slope_of_accuracy
 from warehouse.study.value_curves import draws, gains
 
 _LEAST_SQUARES = 1e-24  # of standardised gains: below that they are rounding
-
-
-def slope_of_accuracy(accuracy: ArrayLike) -> Floats:
-    """Standardised golden gain per standardised proxy gain at this accuracy: sin(π(accuracy − ½))."""
-    return np.sin(np.pi * (np.asarray(accuracy, dtype=np.float64) - 0.5))
 
 
 def spread_within_prompts(scores_MPN: ArrayLike) -> Floats:
@@ -62,10 +57,10 @@ class GoodhartSlopes:
     """Slopes `[M golden, M proxy]` against what accuracy predicts; undefined entries are 0.
 
     `slope_MM` is the least-squares slope through the origin of standardised golden gain on standardised proxy gain
-    along the strengths. `bins` hold the bootstrap band, over reward models and prompts. The goodness-of-fit test is
-    Wald's, that no bin has a mean residual: `chi2` with `degrees` of freedom, None where the replicates do not suffice.
-    Its covariance is of the prompts alone: if the curve holds, it holds for these reward models, and drawing them again
-    would count the noise of the prompts twice.
+    along the strengths. `bins` hold the bootstrap band, over reward models and prompts. `test` is of the hypothesis
+    that no bin has a mean residual; `calibrated` says where its p-value comes from. Its null studies resample the
+    prompts alone: if the curve holds, it holds for these reward models, and drawing them again would count the noise of
+    the prompts twice.
     """
 
     accuracy_MM: Floats
@@ -73,12 +68,11 @@ class GoodhartSlopes:
     curve_MM: Floats
     defined_MM: Bools
     bins: tuple[SlopeBin, ...]
-    chi2: float | None
-    degrees: int
-    p_value: float | None
+    test: CurveTest
     replicates: int
     seed: int
     resampled: str = "reward models × prompts"
+    calibrated: str = "null studies of the same size in which the curve is true, resampling prompts; Hotelling's F"
 
 
 def goodhart_slopes(
@@ -116,17 +110,14 @@ def goodhart_slopes(
 
     whole = on_prompts(slice(None))
     accuracy_MM, defined_MM = whole.accuracy_BMM[0], whole.defined_BMM[0]
-    halves = on_prompts(slice(0, None, 2)), on_prompts(slice(1, None, 2))
-    chi2, degrees, p_value = _wald(_residuals(*halves, bins))
+    pairs = _always_defined(whole, on_prompts(slice(0, None, 2)), on_prompts(slice(1, None, 2)))
     return GoodhartSlopes(
         accuracy_MM=np.where(defined_MM, accuracy_MM, 0.0),
         slope_MM=np.where(defined_MM, slope_BMM[0], 0.0),
         curve_MM=np.where(defined_MM, slope_of_accuracy(accuracy_MM), 0.0),
         defined_MM=defined_MM,
         bins=tuple(_bin(member_MM, whole, models_BM) for member_MM in _members(accuracy_MM, defined_MM, bins)),
-        chi2=chi2,
-        degrees=degrees,
-        p_value=p_value,
+        test=curve_test(pairs, bins=bins, rm_prompts=len(chosen), rl_prompts=len(rl_chosen)),
         replicates=replicates,
         seed=seed,
     )
@@ -140,20 +131,11 @@ class _Slopes(NamedTuple):
     defined_BMM: Bools
 
 
-def _residuals(first: _Slopes, second: _Slopes, bins: int) -> Floats:
-    """Mean residuals of bins `[K, 1 + B]`, binned by other prompts than those that the residuals are on.
-
-    A pair is in the lowest bin partly because its accuracy came out low by chance: on the same prompts the curve would
-    miss there even if it held. So bins are by accuracy on one half of the prompts, residuals are on the other half, and
-    the two ways of doing so are averaged.
-    """
-    folds = []
-    for binning, measured in ((first, second), (second, first)):
-        members = _members(binning.accuracy_BMM[0], binning.defined_BMM[0] & measured.defined_BMM[0], bins)
-        residual_BMM = measured.slope_BMM - slope_of_accuracy(measured.accuracy_BMM)
-        folds.append([_means(member_MM, measured.defined_BMM, residual_BMM) for member_MM in members])
-    K = min(len(fold) for fold in folds)
-    return np.mean([fold[:K] for fold in folds], axis=0) if K else np.zeros((0, 1))
+def _always_defined(whole: _Slopes, first: _Slopes, second: _Slopes) -> Pairs:
+    """The pairs that the test of the curve is over: those that are defined in every replicate, on both halves."""
+    pair_MM = (whole.defined_BMM & first.defined_BMM & second.defined_BMM).all(axis=0)
+    halves = (first.accuracy_BMM[:, pair_MM], second.accuracy_BMM[:, pair_MM])
+    return Pairs(whole.accuracy_BMM[0][pair_MM], halves, whole.slope_BMM[:, pair_MM])
 
 
 def _check(cube: ScoreCube, strengths: Sequence[PolicyValues], spread_M: Floats, bins: int) -> None:
@@ -214,23 +196,3 @@ def _means(member_MM: Bools, weight_BMM: NDArray[Any], values_BMM: Floats) -> Fl
     total = weight.sum(axis=1)
     mean = (weight * values_BMM[:, member_MM]).sum(axis=1)
     return np.divide(mean, total, out=np.full_like(total, np.nan), where=total > 0)
-
-
-class _Wald(NamedTuple):
-    chi2: float | None
-    degrees: int
-    p_value: float | None
-
-
-def _wald(residual_KB: Floats) -> _Wald:
-    """χ² of the bins' mean residuals in the sample, under the covariance of those in the replicates."""
-    K, drawn_KB = len(residual_KB), residual_KB[:, 1:]
-    complete = ~np.isnan(drawn_KB).any(axis=0)
-    if K == 0 or complete.sum() <= 2 * K:
-        return _Wald(chi2=None, degrees=K, p_value=None)
-    covariance = np.atleast_2d(np.cov(drawn_KB[:, complete]))
-    degrees = int(np.linalg.matrix_rank(covariance))
-    if degrees == 0:
-        return _Wald(chi2=None, degrees=0, p_value=None)
-    chi2 = float(residual_KB[:, 0] @ np.linalg.pinv(covariance) @ residual_KB[:, 0])
-    return _Wald(chi2, degrees, float(special.chdtrc(degrees, chi2)))

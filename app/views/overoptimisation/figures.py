@@ -108,7 +108,8 @@ class CurveFigures:
             title="Goodhart check: what accuracy explains, and what it misses",
             note="One point per golden–proxy pair, over all pairs. Dashed: sin(π(accuracy − ½)), which holds if the "
             "proxy is the golden plus normal noise. Diamonds: means of pairs of similar accuracy, resampling reward "
-            "models × prompts; the test resamples prompts.",
+            "models × prompts. The test compares their distance from the curve with that in null studies: this run "
+            "with its slopes put on the curve and its prompts resampled.",
             alt="Slope of golden on proxy gain against accuracy, with what accuracy predicts",
         )
 

@@ -110,11 +110,12 @@ def peak(row: Mapping[str, Any]) -> str:
 
 def goodhart(result: GoodhartSlopes) -> str:
     """The test of the curve in a sentence."""
-    if result.p_value is None or result.chi2 is None:
-        return "too few pairs or replicates to test the curve."
-    p_value = "p < 0.001" if result.p_value < 0.001 else f"p = {number(result.p_value, 3)}"
-    test = f"Wald χ² = {number(result.chi2, 1)}, {result.degrees} degrees of freedom, {p_value}"
-    if result.p_value < 0.05:
+    fit = result.test
+    if fit.p_value is None or fit.t2 is None:
+        return "too few pairs, prompts or replicates to test the curve."
+    p_value = "p < 0.001" if fit.p_value < 0.001 else f"p = {number(fit.p_value, 3)}"
+    test = f"Hotelling's T² = {number(fit.t2, 1)} over {count(fit.bins, 'bin')}, {p_value}"
+    if fit.p_value < 0.05:
         return f"accuracy alone does not explain the slopes ({test})."
     return f"the slopes are consistent with what accuracy predicts ({test})."
 

