@@ -9,15 +9,18 @@ import pytest
 
 from app.state import Policies, Selection
 from app.views.measures import data
+from app.views.overoptimisation import text as overoptimisation_text
 from app.views.overview import text as overview_text
 from app.views.test_sets import text as test_sets_text
 from tests.helpers.small import evaluation
+from tests.warehouse.claims.studies import of_noise
 from warehouse.claims.claim import predicts_better
-from warehouse.claims.findings import better
+from warehouse.claims.findings import better, follows_curve
 from warehouse.claims.verdict import CANNOT_BE_TOLD, above, below, compared
 from warehouse.stats.bootstrap import estimate
 from warehouse.study.comparison import paired
 from warehouse.study.evaluate import Replicated
+from warehouse.study.goodhart import goodhart_slopes
 from warehouse.study.plans import Plan, advise
 
 ENDS = (-0.4, -0.06, -0.05, -0.03, 0.0, 0.01, 0.04, 0.05, 0.3)
@@ -66,6 +69,26 @@ def test_the_same_interval_has_the_same_verdict_everywhere(low: float, high: flo
         *_, greatest, against = test_sets_text.advice(plans, advice, Selection(), 16)
         assert against.endswith(f", {word}.")
         assert f"{int(word == 'better')} of the other 1 plan " in greatest
+
+
+@pytest.mark.parametrize(
+    ("p_value", "half", "verdict", "sentence"),
+    [
+        (0.3, 0.1, "holds", "the slopes are what accuracy predicts, to within 0.15"),
+        (0.3, 0.2, CANNOT_BE_TOLD, "whether the slopes are what accuracy predicts cannot be told at this size"),
+        (0.04, 0.1, "does not hold", "accuracy alone does not explain the slopes"),
+        (None, 0.1, "undefined", "too few pairs, prompts or replicates"),
+    ],
+)
+def test_goodharts_curve_has_the_same_verdict_on_its_page_and_in_the_findings(
+    p_value: float | None, half: float, verdict: str, sentence: str
+) -> None:
+    one = of_noise(np.linspace(0.3, 1.5, 4), P=30, Q=30)
+    slopes = goodhart_slopes(one.cube, one.curves.values, one.spread_M, replicates=30)
+    bins = tuple(replace(b, slope=b.curve, low=b.curve - half, high=b.curve + half) for b in slopes.bins)
+    slopes = replace(slopes, test=slopes.test._replace(p_value=p_value, t2=3.0), bins=bins)
+    assert follows_curve(slopes).verdict == verdict
+    assert sentence in overoptimisation_text.goodhart(slopes)
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.03, 0.04), (-0.2, 0.04)])

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from warehouse.claims.claim import Finding, pairs_of
-from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below
+from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below, fits
 from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.comparison import Comparison
 from warehouse.study.evaluate import Evaluation
+from warehouse.study.goodhart import GoodhartSlopes
 from warehouse.study.strength_curves import NdrCurve
+
+CLOSE = 0.15
+"""A slope this near Goodhart's curve is on it, in golden gain per proxy gain."""
 
 
 def predicts(evaluation: Evaluation) -> Finding:
@@ -45,6 +49,21 @@ def harder(curve: NdrCurve) -> Finding:
         facts={"first": change.first, "last": change.last, "pairs": change.pairs} if change else {},
         opposite=above(difference) == "holds",
     )
+
+
+def follows_curve(slopes: GoodhartSlopes) -> Finding:
+    """Is the golden gain per proxy gain what accuracy says? The bin of accuracy that is farthest from the curve."""
+    residuals = []
+    for b in slopes.bins:
+        low, high = (None if end is None else end - b.curve for end in (b.low, b.high))
+        residuals.append(Estimate(b.slope - b.curve, low, high, slopes.replicates))
+    verdict = fits(slopes.test.p_value, residuals, CLOSE)
+    if verdict == "undefined":
+        why = "no proxy gains, all pairs are alike, or too few prompts or replicates"
+        return Finding("goodhart", "slope minus curve", NOTHING, verdict, why, slopes.resampled)
+    farthest = max(residuals, key=lambda estimate: abs(estimate.value or 0.0))
+    figure = f"slope minus curve, farthest of {len(residuals)} bins"
+    return Finding("goodhart", figure, farthest, verdict, resampled=slopes.resampled)
 
 
 def length(names: Sequence[str], correlations: ModelEstimates) -> Finding:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table
-from warehouse.claims.verdict import CANNOT_BE_TOLD, FEWEST_RESAMPLED, NEGLIGIBLE, Verdict, above, below
+from warehouse.claims.findings import CLOSE, follows_curve
+from warehouse.claims.verdict import CANNOT_BE_TOLD, FEWEST_RESAMPLED, NEGLIGIBLE, SIGNIFICANT, Verdict, above, below
 from warehouse.formats import count
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.gain_curves import FittedCurve, gain_curves
 from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
 from warehouse.study.strength_curves import NdrCurve, length_drift, ndr_curve
 from warehouse.study.value_curves import ValueCurves
-
-SIGNIFICANT = 0.05
-CLOSE = 0.15
-"""A slope this near the curve is on it, in golden gain per proxy gain."""
 
 _NO_SPREAD = "fewer than two reward models tell responses to a prompt apart"
 
@@ -35,7 +32,7 @@ def goodhart_slope(study: Study) -> Claim:
             replicates=study.replicates,
             seed=study.seed,
         )
-        findings.append(_slope_finding(policies, slopes))
+        findings.append(replace(follows_curve(slopes), about=policies.called))
         rows = tuple(
             (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, slopes.replicates), b.curve, b.pairs)
             for b in slopes.bins
@@ -59,21 +56,6 @@ def goodhart_slope(study: Study) -> Claim:
             "few prompts by Hotelling’s F. Intervals resample reward models × prompts.",
         ),
     )
-
-
-def _slope_finding(policies: Optimised, slopes: GoodhartSlopes) -> Finding:
-    """The figure is the bin that is farthest from its curve."""
-    if not slopes.bins or slopes.test.p_value is None:
-        why = "no proxy gains, all pairs are alike, or too few prompts or replicates"
-        return Finding(policies.called, "slope minus curve", NOTHING, "undefined", why)
-    residuals = []
-    for b in slopes.bins:
-        low, high = (None if end is None else end - b.curve for end in (b.low, b.high))
-        residuals.append(Estimate(b.slope - b.curve, low, high, slopes.replicates))
-    farthest = max(residuals, key=lambda estimate: abs(estimate.value or 0.0))
-    near = all(e.low is not None and e.high is not None and e.low > -CLOSE and e.high < CLOSE for e in residuals)
-    verdict: Verdict = "does not hold" if slopes.test.p_value < SIGNIFICANT else "holds" if near else CANNOT_BE_TOLD
-    return Finding(policies.called, f"slope minus curve, farthest of {len(residuals)} bins", farthest, verdict)
 
 
 def _with_spread(policies: Optimised) -> list[str]:

@@ -6,7 +6,7 @@ verdict on every page.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from warehouse.stats.bootstrap import Estimate
@@ -20,6 +20,9 @@ NEGLIGIBLE = 0.05
 
 FEWEST_RESAMPLED = 6
 """Reward models below which resampling them says little about others: a mean over few of them decides nothing."""
+
+SIGNIFICANT = 0.05
+"""A test whose p is below rejects what it tests."""
 
 MEANING: Mapping[str, str] = {
     "holds": "the interval lies where the claim says",
@@ -57,6 +60,16 @@ def apart(estimate: Estimate) -> Verdict:
     if "holds" in (up, down):
         return "holds"
     return up if up == down else CANNOT_BE_TOLD
+
+
+def fits(p_value: float | None, residuals: Sequence[Estimate], close: float) -> Verdict:
+    """Do points lie on a curve? No, if the test of fit rejects it; yes, if it does not and all are within ±`close`."""
+    if p_value is None or not residuals:
+        return "undefined"
+    if p_value < SIGNIFICANT:
+        return "does not hold"
+    near = all(above(residual, -close) == below(residual, close) == "holds" for residual in residuals)
+    return "holds" if near else CANNOT_BE_TOLD
 
 
 def compared(difference: Estimate) -> Comparison:

@@ -9,6 +9,8 @@ import polars as pl
 
 from app.access.frames import MOST_DRAWN
 from app.components.formats import count, escape, interval, number
+from warehouse.claims.findings import CLOSE, follows_curve
+from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.gain_curves import GainCurves
 from warehouse.study.goodhart import GoodhartSlopes
@@ -33,6 +35,14 @@ _METRICS = {
     "test_response_tokens": "Length of the test responses (tokens)",
     "test_sampler_kl_k3": "Sampler against the weights it ran, k3 (nats)",
 }
+
+
+_FOLLOWS: Mapping[Verdict, str] = {
+    "holds": f"the slopes are what accuracy predicts, to within {CLOSE:g} in every bin",
+    "does not hold": "accuracy alone does not explain the slopes",
+    CANNOT_BE_TOLD: f"whether the slopes are what accuracy predicts {CANNOT_BE_TOLD}",
+}
+"""What the verdict on Goodhart's curve says."""
 
 
 def metric(name: str) -> str:
@@ -109,15 +119,13 @@ def peak(row: Mapping[str, Any]) -> str:
 
 
 def goodhart(result: GoodhartSlopes) -> str:
-    """The test of the curve in a sentence."""
-    fit = result.test
-    if fit.p_value is None or fit.t2 is None:
+    """The verdict on the curve in a sentence, with its test."""
+    fit, verdict = result.test, follows_curve(result).verdict
+    if verdict == "undefined" or fit.p_value is None or fit.t2 is None:
         return "too few pairs, prompts or replicates to test the curve."
     p_value = "p < 0.001" if fit.p_value < 0.001 else f"p = {number(fit.p_value, 3)}"
     test = f"Hotelling's T² = {number(fit.t2, 1)} over {count(fit.bins, 'bin')}, {p_value}"
-    if fit.p_value < 0.05:
-        return f"accuracy alone does not explain the slopes ({test})."
-    return f"the slopes are consistent with what accuracy predicts ({test})."
+    return f"{_FOLLOWS[verdict]} ({test})."
 
 
 def undefined_ndr(result: NdrCurve) -> str:
