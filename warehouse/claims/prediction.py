@@ -26,9 +26,9 @@ from warehouse.metrics.catalogue import CORRELATION_WORDS, MEASURES
 from warehouse.paper import ACCURACY_AGAINST_NDR, SETTING
 from warehouse.stats.across_pairs import CORRELATIONS
 from warehouse.stats.bootstrap import NOTHING, Estimate
-from warehouse.study.comparison import simultaneous
 from warehouse.study.evaluate import Replicated, evaluate
 from warehouse.study.strength_curves import ndr_curve
+from warehouse.study.together import simultaneous
 
 PLAIN = "accuracy"
 
@@ -166,7 +166,9 @@ def another_measure_predicts_better(study: Study) -> Claim:
     for policies in study.optimised.values():
         parts = dict(zip(MEASURES, study.measured(policies, measures=tuple(MEASURES)), strict=True))
         others = [name for name in MEASURES if name != PLAIN]
-        together = dict(zip(others, simultaneous([parts[name] for name in others], parts[PLAIN]), strict=True))
+        together = dict(
+            zip(others, simultaneous([parts[name] for name in others], parts[PLAIN]).differences, strict=True)
+        )
         separate = {name: tau_difference(parts[name], parts[PLAIN]) for name in others}
         findings.append(_greatest(policies, parts[PLAIN], separate, together))
         rows = [

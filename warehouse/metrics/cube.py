@@ -127,7 +127,7 @@ def best_of_n_policies(
         samples.mean(axis=2),
         best_of_n_values(samples, [n])[0],
         _names(reward_models, M, "reward_models", "rm-{}"),
-        tuple(f"prompt-{number}" for number in range(Q)),
+        tuple(f"rl-prompt-{number}" for number in range(Q)),
         _names(categories, Q, "categories", _ONE_CATEGORY),
         (_ONE_CATEGORY,) * Q,
     )

@@ -1,7 +1,7 @@
-"""Which of two ways of measuring predicts NDR better: the paired bootstrap of the difference.
+"""Which of two ways of measuring predicts NDR better: the paired difference of their correlations.
 
-METHOD, "Correlation with regret". Both are evaluated on the same draws, so what a draw does to both of them, which is
-most of what makes intervals wide, cancels out of the difference.
+METHOD, "Intervals". Both are evaluated on the same altered studies, so what leaving out a reward model or drawing other
+prompts does to both of them, which is most of what makes intervals wide, cancels out of the difference.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from warehouse.metrics.catalogue import MEASURES
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.prompt_values import PromptValues
 from warehouse.metrics.test_set import TestSet
-from warehouse.stats import bootstrap
-from warehouse.stats.across_pairs import EVERY, Figures, Selected
-from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats
+from warehouse.stats import intervals
+from warehouse.stats.across_pairs import EVERY, Selected
+from warehouse.stats.bootstrap import NOTHING, Estimate, Floats
+from warehouse.stats.correlation import Figure
+from warehouse.stats.resampling import Rows
+from warehouse.study.correlation import less_noise
 from warehouse.study.evaluate import Evaluation, Replicated, replicated
 
 _ROUNDING = 1e-9
+_FEWEST_LEFT_OUT = 3
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two evaluations and the differences of their correlations, first minus second.
 
-    `share_better` is the share of replicates in which the pooled correlation of the first is the greater, equal ones
-    counting ½; None if both are defined in no replicate.
+    `share_better` is the confidence that the first predicts better, pooled: the share above 0 of the distribution that
+    the interval is of; None where undefined.
     """
 
     first: Evaluation
@@ -106,68 +110,93 @@ def compare_all(
 
 
 def paired(left: Replicated, right: Replicated) -> Comparison:
-    """The comparison of two evaluations that share their replicates."""
-    pooled, within = _differences(left.pooled, right.pooled), _differences(left.within, right.within)
-    first, second = left.evaluation, right.evaluation
-    return Comparison(
-        first,
-        second,
-        {name: _estimate(first.correlations[name], second.correlations[name], *pooled[name]) for name in pooled},
-        {name: _estimate(first.within[name], second.within[name], *within[name]) for name in within},
-        {
-            name: float(np.mean(0.5 * (1.0 + np.sign(value_B[defined_B])))) if defined_B.any() else None
-            for name, (value_B, defined_B) in pooled.items()
-        },
-    )
+    """The comparison of two evaluations of the same altered studies."""
+    pooled = {name: difference(left, right, name, "pooled") for name in left.pooled}
+    within = {name: difference(left, right, name, "within") for name in left.within}
+    share = {name: _confidence(left.rows, _differences(left, right, name, "pooled")) for name in left.pooled}
+    return Comparison(left.evaluation, right.evaluation, pooled, within, share)
 
 
-def _differences(first: Figures, second: Figures) -> Figures:
-    """First minus second in every replicate `[B]`, and where both are defined."""
-    return {name: (first[name][0] - second[name][0], first[name][1] & second[name][1]) for name in first}
+def difference(left: Replicated, right: Replicated, name: str = "kendall", level: str = "pooled") -> Estimate:
+    """The difference of two correlations, first minus second, with its interval (`of_difference`)."""
+    return of_difference(left.rows, _differences(left, right, name, level))
 
 
-def _estimate(first: Estimate, second: Estimate, difference_B: Floats, defined_B: Bools) -> Estimate:
-    if first.value is None or second.value is None:
-        return Estimate.undefined(int(defined_B.sum()))
-    return bootstrap.estimate(first.value - second.value, defined=True, value_B=difference_B, defined_B=defined_B)
+def of_difference(rows: Rows, figure: Figure) -> Estimate:
+    """A difference of correlations `[rows]` with its 95 % interval.
+
+    Around the sample's difference, by Student's t with reward models − 1 degrees of freedom; the variance is the
+    greater of the jackknife's over reward models and that over prompts: either contains part of the other, and their
+    sum finds too little. With three reward models, nothing is known of others, and the interval is all there is.
+    """
+    value, defined = float(figure[0][0]), bool(figure[1][0])
+    if not defined:
+        return Estimate.undefined(int(figure[1][rows.prompts].sum()))
+    spread = _spread(rows, figure)
+    if spread is None:
+        return Estimate(value, -2.0, 2.0, 0)
+    return intervals.around(value, spread, low=-2.0, high=2.0)
+
+
+def _spread(rows: Rows, figure: Figure) -> intervals.Spread | None:
+    left_out, drawn = _values(rows.left_out, figure), _values(rows.prompts, figure)
+    if len(left_out) < _FEWEST_LEFT_OUT or len(drawn) < 2:
+        return None
+    variance = max(intervals.jackknife(left_out).variance, float(drawn.var()))
+    return intervals.Spread(0.0 if variance < _ROUNDING**2 else variance, len(left_out) - 1.0, len(drawn))
+
+
+def _confidence(rows: Rows, figure: Figure) -> float | None:
+    """The share of the distribution around the difference that lies above 0: ½ if there is no difference at all."""
+    spread = _spread(rows, figure)
+    if spread is None or not figure[1][0]:
+        return None
+    if spread.variance == 0.0:
+        return float(0.5 * (1.0 + np.sign(figure[0][0])))
+    return intervals.t_share(float(figure[0][0] / np.sqrt(spread.variance)), spread.degrees)
+
+
+def _differences(left: Replicated, right: Replicated, name: str, level: str) -> Figure:
+    first, second = left.figures(level)[name], right.figures(level)[name]
+    return first[0] - second[0], first[1] & second[1]
+
+
+def _values(part: slice, figure: Figure) -> Floats:
+    return np.asarray(figure[0][part][figure[1][part]])
 
 
 def contrast(parts: Sequence[tuple[float, Replicated]]) -> Estimate:
-    """A weighted sum of pooled Kendall τ on shared replicates, such as a mean of some minus a mean of others.
+    """A weighted sum of pooled Kendall τ of the same altered studies, such as a mean of some minus a mean of others.
 
     Undefined if one of them is.
     """
-    values = [part.evaluation.correlations["kendall"].value for _, part in parts]
-    if not parts or None in values:
+    if not parts:
         return NOTHING
-    value = sum(weight * (value or 0.0) for (weight, _), value in zip(parts, values, strict=True))
     value_B = np.sum([weight * part.pooled["kendall"][0] for weight, part in parts], axis=0)
     defined_B = np.all([part.pooled["kendall"][1] for _, part in parts], axis=0)
-    return bootstrap.estimate(value, defined=True, value_B=value_B, defined_B=defined_B)
+    return of_difference(parts[0][1].rows, (value_B, defined_B))
 
 
-def simultaneous(parts: Sequence[Replicated], second: Replicated) -> list[Estimate]:
-    """Differences of each Kendall τ from the second's, with intervals that hold all at once with 95 % confidence.
+def without_noise(left: Replicated, right: Replicated) -> Estimate:
+    """The difference of two Kendall τ, each about this test set: the noise of the policies' values is taken off both.
 
-    The width is the bootstrap's 95 % quantile of the greatest deviation of any, each in its own standard deviations:
-    so the interval is valid for whichever of them turns out to be the greatest. One that never differs has an interval
-    of width 0.
+    For policies that are valued with unequal noise, such as those of two optimisers: the noisier one's plain
+    correlation is lower for that reason alone.
     """
-    plain = [paired(part, second).correlations["kendall"] for part in parts]
-    estimates = [Estimate(estimate.value, low=None, high=None, replicates=0) for estimate in plain]
-    defined = [place for place, estimate in enumerate(plain) if estimate.value is not None]
-    if not defined:
-        return estimates
-    differences = [_differences(parts[place].pooled, second.pooled)["kendall"] for place in defined]
-    all_B = np.all([defined_B for _, defined_B in differences], axis=0)
-    drawn_LB = np.array([value_B for value_B, _ in differences])[:, all_B]
-    if drawn_LB.shape[1] < 2:
-        return estimates
-    sd_L = drawn_LB.std(axis=1, ddof=1)
-    sd_L[sd_L < _ROUNDING] = 0.0
-    deviation_LB = np.abs(drawn_LB - drawn_LB.mean(axis=1, keepdims=True))[sd_L > 0] / sd_L[sd_L > 0, None]
-    widths_L = sd_L * float(np.percentile(deviation_LB.max(axis=0, initial=0.0), 100 * bootstrap.LEVEL))
-    for place, width in zip(defined, widths_L.tolist(), strict=True):
-        value = plain[place].value or 0.0
-        estimates[place] = Estimate(value, value - width, value + width, drawn_LB.shape[1])
-    return estimates
+    sides = []
+    for part in (left, right):
+        value_B, defined_B = part.pooled["kendall"]
+        if not defined_B[0]:
+            return NOTHING
+        fixed = less_noise(part.rows, "kendall", (value_B, defined_B), part.rm_noise)
+        sides.append((fixed, fixed.factor * value_B, defined_B))
+    (first, first_B, first_defined), (second, second_B, second_defined) = sides
+    figure = first_B - second_B, first_defined & second_defined
+    spread = _spread(left.rows, figure)
+    if spread is None:
+        return Estimate(first.value - second.value, -2.0, 2.0, 0)
+    drawn = float(_values(left.rows.prompts, figure).var())
+    models = intervals.jackknife(_values(left.rows.left_out, figure))
+    total = intervals.Spread(models.variance + drawn, models.degrees, spread.draws)
+    error = float(np.hypot(first.error, second.error))
+    return intervals.around(first.value - second.value, total, low=-2.0, high=2.0, error=error)

@@ -1,11 +1,9 @@
 """A measure on a test set against an optimiser: values, NDR and their correlations over all golden–proxy pairs.
 
-METHOD, "Correlation with regret". Every figure has a 95 % percentile bootstrap interval in which reward models, RM-test
-prompts and RL-test prompts are drawn with replacement together. Per-prompt values are computed once (`prepare`); a
-replicate, a category or a number of prompts only re-weights them.
-
-What intervals do not correct: with few prompts, their noise pulls a correlation towards 0, and that of a replicate, in
-which prompts repeat, more so. The interval is then lower than with more prompts.
+METHOD, "Intervals". A correlation answers two questions, which are never mixed (`Correlation`). What is resampled is in
+`stats.resampling`, how noise is taken off in `stats.noise`, how intervals come about in `stats.intervals`; that they
+cover what they claim is what `docs/calibration.md` shows. Per-prompt values are computed once (`prepare`); a resampled
+study, a category or a number of prompts only re-weights them.
 """
 
 from __future__ import annotations
@@ -20,12 +18,15 @@ from warehouse.errors import InvalidChoice
 from warehouse.metrics.catalogue import measure_named
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.preparation import prepare_all
-from warehouse.metrics.prompt_values import PromptValues
+from warehouse.metrics.prompt_values import PromptValues, settled
 from warehouse.metrics.test_set import TestSet, check, chosen_prompts, prompts_in
-from warehouse.stats import bootstrap
-from warehouse.stats.across_pairs import EVERY, Figures, PairValues, Selected, correlate
+from warehouse.stats.across_pairs import EVERY, LEVELS, Figures, PairValues, Selected, correlate
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
-from warehouse.study.regret import drawn_regret
+from warehouse.stats.resampling import Rows, rows_for
+from warehouse.study.ceiling import ceilings
+from warehouse.study.correlation import Correlation, correlation
+from warehouse.study.folds import Fold, cross_fitted, shared_prompts
+from warehouse.study.regret import Regret, drawn_regret, regret_of
 
 RESAMPLED = "reward models × prompts"
 
@@ -37,7 +38,8 @@ class Evaluation:
     `value` is the measure's value, larger for a better proxy; `ndr_low`, `ndr_high` the 95 % interval of NDR over
     RL-test prompts. `correlations` are over all defined pairs, `within` are computed within each golden and then
     averaged (MRR is that by definition). `undefined_pairs` counts off-diagonal pairs without NDR or value,
-    `undefined_prompts` the (prompt, pair) cells on which the measure is undefined and which weigh 0.
+    `undefined_prompts` the (prompt, pair) cells on which the measure is undefined and which weigh 0. `shared_prompts`
+    counts prompts that are on both sides: if there are any, correlations are cross-fitted over halves of the prompts.
     """
 
     measure: str
@@ -47,12 +49,13 @@ class Evaluation:
     ndr_low_MM: Floats
     ndr_high_MM: Floats
     ndr_defined_MM: Bools
-    correlations: Mapping[str, Estimate]
-    within: Mapping[str, Estimate]
+    correlations: Mapping[str, Correlation]
+    within: Mapping[str, Correlation]
     undefined_pairs: int
     undefined_prompts: int
     prompts_used: int
     rl_prompts_used: int
+    shared_prompts: int
     replicates: int
     seed: int
     resampled: str
@@ -60,11 +63,20 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Replicated:
-    """An evaluation with its correlations in every replicate: what a paired comparison starts from."""
+    """An evaluation with its correlations in every altered study of `rows`: what a paired comparison starts from.
+
+    `pooled` and `within` hold figures `[rows]` by name.
+    """
 
     evaluation: Evaluation
+    rows: Rows
     pooled: Figures
     within: Figures
+    rm_noise: float
+
+    def figures(self, level: str) -> Figures:
+        """Those of a level, `pooled` or `within`."""
+        return self.within if level == "within" else self.pooled
 
 
 def evaluate(
@@ -107,11 +119,10 @@ def replicated(
     selected: Selected = EVERY,
     among: Bools | None = None,
 ) -> list[Replicated]:
-    """Measures on test sets, all on the same draws of reward models and of RL-test prompts.
+    """Measures on test sets, all in the same altered studies (`stats.resampling`).
 
     Test sets of the same prompts share their draws too; of other prompts, those with equally many share the places
-    that are drawn. `among` `[M]` restricts to pairs of these reward models, as they come up in draws of all M: that is
-    how a part is compared with the whole.
+    that are drawn. `among` `[M]` restricts to pairs of these reward models.
     """
     M = len(cube.reward_models)
     if cube.reward_models != values.reward_models:
@@ -121,44 +132,105 @@ def replicated(
     rl_chosen = prompts_in(values, "RL-test", categories=rl_categories)
     plans = _planned(cube, jobs, prepared or [None] * len(jobs))
     among_M = np.ones(M, dtype=bool) if among is None else among
-    models_BM = bootstrap.counts(M, replicates, seed, bootstrap.REWARD_MODELS) * among_M
+    rows = rows_for(M, replicates, seed, tuple(np.flatnonzero(among_M).tolist()))
     regret = drawn_regret(values, rl_chosen, replicates, seed)
-    on_sample = [plan.overall(np.ones((1, len(plan.chosen)))) for plan in plans]
-    on_drawn = _drawn(plans, replicates, seed)
-    once_M = among_M[None].astype(np.float64)
-    figures = correlate(on_sample, regret.ndr_MM[None], regret.defined_MM[None], once_M, selected)
-    figures_B = correlate(on_drawn, regret.ndr_BMM, regret.defined_BMM, models_BM, selected)
-    pair_MM = among_M[:, None] & among_M & ~np.eye(M, dtype=bool)
-    parts = []
-    for plan, measured, sample, drawn in zip(plans, on_sample, figures, figures_B, strict=True):
-        defined_MM = measured.defined_BC[0][measured.column_MM] & pair_MM
-        pooled, within = (
-            {
-                name: bootstrap.estimate(float(value[0]), bool(defined[0]), *level_B[name])
-                for name, (value, defined) in level.items()
-            }
-            for level, level_B in zip(sample, drawn, strict=True)
-        )
-        evaluation = Evaluation(
-            measure=plan.values.measure.name,
-            value_MM=np.where(defined_MM, measured.values_BC[0][measured.column_MM], 0.0),
-            value_defined_MM=defined_MM,
-            ndr_MM=regret.ndr_MM,
-            ndr_low_MM=regret.low_MM,
-            ndr_high_MM=regret.high_MM,
-            ndr_defined_MM=regret.defined_MM & pair_MM,
-            correlations=pooled,
-            within=within,
-            undefined_pairs=int((pair_MM & ~(defined_MM & regret.defined_MM)).sum()),
-            undefined_prompts=plan.values.undefined_cells(plan.chosen),
-            prompts_used=len(plan.chosen),
-            rl_prompts_used=len(rl_chosen),
-            replicates=replicates,
-            seed=seed,
-            resampled=RESAMPLED,
-        )
-        parts.append(Replicated(evaluation, *drawn))
-    return parts
+    rl_names = [values.prompts[q] for q in rl_chosen]
+    names = [[cube.prompts[p] for p in plan.places] for plan in plans]
+    shared = [shared_prompts(rm_names, rl_names) for rm_names in names]
+    figures: dict[int, tuple[Figures, Figures]] = {}
+    apart = [place for place, count in enumerate(shared) if not count]
+    if apart:
+        ordered = sorted(apart, key=lambda place: len(plans[place].chosen))  # equal draws while they are cached
+        measured = [plans[place].altered(rows, seed, fold=None) for place in ordered]
+        figures |= zip(ordered, correlate(measured, *regret.altered(rows), rows.models, selected), strict=True)
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, count in enumerate(shared):
+        if count:
+            alike.setdefault(tuple(names[place]), []).append(place)
+    for rm_names, places in alike.items():
+        folds = cross_fitted(rm_names, rl_names, rows.draws, seed)
+        parts = []
+        for fold in folds.folds:
+            of_fold = regret_of(values, rl_chosen[fold.rl_prompts], fold.rl_counts_BQ, clear=regret.clear_M)
+            measured = [plans[place].altered(rows, seed, fold) for place in places]
+            parts.append(correlate(measured, *of_fold.altered(rows), rows.models, selected))
+        figures |= zip(places, _averaged(parts, len(places), rows, selected), strict=True)
+    limits = ceilings(regret, rows, selected)
+    return [
+        _replicated(plan, regret, rows, figures[place], limits, about)
+        for place, plan in enumerate(plans)
+        for about in [_About(among_M, len(rl_chosen), shared[place], replicates, seed)]
+    ]
+
+
+@dataclass(frozen=True)
+class _About:
+    """What an evaluation says of itself."""
+
+    among_M: Bools
+    rl_prompts: int
+    shared: int
+    replicates: int
+    seed: int
+
+
+def _replicated(
+    plan: _Plan,
+    regret: Regret,
+    rows: Rows,
+    figures: tuple[Figures, Figures],
+    limits: Mapping[tuple[str, str], Estimate],
+    about: _About,
+) -> Replicated:
+    measured = plan.sample()
+    pair_MM = about.among_M[:, None] & about.among_M & ~np.eye(len(about.among_M), dtype=bool)
+    defined_MM = measured.defined_BC[0][measured.column_MM] & pair_MM
+    rm_noise = 0.5 if about.shared else 1.0
+    pooled, within = (
+        {name: correlation(rows, name, figure, rm_noise, limits[name, level]) for name, figure in of_level.items()}
+        for level, of_level in zip(LEVELS, figures, strict=True)
+    )
+    evaluation = Evaluation(
+        measure=plan.values.measure.name,
+        value_MM=np.where(defined_MM, measured.values_BC[0][measured.column_MM], 0.0),
+        value_defined_MM=defined_MM,
+        ndr_MM=regret.ndr_MM,
+        ndr_low_MM=regret.low_MM,
+        ndr_high_MM=regret.high_MM,
+        ndr_defined_MM=regret.defined_MM & pair_MM,
+        correlations=pooled,
+        within=within,
+        undefined_pairs=int((pair_MM & ~(defined_MM & regret.defined_MM)).sum()),
+        undefined_prompts=plan.values.undefined_cells(plan.chosen),
+        prompts_used=len(plan.chosen),
+        rl_prompts_used=about.rl_prompts,
+        shared_prompts=about.shared,
+        replicates=about.replicates,
+        seed=about.seed,
+        resampled=RESAMPLED,
+    )
+    return Replicated(evaluation, rows, *figures, rm_noise)
+
+
+def _averaged(
+    parts: Sequence[Sequence[tuple[Figures, Figures]]], jobs: int, rows: Rows, selected: Selected
+) -> list[tuple[Figures, Figures]]:
+    """The mean over folds of each job's figures, in the rows in which all folds have one; undefined without folds."""
+    averaged = []
+    for job in range(jobs):
+        levels = []
+        for number, level in enumerate(LEVELS):
+            figures = {}
+            for name in [name for name, at in selected if at == level]:
+                of_folds = [part[job][number][name] for part in parts]
+                value, defined = np.zeros(rows.count), np.zeros(rows.count, dtype=bool)
+                if of_folds:
+                    defined = np.all([is_defined for _, is_defined in of_folds], axis=0)
+                    value = np.where(defined, np.mean([values for values, _ in of_folds], axis=0), 0.0)
+                figures[name] = value, defined
+            levels.append(figures)
+        averaged.append((levels[0], levels[1]))
+    return averaged
 
 
 @dataclass(frozen=True)
@@ -167,6 +239,7 @@ class _Plan:
 
     values: PromptValues
     chosen: NDArray[np.int64]
+    places: NDArray[np.int64]  # of the chosen prompts in the cube
 
     @staticmethod
     def of(cube: ScoreCube, measure: str, test_set: TestSet, prepared: PromptValues) -> _Plan:
@@ -179,10 +252,28 @@ class _Plan:
             )
         if prepared.values_TPC.shape[1] != len(cube.prompts) or len(prepared.column_MM) != len(cube.reward_models):
             raise InvalidChoice("the prepared values are of another score cube; prepare them for this one")
-        return _Plan(prepared, chosen_prompts(cube, test_set))
+        chosen = chosen_prompts(cube, test_set)
+        return _Plan(prepared, chosen, chosen)
 
-    def overall(self, counts_BP: NDArray[np.floating]) -> PairValues:
-        return PairValues(*self.values.overall(counts_BP, self.chosen), self.values.column_MM)
+    def sample(self, places: NDArray[np.int64] | None = None) -> PairValues:
+        """On all chosen prompts, or on those in these places."""
+        prompts = self.chosen if places is None else self.chosen[places]
+        return PairValues(*self.values.overall(np.ones((1, len(prompts))), prompts), self.values.column_MM)
+
+    def altered(self, rows: Rows, seed: int, fold: Fold | None) -> PairValues:
+        """In the altered studies of `rows`, on all chosen prompts or on those of a fold."""
+        sample = self.sample(None if fold is None else fold.rm_prompts)
+        if fold is None:
+            drawn_BC, drawn_defined_BC = self.values.drawn_overall(self.chosen, rows.draws, seed)
+        else:
+            drawn_BC, drawn_defined_BC = self.values.overall(fold.rm_counts_BP, self.chosen[fold.rm_prompts])
+        values_BC = np.repeat(sample.values_BC, rows.count, axis=0).astype(np.float64)
+        defined_BC = np.repeat(sample.defined_BC, rows.count, axis=0)
+        noisy = np.flatnonzero(rows.rm_scale)
+        draw = rows.draw[noisy]
+        values_BC[noisy] += rows.rm_scale[noisy, None] * (drawn_BC[draw] - sample.values_BC)
+        defined_BC[noisy] &= drawn_defined_BC[draw]
+        return PairValues(settled(values_BC), defined_BC, sample.column_MM)
 
 
 def _planned(
@@ -197,16 +288,7 @@ def _planned(
     for test_set, measures in missing.items():
         chosen = chosen_prompts(cube, test_set)
         for measure, values in prepare_all(cube, measures, test_set, chosen).items():
-            plans[measure, test_set] = _Plan(values, np.arange(len(chosen)))
+            plans[measure, test_set] = _Plan(values, np.arange(len(chosen)), chosen)
     return [
         plans[job] if ready is None else _Plan.of(cube, *job, ready) for job, ready in zip(jobs, prepared, strict=True)
     ]
-
-
-def _drawn(plans: Sequence[_Plan], replicates: int, seed: int) -> list[PairValues]:
-    """Values in every replicate; plans with equally many prompts one after another, while their draws are cached."""
-    drawn: dict[int, PairValues] = {}
-    for place in sorted(range(len(plans)), key=lambda place: len(plans[place].chosen)):
-        values = plans[place].values
-        drawn[place] = PairValues(*values.drawn_overall(plans[place].chosen, replicates, seed), values.column_MM)
-    return [drawn[place] for place in range(len(plans))]

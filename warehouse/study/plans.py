@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.catalogue import MEASURES
@@ -19,8 +18,10 @@ from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet, prompts_in
 from warehouse.stats.across_pairs import EVERY, Selected
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study.comparison import paired
+from warehouse.study.comparison import difference
+from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import Replicated, replicated
+from warehouse.study.together import joint_deviations
 
 PLANNED = tuple(name for name in MEASURES if name not in ("accuracy_pair", "reward_variance"))
 """The measures a budget is planned for: one pair is accuracy on two responses, reward variance needs no annotator."""
@@ -29,6 +30,7 @@ PLAIN = "accuracy"
 """On the fewest responses: what benchmarks do with a budget."""
 
 MOST_SPLITS = 8
+_ROUNDING = 1e-12
 
 
 def splits(budget: int, prompts: int, responses: int) -> list[int]:
@@ -68,7 +70,7 @@ class Plan:
     prompts: int
     part: Replicated
 
-    def figure(self, correlation: str, level: str) -> Estimate:
+    def figure(self, correlation: str, level: str) -> Correlation:
         """Its correlation with NDR, pooled or within goldens."""
         evaluation = self.part.evaluation
         return (evaluation.within if level == "within" else evaluation.correlations)[correlation]
@@ -124,7 +126,7 @@ def annotation_plans(
 
 def advise(plans: Sequence[Plan], correlation: str = "kendall", level: str = "pooled") -> Advice | None:
     """The plan with the greatest correlation, and how far the others are behind; None if no plan has one."""
-    figures = {place: plan.figure(correlation, level).value for place, plan in enumerate(plans)}
+    figures = {place: plan.figure(correlation, level).sample.value for place, plan in enumerate(plans)}
     defined = {place: value for place, value in figures.items() if value is not None}
     if not defined:
         return None
@@ -132,25 +134,26 @@ def advise(plans: Sequence[Plan], correlation: str = "kendall", level: str = "po
     plain = min(
         (place for place, plan in enumerate(plans) if plan.measure == PLAIN), key=lambda place: plans[place].responses
     )
-    comparisons = [paired(plans[best].part, plan.part) for plan in plans]
     return Advice(
         best=best,
         plain=plain,
-        behind=tuple((c.within if level == "within" else c.correlations)[correlation] for c in comparisons),
+        behind=tuple(difference(plans[best].part, plan.part, correlation, level) for plan in plans),
         shares=_shares(plans, correlation, level),
     )
 
 
 def _shares(plans: Sequence[Plan], correlation: str, level: str) -> tuple[float | None, ...]:
-    sample = [plan.figure(correlation, level).value for plan in plans]
-    drawn = [(plan.part.within if level == "within" else plan.part.pooled)[correlation] for plan in plans]
-    values_LB: NDArray[np.float64] = np.stack(
-        [
-            np.where(defined & (value is not None), value_B, -np.inf)
-            for value, (value_B, defined) in zip(sample, drawn, strict=True)
-        ]
+    """How often each plan is the greatest when all deviate together as their joint covariance says."""
+    sample = [plan.figure(correlation, level).sample.value for plan in plans]
+    defined = [place for place, value in enumerate(sample) if value is not None]
+    rows = plans[0].part.rows
+    figures = [plans[place].part.figures(level)[correlation] for place in defined]
+    value_BL = np.array([sample[place] for place in defined]) + joint_deviations(
+        rows, figures, plans[0].part.evaluation.seed
     )
-    values_LB = values_LB[:, np.isfinite(values_LB).any(axis=0)]
-    greatest_LB = values_LB == values_LB.max(axis=0, initial=-np.inf)
-    shares = (greatest_LB / greatest_LB.sum(axis=0)).sum(axis=1) / max(1, values_LB.shape[1])
-    return tuple(None if value is None else float(share) for value, share in zip(sample, shares, strict=True))
+    greatest_BL = value_BL >= value_BL.max(axis=1, keepdims=True) - _ROUNDING
+    share_L = (greatest_BL / greatest_BL.sum(axis=1, keepdims=True)).mean(axis=0)
+    shares: list[float | None] = [None] * len(plans)
+    for place, share in zip(defined, share_L.tolist(), strict=True):
+        shares[place] = share
+    return tuple(shares)

@@ -7,7 +7,7 @@ leaves out the goldens that do not gain in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,17 @@ from numpy.typing import NDArray
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.prompt_values import BLOCK_ENTRIES, precision, settled, weighted_sums
 from warehouse.stats import bootstrap
-from warehouse.stats.bootstrap import Bools, Floats
+from warehouse.stats.bootstrap import Bools, Estimate, Floats
+from warehouse.stats.resampling import Rows
 
 
 @dataclass(frozen=True)
 class Regret:
-    """NDR of the sample with its interval `[M golden, M proxy]`, and of the replicates `[B, M, M]`; 0 if undefined."""
+    """NDR of the sample with its interval `[M golden, M proxy]`, and of the replicates `[B, M, M]`; 0 if undefined.
+
+    `gains_MM`, `gains_BMM` are the golden gains that NDR is made of; `clear_M` says which goldens clearly gain from
+    their own policy, `optimised_M` which reward models have one.
+    """
 
     ndr_MM: Floats
     low_MM: Floats
@@ -28,6 +33,36 @@ class Regret:
     defined_MM: Bools
     ndr_BMM: NDArray[np.floating]
     defined_BMM: Bools
+    gains_MM: Floats
+    gains_BMM: NDArray[np.floating]
+    clear_M: Bools
+    optimised_M: Bools
+    ceilings: dict[int, tuple[Rows, dict[tuple[str, str], Estimate]]] = field(default_factory=dict, repr=False)
+    _altered: dict[int, tuple[Rows, NDArray[np.floating], Bools]] = field(default_factory=dict, repr=False)
+
+    def altered(self, rows: Rows) -> tuple[NDArray[np.floating], Bools]:
+        """NDR `[rows, M, M]` in the altered studies of `rows`, and where it is defined; cached, read only."""
+        ready = self._altered.get(id(rows))
+        if ready is None:
+            ndr_BMM, defined_BMM = self.with_noise(rows.rl_scale, rows.draw)
+            place = np.arange(rows.count)[:, None, None], rows.order[:, :, None], rows.order[:, None, :]
+            renamed = rows.permuted
+            ndr_BMM[renamed], defined_BMM[renamed] = (array[place][renamed] for array in (ndr_BMM, defined_BMM))
+            ready = rows, ndr_BMM, defined_BMM
+            self._altered.clear()
+            self._altered[id(rows)] = ready
+        return ready[1:]
+
+    def with_noise(self, scale_B: Floats, draw_B: NDArray[np.int64]) -> tuple[NDArray[np.floating], Bools]:
+        """NDR `[B, M, M]` with the deviations of these prompt draws added, each so many times."""
+        gains_BMM = np.repeat(self.gains_MM[None], len(scale_B), axis=0)
+        noisy = np.flatnonzero(scale_B)
+        gains_BMM[noisy] += scale_B[noisy, None, None] * (self.gains_BMM[draw_B[noisy]] - self.gains_MM)
+        return self.ndr_of(gains_BMM)
+
+    def ndr_of(self, gains_BMM: NDArray[np.floating]) -> tuple[NDArray[np.floating], Bools]:
+        """NDR of other golden gains `[B, M, M]` of these policies, and where it is defined."""
+        return _ndr(gains_BMM, self.clear_M, self.optimised_M)
 
 
 def drawn_regret(values: PolicyValues, prompts: NDArray[np.int64], replicates: int, seed: int) -> Regret:
@@ -44,8 +79,13 @@ def drawn_regret(values: PolicyValues, prompts: NDArray[np.int64], replicates: i
     return regret
 
 
-def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating]) -> Regret:
-    """NDR of every pair over these RL-test prompts `[P]`, and over each bootstrap replicate of them."""
+def regret_of(
+    values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating], clear: Bools | None = None
+) -> Regret:
+    """NDR of every pair over these RL-test prompts `[P]`, and over each bootstrap replicate of them.
+
+    `clear` `[M]` says which goldens clearly gain; if not given, the replicates do.
+    """
     M, Q = values.initial_MQ.shape
     chosen = slice(None) if len(prompts) == Q else prompts
     kind = precision(len(counts_BQ), M * M * len(prompts))
@@ -56,11 +96,13 @@ def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArr
         gains_gMQ = values.optimised_MMQ[goldens, :, chosen] - values.initial_MQ[goldens, None, chosen]
         gains_MM[goldens] = gains_gMQ.mean(axis=2)
         sums_BC = weighted_sums(counts_BQ, gains_gMQ.reshape(-1, len(prompts)).T, kind=kind)
-        gains_BMM[:, goldens] = (sums_BC / len(prompts)).reshape(len(counts_BQ), -1, M)
+        gains_BMM[:, goldens] = (sums_BC / np.maximum(counts_BQ.sum(axis=1, dtype=np.float64), 1.0)[:, None]).reshape(
+            len(counts_BQ), -1, M
+        )
 
     own_BM = np.diagonal(gains_BMM, axis1=1, axis2=2)
     optimised_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M
-    clear_M = (bootstrap.interval(own_BM)[0] > 0) & optimised_M
+    clear_M: Bools = (bootstrap.interval(own_BM)[0] > 0) & optimised_M if clear is None else clear
     ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M, optimised_M)
     ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, optimised_M)
     low_MM, high_MM = np.zeros((M, M)), np.zeros((M, M))
@@ -68,7 +110,18 @@ def regret_of(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArr
         gaining = own_BM[:, clear] > 0
         low_MM[clear], high_MM[clear] = bootstrap.interval(ndr_BMM[gaining, clear])
     low_MM[:, ~optimised_M] = high_MM[:, ~optimised_M] = 0.0
-    return Regret(ndr_MM[0], low_MM, high_MM, defined_MM[0], ndr_BMM, defined_BMM)
+    return Regret(
+        ndr_MM[0],
+        low_MM,
+        high_MM,
+        defined_MM[0],
+        ndr_BMM,
+        defined_BMM,
+        gains_MM=gains_MM,
+        gains_BMM=gains_BMM,
+        clear_M=clear_M,
+        optimised_M=optimised_M,
+    )
 
 
 def _ndr(gains_BMM: NDArray[np.floating], clear_M: Bools, optimised_M: Bools) -> tuple[NDArray[np.floating], Bools]:

@@ -1,0 +1,112 @@
+"""What is resampled for the interval of a correlation over golden–proxy pairs: each row is one altered study.
+
+METHOD, "Intervals". All rows are evaluated at once, so that measures and test sets share them and differences are
+paired. The rows are
+
+- the sample itself;
+- the sample with each reward model left out in turn (jackknife): how much other reward models would change it;
+- the sample with the prompts of both sides drawn again: how much other prompts would change it;
+- the same on one side only, with that side's noise added once, twice and three times: extrapolated back, this says what
+  the noise that is already there has taken away (`noise`);
+- the sample with the reward models of one side renamed by a random permutation: what comes out if nothing predicts.
+
+A prompt draw is kept as its deviation from the sample; adding it √λ times adds λ times the noise's variance. Draws come
+in pairs with opposite signs, which halves the Monte Carlo error or better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.errors import InvalidChoice
+from warehouse.stats import bootstrap
+from warehouse.stats.bootstrap import Floats
+
+Ints = NDArray[np.int64]
+
+NOISE_LEVELS = (1, 2, 3)
+"""How many times the noise of a side is added."""
+
+_MOST_ENTRIES = 2_500_000
+_FEWEST = 160
+_PERMUTED_SHARE = 5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one study of M reward models; all arrays have one entry for each of `rows` rows.
+
+    `rl_scale` and `rm_scale` are what the deviation of prompt draw `draw` is multiplied by on either side.
+    `models` `[rows, M]` is 0 for a reward model that is left out, `order` `[rows, M]` renames reward models on the side
+    of NDR.
+    """
+
+    rl_scale: Floats
+    rm_scale: Floats
+    draw: Ints
+    models: Floats
+    order: Ints
+    left_out: slice
+    prompts: slice
+    rl_noise: tuple[slice, ...]
+    rm_noise: tuple[slice, ...]
+    permuted: slice
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.draw)
+
+    @cached_property
+    def draws(self) -> int:
+        """How many prompt draws the rows use."""
+        return int(self.draw.max()) + 1
+
+
+def rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Rows:
+    """The rows for M reward models, `replicates` of them with other prompts, fewer for very many reward models.
+
+    Only reward models of `among` (their numbers) are left out in turn and renamed; the others never count. The same
+    arguments give the same object, whose arrays must not be written to. Raises InvalidChoice as `bootstrap.counts`.
+    """
+    if replicates < 1:
+        raise InvalidChoice(f"replicates is {replicates}; it has to be 1 or more")
+    drawn = max(min(replicates, _FEWEST), min(replicates, _MOST_ENTRIES // max(1, len(among) ** 2)))
+    return _rows_for(M, drawn, seed, among)
+
+
+@lru_cache(maxsize=32)
+def _rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Rows:
+    pairs = max(1, replicates // 8)  # a quarter of the rows draw both sides, in pairs of opposite sign
+    each = max(1, replicates // 16)
+    permutations = max(19, replicates // _PERMUTED_SHARE - 1)
+    sizes = [1, len(among), 2 * pairs, *[2 * each] * (2 * len(NOISE_LEVELS)), permutations]
+    ends = np.cumsum(sizes).tolist()
+    parts = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    left_out, prompts, permuted = parts[1], parts[2], parts[-1]
+    rl_noise, rm_noise = tuple(parts[3 : 3 + len(NOISE_LEVELS)]), tuple(parts[3 + len(NOISE_LEVELS) : -1])
+
+    rl_scale, rm_scale, draw = np.zeros(ends[-1]), np.zeros(ends[-1]), np.zeros(ends[-1], dtype=np.int64)
+    signs = np.repeat([1.0, -1.0], pairs)
+    draw[prompts] = np.tile(np.arange(pairs), 2)
+    rl_scale[prompts] = rm_scale[prompts] = signs
+    for side, scale in ((rl_noise, rl_scale), (rm_noise, rm_scale)):
+        for level, part in zip(NOISE_LEVELS, side, strict=True):
+            draw[part] = np.tile(np.arange(each), 2)
+            scale[part] = np.repeat([1.0, -1.0], each) * np.sqrt(level)
+
+    inside = np.zeros(M)
+    inside[list(among)] = 1.0
+    models = np.repeat(inside[None], ends[-1], axis=0)
+    models[left_out][np.arange(len(among)), list(among)] = 0.0
+    order = np.repeat(np.arange(M)[None], ends[-1], axis=0)
+    rng = bootstrap.generator(seed, bootstrap.PERMUTATIONS)
+    renamed = rng.permuted(np.repeat(np.array(among, dtype=np.int64)[None], permutations, axis=0), axis=1)
+    order[permuted.start :, list(among)] = renamed
+    for array in (rl_scale, rm_scale, draw, models, order):
+        array.setflags(write=False)
+    return Rows(rl_scale, rm_scale, draw, models, order, left_out, prompts, rl_noise, rm_noise, permuted)

@@ -1,0 +1,131 @@
+"""Many comparisons at once: intervals and p-values that hold for all of them together, and groups that do not differ.
+
+METHOD, "Many comparisons"; the stepdown method of Romano and Wolf 2005 with the greatest t in absolute value. What all
+figures do together under other reward models and prompts is simulated from their joint covariance, that of the
+jackknife plus that of the prompts, as normal numbers over a common χ (a multivariate t).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warehouse.stats import bootstrap, intervals
+from warehouse.stats.bootstrap import Estimate, Floats
+from warehouse.stats.correlation import Figure
+from warehouse.stats.resampling import Rows
+from warehouse.study.comparison import of_difference
+from warehouse.study.evaluate import Replicated
+
+_DRAWS = 4000
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Together:
+    """Differences with intervals that hold for all at once with 95 % confidence, and adjusted p-values.
+
+    A p-value, None where undefined, below 0.05 says that the difference is real with the chance of a single false one among all held at 5 %.
+    """
+
+    differences: tuple[Estimate, ...]
+    p_values: tuple[float | None, ...]
+
+
+def simultaneous(parts: Sequence[Replicated], second: Replicated, seed: int = 0) -> Together:
+    """Differences of each pooled Kendall τ from the second's."""
+    value_B, defined_B = second.pooled["kendall"]
+    figures = [(value - value_B, defined & defined_B) for value, defined in (part.pooled["kendall"] for part in parts)]
+    return all_at_once(second.rows, figures, seed)
+
+
+def all_at_once(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> Together:
+    """Differences of correlations, each `[rows]`; one that never differs from 0 has an interval of width 0."""
+    estimates = [of_difference(rows, figure) for figure in figures]
+    p_values: list[float | None] = [None] * len(figures)
+    degrees = rows.left_out.stop - rows.left_out.start - 1
+    half = np.array([_half(estimate) for estimate in estimates]) / intervals.t_quantile(degrees)
+    tested = [place for place, size in enumerate(half) if np.isfinite(size) and size > _ROUNDING]
+    for place, size in enumerate(half):
+        if np.isfinite(size) and size <= _ROUNDING:
+            p_values[place] = 1.0
+    if tested:
+        deviation_BL = joint_deviations(rows, [figures[place] for place in tested], seed)
+        deviation_BL /= np.maximum(deviation_BL.std(axis=0), _ROUNDING)
+        rng = bootstrap.generator(seed, bootstrap.TOGETHER, "chi")
+        t_BL = np.abs(deviation_BL) / np.sqrt(rng.chisquare(degrees, len(deviation_BL)) / degrees)[:, None]
+        values = np.array([estimates[place].value for place in tested], dtype=np.float64)
+        width = float(np.quantile(t_BL.max(axis=1), bootstrap.LEVEL))
+        for place, value, p in zip(
+            tested, values.tolist(), _stepdown(np.abs(values) / half[tested], t_BL), strict=True
+        ):
+            reach = width * float(half[place])
+            estimates[place] = Estimate(value, value - reach, value + reach, estimates[place].replicates)
+            p_values[place] = p
+    return Together(tuple(estimates), tuple(p_values))
+
+
+def joint_deviations(rows: Rows, figures: Sequence[Figure], seed: int) -> Floats:
+    """How the figures would deviate together in other studies, `[draws, figures]`: normal numbers."""
+    rng = bootstrap.generator(seed, bootstrap.TOGETHER)
+    parts = []
+    for part, of_models in ((rows.left_out, True), (rows.prompts, False)):
+        value_BL = np.stack([np.where(defined[part], value[part], np.nan) for value, defined in figures], axis=1)
+        value_BL = np.where(np.isnan(value_BL), np.nan_to_num(np.nanmean(value_BL, axis=0)), value_BL)
+        n = max(1, len(value_BL))
+        scale = np.sqrt((n - 1) / n) if of_models else np.sqrt(1.0 / n)
+        parts.append(scale * (value_BL - value_BL.mean(axis=0)))
+    influence_UL = np.concatenate(parts)
+    deviations: Floats = rng.standard_normal((_DRAWS, len(influence_UL))) @ influence_UL
+    return deviations
+
+
+def groups(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> tuple[tuple[int, ...], ...]:
+    """Groups of figures that cannot be told apart, numbered from 1 for that of the greatest: figure → its groups.
+
+    All pairs are compared at once. Figures share a group if no two of it differ clearly; one may be in several
+    (compact letter display; Piepho 2004). An undefined figure is in none.
+    """
+    defined = [place for place, (_, is_defined) in enumerate(figures) if is_defined[0]]
+    order = sorted(defined, key=lambda place: -float(figures[place][0][0]))
+    pairs = [(a, b) for a, first in enumerate(order) for b in range(a + 1, len(order))]
+    pair_figures = [
+        (figures[order[a]][0] - figures[order[b]][0], figures[order[a]][1] & figures[order[b]][1]) for a, b in pairs
+    ]
+    together = all_at_once(rows, pair_figures, seed) if pairs else Together((), ())
+    apart = np.zeros((len(order), len(order)), dtype=bool)
+    for (a, b), p in zip(pairs, together.p_values, strict=True):
+        apart[a, b] = apart[b, a] = p is not None and p < 1.0 - bootstrap.LEVEL
+    members: list[set[int]] = []
+    for first in range(len(order)):  # a run of neighbours in the order, as long as all are alike
+        last = first
+        while last + 1 < len(order) and not apart[first : last + 1, last + 1].any():
+            last += 1
+        group = set(range(first, last + 1))
+        if not any(group <= other for other in members):
+            members.append(group)
+    places = {
+        figure: tuple(number for number, group in enumerate(members, start=1) if place in group)
+        for place, figure in enumerate(order)
+    }
+    return tuple(places.get(place, ()) for place in range(len(figures)))
+
+
+def _half(estimate: Estimate) -> float:
+    if estimate.value is None or estimate.low is None or estimate.high is None or estimate.replicates == 0:
+        return float("inf")
+    return max(estimate.high - estimate.value, estimate.value - estimate.low)
+
+
+def _stepdown(t_L: Floats, t_BL: NDArray[np.float64]) -> list[float]:
+    """Adjusted p-values: each against the greatest of those that are not more extreme, never below an earlier one."""
+    order = np.argsort(-t_L)
+    p_values, least = np.zeros(len(t_L)), 0.0
+    for step, place in enumerate(order):
+        greatest_B = t_BL[:, order[step:]].max(axis=1)
+        least = max(least, float((1 + (greatest_B >= t_L[place]).sum()) / (1 + len(greatest_B))))
+        p_values[place] = least
+    return [float(p) for p in p_values]
