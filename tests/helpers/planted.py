@@ -1,8 +1,8 @@
 """Simulated studies whose truth is computed: reward models are linear heads over Gaussian features of responses.
 
 A response to a prompt of category c has features x ~ N(0, Σ_c); reward model m scores it w_m·x. So a proxy's accuracy
-is ½ + arcsin(ρ)/π averaged over categories, with ρ the correlation of the two scores, and a policy's value is w_g·δ with
-δ the mean features of what it answers. Nothing true is estimated from simulated prompts. Four kinds:
+is ½ + arcsin(ρ)/π averaged over categories, with ρ the correlation of the two scores, and a policy's value is w_g·δ
+with δ the mean features of what it answers. Nothing true is estimated from simulated prompts. Four kinds:
 
 - `best-of-n`: policies pick the best of n by the proxy, from N samples a prompt, valued as the product values them;
 - `ppo`: a policy moves the mean along the proxy's direction and, as training does, along one of its own;

@@ -19,6 +19,7 @@ from warehouse.stats.resampling import Rows
 
 _FEWEST_LEFT_OUT = 3
 _FEWEST_DRAWN = 2
+_FEWEST_DEGREES = 4.0
 
 
 class Jackknife(NamedTuple):
@@ -39,7 +40,7 @@ def jackknife(values: Floats) -> Jackknife:
     squares = influence**2
     spread = float((squares**2).mean() - squares.mean() ** 2)
     degrees = 2 * M * float(squares.mean()) ** 2 / spread if spread > 0 else M - 1.0
-    return Jackknife(float(squares.sum()), float(np.clip(degrees, 2.0, M - 1.0)), influence)
+    return Jackknife(float(squares.sum()), float(np.clip(degrees, min(_FEWEST_DEGREES, M - 1.0), M - 1.0)), influence)
 
 
 class Spread(NamedTuple):

@@ -1,8 +1,8 @@
 """The noise ceiling: the greatest correlation with NDR that any measure could have, given noisy policy values.
 
 METHOD, "Noise ceiling". NDR comes from few RL-test prompts and few responses, so even a measure that knew every
-policy's true worth would not correlate perfectly with it. How much the truth correlates with what is seen of it cannot be
-observed, but the same in a world with more noise can: take NDR with its noise added λ times for the truth, add the
+policy's true worth would not correlate perfectly with it. How much the truth correlates with what is seen of it cannot
+be observed, but the same in a world with more noise can: take NDR with its noise added λ times for the truth, add the
 noise once more to see it, and correlate the two. Extrapolated from λ = 0, 1, 2, 3 back to −1, where the truth is the
 truth (as SIMEX does; Cook and Stefanski 1994).
 """

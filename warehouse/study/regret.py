@@ -102,13 +102,13 @@ def regret_of(
 
     own_BM = np.diagonal(gains_BMM, axis1=1, axis2=2)
     optimised_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M
-    clear_M: Bools = (bootstrap.interval(own_BM)[0] > 0) & optimised_M if clear is None else clear
+    clear_M = clear if clear is not None else (bootstrap.interval(own_BM)[0] > 0) & optimised_M
     ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M, optimised_M)
     ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, optimised_M)
     low_MM, high_MM = np.zeros((M, M)), np.zeros((M, M))
-    for clear in np.flatnonzero(clear_M):
-        gaining = own_BM[:, clear] > 0
-        low_MM[clear], high_MM[clear] = bootstrap.interval(ndr_BMM[gaining, clear])
+    for golden in np.flatnonzero(clear_M):
+        gaining = own_BM[:, golden] > 0
+        low_MM[golden], high_MM[golden] = bootstrap.interval(ndr_BMM[gaining, golden])
     low_MM[:, ~optimised_M] = high_MM[:, ~optimised_M] = 0.0
     return Regret(
         ndr_MM[0],

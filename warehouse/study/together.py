@@ -28,7 +28,7 @@ _ROUNDING = 1e-9
 class Together:
     """Differences with intervals that hold for all at once with 95 % confidence, and adjusted p-values.
 
-    A p-value, None where undefined, below 0.05 says that the difference is real with the chance of a single false one among all held at 5 %.
+    A p-value (None where undefined) below 0.05 says that the difference is real: the chance of any false one is 5 %.
     """
 
     differences: tuple[Estimate, ...]

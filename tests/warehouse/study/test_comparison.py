@@ -11,8 +11,9 @@ from warehouse.study import (
     compare,
     evaluate,
 )
-from warehouse.study.comparison import contrast, paired, simultaneous
+from warehouse.study.comparison import contrast, paired
 from warehouse.study.evaluate import replicated
+from warehouse.study.together import simultaneous
 
 NAMES = ("accuracy", "pearson", "xi", "mrr")
 
