@@ -162,11 +162,15 @@ class Selection(PageChoice):
 
 @dataclass(frozen=True)
 class ModelsChoice(PageChoice):
-    """Reward models: categories of the RM-test prompts (none: all), the reward model shown, and its golden."""
+    """Reward models: categories of the RM-test prompts (none: all), the reward model shown, and its golden.
+
+    `against` is the reward model that it is compared with.
+    """
 
     category: tuple[str, ...] = ()
     reward_model: str | None = None
     golden: str | None = None
+    against: str | None = None
 
 
 @dataclass(frozen=True)

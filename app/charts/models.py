@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.style import (
+    INK,
     Field,
     axis,
     cells,
@@ -187,6 +188,36 @@ def losses(curves: pl.DataFrame) -> alt.LayerChart:
     )
     lines = base.mark_line(strokeWidth=2.5).encode(strokeDash=alt.StrokeDash("pairs:N", legend=None))
     return layered([lines, base.mark_circle(size=40, opacity=1)], height=_TRAINING_HEIGHT)
+
+
+def prompts_needed(needed: pl.DataFrame, detectable: float | None, prompts: int, per_prompt: str) -> alt.LayerChart:
+    """Prompts by the difference that they show, a line for each number of responses; a dot where the run is now.
+
+    `needed`: columns `responses, difference, prompts`. `per_prompt` is the title of the numbers.
+    """
+    base = alt.Chart(needed.drop_nulls("prompts")).encode(
+        x=alt.X(
+            "difference:Q",
+            title="Difference to show",
+            scale=alt.Scale(type="log", nice=False),
+            axis=alt.Axis(values=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2], format="~f", grid=False),
+        ),
+        y=alt.Y("prompts:Q", title="Prompts", scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5, format="~s")),
+        color=alt.Color("responses:O", legend=top_legend(per_prompt, symbolStrokeWidth=3)),
+        tooltip=tooltips(
+            ("responses", per_prompt, COUNT), ("difference", "Difference", FIGURE), ("prompts", "Prompts", COUNT)
+        ),
+    )
+    layers = [base.mark_line(strokeWidth=2.5), base.mark_circle(size=24)]
+    if detectable is not None:
+        now = alt.Chart(alt.InlineData(values=[{"difference": detectable, "prompts": prompts}])).encode(
+            x=alt.X("difference:Q"),
+            y=alt.Y("prompts:Q"),
+            color=alt.ColorValue(INK),
+            tooltip=tooltips(("difference", "Smallest that shows now", FIGURE), ("prompts", "Prompts now", COUNT)),
+        )
+        layers.append(now.mark_point(size=130, shape="diamond", filled=True, opacity=1))
+    return layered(layers, height=_TRAINING_HEIGHT)
 
 
 def live(points: pl.DataFrame, title: str) -> alt.LayerChart:

@@ -179,13 +179,15 @@ def _t(prompts: int, share: float) -> float:
 def resolution(draws: Draws, seed: int = 0) -> Resolution:
     """The difference now, with its t interval, and how its variance depends on the responses.
 
-    `seed` chooses subsets of the responses where there are too many. Raises InvalidChoice if fewer than two prompts or
-    no golden are left.
+    `seed` chooses subsets of the responses where there are too many. Raises InvalidChoice for fewer than two prompts,
+    or if the figure is undefined on all of them.
     """
     terms = draws.terms(np.arange(draws.responses))
     G, P = terms.numerator_GP.shape
-    if G == 0 or P < 2 or not (terms.denominator_GP.sum(axis=1) > 0).any():
-        raise InvalidChoice(f"the two reward models can be compared on {P} prompts and {G} goldens; that is too few")
+    if P < 2:
+        raise InvalidChoice(f"comparing two reward models needs two prompts or more; there are {P}")
+    if not terms.denominator_GP.any():
+        raise InvalidChoice(f"no golden tells any responses apart on these {P} prompts, so nothing is to be compared")
     now_P = linearised(terms)
     variance = _variance(now_P)
     measured: dict[int, float] = {}

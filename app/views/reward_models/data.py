@@ -5,8 +5,9 @@ Results are cached by the build they are read from, as in `access`. Undefined fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from app.access import frames, warehouse
 from app.access.warehouse import Snapshot
 from warehouse import reads
+from warehouse.errors import InvalidChoice
 from warehouse.metrics.calibration import Reliability, reliability
+from warehouse.metrics.catalogue import optimizer_words
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.model_scores import (
     Agreement,
@@ -27,8 +30,11 @@ from warehouse.metrics.model_scores import (
     score_shares,
 )
 from warehouse.metrics.test_set import prompts_in
+from warehouse.reads.two_models import compared_strength, policy_draws
 from warehouse.stats.bootstrap import Estimate, wilson_interval
 from warehouse.study import PromptValues, prepare
+from warehouse.study.power import Draws, Resolution, resolution
+from warehouse.study.two_models import measure_draws
 
 IMPORTED = "import"
 """Kind of the reward models whose scores were computed elsewhere."""
@@ -83,6 +89,60 @@ def reliability_of(
 ) -> Reliability:
     """The proxy's confidence against how often it agrees with the golden's order."""
     return reliability(score_summary(snapshot, run_id, categories).cube, golden, proxy)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two reward models in one figure: its title, on which prompts, what each has several of, and the result."""
+
+    title: str
+    prompts: str
+    repeated: str
+    result: Resolution
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The figures in which two reward models are compared, and why others are missing."""
+
+    figures: tuple[Compared, ...]
+    missing: tuple[str, ...]
+
+
+@st.cache_resource(max_entries=64, show_spinner="Comparing the two reward models …")
+def comparison(snapshot: Snapshot, run_id: str, categories: tuple[str, ...], first: str, second: str) -> Comparison:
+    """Their accuracy on the RM-test prompts of these categories, and the NDR of each optimiser on all RL-test prompts.
+
+    Averaged over all other reward models as golden; what cannot be compared is named in `missing`.
+    """
+    cube = score_summary(snapshot, run_id, categories).cube
+    samples = partial(warehouse.rl_scores, snapshot, run_id)
+    figures: list[Compared] = []
+    missing: list[str] = []
+
+    def add(title: str, prompts: str, repeated: str, draws: Callable[[], Draws]) -> None:
+        try:
+            figures.append(Compared(title, prompts, repeated, resolution(draws())))
+        except InvalidChoice as error:
+            missing.append(f"{title}: {error}")
+
+    add("Accuracy", "RM-test", "response", partial(measure_draws, cube, first, second))
+    with warehouse.cursor(snapshot) as connection:
+        for optimizer in reads.policies.strengths(connection, run_id)["optimizer"].unique().sort():
+            strength = compared_strength(connection, run_id, optimizer)
+            read = partial(policy_draws, connection, run_id, first, second, optimizer=optimizer, strength=strength)
+            title = f"NDR, {optimizer_words(optimizer).at.format(f'{strength:g}')}"
+            add(title, "RL-test", "sample" if optimizer == "bon" else "response", partial(read, samples=samples))
+    return Comparison(tuple(figures), tuple(missing))
+
+
+def prompts_needed(compared: Compared) -> pl.DataFrame:
+    """Prompts by difference and by responses per prompt: `figure, responses, difference, prompts`."""
+    rows = [
+        {"figure": compared.title, **need._asdict()} for need in compared.result.needed([*np.geomspace(0.005, 0.2, 24)])
+    ]
+    schema = {"figure": pl.String, "responses": pl.Int64, "difference": pl.Float64, "prompts": pl.Int64}
+    return pl.DataFrame(rows, schema=schema)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -1,4 +1,7 @@
-"""Reward models: how each was trained, how its scores are distributed, what they follow, and which models agree."""
+"""Reward models: how each was trained, how its scores are distributed, what they follow, and which models agree.
+
+And how many prompts tell two of them apart.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from app.components import page_state, trouble
 from app.components.page_state import Page
 from app.offers import Fitting
 from app.state import ModelsChoice
-from app.views.reward_models import data, text
+from app.views.reward_models import comparison, data, text
 from app.views.reward_models.figures import ModelFigures
 
 Offered = tuple[tuple[str, ...], tuple[str, ...]]
@@ -31,6 +34,7 @@ def show() -> None:
         st.caption(text.what_is_shown(run_id, summary.cube, chosen.category))
         figures = ModelFigures(snapshot, run_id, chosen, summary)
         figures.card()
+        comparison.show(snapshot, run_id, chosen, summary)
         figures.all_models()
 
 
@@ -41,9 +45,9 @@ def fit(snapshot: Snapshot, fitting: Fitting[ModelsChoice], run_id: str) -> Offe
     fitting.allow_each("category", categories, "not among the RM-test prompts")
     fitting.allow("reward_model", cube.reward_models, "no such reward model")
     shown = fitting.chosen.reward_model or cube.reward_models[0]
-    fitting.allow(
-        "golden", [name for name in cube.reward_models if name != shown], "no other reward model of that name"
-    )
+    others = [name for name in cube.reward_models if name != shown]
+    for field in ("golden", "against"):
+        fitting.allow(field, others, "no other reward model of that name")
     return cube.reward_models, categories
 
 
@@ -54,7 +58,7 @@ def choose(page: Page[ModelsChoice, Offered]) -> None:
         "Reward model",
         names,
         help="Its card is shown, and it stands out in the figures.",
-        **page_state.bound(chosen, "reward_model", chosen.reward_model or names[0], resets=("golden",)),
+        **page_state.bound(chosen, "reward_model", chosen.reward_model or names[0], resets=("golden", "against")),
     )
     page_state.several(
         "Categories",

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from app.charts.models import distribution, dots, losses, square, training
+from app.charts.models import distribution, dots, losses, prompts_needed, square, training
 from app.charts.responses import reliability, strip
 
 NAMES = ["a", "b"]
@@ -24,6 +24,7 @@ CELLS = pl.DataFrame(
 BINS = pl.DataFrame({"confidence": [0.55], "right": [0.6], "low": [0.5], "high": [0.7], "pairs": [9]})
 SHARES = pl.DataFrame({"reward_model": NAMES, "least": [-1.0, -1.0], "greatest": [0.0, 0.0], "share": [0.5, 0.5]})
 LOSSES = pl.DataFrame({"step": [1, 2], "pairs": ["training", "validation"], "value": [0.6, 0.5]})
+NEEDED = pl.DataFrame({"responses": [2, 6], "difference": [0.02, 0.02], "prompts": [400, None]})
 
 CHARTS = {
     "distribution": distribution(SHARES, NAMES),
@@ -33,6 +34,7 @@ CHARTS = {
     "strip": strip(CELLS, NAMES),
     "training": training(CURVES, "Accuracy", "a"),
     "losses": losses(LOSSES),
+    "prompts needed": prompts_needed(NEEDED, 0.03, 128, "Responses per prompt"),
 }
 
 
@@ -55,6 +57,17 @@ def test_an_undefined_figure_leaves_its_row_empty_but_named() -> None:
     rows = [row["reward_model"] for data in chart.to_dict()["datasets"].values() for row in data if len(row) > 1]
     assert rows == ["a"]
     assert points["encoding"]["y"]["sort"] == NAMES
+
+
+def test_unknown_prompts_are_not_drawn_and_the_run_itself_is_a_diamond() -> None:
+    chart = CHARTS["prompts needed"]
+    (line,) = layers(chart, "line")
+    assert line["encoding"]["y"]["scale"] == {"type": "log"}
+    (now,) = layers(chart, "point")
+    data = chart.to_dict()["datasets"]
+    assert data[now["data"]["name"]] == [{"difference": 0.03, "prompts": 128}]
+    assert [row["prompts"] for row in data[chart.to_dict()["data"]["name"]]] == [400]
+    assert layers(prompts_needed(NEEDED, None, 128, "Responses per prompt"), "point") == []
 
 
 def test_reward_models_of_several_kinds_are_told_apart_by_kind() -> None:

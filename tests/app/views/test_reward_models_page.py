@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.components import figure
+from app.components.formats import number
 from app.views.reward_models import data
 from tests.app.conftest import OpenPage
 from tests.helpers.reading import address, charts, figures, said
@@ -15,6 +16,8 @@ from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.metrics.model_scores import agreement
 from warehouse.study import prepare
+from warehouse.study.power import resolution
+from warehouse.study.two_models import measure_draws
 
 VIEW = "reward_models"
 
@@ -26,7 +29,7 @@ def test_the_page_shows_how_each_was_trained_and_all_its_figures(study_home: Pat
     shown = figures(page)
     assert (shown["Kind"], shown["Labels flipped"], shown["Training pairs"]) == ("flip", "0%", "200")
     assert shown["Trained"] == "head only"
-    assert charts(page) == 7
+    assert charts(page) == 10
     text = said(page)
     assert "4 reward models" in text
     assert "16 RM-test prompts" in text
@@ -72,6 +75,7 @@ def test_downloads_are_named_and_say_what_they_are_of(
     assert not open_view(VIEW, study_home, category=["Chat"]).exception
     of_training = {"rm-00-losses", "training-curves"}  # these are the same whichever test prompts are chosen
     of_scores = {"rm-00-reliability", "score-distributions", "reward-variance", "length-correlation", "agreement"}
+    of_scores.add("rm-00-rm-01-prompts-needed")
     assert facts.keys() == of_training | of_scores
     assert {name for name, named in facts.items() if "category" in named} == of_scores
 
@@ -92,10 +96,43 @@ def test_two_reward_models_and_one_category_are_enough(tmp_path: Path, open_view
     assert charts(page) == 7
 
 
+def test_two_reward_models_are_compared_in_accuracy_and_in_their_policies(
+    study_home: Path, open_view: OpenPage
+) -> None:
+    page = open_view(VIEW, study_home, reward_model="rm-02")
+    assert page.selectbox(key="choose.against").value == "rm-00"  # the best other one
+    page.selectbox(key="choose.against").set_value("rm-03").run()
+    assert not page.exception
+    assert address(page) == {"reward-model": ["rm-02"], "against": ["rm-03"]}
+    text = said(page)
+    assert "**rm\\-02** minus **rm\\-03**, averaged over 2 others as golden" in text
+    with store.open_read_only(study_home) as connection:
+        cube = reads.scores.score_cube(connection, "simulated")
+    expected = resolution(measure_draws(cube, "rm-02", "rm-03"))
+    assert f"**Accuracy**: {number(expected.difference.value, 3)} (" in text
+    assert (
+        f"16 RM-test prompts × 5 responses. The smallest difference that shows now is {expected.detectable():.3f}"
+        in text
+    )
+    assert "**NDR, best-of-4**: " in text
+    assert "16 RL-test prompts × 8 samples" in text
+    assert "**NDR, PPO at step 40**: " in text
+    page.selectbox(key="choose.reward_model").set_value("rm-03").run()
+    assert address(page) == {"reward-model": ["rm-03"]}
+
+
+def test_a_comparison_says_what_it_lacks(tmp_path: Path, open_view: OpenPage) -> None:
+    stopped = Study(ppo_steps=(5, 10), stops=(("rm-01", 5),))
+    page = open_view(VIEW, publish(tmp_path, stopped), against="rm-01")
+    assert not page.exception
+    assert charts(page) == 9
+    assert "no policy was optimised against 'rm\\-01' this far" in said(page)
+
+
 def test_one_reward_model_alone_has_nobody_to_agree_with(tmp_path: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, publish(tmp_path, Study(reward_models=1)))
     assert not page.exception
-    assert len(page.info) == 2
+    assert len(page.info) == 3
 
 
 def test_scores_that_say_nothing_are_said_to(tmp_path: Path, open_view: OpenPage) -> None:
