@@ -31,6 +31,7 @@ _WITH_NAMES = 40
 _SQUARE_HEIGHT = 420
 _TRAINING_HEIGHT = 280
 _LIVE_HEIGHT = 180
+_NEEDED_HEIGHT = 320
 
 
 def height(names: list[str]) -> int:
@@ -200,9 +201,14 @@ def prompts_needed(needed: pl.DataFrame, detectable: float | None, prompts: int,
             "difference:Q",
             title="Difference to show",
             scale=alt.Scale(type="log", nice=False),
-            axis=alt.Axis(values=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2], format="~f", grid=False),
+            axis=alt.Axis(values=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], format="~f", grid=False),
         ),
-        y=alt.Y("prompts:Q", title="Prompts", scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5, format="~s")),
+        y=alt.Y(
+            "prompts:Q",
+            title="Prompts",
+            scale=alt.Scale(type="log"),
+            axis=alt.Axis(values=[10**power for power in range(1, 8)], format="~s"),
+        ),
         color=alt.Color("responses:O", legend=top_legend(per_prompt, symbolStrokeWidth=3)),
         tooltip=tooltips(
             ("responses", per_prompt, COUNT), ("difference", "Difference", FIGURE), ("prompts", "Prompts", COUNT)
@@ -217,7 +223,7 @@ def prompts_needed(needed: pl.DataFrame, detectable: float | None, prompts: int,
             tooltip=tooltips(("difference", "Smallest that shows now", FIGURE), ("prompts", "Prompts now", COUNT)),
         )
         layers.append(now.mark_point(size=130, shape="diamond", filled=True, opacity=1))
-    return layered(layers, height=_TRAINING_HEIGHT)
+    return layered(layers, height=_NEEDED_HEIGHT)
 
 
 def live(points: pl.DataFrame, title: str) -> alt.LayerChart:

@@ -61,22 +61,22 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     return json.dumps(result) if choice.json else _text(result)
 
 
-def as_json(found: Resolution, *, difference: Sequence[float], power: float) -> Result:
+def as_json(comparison: Resolution, *, difference: Sequence[float], power: float) -> Result:
     """The public form of a comparison: plain lists and numbers, null where a figure is undefined or unknown."""
-    observed = found.difference.value
+    observed = comparison.difference.value
     return {
         "value": observed,
-        "low": found.difference.low,
-        "high": found.difference.high,
-        "standard_error": found.standard_error,
-        "detectable": found.detectable(power),
-        "prompts": found.prompts,
-        "responses": found.responses,
-        "goldens": list(found.goldens),
-        "undefined_goldens": list(found.undefined_goldens),
-        "undefined_prompts": found.undefined,
-        "needed": [need._asdict() for need in found.needed(difference, power)],
-        "needed_for_observed": [need._asdict() for need in found.needed([observed] if observed else [], power)],
+        "low": comparison.difference.low,
+        "high": comparison.difference.high,
+        "standard_error": comparison.standard_error,
+        "detectable": comparison.detectable(power),
+        "prompts": comparison.prompts,
+        "responses": comparison.responses,
+        "goldens": list(comparison.goldens),
+        "undefined_goldens": list(comparison.undefined_goldens),
+        "undefined_prompts": comparison.undefined,
+        "needed": [need._asdict() for need in comparison.needed(difference, power)],
+        "needed_for_observed": [need._asdict() for need in comparison.needed([observed] if observed else [], power)],
     }
 
 

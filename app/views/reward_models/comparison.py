@@ -30,30 +30,31 @@ def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, summary: ScoreSu
     models = warehouse.reward_models(snapshot, run_id)
     second = chosen.against or data.best_other(models, first) or next(name for name in names if name != first)
     with st.container(border=True, key="rows-comparison"):
+        st.subheader(_TITLE, anchor=False)
         st.selectbox(
             f"Compare {escape(first)} with",
             [name for name in names if name != first],
             help="Default: the other reward model with the best validation accuracy.",
             **page_state.bound(chosen, "against", second),
         )
-        found = data.comparison(snapshot, run_id, chosen.category, first, second)
-        lines = [text.compared(part.title, part.result, part.prompts, part.repeated) for part in found.figures]
-        st.markdown("\n".join(f"- {line}" for line in [*lines, *map(escape, found.missing)]))
-        if not found.figures:
+        compared = data.comparison(snapshot, run_id, chosen.category, first, second)
+        lines = [text.compared(part.title, part.result, part.prompts, part.repeated) for part in compared.figures]
+        st.markdown("\n".join(f"- {line}" for line in [*lines, *map(escape, compared.missing)]))
+        if not compared.figures:
             return
         panels, needed = [], []
-        for part in found.figures:
+        for part in compared.figures:
             frame = data.prompts_needed(part)
             needed.append(frame)
             title = f"{part.repeated.capitalize()}s per prompt"
             chart = charts.prompts_needed(frame, part.result.detectable(), part.result.prompts, title)
             panels.append(titled(chart, part.title))
-        goldens = len(found.figures[0].result.goldens)
+        goldens = len(compared.figures[0].result.goldens)
         figure.show(
             "power",
             panels,
             pl.concat(needed),
-            title=_TITLE,
+            title="Prompts needed",
             note=text.how_to_read(first, second, goldens),
             alt=f"Prompts needed by the difference of {first} and {second} that they show",
             file_name=f"{run_id}-{first}-{second}-prompts-needed",

@@ -42,6 +42,9 @@ IMPORTED = "import"
 ADDED = ("model", "server")
 """Kinds of those that were trained elsewhere and scored here."""
 
+_LEAST_SHOWN, _GREATEST_SHOWN = 0.005, 0.2
+"""Differences for which prompts are drawn."""
+
 _TRAINED = ("kind", "flip_rate", "length_bias", "train_pairs", "trainable_layers", "seed", "validation_accuracy")
 
 
@@ -138,9 +141,9 @@ def comparison(snapshot: Snapshot, run_id: str, categories: tuple[str, ...], fir
 
 def prompts_needed(compared: Compared) -> pl.DataFrame:
     """Prompts by difference and by responses per prompt: `figure, responses, difference, prompts`."""
-    rows = [
-        {"figure": compared.title, **need._asdict()} for need in compared.result.needed([*np.geomspace(0.005, 0.2, 24)])
-    ]
+    least = compared.result.detectable() or 0.0
+    differences = np.geomspace(_LEAST_SHOWN, max(_GREATEST_SHOWN, 1.5 * least), 24).tolist()
+    rows = [{"figure": compared.title, **need._asdict()} for need in compared.result.needed(differences)]
     schema = {"figure": pl.String, "responses": pl.Int64, "difference": pl.Float64, "prompts": pl.Int64}
     return pl.DataFrame(rows, schema=schema)
 

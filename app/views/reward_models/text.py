@@ -10,7 +10,7 @@ from warehouse.metrics.calibration import Reliability
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study.power import Resolution
+from warehouse.study.power import FEWEST_PROMPTS, Resolution
 
 IMPORTED = "Its scores were computed elsewhere and imported; how it was trained is not recorded."
 NO_ORDER = "there is no order to be right about"
@@ -102,13 +102,13 @@ def reliability_note(result: Reliability, golden: str, proxy: str) -> str:
     )
 
 
-def compared(title: str, found: Resolution, prompts: str, repeated: str) -> str:
+def compared(title: str, result: Resolution, prompts: str, repeated: str) -> str:
     """What the run says of two reward models in one figure, and what it could say."""
-    difference, least = found.difference, found.detectable()
-    now = f"{count(found.prompts, f'{prompts} prompt')} × {count(found.responses, repeated)}"
+    difference, least = result.difference, result.detectable()
+    now = f"{count(result.prompts, f'{prompts} prompt')} × {count(result.responses, repeated)}"
     if least is None:
         return f"**{title}**: equal on every one of {now}."
-    left_out = len(found.undefined_goldens)
+    left_out = len(result.undefined_goldens)
     clear = f"; {count(left_out, 'golden')} left out for not clearly gaining" if left_out else ""
     figures = f"{number(difference.value, 3)} ({number(difference.low, 3)} to {number(difference.high, 3)})"
     return f"**{title}**: {figures} on {now}{clear}. The smallest difference that shows now is {number(least, 3)}."
@@ -119,6 +119,6 @@ def how_to_read(first: str, second: str, goldens: int) -> str:
     return (
         f"**{escape(first)}** minus **{escape(second)}**, averaged over {count(goldens, 'other')} as golden, with 95% "
         "t intervals over prompts. A line says how many prompts show a difference (its interval excludes 0) with 80% "
-        "power; the diamond is this run. Choose the difference that matters to you: the prompts for the observed one "
-        "are as uncertain as it is. Another training seed is not part of this."
+        f"power, never fewer than {FEWEST_PROMPTS}; the diamond is this run. Choose the difference that matters to "
+        "you: the prompts for the observed one are as uncertain as it is. Another training seed is not part of this."
     )

@@ -57,7 +57,7 @@ def test_its_card_says_how_it_came_about(joined_home: Path, open_view: OpenPage)
     )
     assert "PPO against it is not run" in text
     assert "validation accuracy" in text.lower()
-    assert charts(page) == 6  # all but its training curves
+    assert charts(page) == 8  # all but its training curves and its PPO in the comparison
 
 
 def test_ppo_is_shown_of_those_it_was_run_against(joined_home: Path, open_view: OpenPage) -> None:
