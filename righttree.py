@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import altair as alt
@@ -26,17 +27,20 @@ from app.access import frames
 from app.charts.leaderboard import leaderboard as leaderboard_chart
 from app.charts.pairs import matrix as matrix_chart
 from app.charts.pairs import scatter as scatter_chart
-from app.notebook import Board, Difference, Result, Study
+from app.notebook import Board, Difference, Power, Result, Study
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
 from warehouse.metrics.cube import best_of_n_policies, score_cube
+from warehouse.reads.two_models import policy_draws
 from warehouse.schema import INITIAL
 from warehouse.study import MEASURES, PolicyValues, ScoreCube, TestSet, compare_all
 from warehouse.study import compare as compare_arrays
 from warehouse.study import evaluate as evaluate_arrays
+from warehouse.study.power import Draws, resolution
+from warehouse.study.two_models import best_of_n_draws, measure_draws, strength_to_compare
 
-__all__ = ["MEASURES", "Board", "Difference", "Result", "Study", "TestSet", "WarehouseError"]
-__all__ += ["compare", "evaluate", "evaluate_all", "from_arrays", "leaderboard", "matrix", "open", "scatter"]
+__all__ = ["MEASURES", "Board", "Difference", "Power", "Result", "Study", "TestSet", "WarehouseError"]
+__all__ += ["compare", "evaluate", "evaluate_all", "from_arrays", "leaderboard", "matrix", "open", "power", "scatter"]
 
 _WIDTH = 480
 _RECORDED = Path(warehouse.__file__).parent / "recorded"
@@ -73,6 +77,10 @@ def open(where: str | Path | None = None, run: str | None = None) -> Study:  # n
         assert strength is not None  # `Study.policies` fills it in
         return reads.values.policy_values(connection, run_id, optimizer, strength)
 
+    def draws(first: str, second: str, optimizer: str, strength: float, golden: str | None) -> Draws:
+        read = partial(policy_draws, connection, run_id, first, second)
+        return read(optimizer=optimizer, strength=strength, golden=golden)
+
     return Study(
         name=run_id,
         reward_models=reads.runs.reward_models(connection, run_id),
@@ -80,6 +88,7 @@ def open(where: str | Path | None = None, run: str | None = None) -> Study:  # n
         sources=reads.scores.sources(connection, run_id),
         _scores=scores,
         _policies=policies,
+        _policy_draws=draws,
     )
 
 
@@ -123,6 +132,10 @@ def from_arrays(
             raise InvalidChoice("your arrays have best-of-n only: use optimizer='bon' and a whole number as strength")
         return best_of_n_policies(samples, int(strength), reward_models=names, categories=sample_categories)
 
+    def draws(first: str, second: str, optimizer: str, strength: float, golden: str | None) -> Draws:
+        values = policies(optimizer, strength, kl=None)
+        return best_of_n_draws(values, samples, first, second, n=int(strength), golden=golden)
+
     rates = pl.Series("flip_rate", flip_rates if flip_rates is not None else [None] * M, dtype=pl.Float64)
     return Study(
         name="your arrays",
@@ -131,6 +144,7 @@ def from_arrays(
         sources=pl.DataFrame({"source": [INITIAL], "responses": [cube.scores_MPR.shape[2]]}),
         _scores=scores,
         _policies=policies,
+        _policy_draws=draws,
     )
 
 
@@ -200,6 +214,40 @@ def compare(
     )
     policies = study._in_words(optimizer, strength, kl)
     return Difference(Result(study, comparison.first, policies), Result(study, comparison.second, policies), comparison)
+
+
+def power(
+    study: Study,
+    first: str,
+    second: str,
+    *,
+    measure: str = "accuracy",
+    golden: str | None = None,
+    optimizer: str = "bon",
+    strength: float | None = None,
+    seed: int = 0,
+) -> Power:
+    """How many prompts and responses tell two reward models apart, in a measure and in what their policies lose (NDR)?
+
+    Averaged over all others as golden, or for one `golden`. `strength` is by default the largest; for best-of-n the
+    largest with twice as many samples. `seed` chooses subsets of the responses. Raises UnknownName and InvalidChoice.
+
+    >>> power(open(), "flip-0.00", "flip-0.05").frame(differences=[0.02])
+    """
+    study.largest(optimizer)  # raises where there are no policies
+    known = study.strengths.filter(optimizer=optimizer)["strength"].to_list()
+    at = strength_to_compare(optimizer, known) if strength is None else strength
+    in_measure = measure_draws(study.scores(), first, second, measure=measure, golden=golden)
+    in_policies = study._policy_draws(first, second, optimizer, at, golden)
+    return Power(
+        study=study,
+        first=first,
+        second=second,
+        measure=measure,
+        policies=study._in_words(optimizer, at, kl=None),
+        in_measure=resolution(in_measure, seed),
+        in_policies=resolution(in_policies, seed),
+    )
 
 
 def evaluate_all(

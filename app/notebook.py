@@ -17,6 +17,7 @@ from warehouse.errors import InvalidChoice
 from warehouse.schema import INITIAL
 from warehouse.stats.bootstrap import NOTHING
 from warehouse.study import CORRELATIONS, MEASURES, Comparison, Estimate, Evaluation, PolicyValues, ScoreCube
+from warehouse.study.power import DIFFERENCES, POWER, Draws, Resolution
 
 
 class Printed:
@@ -40,6 +41,7 @@ class Study(Printed):
     sources: pl.DataFrame
     _scores: Callable[[Sequence[str], float, int], ScoreCube]
     _policies: Callable[[str, float | None, float | None], PolicyValues]
+    _policy_draws: Callable[[str, str, str, float, str | None], Draws]
 
     def scores(self, source: str | Sequence[str] = INITIAL, *, paraphrase: float = 0.0, seed: int = 0) -> ScoreCube:
         """Scores `[M, P, R]` of the responses of one source or several, with the names of the axes.
@@ -190,6 +192,44 @@ class Board(Printed):
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class Power(Printed):
+    """How well two reward models can be told apart, first minus second: in a measure, and in what their policies lose.
+
+    `in_measure` and `in_policies` are a `Resolution` each: `difference` with its interval, `detectable(power)`, the
+    smallest difference that shows now, and `prompts_for(difference, power, responses)`.
+    """
+
+    study: Study
+    first: str
+    second: str
+    measure: str
+    policies: str
+    in_measure: Resolution
+    in_policies: Resolution
+
+    def frame(self, differences: Sequence[float] = DIFFERENCES, power: float = POWER) -> pl.DataFrame:
+        """Prompts that show these differences: `figure, responses, difference, prompts`; null where it is unknown."""
+        rows = [
+            {"figure": title, **need._asdict()}
+            for title, result in self._titled().items()
+            for need in result.needed(differences, power)
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None).cast({"prompts": pl.Int64})
+
+    def _titled(self) -> dict[str, Resolution]:
+        return {MEASURES[self.measure].title: self.in_measure, f"NDR, {self.policies}": self.in_policies}
+
+    def __str__(self) -> str:
+        lines = [f"{self.first} minus {self.second}: {self.study.name}"]
+        for title, result in self._titled().items():
+            least = result.detectable()
+            shows = "they are equal on all prompts" if least is None else f"the smallest that shows now is {least:.3f}"
+            figures = _text(result.difference, digits=3)
+            lines.append(f"  {title:<20}{figures}, {result.prompts} prompts × {result.responses}; {shows}")
+        return "\n".join(lines)
+
+
 def _table(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
     """Rows as a frame, in which a column that is nowhere defined is one of floats too."""
     return pl.DataFrame(list(rows), infer_schema_length=None).with_columns(selectors.by_dtype(pl.Null).cast(pl.Float64))
@@ -199,9 +239,8 @@ def _figures(estimate: Estimate) -> dict[str, float | None]:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
-def _text(estimate: Estimate) -> str:
+def _text(estimate: Estimate, digits: int = 2) -> str:
     if estimate.value is None:
         return "undefined"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:6.2f}"
-    return f"{estimate.value:6.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
+    value, *ends = (f"{end:.{digits}f}" for end in (estimate.value, estimate.low, estimate.high) if end is not None)
+    return f"{value:>{digits + 4}} ({' to '.join(ends)})" if len(ends) == 2 else f"{value:>{digits + 4}}"

@@ -17,6 +17,8 @@ import warehouse
 from warehouse import exchange, ingest, reads, store
 from warehouse import study as warehouse_study
 from warehouse.metrics.cube import best_of_n_policies, score_cube
+from warehouse.study.power import resolution
+from warehouse.study.two_models import measure_draws
 
 ROOT = Path(__file__).parent.parent
 RECORDED = Path(warehouse.__file__).parent / "recorded"
@@ -29,6 +31,7 @@ SIGNATURES = {
     "evaluate": f"study, measure='accuracy', test_set=None, *, {CHOICES}",
     "compare": f"study, first, second='accuracy', test_set=None, *, second_test_set=None, {CHOICES}",
     "evaluate_all": f"study, test_set=None, *, {CHOICES}",
+    "power": "study, first, second, *, measure='accuracy', golden=None, optimizer='bon', strength=None, seed=0",
     "scatter": "result",
     "matrix": "result, figure='ndr'",
     "leaderboard": "board, figure='value'",
@@ -39,6 +42,7 @@ SIGNATURES = {
     "Result.correlations": "self",
     "Difference.frame": "self",
     "Board.frame": "self",
+    "Power.frame": "self, differences=(0.01, 0.02, 0.05), power=0.8",
     "TestSet": "categories=None, subsets=None, responses=None, prompts=None, budget=None, rank_bins=None, "
     "chosen_bin=None, rejected_bin=None, noise=None, seed=0",
 }
@@ -47,11 +51,13 @@ ATTRIBUTES = {
     "Result": {"study", "evaluation", "policies", "kendall"},
     "Difference": {"first", "second", "comparison", "kendall"},
     "Board": {"study", "comparisons", "policies"},
+    "Power": {"study", "first", "second", "measure", "policies", "in_measure", "in_policies"},
 }
 COLUMNS = {
     "Result.frame": ["golden", "proxy", "golden_flip_rate", "proxy_flip_rate", "value", "ndr", "ndr_low", "ndr_high"],
     "Result.correlations": ["level", "correlation", "value", "low", "high"],
     "Difference.frame": ["correlation", "first", "second", "difference", "low", "high", "verdict"],
+    "Power.frame": ["figure", "responses", "difference", "prompts"],
     "Board.frame": [
         *("measure", "title", "value", "low", "high"),
         *("difference", "difference_low", "difference_high", "verdict"),
@@ -109,6 +115,7 @@ def test_tables_have_these_columns(study: rt.Study, result: rt.Result) -> None:
         "Result.correlations": result.correlations(),
         "Difference.frame": rt.compare(study, "ndcg", replicates=20).frame(),
         "Board.frame": rt.evaluate_all(study, replicates=20).frame(),
+        "Power.frame": rt.power(study, "flip-0.00", "flip-0.10").frame(),
     }
     assert {name: frame.columns for name, frame in frames.items()} == COLUMNS
 
@@ -175,6 +182,29 @@ def test_a_comparison_is_the_difference_of_its_two_results(study: rt.Study) -> N
     assert board["value"].is_sorted(descending=True)
 
 
+def test_two_reward_models_are_compared_as_the_code_beneath_does(study: rt.Study) -> None:
+    compared = rt.power(study, "flip-0.00", "flip-0.10", optimizer="ppo", golden="seed-1")
+    expected = resolution(measure_draws(study.scores(), "flip-0.00", "flip-0.10", golden="seed-1"))
+    assert compared.in_measure == expected
+    assert compared.in_policies.responses == 2
+    frame = compared.frame([0.05])
+    assert frame["prompts"].to_list()[2] == expected.prompts_for(0.05)
+    assert f"{expected.difference.value:.3f}" in str(compared)
+    assert "NDR, ppo at 8" in str(compared)
+
+
+def test_two_of_your_own_reward_models_are_compared() -> None:
+    rng = np.random.default_rng(0)
+    quality, noise = rng.normal(size=(60, 13)), rng.normal(size=(4, 60, 13))
+    scores = quality + np.array([0.2, 0.5, 1.0, 2.0])[:, None, None] * noise
+    compared = rt.power(rt.from_arrays(scores[:, :, :5], scores[:, :, 5:]), "rm-0", "rm-3")
+    assert compared.policies == "bon at 4"
+    for result in (compared.in_measure, compared.in_policies):
+        assert result.difference.low is not None
+        assert result.difference.low > 0
+        assert result.prompts == 60
+
+
 def test_arrays_give_the_figures_of_the_arrays() -> None:
     rng = np.random.default_rng(0)
     scores, samples = rng.normal(size=(4, 30, 5)), rng.normal(size=(4, 20, 12))
@@ -209,6 +239,8 @@ def test_charts_are_valid_vega_lite(study: rt.Study, result: rt.Result) -> None:
     [
         (lambda study: rt.evaluate(study, "acuracy"), "no measure 'acuracy'"),
         (lambda study: rt.evaluate(study, optimizer="dpo"), "no policies of 'dpo'"),
+        (lambda study: rt.power(study, "flip-0.00", "flip-0.00"), "name two different ones"),
+        (lambda study: rt.power(study, "flip-0.00", "seed-1", optimizer="dpo"), "no policies of 'dpo'"),
         (lambda study: study.policies(strength=4, kl=1.0), "strength is 4 and kl is 1.0"),
         (lambda study: rt.matrix(rt.evaluate(study, replicates=5), "error"), "figure is 'error'"),
         (lambda study: rt.leaderboard(rt.evaluate_all(study, replicates=5), "ndr"), "figure is 'ndr'"),

@@ -11,23 +11,17 @@ from warehouse.reads.scores import initial_scores, policy_scores
 from warehouse.reads.values import Samples, policy_values
 from warehouse.store import Connection
 from warehouse.study.power import Draws
-from warehouse.study.two_models import best_of_n_draws, scored_draws, value_draws
+from warehouse.study.two_models import best_of_n_draws, scored_draws, strength_to_compare, value_draws
 
 
 def compared_strength(connection: Connection, run_id: str, optimizer: str) -> float:
-    """The largest strength of an optimiser; of best-of-n the largest of which every prompt has at least 2n samples.
-
-    With fewer samples it could not be seen how the noise falls with them. Raises InvalidChoice without such policies.
-    """
+    """The strength of an optimiser at which two policies are compared. Raises InvalidChoice without such policies."""
     known = policies.strengths(connection, run_id)
-    strengths = sorted(known.filter(optimizer=optimizer)["strength"].to_list())
+    strengths = known.filter(optimizer=optimizer)["strength"].to_list()
     if not strengths:
         names = ", ".join(known["optimizer"].unique().sort()) or "none"
         raise InvalidChoice(f"run {run_id!r} has no policies of optimiser {optimizer!r}; it has: {names}")
-    if optimizer == "bon":
-        halved = [n for n in strengths if 2 * n <= strengths[-1]]  # the largest n is at most the number of samples
-        return float(halved[-1] if halved else strengths[-1])
-    return float(strengths[-1])
+    return strength_to_compare(optimizer, strengths)
 
 
 def policy_draws(

@@ -39,6 +39,15 @@ def best_two(cube: ScoreCube) -> tuple[str, str]:
     return cube.reward_models[first], cube.reward_models[second]
 
 
+def strength_to_compare(optimizer: str, strengths: Sequence[float]) -> float:
+    """The largest strength; of best-of-n the largest n of which the greatest is at least twice as large.
+
+    Every prompt then has 2n samples or more, without which it could not be seen how the noise falls with them.
+    """
+    halved = [n for n in strengths if optimizer == "bon" and 2 * n <= max(strengths)]
+    return float(max(halved or strengths))
+
+
 def measure_draws(
     cube: ScoreCube, first: str, second: str, *, measure: str = "accuracy", golden: str | None = None
 ) -> Draws:
