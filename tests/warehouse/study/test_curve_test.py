@@ -68,7 +68,9 @@ def test_a_true_curve_is_rejected_no_more_often_than_claimed_at_any_size(cell: s
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("more", [{"P": 128, "R": 2, "Q": 128}, {"P": 128, "R": 6, "Q": 128, **PPO}])
+@pytest.mark.parametrize(
+    "more", [{"P": 128, "R": 2, "Q": 128}, {"P": 400, "R": 6, "Q": 400}, {"P": 128, "R": 6, "Q": 128, **PPO}]
+)
 def test_a_true_curve_is_rejected_no_more_often_than_claimed_with_forty_reward_models(more: dict[str, Any]) -> None:
     assert rejected(400, M=40, **more) <= most(400)
 
