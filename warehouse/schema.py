@@ -224,6 +224,9 @@ _TABLES = (
 
 TABLES: Mapping[str, Table] = {table.name: table for table in _TABLES}
 
+SAME_PROMPT: Mapping[str, str] = {"rm_test": "#rm", "rl_test": "#rl"}
+"""What the id of a prompt that is on both sides ends with: it is stored once for each, as `p1#rm` and as `p1#rl`."""
+
 
 def render_reference() -> str:
     """The table reference as Markdown: the content of `docs/tables.md`."""

@@ -77,7 +77,10 @@ def add(command: AddCommand) -> None:
 def _import(arguments: argparse.Namespace) -> int:
     from pipeline.runs.exchange import import_files
 
-    print(import_files(store.home(), arguments.files, arguments.run_id, arguments.layout).line)
+    imported = import_files(store.home(), arguments.files, arguments.run_id, arguments.layout)
+    print(imported.line)
+    if imported.warning:
+        print(imported.warning)
     return 0
 
 

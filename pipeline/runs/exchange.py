@@ -23,6 +23,8 @@ from pipeline.errors import InvalidConfig, InvalidUpload, PipelineError
 from pipeline.provenance import code_version, host, package_versions
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows, WarehouseError
+from warehouse.schema import SAME_PROMPT
+from warehouse.study.folds import shared_prompts
 
 MOST_BYTES = 200 * 2**20
 """Most bytes of all files of an upload together; `righttree import` takes larger ones."""
@@ -35,11 +37,15 @@ _COUNTED = ("reward_model", "prompt", "response", "score", "policy")
 
 @dataclass(frozen=True)
 class Imported:
-    """An imported run: its id, its rows per table, and a note about it (may be empty)."""
+    """An imported run: its id, its rows per table, a note about it, and how many prompts are on both sides.
+
+    The note may be empty.
+    """
 
     run_id: str
     rows: Mapping[str, int]
     note: str
+    shared_prompts: int = 0
 
     @property
     def counts(self) -> str:
@@ -48,8 +54,19 @@ class Imported:
         return ", ".join(f"{self.rows[table]} {name}" for table, name in names.items()) + f" imported{self.note}"
 
     @property
+    def warning(self) -> str:
+        """What the same prompts on both sides mean; empty if there are none."""
+        if not self.shared_prompts:
+            return ""
+        return (
+            f"{self.shared_prompts} prompts both measure reward models and value policies: figures will be "
+            "cross-fitted over halves of these prompts; to avoid that, give every prompt a split, rm_test or rl_test "
+            "(docs/import.md)"
+        )
+
+    @property
     def line(self) -> str:
-        """What the command line prints about it."""
+        """What the command line prints about it first."""
         return f"{self.run_id}: {self.counts}; explore it with `righttree app`"
 
 
@@ -80,7 +97,8 @@ def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: 
         run_id = run_id or f"import-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         rows, note = _rows_of_files(files, run_id, layout)
     written = ingest.publish(data, rows, ", ".join(path.name for path in files))
-    return Imported(run_id, written, note)
+    names = {split: rows["prompt"].filter(split=split)["prompt_id"].to_list() for split in SAME_PROMPT}
+    return Imported(run_id, written, note, shared_prompts(names["rm_test"], names["rl_test"]))
 
 
 def export_run(data: Path, run_id: str | None, target: Path) -> str:

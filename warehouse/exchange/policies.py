@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from warehouse.exchange.sheet import Sheet, shown, wrong_row
 from warehouse.metrics.best_of_n import best_of_n_kl_bound
-from warehouse.schema import INITIAL, TABLES
+from warehouse.schema import INITIAL, SAME_PROMPT, TABLES
 
 _GROUP = ("optimizer", "strength", "reward_model")
 
@@ -82,7 +82,7 @@ def _check(sheets: Sequence[Sheet], given: pl.DataFrame, models: list[str], prom
         ("reward_model", models, "reward models"),
         ("prompt_id", prompts, "RL-test prompts"),
     ):
-        names = shown([name.removesuffix("#rl") for name in known])
+        names = shown([name.removesuffix(SAME_PROMPT["rl_test"]) for name in known])
         unknown = pl.col(column).is_not_null() & ~pl.col(column).is_in(known)
         checks.append((unknown, column, f"{what} are {names}: score it or leave it out"))
     no_n = (pl.col("optimizer") == "bon") & ((pl.col("strength") < 1) | (pl.col("strength") % 1 != 0))
@@ -101,7 +101,7 @@ def _check(sheets: Sequence[Sheet], given: pl.DataFrame, models: list[str], prom
         rows = given.filter(wrong)
         if rows.height:
             got = rows[column][0]
-            got = got.removesuffix("#rl") if column == "prompt_id" else got
+            got = got.removesuffix(SAME_PROMPT["rl_test"]) if column == "prompt_id" else got
             raise wrong_row(sheets, rows, column, got, remedy)
     few = given.filter(~is_initial).filter(pl.len().over("optimizer", "strength") != M * M * P)
     if few.height:

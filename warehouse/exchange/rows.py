@@ -20,9 +20,8 @@ from warehouse.exchange.preferences import accuracies, preference_rows
 from warehouse.exchange.scored_rows import Pieces
 from warehouse.exchange.sheet import Sheet, shown, wrong_row
 from warehouse.ingest import repeated
-from warehouse.schema import INITIAL, ORIGINAL, TABLES
+from warehouse.schema import INITIAL, ORIGINAL, SAME_PROMPT, TABLES
 
-_DOUBLED = {"rm_test": "#rm", "rl_test": "#rl"}
 _UNKNOWN = "unknown"
 
 
@@ -44,7 +43,9 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
     """All rows of the run. Raises InvalidRows for files that do not make a whole study."""
     study = check(sheets, pieces.long)
     doubled = study.prompts["split"].null_count() > 0
-    splits = pl.DataFrame({"split_of": list(_DOUBLED), "suffix": list(_DOUBLED.values()) if doubled else ["", ""]})
+    splits = pl.DataFrame(
+        {"split_of": list(SAME_PROMPT), "suffix": list(SAME_PROMPT.values()) if doubled else ["", ""]}
+    )
     places = (
         study.prompts.join(splits, how="cross", maintain_order="left_right")
         .filter(pl.col("split").is_null() | (pl.col("split") == pl.col("split_of")))
@@ -66,7 +67,7 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
     sampled = scores.filter(split_of="rl_test")
     names = sampled["placed"].unique().sort().to_list()
     scores_MPN = sampled["score"].to_numpy().reshape(len(models), len(names), -1)
-    given = pieces.values.with_columns(prompt_id=pl.col("prompt_id") + ("#rl" if doubled else ""))
+    given = pieces.values.with_columns(prompt_id=pl.col("prompt_id") + (SAME_PROMPT["rl_test"] if doubled else ""))
     preferences = preference_rows(sheets, pieces, study, places)
     accuracy = accuracies(study.scores, preferences.scored)
     known = {"kind": "import", "base_model": _UNKNOWN}

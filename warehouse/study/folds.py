@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.schema import SAME_PROMPT
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Counts
 
@@ -50,8 +51,14 @@ class Folds:
 
 
 def shared_prompts(rm_names: Sequence[str], rl_names: Sequence[str]) -> int:
-    """How many prompts are on both sides."""
-    return len(set(rm_names) & set(rl_names))
+    """How many prompts are on both sides, under the same name or stored once for each (`schema.SAME_PROMPT`)."""
+    rm, rl = _unmarked(rm_names, rl_names)
+    return len(set(rm) & set(rl))
+
+
+def _unmarked(rm_names: Sequence[str], rl_names: Sequence[str]) -> tuple[list[str], list[str]]:
+    rm_mark, rl_mark = SAME_PROMPT["rm_test"], SAME_PROMPT["rl_test"]
+    return [name.removesuffix(rm_mark) for name in rm_names], [name.removesuffix(rl_mark) for name in rl_names]
 
 
 def cross_fitted(rm_names: Sequence[str], rl_names: Sequence[str], draws: int, seed: int) -> Folds:
@@ -59,6 +66,7 @@ def cross_fitted(rm_names: Sequence[str], rl_names: Sequence[str], draws: int, s
 
     A prompt that is on one side only is in a half too, and is used when that half has its side's turn.
     """
+    rm_names, rl_names = _unmarked(rm_names, rl_names)
     names = sorted({*rm_names, *rl_names})
     number = {name: place for place, name in enumerate(names)}
     rm, rl = (np.array([number[name] for name in side], dtype=np.int64) for side in (rm_names, rl_names))

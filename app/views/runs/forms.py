@@ -203,4 +203,6 @@ def _import_form() -> None:
     imported = st.session_state.get(_DONE)
     if imported is not None and not files:
         st.success(f"**{escape(imported.run_id)}**: {escape(imported.counts)}.", icon=":material/check:")
+        if imported.warning:
+            st.info(f"{imported.warning}.")
         links.to("explore", "Explore it", run=imported.run_id)
