@@ -54,13 +54,13 @@ class Spread(NamedTuple):
 def spread_of(rows: Rows, figure: Figure) -> Spread | None:
     """The spread of a figure `[rows]`; None if the sample or too many of the altered studies have no value."""
     value, defined = figure
-    left_out = _defined(rows.left_out, figure)
+    left_out = without_each(rows, figure)
     drawn = _defined(rows.prompts, figure)
     if not defined[0] or len(drawn) < _FEWEST_DRAWN:
         return None
     renamed = _defined(rows.permuted, figure)
     floor = (1.0 - float(value[0]) ** 2) ** 2 * float(renamed.var()) if len(renamed) else 0.0
-    M = rows.left_out.stop - rows.left_out.start
+    M = int(rows.inside.sum())
     if len(left_out) < _FEWEST_LEFT_OUT:
         return Spread(floor + float(drawn.var()), max(1.0, M - 1.0), len(drawn))
     models = jackknife(left_out)
@@ -107,6 +107,12 @@ def t_share(t: float, degrees: float) -> float:
     from scipy import special
 
     return float(special.stdtr(degrees, t))
+
+
+def without_each(rows: Rows, figure: Figure) -> Floats:
+    """The figure `[M']` with each reward model left out that matters, where it is defined."""
+    value, defined = (array[rows.left_out][rows.inside] for array in figure)
+    return np.asarray(value[defined], dtype=np.float64)
 
 
 def mean_over(part: slice, figure: Figure) -> float | None:

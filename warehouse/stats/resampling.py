@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.stats import bootstrap
-from warehouse.stats.bootstrap import Floats
+from warehouse.stats.bootstrap import Bools, Floats
 
 Ints = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ class Rows:
 
     `rl_scale` and `rm_scale` are what the deviation of prompt draw `draw` is multiplied by on either side.
     `models` `[rows, M]` is 0 for a reward model that is left out, `order` `[rows, M]` renames reward models on the side
-    of NDR.
+    of NDR. `left_out` are M rows, one for each reward model; those of the reward models `inside` `[M]` matter.
     """
 
     rl_scale: Floats
@@ -50,6 +50,7 @@ class Rows:
     draw: Ints
     models: Floats
     order: Ints
+    inside: Bools
     left_out: slice
     prompts: slice
     rl_noise: tuple[slice, ...]
@@ -70,11 +71,11 @@ class Rows:
 def rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Rows:
     """The rows for M reward models, `replicates` of them with other prompts, fewer for very many reward models.
 
-    Only reward models of `among` (their numbers) are left out in turn and renamed; the others never count. The same
+    Only reward models of `among` (their numbers) count and are renamed. The same
     arguments give the same object, whose arrays must not be written to. Raises InvalidChoice as `bootstrap.counts`.
     """
     if replicates < 1:
-        raise InvalidChoice(f"replicates is {replicates}; it has to be 1 or more")
+        raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more")
     drawn = max(min(replicates, _FEWEST), min(replicates, _MOST_ENTRIES // max(1, len(among) ** 2)))
     return _rows_for(M, drawn, seed, among)
 
@@ -84,7 +85,7 @@ def _rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Row
     pairs = max(1, replicates // 8)  # a quarter of the rows draw both sides, in pairs of opposite sign
     each = max(1, replicates // 16)
     permutations = max(19, replicates // _PERMUTED_SHARE - 1)
-    sizes = [1, len(among), 2 * pairs, *[2 * each] * (2 * len(NOISE_LEVELS)), permutations]
+    sizes = [1, M, 2 * pairs, *[2 * each] * (2 * len(NOISE_LEVELS)), permutations]
     ends = np.cumsum(sizes).tolist()
     parts = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
     left_out, prompts, permuted = parts[1], parts[2], parts[-1]
@@ -102,11 +103,11 @@ def _rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Row
     inside = np.zeros(M)
     inside[list(among)] = 1.0
     models = np.repeat(inside[None], ends[-1], axis=0)
-    models[left_out][np.arange(len(among)), list(among)] = 0.0
+    models[left_out][np.arange(M), np.arange(M)] = 0.0
     order = np.repeat(np.arange(M)[None], ends[-1], axis=0)
     rng = bootstrap.generator(seed, bootstrap.PERMUTATIONS)
     renamed = rng.permuted(np.repeat(np.array(among, dtype=np.int64)[None], permutations, axis=0), axis=1)
     order[permuted.start :, list(among)] = renamed
     for array in (rl_scale, rm_scale, draw, models, order):
         array.setflags(write=False)
-    return Rows(rl_scale, rm_scale, draw, models, order, left_out, prompts, rl_noise, rm_noise, permuted)
+    return Rows(rl_scale, rm_scale, draw, models, order, inside > 0, left_out, prompts, rl_noise, rm_noise, permuted)

@@ -39,7 +39,7 @@ def _ceilings(regret: Regret, rows: Rows, selected: Selected) -> dict[tuple[str,
     signs = np.repeat([1.0, -1.0], each)
     base, extra = np.tile(np.arange(each), 2), np.tile(np.arange(each, 2 * each), 2)
     levels = (0, *NOISE_LEVELS)
-    left_out = rows.models[rows.left_out]
+    left_out = rows.models[rows.left_out][rows.inside]
     again = min(_JACKKNIFED, each)
     level_B = np.concatenate([np.repeat(levels, 2 * each), np.zeros(len(left_out) * again)])
     draw_B = np.concatenate([np.tile(base, len(levels)), np.tile(np.arange(again), len(left_out))])

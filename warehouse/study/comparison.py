@@ -113,13 +113,15 @@ def paired(left: Replicated, right: Replicated) -> Comparison:
     """The comparison of two evaluations of the same altered studies."""
     pooled = {name: difference(left, right, name, "pooled") for name in left.pooled}
     within = {name: difference(left, right, name, "within") for name in left.within}
-    share = {name: _confidence(left.rows, _differences(left, right, name, "pooled")) for name in left.pooled}
+    share = {
+        name: _confidence(shared_rows([left, right]), _differences(left, right, name, "pooled")) for name in left.pooled
+    }
     return Comparison(left.evaluation, right.evaluation, pooled, within, share)
 
 
 def difference(left: Replicated, right: Replicated, name: str = "kendall", level: str = "pooled") -> Estimate:
     """The difference of two correlations, first minus second, with its interval (`of_difference`)."""
-    return of_difference(left.rows, _differences(left, right, name, level))
+    return of_difference(shared_rows([left, right]), _differences(left, right, name, level))
 
 
 def of_difference(rows: Rows, figure: Figure) -> Estimate:
@@ -138,8 +140,13 @@ def of_difference(rows: Rows, figure: Figure) -> Estimate:
     return intervals.around(value, spread, low=-2.0, high=2.0)
 
 
+def shared_rows(parts: Sequence[Replicated]) -> Rows:
+    """The rows that parts on the same draws share: of the widest, where some are of a part of the reward models."""
+    return max((part.rows for part in parts), key=lambda rows: int(rows.inside.sum()))
+
+
 def _spread(rows: Rows, figure: Figure) -> intervals.Spread | None:
-    left_out, drawn = _values(rows.left_out, figure), _values(rows.prompts, figure)
+    left_out, drawn = intervals.without_each(rows, figure), _values(rows.prompts, figure)
     if len(left_out) < _FEWEST_LEFT_OUT or len(drawn) < 2:
         return None
     variance = max(intervals.jackknife(left_out).variance, float(drawn.var()))
@@ -174,7 +181,7 @@ def contrast(parts: Sequence[tuple[float, Replicated]]) -> Estimate:
         return NOTHING
     value_B = np.sum([weight * part.pooled["kendall"][0] for weight, part in parts], axis=0)
     defined_B = np.all([part.pooled["kendall"][1] for _, part in parts], axis=0)
-    return of_difference(parts[0][1].rows, (value_B, defined_B))
+    return of_difference(shared_rows([part for _, part in parts]), (value_B, defined_B))
 
 
 def without_noise(left: Replicated, right: Replicated) -> Estimate:
@@ -192,11 +199,12 @@ def without_noise(left: Replicated, right: Replicated) -> Estimate:
         sides.append((fixed, fixed.factor * value_B, defined_B))
     (first, first_B, first_defined), (second, second_B, second_defined) = sides
     figure = first_B - second_B, first_defined & second_defined
-    spread = _spread(left.rows, figure)
+    rows = shared_rows([left, right])
+    spread = _spread(rows, figure)
     if spread is None:
         return Estimate(first.value - second.value, -2.0, 2.0, 0)
-    drawn = float(_values(left.rows.prompts, figure).var())
-    models = intervals.jackknife(_values(left.rows.left_out, figure))
+    drawn = float(_values(rows.prompts, figure).var())
+    models = intervals.jackknife(intervals.without_each(rows, figure))
     total = intervals.Spread(models.variance + drawn, models.degrees, spread.draws)
     error = float(np.hypot(first.error, second.error))
     return intervals.around(first.value - second.value, total, low=-2.0, high=2.0, error=error)

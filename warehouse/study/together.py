@@ -17,7 +17,7 @@ from warehouse.stats import bootstrap, intervals
 from warehouse.stats.bootstrap import Estimate, Floats
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import Rows
-from warehouse.study.comparison import of_difference
+from warehouse.study.comparison import of_difference, shared_rows
 from warehouse.study.evaluate import Replicated
 
 _DRAWS = 4000
@@ -39,14 +39,14 @@ def simultaneous(parts: Sequence[Replicated], second: Replicated, seed: int = 0)
     """Differences of each pooled Kendall τ from the second's."""
     value_B, defined_B = second.pooled["kendall"]
     figures = [(value - value_B, defined & defined_B) for value, defined in (part.pooled["kendall"] for part in parts)]
-    return all_at_once(second.rows, figures, seed)
+    return all_at_once(shared_rows([second, *parts]), figures, seed)
 
 
 def all_at_once(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> Together:
     """Differences of correlations, each `[rows]`; one that never differs from 0 has an interval of width 0."""
     estimates = [of_difference(rows, figure) for figure in figures]
     p_values: list[float | None] = [None] * len(figures)
-    degrees = rows.left_out.stop - rows.left_out.start - 1
+    degrees = int(rows.inside.sum()) - 1
     half = np.array([_half(estimate) for estimate in estimates]) / intervals.t_quantile(degrees)
     tested = [place for place, size in enumerate(half) if np.isfinite(size) and size > _ROUNDING]
     for place, size in enumerate(half):
@@ -74,6 +74,7 @@ def joint_deviations(rows: Rows, figures: Sequence[Figure], seed: int) -> Floats
     parts = []
     for part, of_models in ((rows.left_out, True), (rows.prompts, False)):
         value_BL = np.stack([np.where(defined[part], value[part], np.nan) for value, defined in figures], axis=1)
+        value_BL = value_BL[rows.inside] if of_models else value_BL
         value_BL = np.where(np.isnan(value_BL), np.nan_to_num(np.nanmean(value_BL, axis=0)), value_BL)
         n = max(1, len(value_BL))
         scale = np.sqrt((n - 1) / n) if of_models else np.sqrt(1.0 / n)

@@ -11,11 +11,11 @@ from scipy import stats
 from tests.warehouse.study.simulate import cube_of, dense, evaluate_all, study, tied_scores, values_of
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.prompt_values import weighted_sums
-from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, RM_PROMPTS, counts
+from warehouse.stats.bootstrap import RL_PROMPTS, RM_PROMPTS, counts
+from warehouse.stats.resampling import NOISE_LEVELS
 from warehouse.study import (
     CORRELATIONS,
     MEASURES,
-    Estimate,
     PolicyValues,
     ScoreCube,
     TestSet,
@@ -64,50 +64,84 @@ def by_hand(cube: ScoreCube, values: PolicyValues, measure: str, draw: tuple[np.
 
 @pytest.mark.parametrize("measure", ["accuracy", "spearman", "bo_r", "xi"])
 @pytest.mark.parametrize("kind", ["normal", "tied"])
-def test_the_sample_and_each_replicate_equal_the_expanded_sample(measure: str, kind: str) -> None:
+def test_the_sample_and_each_altered_study_equal_the_expanded_sample(measure: str, kind: str) -> None:
     cube, values = study(M=7, P=20, Q=30) if kind == "normal" else tied_study()
     M, P, Q = len(cube.reward_models), len(cube.prompts), len(values.prompts)
-    B = 40
+    B, every = 240, np.ones(M)
     (found,) = replicated(cube, values, [(measure, TestSet())], replicates=B, seed=3)
-    draws = [counts(size, B, 3, stream) for size, stream in ((M, REWARD_MODELS), (P, RM_PROMPTS), (Q, RL_PROMPTS))]
+    rows = found.rows
+    prompts, rl_prompts = counts(P, rows.draws, 3, RM_PROMPTS), counts(Q, B, 3, RL_PROMPTS)
     assert found.evaluation.ndr_defined_MM.sum() == M * (M - 1)
+    studies = {0: (every, np.ones(P), np.ones(Q))}
+    for m in range(M):
+        studies[rows.left_out.start + m] = (1.0 - np.eye(M)[m], np.ones(P), np.ones(Q))
+    for draw in range(rows.draws):  # the first of each pair of opposite signs is the draw itself
+        studies[rows.prompts.start + draw] = (every, prompts[draw], rl_prompts[draw])
+    for draw in range((rows.rl_noise[0].stop - rows.rl_noise[0].start) // 2):
+        studies[rows.rl_noise[0].start + draw] = (every, np.ones(P), rl_prompts[draw])
+        studies[rows.rm_noise[0].start + draw] = (every, prompts[draw], np.ones(Q))
     checked = 0
-    for b in range(B):
-        draw = tuple(rows[b] for rows in draws)
+    for row, draw in studies.items():
         own = np.array([((values.optimised_MMQ[g, g] - values.initial_MQ[g]) * draw[2]).sum() for g in range(M)])
-        if (draw[0] > 0).sum() < 3 or (own <= 0).any():
+        if (own <= 0).any():
             continue
         checked += 1
         for name, wanted in by_hand(cube, values, measure, draw).items():
             figures = found.within if name.startswith("within") else found.pooled
             value, defined = figures[name.removeprefix("within ")]
-            assert defined[b]
-            assert value[b] == pytest.approx(wanted, abs=1e-9)
-    assert checked > B // 2
-    sample = by_hand(cube, values, measure, (np.ones(M), np.ones(P), np.ones(Q)))
+            assert defined[row]
+            assert value[row] == pytest.approx(wanted, abs=1e-9)
+    assert checked > len(studies) // 2
+    sample = by_hand(cube, values, measure, studies[0])
     for name in SCIPY:
-        assert found.evaluation.correlations[name].value == pytest.approx(sample[name], abs=1e-9)
-        assert found.evaluation.within[name].value == pytest.approx(sample[f"within {name}"], abs=1e-9)
-    assert found.evaluation.correlations["mrr"].value == pytest.approx(sample["mrr"], abs=1e-9)
+        assert found.evaluation.correlations[name].sample.value == pytest.approx(sample[name], abs=1e-9)
+        assert found.evaluation.within[name].sample.value == pytest.approx(sample[f"within {name}"], abs=1e-9)
+    assert found.evaluation.correlations["mrr"].sample.value == pytest.approx(sample["mrr"], abs=1e-9)
 
 
-def test_intervals_are_percentiles_over_the_replicates_that_are_defined() -> None:
+def test_added_noise_is_the_deviation_of_a_draw_times_the_root_of_its_level_either_way() -> None:
+    cube, values = study()
+    (found,) = replicated(cube, values, [("accuracy", TestSet())], replicates=320, seed=1)
+    rows = found.rows
+    for side, scale, other in (
+        (rows.rl_noise, rows.rl_scale, rows.rm_scale),
+        (rows.rm_noise, rows.rm_scale, rows.rl_scale),
+    ):
+        for level, part in zip(NOISE_LEVELS, side, strict=True):
+            np.testing.assert_allclose(np.abs(scale[part]), np.sqrt(level))
+            assert scale[part].sum() == pytest.approx(0.0)
+            assert not other[part].any()
+            assert found.pooled["pearson"][0][part].mean() < found.pooled["pearson"][0][0]
+
+
+def test_a_renamed_study_is_one_whose_policies_belong_to_other_reward_models() -> None:
+    cube, values = study()
+    (found,) = replicated(cube, values, [("accuracy", TestSet())], replicates=100, seed=1)
+    for row in range(found.rows.permuted.start, found.rows.permuted.start + 5):
+        order = found.rows.order[row]
+        assert sorted(order) == list(range(6))
+        renamed = replace(
+            values,
+            initial_MQ=values.initial_MQ[order],
+            optimised_MMQ=values.optimised_MMQ[order][:, order],
+        )
+        plain = evaluate(cube, renamed, replicates=20).correlations["kendall"].sample.value
+        assert found.pooled["kendall"][0][row] == pytest.approx(plain, abs=1e-12)
+
+
+def test_an_estimate_counts_the_prompt_draws_in_which_it_is_defined() -> None:
     cube, values = study()
     (found,) = replicated(cube, values, [("accuracy", TestSet())], replicates=200, seed=1)
-    value, defined = found.pooled["spearman"]
     estimate = found.evaluation.correlations["spearman"]
-    low, high = np.percentile(value[defined], [2.5, 97.5])
-    assert (estimate.low, estimate.high) == pytest.approx((low, high))
-    assert estimate.replicates == defined.sum()
-    assert estimate.low <= estimate.value <= estimate.high
+    assert estimate.replicates == found.pooled["spearman"][1][found.rows.prompts].sum() == 50
+    assert estimate.low < estimate.value < estimate.high
     assert found.evaluation.resampled == "reward models × prompts"
 
 
-def test_replicates_with_fewer_than_three_reward_models_are_left_out_and_counted() -> None:
-    cube, values = study(M=3)
-    drawn = counts(3, 100, 0, REWARD_MODELS)
-    found = evaluate(cube, values, replicates=100)
-    assert found.correlations["pearson"].replicates == ((drawn > 0).sum(axis=1) == 3).sum()
+def test_three_reward_models_say_nothing_about_others() -> None:
+    kendall = evaluate(*study(M=3), replicates=100).correlations["kendall"]
+    assert kendall.value is not None
+    assert (kendall.low, kendall.high) == (-1.0, 1.0)
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -132,7 +166,10 @@ def test_nothing_is_ever_nan_and_all_that_is_undefined_is_counted(measure: str) 
 
 def test_two_reward_models_correlate_with_nothing() -> None:
     found = evaluate(*study(M=2), replicates=20)
-    assert found.correlations == dict.fromkeys(CORRELATIONS, Estimate(None, None, None, 0))
+    for correlation in found.correlations.values():
+        for estimate in (correlation, correlation.sample, correlation.measure_itself, correlation.ceiling):
+            assert (estimate.value, estimate.low, estimate.high) == (None, None, None)
+    assert list(found.correlations) == list(CORRELATIONS)
     assert found.value_defined_MM.sum() == 2
 
 
@@ -196,7 +233,8 @@ def test_the_order_of_reward_models_and_prompts_changes_no_figure() -> None:
     one, other = evaluate(cube, values, replicates=10), evaluate(shuffled, revalued, replicates=10)
     np.testing.assert_allclose(other.value_MM, one.value_MM[models][:, models], atol=1e-12)
     for name in CORRELATIONS:
-        assert other.correlations[name].value == pytest.approx(one.correlations[name].value, abs=1e-12)
+        plain = one.correlations[name].sample.value
+        assert other.correlations[name].sample.value == pytest.approx(plain, abs=1e-12)
 
 
 def test_the_seed_decides_all() -> None:
@@ -204,7 +242,7 @@ def test_the_seed_decides_all() -> None:
     one, same, other = (evaluate(cube, values, replicates=50, seed=seed) for seed in (1, 1, 2))
     assert one.correlations == same.correlations
     assert one.correlations["pearson"].low != other.correlations["pearson"].low
-    assert one.correlations["pearson"].value == other.correlations["pearson"].value
+    assert one.correlations["pearson"].sample.value == other.correlations["pearson"].sample.value
 
 
 def test_all_measures_together_equal_each_alone() -> None:
@@ -225,7 +263,7 @@ def test_single_precision_of_large_studies_stays_within_its_digits(monkeypatch: 
     np.testing.assert_array_equal(single.value_MM, double.value_MM)
     for name in ("pearson", "spearman", "kendall"):
         one, other = single.correlations[name], double.correlations[name]
-        assert one.value == other.value
+        assert one.sample.value == other.sample.value
         assert one.low == pytest.approx(other.low, abs=1e-4)
         assert one.high == pytest.approx(other.high, abs=1e-4)
     assert weighted_sums(np.ones((2, 3)), np.ones((3, 4))).dtype == np.float32

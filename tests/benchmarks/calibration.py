@@ -1,0 +1,209 @@
+"""Do intervals cover what they claim? `python -m tests.benchmarks.calibration [--grid small] [--jobs 2]`.
+
+Simulates studies whose truth is computed (`tests.helpers.planted`), over a grid of sizes and kinds, and writes
+coverage, bias, width, size and power with their Monte Carlo errors to `docs/calibration.md`. Cells that are finished are kept in
+`tests/benchmarks/baselines/calibration.json`, so that a stopped run can be resumed; `--print` only writes the page.
+
+What is true of a cell is the mean over its studies of the correlation without noise: of the true measure with true NDR
+for the measure itself, of the measured one with true NDR for this test set. That mean has a Monte Carlo error of its
+own, which is small beside an interval's width.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.helpers.planted import KINDS, Planted, PlantedStudy, Size
+from warehouse.metrics.test_set import TestSet
+from warehouse.stats.across_pairs import CORRELATIONS, PairValues, correlate
+from warehouse.study.comparison import difference
+from warehouse.study.evaluate import Replicated, replicated
+from warehouse.study.together import simultaneous
+
+RESULTS = Path(__file__).parent / "baselines" / "calibration.json"
+PAGE = Path("docs/calibration.md")
+
+MODELS, PROMPTS, RESPONSES = (5, 10, 14, 40, 100), (48, 128, 400, 2733), (2, 6, 32)
+REPLICATES = 320
+GROUPS = 6
+"""The RM-test prompts are dealt into so many groups that are alike: whatever differs between them differs by chance."""
+
+ESTIMANDS = ("this", "itself", "sample", "ceiling")
+SELECTED = tuple((name, "pooled") for name in CORRELATIONS)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of study of one size."""
+
+    kind: str
+    size: Size
+
+    @property
+    def name(self) -> str:
+        """Such as `ppo/M14/P128/R6/noisy`."""
+        size = self.size
+        return f"{self.kind}/M{size.M}/P{size.P}/R{size.R}/{'noisy' if size.noisy else 'clean'}"
+
+    def studies(self, share: float) -> int:
+        """How many studies to simulate: fewer where one takes long."""
+        M, P = self.size.M, self.size.P
+        most = 400 if M <= 14 else 120 if M <= 40 else 40
+        return max(20, int(share * most * (1.0 if P < 2000 else 0.5)))
+
+
+def grid(name: str) -> Iterator[Cell]:
+    """All reward models × prompts × kinds at six responses; other responses and clean values at some sizes."""
+    if name == "small":
+        yield from (Cell(kind, Size(M=14, P=128, R=6)) for kind in KINDS)
+        return
+    for M, P, kind in product(MODELS, PROMPTS, KINDS):
+        yield Cell(kind, Size(M=M, P=P, R=6))
+    for M, P, R, kind in product((10, 40), (48, 128), (2, 32), KINDS):
+        yield Cell(kind, Size(M=M, P=P, R=R))
+    for M, P, kind in product((10, 40), (48, 400), KINDS):
+        yield Cell(kind, Size(M=M, P=P, R=6, noisy=False))
+
+
+def simulate(cell: Cell, studies: int) -> dict[str, object]:
+    """One cell: for each correlation and estimand the truth, bias, coverage and width; sizes and power of the tests."""
+    planted = Planted(cell.kind, cell.size)
+    start = time.perf_counter()
+    records = [_record(planted.study(seed)) for seed in range(studies)]
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for name in CORRELATIONS:
+        figures[name] = {}
+        for estimand in ESTIMANDS:
+            truth = float(np.nanmean([record.truth[name, estimand] for record in records]))
+            value, low, high = np.array([record.interval[name, estimand] for record in records], dtype=np.float64).T
+            usable = ~np.isnan(value)
+            covered = (low <= truth) & (truth <= high)
+            figures[name][estimand] = {
+                "truth": truth,
+                "bias": float(np.mean(value[usable]) - truth),
+                "sd": float(np.std(value[usable])),
+                "coverage": float(np.mean(covered[usable])),
+                "width": float(np.mean((high - low)[usable])),
+                "undefined": int((~usable).sum()),
+            }
+    return {
+        "cell": {"kind": cell.kind, **asdict(cell.size)},
+        "studies": studies,
+        "seconds": (time.perf_counter() - start) / studies,
+        "figures": figures,
+        "permutation": float(np.mean([record.permutation_p < 0.05 for record in records])),
+        "difference": _share([record.difference_excludes for record in records]),
+        "pair": _share([record.pair_excludes for record in records]),
+        "any_of_many": _share([record.any_of_many for record in records]),
+    }
+
+
+def _share(flags: list[bool | None]) -> float | None:
+    usable = [flag for flag in flags if flag is not None]
+    return float(np.mean(usable)) if usable else None
+
+
+@dataclass(frozen=True)
+class _Record:
+    truth: Mapping[tuple[str, str], float]
+    interval: Mapping[tuple[str, str], tuple[float, float, float]]
+    permutation_p: float
+    difference_excludes: bool | None
+    pair_excludes: bool | None
+    any_of_many: bool | None
+
+
+def _record(study: PlantedStudy) -> _Record:
+    cube = replace(study.cube, categories=tuple(f"group-{p % GROUPS}" for p in range(len(study.cube.prompts))))
+    groups = [TestSet(categories=(f"group-{number}",)) for number in range(GROUPS)]
+    many = [("accuracy", test_set) for test_set in groups]
+    whole, one_pair, *parts = replicated(
+        cube,
+        study.values,
+        [("accuracy", TestSet()), ("accuracy_pair", TestSet()), *many],
+        replicates=REPLICATES,
+        selected=SELECTED,
+    )
+    truth, interval = {}, {}
+    for name, correlation in whole.evaluation.correlations.items():
+        truth[name, "itself"] = _true(study, study.accuracy_MM, study.ndr_MM, name)
+        truth[name, "this"] = _true(study, whole.evaluation.value_MM, study.ndr_MM, name)
+        truth[name, "sample"] = _plain(whole, name)
+        truth[name, "ceiling"] = _true(study, study.ndr_MM, whole.evaluation.ndr_MM, name)
+        answers = (correlation, correlation.measure_itself, correlation.sample, correlation.ceiling)
+        for estimand, answer in zip(ESTIMANDS, answers, strict=True):
+            ends = answer.value, answer.low, answer.high
+            interval[name, estimand] = tuple(np.nan if end is None else end for end in ends)  # type: ignore[assignment]
+    p = whole.evaluation.correlations["kendall"].p_value
+    return _Record(
+        truth,
+        interval,
+        1.0 if p is None else p,
+        _excludes(parts[0], parts[1]),
+        _excludes(whole, one_pair),
+        any(q is not None and q < 0.05 for q in simultaneous(parts[1:], parts[0]).p_values),
+    )
+
+
+def _excludes(first: Replicated, second: Replicated) -> bool | None:
+    estimate = difference(first, second)
+    if estimate.low is None or estimate.high is None:
+        return None
+    return estimate.low > 0 or estimate.high < 0
+
+
+def _plain(part: Replicated, name: str) -> float:
+    value = part.evaluation.correlations[name].sample.value
+    return np.nan if value is None else value
+
+
+def _true(study: PlantedStudy, measure_MM: NDArray[np.float64], ndr_MM: NDArray[np.float64], name: str) -> float:
+    M = len(measure_MM)
+    off = ~np.eye(M, dtype=bool)
+    values = PairValues(measure_MM.reshape(1, -1), np.ones((1, M * M), dtype=bool), np.arange(M * M).reshape(M, M))
+    ((pooled, _),) = correlate([values], ndr_MM[None], off[None], np.ones((1, M)), ((name, "pooled"),))
+    value, defined = pooled[name]
+    return float(value[0]) if defined[0] else np.nan
+
+
+def run(name: str, jobs: int, share: float) -> None:
+    """All cells of a grid that are not in RESULTS yet; the cheap ones first."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    cells = [cell for cell in grid(name) if cell.name not in results]
+    cells.sort(key=lambda cell: cell.size.M**2 * (cell.size.P + 300) * cell.size.R)
+    with ProcessPoolExecutor(jobs) as pool:
+        futures = {cell.name: pool.submit(partial(simulate, cell, cell.studies(share))) for cell in cells}
+        for cell in cells:
+            results[cell.name] = futures[cell.name].result()
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+            print(cell.name, f"{results[cell.name]['seconds']:.2f} s a study", flush=True)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Calibrate intervals and tests on simulated studies of known truth.")
+    parser.add_argument("--grid", choices=("full", "small"), default="full", help="default: full, hours on two cores")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
+    parser.add_argument("--share", type=float, default=1.0, help="of the studies of each cell (default 1, all)")
+    parser.add_argument("--print", action="store_true", help="only write the page from finished cells")
+    arguments = parser.parse_args()
+    if not arguments.print:
+        run(arguments.grid, arguments.jobs, arguments.share)
+    from tests.benchmarks.calibration_page import page
+
+    PAGE.write_text(page(json.loads(RESULTS.read_text())))
+
+
+if __name__ == "__main__":
+    main()
