@@ -1,7 +1,7 @@
 """Do intervals cover what they claim? `python -m tests.benchmarks.calibration [--grid small] [--jobs 2]`.
 
 Simulates studies whose truth is computed (`tests.helpers.planted`), over a grid of sizes and kinds, and writes
-coverage, bias, width, size and power with their Monte Carlo errors to `docs/calibration.md`. Cells that are finished are kept in
+coverage, bias, width, size and power with their Monte Carlo errors to `docs/calibration.md`. Finished cells are in
 `tests/benchmarks/baselines/calibration.json`, so that a stopped run can be resumed; `--print` only writes the page.
 
 What is true of a cell is the mean over its studies of the correlation without noise: of the true measure with true NDR

@@ -39,7 +39,7 @@ def study(M: int, P: int, R: int, seed: int = 0) -> tuple[ScoreCube, PolicyValue
         0.1 * rng.standard_normal((M, P)),
         rho[:, :, None] + 0.5 * rng.standard_normal((M, M, P)),
         names,
-        prompts,
+        tuple(f"rl-{prompt}" for prompt in prompts),
         categories,
         categories,
     )

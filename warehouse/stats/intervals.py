@@ -56,13 +56,10 @@ def spread_of(rows: Rows, figure: Figure) -> Spread | None:
     value, defined = figure
     left_out = without_each(rows, figure)
     drawn = _defined(rows.prompts, figure)
-    if not defined[0] or len(drawn) < _FEWEST_DRAWN:
+    if not defined[0] or len(drawn) < _FEWEST_DRAWN or len(left_out) < _FEWEST_LEFT_OUT:
         return None
     renamed = _defined(rows.permuted, figure)
     floor = (1.0 - float(value[0]) ** 2) ** 2 * float(renamed.var()) if len(renamed) else 0.0
-    M = int(rows.inside.sum())
-    if len(left_out) < _FEWEST_LEFT_OUT:
-        return Spread(floor + float(drawn.var()), max(1.0, M - 1.0), len(drawn))
     models = jackknife(left_out)
     return Spread(max(models.variance, floor) + float(drawn.var()), models.degrees, len(drawn))
 

@@ -71,4 +71,5 @@ def less_noise(rows: Rows, name: str, figure: Figure, rm_noise: float) -> Correc
         means = [intervals.mean_over(part, figure) for part in parts]
         if remains < 1.0 and None not in means:
             sides.append(Side([mean for mean in means if mean is not None], remains))
-    return corrected(float(figure[0][0]), sides, name)
+    chance = intervals.mean_over(rows.permuted, figure) if name == "mrr" else 0.0
+    return corrected(float(figure[0][0]), sides, name, chance or 0.0)

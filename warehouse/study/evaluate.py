@@ -157,37 +157,33 @@ def replicated(
         figures |= zip(places, _averaged(parts, len(places), rows, selected), strict=True)
     limits = ceilings(regret, rows, selected)
     return [
-        _replicated(plan, regret, rows, figures[place], limits, about)
+        _replicated(plan, figures[place], _About(among_M, regret, rows, limits, shared[place]), replicates, seed)
         for place, plan in enumerate(plans)
-        for about in [_About(among_M, len(rl_chosen), shared[place], replicates, seed)]
     ]
 
 
 @dataclass(frozen=True)
 class _About:
-    """What an evaluation says of itself."""
+    """What the evaluations of one choice share, and how many prompts this one has on both sides."""
 
     among_M: Bools
-    rl_prompts: int
+    regret: Regret
+    rows: Rows
+    limits: Mapping[tuple[str, str], Estimate]
     shared: int
-    replicates: int
-    seed: int
 
 
-def _replicated(
-    plan: _Plan,
-    regret: Regret,
-    rows: Rows,
-    figures: tuple[Figures, Figures],
-    limits: Mapping[tuple[str, str], Estimate],
-    about: _About,
-) -> Replicated:
+def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, replicates: int, seed: int) -> Replicated:
+    regret, rows = about.regret, about.rows
     measured = plan.sample()
     pair_MM = about.among_M[:, None] & about.among_M & ~np.eye(len(about.among_M), dtype=bool)
     defined_MM = measured.defined_BC[0][measured.column_MM] & pair_MM
     rm_noise = 0.5 if about.shared else 1.0
     pooled, within = (
-        {name: correlation(rows, name, figure, rm_noise, limits[name, level]) for name, figure in of_level.items()}
+        {
+            name: correlation(rows, name, figure, rm_noise, about.limits[name, level])
+            for name, figure in of_level.items()
+        }
         for level, of_level in zip(LEVELS, figures, strict=True)
     )
     evaluation = Evaluation(
@@ -203,10 +199,10 @@ def _replicated(
         undefined_pairs=int((pair_MM & ~(defined_MM & regret.defined_MM)).sum()),
         undefined_prompts=plan.values.undefined_cells(plan.chosen),
         prompts_used=len(plan.chosen),
-        rl_prompts_used=about.rl_prompts,
+        rl_prompts_used=regret.prompts,
         shared_prompts=about.shared,
-        replicates=about.replicates,
-        seed=about.seed,
+        replicates=replicates,
+        seed=seed,
         resampled=RESAMPLED,
     )
     return Replicated(evaluation, rows, *figures, rm_noise)

@@ -37,6 +37,7 @@ class Regret:
     gains_BMM: NDArray[np.floating]
     clear_M: Bools
     optimised_M: Bools
+    prompts: int
     ceilings: dict[int, tuple[Rows, dict[tuple[str, str], Estimate]]] = field(default_factory=dict, repr=False)
     _altered: dict[int, tuple[Rows, NDArray[np.floating], Bools]] = field(default_factory=dict, repr=False)
 
@@ -121,6 +122,7 @@ def regret_of(
         gains_BMM=gains_BMM,
         clear_M=clear_M,
         optimised_M=optimised_M,
+        prompts=len(prompts),
     )
 
 

@@ -21,7 +21,7 @@ def drawn_study(seed: int, M: int, P: int = 400) -> tuple[ScoreCube, PolicyValue
         initial_MQ=np.zeros((M, P)),
         optimised_MMQ=gains[:, :, None] + 0.6 * rng.standard_normal((M, M, P)),
         reward_models=cube.reward_models,
-        prompts=cube.prompts,
+        prompts=tuple(f"rl-{prompt}" for prompt in cube.prompts),
         categories=cube.categories,
         subsets=cube.subsets,
     )

@@ -36,7 +36,7 @@ def values_of(scores_MPN: NDArray[np.floating], n: int) -> PolicyValues:
         initial_MQ=scores_MPN.mean(axis=2, dtype=np.float64),
         optimised_MMQ=best_of_n_values(scores_MPN, [n])[0],
         reward_models=cube.reward_models,
-        prompts=cube.prompts,
+        prompts=tuple(f"rl-{prompt}" for prompt in cube.prompts),
         categories=cube.categories,
         subsets=cube.subsets,
     )

@@ -38,7 +38,7 @@ def test_the_advice_is_the_greatest_and_the_others_are_behind_it_by_the_paired_d
 ) -> None:
     advice = advise(plans, correlation)
     assert advice is not None
-    values = [plan.figure(correlation, "pooled").value for plan in plans]
+    values = [plan.figure(correlation, "pooled").sample.value for plan in plans]
     assert values[advice.best] == max(value for value in values if value is not None)
     best, plain = plans[advice.best], plans[advice.plain]
     assert (plain.measure, plain.responses) == (PLAIN, 2)
