@@ -47,20 +47,15 @@ class Corrected(NamedTuple):
     error: float
 
 
-def corrected(sample: float, sides: Sequence[Side], name: str, chance: float = 0.0) -> Corrected:
-    """The correlation `name` with the noise of these sides reduced.
-
-    `chance` is what it would be if nothing predicted: 0 but for MRR, which counts from there to 1.
-    """
-    if chance:
-        span = 1.0 - chance
-        above = [Side([(value - chance) / span for value in side.values], side.noise) for side in sides]
-        fixed = corrected((sample - chance) / span, above, name)
-        return Corrected(float(np.clip(chance + span * fixed.value, 0.0, 1.0)), fixed.factor, span * fixed.error)
+def corrected(sample: float, sides: Sequence[Side], name: str) -> Corrected:
+    """The correlation `name` with the noise of these sides reduced; MRR, which is none, by the parabola alone."""
     by_parabola = sample
     for side in sides:
         change = _parabola(sample, side) / sample if abs(sample) > _LEAST else 1.0
         by_parabola = by_parabola * change if abs(sample) > _LEAST else by_parabola + _parabola(sample, side) - sample
+    if name == "mrr":
+        value = float(np.clip(by_parabola, 0.0, 1.0))
+        return Corrected(value, _factor(value, sample), 0.0)
     by_parabola = float(np.clip(by_parabola, -1.0, 1.0))
     shrunk = 1.0
     for side in sides:

@@ -5,7 +5,7 @@ METHOD, "Intervals". `Correlation` holds both answers, which are never mixed, be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warehouse.stats import intervals
 from warehouse.stats.bootstrap import NOTHING, Estimate
@@ -52,6 +52,8 @@ def correlation(rows: Rows, name: str, figure: Figure, rm_noise: float, ceiling:
         grown = spread._replace(variance=spread.variance * fixed.factor**2)
         estimates.append(intervals.around(fixed.value, grown, low=least, error=fixed.error))
     this, itself = estimates
+    if name == "mrr":  # noise replaces favourites at once, which no added noise shows: only the lower end is known
+        itself = replace(itself, high=1.0)
     return Correlation(
         this.value,
         this.low,
@@ -71,5 +73,4 @@ def less_noise(rows: Rows, name: str, figure: Figure, rm_noise: float) -> Correc
         means = [intervals.mean_over(part, figure) for part in parts]
         if remains < 1.0 and None not in means:
             sides.append(Side([mean for mean in means if mean is not None], remains))
-    chance = intervals.mean_over(rows.permuted, figure) if name == "mrr" else 0.0
-    return corrected(float(figure[0][0]), sides, name, chance or 0.0)
+    return corrected(float(figure[0][0]), sides, name)
