@@ -3,6 +3,7 @@
 Pure functions of arrays; each says beforehand which figure's interval decides.
 """
 
+from warehouse.claims.against_ppo import better_for_best_of_n
 from warehouse.claims.claim import Claim, Finding, Optimised, Study, Table
 from warehouse.claims.constructions import (
     budget_on_responses,
@@ -15,7 +16,6 @@ from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_h
 from warehouse.claims.prediction import (
     accuracy_predicts,
     another_measure_predicts_better,
-    better_for_best_of_n,
     other_kinds,
 )
 from warehouse.claims.response_source import response_source

@@ -20,6 +20,7 @@ from warehouse.metrics.test_set import TestSet
 from warehouse.stats.across_pairs import Selected
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import paired
+from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import RESAMPLED, Evaluation, Replicated, replicated
 from warehouse.study.value_curves import ValueCurves
 
@@ -36,6 +37,8 @@ class Optimised:
     - `cube`: scores on the RM-test prompts; `paraphrased`: on all of them in other words, None without paraphrases.
     - `spread_M`: `spread_within_prompts` under the initial policy.
     - `tokens_SMQ`: mean lengths along the strengths, `initial_tokens_Q` the initial policy's; None if not recorded.
+    - `samples`: scores of the RL-test samples that best-of-n picks from; None if not stored.
+    - `responses`: how many responses to a prompt each value is the mean of; None for expectations, or if not known.
     - `penalised`: values at the last strength, with KL coefficients in the place of strengths, the default one first;
       of the reward models of the sweep. `at_kl`: the same where all have diverged by `matched_kl` nats.
     """
@@ -46,6 +49,8 @@ class Optimised:
     spread_M: NDArray[np.float64]
     tokens_SMQ: NDArray[np.float64] | None = None
     initial_tokens_Q: NDArray[np.float64] | None = None
+    samples: ScoreCube | None = None
+    responses: int | None = None
     penalised: ValueCurves | None = None
     at_kl: ValueCurves | None = None
     matched_kl: float | None = None
@@ -153,8 +158,8 @@ class Claim:
     beyond_paper: bool = False
 
 
-def tau(part: Replicated) -> Estimate:
-    """Kendall τ of the measure with NDR."""
+def tau(part: Replicated) -> Correlation:
+    """Kendall τ of the measure with NDR, on this test set."""
     return part.evaluation.correlations["kendall"]
 
 

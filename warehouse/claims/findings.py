@@ -5,10 +5,10 @@ Which measures and test sets are compared is fixed beforehand, not picked after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from warehouse.claims.claim import Finding, pairs_of
-from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below, fits
+from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below, fits, negated, predicting
 from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.comparison import Comparison
@@ -22,9 +22,17 @@ CLOSE = 0.15
 
 def predicts(evaluation: Evaluation) -> Finding:
     """Does the measure predict NDR? If so, the better a reward model measures, the less the policy loses."""
-    estimate = evaluation.correlations["kendall"]
+    kendall = evaluation.correlations["kendall"]
     pairs, undefined = pairs_of(evaluation)
-    return _greater("predicts", estimate, evaluation.resampled, {"pairs": pairs - undefined, "undefined": undefined})
+    return Finding(
+        "predicts",
+        "Kendall τ",
+        kendall,
+        predicting(kendall, kendall.p_value),
+        resampled=evaluation.resampled,
+        facts={"pairs": pairs - undefined, "undefined": undefined},
+        opposite=predicting(negated(kendall), kendall.p_value) == "holds",
+    )
 
 
 def better(name: str, comparison: Comparison) -> Finding:
@@ -33,7 +41,16 @@ def better(name: str, comparison: Comparison) -> Finding:
         "first": comparison.first.correlations["kendall"].value,
         "second": comparison.second.correlations["kendall"].value,
     }
-    return _greater(name, comparison.correlations["kendall"], comparison.first.resampled, facts)
+    difference = comparison.correlations["kendall"]
+    return Finding(
+        name,
+        "Kendall τ",
+        difference,
+        above(difference),
+        resampled=comparison.first.resampled,
+        facts=facts,
+        opposite=below(difference) == "holds",
+    )
 
 
 def harder(curve: NdrCurve) -> Finding:
@@ -84,15 +101,3 @@ def length(names: Sequence[str], correlations: ModelEstimates) -> Finding:
         "reward_models": len(names),
     }
     return Finding("length", "Spearman ρ", correlations.estimates[strongest], verdict, resampled="prompts", facts=facts)
-
-
-def _greater(name: str, estimate: Estimate, resampled: str, facts: Mapping[str, object]) -> Finding:
-    return Finding(
-        name,
-        "Kendall τ",
-        estimate,
-        above(estimate),
-        resampled=resampled,
-        facts=facts,
-        opposite=below(estimate) == "holds",
-    )

@@ -16,16 +16,16 @@ from warehouse.claims.claim import (
     Study,
     Table,
     pairs_of,
-    predicts_better,
     tau,
     tau_difference,
     why_undefined,
 )
-from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above, below
+from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, SIGNIFICANT, Verdict, above, below, predicting
 from warehouse.metrics.catalogue import CORRELATION_WORDS, MEASURES
 from warehouse.paper import ACCURACY_AGAINST_NDR, SETTING
 from warehouse.stats.across_pairs import CORRELATIONS
 from warehouse.stats.bootstrap import NOTHING, Estimate
+from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import Replicated, evaluate
 from warehouse.study.strength_curves import ndr_curve
 from warehouse.study.together import simultaneous
@@ -44,60 +44,48 @@ def accuracy_predicts(study: Study) -> Claim:
         kendall = evaluation.correlations["kendall"]
         why = why_undefined(evaluation) if kendall.value is None else ""
         findings += [
-            Finding(f"{policies.called}: predicts", "Kendall τ", kendall, above(kendall), why),
+            Finding(f"{policies.called}: predicts", "Kendall τ", kendall, predicting(kendall, kendall.p_value), why),
             Finding(f"{policies.called}: only weakly", "Kendall τ", kendall, below(kendall, WEAK), why),
         ]
         pairs, undefined = pairs_of(evaluation)
         for correlation in CORRELATIONS:
             paper = ACCURACY_AGAINST_NDR.get((name, correlation))
-            pooled, within = evaluation.correlations[correlation], evaluation.within[correlation]
+            pooled = evaluation.correlations[correlation]
+            answers = pooled, pooled.measure_itself, pooled.sample, pooled.ceiling, _of_ceiling(pooled), pooled.p_value
             rows.append(
-                (policies.called, CORRELATION_WORDS[correlation].title, pooled, within, paper, pairs, undefined)
+                (
+                    *(policies.called, CORRELATION_WORDS[correlation].title),
+                    *(*answers, evaluation.within[correlation], paper, pairs, undefined),
+                )
             )
-    header = ("policies", "correlation", "over all pairs", "within each golden", "the paper’s", "pairs", "undefined")
+    header = (
+        *("policies", "correlation", "this test set", "the measure itself", "the sample’s", "ceiling"),
+        *("the sample’s over the ceiling", "p", "this test set, within each golden"),
+        *("the paper’s", "pairs", "undefined"),
+    )
     return Claim(
         "accuracy-predicts",
         "Accuracy predicts the policy, weakly",
-        "Decided by Kendall τ of accuracy with NDR over all golden–proxy pairs: it predicts if the interval is above "
-        f"0, and does not if the interval ends below {NEGLIGIBLE:g}; it predicts weakly if the interval is below "
-        f"{WEAK:g} (above that, fewer than one comparison in ten of two pairs comes out the wrong way round).",
+        "Decided by Kendall τ of accuracy with NDR over all golden–proxy pairs, on this test set. It predicts if τ is "
+        f"above 0 and the permutation test rejects that nothing predicts (p below {SIGNIFICANT:g}), and does not if "
+        f"the interval ends below {NEGLIGIBLE:g}; it predicts weakly if the interval is below {WEAK:g} (above that, "
+        "fewer than one comparison in ten of two pairs comes out the wrong way round).",
         tuple(findings),
         (Table("Accuracy against NDR", header, tuple(rows)),),
         notes=(
-            "The noise of few prompts pulls a correlation towards 0, that of replicates more so: a weak one may be "
-            "due to the prompts.",
+            "This test set: how well accuracy on as many RM-test prompts predicts what policies are really worth; the "
+            "noise of their values is taken off. The measure itself: the same with unlimited prompts. The sample’s: "
+            "the plain correlation, which the noise of both sides pulls towards 0. Ceiling: the greatest plain "
+            "correlation that any measure could have here, as policies are valued on few prompts.",
             SETTING,
         ),
     )
 
 
-def better_for_best_of_n(study: Study) -> Claim:
-    """Accuracy predicts best-of-n better than PPO."""
-    claim = Claim(
-        "best-of-n-against-ppo",
-        "Accuracy predicts best-of-n better than PPO",
-        "Decided by the paired difference of the two Kendall τ, best-of-n minus PPO, on the same draws of the same "
-        f"reward models and prompts: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}.",
-        notes=(
-            "Best-of-n is valued by the exact expectation over its samples, PPO by a few responses of each checkpoint: "
-            "that noise alone makes PPO harder to predict.",
-        ),
-    )
-    if not {"bon", "ppo"} <= set(study.optimised):
-        return replace(claim, missing="the run does not have both optimisers")
-    bon, ppo = study.optimised["bon"], study.optimised["ppo"]
-    names = [name for name in bon.curves.reward_models if name in ppo.curves.reward_models]
-    cube = bon.cube.of_reward_models(names)
-    (first,), (second,) = (
-        study.measured(replace(policies, cube=cube, curves=policies.curves.of_reward_models(names)))
-        for policies in (bon, ppo)
-    )
-    finding = predicts_better(f"{bon.called} against {ppo.called}", "difference of τ", first, second)
-    rows = tuple(
-        (policies.called, tau(side), *pairs_of(side.evaluation)) for policies, side in ((bon, first), (ppo, second))
-    )
-    table = Table(f"Of {len(names)} reward models", ("policies", "τ", "pairs", "undefined"), rows)
-    return replace(claim, findings=(finding,), tables=(table,))
+def _of_ceiling(correlation: Correlation) -> float | None:
+    """The sample's correlation over the greatest that is possible."""
+    sample, ceiling = correlation.sample.value, correlation.ceiling.value
+    return sample / ceiling if sample is not None and ceiling else None
 
 
 def other_kinds(study: Study) -> Claim:

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from warehouse.claims.claim import KENDALL, Cell, Claim, Finding, Optimised, Study, Table, pairs_of, tau, tau_difference
-from warehouse.claims.verdict import NEGLIGIBLE, above
-from warehouse.stats.across_pairs import PairValues, correlate
-from warehouse.stats.bootstrap import Bools, Estimate
-from warehouse.study.evaluate import Evaluation
+from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table, pairs_of, tau, tau_difference
+from warehouse.claims.verdict import NEGLIGIBLE, SIGNIFICANT, predicting
+from warehouse.stats.bootstrap import Bools
+from warehouse.study.correlation import Correlation
+from warehouse.study.evaluate import Replicated
 
 RANGES = (0.3, 0.2)
 """The most flipped labels of a range: annotators of real preference data disagree on one label in five to three."""
@@ -31,12 +31,13 @@ def restricted_range(study: Study) -> Claim:
         "Accuracy predicts among reward models with few flipped labels",
         "Decided by Kendall τ of accuracy with NDR over the pairs of reward models that differ in label noise alone, "
         f"with at most {RANGES[0]:.0%}, and at most {RANGES[1]:.0%}, of their labels flipped, the range in which real "
-        f"reward models lie: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}. Those trained elsewhere, "
+        "reward models lie: it holds if the permutation test rejects that nothing predicts (p below "
+        f"{SIGNIFICANT:g}) and τ is above 0, not if the interval ends below {NEGLIGIBLE:g}. Those trained elsewhere, "
         "whose flip rate is unknown, count as within the range.",
         notes=(
-            "Within a narrow range the true values differ less, so that the noise of few prompts weighs more: a low τ "
-            "is what the run shows there, and not all of it need be due to the reward models. Several reward models "
-            "together may carry what none of them carries alone.",
+            "Within a narrow range accuracies differ less, so that the noise of few RM-test prompts weighs more; that "
+            "of the policies’ values is taken off. Several reward models together may carry what none of them carries "
+            "alone.",
         ),
         beyond_paper=True,
     )
@@ -64,7 +65,7 @@ def restricted_range(study: Study) -> Claim:
             rows.append((policies.called, among, M, tau(part), tau_difference(part, whole), *pairs))
             if limit in limits:
                 findings.append(_finding(f"{policies.called}, {among}", M, tau(part)))
-        influences.append(_influence(study, policies, whole.evaluation))
+        influences.append(_influence(study, policies, whole))
     header = ("policies", "among", "reward models", "τ", "minus that of all", "pairs", "undefined")
     return replace(
         claim,
@@ -81,32 +82,26 @@ def _within(study: Study, policies: Optimised, limit: float) -> Bools:
     return np.array(flips_M) & np.array([study.flip_rates.get(name, 0.0) <= limit + _ROUNDING for name in names])
 
 
-def _finding(about: str, M: int, kendall: Estimate) -> Finding:
+def _finding(about: str, M: int, kendall: Correlation) -> Finding:
     why = ""
     if kendall.value is None:
         fewer = f"{M} reward models: a correlation over golden–proxy pairs takes three"
         why = fewer if M < _FEWEST else "no defined pairs among them differ"
-    return Finding(about, f"Kendall τ, {M} reward models", kendall, above(kendall), why)
+    return Finding(about, f"Kendall τ, {M} reward models", kendall, predicting(kendall, kendall.p_value), why)
 
 
-def _influence(study: Study, policies: Optimised, evaluation: Evaluation) -> Table:
+def _influence(study: Study, policies: Optimised, whole: Replicated) -> Table:
     """τ of the sample without each reward model in turn, the one that moves it most first."""
-    names = policies.curves.reward_models
-    M = len(names)
-    values = PairValues(
-        np.repeat(evaluation.value_MM.reshape(1, -1), 1 + M, axis=0),
-        np.repeat(evaluation.value_defined_MM.reshape(1, -1), 1 + M, axis=0),
-        np.arange(M * M).reshape(M, M),
-    )
-    ndr_BMM = np.repeat(evaluation.ndr_MM[None], 1 + M, axis=0)
-    defined_BMM = np.repeat(evaluation.ndr_defined_MM[None], 1 + M, axis=0)
-    used_BM = np.concatenate([np.ones((1, M)), 1.0 - np.eye(M)])
-    ((pooled, _),) = correlate([values], ndr_BMM, defined_BMM, used_BM, KENDALL)
-    taus = [float(value) if defined else None for value, defined in zip(*pooled["kendall"], strict=True)]
+    value, defined = whole.pooled["kendall"]
+    left_out = whole.rows.left_out
+    tau_of_all = float(value[0]) if defined[0] else None
     rows: list[tuple[Cell, ...]] = []
-    for name, without in zip(names, taus[1:], strict=True):
-        moves = None if without is None or taus[0] is None else without - taus[0]
+    for name, tau_M, is_defined in zip(policies.curves.reward_models, value[left_out], defined[left_out], strict=True):
+        without = float(tau_M) if is_defined else None
+        moves = None if without is None or tau_of_all is None else without - tau_of_all
         rows.append((name, study.flip_rates.get(name), without, moves))
     rows.sort(key=lambda row: -abs(row[-1]) if isinstance(row[-1], float) else 1.0)
     header = ("without", "its flip rate", "τ of the sample", "minus that of all")
-    return Table(f"Without each reward model, {policies.called}", header, (("none left out", "", taus[0], ""), *rows))
+    return Table(
+        f"Without each reward model, {policies.called}", header, (("none left out", "", tau_of_all, ""), *rows)
+    )

@@ -38,8 +38,8 @@ Comparison = Literal["better", "worse", "not better", "cannot be told at this si
 def above(estimate: Estimate, bound: float = 0.0) -> Verdict:
     """Is the figure above `bound`? Around 0 the answer is no, too, if the interval ends below what is NEGLIGIBLE.
 
-    Another bound says itself what matters: nothing is negligible there. The noise of few prompts pulls replicates
-    towards 0, so that a figure may lie outside its own interval: then it has to be on the same side as the interval.
+    Another bound says itself what matters: nothing is negligible there. A percentile interval need not contain its
+    figure: then that has to be on the same side as the interval.
     """
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return "undefined"
@@ -47,6 +47,16 @@ def above(estimate: Estimate, bound: float = 0.0) -> Verdict:
         return "holds"
     least = bound or NEGLIGIBLE
     return "does not hold" if max(estimate.high, estimate.value) < least else CANNOT_BE_TOLD
+
+
+def predicting(estimate: Estimate, p_value: float | None) -> Verdict:
+    """Is a correlation above 0? Yes by the permutation test, no if the interval ends below what is NEGLIGIBLE."""
+    verdict = above(estimate)
+    if verdict == "undefined" or estimate.value is None:
+        return "undefined"
+    if p_value is not None and p_value < SIGNIFICANT and estimate.value > 0:
+        return "holds"
+    return verdict if verdict == "does not hold" else CANNOT_BE_TOLD
 
 
 def below(estimate: Estimate, bound: float = 0.0) -> Verdict:

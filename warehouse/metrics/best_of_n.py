@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.stats.bootstrap import Floats
+from warehouse.stats.bootstrap import PICKS, Floats, generator
 
 _CHUNK_ENTRIES = 1_000_000
 
@@ -55,6 +55,37 @@ def best_of_n_gap(
     first, second = (_picked(proxy.astype(np.float64), picks_N)[..., 0] for proxy in (first_PN, second_PN))
     gap_GP: Floats = np.einsum("gpn,pn->gp", golden_GPN.astype(np.float64), first - second)
     return gap_GP
+
+
+def best_of_n_own_values(scores_MPN: NDArray[np.floating]) -> Floats:
+    """Mean value over prompts of best-of-n to the reward model that picks, for each n = 1 … N: `[N, M]`."""
+    N = scores_MPN.shape[2]
+    ordered_MN = np.sort(scores_MPN, axis=2).mean(axis=1, dtype=np.float64)
+    return np.stack([ordered_MN @ pick_probabilities(N, n) for n in range(1, N + 1)])
+
+
+def best_of_n_picks(
+    scores_MPN: NDArray[np.floating], n: int, picks: int, *, reward_models: Sequence[str], seed: int
+) -> Floats:
+    """Values `[M golden, M proxy, P]` of best-of-n as a sampled policy has them: the mean over some single picks.
+
+    Each is the best of n samples drawn without replacement by the proxy's own stream of the seed; a further pick is
+    from samples that are not used yet, as far as there are any.
+    """
+    M, P, N = scores_MPN.shape
+    groups = N // n
+    values = np.empty((M, M, P))
+    for proxy, name in enumerate(reward_models):
+        rng = generator(seed, PICKS, name)
+        picked_PS = np.empty((P, picks), dtype=np.int64)
+        for pick in range(picks):
+            if pick % groups == 0:
+                order_PN = rng.permuted(np.repeat(np.arange(N)[None], P, axis=0), axis=1)
+            drawn_Pn = order_PN[:, pick % groups * n :][:, :n]
+            best_P = np.take_along_axis(scores_MPN[proxy], drawn_Pn, axis=1).argmax(axis=1)
+            picked_PS[:, pick] = np.take_along_axis(drawn_Pn, best_P[:, None], axis=1)[:, 0]
+        values[:, proxy] = np.take_along_axis(scores_MPN, picked_PS[None], axis=2).mean(axis=2, dtype=np.float64)
+    return values
 
 
 def best_of_n_tokens(

@@ -110,6 +110,25 @@ def optimised(connection: Connection, run_id: str) -> list[str]:
     return ids
 
 
+def responses_to_a_prompt(connection: Connection, run_id: str, optimizer: str, strength: float) -> int | None:
+    """The fewest responses that an optimiser's policies at one strength gave to an RL-test prompt; None without any.
+
+    Policies of best-of-n give none of their own: their values are expectations over the initial policy's samples.
+    """
+    chosen = of_optimizer(connection, run_id, optimizer).filter(strength=strength)["policy_id"].to_list()
+    row = connection.execute(
+        """
+        SELECT min(responses) FROM (
+            SELECT count(*) AS responses FROM response JOIN prompt USING (run_id, prompt_id)
+            WHERE run_id = $run AND split = 'rl_test' AND list_contains($policies, policy_id)
+            GROUP BY policy_id, prompt_id
+        )
+        """,
+        {"run": run_id, "policies": chosen},
+    ).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
 def kl_reach(connection: Connection, run_id: str, optimizer: str) -> KlReach | None:
     """How far an optimiser's policies get; None if no KL is known or none is above 0."""
     frame = of_optimizer(connection, run_id, optimizer).drop_nulls("kl")

@@ -94,6 +94,8 @@ def _optimised(
         cube=cube.of_reward_models(names),
         paraphrased=None if paraphrased is None else paraphrased.of_reward_models(names),
         spread_M=spread_within_prompts(own_samples.scores_MPR),
+        samples=own_samples,
+        responses=policies.responses_to_a_prompt(connection, run_id, optimizer, curves.strengths[-1]),
     )
     tokens_SMQ = tokens_of_curves(connection, run_id, curves, own_samples)
     initial_PN = response_tokens(connection, run_id, "rl_test")

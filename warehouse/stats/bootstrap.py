@@ -20,11 +20,14 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 LEVEL = 0.95
-REWARD_MODELS, RM_PROMPTS, RL_PROMPTS, ANNOTATOR, TEST_SET, PARAPHRASES, PERMUTATIONS, HALVES, TOGETHER = range(9)
+REWARD_MODELS, RM_PROMPTS, RL_PROMPTS, ANNOTATOR, TEST_SET, PARAPHRASES, PERMUTATIONS, HALVES, TOGETHER, PICKS = range(
+    10
+)
 """What is drawn at random in this package, each from its own stream (`generator`): the reward models, RM-test prompts
 and RL-test prompts of a bootstrap replicate, an annotator's noise, the prompts of a test set, which prompts are
-paraphrased, how reward models are renamed, halves of prompts that serve on both sides, and draws of several figures
-together. A new purpose gets the next number; changing a number would change published figures."""
+paraphrased, how reward models are renamed, halves of prompts that serve on both sides, draws of several figures
+together, and which samples best-of-n picks from. A new purpose gets the next number; changing a number would change
+published figures."""
 
 _REMEMBERED_ENTRIES = 10_000_000
 _STEP_ENTRIES = 4_000_000

@@ -71,12 +71,13 @@ class Rows:
 def rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Rows:
     """The rows for M reward models, `replicates` of them with other prompts, fewer for very many reward models.
 
-    Only reward models of `among` (their numbers) count and are renamed. The same
-    arguments give the same object, whose arrays must not be written to. Raises InvalidChoice as `bootstrap.counts`.
+    Only reward models of `among` (their numbers) count and are renamed; how many rows there are does not depend on it.
+    The same arguments give the same object, whose arrays must not be written to. Raises InvalidChoice as
+    `bootstrap.counts`.
     """
     if replicates < 1:
         raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more")
-    drawn = max(min(replicates, _FEWEST), min(replicates, _MOST_ENTRIES // max(1, len(among) ** 2)))
+    drawn = max(min(replicates, _FEWEST), min(replicates, _MOST_ENTRIES // M**2))
     return _rows_for(M, drawn, seed, among)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,17 +42,18 @@ def optimised(
         cube=cube_of(scores_MPR),
         paraphrased=None if paraphrased_MPR is None else cube_of(paraphrased_MPR),
         spread_M=spread_within_prompts(samples),
+        samples=replace(described, prompts=curves.values[0].prompts),
     )
 
 
 def policy_values(initial_MQ: NDArray[np.floating], optimised_MMQ: NDArray[np.floating]) -> PolicyValues:
-    """Values of these reward models and prompts, named and sorted as those of a cube."""
+    """Values of these reward models, on other prompts than those of a cube."""
     cube = cube_of(np.zeros((*initial_MQ.shape, 2)))
     return PolicyValues(
         initial_MQ.astype(float),
         optimised_MMQ.astype(float),
         cube.reward_models,
-        cube.prompts,
+        tuple(f"rl-{name}" for name in cube.prompts),
         cube.categories,
         cube.subsets,
     )

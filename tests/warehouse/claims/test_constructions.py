@@ -68,7 +68,9 @@ def test_ranks_matter_where_all_tell_good_from_bad_responses_and_none_tells_the_
 def test_more_responses_to_few_prompts_predict_better_and_many_prompts_need_no_more() -> None:
     noise = np.linspace(0.4, 1.6, 10)
     assert verdicts(more_responses(study(of_noise(noise, P=40, R=24, Q=800)))) == ["holds"]
-    assert verdicts(more_responses(study(of_noise(GROWING[::2], P=4000, R=4, Q=400)))) == ["does not hold"]
+    assert verdicts(more_responses(study(of_noise(np.geomspace(0.05, 6.0, 14), P=4000, R=4, Q=1000)))) == [
+        "does not hold"
+    ]
     few = more_responses(study(of_noise(np.full(5, 1.0), P=10, R=4, Q=10)))
     assert verdicts(few) == [OPEN]
     assert "4 responses to a prompt cost R(R−1)/2 = 6 comparisons against 1" in few.notes[0]

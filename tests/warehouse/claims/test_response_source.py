@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.warehouse.claims.studies import of_noise, optimised, study, verdicts
+from tests.warehouse.claims.studies import REPLICATES, of_noise, optimised, study, verdicts
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.claims.response_source import response_source
 from warehouse.stats.bootstrap import Estimate
@@ -49,9 +49,9 @@ def test_both_sides_have_the_same_prompts_and_as_many_responses() -> None:
     (row,) = claim.tables[0].rows
     assert row[1:4] == ("ppo", 10, 3)
     chosen = np.arange(50, 60)
-    initial = evaluate(one.cube.of_prompts(chosen), one.values, replicates=20)
+    initial = evaluate(one.cube.of_prompts(chosen), one.values, replicates=REPLICATES)
     spaced = replace(fewer, scores_MPR=fewer.scores_MPR[:, :, [0, 3, 6]]).of_prompts(np.arange(10))
-    of_source = evaluate(spaced, one.values, replicates=20)
+    of_source = evaluate(spaced, one.values, replicates=REPLICATES)
     for cell, evaluation in ((row[4], initial), (row[5], of_source)):
         assert isinstance(cell, Estimate)
         assert cell.value == pytest.approx(evaluation.correlations["kendall"].value)

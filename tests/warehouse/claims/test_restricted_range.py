@@ -66,12 +66,12 @@ def test_without_a_reward_model_tau_is_that_of_the_others_and_the_one_that_matte
     claim = restricted_range(study(one, flip_rates={"rm-5": 0.45}))
     everybody, *rows = claim.tables[-1].rows
     assert everybody[0] == "none left out"
-    assert everybody[2] == pytest.approx(evaluate(one.cube, one.values).correlations["kendall"].value)
+    assert everybody[2] == pytest.approx(evaluate(one.cube, one.values).correlations["kendall"].sample.value)
     assert rows[0][:2] == ("rm-5", 0.45)
     assert {row[0] for row in rows} == set(one.curves.reward_models)
     for name, _, without, moves in rows:
         rest = [other for other in one.curves.reward_models if other != name]
         alone = evaluate(one.cube.of_reward_models(rest), one.values.of_reward_models(rest), replicates=50)
-        assert without == pytest.approx(alone.correlations["kendall"].value)
+        assert without == pytest.approx(alone.correlations["kendall"].sample.value)
         assert moves == pytest.approx(without - everybody[2])  # type: ignore[operator]
     assert [abs(row[3]) for row in rows] == sorted((abs(row[3]) for row in rows), reverse=True)  # type: ignore[arg-type]

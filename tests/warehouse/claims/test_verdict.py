@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warehouse.claims.verdict import above, apart, below, negated
+from warehouse.claims.verdict import above, apart, below, negated, predicting
 from warehouse.study import Estimate
 
 OPEN = "cannot be told at this size"
@@ -57,3 +57,21 @@ def test_without_a_figure_or_an_interval_nothing_is_decided() -> None:
 def test_minus_an_estimate_turns_its_interval_round() -> None:
     assert negated(Estimate(0.5, 0.1, 0.7, 10)) == Estimate(-0.5, -0.7, -0.1, 10)
     assert negated(Estimate(None, None, None, 0)) == Estimate(None, None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "p_value", "verdict"),
+    [
+        (of(0.1, 0.7), 0.01, "holds"),
+        (of(-0.05, 0.75), 0.02, "holds"),
+        (of(0.1, 0.7), 0.05, OPEN),
+        (of(0.1, 0.7), None, OPEN),
+        (of(-0.7, -0.1), 0.01, "does not hold"),
+        (of(-0.7, 0.2), 0.01, OPEN),
+        (Estimate.undefined(), 0.01, "undefined"),
+    ],
+)
+def test_whether_it_predicts_is_decided_by_the_permutation_test_and_the_interval_says_no(
+    estimate: Estimate, p_value: float | None, verdict: str
+) -> None:
+    assert predicting(estimate, p_value) == verdict

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from tests.warehouse.study.simulate import normal_scores, tied_scores
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_tokens, best_of_n_values, pick_probabilities
+from warehouse.metrics.best_of_n import (
+    best_of_n_kl_bound,
+    best_of_n_own_values,
+    best_of_n_picks,
+    best_of_n_tokens,
+    best_of_n_values,
+    pick_probabilities,
+)
 
 
 def enumerated(golden_N: np.ndarray, proxy_N: np.ndarray, n: int) -> float:
@@ -100,3 +107,31 @@ def test_the_length_of_best_of_n_is_the_mean_over_all_draws() -> None:
             assert found[0, m, p] == pytest.approx(tokens[p].mean())
     with pytest.raises(InvalidChoice, match="agree"):
         best_of_n_tokens(scores, tokens[:2], (1,))
+
+
+@pytest.mark.parametrize("n", [1, 3, 5])
+def test_many_single_picks_average_to_the_expectation_and_the_first_ones_are_of_other_samples(n: int) -> None:
+    rng = np.random.default_rng(4)
+    scores = normal_scores(rng, np.array([0.3, 1.0, 2.0]), 5, 12)
+    expected = best_of_n_values(scores, [n])[0]
+    picked = best_of_n_picks(scores, n, 12 // n, reward_models=("a", "b", "c"), seed=1)
+    assert picked.shape == expected.shape
+    many = best_of_n_picks(scores, n, 4000, reward_models=("a", "b", "c"), seed=1)
+    assert many == pytest.approx(expected, abs=0.08)
+    once = best_of_n_picks(scores[:, :1], 12, 7, reward_models=("a", "b", "c"), seed=2)  # of all samples: the best
+    assert once == pytest.approx(best_of_n_values(scores[:, :1], [12])[0])
+    if n == 1:  # twelve picks of one sample each use every sample once
+        assert picked == pytest.approx(np.repeat(scores.mean(axis=2)[:, None], 3, axis=1))
+
+
+def test_a_proxys_picks_do_not_depend_on_the_other_reward_models() -> None:
+    scores = normal_scores(np.random.default_rng(5), np.array([0.3, 1.0, 2.0]), 6, 8)
+    whole = best_of_n_picks(scores, 3, 2, reward_models=("a", "b", "c"), seed=3)
+    part = best_of_n_picks(scores[1:], 3, 2, reward_models=("b", "c"), seed=3)
+    assert (whole[1:, 1:] == part).all()
+
+
+def test_own_values_are_the_diagonal_of_all_values() -> None:
+    scores = normal_scores(np.random.default_rng(6), np.array([0.3, 1.0, 2.0]), 6, 8)
+    values = best_of_n_values(scores, range(1, 9))
+    assert best_of_n_own_values(scores) == pytest.approx(np.einsum("smmp->sm", values) / 6)

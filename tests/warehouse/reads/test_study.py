@@ -34,6 +34,9 @@ def test_a_run_with_everything_is_read_whole(tmp_path: Path) -> None:
     assert (one.called, one.title, found.optimised["bon"].called) == ("PPO at step 20", "PPO", "best-of-8")
     assert one.paraphrased is not None
     assert not np.array_equal(one.paraphrased.scores_MPR, cube.scores_MPR)
+    assert one.samples is not None
+    assert one.samples.prompts == one.values.prompts
+    assert (one.responses, found.optimised["bon"].responses) == (2, None)
     assert one.tokens_SMQ is not None
     assert one.tokens_SMQ.shape == (3, 4, 16)
     assert one.initial_tokens_Q is not None
