@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from itertools import permutations
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from pipeline.cli import measure_text
 from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
@@ -23,12 +23,17 @@ from warehouse.reads.policies import strengths
 from warehouse.reads.values import policy_values, policy_values_at_kl
 from warehouse.schema import CATEGORIES
 from warehouse.study import CORRELATIONS, MEASURES, Estimate, Evaluation, PolicyValues, ScoreCube, TestSet, compare
+from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import replicated
 
 Result = dict[str, Any]
 
-SCHEMA_VERSION = 2
-"""Version of the JSON. Version 1 had no `schema_version`, and called a pair's `value` its `error`."""
+_OTHERS = ("sample", "measure_itself", "ceiling")
+"""What a correlation has beside its own value, each with an interval."""
+
+SCHEMA_VERSION = 3
+"""Version of the JSON. Version 1 had no `schema_version`, and called a pair's `value` its `error`; up to version 2 the
+`value` of a correlation was the plain one, which is `sample` now."""
 
 
 def report(data: Path, choice: argparse.Namespace) -> str:
@@ -61,13 +66,13 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     }
     if choice.compare:
         result = _compared(about, cube, values, choice)
-        text = _comparison_text(result)
+        text = measure_text.of_comparison(result)
     else:
         names = tuple(MEASURES) if choice.measure == "all" else (choice.measure,)
         parts = replicated(cube, values, [(name, test_set_of(choice)) for name in names], **_draws(choice))
         results = [as_json(about, cube.reward_models, part.evaluation) for part in parts]
         result = results[0] if choice.measure != "all" else {**about, "measures": results}
-        text = _text(result) if choice.measure != "all" else _table_text(results)
+        text = measure_text.of_one(result) if choice.measure != "all" else measure_text.of_all(results)
     if choice.export:
         with write_errors(choice.export, "give another file to --export"), files.replacing(choice.export) as temporary:
             _WRITERS[choice.export.suffix](result, temporary)
@@ -99,11 +104,13 @@ def as_json(about: Result, names: tuple[str, ...], evaluation: Evaluation) -> Re
     return {
         "measure": evaluation.measure,
         **about,
-        **{name: _estimate(estimates[name]) for name in CORRELATIONS},
+        "estimand": measure_text.THIS_TEST_SET,
+        **{name: _correlation(estimates[name]) for name in CORRELATIONS},
         "undefined_pairs": evaluation.undefined_pairs,
         "undefined_prompts": evaluation.undefined_prompts,
         "rm_test_prompts": evaluation.prompts_used,
         "rl_test_prompts": evaluation.rl_prompts_used,
+        "shared_prompts": evaluation.shared_prompts,
         "replicates": evaluation.replicates,
         "seed": evaluation.seed,
         "resampled": evaluation.resampled,
@@ -130,67 +137,13 @@ def _draws(choice: argparse.Namespace) -> dict[str, Any]:
     return {"rl_categories": rl_categories, "replicates": choice.replicates, "seed": choice.seed}
 
 
+def _correlation(correlation: Correlation) -> Result:
+    others = {name: _estimate(getattr(correlation, name)) for name in _OTHERS}
+    return {**_estimate(correlation), **others, "p_value": correlation.p_value}
+
+
 def _estimate(estimate: Estimate) -> dict[str, float | None]:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-# Text ----------------------------------------------------------------------------------------------------------------
-
-
-def _text(result: Result) -> str:
-    lines = [*_heading(result, result["measure"]), ""]
-    for name in CORRELATIONS:
-        lines.append(f"  {name:<9} {_interval(result[name])}")
-    width = max(len(pair["golden"]) for pair in result["pairs"])
-    lines += ["", f"  {'golden':<{width}}  {'proxy':<{width}}  {result['measure']:>15}  {'NDR':>9}"]
-    for pair in result["pairs"]:
-        figures = f"{_number(pair['value'], MEASURES[result['measure']].digits):>15}  {_number(pair['ndr']):>9}"
-        lines.append(f"  {pair['golden']:<{width}}  {pair['proxy']:<{width}}  {figures}")
-    return "\n".join(lines)
-
-
-def _table_text(results: list[Result]) -> str:
-    taus = {result["measure"]: result["kendall"]["value"] for result in results}
-    last_if_undefined = {name: -inf if tau is None else tau for name, tau in taus.items()}
-    ordered = sorted(results, key=lambda result: last_if_undefined[result["measure"]], reverse=True)
-    lines = [*_heading(ordered[0], "all measures"), "", f"  {'':<15}  {'kendall':<26}  spearman"]
-    lines += [
-        f"  {result['measure']:<15}  {_interval(result['kendall']):<26}  {_interval(result['spearman'])}"
-        for result in ordered
-    ]
-    return "\n".join(lines)
-
-
-def _comparison_text(result: Result) -> str:
-    first, second = result["first"], result["second"]
-    lines = [*_heading(first, f"{first['measure']} minus {second['measure']}"), ""]
-    for name in CORRELATIONS:
-        minuend, subtrahend = _number(first[name]["value"]), _number(second[name]["value"])
-        lines.append(f"  {name:<9} {minuend} − {subtrahend} = {_interval(result['difference'][name])}")
-    return "\n".join(lines)
-
-
-def _heading(result: Result, what: str) -> list[str]:
-    level = "within each golden" if result["level"] == "within" else "over all pairs"
-    paraphrased = f", {result['paraphrase']:.0%} of the prompts paraphrased" if result["paraphrase"] else ""
-    at = f"{result['strength']:g}" if "strength" in result else f"a KL of {result['kl']:g} nats"
-    return [
-        f"{what} against NDR of {result['optimizer']} at {at}, {level}, run {result['run']}",
-        f"{result['rm_test_prompts']} RM-test, {result['rl_test_prompts']} RL-test prompts, "
-        f"{len(result['pairs'])} pairs, {result['undefined_pairs']} undefined",
-        f"responses of {result['source']}{paraphrased}",
-        f"95 % intervals from {result['replicates']} replicates, resampled: {result['resampled']}",
-    ]
-
-
-def _interval(estimate: Mapping[str, float | None]) -> str:
-    if estimate["value"] is None:
-        return "undefined"
-    return f"{_number(estimate['value'])}  [{_number(estimate['low'])}, {_number(estimate['high'])}]"
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "undefined" if value is None else f"{value:.{digits}f}"
 
 
 # Choices and files ---------------------------------------------------------------------------------------------------
@@ -201,10 +154,16 @@ def _rows(result: Result) -> pl.DataFrame:
     rows = []
     results = [result["first"], result["second"]] if "first" in result else result.get("measures", [result])
     for single in results:
-        figures = {f"{name}_{key}": single[name][key] for name in CORRELATIONS for key in ("value", "low", "high")}
+        figures = {f"{name}_{key}": value for name in CORRELATIONS for key, value in _flat(single[name]).items()}
         about = {key: value for key, value in single.items() if key not in CORRELATIONS and key != "pairs"}
         rows += [{**about, **pair, **figures} for pair in single["pairs"]]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _flat(correlation: Result) -> dict[str, float | None]:
+    """`value, low, high`, then `sample_value`, `sample_low` and so on."""
+    plain = {key: value for key, value in correlation.items() if key not in _OTHERS}
+    return plain | {f"{name}_{key}": value for name in _OTHERS for key, value in correlation[name].items()}
 
 
 _WRITERS: dict[str, Callable[[Result, Path], object]] = {

@@ -23,7 +23,7 @@ def add(command: AddCommand) -> None:
     )
     _add_run(measure)
     add_option(measure, "--measure", "NAME", "metric of the reward models, or all", default="accuracy")
-    add_option(measure, "--compare", "A,B", "compare two metrics by a paired bootstrap of their difference")
+    add_option(measure, "--compare", "A,B", "compare two metrics by the paired difference of their correlations")
     add_option(measure, "--optimizer", "NAME", "optimiser of the policies: bon or ppo", default="bon")
     degree = measure.add_mutually_exclusive_group()
     degree.add_argument(
@@ -92,8 +92,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_bootstrap(parser: argparse.ArgumentParser) -> None:
-    add_option(parser, "--replicates", "B", "bootstrap replicates", int, default=1000)
-    seed = "seed for the bootstrap, for choosing prompts and paraphrases, and for simulated noise"
+    altered = "altered studies (prompts drawn again, noise added, reward models renamed) for intervals and p-values"
+    add_option(parser, "--replicates", "B", altered, int, default=1000)
+    seed = "seed for replicates, for halves of prompts, for choosing prompts and paraphrases, and for simulated noise"
     add_option(parser, "--seed", "S", seed, int, default=0)
 
 

@@ -53,7 +53,10 @@ def test_measure_prints_one_json_object_with_the_public_names(smoke_home: Path) 
         assert set(pair) == {"golden", "proxy", "value", "ndr"}
         assert 0 <= pair["value"] <= 1
     for name in ("kendall", "spearman", "pearson", "mrr"):
-        assert set(found[name]) == {"value", "low", "high"}
+        others = {"sample", "measure_itself", "ceiling"}
+        assert set(found[name]) == {"value", "low", "high", "p_value"} | others
+        for other in others:
+            assert set(found[name][other]) == {"value", "low", "high"}
     assert found["undefined_pairs"] == sum(pair["ndr"] is None for pair in found["pairs"])
 
 
@@ -67,7 +70,9 @@ def test_the_json_has_the_names_that_the_notebook_page_promises(smoke_home: Path
     at_kl = json.loads(righttree("measure", "--kl", "0.5", "--json", home=smoke_home).stdout)
     names = {*found, *at_kl, *found["kendall"], *found["pairs"][0]}
     assert names == promised
-    assert found["schema_version"] == 2
+    assert found["schema_version"] == 3
+    assert found["estimand"] == "this test set"
+    assert found["shared_prompts"] == 0
 
 
 def test_measure_takes_the_newest_run_and_the_largest_strength(smoke_home: Path) -> None:
@@ -100,7 +105,7 @@ def test_all_measures_come_in_one_object_each_as_if_alone(smoke_home: Path) -> N
 
 def test_two_measures_are_compared_on_the_same_draws(smoke_home: Path) -> None:
     found = measured(smoke_home, "--compare", "spearman,accuracy")
-    kendall = [found[side]["kendall"]["value"] for side in ("first", "second")]
+    kendall = [found[side]["kendall"]["sample"]["value"] for side in ("first", "second")]
     assert found["difference"]["kendall"]["value"] == pytest.approx(kendall[0] - kendall[1])
     same = measured(smoke_home, "--compare", "accuracy,accuracy")
     assert same["difference"]["kendall"] == {"value": 0.0, "low": 0.0, "high": 0.0}
@@ -158,6 +163,9 @@ def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, endin
         rows = pl.read_csv(path) if ending == "csv" else pl.read_parquet(path)
         assert rows["value"].to_list() == [pair["value"] for pair in found["pairs"]]
         assert set(rows["kendall_value"]) == {found["kendall"]["value"]}
+        assert set(rows["kendall_measure_itself_high"]) == {found["kendall"]["measure_itself"]["high"]}
+        assert set(rows["kendall_p_value"]) == {found["kendall"]["p_value"]}
+        assert set(rows["estimand"]) == {"this test set"}
     assert list(tmp_path.iterdir()) == [path]
 
 

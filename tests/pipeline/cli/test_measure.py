@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.__main__ import build_parser, main
-from pipeline.cli import measure
+from pipeline.cli import measure, measure_text
+from tests.conftest import righttree
 from tests.helpers.study import Study, publish
+from tests.warehouse.exchange.files import long_frame, write
 from tests.warehouse.study.simulate import study
 from warehouse.study import TestSet, evaluate
 
@@ -26,12 +29,12 @@ def found(name: str, tau: float | None) -> dict[str, Any]:
         "paraphrase": 0.0,
     }
     shown = measure.as_json(about, cube.reward_models, evaluate(cube, values, replicates=2))
-    return shown | {"measure": name, "kendall": {"value": tau, "low": tau, "high": tau}}
+    return shown | {"measure": name, "kendall": shown["kendall"] | {"value": tau, "low": tau, "high": tau}}
 
 
 def test_measures_are_sorted_by_tau_and_those_without_one_come_last() -> None:
     taus = {"negative": -0.9, "undefined": None, "zero": 0.0, "positive": 0.4}
-    lines = measure._table_text([found(name, tau) for name, tau in taus.items()]).splitlines()
+    lines = measure_text.of_all([found(name, tau) for name, tau in taus.items()]).splitlines()
     assert [line.split()[0] for line in lines[-4:]] == ["positive", "zero", "negative", "undefined"]
 
 
@@ -51,3 +54,48 @@ def test_every_construction_of_a_test_set_is_an_option() -> None:
     choice = build_parser().parse_args(["measure", *options, "--category", "Chat", "--subset", "a", "--seed", "7"])
     test_set = measure.test_set_of(choice)
     assert test_set == TestSet(categories=("Chat",), subsets=("a",), seed=7, **given)
+
+
+def test_the_text_names_both_answers_and_shows_the_ceiling_and_the_plain_share_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(publish(tmp_path, Study(reward_models=10))))
+    assert main(["measure", "--replicates", "200", "--json"]) == 0
+    kendall = json.loads(capsys.readouterr().out)["kendall"]
+    assert main(["measure", "--replicates", "200"]) == 0
+    text = capsys.readouterr().out
+    (header,) = [line for line in text.splitlines() if "this test set  " in line]
+    assert re.split(r"\s{2,}", header.strip()) == ["this test set", "the measure itself", "plain", "ceiling"]
+    (row,) = [line for line in text.splitlines() if line.startswith("  kendall")]
+    figures = (kendall, kendall["measure_itself"], kendall["sample"], kendall["ceiling"])
+    shown = [float(number) for number in re.findall(r"-?\d\.\d{3}", row)]
+    assert shown == [round(figure[end], 3) for figure in figures for end in ("value", "low", "high")]
+    share = kendall["sample"]["value"] / kendall["ceiling"]["value"]
+    assert f"is {share:.0%} of its ceiling {kendall['ceiling']['value']:.3f}" in text
+    assert f"p = {kendall['p_value']:.3f} (permutation test)" in text
+    assert "rough" not in text
+    assert "on both sides" not in text
+
+
+def test_few_reward_models_and_the_same_prompts_on_both_sides_are_said(tmp_path: Path) -> None:
+    home = publish(tmp_path, Study(reward_models=9))
+    for options in ((), ("--measure", "all"), ("--compare", "spearman,accuracy")):
+        text = righttree("measure", "--replicates", "20", *options, home=home).stdout
+        assert "intervals are rough: 9 reward models, fewer than 10" in text
+    together = write(long_frame(prompts=12), tmp_path / "together.csv")
+    assert righttree("import", str(together), "--run-id", "together", home=home).returncode == 0
+    for options in ((), ("--measure", "all"), ("--compare", "spearman,accuracy")):
+        text = righttree("measure", "--run", "together", "--replicates", "20", *options, home=home).stdout
+        assert "the same 12 prompts on both sides: correlations are cross-fitted over halves of the prompts" in text
+
+
+def test_a_comparison_says_what_its_interval_is_and_is_the_difference_of_the_plain_figures(tmp_path: Path) -> None:
+    home = publish(tmp_path, Study(reward_models=6))
+    options = ("measure", "--compare", "pearson,accuracy_pair", "--replicates", "40")
+    text, found = (righttree(*options, *more, home=home).stdout for more in ((), ("--json",)))
+    assert "differences of the plain correlations, paired" in text
+    compared = json.loads(found)
+    first, second, difference = (compared[side]["kendall"] for side in ("first", "second", "difference"))
+    assert difference["value"] == pytest.approx(first["sample"]["value"] - second["sample"]["value"])
+    assert set(difference) == {"value", "low", "high"}
+    assert f"{first['sample']['value']:.3f} − {second['sample']['value']:.3f} = " in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,8 @@ needs_case = pytest.mark.skipif(not NOISE, reason="the files are not in ../share
 
 def on_the_same_responses(scores_MPR: NDArray[np.float64], seed: int) -> Evaluation:
     """Accuracy against best-of-R, both on these responses."""
-    n = scores_MPR.shape[2]
-    return evaluate(cube_of(scores_MPR), values_of(scores_MPR.astype(np.float32), n), replicates=160, seed=seed)
+    cube, values = cube_of(scores_MPR), values_of(scores_MPR.astype(np.float32), scores_MPR.shape[2])
+    return evaluate(cube, replace(values, prompts=cube.prompts), replicates=160, seed=seed)
 
 
 def test_noise_on_the_same_responses_does_not_predict() -> None:
