@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.cli.measure_text import cautions
 from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
 from warehouse.claims import Claim, Table, examine
@@ -21,7 +22,8 @@ from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
 from warehouse.formats import count, number
 from warehouse.reads.study import study as read_study
-from warehouse.stats.bootstrap import Estimate
+from warehouse.stats.bootstrap import LEVEL, Estimate
+from warehouse.study.folds import shared_prompts
 
 _NOT_IN_THIS_RUN = "not in this run"
 _MEANING: Mapping[str, str] = {**MEANING, _NOT_IN_THIS_RUN: "the run has no data for it"}
@@ -56,7 +58,13 @@ def findings(data: Path, run_id: str | None, output: Path | None, replicates: in
 
 def page(run: Mapping[str, Any], models: pl.DataFrame, study: Study, claims: Sequence[Claim]) -> str:
     """The whole page; `run` is a row of table `run`, `models` the run's table `reward_model`."""
-    lines = [f"# What the run {_text(str(run['run_id']))} says", "", *_header(run, models, study), ""]
+    lines = [
+        f"# What the run {_text(str(run['run_id']))} says",
+        "",
+        *_header(run, models, study),
+        *_rulings(claims),
+        "",
+    ]
     lines += ["| claim | policies | figure (95 % interval) | verdict |", "| --- | --- | --- | --- |"]
     for place, claim in enumerate(claims, 1):
         link = f"[{place}. {claim.title}](#{claim.name})"
@@ -91,11 +99,30 @@ def _header(run: Mapping[str, Any], models: pl.DataFrame, study: Study) -> list[
         f"- {count(P, 'RM-test prompt')} × {count(R, 'response')}; "
         f"{count(len(first.values.prompts), 'RL-test prompt')}; "
         f"{' and '.join(optimised.called for optimised in study.optimised.values())}",
-        f"- 95 % percentile bootstrap intervals, B = {study.replicates:,}, seed {study.seed}",
+        f"- 95 % intervals, B = {study.replicates:,}, seed {study.seed}. A correlation is about *this test set*: how "
+        "well the measure, on a test set of this size, predicts what policies are really worth; the noise of their "
+        "values is taken off. Its interval is Student’s t, from leaving out each reward model and drawing prompts "
+        "again. A difference is that of the plain correlations, paired; a claim that takes noise off it says so. Other "
+        "figures have percentiles of the bootstrap.",
     ]
+    shared = shared_prompts(first.cube.prompts, first.values.prompts)
+    lines += [f"- {line[0].upper()}{line[1:]}" for line in cautions(len(first.cube.reward_models), shared)]
     lines += [f"- Versions: {_text(versions)}"] if versions else []
     lines += [f"- Left out, without policies at every strength: {_text(', '.join(left_out))}"] if left_out else []
     return lines
+
+
+def _rulings(claims: Sequence[Claim]) -> list[str]:
+    """How many rulings the page makes, how many hold, and how many would if nothing were true."""
+    verdicts = [finding.verdict for claim in claims for finding in claim.findings if finding.verdict != "undefined"]
+    rulings, missed = len(verdicts), round(1.0 - LEVEL, 6)
+    one_side, both = (f"{rulings} × {100 * share:g} % = {number(rulings * share, 1)}" for share in (missed / 2, missed))
+    return [
+        f"- Rulings: {rulings}, of which {verdicts.count('holds')} hold. By chance {one_side} would hold if nothing "
+        "were true, every true figure being at the bound of its claim: a 95 % interval then misses it in "
+        f"{100 * missed:g} % of studies, half of them on the claim’s side (if all claims held in either direction: "
+        f"{both}). These are expected numbers, whether or not rulings depend on one another."
+    ]
 
 
 def _section(place: int, claim: Claim) -> list[str]:

@@ -50,6 +50,27 @@ def test_the_page_has_every_claim_with_a_verdict_and_says_what_it_is_of(
     assert not re.search(r"\bnan\b|\binf\b|None", text)
 
 
+def test_the_page_says_how_many_rulings_hold_and_how_many_would_by_chance(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(home, WHOLE)
+    text = page(capsys)
+    decided = re.findall(r"^\| \[.*\*\*(.+)\*\* \|$", text, re.MULTILINE)
+    rulings = [verdict for verdict in decided if verdict not in ("undefined", "not in this run")]
+    assert len(rulings) > 10
+    assert f"\n- Rulings: {len(rulings)}, of which {rulings.count('holds')} hold. " in text
+    assert f"By chance {len(rulings)} × 2.5 % = {0.025 * len(rulings):.1f} would hold if nothing were true" in text
+    assert f"(if all claims held in either direction: {len(rulings)} × 5 % = {0.05 * len(rulings):.1f})" in text
+
+
+def test_the_page_says_what_intervals_are_and_what_to_beware_of(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(home, WHOLE)
+    text = page(capsys)
+    assert "A correlation is about *this test set*" in text
+    assert "\n- Intervals are rough: 5 reward models, fewer than 10, say little about others\n" in text
+    assert "on both sides: correlations" not in text
+
+
 def test_every_row_of_the_first_table_leads_to_its_section(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     publish(home, WHOLE)
     text = page(capsys)
