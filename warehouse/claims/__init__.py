@@ -12,6 +12,7 @@ from warehouse.claims.constructions import (
     paraphrases,
     rank_matters,
 )
+from warehouse.claims.expected_quality import better_than_values
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
 from warehouse.claims.prediction import (
     accuracy_predicts,
@@ -38,6 +39,7 @@ CLAIMS = (
     optimising_harder,
     restricted_range,
     response_source,
+    better_than_values,
 )
 """In the order of the page."""
 

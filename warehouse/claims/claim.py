@@ -22,10 +22,14 @@ from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import paired
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import RESAMPLED, Evaluation, Replicated, replicated
+from warehouse.study.together import simultaneous
 from warehouse.study.value_curves import ValueCurves
 
 KENDALL: Selected = (("kendall", "pooled"),)
 """The one correlation that decides claims."""
+
+AT_ONCE = "intervals hold for all of them at once, and p is adjusted for looking at all (stepdown max-t)"
+"""What is said of several differences."""
 
 Cell = str | int | float | Estimate | None
 
@@ -73,7 +77,7 @@ class Optimised:
 
 @dataclass(frozen=True)
 class Study:
-    """A run's optimisers by name, the kinds of its reward models, and the bootstrap's replicates and seed.
+    """A run's optimisers by name, the kinds of its reward models, how many altered studies, and the seed.
 
     - `flip_rates`: share of the training labels flipped, of the reward models of which it is known.
     - `sources`: scores of other policies' responses to the RM-test prompts, two or more to each, by the source's name.
@@ -100,7 +104,7 @@ class Study:
         rl_categories: tuple[str, ...] | None = None,
         among: NDArray[np.bool_] | None = None,
     ) -> list[Replicated]:
-        """The measures on these test sets against NDR, all on the same draws of reward models.
+        """The measures on these test sets against NDR, all on the same altered studies.
 
         `among` `[M]` restricts the pairs to these reward models.
         """
@@ -168,6 +172,12 @@ def tau_difference(first: Replicated, second: Replicated) -> Estimate:
     return paired(first, second).correlations["kendall"]
 
 
+def differences_at_once(parts: Sequence[Replicated], second: Replicated, seed: int) -> list[tuple[Estimate, Cell]]:
+    """Each τ minus the second's, with intervals that hold for all at once, and its adjusted p: cells of a table."""
+    together = simultaneous(parts, second, seed)
+    return list(zip(together.differences, together.p_values, strict=True))
+
+
 def predicts_better(about: str, figure: str, first: Replicated, second: Replicated) -> Finding:
     """Does the first way of measuring predict better than the second?"""
     difference = tau_difference(first, second)
@@ -177,7 +187,10 @@ def predicts_better(about: str, figure: str, first: Replicated, second: Replicat
 
 def why_no_difference(parts: Sequence[Replicated]) -> str:
     """Why the first of these without a correlation has none."""
-    return next((why_undefined(part.evaluation) for part in parts if tau(part).value is None), "no shared replicate")
+    return next(
+        (why_undefined(part.evaluation) for part in parts if tau(part).value is None),
+        "too few altered studies have both",
+    )
 
 
 def why_undefined(evaluation: Evaluation) -> str:

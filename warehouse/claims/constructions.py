@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from warehouse.claims.claim import (
+    AT_ONCE,
     Cell,
     Claim,
     Finding,
     Study,
     Table,
+    differences_at_once,
     pairs_of,
     predicts_better,
     tau,
-    tau_difference,
     why_no_difference,
 )
 from warehouse.claims.verdict import NEGLIGIBLE, above, apart
@@ -99,17 +100,18 @@ def rank_matters(study: Study) -> Claim:
         difference = contrast([(1.0, parts[far]), *((-1 / len(near), parts[place]) for place in near)])
         why = "" if difference.value is not None else why_no_difference([whole])
         findings.append(Finding(policies.called, "τ, far minus neighbouring", difference, apart(difference), why))
-        rows: list[tuple[Cell, ...]] = [("all pairs", tau(whole), "", whole.evaluation.undefined_pairs)]
-        for (chosen, rejected), part in zip(cells, parts, strict=True):
+        rows: list[tuple[Cell, ...]] = [("all pairs", tau(whole), "", "", whole.evaluation.undefined_pairs)]
+        at_once = differences_at_once(parts, whole, study.seed)
+        for (chosen, rejected), part, difference_and_p in zip(cells, parts, at_once, strict=True):
             label = f"bin {chosen} over bin {rejected}"
-            rows.append((label, tau(part), tau_difference(part, whole), part.evaluation.undefined_pairs))
-        header = ("pairs of responses", "τ", "minus that of all pairs", "undefined pairs")
+            rows.append((label, tau(part), *difference_and_p, part.evaluation.undefined_pairs))
+        header = ("pairs of responses", "τ", "minus that of all pairs", "adjusted p", "undefined pairs")
         tables.append(Table(f"By rank, {policies.called}", header, tuple(rows)))
     return replace(
         claim,
         findings=tuple(findings),
         tables=tuple(tables),
-        notes=("The greatest of the differences from all pairs is picked among several: read it with that in mind.",),
+        notes=(f"The differences from all pairs: {AT_ONCE}.",),
     )
 
 
@@ -124,6 +126,7 @@ def more_responses(study: Study) -> Claim:
         notes=(
             f"{R} responses to a prompt cost R(R−1)/2 = {R * (R - 1) // 2} comparisons against 1. The next claim is "
             "the fair form: it holds the number of annotations fixed.",
+            f"The differences in the table: {AT_ONCE}.",
         ),
     )
     if R <= FEWEST_RESPONSES:
@@ -133,7 +136,7 @@ def more_responses(study: Study) -> Claim:
     for policies in study.optimised.values():
         parts = study.measured(policies, [TestSet(responses=size) for size in sizes])
         findings.append(predicts_better(policies.called, f"τ, {R} responses minus 2", parts[-1], parts[0]))
-        tables.append(_sizes_table(f"By responses, {policies.called}", sizes, parts))
+        tables.append(_sizes_table(f"By responses, {policies.called}", sizes, parts, study.seed))
     return replace(claim, findings=tuple(findings), tables=tuple(tables))
 
 
@@ -159,12 +162,15 @@ def budget_on_responses(study: Study) -> Claim:
             about = f"{policies.called}, {f'{noise:.0%} of pairs flipped' if noise else 'without noise'}"
             figure = f"τ, {sizes[-1]} responses minus {sizes[0]}"
             findings.append(predicts_better(about, figure, parts[-1], parts[0]))
-            tables.append(_sizes_table(f"{budget} annotations, {about}", sizes, parts))
+            tables.append(_sizes_table(f"{budget} annotations, {about}", sizes, parts, study.seed))
     return replace(
         claim,
         findings=tuple(findings),
         tables=tuple(tables),
-        notes=("Which prompts a split takes, and what the annotator errs on, is drawn once, by the seed.",),
+        notes=(
+            "Which prompts a split takes, and what the annotator errs on, is drawn once, by the seed.",
+            f"The differences in the tables: {AT_ONCE}.",
+        ),
     )
 
 
@@ -192,10 +198,10 @@ def paraphrases(study: Study) -> Claim:
     return replace(claim, findings=tuple(findings), tables=(table,))
 
 
-def _sizes_table(title: str, sizes: Sequence[int], parts: Sequence[Replicated]) -> Table:
+def _sizes_table(title: str, sizes: Sequence[int], parts: Sequence[Replicated], seed: int) -> Table:
     rows = []
-    for place, (size, part) in enumerate(zip(sizes, parts, strict=True)):
-        difference = tau_difference(part, parts[0]) if place else ""
-        rows.append((size, part.evaluation.prompts_used, tau(part), difference, *pairs_of(part.evaluation)))
-    header = ("responses", "prompts", "τ", f"minus that of {sizes[0]} responses", "pairs", "undefined")
+    at_once: list[tuple[Cell, Cell]] = [("", ""), *differences_at_once(parts[1:], parts[0], seed)]
+    for size, part, difference_and_p in zip(sizes, parts, at_once, strict=True):
+        rows.append((size, part.evaluation.prompts_used, tau(part), *difference_and_p, *pairs_of(part.evaluation)))
+    header = ("responses", "prompts", "τ", f"minus that of {sizes[0]} responses", "adjusted p", "pairs", "undefined")
     return Table(title, header, tuple(rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -28,7 +28,7 @@ from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import Replicated, evaluate
 from warehouse.study.strength_curves import ndr_curve
-from warehouse.study.together import simultaneous
+from warehouse.study.together import groups, simultaneous
 
 PLAIN = "accuracy"
 
@@ -97,8 +97,8 @@ def other_kinds(study: Study) -> Claim:
     claim = Claim(
         "kinds",
         "Reward models that differ in kind are harder to predict than those that differ in label noise alone",
-        "Decided by the paired difference of Kendall τ of accuracy with NDR, flip-rate reward models minus all, drawn "
-        f"together: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}.",
+        "Decided by the paired difference of Kendall τ of accuracy with NDR, flip-rate reward models minus all, on "
+        f"the same altered studies: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}.",
         beyond_paper=True,
     )
     if set(study.kinds.values()) <= {"flip"} or "flip" not in study.kinds.values():
@@ -149,62 +149,75 @@ def another_measure_predicts_better(study: Study) -> Claim:
         "measures",
         "Another measure predicts better than accuracy",
         f"Decided by the differences of Kendall τ from accuracy’s, of the {len(MEASURES) - 1} other measures on the "
-        "same responses and draws: it holds if one is above 0 with intervals that hold for all of them at once, not if "
-        f"every one’s own interval ends below {NEGLIGIBLE:g}. The figure is the greatest difference; a measure that "
-        "never differs from accuracy, as Kendall τ-b without ties, is left out.",
+        "same responses and draws: it holds if one is above 0 and its p, adjusted for looking at all of them (stepdown "
+        f"max-t), is below {SIGNIFICANT:g}; not if every one’s own interval ends below {NEGLIGIBLE:g}. The figure is "
+        "the greatest such difference, with an interval that holds for all at once; a measure that never differs from "
+        "accuracy, as Kendall τ-b without ties, is left out.",
         beyond_paper=True,
     )
     findings, tables, notes = [], [], []
     for policies in study.optimised.values():
         parts = dict(zip(MEASURES, study.measured(policies, measures=tuple(MEASURES)), strict=True))
         others = [name for name in MEASURES if name != PLAIN]
-        together = dict(
-            zip(others, simultaneous([parts[name] for name in others], parts[PLAIN]).differences, strict=True)
-        )
+        together = simultaneous([parts[name] for name in others], parts[PLAIN], study.seed)
+        at_once = dict(zip(others, zip(together.differences, together.p_values, strict=True), strict=True))
         separate = {name: tau_difference(parts[name], parts[PLAIN]) for name in others}
-        findings.append(_greatest(policies, parts[PLAIN], separate, together))
+        beating = [name for name, (difference, p) in at_once.items() if _beats(difference, p)]
+        findings.append(
+            _greatest(policies, parts[PLAIN], separate, dict(zip(others, together.differences, strict=True)), beating)
+        )
+        alike = groups(parts[PLAIN].rows, [part.pooled["kendall"] for part in parts.values()], study.seed)
         rows = [
             (
-                MEASURES[name].title,
-                tau(part),
-                separate.get(name, ""),
-                together.get(name, ""),
-                part.evaluation.undefined_prompts,
-                *pairs_of(part.evaluation),
+                *(MEASURES[name].title, tau(part), tau(part).sample, " ".join(map(str, group))),
+                *(separate.get(name, ""), *at_once.get(name, ("", ""))),
+                *(part.evaluation.undefined_prompts, *pairs_of(part.evaluation)),
             )
-            for name, part in sorted(parts.items(), key=lambda item: _or_least(tau(item[1]).value), reverse=True)
+            for (name, part), group in sorted(
+                zip(parts.items(), alike, strict=True), key=lambda row: -_or_least(tau(row[0][1]).sample.value)
+            )
         ]
-        header = ("measure", "τ", "minus accuracy’s", "the same, all at once", "undefined prompt values")
-        tables.append(Table(f"All measures, {policies.called}", (*header, "pairs", "undefined"), tuple(rows)))
-        notes.append(_best(policies, parts, separate))
+        header = (
+            *("measure", "τ, this test set", "the sample’s", "groups", "minus accuracy’s", "the same, all at once"),
+            *("adjusted p", "undefined prompt values", "pairs", "undefined"),
+        )
+        tables.append(Table(f"All measures, {policies.called}", header, tuple(rows)))
+        notes.append(_best(policies, parts, len(beating)))
+    notes.append("Two measures of the sample that share a group cannot be told apart, all pairs looked at together.")
     return replace(claim, findings=tuple(findings), tables=tuple(tables), notes=tuple(notes))
 
 
+def _beats(difference: Estimate, p_value: float | None) -> bool:
+    return p_value is not None and p_value < SIGNIFICANT and _or_least(difference.value) > 0
+
+
 def _greatest(
-    policies: Optimised, plain: Replicated, separate: Mapping[str, Estimate], together: Mapping[str, Estimate]
+    policies: Optimised,
+    plain: Replicated,
+    separate: Mapping[str, Estimate],
+    together: Mapping[str, Estimate],
+    beating: Sequence[str],
 ) -> Finding:
     """The greatest difference; `separate` has each with its own interval, `together` with simultaneous ones."""
     differing = {name: e for name, e in together.items() if e.low is not None and e.low != e.high}
     if not differing or tau(plain).value is None:
         return Finding(policies.called, "difference of τ", NOTHING, "undefined", why_undefined(plain.evaluation))
-    holding = [name for name, estimate in differing.items() if above(estimate) == "holds"]
-    first = max(holding or differing, key=lambda name: _or_least(differing[name].value))
-    verdict: Verdict = "holds" if holding else CANNOT_BE_TOLD
-    if not holding and all(above(difference) == "does not hold" for difference in separate.values()):
+    first = max(beating or differing, key=lambda name: _or_least(differing[name].value))
+    verdict: Verdict = "holds" if beating else CANNOT_BE_TOLD
+    if not beating and all(above(difference) in ("does not hold", "undefined") for difference in separate.values()):
         verdict = "does not hold"
     return Finding(policies.called, f"difference of τ, {MEASURES[first].title}", differing[first], verdict)
 
 
-def _best(policies: Optimised, parts: Mapping[str, Replicated], separate: Mapping[str, Estimate]) -> str:
-    """Which measure is the best of how many, and how many clearly beat accuracy, each by its own interval."""
-    defined = {name: value for name, part in parts.items() if (value := tau(part).value) is not None}
+def _best(policies: Optimised, parts: Mapping[str, Replicated], beating: int) -> str:
+    """Which measure is the best of how many, and how many beat accuracy, all looked at together."""
+    defined = {name: value for name, part in parts.items() if (value := tau(part).sample.value) is not None}
     if not defined:
         return f"{policies.called}: no measure has a correlation."
     best = max(defined, key=defined.__getitem__)
-    verdicts = [above(estimate) for estimate in separate.values()]
     return (
-        f"{policies.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures; taken one by one, "
-        f"{verdicts.count('holds')} of {len(verdicts)} clearly beat accuracy."
+        f"{policies.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures in the sample; "
+        f"{beating} of {len(MEASURES) - 1} beat accuracy, all looked at together."
     )
 
 

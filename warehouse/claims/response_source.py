@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from warehouse.claims.claim import (
+    AT_ONCE,
     Claim,
     Finding,
     Study,
     Table,
     pairs_of,
     tau,
-    tau_difference,
     why_no_difference,
 )
 from warehouse.claims.verdict import NEGLIGIBLE, apart
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES
+from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import contrast
+from warehouse.study.evaluate import Replicated
+from warehouse.study.together import all_at_once
 
 
 def response_source(study: Study) -> Claim:
@@ -31,7 +35,7 @@ def response_source(study: Study) -> Claim:
         "as many responses of each. Decided by Kendall τ of accuracy with NDR on the other source minus that on the "
         "initial policy’s, averaged over the sources: it matters if the interval excludes 0, either way; not if it "
         f"lies within ±{NEGLIGIBLE:g}.",
-        notes=("Sources may differ in opposite ways: see each one’s own difference. That is one of several.",),
+        notes=(f"Sources may differ in opposite ways: see each one’s difference; {AT_ONCE}.",),
         beyond_paper=True,
     )
     if not study.sources:
@@ -42,7 +46,7 @@ def response_source(study: Study) -> Claim:
     findings, rows = [], []
     for policies in study.optimised.values():
         names = policies.curves.reward_models
-        sides, parts = [], []
+        sides, parts, listed = [], [], []
         for source, cubes in compared.items():
             (initial,), (other,) = (
                 study.measured(replace(policies, cube=cube.of_reward_models(names))) for cube in cubes
@@ -51,16 +55,30 @@ def response_source(study: Study) -> Claim:
             if tau(initial).value is not None and tau(other).value is not None:
                 parts += [(1.0, other), (-1.0, initial)]
             _, P, R = cubes[0].scores_MPR.shape
-            taus = tau(initial), tau(other), tau_difference(other, initial)
-            rows.append((policies.called, source, P, R, *taus, *pairs_of(other.evaluation)))
+            pairs = pairs_of(other.evaluation)
+            listed.append((policies.called, source, P, R, tau(initial), tau(other), *pairs))
+        for row, difference_and_p in zip(listed, _at_once(sides, study.seed), strict=True):
+            rows.append((*row[:-2], *difference_and_p, *row[-2:]))
         defined = len(parts) // 2
         difference = contrast([(sign / defined, part) for sign, part in parts])
         figure = f"τ, other sources minus the initial policy’s, {defined} of {len(compared)} sources"
         why = "" if difference.value is not None else why_no_difference(sides)
         findings.append(Finding(policies.called, figure, difference, apart(difference), why))
     header: tuple[str, ...] = ("policies", "source", "prompts", "responses", "τ, initial policy’s", "τ, the source’s")
-    table = Table("By source of the responses", (*header, "difference", "pairs", "undefined"), tuple(rows))
+    table = Table(
+        "By source of the responses", (*header, "difference", "adjusted p", "pairs", "undefined"), tuple(rows)
+    )
     return replace(claim, findings=tuple(findings), tables=(table,))
+
+
+def _at_once(sides: Sequence[Replicated], seed: int) -> list[tuple[Estimate, float | None]]:
+    """Each source’s τ minus the initial policy’s, and its adjusted p; `sides` are initial and other by turns."""
+    figures = []
+    for initial, other in zip(sides[::2], sides[1::2], strict=True):
+        (value_B, defined_B), (other_B, other_defined_B) = initial.pooled["kendall"], other.pooled["kendall"]
+        figures.append((other_B - value_B, defined_B & other_defined_B))
+    together = all_at_once(sides[0].rows, figures, seed)
+    return list(zip(together.differences, together.p_values, strict=True))
 
 
 def _same_size(initial: ScoreCube, other: ScoreCube) -> tuple[ScoreCube, ScoreCube] | None:

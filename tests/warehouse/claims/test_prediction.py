@@ -11,7 +11,7 @@ from warehouse.claims.prediction import (
     another_measure_predicts_better,
     other_kinds,
 )
-from warehouse.study import evaluate
+from warehouse.study import Estimate, evaluate
 
 GROWING = np.linspace(0.2, 3.0, 8)
 OPEN = "cannot be told at this size"
@@ -69,7 +69,14 @@ def test_another_measure_beats_accuracy_where_regret_is_made_of_it_and_not_where
     claim = another_measure_predicts_better(study(valued(scores, ndr_of(scores, "bo_r"), noise=0.01)))
     assert verdicts(claim) == ["holds"]
     assert "Best of R has the greatest τ of 14 measures" in claim.notes[0]
-    assert len(claim.tables[0].rows) == 14
+    rows = claim.tables[0].rows
+    assert len(rows) == 14
+    assert rows[0][0] == "Best of R"
+    assert "1" in str(rows[0][3])
+    adjusted = {row[0]: row[6] for row in rows}
+    assert adjusted.pop("Accuracy") == ""
+    beating = [row for row in rows if isinstance(row[4], Estimate) and (row[4].value or 0) > 0 and row[6] < 0.05]
+    assert f"{len(beating)} of 13 beat accuracy" in claim.notes[0]
     plain = normal_scores(rng, np.geomspace(0.2, 3.0, 20), 300, 4)
     of_accuracy = valued(plain, ndr_of(plain, "accuracy"), noise=0.001)
     assert verdicts(another_measure_predicts_better(study(of_accuracy))) == ["does not hold"]

@@ -1,0 +1,48 @@
+"""`claims/expected_quality.py`: accuracy against values of policies, where one or the other is measured well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.warehouse.claims.studies import of_noise, policy_values, study, verdicts
+from warehouse.claims.claim import Optimised, Study
+from warehouse.claims.expected_quality import better_than_values, independent_difference
+from warehouse.stats.bootstrap import NOTHING
+from warehouse.study import Estimate
+
+GROWING = np.linspace(0.2, 3.0, 40)
+
+
+def valued_by_few(seed: int) -> Study:
+    """Accuracy from 1,500 prompts, policies whose values are mostly noise."""
+    whole = of_noise(GROWING, P=1500, Q=100, seed=seed)
+    values, rng = whole.values, np.random.default_rng((3, seed))
+    noise = 0.8 * rng.standard_normal(values.optimised_MMQ.shape)
+    noisy = policy_values(values.initial_MQ, values.optimised_MMQ + noise)
+    return study(replace(whole, curves=replace(whole.curves, values=(*whole.curves.values[:-1], noisy))))
+
+
+def test_accuracy_of_many_prompts_is_better_than_values_that_are_mostly_noise() -> None:
+    claims = [better_than_values(valued_by_few(seed)) for seed in range(5)]
+    assert [verdicts(claim) for claim in claims].count(["holds"]) >= 2
+    assert all((claim.findings[0].estimate.value or 0) > 0.05 for claim in claims)
+
+
+def test_values_of_many_prompts_are_better_than_accuracy_of_few() -> None:
+    few: list[Optimised] = [of_noise(np.linspace(0.8, 1.2, 14), P=40, R=2, Q=1500, seed=seed) for seed in range(4)]
+    claims = [better_than_values(study(policies)) for policies in few]
+    assert all((claim.findings[0].estimate.value or 0) < 0 for claim in claims)
+    assert [verdicts(claim) for claim in claims].count(["does not hold"]) >= 2
+    assert verdicts(better_than_values(study(of_noise([0.3, 1.0])))) == ["undefined"]
+
+
+def test_the_interval_of_a_difference_joins_both() -> None:
+    joined = independent_difference(Estimate(0.5, 0.2, 0.9, 50), Estimate(0.4, 0.0, 0.7, 60))
+    assert joined.value == pytest.approx(0.1)
+    assert joined.low == pytest.approx(0.1 - np.hypot(0.3, 0.3))
+    assert joined.high == pytest.approx(0.1 + np.hypot(0.4, 0.4))
+    assert joined.replicates == 50
+    assert independent_difference(NOTHING, joined) == NOTHING

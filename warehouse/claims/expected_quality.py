@@ -1,0 +1,61 @@
+"""Does accuracy predict a policy's expected quality better than one set of values of the policy does?
+
+Values of policies come from few prompts and responses, and one training seed of each: they are themselves an estimate.
+The ceiling is how well they correlate with what policies are really worth, so accuracy that correlates better with that
+is the better guide to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from warehouse.claims.claim import Claim, Finding, Study, Table, pairs_of, tau, why_undefined
+from warehouse.claims.verdict import NEGLIGIBLE, above
+from warehouse.stats.bootstrap import NOTHING, Estimate
+
+
+def better_than_values(study: Study) -> Claim:
+    """Accuracy correlates better with the true NDR than the NDR of the run's values of policies does."""
+    findings, rows = [], []
+    for policies in study.optimised.values():
+        (part,) = study.measured(policies)
+        kendall = tau(part)
+        difference = independent_difference(kendall, kendall.ceiling)
+        why = "" if difference.value is not None else why_undefined(part.evaluation)
+        findings.append(Finding(policies.called, "τ minus ceiling", difference, above(difference), why))
+        valued = f"{len(policies.values.prompts)} × {policies.responses or 'expectation'}"
+        rows.append((policies.called, kendall, kendall.ceiling, valued, *pairs_of(part.evaluation)))
+    header = ("policies", "τ of accuracy", "τ of the values", "RL-test prompts × responses", "pairs", "undefined")
+    return Claim(
+        "expected-quality",
+        "Accuracy predicts a policy’s expected quality better than one set of values of the policy does",
+        "Decided by Kendall τ of accuracy with the NDR that policies really have, minus the ceiling: Kendall τ of the "
+        "run’s own values with that. Both are without the noise of the values they are compared with. It holds above "
+        f"0, not if the interval ends below {NEGLIGIBLE:g}.",
+        tuple(findings),
+        (Table("With the true NDR", header, tuple(rows)),),
+        notes=(
+            "Where it holds, a policy of this run is better chosen by its reward model’s accuracy than by what the few "
+            "responses to the RL-test prompts scored. One training seed of each policy is part of what it is worth "
+            "here. The interval joins those of both (MOVER), as if they were independent.",
+        ),
+        beyond_paper=True,
+    )
+
+
+def independent_difference(first: Estimate, second: Estimate) -> Estimate:
+    """First minus second, its interval from both their own (MOVER; Zou and Donner 2008); too wide if they go together.
+
+    Undefined if one of them has no interval.
+    """
+    ends = first.value, first.low, first.high, second.value, second.low, second.high
+    if any(end is None for end in ends):
+        return NOTHING
+    value, low, high, other, other_low, other_high = (float(end) for end in ends if end is not None)
+    difference = value - other
+    return Estimate(
+        difference,
+        difference - float(np.hypot(value - low, other_high - other)),
+        difference + float(np.hypot(high - value, other - other_low)),
+        min(first.replicates, second.replicates),
+    )
