@@ -15,10 +15,10 @@ from warehouse import reads
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.test_set import prompts_in
 from warehouse.metrics.worst_picks import WorstPicks, worst_picks
-from warehouse.study.gain_curves import DegreeMap, GainCurves, degree_map, gain_curves
+from warehouse.study.curves.gain_curves import DegreeMap, GainCurves, degree_map, gain_curves
+from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve, length_drift, ndr_curve
+from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes, spread_within_prompts
-from warehouse.study.strength_curves import LengthDrift, NdrCurve, length_drift, ndr_curve
-from warehouse.study.value_curves import ValueCurves
 
 MOST_FOR_ALL_REPLICATES = 20
 _KEPT = 16

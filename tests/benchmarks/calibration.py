@@ -24,14 +24,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.benchmarks.calibration_alternatives import alternatives
+from tests.benchmarks.calibration_page import page
 from tests.helpers.planted import KINDS, Planted, PlantedStudy, Size
 from warehouse.metrics.test_set import TestSet
-from warehouse.stats.across_pairs import CORRELATIONS, PairValues, correlate
+from warehouse.stats.across_pairs import CORRELATIONS, LEVELS, PairValues, correlate
 from warehouse.study.comparison import difference
-from warehouse.study.evaluate import Replicated, replicated
+from warehouse.study.evaluate import Replicated, evaluate, replicated
 from warehouse.study.together import simultaneous
 
 RESULTS = Path(__file__).parent / "baselines" / "calibration.json"
+ALTERNATIVES = RESULTS.with_name("calibration-alternatives.json")
 PAGE = Path("docs/calibration.md")
 
 MODELS, PROMPTS, RESPONSES = (5, 10, 14, 40, 100), (48, 128, 400, 2733), (2, 6, 32)
@@ -39,8 +42,15 @@ REPLICATES = 320
 GROUPS = 6
 """The RM-test prompts are dealt into so many groups that are alike: whatever differs between them differs by chance."""
 
+COMPARED = (
+    Size(M=14, P=128, R=6),
+    Size(M=14, P=48, R=2),
+    Size(M=40, P=128, R=6),
+)
+"""Sizes at which other intervals are tried as well."""
+
+KENDALL = ("kendall", "pooled")
 ESTIMANDS = ("this", "itself", "sample", "ceiling")
-SELECTED = tuple((name, "pooled") for name in CORRELATIONS)
 
 
 @dataclass(frozen=True)
@@ -49,12 +59,14 @@ class Cell:
 
     kind: str
     size: Size
+    level: str = "pooled"
 
     @property
     def name(self) -> str:
         """Such as `ppo/M14/P128/R6/noisy`."""
         size = self.size
-        return f"{self.kind}/M{size.M}/P{size.P}/R{size.R}/{'noisy' if size.noisy else 'clean'}"
+        within = "/within" if self.level == "within" else ""
+        return f"{self.kind}/M{size.M}/P{size.P}/R{size.R}/{'noisy' if size.noisy else 'clean'}{within}"
 
     def studies(self, share: float) -> int:
         """How many studies to simulate: fewer where one takes long."""
@@ -66,8 +78,9 @@ class Cell:
 def grid(name: str) -> Iterator[Cell]:
     """All reward models × prompts × kinds at six responses; other responses and clean values at some sizes."""
     if name == "small":
-        yield from (Cell(kind, Size(M=14, P=128, R=6)) for kind in KINDS)
+        yield from (Cell(kind, Size(M=14, P=128, R=6), level) for level in LEVELS for kind in KINDS)
         return
+    yield from (Cell(kind, Size(M=14, P=128, R=6), "within") for kind in KINDS)
     for M, P, kind in product(MODELS, PROMPTS, KINDS):
         yield Cell(kind, Size(M=M, P=P, R=6))
     for M, P, R, kind in product((10, 40), (48, 128), (2, 32), KINDS):
@@ -80,7 +93,7 @@ def simulate(cell: Cell, studies: int) -> dict[str, object]:
     """One cell: for each correlation and estimand the truth, bias, coverage and width; sizes and power of the tests."""
     planted = Planted(cell.kind, cell.size)
     start = time.perf_counter()
-    records = [_record(planted.study(seed)) for seed in range(studies)]
+    records = [_record(planted.study(seed), cell.level) for seed in range(studies)]
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for name in CORRELATIONS:
         figures[name] = {}
@@ -98,7 +111,7 @@ def simulate(cell: Cell, studies: int) -> dict[str, object]:
                 "undefined": int((~usable).sum()),
             }
     return {
-        "cell": {"kind": cell.kind, **asdict(cell.size)},
+        "cell": {"kind": cell.kind, "level": cell.level, **asdict(cell.size)},
         "studies": studies,
         "seconds": (time.perf_counter() - start) / studies,
         "figures": figures,
@@ -124,7 +137,7 @@ class _Record:
     any_of_many: bool | None
 
 
-def _record(study: PlantedStudy) -> _Record:
+def _record(study: PlantedStudy, level: str) -> _Record:
     cube = replace(study.cube, categories=tuple(f"group-{p % GROUPS}" for p in range(len(study.cube.prompts))))
     groups = [TestSet(categories=(f"group-{number}",)) for number in range(GROUPS)]
     many = [("accuracy", test_set) for test_set in groups]
@@ -133,19 +146,22 @@ def _record(study: PlantedStudy) -> _Record:
         study.values,
         [("accuracy", TestSet()), ("accuracy_pair", TestSet()), *many],
         replicates=REPLICATES,
-        selected=SELECTED,
+        selected=(*((name, level) for name in CORRELATIONS), ("kendall", "pooled")),
     )
     truth, interval = {}, {}
-    for name, correlation in whole.evaluation.correlations.items():
-        truth[name, "itself"] = _true(study, study.accuracy_MM, study.ndr_MM, name)
-        truth[name, "this"] = _true(study, whole.evaluation.value_MM, study.ndr_MM, name)
-        truth[name, "sample"] = _plain(whole, name)
-        truth[name, "ceiling"] = _true(study, study.ndr_MM, whole.evaluation.ndr_MM, name)
+    evaluation = whole.evaluation
+    figures = evaluation.within if level == "within" else evaluation.correlations
+    for name, correlation in figures.items():
+        truth[name, "itself"] = _true(study.accuracy_MM, study.ndr_MM, name, level)
+        truth[name, "this"] = _true(evaluation.value_MM, study.ndr_MM, name, level)
+        plain = correlation.sample.value
+        truth[name, "sample"] = np.nan if plain is None else plain
+        truth[name, "ceiling"] = _true(study.ndr_MM, evaluation.ndr_MM, name, level)
         answers = (correlation, correlation.measure_itself, correlation.sample, correlation.ceiling)
         for estimand, answer in zip(ESTIMANDS, answers, strict=True):
             ends = answer.value, answer.low, answer.high
             interval[name, estimand] = tuple(np.nan if end is None else end for end in ends)  # type: ignore[assignment]
-    p = whole.evaluation.correlations["kendall"].p_value
+    p = evaluation.correlations["kendall"].p_value
     return _Record(
         truth,
         interval,
@@ -163,17 +179,12 @@ def _excludes(first: Replicated, second: Replicated) -> bool | None:
     return estimate.low > 0 or estimate.high < 0
 
 
-def _plain(part: Replicated, name: str) -> float:
-    value = part.evaluation.correlations[name].sample.value
-    return np.nan if value is None else value
-
-
-def _true(study: PlantedStudy, measure_MM: NDArray[np.float64], ndr_MM: NDArray[np.float64], name: str) -> float:
+def _true(measure_MM: NDArray[np.float64], ndr_MM: NDArray[np.float64], name: str, level: str) -> float:
     M = len(measure_MM)
     off = ~np.eye(M, dtype=bool)
     values = PairValues(measure_MM.reshape(1, -1), np.ones((1, M * M), dtype=bool), np.arange(M * M).reshape(M, M))
-    ((pooled, _),) = correlate([values], ndr_MM[None], off[None], np.ones((1, M)), ((name, "pooled"),))
-    value, defined = pooled[name]
+    (figures,) = correlate([values], ndr_MM[None], off[None], np.ones((1, M)), ((name, level),))
+    value, defined = figures[LEVELS.index(level)][name]
     return float(value[0]) if defined[0] else np.nan
 
 
@@ -190,6 +201,34 @@ def run(name: str, jobs: int, share: float) -> None:
             print(cell.name, f"{results[cell.name]['seconds']:.2f} s a study", flush=True)
 
 
+def try_alternatives(share: float) -> None:
+    """Coverage of other intervals, of two kinds of study at a few sizes, into ALTERNATIVES."""
+    results = json.loads(ALTERNATIVES.read_text()) if ALTERNATIVES.exists() else {}
+    for size, kind in product(COMPARED, ("best-of-n", "ppo")):
+        cell = Cell(kind, size)
+        if cell.name in results:
+            continue
+        planted, studies = Planted(kind, size), cell.studies(share)
+        drawn = [(planted.study(seed), alternatives(planted.study(seed), REPLICATES)) for seed in range(studies)]
+        accuracy = [evaluate(study.cube, study.values, replicates=1).value_MM for study, _ in drawn]
+        truths = {
+            "this": np.mean(
+                [_true(a, s.ndr_MM, "kendall", "pooled") for (s, _), a in zip(drawn, accuracy, strict=True)]
+            ),
+            "itself": np.mean([_true(study.accuracy_MM, study.ndr_MM, "kendall", "pooled") for study, _ in drawn]),
+        }
+        covered = {
+            name: {
+                estimand: float(np.mean([w[name][estimand][0] <= truth <= w[name][estimand][1] for _, w in drawn]))
+                for estimand, truth in truths.items()
+            }
+            for name in drawn[0][1]
+        }
+        results[cell.name] = {"studies": studies, "coverage": covered}
+        ALTERNATIVES.write_text(json.dumps(results, indent=1) + "\n")
+        print(cell.name, "alternatives", flush=True)
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description="Calibrate intervals and tests on simulated studies of known truth.")
@@ -200,9 +239,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.print:
         run(arguments.grid, arguments.jobs, arguments.share)
-    from tests.benchmarks.calibration_page import page
-
-    PAGE.write_text(page(json.loads(RESULTS.read_text())))
+        try_alternatives(0.5 * arguments.share)
+    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, ALTERNATIVES))))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from warehouse.stats.across_pairs import Selected
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import paired
 from warehouse.study.correlation import Correlation
+from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.evaluate import RESAMPLED, Evaluation, Replicated, replicated
 from warehouse.study.together import simultaneous
 from warehouse.study.value_curves import ValueCurves

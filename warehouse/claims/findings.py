@@ -12,9 +12,9 @@ from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, belo
 from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.comparison import Comparison
+from warehouse.study.curves.strength_curves import NdrCurve
 from warehouse.study.evaluate import Evaluation
 from warehouse.study.goodhart import GoodhartSlopes
-from warehouse.study.strength_curves import NdrCurve
 
 CLOSE = 0.15
 """A slope this near Goodhart's curve is on it, in golden gain per proxy gain."""

@@ -9,10 +9,10 @@ from warehouse.claims.findings import CLOSE, follows_curve
 from warehouse.claims.verdict import CANNOT_BE_TOLD, FEWEST_RESAMPLED, NEGLIGIBLE, SIGNIFICANT, Verdict, above, below
 from warehouse.formats import count
 from warehouse.stats.bootstrap import NOTHING, Estimate
-from warehouse.study.gain_curves import FittedCurve, gain_curves
+from warehouse.study.curves.gain_curves import FittedCurve, gain_curves
+from warehouse.study.curves.strength_curves import NdrCurve, length_drift, ndr_curve
+from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
-from warehouse.study.strength_curves import NdrCurve, length_drift, ndr_curve
-from warehouse.study.value_curves import ValueCurves
 
 _NO_SPREAD = "fewer than two reward models tell responses to a prompt apart"
 

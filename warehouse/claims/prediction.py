@@ -26,6 +26,7 @@ from warehouse.paper import ACCURACY_AGAINST_NDR, SETTING
 from warehouse.stats.across_pairs import CORRELATIONS
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.correlation import Correlation
+from warehouse.study.curves.strength_curves import ndr_curve
 from warehouse.study.evaluate import Replicated, evaluate
 from warehouse.study.strength_curves import ndr_curve
 from warehouse.study.together import groups, simultaneous

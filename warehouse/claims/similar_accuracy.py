@@ -27,8 +27,8 @@ from warehouse.metrics.preparation import prepare
 from warehouse.metrics.prompt_values import PromptValues
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
+from warehouse.study.curves.value_curves import draws, gains
 from warehouse.study.evaluate import Evaluation, evaluate
-from warehouse.study.value_curves import draws, gains
 
 Ints = NDArray[np.int64]
 

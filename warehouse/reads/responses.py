@@ -18,7 +18,7 @@ from warehouse.reads import policies
 from warehouse.reads.scores import initial_scores
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.value_curves import ValueCurves
 
 _TO_PROMPT = " WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original'"
 

@@ -17,8 +17,8 @@ from warehouse.reads.responses import response_tokens, tokens_of_curves
 from warehouse.reads.runs import reward_models
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
+from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.goodhart import spread_within_prompts
-from warehouse.study.value_curves import ValueCurves
 
 
 def study(connection: Connection, run_id: str, *, replicates: int = 1000, seed: int = 0) -> Study:

@@ -20,7 +20,7 @@ from warehouse.reads.runs import prompts, reward_models
 from warehouse.reads.scores import initial_scores
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
-from warehouse.study.value_curves import ValueCurves, strengths_read, values_at_kl
+from warehouse.study.curves.value_curves import ValueCurves, strengths_read, values_at_kl
 
 Samples = Callable[[], ScoreCube]
 """Returns the scores of the RL-test responses, `scores.initial_scores`, from a cache; called only if needed."""
@@ -101,7 +101,7 @@ def policy_values_at_kl(
 ) -> PolicyValues:
     """`policy_values` of an optimiser where each policy has diverged from the initial one by `kl` nats.
 
-    Between strengths as in `study.value_curves`; a reward model whose policy never gets that far is marked in
+    Between strengths as in `study.curves.value_curves`; a reward model whose policy never gets that far is marked in
     `optimised_M`. Raises InvalidChoice if the run has no such policies, or none gets that far.
     """
     frame = policies.of_optimizer(connection, run_id, optimizer, kl_coefficient).drop_nulls("kl")

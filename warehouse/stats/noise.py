@@ -49,21 +49,33 @@ class Corrected(NamedTuple):
 
 def corrected(sample: float, sides: Sequence[Side], name: str) -> Corrected:
     """The correlation `name` with the noise of these sides reduced; MRR, which is none, by the parabola alone."""
-    by_parabola = sample
-    for side in sides:
-        change = _parabola(sample, side) / sample if abs(sample) > _LEAST else 1.0
-        by_parabola = by_parabola * change if abs(sample) > _LEAST else by_parabola + _parabola(sample, side) - sample
+    by_parabola, by_law = ways(sample, sides, name)
     if name == "mrr":
         value = float(np.clip(by_parabola, 0.0, 1.0))
         return Corrected(value, _factor(value, sample), 0.0)
-    by_parabola = float(np.clip(by_parabola, -1.0, 1.0))
-    shrunk = 1.0
-    for side in sides:
-        shrunk *= 1.0 - (1.0 - side.noise) * _attenuation(sample, side, name)
-    by_law = _from_normal(float(np.clip(_to_normal(sample, name) / np.sqrt(shrunk), -1.0, 1.0)), name)
     share = float(np.clip((abs(by_parabola) - LOW) / (HIGH - LOW), 0.0, 1.0))
     value = (1.0 - share) * by_parabola + share * by_law
     return Corrected(value, _factor(value, sample), 0.5 * abs(by_law - by_parabola))
+
+
+class Ways(NamedTuple):
+    """The correlation by either way of extrapolating."""
+
+    by_parabola: float
+    by_law: float
+
+
+def ways(sample: float, sides: Sequence[Side], name: str) -> Ways:
+    """The correlation `name` with the noise of these sides reduced in both ways, one side after the other."""
+    by_parabola, shrunk = sample, 1.0
+    for side in sides:
+        if abs(sample) > _LEAST:
+            by_parabola *= _parabola(sample, side) / sample
+        else:
+            by_parabola += _parabola(sample, side) - sample
+        shrunk *= 1.0 - (1.0 - side.noise) * _attenuation(sample, side, name)
+    by_law = _from_normal(float(np.clip(_to_normal(sample, name) / np.sqrt(shrunk), -1.0, 1.0)), name)
+    return Ways(float(np.clip(by_parabola, -1.0, 1.0)), by_law)
 
 
 def _factor(value: float, sample: float) -> float:

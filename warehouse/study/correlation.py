@@ -68,9 +68,14 @@ def correlation(rows: Rows, name: str, figure: Figure, rm_noise: float, ceiling:
 
 def less_noise(rows: Rows, name: str, figure: Figure, rm_noise: float) -> Corrected:
     """The figure of the sample without the noise of policy values, and with this share of that of RM-test prompts."""
+    return corrected(float(figure[0][0]), noise_sides(rows, figure, rm_noise), name)
+
+
+def noise_sides(rows: Rows, figure: Figure, rm_noise: float) -> list[Side]:
+    """How a figure `[rows]` falls with the noise of each side that has too much of it."""
     sides = []
     for parts, remains in ((rows.rl_noise, 0.0), (rows.rm_noise, rm_noise)):
         means = [intervals.mean_over(part, figure) for part in parts]
         if remains < 1.0 and None not in means:
             sides.append(Side([mean for mean in means if mean is not None], remains))
-    return corrected(float(figure[0][0]), sides, name)
+    return sides

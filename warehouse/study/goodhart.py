@@ -24,7 +24,7 @@ from warehouse.metrics.test_set import TestSet, chosen_prompts, prompts_in
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.study.curve_test import CurveTest, Pairs, curve_test, slope_of_accuracy
-from warehouse.study.value_curves import draws, gains
+from warehouse.study.curves.value_curves import draws, gains
 
 _LEAST_SQUARES = 1e-24  # of standardised gains: below that they are rounding
 

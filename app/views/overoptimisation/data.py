@@ -9,9 +9,9 @@ import polars as pl
 
 from app.access.frames import figures_of, floats, pair_rows
 from warehouse.metrics.worst_picks import WorstPicks
-from warehouse.study.gain_curves import CURVES, DegreeMap, FittedCurve, GainCurves
+from warehouse.study.curves.gain_curves import CURVES, DegreeMap, FittedCurve, GainCurves
+from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve
 from warehouse.study.goodhart import GoodhartSlopes, slope_of_accuracy
-from warehouse.study.strength_curves import LengthDrift, NdrCurve
 
 OWN = "Own reward, itself optimised"
 ALL = "mean of all"

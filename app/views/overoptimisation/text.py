@@ -12,9 +12,9 @@ from app.components.formats import count, escape, interval, number
 from warehouse.claims.findings import CLOSE, follows_curve
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study.gain_curves import GainCurves
+from warehouse.study.curves.gain_curves import GainCurves
+from warehouse.study.curves.strength_curves import NdrCurve
 from warehouse.study.goodhart import GoodhartSlopes
-from warehouse.study.strength_curves import NdrCurve
 
 _STOPPED_SHOWN = 4
 NO_PPO = "This run has no policies trained by PPO or another algorithm; only best-of-n is shown."

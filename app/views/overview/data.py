@@ -19,7 +19,7 @@ from warehouse import paper
 from warehouse.claims import Finding
 from warehouse.claims.findings import better, harder, length, predicts
 from warehouse.study import Comparison, Estimate, Evaluation, PromptValues, compare, evaluate, prepare
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.value_curves import ValueCurves
 
 COMPARED = {"responses": ("accuracy", "accuracy_pair"), "measure": ("spearman", "accuracy")}
 """The comparisons on the page, fixed beforehand: all responses against one pair, and ranks against accuracy."""

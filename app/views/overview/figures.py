@@ -20,7 +20,7 @@ from app.views.overoptimisation import text as overoptimisation_text
 from app.views.overview import data, text
 from warehouse import paper as the_paper
 from warehouse.study import MEASURES, Evaluation
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.value_curves import ValueCurves
 
 _LINKS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "predicts": ("explore", {}),

@@ -10,7 +10,7 @@ from app.components.formats import count, escape, interval, listed, number
 from warehouse.claims import Finding
 from warehouse.claims.verdict import CANNOT_BE_TOLD
 from warehouse.study import Evaluation
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.value_curves import ValueCurves
 
 QUESTION = (
     "A reward model scores responses; a policy is then optimised to get high scores. Reward models are usually chosen "

@@ -11,7 +11,7 @@ from tests.helpers.reading import charts, said
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.schema import RL_ALGORITHMS
-from warehouse.study.gain_laws import LAWS
+from warehouse.study.curves.gain_laws import LAWS
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.helpers.reading import address, charts, said
 from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
 from warehouse.metrics.worst_picks import worst_picks
-from warehouse.study.gain_curves import CURVES, gain_curves
+from warehouse.study.curves.gain_curves import CURVES, gain_curves
 from warehouse.study.goodhart import spread_within_prompts
 
 VIEW = "overoptimisation"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.warehouse.study.curves import best_of_n, policy_values
+from tests.warehouse.study.curves.simulated import best_of_n, policy_values
 from tests.warehouse.study.simulate import cube_of, normal_scores, study, values_of
 from warehouse.claims.findings import better, harder, length, predicts
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.model_scores import ModelEstimates, length_correlations
 from warehouse.study import Estimate, compare, evaluate
-from warehouse.study.strength_curves import ndr_curve
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.strength_curves import ndr_curve
+from warehouse.study.curves.value_curves import ValueCurves
 
 
 def test_accuracy_predicts_in_a_study_of_growing_noise_and_nothing_can_be_told_of_two_reward_models() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.warehouse.claims.studies import of_noise, optimised, policy_values, study, verdicts
-from tests.warehouse.study.curves import lawful
+from tests.warehouse.study.curves.simulated import lawful
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.claims.claim import Optimised
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.value_curves import ValueCurves
 
 GROWING = np.linspace(0.2, 3.0, 8)
 OPEN = "cannot be told at this size"

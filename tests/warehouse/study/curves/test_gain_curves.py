@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.warehouse.study.curves import best_of_n, lawful, policy_values
+from tests.warehouse.study.curves.simulated import best_of_n, lawful, policy_values
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.study.gain_curves import degree_map, gain_curves
-from warehouse.study.gain_laws import Law, coefficients_of, degrees, peaks
-from warehouse.study.strength_curves import ndr_curve
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.gain_curves import degree_map, gain_curves
+from warehouse.study.curves.gain_laws import Law, coefficients_of, degrees, peaks
+from warehouse.study.curves.strength_curves import ndr_curve
+from warehouse.study.curves.value_curves import ValueCurves
 
 
 @pytest.mark.parametrize(("optimizer", "law"), [("bon", "best-of-n"), ("ppo", "rl")])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.warehouse.study.curves import best_of_n, policy_values
+from tests.warehouse.study.curves.simulated import best_of_n, policy_values
 from tests.warehouse.study.simulate import cube_of
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.study import evaluate
-from warehouse.study.strength_curves import length_drift, ndr_curve
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.strength_curves import length_drift, ndr_curve
+from warehouse.study.curves.value_curves import ValueCurves
 
 
 def test_drift_is_the_mean_over_reward_models_and_prompts_with_intervals_that_hold_it() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.study import PolicyValues
-from warehouse.study.value_curves import ValueCurves
+from warehouse.study.curves.value_curves import ValueCurves
 
 STRENGTHS = (1, 2, 4, 8, 16)
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from warehouse.errors import InvalidChoice
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats, first_with_interval
-from warehouse.study.gain_laws import LAWS, Law, coefficients_of, degrees, gains_at, peaks
-from warehouse.study.value_curves import ValueCurves, draws, gains, pair_weights
+from warehouse.study.curves.gain_laws import LAWS, Law, coefficients_of, degrees, gains_at, peaks
+from warehouse.study.curves.value_curves import ValueCurves, draws, gains, pair_weights
 
 CURVES: Mapping[str, str] = {
     "own": "Golden reward, the golden optimised",

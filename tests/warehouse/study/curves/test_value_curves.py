@@ -9,7 +9,7 @@ import pytest
 
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues
-from warehouse.study.value_curves import strengths_read, values_at_kl
+from warehouse.study.curves.value_curves import strengths_read, values_at_kl
 
 M, Q, S = 3, 5, 4
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, optimize
 
 from warehouse.metrics.best_of_n import best_of_n_kl_bound
-from warehouse.study.gain_laws import Law, coefficients_of, degrees, gains_at, peaks
+from warehouse.study.curves.gain_laws import Law, coefficients_of, degrees, gains_at, peaks
 
 CURVES = {
     "best-of-n": lambda d, alpha, beta: d * (alpha - beta * d),

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.stats.bootstrap import Bools, Estimate, Floats, first_with_interval
+from warehouse.study.curves.value_curves import ValueCurves, draws, pair_weights
 from warehouse.study.regret import regret_of
-from warehouse.study.value_curves import ValueCurves, draws, pair_weights
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""Many comparisons at once: the stepdown rule, joint deviations and groups."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.helpers.planted import Planted, Size
+from warehouse.metrics.test_set import TestSet
+from warehouse.stats.correlation import Figure
+from warehouse.stats.resampling import rows_for
+from warehouse.study.comparison import of_difference
+from warehouse.study.evaluate import replicated
+from warehouse.study.together import all_at_once, groups, joint_deviations
+
+ROWS = rows_for(12, 640, 0, tuple(range(12)))
+
+
+def figure(value: float, sd: float, seed: int) -> Figure:
+    """A figure of this value that leaving out reward models and drawing prompts changes independently of others."""
+    rng = np.random.default_rng(seed)
+    values = np.full(ROWS.count, value)
+    for part, scale in ((ROWS.left_out, sd / np.sqrt(11)), (ROWS.prompts, 0.5 * sd)):
+        drawn = rng.standard_normal(part.stop - part.start)
+        values[part] += scale * (drawn - drawn.mean()) / drawn.std()
+    return values, np.ones(ROWS.count, dtype=bool)
+
+
+def test_deviations_have_the_joint_covariance_of_reward_models_and_prompts() -> None:
+    first, second = figure(0.5, 0.1, 1), figure(0.2, 0.2, 2)
+    deviation_BL = joint_deviations(ROWS, [first, second, first], seed=0)
+    expected = 0.1**2 * (1 + 0.25)
+    assert deviation_BL.var(axis=0) == pytest.approx([expected, 4 * expected, expected], rel=0.1)
+    np.testing.assert_allclose(deviation_BL[:, 0], deviation_BL[:, 2])
+
+
+def test_adjusted_p_values_are_no_smaller_than_alone_and_grow_with_company() -> None:
+    told = figure(0.5, 0.1, 1)
+    noise = [figure(0.0, 0.1, seed) for seed in range(2, 12)]
+    alone, together = all_at_once(ROWS, [told]), all_at_once(ROWS, [told, *noise])
+    assert alone.p_values[0] is not None
+    assert together.p_values[0] is not None
+    assert alone.p_values[0] <= together.p_values[0] < 0.05
+    assert all(p is not None and p > 0.05 for p in together.p_values[1:])
+    wide = together.differences[0]
+    assert wide.low is not None
+    assert wide.low < of_difference(ROWS, told).low  # type: ignore[operator]
+
+
+def test_what_is_told_first_does_not_count_against_the_rest() -> None:
+    """Stepdown: with nine clear differences gone, the tenth is judged as if alone."""
+    clear = [figure(0.9, 0.1, seed) for seed in range(9)]
+    weak = figure(0.27, 0.1, 20)
+    p_alone, p_last = (all_at_once(ROWS, figures).p_values[-1] for figures in ([weak], [*clear, weak]))
+    assert p_alone == pytest.approx(p_last, abs=0.01)
+    assert all_at_once(ROWS, [*[figure(0.0, 0.1, seed) for seed in range(9)], weak]).p_values[-1] > p_alone  # type: ignore[operator]
+
+
+def test_a_difference_that_is_never_there_has_no_width_and_an_undefined_one_no_p_value() -> None:
+    zero = np.zeros(ROWS.count), np.ones(ROWS.count, dtype=bool)
+    nothing = np.zeros(ROWS.count), np.zeros(ROWS.count, dtype=bool)
+    together = all_at_once(ROWS, [zero, nothing, figure(0.1, 0.1, 3)])
+    assert (together.differences[0].low, together.differences[0].high, together.p_values[0]) == (0.0, 0.0, 1.0)
+    assert together.differences[1].value is None
+    assert together.p_values[1] is None
+
+
+def test_groups_hold_what_cannot_be_told_apart() -> None:
+    high = [figure(0.9, 0.01, 1), figure(0.9, 0.01, 2)]
+    low = [figure(0.3, 0.01, 3), figure(0.3, 0.01, 4)]
+    undefined = np.zeros(ROWS.count), np.zeros(ROWS.count, dtype=bool)
+    assert groups(ROWS, [low[0], high[0], undefined, high[1], low[1]]) == ((2,), (1,), (), (1,), (2,))
+    assert groups(ROWS, [undefined]) == ((),)
+    between = figure(0.6, 0.3, 5)
+    assert groups(ROWS, [high[0], between, low[0]]) == ((1,), (1, 2), (2,))
+
+
+def test_equal_test_sets_differ_in_about_one_study_of_twenty_or_less() -> None:
+    planted, groups_of_prompts = Planted("ppo", Size(M=8, P=96, R=2)), 4
+    rejected = 0
+    for seed in range(40):
+        study = planted.study(seed)
+        cube = study.cube.__class__(
+            study.cube.scores_MPR,
+            study.cube.reward_models,
+            study.cube.prompts,
+            tuple(f"g{p % groups_of_prompts}" for p in range(96)),
+            study.cube.subsets,
+        )
+        jobs = [("accuracy", TestSet(categories=(f"g{number}",))) for number in range(groups_of_prompts)]
+        first, *rest = replicated(cube, study.values, jobs, replicates=240, selected=(("kendall", "pooled"),))
+        figures = [
+            (part.pooled["kendall"][0] - first.pooled["kendall"][0], np.ones(part.rows.count, dtype=bool))
+            for part in rest
+        ]
+        rejected += any(p is not None and p < 0.05 for p in all_at_once(first.rows, figures).p_values)
+    assert rejected <= 5
