@@ -24,7 +24,6 @@ from warehouse.study.correlation import Correlation
 from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.evaluate import RESAMPLED, Evaluation, Replicated, replicated
 from warehouse.study.together import simultaneous
-from warehouse.study.value_curves import ValueCurves
 
 KENDALL: Selected = (("kendall", "pooled"),)
 """The one correlation that decides claims."""

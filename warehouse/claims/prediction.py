@@ -28,7 +28,6 @@ from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.correlation import Correlation
 from warehouse.study.curves.strength_curves import ndr_curve
 from warehouse.study.evaluate import Replicated, evaluate
-from warehouse.study.strength_curves import ndr_curve
 from warehouse.study.together import groups, simultaneous
 
 PLAIN = "accuracy"
