@@ -84,7 +84,7 @@ def rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Rows
 @lru_cache(maxsize=32)
 def _rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Rows:
     pairs = max(1, replicates // 8)  # a quarter of the rows draw both sides, in pairs of opposite sign
-    each = max(1, replicates // 16)
+    each = max(min(pairs, 6), replicates // 64)
     permutations = max(19, replicates // _PERMUTED_SHARE - 1)
     sizes = [1, M, 2 * pairs, *[2 * each] * (2 * len(NOISE_LEVELS)), permutations]
     ends = np.cumsum(sizes).tolist()

@@ -19,8 +19,8 @@ from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.stats.resampling import NOISE_LEVELS, Rows
 from warehouse.study.regret import Regret
 
-_EACH = 32
-_JACKKNIFED = 4
+_EACH = 20
+_JACKKNIFED = 3
 
 
 def ceilings(regret: Regret, rows: Rows, selected: Selected) -> Mapping[tuple[str, str], Estimate]:
