@@ -33,10 +33,12 @@ from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
 from warehouse.metrics.cube import best_of_n_policies, score_cube
 from warehouse.reads.two_models import policy_draws
 from warehouse.schema import INITIAL
-from warehouse.study import MEASURES, PolicyValues, ScoreCube, TestSet, compare_all
+from warehouse.study import MEASURES, PolicyValues, ScoreCube, TestSet, replicated
 from warehouse.study import compare as compare_arrays
 from warehouse.study import evaluate as evaluate_arrays
+from warehouse.study.comparison import paired
 from warehouse.study.power import Draws, resolution
+from warehouse.study.together import groups, simultaneous
 from warehouse.study.two_models import best_of_n_draws, measure_draws, strength_to_compare
 
 __all__ = ["MEASURES", "Board", "Difference", "Power", "Result", "Study", "TestSet", "WarehouseError"]
@@ -196,8 +198,9 @@ def compare(
 ) -> Difference:
     """Does one measure predict NDR better than another, or one test set better than `second_test_set`?
 
-    Both are evaluated on the same bootstrap draws, so the interval of the difference is narrower than those of the two
-    figures suggest. The other arguments and what is raised are as in `evaluate`.
+    The difference is that of the plain correlations, paired: both change alike with the reward models and prompts, so
+    its interval is narrower than those of the two figures suggest. The other arguments and what is raised are as in
+    `evaluate`.
 
     >>> compare(open(), "ndcg", "accuracy")
     """
@@ -265,14 +268,28 @@ def evaluate_all(
 ) -> Board:
     """Evaluate all measures on one test set and compare each with plain accuracy; arguments as in `evaluate`.
 
+    Differences from accuracy have intervals and p-values that hold for all measures at once; measures that cannot be
+    told apart share a group.
+
     >>> evaluate_all(open(), TestSet(responses=5)).frame()
     """
     cube, values = study.scores(source, paraphrase=paraphrase, seed=seed), study.policies(optimizer, strength, kl=kl)
-    within, test_sets = None if rl_categories is None else tuple(rl_categories), (test_set or TestSet(),)
-    (comparisons,) = compare_all(
-        cube, values, "accuracy", test_sets=test_sets, rl_categories=within, replicates=replicates, seed=seed
+    jobs = [(name, test_set or TestSet()) for name in MEASURES]
+    within = None if rl_categories is None else tuple(rl_categories)
+    parts = replicated(cube, values, jobs, rl_categories=within, replicates=replicates, seed=seed)
+    by_name = dict(zip(MEASURES, parts, strict=True))
+    plain = by_name["accuracy"]
+    others = [name for name in by_name if name != "accuracy"]
+    together = simultaneous([by_name[name] for name in others], plain, seed)
+    numbers = groups(plain.rows, [part.pooled["kendall"] for part in parts], seed)
+    return Board(
+        study=study,
+        comparisons={name: paired(part, plain) for name, part in by_name.items()},
+        policies=study._in_words(optimizer, strength, kl),
+        differences=dict(zip(others, together.differences, strict=True)),
+        p_values=dict(zip(others, together.p_values, strict=True)),
+        groups=dict(zip(by_name, numbers, strict=True)),
     )
-    return Board(study, comparisons, study._in_words(optimizer, strength, kl))
 
 
 def scatter(result: Result) -> alt.LayerChart:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 import polars as pl
 from polars import selectors
@@ -17,6 +18,7 @@ from warehouse.errors import InvalidChoice
 from warehouse.schema import INITIAL
 from warehouse.stats.bootstrap import NOTHING
 from warehouse.study import CORRELATIONS, MEASURES, Comparison, Estimate, Evaluation, PolicyValues, ScoreCube
+from warehouse.study.correlation import Correlation, cautions
 from warehouse.study.power import DIFFERENCES, POWER, Draws, Resolution
 
 
@@ -93,7 +95,8 @@ class Result(Printed):
     """How well a measure on a test set predicts NDR. `frame()` has a row for each pair; `scatter` draws it.
 
     `evaluation` has the matrices `[M golden, M proxy]` and the correlations as numbers. `kendall` is the pooled Kendall
-    τ of the measure with NDR, an `Estimate` with `value`, `low`, `high`. `policies` says which policies were compared.
+    τ of the measure with NDR: `value`, `low`, `high` on this test set, `measure_itself`, the plain `sample` and its
+    `ceiling` beside it. `policies` says which policies were compared.
     """
 
     study: Study
@@ -101,7 +104,7 @@ class Result(Printed):
     policies: str
 
     @property
-    def kendall(self) -> Estimate:
+    def kendall(self) -> Correlation:
         return self.evaluation.correlations["kendall"]
 
     def frame(self) -> pl.DataFrame:
@@ -112,29 +115,48 @@ class Result(Printed):
         return frames.pairs(self.evaluation, self.study.reward_models)
 
     def correlations(self) -> pl.DataFrame:
-        """A row per correlation: `level` (pooled, or within each golden), `correlation, value, low, high`."""
+        """A row per correlation: `level` (pooled, or within each golden), `correlation`, and what is known of it.
+
+        `value` from `low` to `high` is about this test set; `measure_itself`, the plain `sample` and its `ceiling` have
+        ends too. `of_ceiling` is the plain one as a share of its ceiling, `p_value` that of no prediction at all.
+        """
         levels = {"pooled": self.evaluation.correlations, "within": self.evaluation.within}
         return _table(
-            {"level": level, "correlation": name, **_figures(estimate)}
+            {"level": level, "correlation": name, **_correlation(correlation)}
             for level, correlations in levels.items()
-            for name, estimate in correlations.items()
+            for name, correlation in correlations.items()
         )
 
     def __str__(self) -> str:
         evaluation = self.evaluation
         lines = [f"{MEASURES[evaluation.measure].title} as a predictor of NDR: {self.study.name}, {self.policies}"]
-        lines += [f"  {name:<10}{_text(evaluation.correlations[name])}" for name in CORRELATIONS]
+        lines.append(f"  {'':<10}" + "".join(f"{title:<24}" for title in _FIGURES.values()).rstrip())
+        for name in CORRELATIONS:
+            correlation = evaluation.correlations[name]
+            figures = [correlation, *(getattr(correlation, other) for other in _FIGURES if other)]
+            lines.append(f"  {name:<10}" + "".join(f"{_text(figure):<24}" for figure in figures).rstrip())
+        if self.kendall.of_ceiling is not None:
+            lines.append(f"  plain Kendall τ is {self.kendall.of_ceiling:.0%} of its ceiling")
+        if self.kendall.p_value is not None:
+            lines.append(f"  no prediction at all: p = {self.kendall.p_value:.3f} (permutation test)")
         lines.append(
             f"  {self.study.reward_models.height} reward models, {evaluation.prompts_used} test prompts, "
             f"{evaluation.rl_prompts_used} policy prompts, {evaluation.undefined_pairs} undefined pairs; 95% intervals "
-            f"of {evaluation.replicates} replicates, resampled: {evaluation.resampled}"
+            f"by Student's t, {evaluation.replicates} replicates"
         )
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._cautions()])
+
+    def _cautions(self) -> list[str]:
+        return [f"  {line}" for line in cautions(len(self.evaluation.ndr_MM), self.evaluation.shared_prompts)]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Difference(Printed):
-    """Two results and the difference of their correlations, first minus second, by the paired bootstrap."""
+    """Two results and the difference of their plain correlations, first minus second, paired.
+
+    The interval is by Student's t around the difference, from whichever varies it more: leaving out each reward model,
+    or drawing prompts again.
+    """
 
     first: Result
     second: Result
@@ -145,10 +167,10 @@ class Difference(Printed):
         return self.comparison.correlations["kendall"]
 
     def frame(self) -> pl.DataFrame:
-        """A row per correlation: `correlation, first, second, difference, low, high, verdict`."""
+        """A row per correlation: `correlation, first, second, difference, low, high, verdict`, of the plain ones."""
         first, second = (side.evaluation.correlations for side in (self.first, self.second))
         return _table(
-            {"correlation": name, "first": first[name].value, "second": second[name].value}
+            {"correlation": name, "first": first[name].sample.value, "second": second[name].sample.value}
             | {"difference": difference.value, "low": difference.low, "high": difference.high}
             | {"verdict": compared(difference)}
             for name, difference in self.comparison.correlations.items()
@@ -156,40 +178,57 @@ class Difference(Printed):
 
     def __str__(self) -> str:
         titles = (MEASURES[side.evaluation.measure].title for side in (self.first, self.second))
-        lines = [f"{' minus '.join(titles)}: {self.first.study.name}, {self.first.policies}"]
+        lines = [f"{' minus '.join(titles)}, plain and paired: {self.first.study.name}, {self.first.policies}"]
         for name in CORRELATIONS:
             difference = self.comparison.correlations[name]
             lines.append(f"  {name:<10}{_text(difference)}  {compared(difference)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.first._cautions()])
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Board(Printed):
-    """All measures on one test set, each compared with plain accuracy: `frame()` has a row each, the best first."""
+    """All measures on one test set, each compared with plain accuracy: `frame()` has a row each, the best first.
+
+    `differences` of the plain Kendall τ from accuracy's have intervals that hold for all at once, `p_values` are
+    adjusted for that too (Romano–Wolf). `groups` numbers the groups of measures that cannot be told apart, 1 the best.
+    """
 
     study: Study
     comparisons: Mapping[str, Comparison]
     policies: str
+    differences: Mapping[str, Estimate]
+    p_values: Mapping[str, float | None]
+    groups: Mapping[str, tuple[int, ...]]
 
     def frame(self) -> pl.DataFrame:
-        """Kendall τ with NDR: `measure, title, value, low, high`, its `difference` from accuracy's, and a `verdict`."""
+        """Kendall τ with NDR: `measure, title`, what is known of it, its `difference` from accuracy's, and a `verdict`.
+
+        What is known is as in `Result.correlations`. `group` has a letter for each group of the measure;
+        `difference_low`, `difference_high` and `p_difference` hold for all measures at once.
+        """
         rows = []
         for name, comparison in self.comparisons.items():
-            own, difference = comparison.first.correlations["kendall"], comparison.correlations["kendall"]
-            verdict: str = compared(difference)
-            if name == "accuracy":
-                difference, verdict = NOTHING, "plain accuracy"
+            difference = self.differences.get(name, NOTHING)
             rows.append(
-                {"measure": name, "title": MEASURES[name].title, **_figures(own), "difference": difference.value}
-                | {"difference_low": difference.low, "difference_high": difference.high, "verdict": verdict}
+                {"measure": name, "title": MEASURES[name].title}
+                | _correlation(comparison.first.correlations["kendall"])
+                | {"group": "".join(ascii_lowercase[number - 1] for number in self.groups[name]) or None}
+                | {"difference": difference.value, "difference_low": difference.low}
+                | {"difference_high": difference.high, "p_difference": self.p_values.get(name)}
+                | {"verdict": compared(difference) if name in self.differences else "plain accuracy"}
             )
-        return _table(rows).sort("value", descending=True, nulls_last=True)
+        return _table(rows, group=pl.String).sort("value", descending=True, nulls_last=True)
 
     def __str__(self) -> str:
-        lines = [f"Kendall τ of each measure with NDR: {self.study.name}, {self.policies}"]
-        for title, name, verdict in self.frame().select("title", "measure", "verdict").iter_rows():
-            lines.append(f"  {title:<28}{_text(self.comparisons[name].first.correlations['kendall'])}  {verdict}")
-        return "\n".join(lines)
+        lines = [f"Kendall τ of each measure with NDR on this test set: {self.study.name}, {self.policies}"]
+        for title, name, group, verdict in self.frame().select("title", "measure", "group", "verdict").iter_rows():
+            figure = _text(self.comparisons[name].first.correlations["kendall"])
+            lines.append(f"  {title:<28}{figure:<24}{group or '':<6}{verdict}")
+        lines.append("  a letter in common: cannot be told apart; verdicts hold for all measures at once")
+        plain = self.comparisons["accuracy"].first
+        ceiling = plain.correlations["kendall"].ceiling
+        lines.append(f"  ceiling of every measure's plain Kendall τ: {_text(ceiling).strip()}")
+        return "\n".join([*lines, *(f"  {line}" for line in cautions(len(plain.ndr_MM), plain.shared_prompts))])
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -230,13 +269,22 @@ class Power(Printed):
         return "\n".join(lines)
 
 
-def _table(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
-    """Rows as a frame, in which a column that is nowhere defined is one of floats too."""
-    return pl.DataFrame(list(rows), infer_schema_length=None).with_columns(selectors.by_dtype(pl.Null).cast(pl.Float64))
+_FIGURES = {"": "this test set", "measure_itself": "the measure itself", "sample": "plain", "ceiling": "ceiling"}
+"""What a correlation says: the name of each figure in it, "" its own value, and its title."""
 
 
-def _figures(estimate: Estimate) -> dict[str, float | None]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+def _table(rows: Iterable[Mapping[str, object]], **schema: type[pl.DataType]) -> pl.DataFrame:
+    """Rows as a frame, in which a column that is nowhere defined is one of floats too, unless the schema has it."""
+    frame = pl.DataFrame(list(rows), infer_schema_length=None, schema_overrides=schema)
+    return frame.with_columns(selectors.by_dtype(pl.Null).cast(pl.Float64))
+
+
+def _correlation(correlation: Correlation) -> dict[str, float | None]:
+    cells = {"value": correlation.value, "low": correlation.low, "high": correlation.high}
+    for name in [name for name in _FIGURES if name]:
+        figure: Estimate = getattr(correlation, name)
+        cells |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    return cells | {"of_ceiling": correlation.of_ceiling, "p_value": correlation.p_value}
 
 
 def _text(estimate: Estimate, digits: int = 2) -> str:

@@ -14,6 +14,8 @@ from altair import LayerChart
 
 import righttree as rt
 import warehouse
+from pipeline.runs.exchange import import_files
+from tests.warehouse.exchange.files import long_frame, write
 from warehouse import exchange, ingest, reads, store
 from warehouse import study as warehouse_study
 from warehouse.metrics.cube import best_of_n_policies, score_cube
@@ -50,17 +52,22 @@ ATTRIBUTES = {
     "Study": {"name", "reward_models", "strengths", "sources"},
     "Result": {"study", "evaluation", "policies", "kendall"},
     "Difference": {"first", "second", "comparison", "kendall"},
-    "Board": {"study", "comparisons", "policies"},
+    "Board": {"study", "comparisons", "policies", "differences", "p_values", "groups"},
     "Power": {"study", "first", "second", "measure", "policies", "in_measure", "in_policies"},
 }
+KNOWN = [
+    *("value", "low", "high", "measure_itself", "measure_itself_low", "measure_itself_high"),
+    *("sample", "sample_low", "sample_high", "ceiling", "ceiling_low", "ceiling_high", "of_ceiling", "p_value"),
+]
+"""What tables have of a correlation."""
 COLUMNS = {
     "Result.frame": ["golden", "proxy", "golden_flip_rate", "proxy_flip_rate", "value", "ndr", "ndr_low", "ndr_high"],
-    "Result.correlations": ["level", "correlation", "value", "low", "high"],
+    "Result.correlations": ["level", "correlation", *KNOWN],
     "Difference.frame": ["correlation", "first", "second", "difference", "low", "high", "verdict"],
     "Power.frame": ["figure", "responses", "difference", "prompts"],
     "Board.frame": [
-        *("measure", "title", "value", "low", "high"),
-        *("difference", "difference_low", "difference_high", "verdict"),
+        *("measure", "title", *KNOWN, "group"),
+        *("difference", "difference_low", "difference_high", "p_difference", "verdict"),
     ],
 }
 
@@ -168,18 +175,55 @@ def test_a_result_prints_its_correlations_and_has_a_row_for_each_pair(result: rt
     assert f"{value:.2f}" in str(result)
     assert repr(result) == str(result)
     table = result.correlations().row(by_predicate=(pl.col("level") == "pooled") & (pl.col("correlation") == "kendall"))
-    assert table[2:] == (result.kendall.value, result.kendall.low, result.kendall.high)
+    assert table[2:5] == (result.kendall.value, result.kendall.low, result.kendall.high)
+    itself, ceiling = result.kendall.measure_itself, result.kendall.ceiling
+    assert table[5:8] == (itself.value, itself.low, itself.high)
+    assert table[11:14] == (ceiling.value, ceiling.low, ceiling.high)
+    assert table[14] == result.kendall.of_ceiling
+    text = str(result)
+    for title in ("this test set", "the measure itself", "plain", "ceiling"):
+        assert title in text.splitlines()[1]
+    assert f"plain Kendall τ is {result.kendall.of_ceiling:.0%} of its ceiling" in text
+    assert "rough" not in text
 
 
 def test_a_comparison_is_the_difference_of_its_two_results(study: rt.Study) -> None:
     compared = rt.compare(study, "accuracy_pair", strength=8, replicates=50)
     for name, first, second, difference in compared.frame().select(pl.nth(0, 1, 2, 3)).iter_rows():
         assert difference == pytest.approx(first - second), name
-    assert "minus Accuracy" in str(compared)
+    assert "minus Accuracy, plain and paired" in str(compared)
     board = rt.evaluate_all(study, strength=8, replicates=50).frame()
     row = board.row(by_predicate=pl.col("measure") == "accuracy_pair", named=True)
     assert row["difference"] == pytest.approx(compared.kendall.value)
     assert board["value"].is_sorted(descending=True)
+
+
+def test_a_leaderboard_allows_for_all_its_comparisons(study: rt.Study) -> None:
+    board = rt.evaluate_all(study, strength=8, replicates=200)
+    frame = board.frame()
+    alone = rt.compare(study, "accuracy_pair", strength=8, replicates=200).kendall
+    row = frame.row(by_predicate=pl.col("measure") == "accuracy_pair", named=True)
+    assert alone.low is not None
+    assert row["difference_low"] < alone.low
+    others = frame.filter(pl.col("measure") != "accuracy")
+    assert others["p_difference"].is_between(0, 1).all()
+    told = others.filter(pl.col("verdict").is_in(["better", "worse"]))
+    assert told.height > 0
+    assert (told["p_difference"] < 0.05).all()
+    for measure in told["measure"]:
+        assert not set(board.groups[measure]) & set(board.groups["accuracy"])
+    assert frame["group"][0] == "a"
+    assert "verdicts hold for all measures at once" in str(board)
+
+
+def test_few_reward_models_and_shared_prompts_are_said(tmp_path: Path) -> None:
+    together = write(long_frame(prompts=12), tmp_path / "together.csv")
+    import_files(tmp_path / "home", [together], "together", "auto")
+    mine = rt.open(tmp_path / "home")
+    shown = (rt.evaluate(mine, replicates=20), rt.compare(mine, "pearson", replicates=20))
+    for text in map(str, (*shown, rt.evaluate_all(mine, replicates=20))):
+        assert "intervals are rough: 3 reward models, fewer than 10, say little about others" in text
+        assert "the same 12 prompts on both sides: correlations are cross-fitted" in text
 
 
 def test_two_reward_models_are_compared_as_the_code_beneath_does(study: rt.Study) -> None:

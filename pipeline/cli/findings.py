@@ -13,7 +13,6 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.cli.measure_text import cautions
 from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
 from warehouse.claims import Claim, Table, examine
@@ -23,6 +22,7 @@ from warehouse.errors import UnknownName
 from warehouse.formats import count, number
 from warehouse.reads.study import study as read_study
 from warehouse.stats.bootstrap import LEVEL, Estimate
+from warehouse.study.correlation import cautions
 from warehouse.study.folds import shared_prompts
 
 _NOT_IN_THIS_RUN = "not in this run"

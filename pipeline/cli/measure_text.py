@@ -1,6 +1,6 @@
 """What `righttree measure` prints as text: a heading, correlations with what each figure says, and the pairs.
 
-The words about correlations are those of the findings page too. Results are the objects that `--json` prints.
+Results are the objects that `--json` prints.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from warehouse.formats import count, percent
+from warehouse.formats import percent
 from warehouse.metrics.catalogue import CORRELATION_WORDS
 from warehouse.study import CORRELATIONS, MEASURES
-from warehouse.study.correlation import FEW_MODELS
+from warehouse.study.correlation import cautions
 
 Result = Mapping[str, Any]
 
@@ -76,20 +76,6 @@ def of_comparison(result: Result) -> str:
         minuend, subtrahend = (_number(side[name]["sample"]["value"]) for side in (first, second))
         lines.append(f"  {name:<9} {minuend} − {subtrahend} = {_interval(result['difference'][name])}")
     return "\n".join(lines)
-
-
-def cautions(reward_models: int, shared_prompts: int) -> list[str]:
-    """What to beware of in correlations: few reward models, and the same prompts on both sides."""
-    lines = []
-    if reward_models < FEW_MODELS:
-        models = count(reward_models, "reward model")
-        lines.append(f"intervals are rough: {models}, fewer than {FEW_MODELS}, say little about others")
-    if shared_prompts:
-        lines.append(
-            f"the same {count(shared_prompts, 'prompt')} on both sides: correlations are cross-fitted over halves of "
-            "the prompts"
-        )
-    return lines
 
 
 def _heading(result: Result, what: str) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from warehouse.formats import count
 from warehouse.stats import intervals
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.stats.correlation import Figure
@@ -34,6 +35,13 @@ class Correlation(Estimate):
     measure_itself: Estimate = NOTHING
     ceiling: Estimate = NOTHING
     p_value: float | None = None
+
+    @property
+    def of_ceiling(self) -> float | None:
+        """The plain correlation as a share of the ceiling, which is one of plain correlations; None if undefined."""
+        if self.sample.value is None or not self.ceiling.value:
+            return None
+        return self.sample.value / self.ceiling.value
 
 
 def correlation(rows: Rows, name: str, figure: Figure, rm_noise: float, ceiling: Estimate) -> Correlation:
@@ -79,3 +87,17 @@ def noise_sides(rows: Rows, figure: Figure, rm_noise: float) -> list[Side]:
         if remains < 1.0 and None not in means:
             sides.append(Side([mean for mean in means if mean is not None], remains))
     return sides
+
+
+def cautions(reward_models: int, shared_prompts: int) -> list[str]:
+    """What to beware of in correlations: few reward models, and the same prompts on both sides."""
+    lines = []
+    if reward_models < FEW_MODELS:
+        models = count(reward_models, "reward model")
+        lines.append(f"intervals are rough: {models}, fewer than {FEW_MODELS}, say little about others")
+    if shared_prompts:
+        lines.append(
+            f"the same {count(shared_prompts, 'prompt')} on both sides: correlations are cross-fitted over halves of "
+            "the prompts"
+        )
+    return lines
