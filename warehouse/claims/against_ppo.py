@@ -12,11 +12,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from warehouse.claims.claim import Claim, Finding, Optimised, Study, Table, pairs_of, tau, why_no_difference
+from warehouse.claims.claim import (
+    Claim,
+    Finding,
+    Optimised,
+    Study,
+    Table,
+    pairs_of,
+    resolved,
+    sizes_of,
+    tau,
+    why_no_difference,
+)
 from warehouse.claims.verdict import NEGLIGIBLE, above
 from warehouse.metrics.best_of_n import best_of_n_own_values, best_of_n_picks
 from warehouse.metrics.cube import ScoreCube
 from warehouse.study.comparison import without_noise
+from warehouse.study.resolution import of_difference_without_noise
 
 
 def better_for_best_of_n(study: Study) -> Claim:
@@ -37,7 +49,11 @@ def better_for_best_of_n(study: Study) -> Claim:
     (first,), (second,), (whole,) = (study.measured(policies) for policies in (bon, ppo, exact))
     difference = without_noise(first, second)
     why = "" if difference.value is not None else why_no_difference([first, second])
-    finding = Finding(f"{bon.called} against {ppo.called}", "difference of τ", difference, above(difference), why)
+    finding = resolved(
+        Finding(f"{bon.called} against {ppo.called}", "difference of τ", difference, above(difference), why),
+        of_difference_without_noise(first, second),
+        sizes_of(first, second),
+    )
     responses = "" if matched is None else matched.responses
     rows = [
         (policies.called, valued, tau(side), tau(side).sample, *pairs_of(side.evaluation))

@@ -7,22 +7,23 @@ before any run is looked at; `verdict` has the rule.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.claims.verdict import Verdict, above
+from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, Verdict, above
 from warehouse.metrics.catalogue import optimizer_words
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats.across_pairs import Selected
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study.comparison import paired
+from warehouse.study.comparison import paired, shared_rows
 from warehouse.study.correlation import Correlation
 from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.evaluate import RESAMPLED, Evaluation, Replicated, replicated
+from warehouse.study.resolution import Resolution, Sizes, Variances, of_contrast, of_interval, resolution
 from warehouse.study.together import simultaneous
 
 KENDALL: Selected = (("kendall", "pooled"),)
@@ -103,6 +104,7 @@ class Study:
         measures: Sequence[str] = ("accuracy",),
         rl_categories: tuple[str, ...] | None = None,
         among: NDArray[np.bool_] | None = None,
+        selected: Selected = KENDALL,
     ) -> list[Replicated]:
         """The measures on these test sets against NDR, all on the same altered studies.
 
@@ -115,7 +117,7 @@ class Study:
             rl_categories=rl_categories,
             replicates=self.replicates,
             seed=self.seed,
-            selected=KENDALL,
+            selected=selected,
             among=among,
         )
 
@@ -126,6 +128,7 @@ class Finding:
 
     `about` says which question or policies it answers for, `why` what makes it undefined or keeps it from being told,
     `facts` has numbers for the sentence about it. `opposite`: not only does it not hold, the opposite does.
+    `resolution`: what would decide it, where it cannot be told at this size.
     """
 
     about: str
@@ -136,6 +139,7 @@ class Finding:
     resampled: str = RESAMPLED
     facts: Mapping[str, object] = field(default_factory=dict)
     opposite: bool = False
+    resolution: Resolution | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,35 @@ def predicts_better(about: str, figure: str, first: Replicated, second: Replicat
     """Does the first way of measuring predict better than the second?"""
     difference = tau_difference(first, second)
     why = "" if difference.value is not None else why_no_difference([first, second])
-    return Finding(about, figure, difference, above(difference), why)
+    finding = Finding(about, figure, difference, above(difference), why)
+    return resolved(finding, of_contrast([(1.0, first), (-1.0, second)]), sizes_of(first, second))
+
+
+def sizes_of(*parts: Replicated) -> Sizes:
+    """The sizes of what these compare: the most of any, as some may be of a part of the run."""
+    evaluations = [part.evaluation for part in parts]
+    return Sizes(
+        int(shared_rows(parts).inside.sum()),
+        max(evaluation.prompts_used for evaluation in evaluations),
+        max(evaluation.rl_prompts_used for evaluation in evaluations),
+    )
+
+
+def resolved(finding: Finding, parts: Variances | None, sizes: Sizes, bound: float = 0.0) -> Finding:
+    """With what would decide it, if it cannot be told: the effect is as great as it looks, or as what matters."""
+    value = finding.estimate.value
+    if finding.verdict != CANNOT_BE_TOLD or parts is None or value is None:
+        return finding
+    return replace(finding, resolution=resolution(parts, sizes, max(abs(value - bound), NEGLIGIBLE)))
+
+
+def resolved_by_interval(finding: Finding, policies: Optimised, bound: float = 0.0) -> Finding:
+    """The same of a figure whose variance is known by its interval alone."""
+    value = finding.estimate.value
+    if finding.verdict != CANNOT_BE_TOLD or value is None:
+        return finding
+    sizes = Sizes(len(policies.curves.reward_models), len(policies.cube.prompts), len(policies.values.prompts))
+    return replace(finding, resolution=of_interval(finding.estimate, sizes, max(abs(value - bound), NEGLIGIBLE)))
 
 
 def why_no_difference(parts: Sequence[Replicated]) -> str:

@@ -16,6 +16,8 @@ from warehouse.claims.claim import (
     differences_at_once,
     pairs_of,
     predicts_better,
+    resolved,
+    sizes_of,
     tau,
     why_no_difference,
 )
@@ -24,6 +26,7 @@ from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet
 from warehouse.study.comparison import contrast
 from warehouse.study.evaluate import Replicated
 from warehouse.study.plans import rank_bin_cells, splits, thinned
+from warehouse.study.resolution import of_contrast
 
 MOST_BINS = 4
 FEWEST_PER_BIN = 2
@@ -66,7 +69,8 @@ def category_matters(study: Study) -> Claim:
         difference = contrast(parts)
         why = "" if difference.value is not None else why_no_difference([by_pair[name, name] for name in names])
         figure = f"τ, own minus other, {len(defined)} of {len(names)} categories"
-        findings.append(Finding(policies.called, figure, difference, above(difference), why))
+        finding = Finding(policies.called, figure, difference, above(difference), why)
+        findings.append(resolved(finding, of_contrast(parts), sizes_of(*by_pair.values())))
         rows: list[tuple[Cell, ...]] = [
             (measured, *(tau(by_pair[measured, valued]) for valued in names), tested[measured]) for measured in names
         ]
@@ -97,9 +101,11 @@ def rank_matters(study: Study) -> Claim:
     findings, tables = [], []
     for policies in study.optimised.values():
         whole, *parts = study.measured(policies, [TestSet(), *test_sets])
-        difference = contrast([(1.0, parts[far]), *((-1 / len(near), parts[place]) for place in near)])
+        compared = [(1.0, parts[far]), *((-1 / len(near), parts[place]) for place in near)]
+        difference = contrast(compared)
         why = "" if difference.value is not None else why_no_difference([whole])
-        findings.append(Finding(policies.called, "τ, far minus neighbouring", difference, apart(difference), why))
+        finding = Finding(policies.called, "τ, far minus neighbouring", difference, apart(difference), why)
+        findings.append(resolved(finding, of_contrast(compared), sizes_of(whole)))
         rows: list[tuple[Cell, ...]] = [("all pairs", tau(whole), "", "", whole.evaluation.undefined_pairs)]
         at_once = differences_at_once(parts, whole, study.seed)
         for (chosen, rejected), part, difference_and_p in zip(cells, parts, at_once, strict=True):

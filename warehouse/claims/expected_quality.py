@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from warehouse.claims.claim import Claim, Finding, Study, Table, pairs_of, tau, why_undefined
+from warehouse.claims.claim import Claim, Finding, Study, Table, pairs_of, resolved, sizes_of, tau, why_undefined
 from warehouse.claims.verdict import NEGLIGIBLE, above
 from warehouse.stats.bootstrap import NOTHING, Estimate
+from warehouse.study.resolution import of_correlation
 
 
 def better_than_values(study: Study) -> Claim:
@@ -22,7 +23,8 @@ def better_than_values(study: Study) -> Claim:
         kendall = tau(part)
         difference = independent_difference(kendall, kendall.ceiling)
         why = "" if difference.value is not None else why_undefined(part.evaluation)
-        findings.append(Finding(policies.called, "τ minus ceiling", difference, above(difference), why))
+        finding = Finding(policies.called, "τ minus ceiling", difference, above(difference), why)
+        findings.append(resolved(finding, of_correlation(part), sizes_of(part)))
         valued = f"{len(policies.values.prompts)} × {policies.responses or 'expectation'}"
         rows.append((policies.called, kendall, kendall.ceiling, valued, *pairs_of(part.evaluation)))
     header = ("policies", "τ of accuracy", "τ of the values", "RL-test prompts × responses", "pairs", "undefined")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table
+from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table, resolved_by_interval
 from warehouse.claims.findings import CLOSE, follows_curve
 from warehouse.claims.verdict import CANNOT_BE_TOLD, FEWEST_RESAMPLED, NEGLIGIBLE, SIGNIFICANT, Verdict, above, below
 from warehouse.formats import count
@@ -32,7 +32,8 @@ def goodhart_slope(study: Study) -> Claim:
             replicates=study.replicates,
             seed=study.seed,
         )
-        findings.append(replace(follows_curve(slopes), about=policies.called))
+        finding = replace(follows_curve(slopes), about=policies.called)
+        findings.append(resolved_by_interval(finding, policies))
         rows = tuple(
             (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, slopes.replicates), b.curve, b.pairs)
             for b in slopes.bins
@@ -82,7 +83,8 @@ def optimising_harder(study: Study) -> Claim:
             continue
         about, change = f"{policies.called}: loses more", _change(ndr)
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
-        findings.append(Finding(about, "change of mean NDR", change, below(change), why))
+        finding = Finding(about, "change of mean NDR", change, below(change), why)
+        findings.append(resolved_by_interval(finding, policies))
         gained = gain_curves(policies.curves, policies.spread_M, replicates=study.replicates, seed=study.seed)
         golden = gained.curves["golden"]
         findings.append(_peak_finding(policies, golden))

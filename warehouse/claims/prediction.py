@@ -16,6 +16,8 @@ from warehouse.claims.claim import (
     Study,
     Table,
     pairs_of,
+    resolved,
+    sizes_of,
     tau,
     tau_difference,
     why_undefined,
@@ -23,11 +25,12 @@ from warehouse.claims.claim import (
 from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, SIGNIFICANT, Verdict, above, below, predicting
 from warehouse.metrics.catalogue import CORRELATION_WORDS, MEASURES
 from warehouse.paper import ACCURACY_AGAINST_NDR, SETTING
-from warehouse.stats.across_pairs import CORRELATIONS
+from warehouse.stats.across_pairs import CORRELATIONS, EVERY
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.correlation import Correlation
 from warehouse.study.curves.strength_curves import ndr_curve
 from warehouse.study.evaluate import Replicated, evaluate
+from warehouse.study.resolution import of_contrast, of_correlation
 from warehouse.study.together import groups, simultaneous
 
 PLAIN = "accuracy"
@@ -40,16 +43,16 @@ def accuracy_predicts(study: Study) -> Claim:
     """Kendall τ of accuracy with NDR is above 0, and yet far from 1."""
     findings, rows = [], []
     for name, policies in study.optimised.items():
-        evaluation = evaluate(policies.cube, policies.values, replicates=study.replicates, seed=study.seed)
-        kendall = evaluation.correlations["kendall"]
+        (part,) = study.measured(policies, selected=EVERY)
+        evaluation, kendall, parts, sizes = part.evaluation, tau(part), of_correlation(part), sizes_of(part)
         why = why_undefined(evaluation) if kendall.value is None else ""
         predicts, weakly = predicting(kendall, kendall.p_value), below(kendall, WEAK)
+        open_bound = WEAK if weakly == CANNOT_BE_TOLD else 0.0
         if predicts == CANNOT_BE_TOLD and weakly == "holds":  # it may not predict at all
             weakly = CANNOT_BE_TOLD
-        findings += [
-            Finding(f"{policies.called}: predicts", "Kendall τ", kendall, predicts, why),
-            Finding(f"{policies.called}: only weakly", "Kendall τ", kendall, weakly, why),
-        ]
+        predicting_at_all = Finding(f"{policies.called}: predicts", "Kendall τ", kendall, predicts, why)
+        only_weakly = Finding(f"{policies.called}: only weakly", "Kendall τ", kendall, weakly, why)
+        findings += [resolved(predicting_at_all, parts, sizes), resolved(only_weakly, parts, sizes, open_bound)]
         pairs, undefined = pairs_of(evaluation)
         for correlation in CORRELATIONS:
             paper = ACCURACY_AGAINST_NDR.get((name, correlation))
@@ -110,7 +113,8 @@ def other_kinds(study: Study) -> Claim:
         difference = tau_difference(flips, whole)
         defined = tau(flips).value is not None and tau(whole).value is not None
         why = "" if defined else "too few defined pairs of flip-rate reward models, or none that differ"
-        findings.append(Finding(policies.called, "difference of τ", difference, above(difference), why))
+        finding = Finding(policies.called, "difference of τ", difference, above(difference), why)
+        findings.append(resolved(finding, of_contrast([(1.0, flips), (-1.0, whole)]), sizes_of(flips, whole)))
         for label, M, side in (("flip-rate", int(flip_M.sum()), flips), ("all", len(flip_M), whole)):
             rows.append(
                 (policies.called, f"{label} reward models", tau(side), M * (M - 1), side.evaluation.undefined_pairs)
@@ -164,7 +168,7 @@ def another_measure_predicts_better(study: Study) -> Claim:
         separate = {name: tau_difference(parts[name], parts[PLAIN]) for name in others}
         beating = [name for name, (difference, p) in at_once.items() if _beats(difference, p)]
         findings.append(
-            _greatest(policies, parts[PLAIN], separate, dict(zip(others, together.differences, strict=True)), beating)
+            _greatest(policies, parts, separate, dict(zip(others, together.differences, strict=True)), beating)
         )
         alike = groups(parts[PLAIN].rows, [part.pooled["kendall"] for part in parts.values()], study.seed)
         rows = [
@@ -193,20 +197,28 @@ def _beats(difference: Estimate, p_value: float | None) -> bool:
 
 def _greatest(
     policies: Optimised,
-    plain: Replicated,
+    parts: Mapping[str, Replicated],
     separate: Mapping[str, Estimate],
     together: Mapping[str, Estimate],
     beating: Sequence[str],
 ) -> Finding:
     """The greatest difference; `separate` has each with its own interval, `together` with simultaneous ones."""
     differing = {name: e for name, e in together.items() if e.low is not None and e.low != e.high}
+    plain = parts[PLAIN]
     if not differing or tau(plain).value is None:
         return Finding(policies.called, "difference of τ", NOTHING, "undefined", why_undefined(plain.evaluation))
     first = max(beating or differing, key=lambda name: _or_least(differing[name].value))
     verdict: Verdict = "holds" if beating else CANNOT_BE_TOLD
     if not beating and all(above(difference) in ("does not hold", "undefined") for difference in separate.values()):
         verdict = "does not hold"
-    return Finding(policies.called, f"difference of τ, {MEASURES[first].title}", differing[first], verdict)
+    finding = Finding(policies.called, f"difference of τ, {MEASURES[first].title}", differing[first], verdict)
+    variances = of_contrast([(1.0, parts[first]), (-1.0, plain)])
+    wider = _width(differing[first]) / _width(separate[first])
+    return resolved(finding, variances.of_wider(wider) if variances else None, sizes_of(plain))
+
+
+def _width(estimate: Estimate) -> float:
+    return (estimate.high or 0.0) - (estimate.low or 0.0)
 
 
 def _best(policies: Optimised, parts: Mapping[str, Replicated], beating: int) -> str:

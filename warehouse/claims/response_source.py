@@ -14,6 +14,8 @@ from warehouse.claims.claim import (
     Study,
     Table,
     pairs_of,
+    resolved,
+    sizes_of,
     tau,
     why_no_difference,
 )
@@ -23,6 +25,7 @@ from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import contrast
 from warehouse.study.evaluate import Replicated
+from warehouse.study.resolution import of_contrast
 from warehouse.study.together import all_at_once
 
 
@@ -60,10 +63,12 @@ def response_source(study: Study) -> Claim:
         for row, difference_and_p in zip(listed, _at_once(sides, study.seed), strict=True):
             rows.append((*row[:-2], *difference_and_p, *row[-2:]))
         defined = len(parts) // 2
-        difference = contrast([(sign / defined, part) for sign, part in parts])
+        weighted = [(sign / defined, part) for sign, part in parts]
+        difference = contrast(weighted)
         figure = f"τ, other sources minus the initial policy’s, {defined} of {len(compared)} sources"
         why = "" if difference.value is not None else why_no_difference(sides)
-        findings.append(Finding(policies.called, figure, difference, apart(difference), why))
+        finding = Finding(policies.called, figure, difference, apart(difference), why)
+        findings.append(resolved(finding, of_contrast(weighted), sizes_of(*sides)))
     header: tuple[str, ...] = ("policies", "source", "prompts", "responses", "τ, initial policy’s", "τ, the source’s")
     table = Table(
         "By source of the responses", (*header, "difference", "adjusted p", "pairs", "undefined"), tuple(rows)

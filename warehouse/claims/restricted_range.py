@@ -10,11 +10,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table, pairs_of, tau, tau_difference
+from warehouse.claims.claim import (
+    Cell,
+    Claim,
+    Finding,
+    Optimised,
+    Study,
+    Table,
+    pairs_of,
+    resolved,
+    sizes_of,
+    tau,
+    tau_difference,
+)
 from warehouse.claims.verdict import NEGLIGIBLE, SIGNIFICANT, predicting
 from warehouse.stats.bootstrap import Bools
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import Replicated
+from warehouse.study.resolution import of_correlation
 
 RANGES = (0.3, 0.2)
 """The most flipped labels of a range: annotators of real preference data disagree on one label in five to three."""
@@ -64,7 +77,8 @@ def restricted_range(study: Study) -> Claim:
             pairs = M * (M - 1), part.evaluation.undefined_pairs
             rows.append((policies.called, among, M, tau(part), tau_difference(part, whole), *pairs))
             if limit in limits:
-                findings.append(_finding(f"{policies.called}, {among}", M, tau(part)))
+                finding = _finding(f"{policies.called}, {among}", M, tau(part))
+                findings.append(resolved(finding, of_correlation(part), sizes_of(part)))
         influences.append(_influence(study, policies, whole))
     header = ("policies", "among", "reward models", "τ", "minus that of all", "pairs", "undefined")
     return replace(

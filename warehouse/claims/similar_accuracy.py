@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.claims.claim import Claim, Finding, Study, Table, pairs_of
+from warehouse.claims.claim import Claim, Finding, Study, Table, pairs_of, resolved_by_interval
 from warehouse.claims.verdict import above
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.preparation import prepare
@@ -53,7 +53,8 @@ def similar_but_different(study: Study) -> Claim:
         size, why = similar.difference, ""
         if size.value is None:
             why = f"no two defined proxies of one golden can be told to have accuracies within {SIMILAR:g}"
-        findings.append(Finding(policies.called, "typical difference in NDR", size, above(size, MUCH), why))
+        finding = Finding(policies.called, "typical difference in NDR", size, above(size, MUCH), why)
+        findings.append(resolved_by_interval(finding, policies, MUCH))
         clear = f"{similar.clear} of {similar.pairs}" if similar.pairs else "none"
         rows.append((policies.called, size, similar.expected, clear, round(similar.alike), *pairs_of(evaluation)))
     header = ("policies", "typical difference in NDR", "a straight line gives", "clearly apart", "truly alike")

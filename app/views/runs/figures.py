@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import polars as pl
 import streamlit as st
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.charts.runs import two_runs, two_times
-from app.components import cautions, columns, figure, page_state, trouble
+from app.components import columns, figure, page_state, trouble
 from app.offers import Fitting
 from app.state import RunsChoice
 from app.views.runs import data, text
@@ -85,15 +86,10 @@ def _compare(snapshot: Snapshot, first: str, second: str) -> None:
         )
 
 
-def _headlines(headlines: data.Headlines, names: tuple[str, str]) -> None:
-    frame = headlines.rows
+def _headlines(frame: pl.DataFrame, names: tuple[str, str]) -> None:
     if frame.is_empty():
         st.info("Neither run has two reward models and optimised policies: there is nothing to predict.")
         return
-    evaluations = [
-        evaluation for by_optimizer in headlines.evaluations.values() for evaluation in by_optimizer.values()
-    ]
-    cautions.show(evaluations, min(len(evaluation.ndr_MM) for evaluation in evaluations))
     figure.show(
         "headlines",
         two_runs(frame.sort("optimizer", maintain_order=True), names, _TAU),
@@ -103,7 +99,7 @@ def _headlines(headlines: data.Headlines, names: tuple[str, str]) -> None:
         alt=f"{_TAU}, of each run and optimiser, with its interval",
         file_name=f"{names[0]}-{names[1]}-headlines",
         columns={
-            **columns.correlations("Kendall τ"),
+            **columns.with_interval("Kendall τ", "value"),
             "pairs": "Defined pairs",
         },
         facts={"measure": "accuracy", "correlation": "kendall"},
