@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study import Evaluation
+from warehouse.study.correlation import Correlation
 
 
 def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
@@ -67,6 +68,29 @@ def drawn(pairs: pl.DataFrame, names: Sequence[str], columns: tuple[str, str] = 
 def figures_of(name: str, estimate: Estimate, low: str = "low", high: str = "high") -> dict[str, float | None]:
     """A figure and the ends of its interval as the cells of a row."""
     return {name: estimate.value, low: estimate.low, high: estimate.high}
+
+
+CORRELATION = (
+    *("value", "low", "high"),
+    *("measure_itself", "measure_itself_low", "measure_itself_high"),
+    *("sample", "ceiling", "of_ceiling", "p_value"),
+)
+"""The columns of `correlation_of`."""
+
+
+def correlation_of(correlation: Correlation) -> dict[str, float | None]:
+    """All that is known of a correlation as the cells of a row: about this test set, about the measure itself, plain.
+
+    `of_ceiling` is the plain correlation `sample` as a share of the noise `ceiling`, `p_value` that of no prediction.
+    """
+    return {
+        **figures_of("value", correlation),
+        **figures_of("measure_itself", correlation.measure_itself, "measure_itself_low", "measure_itself_high"),
+        "sample": correlation.sample.value,
+        "ceiling": correlation.ceiling.value,
+        "of_ceiling": correlation.of_ceiling,
+        "p_value": correlation.p_value,
+    }
 
 
 def floats(*names: str) -> dict[str, type[pl.DataType]]:

@@ -12,23 +12,32 @@ from app.charts.pairs import panel_title
 from app.charts.style import (
     Field,
     axis,
+    ceiling_lines,
     interval_dots,
     layered,
     reference_line,
+    rings,
     rows,
     tooltips,
     top_legend,
     with_interval,
+    with_plain,
 )
+from app.components.formats import FIGURE
 
 _ROW = 26
 _PANEL_ROW = 20
+_LETTER = 8
+"""Width of a group's letter, right of the chart."""
+
 _CLEAR = "datum.verdict == 'better' || datum.verdict == 'worse'"
 
 
 def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title: str) -> alt.LayerChart:
     """`column` is `value` or `difference`, with its interval `low`–`high` or `difference_low`–`difference_high`.
 
+    Values come with a ring at the plain correlation, a line at the noise ceiling of each optimiser, and on the right
+    the letters of their groups.
     `board`: as `views.measures.data.rows` returns it; several optimisers are one below the other in a measure's row.
     `order` are the titles from the top.
     """
@@ -38,7 +47,28 @@ def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title:
         yOffset=alt.YOffset("policies:N", sort=None) if several else alt.Undefined,
         color=alt.Color("policies:N", sort=None, legend=top_legend() if several else None),
     )
-    return _dots(base, column, x_title, ("policies", "Policies"), height=(_ROW + 8 * several) * len(order))
+    height = (_ROW + 8 * several) * len(order)
+    if column == "difference":
+        return _differences(base, x_title, ("policies", "Policies"), height=height)
+    x = alt.X("value:Q", title=x_title, scale=alt.Scale(zero=False, padding=8), axis=axis(5))
+    base = base.encode(
+        tooltip=tooltips(
+            ("title", "Measure"),
+            ("policies", "Policies"),
+            *with_plain("value", x_title),
+            ("group", "Group"),
+            ("verdict", "Against plain accuracy"),
+        )
+    )
+    letters = base.mark_text(align="left", dx=8, fontSize=12, aria=False)
+    layers = [
+        *ceiling_lines(board, "x", base.encoding.color.copy(deep=False)),
+        *interval_dots(base, x, size=80),
+        rings(base, x),
+        letters.encode(x=alt.XValue("width"), text=alt.Text("group:N")),
+    ]
+    right = 16 + _LETTER * max((len(group or "") for group in board["group"]), default=0)
+    return layered(layers, height=height, padding={"bottom": 4, "right": right})
 
 
 def where(board: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str], x_title: str) -> list[alt.LayerChart]:
@@ -52,7 +82,7 @@ def where(board: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str]
         )
         # height and title are given at once, as Altair copies a chart for what is added later
         frame = {"title": panel_title(name, caption), "height": _PANEL_ROW * len(order)}
-        charts.append(_dots(base, "difference", x_title, ("category", "Category"), domain, **frame))
+        charts.append(_differences(base, x_title, ("category", "Category"), domain, **frame))
     return charts
 
 
@@ -61,19 +91,17 @@ def _measures(order: Sequence[str]) -> alt.Y:
     return rows("title", order, limit=150, every=True)
 
 
-def _dots(
-    base: alt.Chart, column: str, x_title: str, group: Field, domain: Any = alt.Undefined, **frame: Any
+def _differences(
+    base: alt.Chart, x_title: str, group: Field, domain: Any = alt.Undefined, **frame: Any
 ) -> alt.LayerChart:
-    bounds = "" if column == "value" else f"{column}_"
-    scale = alt.Scale(zero=column != "value", padding=8, domain=domain)
-    x = alt.X(f"{column}:Q", title=x_title, scale=scale, axis=axis(5))
+    x = alt.X("difference:Q", title=x_title, scale=alt.Scale(zero=True, padding=8, domain=domain), axis=axis(5))
     base = base.encode(
         tooltip=tooltips(
             ("title", "Measure"),
             group,
-            *with_interval(column, x_title, bounds=bounds),
+            *with_interval("difference", x_title, bounds="difference_"),
+            ("p_difference", "p, all at once", FIGURE),
             ("verdict", "Against plain accuracy"),
         )
     )
-    zero = [] if column == "value" else [reference_line("x", 0)]
-    return layered([*zero, *interval_dots(base, x, bounds=bounds, size=80)], **frame)
+    return layered([reference_line("x", 0), *interval_dots(base, x, bounds="difference_", size=80)], **frame)

@@ -10,13 +10,15 @@ import polars as pl
 from app.charts.style import (
     INK,
     axis,
+    ceiling_ticks,
     interval_dots,
     layered,
     reference_line,
+    rings,
     rows,
     tooltips,
     top_legend,
-    with_interval,
+    with_plain,
 )
 from app.components.formats import FIGURE
 
@@ -39,19 +41,20 @@ def timings(stages: pl.DataFrame) -> alt.LayerChart:
 
 
 def two_runs(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> alt.LayerChart:
-    """A dot with its interval for each run and optimiser. `headlines`: columns `run_id, policies, value, low, high`.
+    """A dot with its interval, a ring and a tick for each run and optimiser.
 
-    Undefined figures leave their row empty; a dashed line is at 0.
+    `headlines`: columns `run_id, policies` and those of `access.frames.correlation_of`. The ring is the plain
+    correlation, the tick its noise ceiling. Undefined figures leave their row empty; a dashed line is at 0.
     """
     frame = headlines.with_columns(row=pl.concat_str("policies", "run_id", separator=", "))
     order = frame["row"].to_list()
     base = alt.Chart(frame.drop_nulls("value")).encode(
         y=rows("row", order, limit=320),
         color=_run(runs),
-        tooltip=tooltips(("run_id", "Run"), ("policies", "Policies"), *with_interval("value", title)),
+        tooltip=tooltips(("run_id", "Run"), ("policies", "Policies"), *with_plain("value", "Kendall τ")),
     )
     x = alt.X("value:Q", title=title, scale=_CORRELATION, axis=axis(5))
-    layers = [reference_line("x", 0), *interval_dots(base, x, size=110)]
+    layers = [reference_line("x", 0), ceiling_ticks(base, x), *interval_dots(base, x, size=110), rings(base, x)]
     return layered(layers, height=_FRAME + 32 * max(2, len(order)))
 
 
@@ -81,17 +84,18 @@ def _run(runs: Sequence[str]) -> alt.Color:
 def against_paper(correlations: pl.DataFrame) -> alt.LayerChart:
     """This run's correlations of accuracy with NDR as dots with their intervals, the paper's as hollow diamonds.
 
-    `correlations`: columns `optimizer, correlation, ours, low, high, paper`, null where there is none.
+    `correlations`: columns `optimizer, correlation`, those of `access.frames.correlation_of`, and `paper`, null where
+    there is none. A ring is the plain correlation, as the paper's are; a tick is its noise ceiling.
     """
     title = "Correlation of accuracy with NDR"
     frame = correlations.with_columns(row=pl.concat_str("optimizer", "correlation", separator=", "))
     base = alt.Chart(frame).encode(
         y=rows("row", frame["row"].to_list()),
-        tooltip=tooltips(("row", title), *with_interval("ours", "This run"), ("paper", "The paper", FIGURE)),
+        tooltip=tooltips(("row", title), *with_plain("value", "This run"), ("paper", "The paper", FIGURE)),
     )
-    x = alt.X("ours:Q", title=title, scale=_CORRELATION, axis=axis(5))
-    ours = base.transform_filter("isValid(datum.ours)").transform_calculate(whose="'this run'")
+    x = alt.X("value:Q", title=title, scale=_CORRELATION, axis=axis(5))
+    ours = base.transform_filter("isValid(datum.value)").transform_calculate(whose="'this run'")
     ours = ours.encode(color=alt.Color("whose:N", legend=top_legend(), scale=alt.Scale(domain=["this run"])))
     diamonds = base.mark_point(shape="diamond", size=90, strokeWidth=1.5, filled=False, opacity=1)
     diamonds = diamonds.encode(x=alt.X("paper:Q", scale=_CORRELATION), color=alt.ColorValue(INK))
-    return layered([*interval_dots(ours, x, size=110), diamonds], height=260)
+    return layered([ceiling_ticks(ours, x), *interval_dots(ours, x, size=110), rings(ours, x), diamonds], height=260)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import altair as alt
+import polars as pl
 
-from app.components.formats import AXIS, FIGURE, SHORT
+from app.components.formats import AXIS, FIGURE, SHARE, SHORT
 
 INK = "gray"
 """`grayColor` of the theme, dark on light and light on dark. Streamlit resolves the name only as a channel's value.
@@ -82,6 +83,50 @@ def interval_dots(base: alt.Chart, x: alt.X, *, bounds: str = "", size: int = 90
     ]
 
 
+def rings(base: alt.Chart, x: alt.X, *, size: int = 60) -> alt.Chart:
+    """A hollow mark in each row at the plain correlation, column `sample`."""
+    return base.mark_point(shape="circle", filled=False, size=size, strokeWidth=1.5, opacity=1).encode(
+        x=alt.X("sample:Q", scale=x["scale"])
+    )
+
+
+def ceiling_ticks(base: alt.Chart, x: alt.X, *, size: int = 18) -> alt.Chart:
+    """A tick in each row at the noise ceiling, column `ceiling`."""
+    ticks = base.mark_tick(thickness=2, size=size, opacity=SOFT, aria=False)
+    return ticks.encode(x=alt.X("ceiling:Q", scale=x["scale"]), color=alt.ColorValue(INK))
+
+
+def ceiling_lines(frame: pl.DataFrame, channel: Literal["x", "y"], colour: alt.Color | None = None) -> list[alt.Chart]:
+    """A line across the chart at each noise ceiling of a frame, the greatest one labelled; none where there is none.
+
+    `frame` has the columns `ceiling` and, where `colour` is given, the one that it encodes.
+    """
+    columns = ["ceiling"] if colour is None else ["ceiling", str(colour.shorthand).partition(":")[0]]
+    lines = frame.select(columns).drop_nulls("ceiling").unique(maintain_order=True)
+    if lines.is_empty():
+        return []
+    at = {"x": alt.X("ceiling:Q")} if channel == "x" else {"y": alt.Y("ceiling:Q")}
+    edge = {"y": alt.YValue(0)} if channel == "x" else {"x": alt.XValue("width")}
+    rules = alt.Chart(lines).mark_rule(strokeWidth=1.5, opacity=1, aria=False)
+    labels = alt.Chart(lines.top_k(1, by="ceiling")).mark_text(fontSize=11, aria=False, align="right", dy=-5)
+    ink, text = alt.ColorValue(INK), "noise ceiling" if lines.height == 1 else "noise ceilings"
+    return [
+        rules.encode(color=colour or ink, tooltip=tooltips(("ceiling", "Noise ceiling", FIGURE)), **at),
+        labels.encode(text=alt.TextValue(text), color=ink, **at, **edge),
+    ]
+
+
+def with_plain(column: str, title: str) -> list[Field]:
+    """For `tooltips`: a correlation about this test set with its interval, and what stands beside it."""
+    return [
+        *with_interval(column, f"{title}, this test set"),
+        ("measure_itself", "The measure itself", FIGURE),
+        ("sample", "Plain", FIGURE),
+        ("ceiling", "Noise ceiling", FIGURE),
+        ("of_ceiling", "Plain / ceiling", SHARE),
+    ]
+
+
 def banded_line(base: alt.Chart, y: alt.Y, *, band: float = 0.2, width: float = 2) -> list[alt.Chart]:
     """A line along x with a dot at each point and the band of its interval, columns `low` and `high`."""
     return [
@@ -143,13 +188,17 @@ def _can_be_clicked(layer: alt.Chart) -> bool:
     return layer.params is not alt.Undefined
 
 
-def interval_band(value: float | None, low: float | None, high: float | None, least: float) -> alt.LayerChart:
-    """Where `value` and its interval lie between `least` and 1, with a mark at 0. Empty where a figure is undefined."""
+def interval_band(row: Mapping[str, float | None], least: float) -> alt.LayerChart:
+    """Where a correlation and its interval lie between `least` and 1, with a mark at 0.
+
+    `row` has `value, low, high`, the plain correlation `sample` (a ring), the noise `ceiling` (a line) and what else
+    `with_plain` names. Empty where a figure is undefined.
+    """
     ticks = alt.Axis(values=[least, 0, 1], format="~f", grid=False, domain=True, title=None)
     ticks.labelPadding, ticks.ticks, ticks.tickSize = 3, True, 4
     x = alt.X("low:Q", scale=alt.Scale(domain=[least, 1], nice=False, clamp=True), axis=ticks)
-    data = alt.InlineData(values=[{"value": value, "low": low, "high": high}])
-    base = alt.Chart(data).encode(tooltip=tooltips(*with_interval("value", "Value")))
+    base = alt.Chart(alt.InlineData(values=[dict(row)])).encode(tooltip=tooltips(*with_plain("value", "Value")))
     band = base.mark_bar(height=8, opacity=0.35, cornerRadius=2).encode(x=x, x2=alt.X2("high:Q"))
-    tick = base.mark_tick(thickness=3, size=18, opacity=1).encode(x=alt.X("value:Q"))
-    return layered([band, tick], height=44, padding={"left": 2, "right": 6, "top": 2, "bottom": 2})
+    tick = base.mark_circle(size=110, opacity=1).encode(x=alt.X("value:Q"))
+    layers = [ceiling_ticks(base, x), band, tick, rings(base, x)]
+    return layered(layers, height=44, padding={"left": 2, "right": 6, "top": 2, "bottom": 2})

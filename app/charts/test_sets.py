@@ -12,12 +12,14 @@ from app.charts.style import (
     Field,
     axis,
     banded_line,
+    ceiling_lines,
     interval_dots,
     layered,
+    rings,
     rows,
     tooltips,
     top_legend,
-    with_interval,
+    with_plain,
 )
 from app.components.formats import COUNT, SHORT, STEP
 
@@ -37,8 +39,8 @@ def grid(
 ) -> alt.LayerChart:
     """A correlation in each cell of a table with its interval below it; an undefined one is a dash.
 
-    `down` and `across` are (column of texts, axis title, order). `table` also has `value, low, high, prompts,
-    rl_prompts, undefined_pairs`.
+    `down` and `across` are (column of texts, axis title, order). `table` also has the columns of
+    `access.frames.correlation_of` and `prompts, rl_prompts, undefined_pairs`.
     """
     ticks = alt.Axis(orient="top", labelAngle=0, labelOverlap=False, labelFlush=False, labelLimit=90)
     ticks.labelFontSize = _LABEL_SIZE
@@ -51,7 +53,7 @@ def grid(
         tooltip=tooltips(
             down[:2],
             across[:2],
-            *with_interval("value", title),
+            *with_plain("value", title),
             ("prompts", "RM-test prompts", COUNT),
             ("rl_prompts", "RL-test prompts", COUNT),
             _UNDEFINED,
@@ -72,7 +74,8 @@ def grid(
 def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) -> alt.LayerChart:
     """A correlation by responses per prompt, a line with its band for each series, in this order.
 
-    `points`: columns `series, responses, prompts, value, low, high, undefined_pairs`.
+    A ring is the plain correlation, the line across its noise ceiling. `points`: columns `series, responses, prompts`,
+    those of `access.frames.correlation_of`, and `undefined_pairs`.
     """
     counts = points["responses"].unique().sort().to_list()
     ticks = alt.Axis(values=counts, format=STEP, grid=False) if len(counts) <= _TICKS else alt.Axis(tickMinStep=1)
@@ -82,23 +85,30 @@ def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) ->
         color=alt.Color("series:N", sort=list(order), legend=legend),
         tooltip=tooltips(("series", "Series"), *_split(y_title)),
     )
-    return layered(banded_line(base, alt.Y("value:Q", title=y_title, axis=axis()), band=0.14), height=_HEIGHT)
+    y = alt.Y("value:Q", title=y_title, axis=axis())
+    plain = base.mark_point(shape="circle", filled=False, size=45, strokeWidth=1.5, opacity=1)
+    layers = [*ceiling_lines(points, "y"), *banded_line(base, y, band=0.14), plain.encode(y=alt.Y("sample:Q"))]
+    return layered(layers, height=_HEIGHT)
 
 
 def best_splits(splits: pl.DataFrame, x_title: str) -> alt.LayerChart:
-    """A row for each measure. `splits`: columns `title, responses, prompts, value, low, high`, the best first."""
+    """A row for each measure, with a ring at the plain correlation and a line at its noise ceiling.
+
+    `splits`: columns `title, responses, prompts` and those of `access.frames.correlation_of`, the best first.
+    """
     base = alt.Chart(splits).encode(
         y=rows("title", splits["title"].to_list(), limit=170, every=True),
         tooltip=tooltips(("title", "Measure"), *_split(x_title)),
     )
     x = alt.X("value:Q", title=x_title, scale=alt.Scale(zero=False, padding=8), axis=axis(5))
-    return layered(interval_dots(base, x, size=80), height=_SPLIT_ROW * splits.height)
+    layers = [*ceiling_lines(splits, "x"), *interval_dots(base, x, size=80), rings(base, x)]
+    return layered(layers, height=_SPLIT_ROW * splits.height)
 
 
 def _split(title: str) -> list[Field]:
     return [
         ("responses", "Responses per prompt", COUNT),
         ("prompts", "Prompts", COUNT),
-        *with_interval("value", title),
+        *with_plain("value", title),
         _UNDEFINED,
     ]

@@ -65,23 +65,41 @@ def scores(golden: str, proxy: str) -> Columns:
     }
 
 
+def correlations(correlation: str) -> Columns:
+    """Columns of `frames.correlation_of`."""
+    terms = glossary.TERMS
+    itself = ("measure_itself", "measure_itself_low", "measure_itself_high")
+    share = "The plain correlation as a share of the greatest that any measure could reach"
+    return {
+        **with_interval(f"{correlation}, this test set", "value", help_text=terms["this test set"]),
+        **with_interval("The measure itself", *itself, help_text=terms["the measure itself"]),
+        "sample": number("Plain", help_text=terms["plain correlation"]),
+        "ceiling": number("Noise ceiling", help_text=terms["noise ceiling"]),
+        "of_ceiling": number("Plain / ceiling", SHARE, share),
+        "p_value": number("p", help_text=terms["p-value"]),
+    }
+
+
 def leaderboard(correlation: str) -> Columns:
     """Columns of `views.measures.data.rows`."""
-    paired = "From plain accuracy, by the paired bootstrap"
-    beats = "Share of bootstrap replicates in which it beats plain accuracy"
+    paired = "Of the plain correlation from plain accuracy's; intervals hold for all measures at once"
+    beats = "How sure it is that this measure alone, compared with nothing else, predicts better than plain accuracy"
     return {
         "measure": None,
         "title": "Measure",
-        **with_interval(correlation, "value"),
+        **correlations(correlation),
+        "group": st.column_config.TextColumn("Group", help=glossary.TERMS["group"]),
         **with_interval("Difference", "difference", "difference_low", "difference_high", paired),
-        "share_better": number("Greater in", SHARE, beats),
+        "p_difference": number("p, all at once", help_text=glossary.TERMS["all at once"]),
+        "share_better": number("Better, confidence", SHARE, beats),
         "verdict": "Against plain accuracy",
     }
 
 
 def studies(correlation: str) -> Columns:
     """Columns of the tables of `views.test_sets.data`."""
-    best = "Share of bootstrap replicates in which no plan has a greater one"
+    best = "How often no plan would have a greater one if the study were repeated"
+    paired = "The best's plain correlation minus its own, paired"
     return {
         "chosen_bin": "Chosen from bin",
         "rejected_bin": "Rejected from bin",
@@ -91,8 +109,9 @@ def studies(correlation: str) -> Columns:
         "responses": "Responses per prompt",
         "measure": None,
         "title": "Measure",
-        **with_interval(correlation, "value"),
+        **correlations(correlation),
         "undefined_pairs": "Pairs undefined",
-        **with_interval("Behind the best", "behind", "behind_low", "behind_high", "By the paired bootstrap"),
+        **with_interval("Behind the best", "behind", "behind_low", "behind_high", paired),
+        "p_behind": number("p, all at once", help_text=glossary.TERMS["all at once"]),
         "share_best": number("Greatest in", SHARE, best),
     }

@@ -33,7 +33,20 @@ TERMS: Mapping[str, str] = {
     "of the former; 0 is none.",
     "RM-test prompts": "prompts on which reward models are measured.",
     "RL-test prompts": "other prompts, on which the optimised policies are judged.",
-    "95% interval": "values that fit the data, found by resampling it (bootstrap); a wide one means little is known.",
+    "this test set": "how well the measure, on a test set of this size, predicts what policies are really worth. The "
+    "noise of their values (few prompts, few samples) is taken off. This is the headline of every correlation.",
+    "the measure itself": "how well the measure would predict with unlimited RM-test prompts: the noise of the test "
+    "set is taken off as well.",
+    "plain correlation": "of the figures as they are, with all their noise, which pulls it towards 0.",
+    "noise ceiling": "the greatest plain correlation that any measure could reach here, because the values of policies "
+    "are noisy too.",
+    "p-value": "how often a correlation as strong appears when the names of the reward models are shuffled "
+    "(permutation test); below 0.05, the measure predicts something.",
+    "all at once": "corrected for many comparisons: the chance that even a single one of all the differences shown is "
+    "a false alarm is 5% (Romano–Wolf).",
+    "group": "measures with a letter in common cannot be told apart by this run; all pairs are compared at once.",
+    "95% interval": "values that fit the data, found by leaving out reward models and resampling prompts; a wide one "
+    "means little is known.",
     "undefined": "left out: the golden's own gain cannot be distinguished from zero, so no share of it can be lost.",
 }
 """Each term and its explanation in Markdown, in the order in which a reader needs them."""

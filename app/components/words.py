@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.components import formats
+from app.components import estimates, formats
 from app.components.formats import count, escape
 from app.offers import Options
 from app.state import Policies, Selection
 from warehouse.metrics.catalogue import CORRELATION_WORDS as CORRELATIONS
 from warehouse.metrics.catalogue import optimizer_words as optimizer
-from warehouse.study import Comparison, Estimate, Evaluation
+from warehouse.study import Evaluation
+from warehouse.study.correlation import Correlation
 
 
 def correlation(name: str, level: str) -> str:
@@ -20,9 +21,9 @@ def correlation(name: str, level: str) -> str:
     return CORRELATIONS[name].title + (" within goldens" if inside else "")
 
 
-def correlations(result: Evaluation | Comparison, level: str) -> Mapping[str, Estimate]:
-    """All correlations of an evaluation, or their differences of a comparison, at a level."""
-    return result.within if level == "within" else result.correlations
+def correlations(evaluation: Evaluation, level: str) -> Mapping[str, Correlation]:
+    """All correlations of an evaluation at a level."""
+    return evaluation.within if level == "within" else evaluation.correlations
 
 
 def strength_of(chosen: Selection, options: Options) -> float:
@@ -59,7 +60,7 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
             f"{f' of {formats.listed(sources)}' if sources else ''}{_bracketed(constructed(chosen))}",
             f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
             f"{_bracketed(formats.listed(chosen.rl_categories))}",
-            f"95% bootstrap intervals, B = {evaluation.replicates:,}, resampling {escape(str(evaluation.resampled))}",
+            estimates.intervals(evaluation.replicates),
         ]
     )
 

@@ -17,13 +17,19 @@ from tests.warehouse.claims.studies import of_noise
 from warehouse.claims.claim import predicts_better
 from warehouse.claims.findings import better, follows_curve
 from warehouse.claims.verdict import CANNOT_BE_TOLD, above, below, compared
-from warehouse.stats.bootstrap import estimate
+from warehouse.stats.bootstrap import Estimate, estimate
+from warehouse.stats.intervals import t_quantile
+from warehouse.stats.resampling import rows_for
 from warehouse.study.comparison import paired
+from warehouse.study.correlation import correlation
 from warehouse.study.evaluate import Replicated
 from warehouse.study.goodhart import goodhart_slopes
 from warehouse.study.plans import Plan, advise
+from warehouse.study.together import boards
 
 ENDS = (-0.4, -0.06, -0.05, -0.03, 0.0, 0.01, 0.04, 0.05, 0.3)
+M = 12
+ROWS = rows_for(M, 400, seed=0, among=tuple(range(M)))
 SENTENCES = {
     "better": "better than accuracy",
     "worse": "worse than accuracy",
@@ -34,13 +40,23 @@ SENTENCES = {
 
 
 def replicated(measure: str, low: float, high: float) -> Replicated:
-    """An evaluation whose Kendall τ is drawn evenly from a little below `low` to a little above `high`."""
-    drawn_B = np.linspace(low, high, 401)
-    defined_B = np.ones(401, dtype=bool)
-    tau = estimate(float(drawn_B[200]), True, drawn_B, defined_B)
-    figures = {"kendall": (drawn_B, defined_B)}
-    one = replace(evaluation(), measure=measure, correlations={"kendall": tau}, within={"kendall": tau})
-    return Replicated(one, figures, figures)
+    """An evaluation whose Kendall τ has an interval from `low` to `high` when compared with one that is always 0.
+
+    Every other reward model pulls τ up, the others down, by as much as the jackknife needs for that.
+    """
+    value, half = (low + high) / 2, (high - low) / 2
+    influence = half / t_quantile(ROWS.left_out.stop - ROWS.left_out.start - 1.0)
+    value_B = np.full(ROWS.count, value)
+    value_B[ROWS.left_out] += influence * np.resize([1.0, -1.0], M) / np.sqrt(M - 1)
+    figures = {"kendall": (value_B, np.ones(ROWS.count, dtype=bool))}
+    tau = correlation(ROWS, "kendall", figures["kendall"], 1.0, Estimate(1.0, 1.0, 1.0, 0))
+    evaluated = replace(evaluation(), measure=measure, correlations={"kendall": tau}, within={"kendall": tau})
+    return Replicated(evaluated, ROWS, figures, figures, rm_noise=1.0)
+
+
+def test_an_evaluation_made_by_hand_has_the_interval_it_is_made_for() -> None:
+    difference = paired(replicated("spearman", -0.2, 0.3), replicated("accuracy", 0.0, 0.0)).correlations["kendall"]
+    assert (difference.low, difference.high) == (pytest.approx(-0.2), pytest.approx(0.3))
 
 
 @pytest.mark.parametrize(
@@ -58,8 +74,8 @@ def test_the_same_interval_has_the_same_verdict_everywhere(low: float, high: flo
     assert (finding.verdict, finding.opposite) == (claim, word == "worse")
     assert SENTENCES[word] in overview_text.sentence(finding, "best-of-8")
 
-    plainly = paired(plain, plain)
-    rows = data.rows({Policies("bon", 8.0): {"spearman": comparison, "accuracy": plainly}}, "kendall", "pooled")
+    (board,) = boards([{"spearman": first, "accuracy": plain}], "accuracy", selected=(("kendall", "pooled"),))
+    rows = data.rows({Policies("bon", 8.0): board}, "kendall", "pooled")
     assert rows.filter(measure="spearman")["verdict"].to_list() == [word]
 
     plans = [Plan("accuracy", 2, 8, plain), Plan("spearman", 4, 4, first)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from tests.helpers.planted import PlantedStudy
 from warehouse.metrics.preparation import prepare
@@ -46,6 +47,7 @@ def alternatives(study: PlantedStudy, replicates: int) -> dict[str, dict[str, In
         ways: dict[str, Interval] = {
             "kept: see the method": (fixed.value - whole, fixed.value + whole),
             "percentile bootstrap over reward models × prompts": tuple(np.percentile(drawn, [2.5, 97.5]).tolist()),
+            "the same, bias-corrected and accelerated (BCa)": _bca(sample, drawn, models.influence),
             "noise taken off, ± 1.96 sd of joint draws": _around(fixed.value, 1.96 * float(drawn.std())),
             "noise taken off, jackknife alone, t of M − 1": _around(fixed.value, t_M * float(np.sqrt(models.variance))),
             "noise taken off, jackknife + prompts, t of M − 1": _around(fixed.value, t_M * plain),
@@ -61,6 +63,17 @@ def alternatives(study: PlantedStudy, replicates: int) -> dict[str, dict[str, In
 
 def _around(value: float, half: float) -> Interval:
     return value - half, value + half
+
+
+def _bca(sample: float, drawn_B: NDArray[np.float64], influence_M: NDArray[np.float64]) -> Interval:
+    """Efron's (1987) interval from the bootstrap's draws and the jackknife's influences."""
+    half = 0.5 / len(drawn_B)
+    bias = special.ndtri(np.clip((drawn_B < sample).mean(), half, 1 - half))
+    total = float((influence_M**2).sum()) ** 1.5
+    acceleration = float((influence_M**3).sum()) / (6 * total) if total > 0 else 0.0
+    ends = bias + np.array([special.ndtri(0.025), special.ndtri(0.975)])
+    low, high = np.quantile(drawn_B, special.ndtr(bias + ends / (1 - acceleration * ends)))
+    return float(low), float(high)
 
 
 def _joint(study: PlantedStudy) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from scipy import stats
 from warehouse.study import PolicyValues, ScoreCube
 
 PAPER = {"M": 10, "P": 2733, "R": 5}
+RECORDED = {"M": 14, "P": 128, "R": 6}
 LARGE = {"M": 100, "P": 2733, "R": 8}
 SAMPLES = 64
 REPLICATES = 1000

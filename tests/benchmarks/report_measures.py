@@ -15,7 +15,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 
 import numpy as np
@@ -25,9 +25,12 @@ from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
 from tests.warehouse.study.simulate import evaluate_all
 from warehouse.metrics.best_of_n import best_of_n_values
-from warehouse.study import MEASURES, PromptValues, TestSet, evaluate, prepare
+from warehouse.stats.across_pairs import EVERY, Selected
+from warehouse.stats.resampling import rows_for
+from warehouse.study import MEASURES, PolicyValues, PromptValues, ScoreCube, TestSet, evaluate, prepare, replicated
 
 B = studies.REPLICATES
+KENDALL: Selected = (("kendall", "pooled"),)
 
 
 def seconds(work: Callable[[], object], rounds: int) -> tuple[float, float]:
@@ -66,7 +69,20 @@ def floor(rates: dict[str, float], products: list[tuple[int, int, int]], kind: s
 
 def products_of(values: PromptValues) -> list[tuple[int, int, int]]:
     T, P, C = values.values_TPC.shape
-    return [(B, P, C)] * T
+    M = len(values.column_MM)
+    return [(rows_for(M, B, 0, tuple(range(M))).draws, P, C)] * T
+
+
+def _changed(
+    cube: ScoreCube,
+    values: PolicyValues,
+    prepared: Mapping[str, PromptValues],
+    change: Callable[[], None],
+    selected: Selected,
+) -> None:
+    """What a page computes after one control has changed, with all intervals."""
+    change()
+    replicated(cube, values, [("accuracy", TestSet())], prepared=[prepared["accuracy"]], selected=selected)
 
 
 def report() -> dict[str, float]:
@@ -85,6 +101,16 @@ def report() -> dict[str, float]:
         peer = studies.peer_seconds(cube, values, name) if name in studies.PEERS else None
         least = floor(rates, [ndr, *products_of(ready[name])], "float64")
         rows.append((f"one changed measure: {name}", shortest, median, peer, least))
+    small_cube, small_values = studies.study(**studies.RECORDED)
+    small = {name: prepare(small_cube, name) for name in ("accuracy", "spearman")}
+    least = floor(rates, products_of(small["accuracy"]), "float64")
+    for name, change in (
+        ("changed test set", lambda: small["accuracy"]._drawn.clear()),
+        ("changed policies", lambda: small_values.drawn.clear()),
+    ):
+        for every, selected in (("one correlation", KENDALL), ("every correlation", EVERY)):
+            shortest, median = seconds(lambda c=change, s=selected: _changed(small_cube, small_values, small, c, s), 10)  # type: ignore[misc]
+            rows.append((f"recorded size, {name}: {every}", shortest, median, None, least))
     choice = TestSet(categories=("Safety",))
     inside = sum(category == "Safety" for category in cube.categories)
     shortest, median = seconds(lambda: evaluate(cube, values, test_set=choice, prepared=ready["accuracy"]), 10)

@@ -12,7 +12,7 @@ from tests.benchmarks.calibration import ALTERNATIVES, PAGE, RESULTS, Cell, grid
 from tests.benchmarks.calibration_page import LOW, SIZE, page
 from tests.helpers.planted import Size
 
-SMALL = [cell for cell in grid("small") if cell.kind != "heterogeneous"]
+SMALL = list(grid("small"))
 STUDIES = 200
 
 

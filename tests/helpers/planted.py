@@ -2,12 +2,13 @@
 
 A response to a prompt of category c has features x ~ N(0, Σ_c); reward model m scores it w_m·x. So a proxy's accuracy
 is ½ + arcsin(ρ)/π averaged over categories, with ρ the correlation of the two scores, and a policy's value is w_g·δ
-with δ the mean features of what it answers. Nothing true is estimated from simulated prompts. Four kinds:
+with δ the mean features of what it answers. Nothing true is estimated from simulated prompts. Five kinds:
 
 - `best-of-n`: policies pick the best of n by the proxy, from N samples a prompt, valued as the product values them;
 - `ppo`: a policy moves the mean along the proxy's direction and, as training does, along one of its own;
 - `null`: what decides the scores on RM-test prompts and on RL-test prompts is independent, so that nothing predicts;
-- `heterogeneous`: two families of reward models, categories that differ much, policies that move unequally far.
+- `heterogeneous`: as `ppo`, with categories that differ much and policies that move unequally far;
+- `families`: the same with reward models of two families, mixed at random.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from warehouse.metrics.cube import PolicyValues, ScoreCube, best_of_n_policies, 
 
 Floats = NDArray[np.float64]
 
-KINDS = ("best-of-n", "ppo", "null", "heterogeneous")
+KINDS = ("best-of-n", "ppo", "null", "heterogeneous", "families")
+UNLIKE = ("heterogeneous", "families")
 FEATURES = 12
 CATEGORIES = 6
 PICKS_OF = 16
@@ -49,7 +51,7 @@ class Planted:
     def __init__(self, kind: str, size: Size) -> None:
         self.kind, self.size = kind, size
         rng = np.random.default_rng((7, KINDS.index(kind)))
-        spread = 0.9 if kind == "heterogeneous" else 0.35
+        spread = 0.9 if kind in UNLIKE else 0.35
         self._mix_cKK = np.empty((CATEGORIES, FEATURES, FEATURES))  # x = mix @ z with z standard normal
         for c in range(CATEGORIES):
             turn, _ = np.linalg.qr(rng.normal(size=(FEATURES, FEATURES)))
@@ -76,7 +78,7 @@ class PlantedStudy:
         rng = self._rng
         common = np.zeros((M, FEATURES))
         common[:, 0] = 1.0
-        if self._of.kind == "heterogeneous":
+        if self._of.kind == "families":
             other = rng.random(M) < 0.5
             common[other, 1] = 0.7
         noise = rng.normal(size=(M, FEATURES)) / np.sqrt(FEATURES)
@@ -88,10 +90,10 @@ class PlantedStudy:
         mix = self._of._mix_cKK
         score_McK = np.einsum("mk,ckl->mcl", self.rl_heads_MK, mix)  # a score is this times standard normal numbers
         toward_McK = score_McK / np.linalg.norm(score_McK, axis=2, keepdims=True)
-        if self._of.kind in ("ppo", "heterogeneous"):
+        if self._of.kind in ("ppo", *UNLIKE):
             own_MK = self._rng.normal(size=(self._size.M, FEATURES)) / np.sqrt(FEATURES)
             aside = 0.45
-            size_M = np.exp(self._rng.normal(0.0, 0.2 if self._of.kind == "heterogeneous" else 0.1, self._size.M))
+            size_M = np.exp(self._rng.normal(0.0, 0.2 if self._of.kind in UNLIKE else 0.1, self._size.M))
             toward_McK = size_M[:, None, None] * (toward_McK + aside * own_MK[:, None])
         else:
             expected_max = float(best_of_n_values_of_normal(PICKS_OF))

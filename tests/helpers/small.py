@@ -8,6 +8,7 @@ import polars as pl
 from app.access import frames
 from app.offers import Options
 from warehouse.study import Estimate, Evaluation
+from warehouse.study.correlation import Correlation
 
 NAMES = ("flip-0.00", "flip-0.20", "flip-0.40")
 
@@ -39,7 +40,13 @@ def evaluation(undefined_golden: int | None = None) -> Evaluation:
     ndr_defined = np.ones((size, size), dtype=bool)
     if undefined_golden is not None:
         ndr_defined[undefined_golden] = False
-    estimate = Estimate(0.5, 0.1, 0.8, 1000)
+    estimate = Correlation(
+        *(0.5, 0.1, 0.8, 1000),
+        sample=Estimate(0.45, 0.1, 0.75, 1000),
+        measure_itself=Estimate(0.55, 0.12, 0.9, 1000),
+        ceiling=Estimate(0.9, 0.8, 0.95, 1000),
+        p_value=0.01,
+    )
     return Evaluation(
         measure="accuracy",
         value_MM=0.6 + np.arange(9.0).reshape(3, 3) / 100,
@@ -54,6 +61,7 @@ def evaluation(undefined_golden: int | None = None) -> Evaluation:
         undefined_prompts=0,
         prompts_used=16,
         rl_prompts_used=12,
+        shared_prompts=0,
         replicates=1000,
         seed=0,
         resampled="reward models × prompts",

@@ -38,8 +38,8 @@ def predicts(evaluation: Evaluation) -> Finding:
 def better(name: str, comparison: Comparison) -> Finding:
     """Does the first of two ways of measuring predict NDR better? The paired difference of their correlations."""
     facts = {
-        "first": comparison.first.correlations["kendall"].value,
-        "second": comparison.second.correlations["kendall"].value,
+        "first": comparison.first.correlations["kendall"].sample.value,
+        "second": comparison.second.correlations["kendall"].sample.value,
     }
     difference = comparison.correlations["kendall"]
     return Finding(

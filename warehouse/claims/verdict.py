@@ -82,8 +82,13 @@ def fits(p_value: float | None, residuals: Sequence[Estimate], close: float) -> 
     return "holds" if near else CANNOT_BE_TOLD
 
 
-def compared(difference: Estimate) -> Comparison:
-    """The verdict on a difference `first minus second` in words: how does the first compare with the second?"""
+def compared(difference: Estimate, p_value: float | None = None) -> Comparison:
+    """The verdict on a difference `first minus second` in words: how does the first compare with the second?
+
+    Of several differences at once, an adjusted `p_value` may be sharper than the interval, and then decides.
+    """
+    if p_value is not None and p_value < SIGNIFICANT and difference.value:
+        return "better" if difference.value > 0 else "worse"
     verdict = above(difference)
     if verdict == "holds":
         return "better"

@@ -90,8 +90,34 @@ def compare_all(
 
     All share the draws of reward models and RL-test prompts. `prepared` are values by measure, good for all test sets.
     """
-    names = tuple(dict.fromkeys((*measures, second)))
-    jobs = [(name, test_set) for test_set in test_sets for name in names]
+    by_test_set = replicated_on_all(
+        cube,
+        values,
+        tuple(dict.fromkeys((*measures, second))),
+        test_sets=test_sets,
+        rl_categories=rl_categories,
+        replicates=replicates,
+        seed=seed,
+        prepared=prepared,
+        selected=selected,
+    )
+    return [{name: paired(parts[name], parts[second]) for name in measures} for parts in by_test_set]
+
+
+def replicated_on_all(
+    cube: ScoreCube,
+    values: PolicyValues,
+    measures: Sequence[str] = tuple(MEASURES),
+    *,
+    test_sets: Sequence[TestSet] = (TestSet(),),
+    rl_categories: tuple[str, ...] | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+    prepared: Mapping[str, PromptValues] | None = None,
+    selected: Selected = EVERY,
+) -> list[dict[str, Replicated]]:
+    """Every measure on every test set, all in the same altered studies: `{measure: part}` per test set."""
+    jobs = [(name, test_set) for test_set in test_sets for name in measures]
     parts = replicated(
         cube,
         values,
@@ -102,11 +128,8 @@ def compare_all(
         prepared=[(prepared or {}).get(name) for name, _ in jobs],
         selected=selected,
     )
-    comparisons = []
-    for start in range(0, len(parts), len(names)):
-        by_name = dict(zip(names, parts[start : start + len(names)], strict=True))
-        comparisons.append({name: paired(by_name[name], by_name[second]) for name in measures})
-    return comparisons
+    n = len(measures)
+    return [dict(zip(measures, parts[start : start + n], strict=True)) for start in range(0, len(parts), n)]
 
 
 def paired(left: Replicated, right: Replicated) -> Comparison:
@@ -114,14 +137,15 @@ def paired(left: Replicated, right: Replicated) -> Comparison:
     pooled = {name: difference(left, right, name, "pooled") for name in left.pooled}
     within = {name: difference(left, right, name, "within") for name in left.within}
     share = {
-        name: _confidence(shared_rows([left, right]), _differences(left, right, name, "pooled")) for name in left.pooled
+        name: _confidence(shared_rows([left, right]), difference_figure(left, right, name, "pooled"))
+        for name in left.pooled
     }
     return Comparison(left.evaluation, right.evaluation, pooled, within, share)
 
 
 def difference(left: Replicated, right: Replicated, name: str = "kendall", level: str = "pooled") -> Estimate:
     """The difference of two correlations, first minus second, with its interval (`of_difference`)."""
-    return of_difference(shared_rows([left, right]), _differences(left, right, name, level))
+    return of_difference(shared_rows([left, right]), difference_figure(left, right, name, level))
 
 
 def of_difference(rows: Rows, figure: Figure) -> Estimate:
@@ -163,7 +187,8 @@ def _confidence(rows: Rows, figure: Figure) -> float | None:
     return intervals.t_share(float(figure[0][0] / np.sqrt(spread.variance)), spread.degrees)
 
 
-def _differences(left: Replicated, right: Replicated, name: str, level: str) -> Figure:
+def difference_figure(left: Replicated, right: Replicated, name: str, level: str) -> Figure:
+    """The difference of two correlations in each altered study, first minus second, `[rows]`."""
     first, second = left.figures(level)[name], right.figures(level)[name]
     return first[0] - second[0], first[1] & second[1]
 

@@ -13,6 +13,7 @@ from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.stats.correlation import Figure
 from warehouse.stats.noise import Corrected, Side, corrected
 from warehouse.stats.resampling import Rows
+from warehouse.study.folds import FEWEST
 
 FEW_MODELS = 10
 """With fewer reward models than this, intervals are rough: few say little about others."""
@@ -96,8 +97,9 @@ def cautions(reward_models: int, shared_prompts: int) -> list[str]:
         models = count(reward_models, "reward model")
         lines.append(f"intervals are rough: {models}, fewer than {FEW_MODELS}, say little about others")
     if shared_prompts:
+        few = f", which takes {FEWEST} or more" if shared_prompts < FEWEST else ""
         lines.append(
             f"the same {count(shared_prompts, 'prompt')} on both sides: correlations are cross-fitted over halves of "
-            "the prompts"
+            f"the prompts{few}"
         )
     return lines

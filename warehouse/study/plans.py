@@ -1,7 +1,7 @@
 """What to do with an annotation budget: every split into prompts × responses under every measure, and the best of them.
 
-METHOD, "Test sets". All plans share the replicates, so that the best is compared with the others by the paired
-bootstrap. The greatest of many figures looks better than it is (winner's curse): `Advice.shares` says how often each
+METHOD, "Test sets". All plans are evaluated on the same altered studies, so that the best is compared with the others
+pair by pair. The greatest of many figures looks better than it is (winner's curse): `Advice.shares` says how often each
 plan is the greatest, which a lucky one is not.
 """
 
@@ -18,10 +18,10 @@ from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet, prompts_in
 from warehouse.stats.across_pairs import EVERY, Selected
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study.comparison import difference
+from warehouse.study.comparison import difference_figure, of_difference
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import Replicated, replicated
-from warehouse.study.together import joint_deviations
+from warehouse.study.together import all_at_once, joint_deviations
 
 PLANNED = tuple(name for name in MEASURES if name not in ("accuracy_pair", "reward_variance"))
 """The measures a budget is planned for: one pair is accuracy on two responses, reward variance needs no annotator."""
@@ -80,13 +80,15 @@ class Plan:
 class Advice:
     """The best of some plans, by its place among them, and the place of plain accuracy on the fewest responses.
 
-    Per plan: `behind` is the best's correlation minus its own with the paired interval, `shares` the share of
-    replicates in which it has the greatest correlation (divided between equal ones), None if its own is undefined.
+    Per plan: `behind` is the best's correlation minus its own with the paired interval, `p_values` has the p-value of
+    that for all plans at once, and `shares` says how often it would have the greatest correlation if the study were
+    repeated (divided between equal ones); None where undefined.
     """
 
     best: int
     plain: int
     behind: tuple[Estimate, ...]
+    p_values: tuple[float | None, ...]
     shares: tuple[float | None, ...]
 
 
@@ -134,10 +136,13 @@ def advise(plans: Sequence[Plan], correlation: str = "kendall", level: str = "po
     plain = min(
         (place for place, plan in enumerate(plans) if plan.measure == PLAIN), key=lambda place: plans[place].responses
     )
+    first = plans[best].part
+    behind = [difference_figure(first, plan.part, correlation, level) for plan in plans]
     return Advice(
         best=best,
         plain=plain,
-        behind=tuple(difference(plans[best].part, plan.part, correlation, level) for plan in plans),
+        behind=tuple(of_difference(first.rows, figure) for figure in behind),
+        p_values=all_at_once(first.rows, behind, first.evaluation.seed).p_values,
         shares=_shares(plans, correlation, level),
     )
 

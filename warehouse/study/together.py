@@ -7,17 +7,19 @@ jackknife plus that of the prompts, as normal numbers over a common χ (a multiv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.stats import bootstrap, intervals
-from warehouse.stats.bootstrap import Estimate, Floats
+from warehouse.stats.across_pairs import EVERY, Selected
+from warehouse.stats.bootstrap import NOTHING, Estimate, Floats
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import Rows
-from warehouse.study.comparison import of_difference, shared_rows
+from warehouse.study.comparison import Comparison, difference_figure, of_difference, paired, shared_rows
 from warehouse.study.evaluate import Replicated
 
 _DRAWS = 4000
@@ -35,10 +37,66 @@ class Together:
     p_values: tuple[float | None, ...]
 
 
-def simultaneous(parts: Sequence[Replicated], second: Replicated, seed: int = 0) -> Together:
-    """Differences of each pooled Kendall τ from the second's."""
-    value_B, defined_B = second.pooled["kendall"]
-    figures = [(value - value_B, defined & defined_B) for value, defined in (part.pooled["kendall"] for part in parts)]
+class Adjusted(NamedTuple):
+    """A measure's difference with its interval and p-value for all at once, and its groups (`groups`)."""
+
+    difference: Estimate
+    p_value: float | None
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A leaderboard: every measure on one test set compared with a second one, `{measure: comparison}`.
+
+    `adjusted` has the same differences as `Adjusted`, by (correlation, level), then measure; the second itself has its
+    groups, and neither a difference nor a p-value.
+    """
+
+    comparisons: Mapping[str, Comparison]
+    adjusted: Mapping[tuple[str, str], Mapping[str, Adjusted]]
+
+
+def boards(
+    by_test_set: Sequence[Mapping[str, Replicated]], second: str, *, selected: Selected = EVERY, seed: int = 0
+) -> list[Board]:
+    """A leaderboard for each test set of `comparison.replicated_on_all`.
+
+    Differences are taken together over all measures of all test sets, groups within a test set. Nothing is compared
+    where the second has no value.
+    """
+    compared = [(place, name) for place, parts in enumerate(by_test_set) for name in parts if name != second]
+    adjusted: list[dict[tuple[str, str], dict[str, Adjusted]]] = [{} for _ in by_test_set]
+    rows = by_test_set[0][second].rows
+    for key in selected:
+        figures = [
+            difference_figure(by_test_set[place][name], by_test_set[place][second], *key) for place, name in compared
+        ]
+        together = all_at_once(rows, figures, seed) if figures else Together((), ())
+        by_place = dict(zip(compared, zip(together.differences, together.p_values, strict=True), strict=True))
+        for place, parts in enumerate(by_test_set):
+            own = [part.figures(key[1])[key[0]] for part in parts.values()]
+            letters = groups(rows, own, seed)
+            adjusted[place][key] = {
+                name: Adjusted(*by_place.get((place, name), (NOTHING, None)), of_name)
+                for name, of_name in zip(parts, letters, strict=True)
+            }
+    return [
+        Board({name: paired(part, parts[second]) for name, part in parts.items()}, of_place)
+        for parts, of_place in zip(by_test_set, adjusted, strict=True)
+    ]
+
+
+def simultaneous(
+    parts: Sequence[Replicated],
+    second: Replicated,
+    seed: int = 0,
+    *,
+    name: str = "kendall",
+    level: str = "pooled",
+) -> Together:
+    """Differences of each one's correlation from the second's."""
+    figures = [difference_figure(part, second, name, level) for part in parts]
     return all_at_once(shared_rows([second, *parts]), figures, seed)
 
 
@@ -52,7 +110,10 @@ def all_at_once(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> Togethe
     for place, size in enumerate(half):
         if np.isfinite(size) and size <= _ROUNDING:
             p_values[place] = 1.0
-    if tested:
+    if len(tested) == 1:  # nothing else to allow for
+        (place,) = tested
+        p_values[place] = 2.0 * intervals.t_share(-abs(estimates[place].value or 0.0) / float(half[place]), degrees)
+    elif tested:
         deviation_BL = joint_deviations(rows, [figures[place] for place in tested], seed)
         deviation_BL /= np.maximum(deviation_BL.std(axis=0), _ROUNDING)
         rng = bootstrap.generator(seed, bootstrap.TOGETHER, "chi")
@@ -80,6 +141,9 @@ def joint_deviations(rows: Rows, figures: Sequence[Figure], seed: int) -> Floats
         scale = np.sqrt((n - 1) / n) if of_models else np.sqrt(1.0 / n)
         parts.append(scale * (value_BL - value_BL.mean(axis=0)))
     influence_UL = np.concatenate(parts)
+    if len(influence_UL) > influence_UL.shape[1]:  # the same covariance from fewer random numbers
+        root_LL = np.asarray(np.linalg.qr(influence_UL, mode="r"))
+        influence_UL = root_LL * np.where(np.diagonal(root_LL) < 0, -1.0, 1.0)[:, None]  # LAPACK leaves signs open
     deviations: Floats = rng.standard_normal((_DRAWS, len(influence_UL))) @ influence_UL
     return deviations
 
@@ -124,9 +188,8 @@ def _half(estimate: Estimate) -> float:
 def _stepdown(t_L: Floats, t_BL: NDArray[np.float64]) -> list[float]:
     """Adjusted p-values: each against the greatest of those that are not more extreme, never below an earlier one."""
     order = np.argsort(-t_L)
-    p_values, least = np.zeros(len(t_L)), 0.0
-    for step, place in enumerate(order):
-        greatest_B = t_BL[:, order[step:]].max(axis=1)
-        least = max(least, float((1 + (greatest_B >= t_L[place]).sum()) / (1 + len(greatest_B))))
-        p_values[place] = least
+    greatest_BL = np.maximum.accumulate(t_BL[:, order[::-1]], axis=1)[:, ::-1]
+    p_L = (1 + (greatest_BL >= t_L[order]).sum(axis=0)) / (1 + len(t_BL))
+    p_values = np.zeros(len(t_L))
+    p_values[order] = np.maximum.accumulate(p_L)
     return [float(p) for p in p_values]

@@ -17,7 +17,7 @@ from app.access.warehouse import Snapshot
 from app.charts.pairs import CLICK, MANY, matrix, panels, scatter
 from app.charts.responses import scores
 from app.charts.style import interval_band
-from app.components import columns, figure, glossary, page_state, words
+from app.components import columns, estimates, figure, glossary, page_state, words
 from app.components.formats import escape, interval, number
 from app.offers import CELLS, Options
 from app.state import Selection
@@ -31,15 +31,17 @@ SCATTER, MATRIX = "scatter", "matrix"
 def show_correlations(evaluation: Evaluation, level: str) -> None:
     """Draw the tiles at the level `pooled` or `within` goldens, and below them what was left out."""
     with st.container(key="tiles"):
-        for column, (name, estimate) in zip(st.columns(4), words.correlations(evaluation, level).items(), strict=True):
+        of_level = words.correlations(evaluation, level)
+        for column, (name, correlation) in zip(st.columns(4), of_level.items(), strict=True):
             title = words.correlation(name, level)
             with column, st.container(border=True, gap="xsmall"):
-                st.metric(title, number(estimate.value), help=text.correlation_help(name, level))
-                st.caption(text.interval(estimate))
-                if estimate.value is not None:
-                    least = 0 if name == "mrr" else -1
-                    chart = interval_band(estimate.value, estimate.low, estimate.high, least)
-                    figure.draw(chart, key=f"interval.{name}", alt=f"{title} with its interval")
+                st.metric(title, number(correlation.value), help=text.correlation_help(name, level))
+                st.caption(text.interval(correlation))
+                if correlation.value is not None:
+                    chart = interval_band(frames.correlation_of(correlation), 0 if name == "mrr" else -1)
+                    figure.draw(chart, key=f"interval.{name}", alt=f"{title} with its interval and noise ceiling")
+                    st.caption(text.beside(correlation))
+    st.caption(estimates.KEY)
     if left_out := text.undefined(evaluation):
         st.caption(left_out)
 
@@ -96,12 +98,14 @@ def by_category(
     if len(evaluations) < 2 or pairs.is_empty():
         return
     name = words.correlation(chosen.correlation, chosen.level)
+    ceiling = words.correlations(next(iter(evaluations.values())), chosen.level)[chosen.correlation].ceiling.value
     figure.show(
         "categories",
         panels(pairs, text.panel_captions(evaluations, chosen.correlation, chosen.level), measure),
         pairs,
         title="Category by category",
-        note=f"{measure.title} on the test prompts of one category against the same NDR, with {name} and its interval.",
+        note=f"{measure.title} on the test prompts of one category against the same NDR, with {name} (this test set) "
+        f"and its interval. Noise ceiling: {number(ceiling)}.",
         alt=f"{measure.title} against NDR, a panel for each category",
         file_name=words.file_name(chosen, options, "categories"),
         columns={"category": "Category", **columns.pairs(measure)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.access import frames, warehouse
-from app.components import controls, glossary, page_state, trouble, words
+from app.components import cautions, controls, glossary, page_state, trouble, words
 from app.state import Selection
 from app.views.explore import data, figures, text
 from warehouse.study import MEASURES
@@ -24,6 +24,7 @@ def show() -> None:
         st.caption(glossary.explain("golden", "proxy", "NDR"))
         st.caption(words.what_is_shown(chosen, options, evaluation))
         if not frames.defined(pairs).is_empty():
+            cautions.show([evaluation], len(options.reward_models))
             figures.show_correlations(evaluation, chosen.level)
         figures.scatter_and_matrix(pairs, chosen, options, measure)
         by_category = data.by_category(snapshot, options.run, chosen)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.components import formats, words
+from app.components import estimates, formats, words
 from app.components.formats import count, number
 from app.offers import Options
 from app.state import Selection
-from warehouse.study import MEASURES, Estimate, Evaluation
+from warehouse.study import MEASURES, Evaluation
+from warehouse.study.correlation import Correlation
 
 _LEVELS = {"pooled": "over all defined golden–proxy pairs", "within": "within each golden, then averaged"}
 
@@ -25,11 +26,23 @@ def correlation_help(name: str, level: str) -> str:
     return correlation.help if name == "mrr" else f"{correlation.help} {_LEVELS[level]}."
 
 
-def interval(estimate: Estimate) -> str:
-    """The interval of a correlation: `95% interval 0.31 to 0.89`."""
-    if estimate.low is None or estimate.high is None:
+def interval(correlation: Correlation) -> str:
+    """What the headline is about, and its interval: `this test set, 95% interval 0.31 to 0.89`."""
+    if correlation.low is None or correlation.high is None:
         return "no interval"
-    return f"95% interval {formats.interval(estimate.low, estimate.high)}"
+    return f"this test set, 95% interval {formats.interval(correlation.low, correlation.high)}"
+
+
+def beside(correlation: Correlation) -> str:
+    """What stands beside the headline, a line each (Markdown): the other figures, the ceiling and the test."""
+    return "  \n".join(
+        [
+            f"**The measure itself** {estimates.with_interval(correlation.measure_itself)}",
+            f"**Plain** {estimates.with_interval(correlation.sample)}",
+            f"**Noise ceiling** {estimates.ceiling(correlation)}",
+            f"**Predicts at all?** {estimates.predicts_at_all(correlation)}",
+        ]
+    )
 
 
 def undefined(evaluation: Evaluation) -> str:

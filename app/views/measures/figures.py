@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from app.charts.leaderboard import leaderboard, where
-from app.components import columns, figure, words
+from app.components import columns, estimates, figure, words
 from app.offers import Options
 from app.state import Selection
 from app.views.measures import text
@@ -34,7 +34,8 @@ def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> No
                 leaderboard(board, order, "value", f"{name} with NDR"),
                 board,
                 title="Correlation with NDR",
-                note="A dot for each measure with its 95% interval; the best is at the top.",
+                note=f"{estimates.KEY}. The best is at the top. Letters on the right: measures with a letter in common "
+                "cannot be told apart under these policies.",
                 alt=f"{name} of every measure with NDR, with intervals",
                 file_name=f"{options.run}-leaderboard",
                 **shared,
@@ -45,7 +46,9 @@ def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> No
                 leaderboard(board, order, "difference", difference),
                 board,
                 title="Against plain accuracy",
-                note="By the paired bootstrap; right of the dashed line is better.",
+                note="Differences of the plain correlations, which have the same noise. The 95% intervals hold for all "
+                "measures at once (Romano–Wolf; the p-values in the table go step by step and can be a little "
+                "sharper); right of the dashed line is better.",
                 alt=f"Difference of every measure's {name} from that of accuracy on one pair, with intervals",
                 file_name=f"{options.run}-differences",
                 **shared,
@@ -65,7 +68,8 @@ def by_category(rows: pl.DataFrame, chosen: Selection, options: Options) -> None
         rows,
         title="Where does it matter?",
         note=f"The same difference on the test prompts of one category, under {words.policies(chosen, options)}; "
-        f"pale: neither better nor worse. B = {BY_CATEGORY_REPLICATES}.",
+        f"pale: neither better nor worse. Intervals hold for all panels at once (up to {BY_CATEGORY_REPLICATES} "
+        "replicates).",
         alt=f"Difference of every measure's {name} from that of plain accuracy, a panel for each category",
         file_name=f"{options.run}-differences-by-category",
         columns={"category": "Category", "prompts": "Prompts", **columns.leaderboard(name)},

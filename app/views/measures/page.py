@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.components import controls, glossary, page_state, trouble, words
+from app.components import cautions, controls, glossary, page_state, trouble, words
 from app.state import Selection
 from app.views.measures import data, figures, text
 
@@ -24,12 +24,13 @@ def show() -> None:
         boards = data.leaderboards(snapshot, options.run, chosen)
         board = data.rows(boards, chosen.correlation, chosen.level)
 
-        first = next(iter(next(iter(boards.values())).values())).first
+        first = next(iter(next(iter(boards.values())).comparisons.values())).first
         st.caption(glossary.explain("golden", "proxy", "NDR", "accuracy"))
         st.caption(words.what_is_shown(chosen, options, first))
         if board["value"].null_count() == board.height:
             st.info(words.nothing_correlates(options))
             return
+        cautions.show([first], len(options.reward_models))
         for line in text.findings(board, chosen):
             st.markdown(line)
         with st.expander("What each measure is"):

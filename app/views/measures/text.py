@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from app.components import words
@@ -28,18 +31,33 @@ def findings(board: pl.DataFrame, chosen: Selection) -> list[str]:
         best = ranked.row(0, named=True)
         lines.append(
             f"Under **{policies}**, **{best['title']}** has the greatest {symbol}: {number(best['value'])} "
-            f"({interval(best['low'], best['high'])}). {_beats(ranked)}"
+            f"({interval(best['low'], best['high'])}). {_beats(ranked)} {_alike(ranked, best)}".rstrip()
         )
     return lines
+
+
+def _alike(ranked: pl.DataFrame, best: Mapping[str, Any]) -> str:
+    """Which measures cannot be told apart from the best."""
+    letters = set(best["group"] or "")
+    others = sum(bool(letters & set(group or "")) for group in ranked["group"]) - 1
+    return (
+        f"{count(others, 'other measure')} cannot be told apart from it (a common letter in *Group*)." if others else ""
+    )
 
 
 def _beats(ranked: pl.DataFrame) -> str:
     others = ranked.filter(pl.col("verdict") != PLAIN_ITSELF)
     better = others.filter(verdict="better")["title"].to_list()
     if not better:
-        return f"Of the other {count(others.height, 'measure')}, none is shown to beat plain accuracy."
+        return (
+            f"Of the other {count(others.height, 'measure')}, none is shown to beat plain accuracy, "
+            "all compared at once."
+        )
     names = ", ".join(escape(title) for title in better)
-    return f"{len(better)} of {count(others.height, 'measure')} beat plain accuracy: {names}."
+    return (
+        f"{len(better)} of {count(others.height, 'measure')} beat plain accuracy, all compared at once (Romano–Wolf): "
+        f"{names}."
+    )
 
 
 def category_captions(rows: pl.DataFrame) -> dict[str, str]:

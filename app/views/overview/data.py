@@ -18,7 +18,7 @@ from app.views.reward_models import data as reward_models_data
 from warehouse import paper
 from warehouse.claims import Finding
 from warehouse.claims.findings import better, harder, length, predicts
-from warehouse.study import Comparison, Estimate, Evaluation, PromptValues, compare, evaluate, prepare
+from warehouse.study import Comparison, Evaluation, PromptValues, compare, evaluate, prepare
 from warehouse.study.curves.value_curves import ValueCurves
 
 COMPARED = {"responses": ("accuracy", "accuracy_pair"), "measure": ("spearman", "accuracy")}
@@ -70,13 +70,17 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame, curves: ValueCurv
 
 
 def against_paper(evaluations: Mapping[str, Evaluation]) -> pl.DataFrame:
-    """`optimizer, correlation, ours, low, high, paper`: correlations of accuracy with NDR, ours and the paper's."""
+    """Correlations of accuracy with NDR, ours and the paper's: `optimizer, correlation`, ours as in
+    `frames.correlation_of`, and `paper`.
+    """
     rows = []
     for (optimizer, name), figure in paper.ACCURACY_AGAINST_NDR.items():
-        ours = Estimate(value=None, low=None, high=None, replicates=0)
-        if optimizer in evaluations:
-            ours = evaluations[optimizer].correlations[name]
         titles = {"optimizer": words.optimizer(optimizer).title, "correlation": words.CORRELATIONS[name].title}
-        rows.append({**titles, **frames.figures_of("ours", ours), "paper": figure})
-    figures = frames.floats("ours", "low", "high", "paper")
+        ours = (
+            frames.correlation_of(evaluations[optimizer].correlations[name])
+            if optimizer in evaluations
+            else dict.fromkeys(frames.CORRELATION)
+        )
+        rows.append({**titles, **ours, "paper": figure})
+    figures = frames.floats(*frames.CORRELATION, "paper")
     return pl.DataFrame(rows, schema={"optimizer": pl.String, "correlation": pl.String, **figures})

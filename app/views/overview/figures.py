@@ -15,7 +15,7 @@ from app.access.warehouse import Snapshot
 from app.charts.pairs import scatter
 from app.charts.runs import against_paper
 from app.charts.style import titled
-from app.components import columns, figure, links
+from app.components import columns, estimates, figure, links
 from app.views.overoptimisation import text as overoptimisation_text
 from app.views.overview import data, text
 from warehouse import paper as the_paper
@@ -42,6 +42,7 @@ def findings(
         else:
             answers = [
                 text.sentence(data.finding(snapshot, run_id, optimizer, name), text.at(curve))
+                + (text.beside(data.evaluation(snapshot, run_id, optimizer)) if name == "predicts" else "")
                 for optimizer, curve in curves.items()
             ]
         page, choice = _LINKS[name]
@@ -98,11 +99,11 @@ def paper(run_id: str, evaluations: Mapping[str, Evaluation]) -> None:
         against_paper(frame),
         frame,
         title="Compared with the paper",
-        note=f"Dots: this run, with 95% intervals. Diamonds: {the_paper.SETTING}",
+        note=f"This run: {estimates.KEY}. The paper: ◇ plain correlation, {the_paper.SETTING}",
         alt="Correlations of accuracy with NDR, this run's and the paper's",
         file_name=f"{run_id}-beside-the-paper",
         columns={
-            **columns.with_interval("This run", "ours"),
+            **columns.correlations("This run"),
             "paper": st.column_config.NumberColumn("The paper", format="%.3f", help="Wen et al., arXiv 2410.05584"),
         },
         facts={"run_id": run_id, "measure": "accuracy"},

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.access import curves as access_curves
 from app.access import warehouse
-from app.components import glossary, page_state, trouble
+from app.components import cautions, glossary, page_state, trouble
 from app.state import PageChoice
 from app.views.overview import data, figures, text
 
@@ -27,8 +27,10 @@ def show() -> None:
             return
         curves = {name: access_curves.value_curves(access_curves.Series(snapshot, run_id, name)) for name in optimizers}
         evaluations = {name: data.evaluation(snapshot, run_id, name) for name in optimizers}
+        models = max(len(curve.reward_models) for curve in curves.values())
         figures.findings(["predicts"], snapshot, run_id, page.chosen.run, curves)
         st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))
+        cautions.show(evaluations.values(), models)
         st.caption(text.what_is_shown(run_id, evaluations, curves))
         figures.scatters(snapshot, run_id, evaluations, curves)
         st.subheader("What else this run says", anchor=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.components import words
+from app.components import estimates, words
 from app.components.formats import count, escape, interval, listed, number
 from warehouse.claims import Finding
 from warehouse.claims.verdict import CANNOT_BE_TOLD
@@ -59,7 +59,7 @@ def what_is_shown(run_id: str, evaluations: Mapping[str, Evaluation], curves: Ma
             count(models, "reward model"),
             f"accuracy measured on {count(first.prompts_used, 'RM-test prompt')}",
             f"policies evaluated on {count(first.rl_prompts_used, 'RL-test prompt')}",
-            f"95% bootstrap intervals, B = {first.replicates:,}, resampling {escape(first.resampled)}",
+            estimates.intervals(first.replicates),
         ]
     )
 
@@ -98,16 +98,23 @@ def sentence(finding: Finding, policies: str) -> str:
     answer = opposite if finding.opposite else {"holds": yes, "does not hold": no}.get(finding.verdict, finding.verdict)
     facts: Mapping[str, Any] = finding.facts
     if finding.about == "predicts":
-        evidence = f"Kendall τ of accuracy with NDR over {count(facts['pairs'], 'pair')} is {_figure(finding)}"
+        evidence = f"Kendall τ of accuracy on this test set with NDR over {count(facts['pairs'], 'pair')} is "
+        evidence += _figure(finding)
     elif finding.about == "harder":
         (first, start), (last, end) = facts["first"], facts["last"]
         evidence = f"Mean NDR over the {count(facts['pairs'], 'pair')} defined at both goes from {number(start)} at "
         evidence += f"{first:g} to {number(end)} at {last:g}, "
         evidence += f"a change of {_figure(finding)}"
     else:
-        evidence = f"Kendall τ with NDR is {number(facts['first'])} against {number(facts['second'])}, "
+        evidence = f"Plain Kendall τ with NDR is {number(facts['first'])} against {number(facts['second'])}, "
         evidence += f"a difference of {_figure(finding)}"
     return f"For {policies}: **{answer}**. {evidence}."
+
+
+def beside(evaluation: Evaluation) -> str:
+    """What stands beside Kendall τ about this test set; empty where it is undefined."""
+    line = estimates.beside(evaluation.correlations["kendall"])
+    return f" {line}" if line else ""
 
 
 def length(finding: Finding) -> str:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import streamlit as st
@@ -130,8 +130,15 @@ def facts(snapshot: Snapshot, run_id: str) -> dict[str, Any]:
     return {**row, **{name: json.loads(row[name]) for name in _FACTS}}
 
 
-def headlines(snapshot: Snapshot, run_ids: Sequence[str]) -> pl.DataFrame:
-    """`headline_rows` of these runs, without optimisers that a run has not."""
+class Headlines(NamedTuple):
+    """How well accuracy predicts in some runs: `headline_rows`, and the evaluations by run and optimiser."""
+
+    rows: pl.DataFrame
+    evaluations: Mapping[str, Mapping[str, Evaluation]]
+
+
+def headlines(snapshot: Snapshot, run_ids: Sequence[str]) -> Headlines:
+    """Those of these runs, without optimisers that a run has not."""
     evaluations: dict[str, dict[str, Evaluation]] = {}
     policies = {}
     for run_id in run_ids:
@@ -141,32 +148,31 @@ def headlines(snapshot: Snapshot, run_ids: Sequence[str]) -> pl.DataFrame:
         evaluations[run_id] = {name: overview_data.evaluation(snapshot, run_id, name) for name in optimizers}
         for name in optimizers:
             policies[run_id, name] = overview_text.at(curves.value_curves(curves.Series(snapshot, run_id, name)))
-    return headline_rows(evaluations, policies)
+    return Headlines(headline_rows(evaluations, policies), evaluations)
 
 
 def headline_rows(
     evaluations: Mapping[str, Mapping[str, Evaluation]], policies: Mapping[tuple[str, str], str]
 ) -> pl.DataFrame:
-    """Kendall τ of accuracy with NDR by run and optimiser: `run_id, optimizer, policies, value, low, high`, and
-    `pairs, undefined, prompts, rl_prompts, resampled`. `policies` names the policies of a run and optimiser.
+    """Kendall τ of accuracy with NDR by run and optimiser: `run_id, optimizer, policies`, the columns of
+    `frames.correlation_of`, and `pairs, undefined, prompts, rl_prompts`. `policies` names the policies of a run and
+    optimiser.
     """
     rows = [
         {"run_id": run_id, "optimizer": optimizer, "policies": policies[run_id, optimizer]}
-        | frames.figures_of("value", evaluation.correlations["kendall"])
+        | frames.correlation_of(evaluation.correlations["kendall"])
         | {
             "pairs": evaluation.ndr_MM.size - len(evaluation.ndr_MM) - evaluation.undefined_pairs,
             "undefined": evaluation.undefined_pairs,
             "prompts": evaluation.prompts_used,
             "rl_prompts": evaluation.rl_prompts_used,
-            "resampled": str(evaluation.resampled),
         }
         for run_id, by_optimizer in evaluations.items()
         for optimizer, evaluation in by_optimizer.items()
     ]
     names = dict.fromkeys(("run_id", "optimizer", "policies"), pl.String)
     counts = dict.fromkeys(("pairs", "undefined", "prompts", "rl_prompts"), pl.Int64)
-    figures = frames.floats("value", "low", "high")
-    return pl.DataFrame(rows, schema={**names, **figures, **counts, "resampled": pl.String})
+    return pl.DataFrame(rows, schema={**names, **frames.floats(*frames.CORRELATION), **counts})
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFrame:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import polars as pl
 import streamlit as st
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.charts.runs import two_runs, two_times
-from app.components import columns, figure, page_state, trouble
+from app.components import cautions, columns, figure, page_state, trouble
 from app.offers import Fitting
 from app.state import RunsChoice
 from app.views.runs import data, text
@@ -86,10 +85,15 @@ def _compare(snapshot: Snapshot, first: str, second: str) -> None:
         )
 
 
-def _headlines(frame: pl.DataFrame, names: tuple[str, str]) -> None:
+def _headlines(headlines: data.Headlines, names: tuple[str, str]) -> None:
+    frame = headlines.rows
     if frame.is_empty():
         st.info("Neither run has two reward models and optimised policies: there is nothing to predict.")
         return
+    evaluations = [
+        evaluation for by_optimizer in headlines.evaluations.values() for evaluation in by_optimizer.values()
+    ]
+    cautions.show(evaluations, min(len(evaluation.ndr_MM) for evaluation in evaluations))
     figure.show(
         "headlines",
         two_runs(frame.sort("optimizer", maintain_order=True), names, _TAU),
@@ -99,7 +103,7 @@ def _headlines(frame: pl.DataFrame, names: tuple[str, str]) -> None:
         alt=f"{_TAU}, of each run and optimiser, with its interval",
         file_name=f"{names[0]}-{names[1]}-headlines",
         columns={
-            **columns.with_interval("Kendall τ", "value"),
+            **columns.correlations("Kendall τ"),
             "pairs": "Defined pairs",
         },
         facts={"measure": "accuracy", "correlation": "kendall"},

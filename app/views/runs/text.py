@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from app.components import formats
+from app.components import estimates, formats
 from app.components.formats import escape, number
 from pipeline.runs.jobs import Estimate, RunStatus, StageProgress
 
@@ -205,9 +205,8 @@ def waiting(run: RunStatus) -> str:
 
 def headlines(frame: pl.DataFrame, runs: Sequence[str]) -> str:
     """How to read the correlations of two runs; `frame` is that of `data.headlines`."""
-    resampled = " or ".join(escape(name) for name in frame["resampled"].unique(maintain_order=True))
     parts = [
-        f"Kendall τ with its 95% bootstrap interval, resampling {resampled}, at each optimiser's greatest strength.",
+        f"Kendall τ at each optimiser's greatest strength: {estimates.KEY}. {estimates.intervals(1000)}.",
         "The intervals show how certain each figure is; they do not test whether the two runs differ.",
     ]
     for run_id, policies, value, undefined in frame.select("run_id", "policies", "value", "undefined").iter_rows():

@@ -1,6 +1,6 @@
 """Computations and tables of the Test sets page, cached as in `access.warehouse`: series of test sets, budget plans.
 
-Every table has the correlation `value` from `low` to `high`, null where undefined, and what it is based on: `prompts`,
+Every table has the columns of `frames.correlation_of`, null where undefined, and what they are based on: `prompts`,
 `rl_prompts`, and `undefined_pairs`, the golden–proxy pairs left out.
 """
 
@@ -14,7 +14,7 @@ import polars as pl
 import streamlit as st
 
 from app.access import warehouse
-from app.access.frames import figures_of, floats
+from app.access.frames import CORRELATION, correlation_of, figures_of, floats
 from app.access.warehouse import Question, Snapshot
 from app.components import words
 from app.offers import Options, finest_map
@@ -24,7 +24,7 @@ from warehouse.study import MEASURES, Evaluation, TestSet
 from warehouse.study.plans import Advice, Plan, annotation_plans, rank_bin_cells, thinned
 
 PLAN_REPLICATES = 200
-"""Bootstrap replicates of a plan's figures, which are as many evaluations as measures × splits."""
+"""Replicates of a plan's figures, which are as many evaluations as measures × splits."""
 
 ALL = "All"
 """Stands for all categories together in `categories`."""
@@ -33,7 +33,7 @@ _MAP_BINS = 4
 _MOST_SIZES = 10
 
 _FIGURES: dict[str, type[pl.DataType]] = {
-    **floats("value", "low", "high"),
+    **floats(*CORRELATION),
     **dict.fromkeys(("prompts", "rl_prompts", "undefined_pairs"), pl.Int64),
 }
 
@@ -54,7 +54,7 @@ def fixed_budget(chosen: Selection, options: Options) -> int:
 
 
 def replicates(chosen: Selection) -> int:
-    """Number of bootstrap replicates behind the intervals of the chosen study."""
+    """Number of replicates behind the intervals of the chosen study."""
     return PLAN_REPLICATES if chosen.study == "budget" else 1000
 
 
@@ -143,8 +143,9 @@ def responses(points: Mapping[tuple[str, int], Evaluation], correlation: str, le
 def plan_rows(plans: Sequence[Plan], advice: Advice | None, correlation: str, level: str) -> pl.DataFrame:
     """A row per plan, the best first: `measure, title, responses, prompts`, its figures, and how far it is behind.
 
-    `behind` from `behind_low` to `behind_high` is the best's correlation minus its own, paired; `share_best` the share
-    of replicates in which no plan has a greater one. Without advice all four are null.
+    `behind` from `behind_low` to `behind_high` is the best's plain correlation minus its own, paired, and the order is
+    by it; `p_behind` is the p-value of that for all plans at once; `share_best` says how often no plan would have a
+    greater one. Without advice all five are null.
     """
     rows: list[dict[str, object]] = [
         {
@@ -156,11 +157,12 @@ def plan_rows(plans: Sequence[Plan], advice: Advice | None, correlation: str, le
         for plan in plans
     ]
     if advice:
-        for row, behind, share in zip(rows, advice.behind, advice.shares, strict=True):
-            row |= figures_of("behind", behind, "behind_low", "behind_high") | {"share_best": share}
+        for row, behind, p_value, share in zip(rows, advice.behind, advice.p_values, advice.shares, strict=True):
+            row |= figures_of("behind", behind, "behind_low", "behind_high")
+            row |= {"p_behind": p_value, "share_best": share}
     schema: dict[str, type[pl.DataType]] = {"measure": pl.String, "title": pl.String, "responses": pl.Int64, **_FIGURES}
-    schema |= floats("behind", "behind_low", "behind_high", "share_best")
-    return pl.DataFrame(rows, schema=schema).sort("value", descending=True, nulls_last=True, maintain_order=True)
+    schema |= floats("behind", "behind_low", "behind_high", "p_behind", "share_best")
+    return pl.DataFrame(rows, schema=schema).sort("sample", descending=True, nulls_last=True, maintain_order=True)
 
 
 def best_splits(plans: pl.DataFrame) -> pl.DataFrame:
@@ -190,7 +192,7 @@ def _table(
 
 def _figures(evaluation: Evaluation, correlation: str, level: str) -> dict[str, float | int | None]:
     return {
-        **figures_of("value", words.correlations(evaluation, level)[correlation]),
+        **correlation_of(words.correlations(evaluation, level)[correlation]),
         "prompts": evaluation.prompts_used,
         "rl_prompts": evaluation.rl_prompts_used,
         "undefined_pairs": evaluation.undefined_pairs,

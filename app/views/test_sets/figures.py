@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -9,18 +10,19 @@ import streamlit as st
 
 from app.access.warehouse import Snapshot
 from app.charts.test_sets import along_responses, best_splits, grid
-from app.components import columns, figure, words
+from app.components import cautions, columns, estimates, figure, words
 from app.offers import Options
 from app.state import Selection
 from app.views.test_sets import data, text
-from warehouse.study import MEASURES
+from warehouse.study import MEASURES, Evaluation
 from warehouse.study.plans import PLAIN, advise
 
 
 def ranks(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
     """Draw the heat map of rank bins."""
-    table = data.ranks(data.rank_map(snapshot, options, chosen), chosen.correlation, chosen.level)
-    if not _is_defined(table, options):
+    evaluations = data.rank_map(snapshot, options, chosen)
+    table = data.ranks(evaluations, chosen.correlation, chosen.level)
+    if not _is_defined(table, evaluations.values(), options):
         return
     name, title, shared = _shared(chosen, options)
     bins = data.map_bins(chosen, options)
@@ -36,7 +38,7 @@ def ranks(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         table,
         title=f"{title}, by the ranks of chosen and rejected",
         note="Each prompt's responses are ordered by golden score and cut into bins; bin 1 has the lowest scores. A "
-        "cell uses pairs of its two bins only.",
+        f"cell uses pairs of its two bins only. {_IN_CELLS} {text.ceilings(table)}",
         alt=f"Heat map of rank bins: {title}, with intervals",
         file_name=words.file_name(chosen, options, "rank-map"),
         **shared,
@@ -45,8 +47,9 @@ def ranks(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
 
 def categories(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
     """Draw the table of categories, measured on down, optimised for across."""
-    table = data.categories(data.category_table(snapshot, options, chosen), chosen.correlation, chosen.level)
-    if not _is_defined(table, options):
+    evaluations = data.category_table(snapshot, options, chosen)
+    table = data.categories(evaluations, chosen.correlation, chosen.level)
+    if not _is_defined(table, evaluations.values(), options):
         return
     name, title, shared = _shared(chosen, options)
     st.markdown(text.categories(table, chosen))
@@ -61,7 +64,7 @@ def categories(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         table,
         title=f"{title}, category by category",
         note="Down: the RM-test prompts on which reward models are measured. Across: the RL-test prompts on which "
-        "policies are judged.",
+        f"policies are judged. {_IN_CELLS} {text.ceilings(table, by='valued')}",
         alt=f"Table of categories: {title}, with intervals",
         file_name=words.file_name(chosen, options, "category-table"),
         **shared,
@@ -72,7 +75,7 @@ def responses(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
     """Draw the correlation against the number of responses per prompt."""
     evaluations = data.by_responses(snapshot, options, chosen)
     table = data.responses(evaluations, chosen.correlation, chosen.level)
-    if not _is_defined(table, options):
+    if not _is_defined(table, evaluations.values(), options):
         return
     name, title, shared = _shared(chosen, options)
     prompts = next(evaluation.prompts_used for (held, _), evaluation in evaluations.items() if held == "prompts")
@@ -85,7 +88,7 @@ def responses(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         table,
         title=f"{title}, by responses per prompt",
         note="One line uses the same prompts throughout, which costs more annotations; the other the same number of "
-        "annotations, which leaves fewer prompts. The band is the 95% interval.",
+        f"annotations, which leaves fewer prompts. {estimates.LINE_KEY}.",
         alt=f"{title} against the number of responses per prompt, with intervals",
         file_name=words.file_name(chosen, options, "responses"),
         **shared,
@@ -97,7 +100,7 @@ def budget(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
     plans = data.plans(snapshot, options, chosen)
     advice = advise(plans, chosen.correlation, chosen.level)
     table = data.plan_rows(plans, advice, chosen.correlation, chosen.level)
-    if not _is_defined(table, options) or advice is None:
+    if not _is_defined(table, (plan.part.evaluation for plan in plans), options) or advice is None:
         return
     for line in text.advice(plans, advice, chosen, data.plan_budget(chosen, options)):
         st.markdown(line)
@@ -113,7 +116,7 @@ def budget(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
                 along_responses(curves.rename({"title": "series"}), titles, f"{name} with NDR"),
                 curves,
                 title="The curve behind it",
-                note="The same number of annotations, spent on more responses of fewer prompts. Band: 95% interval.",
+                note=f"The same number of annotations, spent on more responses of fewer prompts. {estimates.LINE_KEY}.",
                 alt=f"{name} with NDR by responses per prompt at a fixed budget, for {' and '.join(titles)}",
                 file_name=words.file_name(chosen, options, "plan-curve"),
                 **shared,
@@ -124,18 +127,22 @@ def budget(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
                 best_splits(data.best_splits(table), f"{name} with NDR"),
                 table,
                 title="Best split by measure",
-                note="A dot for each measure with its 95% interval; the table has every split.",
+                note=f"{estimates.KEY}. The table has every split.",
                 alt=f"{name} of every measure with NDR at its best split, with intervals",
                 file_name=words.file_name(chosen, options, "plans"),
                 **shared,
             )
 
 
-def _is_defined(table: pl.DataFrame, options: Options) -> bool:
-    """Say what is undefined; False, with the reason on the page, if everything is."""
+_IN_CELLS = "The figure is about this test set, with its 95% interval; the others are in the table."
+
+
+def _is_defined(table: pl.DataFrame, evaluations: Iterable[Evaluation], options: Options) -> bool:
+    """Say what to beware of and what is undefined; False, with the reason on the page, if everything is."""
     if table["value"].null_count() == table.height:
         st.info(words.nothing_correlates(options))
         return False
+    cautions.show(evaluations, len(options.reward_models))
     if left_out := text.undefined(table):
         st.caption(left_out)
     return True

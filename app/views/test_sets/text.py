@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from app.access.frames import figures_of
-from app.components import words
+from app.components import estimates, words
 from app.components.formats import count, escape, interval, number, percent
 from app.offers import Options
 from app.state import Selection
 from app.views.test_sets.data import ALL, plan_budget
-from warehouse.claims.verdict import above, compared
+from warehouse.claims.verdict import SIGNIFICANT, compared
 from warehouse.study import MEASURES
 from warehouse.study.plans import Advice, Plan
 
@@ -42,7 +42,7 @@ def what_is_shown(chosen: Selection, options: Options, replicates: int) -> str:
             *words.run_and_pairs(options),
             words.policies(chosen, options),
             *([] if chosen.study == "budget" else [escape(MEASURES[chosen.measure].title)]),
-            f"95% bootstrap intervals, B = {replicates:,}, resampling reward models × prompts",
+            estimates.intervals(replicates),
             *([f"prompts drawn with seed {chosen.seed}"] if chosen.study in ("responses", "budget") else []),
             _IGNORED[chosen.study],
         ]
@@ -127,20 +127,37 @@ def series(chosen_budget: int, fixed_prompts: int) -> dict[str, str]:
     }
 
 
+def ceilings(frame: pl.DataFrame, by: str | None = None) -> str:
+    """The noise ceilings of a table, by this column if they differ; empty if none is known."""
+    known = frame.drop_nulls("ceiling")
+    if known.is_empty():
+        return ""
+    if by is None or known["ceiling"].n_unique() == 1:
+        return f"Noise ceiling: {number(known['ceiling'][0])}."
+    each = [
+        f"{escape(name)} {number(value)}"
+        for name, value in known.unique(by, keep="first", maintain_order=True).select(by, "ceiling").iter_rows()
+    ]
+    return f"Noise ceiling: {', '.join(each)}."
+
+
 def advice(plans: Sequence[Plan], advice: Advice, chosen: Selection, budget: int) -> list[str]:
     """The best plan, how sure that is, and what it gains on plain accuracy."""
     best, plain = plans[advice.best], plans[advice.plain]
     row = figures_of("value", best.figure(chosen.correlation, chosen.level))
     noise = f", annotators flipping {percent(chosen.plan_noise)} of pairs" if chosen.plan_noise else ""
     share = advice.shares[advice.best]
-    worse = sum(above(behind) == "holds" for behind in advice.behind)
+    worse = sum(
+        p is not None and p < SIGNIFICANT and (behind.value or 0.0) > 0
+        for behind, p in zip(advice.behind, advice.p_values, strict=True)
+    )
     symbol = words.CORRELATIONS[chosen.correlation].symbol
     lines = [
         f"For {count(budget, 'annotation')}{noise}: **{count(best.responses, 'response')} to each of "
         f"{count(best.prompts, 'prompt')}, judged by {escape(MEASURES[best.measure].title)}**: {_figure(row, chosen)}.",
-        f"It has the highest {symbol} in {percent(share or 0.0)} of replicates; {worse} of the other "
-        f"{count(len(plans) - 1, 'plan')} are shown to be worse. The best of many looks better than it is (winner's "
-        "curse).",
+        f"If the study were repeated, it would have the highest {symbol} in {percent(share or 0.0)} of cases; {worse} "
+        f"of the other {count(len(plans) - 1, 'plan')} are shown to be worse, all compared at once. The best of many "
+        "looks better than it is (winner's curse).",
     ]
     if advice.best != advice.plain:
         behind = advice.behind[advice.plain]

@@ -7,6 +7,7 @@ import pytest
 
 from app.access import frames
 from tests.helpers.small import NAMES, REWARD_MODELS, evaluation, pairs
+from warehouse.study.correlation import Correlation
 
 
 def test_every_pair_but_the_identity_is_a_row_with_its_own_figures() -> None:
@@ -39,3 +40,11 @@ def test_an_undefined_pair_stays_in_the_table_without_figures_and_leaves_the_sca
 def test_only_the_chosen_pair_is_marked_and_none_without_a_choice() -> None:
     assert pairs().filter("chosen").select("golden", "proxy").rows() == [(NAMES[0], NAMES[1])]
     assert frames.marked(pairs(), None, None).filter("chosen").is_empty()
+
+
+def test_a_correlation_is_a_row_with_both_its_questions_and_the_plain_figure_over_the_ceiling() -> None:
+    row = frames.correlation_of(evaluation().correlations["kendall"])
+    assert tuple(row) == frames.CORRELATION
+    assert (row["value"], row["measure_itself"], row["sample"]) == (0.5, 0.55, 0.45)
+    assert row["of_ceiling"] == pytest.approx(0.45 / 0.9)
+    assert set(frames.correlation_of(Correlation(None, None, None, 0)).values()) == {None}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+import altair as alt
 import polars as pl
 import pytest
 
+from app.access import frames
 from app.charts.pairs import matrix, scatter
 from app.charts.runs import timings
-from app.charts.style import interval_band
+from app.charts.style import ceiling_lines, interval_band
 from app.views.runs import text
 from app.views.runs.data import stage_timings
-from tests.helpers.small import NAMES, pairs
+from tests.helpers.small import NAMES, evaluation, pairs
 from warehouse.study import MEASURES
 
 
@@ -79,17 +81,40 @@ def test_undefined_pairs_do_not_break_the_matrix() -> None:
     assert matrix(pairs(undefined_golden=0), "ndr", MEASURES["accuracy"]).to_dict()
 
 
+KENDALL = frames.correlation_of(evaluation().correlations["kendall"])
+
+
 @pytest.mark.parametrize("least", [-1, 0])
 def test_the_interval_stands_on_the_figures_whole_scale(least: float) -> None:
-    (band,) = layers_of(interval_band(0.5, 0.1, 0.8, least), "bar")
+    (band,) = layers_of(interval_band(KENDALL, least), "bar")
     assert band["encoding"]["x"]["scale"]["domain"] == [least, 1]
+
+
+def test_the_plain_figure_is_a_ring_and_the_noise_ceiling_a_tick_beside_the_interval() -> None:
+    drawn = interval_band(KENDALL, -1)
+    (tick,), (ring,) = layers_of(drawn, "tick"), layers_of(drawn, "point")
+    assert (tick["encoding"]["x"]["field"], ring["encoding"]["x"]["field"]) == ("ceiling", "sample")
+    assert not ring["mark"]["filled"]
+
+
+@pytest.mark.parametrize("channel", ["x", "y"])
+def test_ceilings_are_lines_of_which_the_greatest_is_labelled_and_none_is_drawn_where_none_is_known(
+    channel: Literal["x", "y"],
+) -> None:
+    frame = pl.DataFrame({"policies": ["a", "a", "b", "c"], "ceiling": [0.8, 0.8, 0.9, None]})
+    rules, label = (layer.to_dict() for layer in ceiling_lines(frame, channel, alt.Color("policies:N")))
+    assert rules["encoding"][channel]["field"] == "ceiling"
+    assert [row["ceiling"] for row in next(iter(rules["datasets"].values()))] == [0.8, 0.9]
+    assert [row["policies"] for row in next(iter(label["datasets"].values()))] == ["b"]
+    assert label["encoding"]["text"]["value"] == "noise ceilings"
+    assert ceiling_lines(frame.with_columns(ceiling=pl.lit(None, pl.Float64)), channel) == []
 
 
 def test_colours_come_from_the_theme() -> None:
     for chart in (
         scatter(pairs(), MEASURES["accuracy"]),
         matrix(pairs(), "ndr", MEASURES["accuracy"]),
-        interval_band(0.5, 0.1, 0.8, -1),
+        interval_band(KENDALL, -1),
     ):
         assert "#" not in str({key: value for key, value in chart.to_dict().items() if key in ("layer", "encoding")})
 

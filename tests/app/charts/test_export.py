@@ -9,10 +9,11 @@ import altair as alt
 import polars as pl
 import pytest
 
+from app.access import frames
 from app.charts import export
 from app.charts.pairs import matrix, scatter
 from app.charts.style import interval_band
-from tests.helpers.small import pairs
+from tests.helpers.small import evaluation, pairs
 from warehouse.study import MEASURES
 
 CHARTS = [scatter(pairs(), MEASURES["accuracy"]), matrix(pairs(), "ndr", MEASURES["accuracy"])]
@@ -32,7 +33,8 @@ def test_the_title_is_in_the_picture() -> None:
 
 
 def test_panels_stand_in_one_picture() -> None:
-    both = export.svg([interval_band(0.5, 0.1, 0.8, -1), CHARTS[0]], "Two panels").decode()
+    kendall = frames.correlation_of(evaluation().correlations["kendall"])
+    both = export.svg([interval_band(kendall, -1), CHARTS[0]], "Two panels").decode()
     assert both.count("\N{MINUS SIGN}1</text>") == 1
     assert both.count("Accuracy</text>") == 1
 

@@ -8,7 +8,7 @@ from app.components import trouble, words
 from app.state import Selection
 from app.views.explore import text
 from tests.helpers.small import OPTIONS, evaluation
-from warehouse.study import Estimate
+from warehouse.study.correlation import Correlation
 
 
 def test_the_header_line_says_what_is_shown_and_where_the_intervals_come_from() -> None:
@@ -18,8 +18,7 @@ def test_the_header_line_says_what_is_shown_and_where_the_intervals_come_from() 
         "3 reward models, 6 golden–proxy pairs",
         "16 RM-test prompts (Chat Hard) × 3 responses",
         "best-of-8 valued on 12 RL-test prompts",
-        "B = 1,000",
-        "reward models × prompts",
+        "leaving out each reward model in turn (jackknife) and resampling prompts (up to 1,000 times)",
     ):
         assert said in line
 
@@ -34,11 +33,11 @@ def test_undefined_pairs_are_counted_and_nothing_is_said_of_none() -> None:
 
 
 def test_a_correlation_without_value_says_what_it_needs() -> None:
-    nothing = Estimate(None, None, None, 0)
+    nothing = Correlation(None, None, None, 0)
     without = replace(evaluation(), correlations={"kendall": nothing})
     assert "three reward models or more" in text.undefined(without)
     assert text.interval(nothing) == "no interval"
-    assert text.interval(Estimate(0.5, -0.25, 0.75, 1000)) == "95% interval −0.25 to 0.75"
+    assert text.interval(Correlation(0.5, -0.25, 0.75, 1000)) == "this test set, 95% interval −0.25 to 0.75"
 
 
 def test_best_of_one_is_explained_as_the_initial_policy() -> None:

@@ -31,7 +31,9 @@ def test_the_page_shows_both_optimizers_the_findings_and_the_paper(study_home: P
     text = said(page)
     assert "best-of-8" in text
     assert "PPO at step 40" in text
-    assert "resampling reward models × prompts" in text
+    assert "leaving out each reward model in turn (jackknife) and resampling prompts" in text
+    assert "The measure itself, with unlimited test prompts" in text
+    assert "Noise ceiling" in text
     assert "its Table 1, printed without intervals" in text
     shown = [element.proto.page for element in page.get("page_link")]
     assert shown == ["explore", "test-sets", "measures", "overoptimisation", "reward-models"]
@@ -143,5 +145,6 @@ def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: Verdic
 def test_the_papers_figures_stand_beside_ours_and_without_ppo_alone() -> None:
     frame = data.against_paper({"bon": evaluation()})
     assert frame["paper"].to_list() == list(paper.ACCURACY_AGAINST_NDR.values())
-    assert frame["ours"].to_list() == [0.5, 0.5, None, None]
+    assert frame["value"].to_list() == [0.5, 0.5, None, None]
+    assert frame["ceiling"].to_list() == [0.9, 0.9, None, None]
     assert frame["optimizer"].to_list() == ["Best-of-n", "Best-of-n", "PPO", "PPO"]

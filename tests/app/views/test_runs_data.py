@@ -40,7 +40,8 @@ def test_headlines_say_what_they_are_of_and_what_is_left_out() -> None:
         ("b", "best-of-16", 0.5, 0.1, 0.8, 4, 2),
     ]
     note = text.headlines(frame, ["a", "b", "c"])
-    assert "resampling reward models × prompts" in note
+    assert "noise ceiling" in note
+    assert "leaving out each reward model in turn (jackknife)" in note
     assert "b, best-of-16: 2 pairs undefined and left out" in note
     assert "c has no two reward models with optimised policies" in note
     assert data.headline_rows({"c": {}}, {}).is_empty()

@@ -337,7 +337,7 @@ def test_two_runs_are_compared_by_a_link(two: Path, open_view: OpenPage) -> None
     assert not page.warning
     text = said(page)
     assert "How well accuracy predicts the policy" in text
-    assert "resampling reward models × prompts" in text
+    assert "leaving out each reward model in turn (jackknife)" in text
     assert address(page) == {"first": ["one"], "second": ["two"]}
     assert "None: the same settings" in text
     assert len(page.get("vega_lite_chart")) == 1  # no stages are known of simulated runs

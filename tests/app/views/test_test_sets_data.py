@@ -80,7 +80,7 @@ def test_plans_come_the_best_first_and_each_measure_once_at_its_best() -> None:
     frame = data.plan_rows(plans, advice, "kendall", "pooled")
     best = data.best_splits(frame)
     assert best["measure"].is_unique().all()
-    assert best["value"].to_list() == sorted(best["value"].to_list(), reverse=True)
+    assert best["sample"].to_list() == sorted(best["sample"].to_list(), reverse=True)
     assert (frame["measure"][0], frame["responses"][0]) == (plans[advice.best].measure, plans[advice.best].responses)
     assert frame["behind"][0] == 0
     lines = text.advice(plans, advice, Selection(), 60)
@@ -94,7 +94,8 @@ def test_a_cell_shows_its_figure_and_interval_and_a_line_its_band(cells: pl.Data
     ).to_dict()
     assert [layer["mark"]["type"] for layer in drawn["layer"]] == ["rect", "text", "text"]
     points = pl.DataFrame({"responses": [2, 3], "value": [0.1, 0.2], "low": [0.0, 0.1], "high": [0.3, 0.4]})
+    points = points.with_columns(sample=0.1, ceiling=0.9, of_ceiling=0.1, measure_itself=0.2)
     points = points.with_columns(series=pl.lit("A"), prompts=10, undefined_pairs=0)
     line = along_responses(points, ["A"], "τ").to_dict()
-    assert [layer["mark"]["type"] for layer in line["layer"]] == ["area", "line", "circle"]
-    assert line["layer"][1]["encoding"]["color"]["legend"] is None
+    assert [layer["mark"]["type"] for layer in line["layer"]] == ["rule", "text", "area", "line", "circle", "point"]
+    assert line["layer"][3]["encoding"]["color"]["legend"] is None

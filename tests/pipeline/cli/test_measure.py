@@ -99,3 +99,13 @@ def test_a_comparison_says_what_its_interval_is_and_is_the_difference_of_the_pla
     assert difference["value"] == pytest.approx(first["sample"]["value"] - second["sample"]["value"])
     assert set(difference) == {"value", "low", "high"}
     assert f"{first['sample']['value']:.3f} − {second['sample']['value']:.3f} = " in text
+
+
+def test_too_few_prompts_to_be_cross_fitted_are_said_and_leave_correlations_undefined(tmp_path: Path) -> None:
+    together = write(long_frame(prompts=3), tmp_path / "together.csv")
+    assert righttree("import", str(together), home=tmp_path / "home").returncode == 0
+    text = righttree("measure", "--replicates", "20", home=tmp_path / "home").stdout
+    assert "the same 3 prompts on both sides: correlations are cross-fitted over halves" in text
+    assert "which takes 4 or more" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("  kendall")]
+    assert row.split()[1] == "undefined"

@@ -49,7 +49,7 @@ def test_variances_of_reward_models_and_prompts_add_up_and_t_has_the_jackknifes_
     estimate = figure(plan, 0.5, left_out, prompts=0.03, renamed=0.0)
     spread = intervals.spread_of(plan, estimate)
     assert spread is not None
-    assert spread.variance == pytest.approx(7 / 8 * 8 * 0.04**2 + 0.03**2)
+    assert spread.variance == pytest.approx(8 / 5 * 7 / 8 * 8 * 0.04**2 + 0.03**2)
     result = intervals.around(0.5, spread)
     assert result.high - 0.5 == pytest.approx(stats.t.ppf(0.975, 7) * np.sqrt(spread.variance), rel=1e-3)
 
@@ -59,7 +59,7 @@ def test_a_jackknife_that_is_too_small_is_replaced_by_the_spread_of_renamings() 
     estimate = figure(plan, 0.5, np.full(8, 0.5), prompts=0.0, renamed=0.2)
     spread = intervals.spread_of(plan, estimate)
     assert spread is not None
-    assert spread.variance == pytest.approx((1 - 0.25) ** 2 * 0.04)
+    assert spread.variance == pytest.approx(8 / 5 * (1 - 0.25) ** 2 * 0.04)
 
 
 def test_an_interval_is_clipped_to_its_range_and_an_error_widens_it() -> None:
