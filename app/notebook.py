@@ -215,7 +215,11 @@ class Board(Printed):
                 | {"group": "".join(ascii_lowercase[number - 1] for number in self.groups[name]) or None}
                 | {"difference": difference.value, "difference_low": difference.low}
                 | {"difference_high": difference.high, "p_difference": self.p_values.get(name)}
-                | {"verdict": compared(difference) if name in self.differences else "plain accuracy"}
+                | {
+                    "verdict": compared(difference, self.p_values.get(name))
+                    if name in self.differences
+                    else "plain accuracy"
+                }
             )
         return _table(rows, group=pl.String).sort("value", descending=True, nulls_last=True)
 

@@ -17,10 +17,16 @@ from warehouse.study.correlation import FEW_MODELS, Correlation
 TERMS = ("this test set", "the measure itself", "plain correlation", "noise ceiling")
 """The terms of the glossary that a page with correlations explains."""
 
-KEY = "● this test set, bar: its 95% interval · ○ plain correlation · │ noise ceiling, the most that ○ can reach"
+KEY = (
+    "●\N{NO-BREAK SPACE}this test set, bar: its 95% interval · ○\N{NO-BREAK SPACE}plain correlation · "
+    "│\N{NO-BREAK SPACE}noise ceiling, about the most that ○\N{NO-BREAK SPACE}can reach"
+)
 """What the marks of a chart of correlations are."""
 
-LINE_KEY = "● this test set, band: its 95% interval · ○ plain correlation · line across: noise ceiling"
+LINE_KEY = (
+    "●\N{NO-BREAK SPACE}this test set, band: its 95% interval · ○\N{NO-BREAK SPACE}plain correlation · "
+    "line across: noise ceiling, about the most that ○\N{NO-BREAK SPACE}can reach"
+)
 """The same for a chart of lines."""
 
 _ANSWERS: Mapping[Verdict, str] = {
@@ -73,12 +79,10 @@ def with_interval(estimate: Estimate) -> str:
 
 
 def ceiling(correlation: Correlation) -> str:
-    """The noise ceiling and how much of it the plain figure reaches: `0.93 (plain reaches 56% of it)`."""
-    if correlation.ceiling.value is None:
-        return number(None)
+    """The noise ceiling, and how much the plain figure reaches: `0.93 (0.90 to 0.95), plain reaches 56% of it`."""
     share = correlation.of_ceiling or 0.0
-    reached = f" (plain reaches {percent(share)} of it)" if share > 0 else ""
-    return f"{number(correlation.ceiling.value)}{reached}"
+    reached = f", plain reaches {percent(share)} of it" if share > 0 else ""
+    return f"{with_interval(correlation.ceiling)}{reached}"
 
 
 def predicts_at_all(correlation: Correlation) -> str:

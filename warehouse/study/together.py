@@ -58,12 +58,16 @@ class Board:
 
 
 def boards(
-    by_test_set: Sequence[Mapping[str, Replicated]], second: str, *, selected: Selected = EVERY, seed: int = 0
+    by_test_set: Sequence[Mapping[str, Replicated]],
+    second: str,
+    *,
+    selected: Selected = EVERY,
+    grouped: bool = True,
+    seed: int = 0,
 ) -> list[Board]:
     """A leaderboard for each test set of `comparison.replicated_on_all`.
 
-    Differences are taken together over all measures of all test sets, groups within a test set. Nothing is compared
-    where the second has no value.
+    Differences are taken together over all measures of all test sets; groups within a test set, none unless `grouped`.
     """
     compared = [(place, name) for place, parts in enumerate(by_test_set) for name in parts if name != second]
     adjusted: list[dict[tuple[str, str], dict[str, Adjusted]]] = [{} for _ in by_test_set]
@@ -76,10 +80,10 @@ def boards(
         by_place = dict(zip(compared, zip(together.differences, together.p_values, strict=True), strict=True))
         for place, parts in enumerate(by_test_set):
             own = [part.figures(key[1])[key[0]] for part in parts.values()]
-            letters = groups(rows, own, seed)
+            numbers = groups(rows, own, seed) if grouped else [()] * len(own)
             adjusted[place][key] = {
                 name: Adjusted(*by_place.get((place, name), (NOTHING, None)), of_name)
-                for name, of_name in zip(parts, letters, strict=True)
+                for name, of_name in zip(parts, numbers, strict=True)
             }
     return [
         Board({name: paired(part, parts[second]) for name, part in parts.items()}, of_place)

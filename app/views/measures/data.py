@@ -83,7 +83,7 @@ def _boards(question: Question, test_sets: tuple[TestSet, ...], *, replicates: i
         prepared=_prompt_values(question.snapshot, question.run_id, question.source, seen),
         selected=question.correlations,
     )
-    return boards(by_test_set, PLAIN, selected=question.correlations)
+    return boards(by_test_set, PLAIN, selected=question.correlations, grouped=len(test_sets) == 1)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Measuring …")

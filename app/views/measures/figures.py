@@ -34,8 +34,8 @@ def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> No
                 leaderboard(board, order, "value", f"{name} with NDR"),
                 board,
                 title="Correlation with NDR",
-                note=f"{estimates.KEY}. The best is at the top. Letters on the right: measures with a letter in common "
-                "cannot be told apart under these policies.",
+                note=f"{estimates.KEY}. Measures with a letter in common cannot be told apart, all pairs compared at "
+                "once.",
                 alt=f"{name} of every measure with NDR, with intervals",
                 file_name=f"{options.run}-leaderboard",
                 **shared,
@@ -72,6 +72,6 @@ def by_category(rows: pl.DataFrame, chosen: Selection, options: Options) -> None
         "replicates).",
         alt=f"Difference of every measure's {name} from that of plain accuracy, a panel for each category",
         file_name=f"{options.run}-differences-by-category",
-        columns={"category": "Category", "prompts": "Prompts", **columns.leaderboard(name)},
+        columns={"category": "Category", "prompts": "Prompts", **columns.leaderboard(name), "group": None},
         facts=words.facts(chosen, options),
     )

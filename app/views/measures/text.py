@@ -30,8 +30,8 @@ def findings(board: pl.DataFrame, chosen: Selection) -> list[str]:
             continue
         best = ranked.row(0, named=True)
         lines.append(
-            f"Under **{policies}**, **{best['title']}** has the greatest {symbol}: {number(best['value'])} "
-            f"({interval(best['low'], best['high'])}). {_beats(ranked)} {_alike(ranked, best)}".rstrip()
+            f"Under **{policies}**, **{best['title']}** has the greatest {symbol} on this test set: "
+            f"{number(best['value'])} ({interval(best['low'], best['high'])}). {_beats(ranked)}{_alike(ranked, best)}"
         )
     return lines
 
@@ -41,7 +41,9 @@ def _alike(ranked: pl.DataFrame, best: Mapping[str, Any]) -> str:
     letters = set(best["group"] or "")
     others = sum(bool(letters & set(group or "")) for group in ranked["group"]) - 1
     return (
-        f"{count(others, 'other measure')} cannot be told apart from it (a common letter in *Group*)." if others else ""
+        f"{count(others, 'other measure')} cannot be told apart from it (letters on the right of the chart)."
+        if others
+        else ""
     )
 
 

@@ -99,7 +99,7 @@ def paper(run_id: str, evaluations: Mapping[str, Evaluation]) -> None:
         against_paper(frame),
         frame,
         title="Compared with the paper",
-        note=f"This run: {estimates.KEY}. The paper: ◇ plain correlation, {the_paper.SETTING}",
+        note=f"This run: {estimates.KEY}. ◇\N{NO-BREAK SPACE}the paper's plain correlations. {the_paper.SETTING}",
         alt="Correlations of accuracy with NDR, this run's and the paper's",
         file_name=f"{run_id}-beside-the-paper",
         columns={

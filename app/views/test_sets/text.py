@@ -163,7 +163,8 @@ def advice(plans: Sequence[Plan], advice: Advice, chosen: Selection, budget: int
         behind = advice.behind[advice.plain]
         lines.append(
             f"Against {escape(MEASURES[plain.measure].title.lower())} on {count(plain.responses, 'response')} to each "
-            f"of {count(plain.prompts, 'prompt')}: {number(behind.value)} ({interval(behind.low, behind.high)}), "
+            f"of {count(plain.prompts, 'prompt')}: plain {symbol} higher by {number(behind.value)} "
+            f"({interval(behind.low, behind.high)}), "
             f"{compared(behind)}."
         )
     return lines

@@ -18,7 +18,7 @@ def test_what_stands_beside_the_headline_is_named_and_never_the_headline() -> No
     said = estimates.beside(TAU)
     assert said == (
         "The measure itself, with unlimited test prompts: 0.55 (0.12 to 0.90). Plain: 0.45. "
-        "Noise ceiling: 0.90 (plain reaches 50% of it)."
+        "Noise ceiling: 0.90 (0.80 to 0.95), plain reaches 50% of it."
     )
     assert estimates.beside(Correlation(None, None, None, 0)) == ""
 
@@ -26,7 +26,7 @@ def test_what_stands_beside_the_headline_is_named_and_never_the_headline() -> No
 def test_an_unknown_ceiling_and_a_negative_figure_are_shares_of_nothing() -> None:
     assert estimates.ceiling(Correlation(0.5, 0.1, 0.8, 9)) == "undefined"
     negative = replace(TAU, sample=replace(TAU.sample, value=-0.2))
-    assert estimates.ceiling(negative) == "0.90"
+    assert estimates.ceiling(negative) == "0.90 (0.80 to 0.95)"
 
 
 @pytest.mark.parametrize(("p", "said"), [(None, "p undefined"), (0.0004, "p < 0.001"), (0.0312, "p = 0.031")])

@@ -61,7 +61,7 @@ def test_the_finding_names_the_best_measure_of_each_optimizer(board: pl.DataFram
     lines = text.findings(board, Selection())
     best = board.row(0, named=True)
     assert len(lines) == 2
-    assert f"**{best['title']}** has the greatest τ: {best['value']:.2f}" in lines[0]
+    assert f"**{best['title']}** has the greatest τ on this test set: {best['value']:.2f}" in lines[0]
 
 
 def test_groups_are_letters_and_measures_that_share_none_differ(board: pl.DataFrame) -> None:

@@ -31,7 +31,7 @@ def test_the_correlation_and_the_policies_of_a_link_are_shown(simulated_home: Pa
     assert not page.exception
     page.segmented_control(key="view-leaderboard").set_value("Table").run()
     assert page.dataframe[0].value["policies"].unique().tolist() == ["best-of-4"]
-    assert any("has the greatest r:" in line.value for line in page.markdown)
+    assert any("has the greatest r on this test set:" in line.value for line in page.markdown)
 
 
 def test_one_category_has_no_panels_of_its_own(tmp_path: Path, open_view: OpenPage) -> None:
