@@ -13,15 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from warehouse.stats.bootstrap import LEVEL, Bools, Estimate, Floats
+from warehouse.stats.bootstrap import LEVEL, SMALL_SAMPLE, Bools, Estimate, Floats
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import Rows
 
 _FEWEST_LEFT_OUT = 3
 _FEWEST_DRAWN = 2
-
-SMALL_SAMPLE = 3.0
-"""The jackknife is taken M / (M − 3) times: without, intervals of ten unlike reward models cover 90 %, not 95."""
 
 _FEWEST_DEGREES = 4.0
 
@@ -65,7 +62,7 @@ def spread_of(rows: Rows, figure: Figure) -> Spread | None:
     renamed = _defined(rows.permuted, figure)
     floor = (1.0 - float(value[0]) ** 2) ** 2 * float(renamed.var()) if len(renamed) else 0.0
     models = jackknife(left_out)
-    M = len(left_out)
+    M = max(float(len(left_out)), SMALL_SAMPLE + 1.0)
     over_models = max(models.variance, floor) * M / (M - SMALL_SAMPLE)
     return Spread(over_models + float(drawn.var()), models.degrees, len(drawn))
 

@@ -178,7 +178,7 @@ def _members(accuracy_MM: Floats, defined_MM: Bools, bins: int) -> list[Bools]:
 def _bin(member_MM: Bools, slopes: _Slopes, models_BM: Floats) -> SlopeBin:
     drawn_BMM = models_BM[:, :, None] * models_BM[:, None, :] * slopes.defined_BMM
     slope_B = _means(member_MM, drawn_BMM, slopes.slope_BMM)
-    estimate = bootstrap.first_with_interval(slope_B, ~np.isnan(slope_B))
+    estimate = bootstrap.first_with_interval(slope_B, ~np.isnan(slope_B), models_BM.shape[1])
     accuracy_T = slopes.accuracy_BMM[0][member_MM]
     return SlopeBin(
         accuracy=float(accuracy_T.mean()),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from warehouse.errors import InvalidChoice
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats, first_with_interval
 from warehouse.study.curves.gain_laws import LAWS, Law, coefficients_of, degrees, gains_at, peaks
-from warehouse.study.curves.value_curves import ValueCurves, draws, gains, pair_weights
+from warehouse.study.curves.value_curves import ValueCurves, drawn_models, draws, gains, pair_weights
 
 CURVES: Mapping[str, str] = {
     "own": "Golden reward, the golden optimised",
@@ -96,6 +97,7 @@ def gain_curves(
         raise InvalidChoice("no golden–proxy pair in which both reward models tell responses apart")
     counts_BQ, models_BM = draws(len(prompts), len(spread), replicates, seed)
     weight_BMM, resampled = pair_weights(models_BM, pair_MM, golden, proxy)
+    models = drawn_models(len(spread), golden, proxy)
     totals_B = weight_BMM.sum(axis=(1, 2))
     defined_B = totals_B > 0
 
@@ -119,12 +121,12 @@ def gain_curves(
     for name in CURVES:
         distances, gain_SB = curves.distance_SM @ share_M[name], np.stack(gains_B[name])
         fits_2B[name] = coefficients_of(distances, gain_SB, law)
-        fitted[name] = _fitted(distances, gain_SB, fits_2B[name], defined_B, law)
+        fitted[name] = _fitted(_Drawn(distances, gain_SB, defined_B, models), fits_2B[name], law)
     degree, own, of_proxy = NOTHING, fits_2B["own"], fits_2B["golden"]
     if own is not None and of_proxy is not None:
         farthest = min(max(fitted[name].distances) for name in ("own", "golden"))
         degree_B, has_degree_B = degrees(own, of_proxy, farthest, law)
-        degree = first_with_interval(degree_B, has_degree_B & defined_B)
+        degree = first_with_interval(degree_B, has_degree_B & defined_B, models)
     return GainCurves(
         curves=fitted,
         degree=degree,
@@ -137,32 +139,45 @@ def gain_curves(
     )
 
 
-def _fitted(distance_S: Floats, gain_SB: Floats, fit_2B: Floats | None, defined_B: Bools, law: Law) -> FittedCurve:
-    distances, gained = tuple(distance_S), tuple(first_with_interval(gain_B, defined_B) for gain_B in gain_SB)
+class _Drawn(NamedTuple):
+    """Mean gains `[S, 1 + B]` at S distances, where they are defined, and how many reward models are drawn."""
+
+    distance_S: Floats
+    gain_SB: Floats
+    defined_B: Bools
+    models: int | None
+
+    def estimate(self, value_B: Floats) -> Estimate:
+        """A figure `[1 + B]` of these gains with its interval."""
+        return first_with_interval(value_B, self.defined_B, self.models)
+
+
+def _fitted(drawn: _Drawn, fit_2B: Floats | None, law: Law) -> FittedCurve:
+    distances, gained = tuple(drawn.distance_S), tuple(drawn.estimate(gain_B) for gain_B in drawn.gain_SB)
     if fit_2B is None:
         return FittedCurve(distances, gained, law=law, fit=None, alpha=NOTHING, beta=NOTHING, peak=NOTHING, peaks=0.0)
     alpha_B, beta_B = fit_2B
     peak_B, bends_B = peaks(fit_2B, law)
+    defined_B = drawn.defined_B
     bends_B &= defined_B
     return FittedCurve(
         distances,
         gained,
         law=law,
         fit=(float(alpha_B[0]), float(beta_B[0])),
-        alpha=first_with_interval(alpha_B, defined_B),
-        beta=first_with_interval(beta_B, defined_B),
-        peak=_peak(peak_B[defined_B], bends_B[defined_B]),
+        alpha=drawn.estimate(alpha_B),
+        beta=drawn.estimate(beta_B),
+        peak=_peak(peak_B[defined_B], bends_B[defined_B], bootstrap.tail(drawn.models)),
         peaks=float(bends_B[1:].sum() / max(1, defined_B[1:].sum())),
     )
 
 
-def _peak(peak_B: Floats, bends_B: Bools) -> Estimate:
+def _peak(peak_B: Floats, bends_B: Bools, tail: float) -> Estimate:
     """The sample's peak, with the interval of all replicates: one without a peak counts as beyond every distance."""
     replicates = int(bends_B[1:].sum())
     if not bends_B[0] or not replicates:
         return Estimate.undefined(replicates)
     ordered = np.sort(np.where(bends_B[1:], peak_B[1:], np.inf))
-    tail = (1 - bootstrap.LEVEL) / 2
     low, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (tail, 1 - tail))
     return Estimate(float(peak_B[0]), low, high if np.isfinite(high) else None, replicates)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.stats.bootstrap import Bools, Estimate, Floats, first_with_interval
-from warehouse.study.curves.value_curves import ValueCurves, draws, pair_weights
+from warehouse.study.curves.value_curves import ValueCurves, drawn_models, draws, pair_weights
 from warehouse.study.regret import regret_of
 
 
@@ -59,13 +59,14 @@ def ndr_curve(
     pair_MM = curves.pairs(golden, proxy)
     counts_BQ, models_BM = draws(len(prompts), len(pair_MM), replicates, seed)
     weight_BMM, resampled = pair_weights(models_BM, pair_MM, golden, proxy)
+    models = drawn_models(len(pair_MM), golden, proxy)
     ends: list[_At] = []  # the first strength at which some pair is defined, and the last
     ndr, undefined = [], []
     for strength, values in zip(curves.strengths, curves.values, strict=True):
         regret = regret_of(values, prompts, counts_BQ[1:])
         ndr_BMM = np.concatenate([regret.ndr_MM[None], regret.ndr_BMM])
         defined_BMM = pair_MM & np.concatenate([regret.defined_MM[None], regret.defined_BMM])
-        ndr.append(first_with_interval(*_mean(ndr_BMM, weight_BMM * defined_BMM)))
+        ndr.append(first_with_interval(*_mean(ndr_BMM, weight_BMM * defined_BMM), models))
         undefined.append(int((pair_MM & ~defined_BMM[0]).sum()))
         if defined_BMM[0].any():
             ends = [*ends[:1], _At(strength, ndr_BMM, defined_BMM)]
@@ -73,7 +74,7 @@ def ndr_curve(
         strengths=curves.strengths,
         ndr=tuple(ndr),
         undefined=tuple(undefined),
-        change=_change(weight_BMM, *ends) if len(ends) == 2 else None,
+        change=_change(weight_BMM, ends[0], ends[1], models) if len(ends) == 2 else None,
         pairs=int(pair_MM.sum()),
         prompts=len(prompts),
         resampled=resampled,
@@ -95,14 +96,14 @@ def _mean(ndr_BMM: NDArray[np.floating], weight_BMM: Floats) -> tuple[Floats, Bo
     return np.divide(sum_B, total_B, out=np.zeros_like(total_B), where=total_B > 0), total_B > 0
 
 
-def _change(weight_BMM: Floats, first: _At, last: _At) -> NdrChange:
+def _change(weight_BMM: Floats, first: _At, last: _At, models: int | None) -> NdrChange:
     both_BMM = first.defined_BMM & last.defined_BMM
     (first_B, defined_B), (last_B, _) = (_mean(at.ndr_BMM, weight_BMM * both_BMM) for at in (first, last))
     means = (float(first_B[0]), float(last_B[0])) if defined_B[0] else (None, None)
     return NdrChange(
         first=(first.strength, means[0]),
         last=(last.strength, means[1]),
-        difference=first_with_interval(last_B - first_B, defined_B),
+        difference=first_with_interval(last_B - first_B, defined_B, models),
         pairs=int(both_BMM[0].sum()),
     )
 
@@ -125,6 +126,6 @@ def length_drift(tokens_SMQ: NDArray[np.floating], *, replicates: int = 1000, se
     overall_BS = np.einsum("bsm,bm->bs", means_BSM, models_BM) / M
     defined_B = np.ones(1 + replicates, dtype=bool)
     return LengthDrift(
-        mean=tuple(first_with_interval(overall_BS[:, s], defined_B) for s in range(S)),
+        mean=tuple(first_with_interval(overall_BS[:, s], defined_B, M) for s in range(S)),
         of_each=tuple(tuple(first_with_interval(means_BSM[:, s, m], defined_B) for m in range(M)) for s in range(S)),
     )

@@ -110,6 +110,11 @@ def pair_weights(models_BM: Floats, pair_MM: Bools, golden: str | None, proxy: s
     return golden_BM[:, :, None] * proxy_BM[:, None, :] * pair_MM, resampled
 
 
+def drawn_models(M: int, golden: str | None, proxy: str | None) -> int | None:
+    """How many reward models a mean over pairs draws; None if both are named, so that only prompts are drawn."""
+    return M if golden is None or proxy is None else None
+
+
 def strengths_read(kl_SM: Floats, optimised_SM: Bools, kl: float) -> list[int]:
     """The strengths that `values_at_kl` reads: where some policy first gets as far as `kl`, and the one before.
 
