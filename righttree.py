@@ -33,12 +33,12 @@ from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
 from warehouse.metrics.cube import best_of_n_policies, score_cube
 from warehouse.reads.two_models import policy_draws
 from warehouse.schema import INITIAL
-from warehouse.study import MEASURES, PolicyValues, ScoreCube, TestSet, replicated
+from warehouse.study import MEASURES, PolicyValues, ScoreCube, TestSet
 from warehouse.study import compare as compare_arrays
 from warehouse.study import evaluate as evaluate_arrays
-from warehouse.study.comparison import paired
+from warehouse.study.comparison import replicated_on_all
 from warehouse.study.power import Draws, resolution
-from warehouse.study.together import groups, simultaneous
+from warehouse.study.together import boards
 from warehouse.study.two_models import best_of_n_draws, measure_draws, strength_to_compare
 
 __all__ = ["MEASURES", "Board", "Difference", "Power", "Result", "Study", "TestSet", "WarehouseError"]
@@ -274,22 +274,18 @@ def evaluate_all(
     >>> evaluate_all(open(), TestSet(responses=5)).frame()
     """
     cube, values = study.scores(source, paraphrase=paraphrase, seed=seed), study.policies(optimizer, strength, kl=kl)
-    jobs = [(name, test_set or TestSet()) for name in MEASURES]
-    within = None if rl_categories is None else tuple(rl_categories)
-    parts = replicated(cube, values, jobs, rl_categories=within, replicates=replicates, seed=seed)
-    by_name = dict(zip(MEASURES, parts, strict=True))
-    plain = by_name["accuracy"]
-    others = [name for name in by_name if name != "accuracy"]
-    together = simultaneous([by_name[name] for name in others], plain, seed)
-    numbers = groups(plain.rows, [part.pooled["kendall"] for part in parts], seed)
-    return Board(
-        study=study,
-        comparisons={name: paired(part, plain) for name, part in by_name.items()},
-        policies=study._in_words(optimizer, strength, kl),
-        differences=dict(zip(others, together.differences, strict=True)),
-        p_values=dict(zip(others, together.p_values, strict=True)),
-        groups=dict(zip(by_name, numbers, strict=True)),
+    on_each = replicated_on_all(
+        cube,
+        values,
+        test_sets=(test_set or TestSet(),),
+        rl_categories=None if rl_categories is None else tuple(rl_categories),
+        replicates=replicates,
+        seed=seed,
     )
+    kendall = ("kendall", "pooled")
+    (compared,) = boards(on_each, "accuracy", selected=(kendall,), seed=seed)
+    policies = study._in_words(optimizer, strength, kl)
+    return Board(study, compared.comparisons, policies, compared.adjusted[kendall])
 
 
 def scatter(result: Result) -> alt.LayerChart:

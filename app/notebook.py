@@ -16,10 +16,10 @@ from app.access import frames
 from warehouse.claims.verdict import compared
 from warehouse.errors import InvalidChoice
 from warehouse.schema import INITIAL
-from warehouse.stats.bootstrap import NOTHING
 from warehouse.study import CORRELATIONS, MEASURES, Comparison, Estimate, Evaluation, PolicyValues, ScoreCube
 from warehouse.study.correlation import Correlation, cautions
 from warehouse.study.power import DIFFERENCES, POWER, Draws, Resolution
+from warehouse.study.together import Adjusted
 
 
 class Printed:
@@ -189,16 +189,15 @@ class Difference(Printed):
 class Board(Printed):
     """All measures on one test set, each compared with plain accuracy: `frame()` has a row each, the best first.
 
-    `differences` of the plain Kendall τ from accuracy's have intervals that hold for all at once, `p_values` are
-    adjusted for that too (Romano–Wolf). `groups` numbers the groups of measures that cannot be told apart, 1 the best.
+    `adjusted` has each measure's difference of plain Kendall τ from accuracy's, with an interval that holds for all at
+    once and a p-value adjusted for that (Romano–Wolf), and the numbers of its groups, 1 the best: measures that share a
+    group cannot be told apart.
     """
 
     study: Study
     comparisons: Mapping[str, Comparison]
     policies: str
-    differences: Mapping[str, Estimate]
-    p_values: Mapping[str, float | None]
-    groups: Mapping[str, tuple[int, ...]]
+    adjusted: Mapping[str, Adjusted]
 
     def frame(self) -> pl.DataFrame:
         """Kendall τ with NDR: `measure, title`, what is known of it, its `difference` from accuracy's, and a `verdict`.
@@ -208,18 +207,14 @@ class Board(Printed):
         """
         rows = []
         for name, comparison in self.comparisons.items():
-            difference = self.differences.get(name, NOTHING)
+            difference, p_value, groups = self.adjusted[name]
             rows.append(
                 {"measure": name, "title": MEASURES[name].title}
                 | _correlation(comparison.first.correlations["kendall"])
-                | {"group": "".join(ascii_lowercase[number - 1] for number in self.groups[name]) or None}
+                | {"group": "".join(ascii_lowercase[number - 1] for number in groups) or None}
                 | {"difference": difference.value, "difference_low": difference.low}
-                | {"difference_high": difference.high, "p_difference": self.p_values.get(name)}
-                | {
-                    "verdict": compared(difference, self.p_values.get(name))
-                    if name in self.differences
-                    else "plain accuracy"
-                }
+                | {"difference_high": difference.high, "p_difference": p_value}
+                | {"verdict": "plain accuracy" if name == "accuracy" else compared(difference, p_value)}
             )
         return _table(rows, group=pl.String).sort("value", descending=True, nulls_last=True)
 

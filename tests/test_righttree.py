@@ -52,7 +52,7 @@ ATTRIBUTES = {
     "Study": {"name", "reward_models", "strengths", "sources"},
     "Result": {"study", "evaluation", "policies", "kendall"},
     "Difference": {"first", "second", "comparison", "kendall"},
-    "Board": {"study", "comparisons", "policies", "differences", "p_values", "groups"},
+    "Board": {"study", "comparisons", "policies", "adjusted"},
     "Power": {"study", "first", "second", "measure", "policies", "in_measure", "in_policies"},
 }
 KNOWN = [
@@ -211,7 +211,7 @@ def test_a_leaderboard_allows_for_all_its_comparisons(study: rt.Study) -> None:
     assert told.height > 0
     assert (told["p_difference"] < 0.05).all()
     for measure in told["measure"]:
-        assert not set(board.groups[measure]) & set(board.groups["accuracy"])
+        assert not set(board.adjusted[measure].groups) & set(board.adjusted["accuracy"].groups)
     assert frame["group"][0] == "a"
     assert "verdicts hold for all measures at once" in str(board)
 
