@@ -13,10 +13,13 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.cli import resolving
+from pipeline.cost.growth import Growth
 from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
 from warehouse.claims import Claim, Table, examine
 from warehouse.claims.claim import Cell, Study
+from warehouse.claims.restricted_range import MOST_FLIPPED
 from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
 from warehouse.formats import count, number
@@ -76,7 +79,7 @@ def page(run: Mapping[str, Any], models: pl.DataFrame, study: Study, claims: Seq
             lines.append(f"| {link} | | | **{_NOT_IN_THIS_RUN}** |")
     lines += ["", *(f"- **{verdict}**: {meaning}." for verdict, meaning in _MEANING.items())]
     for place, claim in enumerate(claims, 1):
-        lines += _section(place, claim)
+        lines += _section(place, claim, Growth.of(run))
     return "\n".join(lines) + "\n"
 
 
@@ -125,7 +128,7 @@ def _rulings(claims: Sequence[Claim]) -> list[str]:
     ]
 
 
-def _section(place: int, claim: Claim) -> list[str]:
+def _section(place: int, claim: Claim, growth: Growth | None) -> list[str]:
     lines = ["", f'<a id="{claim.name}"></a>', "", f"## {place}. {claim.title}", "", claim.rule]
     lines += ["", "Beyond the paper."] if claim.beyond_paper else []
     lines.append("")
@@ -136,6 +139,10 @@ def _section(place: int, claim: Claim) -> list[str]:
         lines.append(
             f"- {_text(finding.about)}: **{finding.verdict}**{why}. {_text(finding.figure)} {_cell(finding.estimate)}"
         )
+        if finding.resolution:
+            most = finding.facts.get(MOST_FLIPPED)
+            text = resolving.sentence(finding.resolution, growth, most if isinstance(most, float) else 1.0)
+            lines.append(f"  - {text}")
     for table in claim.tables:
         lines += _table(table)
     if claim.findings:

@@ -83,17 +83,39 @@ def estimate(data: Path, config: Config) -> Estimate:
 def of_extension(data: Path, run_id: str, config: Config) -> Estimate:
     """What extending a run to these settings will need: only what is missing. Raises UnknownRun or DamagedRun."""
     old = runs.open_run(data, run_id)
-    whole, done, disk = work(config), work(old.config), _disk(config)
+    done, missing = work(old.config), _missing(old.config, config)
+    missing |= {
+        stage: more + (1.0 - _share_done(old, stage)) * done[stage]
+        for stage, more in missing.items()
+        if stage != "best_of_n"
+    }
+    return _scaled(missing, _added_bytes(old.config, config), config, _finished(data, config))
+
+
+def in_place(old: Finished, config: Config) -> Estimate:
+    """What extending a finished run to these settings would take where and as it was made."""
+    return _scaled(_missing(old.config, config), _added_bytes(old.config, config), config, [old])
+
+
+def of_new(like: Finished, config: Config) -> Estimate:
+    """What a new run of these settings would take where and as another one was made."""
+    return _scaled(work(config), _disk(config), config, [like])
+
+
+def _missing(old: Config, config: Config) -> dict[str, float]:
+    """`work` that a finished run lacks; best-of-n is recomputed completely."""
+    whole, done = work(config), work(old)
     missing = {stage: max(0.0, whole[stage] - done[stage]) for stage in _STAGES}
-    if set(config.reward_models.depths) - set(old.config.reward_models.depths):
+    if set(config.reward_models.depths) - set(old.reward_models.depths):
         missing["features"] = whole["features"]
-    if set(config.reward_models.plans) - set(old.config.reward_models.plans):
-        again = work(old.config, by_trunk=True)
+    if set(config.reward_models.plans) - set(old.reward_models.plans):
+        again = work(old, by_trunk=True)
         missing = {stage: more + again[stage] for stage, more in missing.items()}
-    missing = {stage: more + (1.0 - _share_done(old, stage)) * done[stage] for stage, more in missing.items()}
-    missing["best_of_n"] = whole["best_of_n"]  # which is recomputed completely
-    added_bytes = {folder: size - _disk(old.config)[folder] for folder, size in disk.items()}
-    return _scaled(missing, added_bytes, config, _finished(data, config))
+    return missing | {"best_of_n": whole["best_of_n"]}
+
+
+def _added_bytes(old: Config, config: Config) -> dict[str, float]:
+    return {folder: size - _disk(old)[folder] for folder, size in _disk(config).items()}
 
 
 def text(result: Estimate) -> str:

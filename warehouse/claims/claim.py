@@ -66,6 +66,11 @@ class Optimised:
         return self.curves.values[-1]
 
     @property
+    def sizes(self) -> Sizes:
+        """How many reward models, RM-test prompts and RL-test prompts."""
+        return Sizes(len(self.curves.reward_models), len(self.cube.prompts), len(self.values.prompts))
+
+    @property
     def called(self) -> str:
         """What these policies are called: `best-of-16`, `PPO at step 4`."""
         return optimizer_words(self.curves.optimizer).at.format(f"{self.curves.strengths[-1]:g}")
@@ -208,12 +213,11 @@ def resolved(finding: Finding, parts: Variances | None, sizes: Sizes, bound: flo
     return replace(finding, resolution=resolution(parts, sizes, max(abs(value - bound), NEGLIGIBLE)))
 
 
-def resolved_by_interval(finding: Finding, policies: Optimised, bound: float = 0.0) -> Finding:
+def resolved_by_interval(finding: Finding, sizes: Sizes, bound: float = 0.0) -> Finding:
     """The same of a figure whose variance is known by its interval alone."""
     value = finding.estimate.value
     if finding.verdict != CANNOT_BE_TOLD or value is None:
         return finding
-    sizes = Sizes(len(policies.curves.reward_models), len(policies.cube.prompts), len(policies.values.prompts))
     return replace(finding, resolution=of_interval(finding.estimate, sizes, max(abs(value - bound), NEGLIGIBLE)))
 
 

@@ -70,7 +70,7 @@ def category_matters(study: Study) -> Claim:
         why = "" if difference.value is not None else why_no_difference([by_pair[name, name] for name in names])
         figure = f"τ, own minus other, {len(defined)} of {len(names)} categories"
         finding = Finding(policies.called, figure, difference, above(difference), why)
-        findings.append(resolved(finding, of_contrast(parts), sizes_of(*by_pair.values())))
+        findings.append(resolved(finding, of_contrast(parts), policies.sizes))
         rows: list[tuple[Cell, ...]] = [
             (measured, *(tau(by_pair[measured, valued]) for valued in names), tested[measured]) for measured in names
         ]

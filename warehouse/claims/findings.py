@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from warehouse.claims.claim import Finding, pairs_of
+from warehouse.claims.claim import Finding, pairs_of, resolved_by_interval
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above, apart, below, fits, negated, predicting
 from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import NOTHING, Estimate
@@ -15,6 +15,7 @@ from warehouse.study.comparison import Comparison
 from warehouse.study.curves.strength_curves import NdrCurve
 from warehouse.study.evaluate import Evaluation
 from warehouse.study.goodhart import GoodhartSlopes
+from warehouse.study.resolution import Sizes
 
 CLOSE = 0.15
 """A slope this near Goodhart's curve is on it, in golden gain per proxy gain."""
@@ -24,7 +25,7 @@ def predicts(evaluation: Evaluation) -> Finding:
     """Does the measure predict NDR? If so, the better a reward model measures, the less the policy loses."""
     kendall = evaluation.correlations["kendall"]
     pairs, undefined = pairs_of(evaluation)
-    return Finding(
+    finding = Finding(
         "predicts",
         "Kendall τ",
         kendall,
@@ -33,6 +34,7 @@ def predicts(evaluation: Evaluation) -> Finding:
         facts={"pairs": pairs - undefined, "undefined": undefined},
         opposite=predicting(negated(kendall), kendall.p_value) == "holds",
     )
+    return resolved_by_interval(finding, _sizes(evaluation))
 
 
 def better(name: str, comparison: Comparison) -> Finding:
@@ -42,7 +44,7 @@ def better(name: str, comparison: Comparison) -> Finding:
         "second": comparison.second.correlations["kendall"].sample.value,
     }
     difference = comparison.correlations["kendall"]
-    return Finding(
+    finding = Finding(
         name,
         "Kendall τ",
         difference,
@@ -51,6 +53,11 @@ def better(name: str, comparison: Comparison) -> Finding:
         facts=facts,
         opposite=below(difference) == "holds",
     )
+    return resolved_by_interval(finding, _sizes(comparison.first))
+
+
+def _sizes(evaluation: Evaluation) -> Sizes:
+    return Sizes(len(evaluation.ndr_MM), evaluation.prompts_used, evaluation.rl_prompts_used)
 
 
 def harder(curve: NdrCurve) -> Finding:

@@ -33,7 +33,7 @@ def goodhart_slope(study: Study) -> Claim:
             seed=study.seed,
         )
         finding = replace(follows_curve(slopes), about=policies.called)
-        findings.append(resolved_by_interval(finding, policies))
+        findings.append(resolved_by_interval(finding, policies.sizes))
         rows = tuple(
             (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, slopes.replicates), b.curve, b.pairs)
             for b in slopes.bins
@@ -84,7 +84,7 @@ def optimising_harder(study: Study) -> Claim:
         about, change = f"{policies.called}: loses more", _change(ndr)
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
         finding = Finding(about, "change of mean NDR", change, below(change), why)
-        findings.append(resolved_by_interval(finding, policies))
+        findings.append(resolved_by_interval(finding, policies.sizes))
         gained = gain_curves(policies.curves, policies.spread_M, replicates=study.replicates, seed=study.seed)
         golden = gained.curves["golden"]
         findings.append(_peak_finding(policies, golden))

@@ -32,6 +32,9 @@ from warehouse.study.resolution import of_correlation
 RANGES = (0.3, 0.2)
 """The most flipped labels of a range: annotators of real preference data disagree on one label in five to three."""
 
+MOST_FLIPPED = "most flipped"
+"""The fact of a finding that names its range."""
+
 _FEWEST = 3
 _ROUNDING = 1e-9
 """Of rates such as 3 × 0.1, which are within 30 %."""
@@ -78,6 +81,7 @@ def restricted_range(study: Study) -> Claim:
             rows.append((policies.called, among, M, tau(part), tau_difference(part, whole), *pairs))
             if limit in limits:
                 finding = _finding(f"{policies.called}, {among}", M, tau(part))
+                finding = replace(finding, facts={MOST_FLIPPED: limit})
                 findings.append(resolved(finding, of_correlation(part), sizes_of(part)))
         influences.append(_influence(study, policies, whole))
     header = ("policies", "among", "reward models", "τ", "minus that of all", "pairs", "undefined")

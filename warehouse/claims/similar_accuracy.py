@@ -54,7 +54,7 @@ def similar_but_different(study: Study) -> Claim:
         if size.value is None:
             why = f"no two defined proxies of one golden can be told to have accuracies within {SIMILAR:g}"
         finding = Finding(policies.called, "typical difference in NDR", size, above(size, MUCH), why)
-        findings.append(resolved_by_interval(finding, policies, MUCH))
+        findings.append(resolved_by_interval(finding, policies.sizes, MUCH))
         clear = f"{similar.clear} of {similar.pairs}" if similar.pairs else "none"
         rows.append((policies.called, size, similar.expected, clear, round(similar.alike), *pairs_of(evaluation)))
     header = ("policies", "typical difference in NDR", "a straight line gives", "clearly apart", "truly alike")

@@ -108,7 +108,19 @@ def sentence(finding: Finding, policies: str) -> str:
     else:
         evidence = f"Plain Kendall τ with NDR is {number(facts['first'])} against {number(facts['second'])}, "
         evidence += f"a difference of {_figure(finding)}"
-    return f"For {policies}: **{answer}**. {evidence}."
+    return f"For {policies}: **{answer}**. {evidence}.{_resolution(finding)}"
+
+
+def _resolution(finding: Finding) -> str:
+    """What it would take to tell; empty for what is told."""
+    resolution = finding.resolution
+    if resolution is None or resolution.all is None or resolution.all == resolution.sizes:
+        return ""
+    times = resolution.all.reward_models / resolution.sizes.reward_models
+    return (
+        f" A run like this one tells a figure of about {number(resolution.detectable)} with a probability of 80%; one "
+        f"of {number(resolution.effect)} takes {number(times, 1)} times the reward models and the prompts."
+    )
 
 
 def beside(evaluation: Evaluation) -> str:
