@@ -41,7 +41,7 @@ def _alike(ranked: pl.DataFrame, best: Mapping[str, Any]) -> str:
     letters = set(best["group"] or "")
     others = sum(bool(letters & set(group or "")) for group in ranked["group"]) - 1
     return (
-        f"{count(others, 'other measure')} cannot be told apart from it (letters on the right of the chart)."
+        f" {count(others, 'other measure')} cannot be told apart from it (letters on the right of the chart)."
         if others
         else ""
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.helpers.planted import Planted, Size
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import rows_for
-from warehouse.study.comparison import of_difference
+from warehouse.study.comparison import of_difference, replicated_on_all
 from warehouse.study.evaluate import replicated
-from warehouse.study.together import all_at_once, groups, joint_deviations
+from warehouse.study.together import all_at_once, boards, groups, joint_deviations
 
 ROWS = rows_for(12, 640, 0, tuple(range(12)))
 
@@ -73,6 +74,39 @@ def test_groups_hold_what_cannot_be_told_apart() -> None:
     assert groups(ROWS, [undefined]) == ((),)
     between = figure(0.6, 0.3, 5)
     assert groups(ROWS, [high[0], between, low[0]]) == ((1,), (1, 2), (2,))
+
+
+def test_a_leaderboard_adjusts_over_all_its_test_sets_and_letters_within_each() -> None:
+    study = Planted("ppo", Size(M=10, P=48, R=3)).study(0)
+    halves = [TestSet(prompts=24, seed=seed) for seed in (0, 1)]
+    names = ("accuracy", "spearman", "reward_variance", "accuracy_pair")
+    parts = replicated_on_all(study.cube, study.values, names, test_sets=halves, replicates=200)
+    key = ("kendall", "pooled")
+    both = boards(parts, "accuracy_pair", selected=(key,))
+    (alone,) = boards(parts[:1], "accuracy_pair", selected=(key,), grouped=False)
+    assert [tuple(board.comparisons) for board in both] == [names, names]
+    for board, of_test_set in zip(both, parts, strict=True):
+        assert board.adjusted[key]["accuracy_pair"].p_value is None
+        assert board.adjusted[key]["accuracy_pair"].difference.value is None
+        figures = [of_test_set[name].pooled["kendall"] for name in names]
+        expected = groups(of_test_set["accuracy"].rows, figures)
+        assert tuple(board.adjusted[key][name].groups for name in names) == expected
+        for name in names[:-1]:
+            value = board.comparisons[name].correlations["kendall"].value
+            assert board.adjusted[key][name].difference.value == value
+    for name in names[:-1]:
+        wide, narrow = both[0].adjusted[key][name], alone.adjusted[key][name]
+        assert narrow.groups == ()
+        assert wide.difference.low <= narrow.difference.low  # type: ignore[operator]
+        assert wide.p_value >= narrow.p_value - 0.01  # type: ignore[operator]
+
+
+def test_one_difference_alone_has_its_own_interval_and_the_p_value_of_students_t() -> None:
+    one = figure(0.2, 0.1, 1)
+    together, own = all_at_once(ROWS, [one]), of_difference(ROWS, one)
+    assert together.differences == (own,)
+    standard_error = (own.high - own.value) / stats.t.ppf(0.975, 11)  # type: ignore[operator]
+    assert together.p_values[0] == pytest.approx(2 * stats.t.sf(own.value / standard_error, 11), rel=1e-6)
 
 
 def test_equal_test_sets_differ_in_about_one_study_of_twenty_or_less() -> None:
