@@ -11,7 +11,11 @@ from warehouse.study import Evaluation
 
 
 def show(evaluations: Iterable[Evaluation], reward_models: int) -> None:
-    """Draw the cautions that apply to these correlations, and a line for each of their figures."""
+    """Draw the cautions that apply to these correlations."""
     for line in estimates.cautions(evaluations, reward_models):
         st.caption(f":material/info: {line}")
+
+
+def explain() -> None:
+    """Draw a line for each figure of a correlation."""
     st.caption(estimates.explained())

@@ -13,6 +13,7 @@ from app.components.formats import count, interval, number, percent
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, negated, predicting
 from warehouse.study import Estimate, Evaluation
 from warehouse.study.correlation import FEW_MODELS, Correlation
+from warehouse.study.folds import FEWEST
 
 TERMS = ("this test set", "the measure itself", "plain correlation", "noise ceiling")
 """The terms of the glossary that a page with correlations explains."""
@@ -61,10 +62,11 @@ def cautions(evaluations: Iterable[Evaluation], reward_models: int) -> list[str]
         )
     shared = max((evaluation.shared_prompts for evaluation in evaluations), default=0)
     if shared:
+        few = f" That takes {FEWEST} prompts or more." if shared < FEWEST else ""
         lines.append(
             f"**The same prompts on both sides**: {count(shared, 'prompt')} measure the reward models and value the "
             "policies, which would make even noise seem to predict. So correlations are cross-fitted: measured on one "
-            "half of the prompts, valued on the other, both ways, averaged over several splits."
+            f"half of the prompts, valued on the other, both ways, averaged over several splits.{few}"
         )
     return lines
 

@@ -138,9 +138,12 @@ def joint_deviations(rows: Rows, figures: Sequence[Figure], seed: int) -> Floats
     rng = bootstrap.generator(seed, bootstrap.TOGETHER)
     parts = []
     for part, of_models in ((rows.left_out, True), (rows.prompts, False)):
-        value_BL = np.stack([np.where(defined[part], value[part], np.nan) for value, defined in figures], axis=1)
-        value_BL = value_BL[rows.inside] if of_models else value_BL
-        value_BL = np.where(np.isnan(value_BL), np.nan_to_num(np.nanmean(value_BL, axis=0)), value_BL)
+        value_BL = np.stack([np.where(defined[part], value[part], 0.0) for value, defined in figures], axis=1)
+        defined_BL = np.stack([defined[part] for _, defined in figures], axis=1)
+        if of_models:
+            value_BL, defined_BL = value_BL[rows.inside], defined_BL[rows.inside]
+        mean_L = value_BL.sum(axis=0) / np.maximum(defined_BL.sum(axis=0), 1)
+        value_BL = np.where(defined_BL, value_BL, mean_L)
         n = max(1, len(value_BL))
         scale = np.sqrt((n - 1) / n) if of_models else np.sqrt(1.0 / n)
         parts.append(scale * (value_BL - value_BL.mean(axis=0)))

@@ -23,8 +23,9 @@ def show() -> None:
 
         st.caption(glossary.explain("golden", "proxy", "NDR"))
         st.caption(words.what_is_shown(chosen, options, evaluation))
+        cautions.show([evaluation], len(options.reward_models))
         if not frames.defined(pairs).is_empty():
-            cautions.show([evaluation], len(options.reward_models))
+            cautions.explain()
             figures.show_correlations(evaluation, chosen.level)
         figures.scatter_and_matrix(pairs, chosen, options, measure)
         by_category = data.by_category(snapshot, options.run, chosen)

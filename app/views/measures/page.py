@@ -27,10 +27,11 @@ def show() -> None:
         first = next(iter(next(iter(boards.values())).comparisons.values())).first
         st.caption(glossary.explain("golden", "proxy", "NDR", "accuracy"))
         st.caption(words.what_is_shown(chosen, options, first))
+        cautions.show([first], len(options.reward_models))
         if board["value"].null_count() == board.height:
             st.info(words.nothing_correlates(options))
             return
-        cautions.show([first], len(options.reward_models))
+        cautions.explain()
         for line in text.findings(board, chosen):
             st.markdown(line)
         with st.expander("What each measure is"):

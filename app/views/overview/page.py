@@ -31,6 +31,7 @@ def show() -> None:
         figures.findings(["predicts"], snapshot, run_id, page.chosen.run, curves)
         st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))
         cautions.show(evaluations.values(), models)
+        cautions.explain()
         st.caption(text.what_is_shown(run_id, evaluations, curves))
         figures.scatters(snapshot, run_id, evaluations, curves)
         st.subheader("What else this run says", anchor=False)

@@ -94,6 +94,7 @@ def _headlines(headlines: data.Headlines, names: tuple[str, str]) -> None:
         evaluation for by_optimizer in headlines.evaluations.values() for evaluation in by_optimizer.values()
     ]
     cautions.show(evaluations, min(len(evaluation.ndr_MM) for evaluation in evaluations))
+    cautions.explain()
     figure.show(
         "headlines",
         two_runs(frame.sort("optimizer", maintain_order=True), names, _TAU),

@@ -139,10 +139,11 @@ _IN_CELLS = "The figure is about this test set, with its 95% interval; the other
 
 def _is_defined(table: pl.DataFrame, evaluations: Iterable[Evaluation], options: Options) -> bool:
     """Say what to beware of and what is undefined; False, with the reason on the page, if everything is."""
+    cautions.show(evaluations, len(options.reward_models))
     if table["value"].null_count() == table.height:
         st.info(words.nothing_correlates(options))
         return False
-    cautions.show(evaluations, len(options.reward_models))
+    cautions.explain()
     if left_out := text.undefined(table):
         st.caption(left_out)
     return True

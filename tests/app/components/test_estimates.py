@@ -58,3 +58,6 @@ def test_few_reward_models_and_shared_prompts_are_said_and_nothing_is_where_neit
     (shared,) = estimates.cautions([evaluation(), replace(evaluation(), shared_prompts=12)], FEW_MODELS)
     assert "12 prompts measure the reward models and value the policies" in shared
     assert "cross-fitted" in shared
+    assert "That takes" not in shared
+    (too_few,) = estimates.cautions([replace(evaluation(), shared_prompts=3)], FEW_MODELS)
+    assert too_few.endswith("That takes 4 prompts or more.")
