@@ -17,7 +17,7 @@ from tests.warehouse.claims.studies import of_noise
 from warehouse.claims.claim import predicts_better
 from warehouse.claims.findings import better, follows_curve
 from warehouse.claims.verdict import CANNOT_BE_TOLD, above, below, compared
-from warehouse.stats.bootstrap import Estimate, estimate
+from warehouse.stats.bootstrap import Estimate
 from warehouse.stats.intervals import t_quantile
 from warehouse.stats.resampling import rows_for
 from warehouse.study.comparison import paired
@@ -109,7 +109,7 @@ def test_goodharts_curve_has_the_same_verdict_on_its_page_and_in_the_findings(
 
 @pytest.mark.parametrize(("low", "high"), [(-0.03, 0.04), (-0.2, 0.04)])
 def test_a_figure_that_is_at_most_negligible_is_no_open_question(low: float, high: float) -> None:
-    tau = estimate(0.01, True, np.linspace(low, high, 401), np.ones(401, dtype=bool))
+    tau = Estimate(0.01, low, high, 401)
     assert above(tau) == "does not hold"
     assert compared(tau) == "not better"
     assert below(tau) == ("does not hold" if low > -0.05 else CANNOT_BE_TOLD)
