@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -20,20 +18,16 @@ STUDIES = 200
 def test_the_interval_of_mean_ndr_holds_the_population_mean(kind: str, M: int, P: int) -> None:
     """Without the wider tail these cover 85 to 89 %; 91.5 % is what 95 % may come out as once in 40 runs."""
     planted, off = Planted(kind, Size(M=M, P=P)), ~np.eye(M, dtype=bool)
-    truths, estimates, changes = [], [], []
+    truths, estimates = [], []
     for seed in range(STUDIES):
         study = planted.study(seed)
-        half = replace(study.values, optimised_MMQ=0.5 * study.values.optimised_MMQ)
-        curves = ValueCurves("ppo", (1.0, 2.0), np.ones((2, M)), "k3", (half, study.values))
+        curves = ValueCurves("ppo", (1.0,), np.ones((1, M)), "k3", (study.values,))
         result = ndr_curve(curves, replicates=400, seed=seed)
         truths.append(study.ndr_MM[off].mean())
-        estimates.append(result.ndr[1])
-        assert result.change is not None
-        changes.append(result.change.difference)
+        estimates.append(result.ndr[0])
     truth = np.mean(truths)
     covered = np.mean([estimate.low <= truth <= estimate.high for estimate in estimates])
     assert covered >= 0.915, covered
-    assert all(abs(change.value) < 1e-9 for change in changes)
 
 
 def test_few_reward_models_have_wider_tails_and_many_the_plain_ones() -> None:
