@@ -167,7 +167,7 @@ def evaluate(
     """Measure every proxy on a test set and correlate that with how much the policy optimised against it loses (NDR).
 
     `optimizer`, `strength` and `kl` choose the policies as in `Study.policies`, `source` and `paraphrase` the responses
-    as in `Study.scores`, `rl_categories` the prompts on which policies are judged; `seed` is for the bootstrap and the
+    as in `Study.scores`, `rl_categories` the prompts on which policies are judged; `seed` is for resampling and the
     paraphrases. Raises UnknownName and InvalidChoice for choices that the study cannot satisfy.
 
     >>> evaluate(open(), "spearman", TestSet(categories=("Safety",), noise=0.2), optimizer="ppo")

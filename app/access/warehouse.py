@@ -224,7 +224,7 @@ def question(
 
 @st.cache_resource(max_entries=400, show_spinner="Resampling …")
 def evaluations(question: Question, measure: str, test_sets: tuple[TestSet, ...]) -> list[Evaluation]:
-    """A measure on several test sets, which share the bootstrap draws of reward models and RL-test prompts."""
+    """A measure on several test sets, in the same altered studies."""
     parts = replicated(
         question.cube(),
         question.values(),
