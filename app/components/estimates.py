@@ -40,9 +40,9 @@ _SMALLEST_P = 0.001
 
 
 def intervals(replicates: int) -> str:
-    """Where the intervals of correlations come from: `95% intervals from …`."""
+    """Where the intervals of correlations come from: `95% intervals of correlations from …`."""
     return (
-        "95% intervals from leaving out each reward model in turn (jackknife) and resampling prompts "
+        "95% intervals of correlations from leaving out each reward model in turn (jackknife) and resampling prompts "
         f"(up to {replicates:,} times)"
     )
 
