@@ -62,9 +62,13 @@ def spread_of(rows: Rows, figure: Figure) -> Spread | None:
     renamed = _defined(rows.permuted, figure)
     floor = (1.0 - float(value[0]) ** 2) ** 2 * float(renamed.var()) if len(renamed) else 0.0
     models = jackknife(left_out)
-    M = max(float(len(left_out)), SMALL_SAMPLE + 1.0)
-    over_models = max(models.variance, floor) * M / (M - SMALL_SAMPLE)
+    over_models = max(models.variance, floor) * small_sample(len(left_out))
     return Spread(over_models + float(drawn.var()), models.degrees, len(drawn))
+
+
+def small_sample(M: float) -> float:
+    """By what the jackknife over M reward models is multiplied, since it finds too little of the variance of few."""
+    return max(M, SMALL_SAMPLE + 1.0) / (max(M, SMALL_SAMPLE + 1.0) - SMALL_SAMPLE)
 
 
 def permutation_p(rows: Rows, figure: Figure, *, both_sides: bool = True) -> float | None:

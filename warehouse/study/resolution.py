@@ -52,7 +52,8 @@ class Variances:
 
     `models` is that of reward models alone; `models_noise` what prompts add to the jackknife, of which `rm_share` is
     due to RM-test prompts; `least` the smallest that the variance over reward models may be. `both`: reward models and
-    prompts add up, else the greater counts.
+    prompts add up, else the greater counts. `corrected` is the number of reward models for which the jackknife is
+    corrected (`intervals.small_sample`), 0 if it is not.
     """
 
     models: float
@@ -62,6 +63,7 @@ class Variances:
     least: float
     degrees: float
     both: bool
+    corrected: int = 0
 
     @property
     def rm_share(self) -> float:
@@ -78,6 +80,7 @@ class Variances:
         """At so many times the sizes of the run."""
         noise = self.models_noise * (self.rm_share / rm_prompts + (1.0 - self.rm_share) / rl_prompts)
         of_models = max(self.models + noise, self.least) / models
+        of_models *= intervals.small_sample(models * self.corrected) if self.corrected else 1.0
         of_prompts = self.rm_prompts / rm_prompts + self.rl_prompts / rl_prompts
         return float(np.sqrt(of_models + of_prompts if self.both else max(of_models, of_prompts)))
 
@@ -111,7 +114,8 @@ def of_correlation(part: Replicated) -> Variances | None:
     value_B, defined_B = figure
     renamed = value_B[part.rows.permuted][defined_B[part.rows.permuted]]
     least = (1.0 - float(value_B[0]) ** 2) ** 2 * float(renamed.var()) if len(renamed) else 0.0
-    return variances(part.rows, (factor * value_B, defined_B), both=True, least=factor**2 * least)
+    parts = variances(part.rows, (factor * value_B, defined_B), both=True, least=factor**2 * least)
+    return parts and replace(parts, corrected=len(intervals.without_each(part.rows, figure)))
 
 
 def of_contrast(parts: Sequence[tuple[float, Replicated]]) -> Variances | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from warehouse import paper, reads, store
 from warehouse.claims import Finding
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict
 from warehouse.study import Estimate, evaluate
+from warehouse.study.resolution import Sizes, of_interval
 
 VIEW = "overview"
 
@@ -140,6 +142,18 @@ def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: Verdic
     assert (verdict == "undefined") == ("undefined" in text)
     assert (verdict == "undefined") != ("**0.25** (95% interval −0.50 to 0.75)" in text)
     assert (verdict == CANNOT_BE_TOLD) == (CANNOT_BE_TOLD in text)
+
+
+def test_what_cannot_be_told_says_what_would_tell_it_and_nothing_of_what_no_size_tells() -> None:
+    resolution = of_interval(Estimate(0.25, -0.5, 1.0, 100), Sizes(6, 40, 50), effect=0.25)
+    facts = {"pairs": 30, "undefined": 0}
+    finding = Finding("predicts", "Kendall τ", Estimate(0.25, -0.5, 1.0, 100), CANNOT_BE_TOLD, facts=facts)
+    assert "A run like this one" not in overview_text.sentence(finding, "best-of-8")
+    text = overview_text.sentence(replace(finding, resolution=resolution), "best-of-8")
+    assert text.endswith(
+        "A run like this one tells a figure of about 1.07 with a probability of 80%; one of 0.25 takes 18.5 times the "
+        "reward models and the prompts."
+    )
 
 
 def test_the_papers_figures_stand_beside_ours_and_without_ppo_alone() -> None:

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from tests.helpers.planted import Planted, Size
 from tests.warehouse.claims.studies import of_noise, policy_values, study, verdicts
-from warehouse.claims.claim import Optimised, Study
+from warehouse.claims.claim import KENDALL, Optimised, Study
 from warehouse.claims.expected_quality import better_than_values, independent_difference
+from warehouse.metrics.test_set import TestSet
 from warehouse.stats.bootstrap import NOTHING
 from warehouse.study import Estimate
+from warehouse.study.evaluate import replicated
 
 GROWING = np.linspace(0.2, 3.0, 40)
 
@@ -37,6 +41,27 @@ def test_values_of_many_prompts_are_better_than_accuracy_of_few() -> None:
     assert all((claim.findings[0].estimate.value or 0) < 0 for claim in claims)
     assert [verdicts(claim) for claim in claims].count(["does not hold"]) >= 2
     assert verdicts(better_than_values(study(of_noise([0.3, 1.0])))) == ["undefined"]
+
+
+def test_the_difference_is_the_true_one_where_it_is_computed() -> None:
+    """PPO-like policies: accuracy and the run's values are both correlated with the NDR that policies really have."""
+    planted = Planted("ppo", Size(M=14, P=128))
+    pairs = ~np.eye(14, dtype=bool)
+    estimates, truths = [], []
+    for seed in range(12):
+        drawn = planted.study(seed)
+        (part,) = replicated(drawn.cube, drawn.values, [("accuracy", TestSet())], replicates=400, selected=KENDALL)
+        kendall, evaluation = part.evaluation.correlations["kendall"], part.evaluation
+        estimates.append(independent_difference(kendall, kendall.ceiling))
+        of_accuracy, of_values = (
+            stats.kendalltau(values_MM[pairs], drawn.ndr_MM[pairs])[0]
+            for values_MM in (evaluation.value_MM, evaluation.ndr_MM)
+        )
+        truths.append(of_accuracy - of_values)
+    truth = float(np.mean(truths))
+    assert truth < -0.2
+    assert np.mean([estimate.value or 0.0 for estimate in estimates]) == pytest.approx(truth, abs=0.08)
+    assert sum((estimate.low or 0.0) <= truth <= (estimate.high or 0.0) for estimate in estimates) >= 10
 
 
 def test_the_interval_of_a_difference_joins_both() -> None:

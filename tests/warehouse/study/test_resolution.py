@@ -77,6 +77,11 @@ def test_the_width_now_is_that_of_the_interval() -> None:
     assert paired.high is not None
     assert paired.low is not None
     assert width(parts) == pytest.approx(paired.high - paired.low, rel=0.15)
+    kendall, of_tau = first.evaluation.correlations["kendall"], of_correlation(first)
+    assert of_tau is not None
+    assert kendall.value is not None
+    assert kendall.low is not None
+    assert width(of_tau) == pytest.approx(2.0 * (kendall.value - kendall.low), rel=0.15)
     without = of_difference_without_noise(first, second)
     assert without is not None
     assert width(without) > width(parts)
