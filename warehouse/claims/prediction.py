@@ -153,7 +153,7 @@ def another_measure_predicts_better(study: Study) -> Claim:
         "measures",
         "Another measure predicts better than accuracy",
         f"Decided by the differences of Kendall τ from accuracy’s, of the {len(MEASURES) - 1} other measures on the "
-        "same responses and draws: it holds if one is above 0 and its p, adjusted for looking at all of them (stepdown "
+        "same responses: it holds if one is above 0 and its p, adjusted for looking at all of them (stepdown "
         f"max-t), is below {SIGNIFICANT:g}; not if every one’s own interval ends below {NEGLIGIBLE:g}. The figure is "
         "the greatest such difference, with an interval that holds for all at once; a measure that never differs from "
         "accuracy, as Kendall τ-b without ties, is left out.",
