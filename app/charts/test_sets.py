@@ -85,7 +85,7 @@ def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) ->
         color=alt.Color("series:N", sort=list(order), legend=legend),
         tooltip=tooltips(("series", "Series"), *_split(y_title)),
     )
-    y = alt.Y("value:Q", title=y_title, axis=axis())
+    y = alt.Y("value:Q", title=y_title, axis=axis(), scale=alt.Scale(zero=False))
     plain = base.mark_point(shape="circle", filled=False, size=45, strokeWidth=1.5, opacity=1)
     layers = [*ceiling_lines(points, "y"), *banded_line(base, y, band=0.14), plain.encode(y=alt.Y("sample:Q"))]
     return layered(layers, height=_HEIGHT)

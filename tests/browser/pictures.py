@@ -34,7 +34,7 @@ README: Mapping[str, tuple[str, str]] = {
     "categories": ("test-sets?study=categories", "figure-category-table"),
     "refresh": ("runs", "start"),
     "reward-model": ("reward-models", "figure-agreement"),
-    "budget": ("test-sets?study=budget&plan_budget=240&plan_noise=0.2", "figure-plan-curve"),
+    "budget": ("test-sets?study=budget&plan-budget=240&plan-noise=0.2", "figure-plan-curve"),
 }
 """Figures of the README by name: the page's address and the key of the container on it."""
 
