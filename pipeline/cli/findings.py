@@ -162,7 +162,9 @@ def _cell(cell: Cell) -> str:
         return _text(cell)
     if isinstance(cell, int):
         return f"{cell:,}"
-    return "" if cell is None else number(cell)
+    if cell is None:
+        return ""
+    return number(cell, digits=3 if 0 < abs(cell) < 0.01 else 2)  # a small p-value is not 0.00
 
 
 def _estimate(estimate: Estimate) -> str:

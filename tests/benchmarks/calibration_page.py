@@ -30,7 +30,8 @@ the worth of a policy have closed forms. Five kinds of study:
 What is estimated is said in [method.md](method.md): *this test set* (the noise of policy values taken off, that of the
 RM-test prompts part of the question), *the measure itself* (both taken off), and the *noise ceiling*. The truth is the
 mean over studies of the noise-free correlation of as many reward models. The aim is coverage of 93–97 %, or more: an
-interval that covers more is too wide, not wrong. In brackets the Monte Carlo error in points.
+interval that covers more is too wide, not wrong. In brackets the Monte Carlo error in points. Cells of one kind
+and number of reward models share their reward models (the same seeds), so their misses go together.
 """
 
 
