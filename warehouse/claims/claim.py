@@ -32,6 +32,12 @@ KENDALL: Selected = (("kendall", "pooled"),)
 AT_ONCE = "intervals hold for all of them at once, and p is adjusted for looking at all (stepdown max-t)"
 """What is said of several differences."""
 
+SHARED = (
+    "The same prompts are on both sides: accuracy and the policies’ values share the noise of each prompt, which this "
+    "figure does not take off, so it decides nothing."
+)
+"""What is said of figures that are not cross-fitted where prompts are on both sides."""
+
 Cell = str | int | float | Estimate | None
 
 

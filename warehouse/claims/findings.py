@@ -76,7 +76,10 @@ def harder(curve: NdrCurve) -> Finding:
 
 
 def follows_curve(slopes: GoodhartSlopes) -> Finding:
-    """Is the golden gain per proxy gain what accuracy says? The bin of accuracy that is farthest from the curve."""
+    """Is the golden gain per proxy gain what accuracy says? The bin of accuracy that is farthest from the curve.
+
+    The same prompts on both sides decide nothing: accuracy and slopes share their noise.
+    """
     residuals = []
     for b in slopes.bins:
         low, high = (None if end is None else end - b.curve for end in (b.low, b.high))
@@ -85,6 +88,8 @@ def follows_curve(slopes: GoodhartSlopes) -> Finding:
     if verdict == "undefined":
         why = "no proxy gains, all pairs are alike, or too few prompts or replicates"
         return Finding("goodhart", "slope minus curve", NOTHING, verdict, why, slopes.resampled)
+    if slopes.shared_prompts:
+        verdict = CANNOT_BE_TOLD
     farthest = max(residuals, key=lambda estimate: abs(estimate.value or 0.0))
     figure = f"slope minus curve, farthest of {len(residuals)} bins"
     return Finding("goodhart", figure, farthest, verdict, resampled=slopes.resampled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table, resolved_by_interval
+from warehouse.claims.claim import SHARED, Cell, Claim, Finding, Optimised, Study, Table, resolved_by_interval
 from warehouse.claims.findings import CLOSE, follows_curve
 from warehouse.claims.verdict import CANNOT_BE_TOLD, FEWEST_RESAMPLED, NEGLIGIBLE, SIGNIFICANT, Verdict, above, below
 from warehouse.formats import count
@@ -33,7 +33,7 @@ def goodhart_slope(study: Study) -> Claim:
             seed=study.seed,
         )
         finding = replace(follows_curve(slopes), about=policies.called)
-        findings.append(resolved_by_interval(finding, policies.sizes))
+        findings.append(finding if slopes.shared_prompts else resolved_by_interval(finding, policies.sizes))
         rows = tuple(
             (f"{b.accuracy:.3f}", Estimate(b.slope, b.low, b.high, slopes.replicates), b.curve, b.pairs)
             for b in slopes.bins
@@ -42,6 +42,8 @@ def goodhart_slope(study: Study) -> Claim:
         M = len(policies.curves.reward_models)
         undefined = M * (M - 1) - int(slopes.defined_MM.sum())
         notes.append(f"{policies.called}: {_test(slopes)}; {undefined} pairs undefined.")
+        if slopes.shared_prompts:
+            notes.append(SHARED)
     return Claim(
         "goodhart",
         "Golden gain per proxy gain follows sin(π(accuracy − ½))",

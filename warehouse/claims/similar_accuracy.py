@@ -14,14 +14,14 @@ Both sides are measured with noise, and both noises are taken off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.claims.claim import Claim, Finding, Study, Table, pairs_of, resolved_by_interval
-from warehouse.claims.verdict import above
+from warehouse.claims.claim import SHARED, Claim, Finding, Study, Table, pairs_of, resolved_by_interval
+from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.preparation import prepare
 from warehouse.metrics.prompt_values import PromptValues
@@ -41,7 +41,7 @@ MUCH = 0.1
 
 def similar_but_different(study: Study) -> Claim:
     """Reward models of similar accuracy give policies of different regret."""
-    findings, rows = [], []
+    findings, rows, shared = [], [], list[str]()
     for policies in study.optimised.values():
         accuracy = prepare(policies.cube)
         evaluation = evaluate(
@@ -54,7 +54,12 @@ def similar_but_different(study: Study) -> Claim:
         if size.value is None:
             why = f"no two defined proxies of one golden can be told to have accuracies within {SIMILAR:g}"
         finding = Finding(policies.called, "typical difference in NDR", size, above(size, MUCH), why)
-        findings.append(resolved_by_interval(finding, policies.sizes, MUCH))
+        if evaluation.shared_prompts:
+            told: Verdict = "undefined" if finding.verdict == "undefined" else CANNOT_BE_TOLD
+            findings.append(replace(finding, verdict=told))
+            shared = [SHARED]
+        else:
+            findings.append(resolved_by_interval(finding, policies.sizes, MUCH))
         clear = f"{similar.clear} of {similar.pairs}" if similar.pairs else "none"
         rows.append((policies.called, size, similar.expected, clear, round(similar.alike), *pairs_of(evaluation)))
     header = ("policies", "typical difference in NDR", "a straight line gives", "clearly apart", "truly alike")
@@ -73,6 +78,7 @@ def similar_but_different(study: Study) -> Claim:
             "off. “A straight line gives”: the figure if NDR followed true accuracy in a straight line. “Clearly "
             "apart”: of the pairs of proxies that are alike as measured, those whose difference has a 95 % interval "
             "without 0; chance alone gives one in twenty. “Truly alike”: the estimated number of pairs that are.",
+            *shared,
         ),
     )
 

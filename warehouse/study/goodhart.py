@@ -25,6 +25,7 @@ from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.study.curve_test import CurveTest, Pairs, curve_test, slope_of_accuracy
 from warehouse.study.curves.value_curves import draws, gains
+from warehouse.study.folds import shared_prompts
 
 _LEAST_SQUARES = 1e-24  # of standardised gains: below that they are rounding
 
@@ -60,7 +61,8 @@ class GoodhartSlopes:
     along the strengths. `bins` hold the bootstrap band, over reward models and prompts. `test` is of the hypothesis
     that no bin has a mean residual; `calibrated` says where its p-value comes from. Its null studies resample the
     prompts alone: if the curve holds, it holds for these reward models, and drawing them again would count the noise of
-    the prompts twice.
+    the prompts twice. `shared_prompts` counts prompts on both sides, whose noise accuracy and slopes then share: the
+    test takes them as independent.
     """
 
     accuracy_MM: Floats
@@ -71,6 +73,7 @@ class GoodhartSlopes:
     test: CurveTest
     replicates: int
     seed: int
+    shared_prompts: int
     resampled: str = "reward models × prompts"
     calibrated: str = "null studies of the same size in which the curve is true, resampling prompts; Hotelling's F"
 
@@ -120,6 +123,7 @@ def goodhart_slopes(
         test=curve_test(pairs, bins=bins, rm_prompts=len(chosen), rl_prompts=len(rl_chosen)),
         replicates=replicates,
         seed=seed,
+        shared_prompts=shared_prompts([cube.prompts[p] for p in chosen], [strengths[0].prompts[q] for q in rl_chosen]),
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tests.warehouse.claims.studies import of_noise, study, valued, verdicts
+from tests.warehouse.claims.studies import of_noise, optimised, study, valued, verdicts
 from tests.warehouse.study.simulate import normal_scores
+from warehouse.claims.claim import SHARED, Study
+from warehouse.claims.optimising import goodhart_slope
 from warehouse.claims.similar_accuracy import SIMILAR, SimilarRegret, regret_of_similar, similar_but_different
 from warehouse.metrics.preparation import prepare
 from warehouse.study import evaluate
@@ -103,3 +107,17 @@ def test_what_true_accuracy_does_not_decide_is_found() -> None:
     results = measured_again(ndr, 48)
     assert mean_difference(results) == pytest.approx(true_difference(ndr), abs=0.01)
     assert np.mean([similar.expected or 0.0 for similar in results]) < 0.5 * true_difference(ndr)
+
+
+def test_the_same_prompts_on_both_sides_decide_neither_this_claim_nor_goodharts() -> None:
+    rng = np.random.default_rng(0)
+    noise = np.linspace(0.2, 2.0, 8)
+    policies = optimised(normal_scores(rng, noise, 60, 4), normal_scores(rng, noise, 60, 16))
+    shared = replace(policies, cube=replace(policies.cube, prompts=policies.values.prompts))
+    for claim in (similar_but_different, goodhart_slope):
+        apart, together = (claim(Study({"bon": each}, {}, replicates=100)) for each in (policies, shared))
+        assert SHARED in together.notes
+        assert SHARED not in apart.notes
+        (finding,) = together.findings
+        assert finding.verdict == OPEN
+        assert finding.estimate.value == apart.findings[0].estimate.value
