@@ -19,6 +19,7 @@ from warehouse.stats.resampling import Rows
 
 _FEWEST_LEFT_OUT = 3
 _FEWEST_DRAWN = 2
+_ROUNDING = 1e-9
 
 _FEWEST_DEGREES = 4.0
 
@@ -54,16 +55,27 @@ class Spread(NamedTuple):
 
 def spread_of(rows: Rows, figure: Figure) -> Spread | None:
     """The spread of a figure `[rows]`; None if the sample or too many of the altered studies have no value."""
-    value, defined = figure
     left_out = without_each(rows, figure)
     drawn = _defined(rows.prompts, figure)
-    if not defined[0] or len(drawn) < _FEWEST_DRAWN or len(left_out) < _FEWEST_LEFT_OUT:
+    if not figure[1][0] or len(drawn) < _FEWEST_DRAWN or len(left_out) < _FEWEST_LEFT_OUT:
         return None
-    renamed = _defined(rows.permuted, figure)
-    floor = (1.0 - float(value[0]) ** 2) ** 2 * float(renamed.var()) if len(renamed) else 0.0
     models = jackknife(left_out)
-    over_models = max(models.variance, floor) * small_sample(len(left_out))
+    over_models = max(models.variance, least_variance(rows, figure)) * small_sample(len(left_out))
     return Spread(over_models + float(drawn.var()), models.degrees, len(drawn))
+
+
+def least_variance(rows: Rows, figure: Figure) -> float:
+    """The least that the variance over reward models may be: `(1 − T²)²` times that of random renamings.
+
+    Where a perfect T is the same in all other altered studies, M' reward models only show that it is above 1 − 1/M'.
+    """
+    renamed, left_out = _defined(rows.permuted, figure), without_each(rows, figure)
+    if len(renamed) == 0 or len(left_out) == 0:
+        return 0.0
+    size = abs(float(figure[0][0]))
+    if np.ptp(np.concatenate([left_out, _defined(rows.prompts, figure)])) < _ROUNDING:
+        size = min(size, 1.0 - 1.0 / len(left_out))
+    return float((1.0 - size**2) ** 2 * renamed.var())
 
 
 def small_sample(M: float) -> float:

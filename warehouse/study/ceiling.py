@@ -25,7 +25,7 @@ _JACKKNIFED = 3
 
 def ceilings(regret: Regret, rows: Rows, selected: Selected) -> Mapping[tuple[str, str], Estimate]:
     """The ceiling of each selected (correlation, level); cached in `regret`, since it does not depend on measures."""
-    ready = regret.ceilings.setdefault(id(rows), (rows, {}))[1]
+    ready = regret.ceilings.setdefault(rows, {})
     missing = tuple(key for key in selected if key not in ready)
     if missing:
         ready |= _ceilings(regret, rows, missing)

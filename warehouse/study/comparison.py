@@ -145,23 +145,29 @@ def paired(left: Replicated, right: Replicated) -> Comparison:
 
 def difference(left: Replicated, right: Replicated, name: str = "kendall", level: str = "pooled") -> Estimate:
     """The difference of two correlations, first minus second, with its interval (`of_difference`)."""
-    return of_difference(shared_rows([left, right]), difference_figure(left, right, name, level))
+    return of_difference(shared_rows([left, right]), difference_figure(left, right, name, level), greatest(name))
 
 
-def of_difference(rows: Rows, figure: Figure) -> Estimate:
-    """A difference of correlations `[rows]` with its 95 % interval.
+def greatest(name: str) -> float:
+    """The greatest difference that two correlations of this name can have: MRR is never below 0."""
+    return 1.0 if name == "mrr" else 2.0
+
+
+def of_difference(rows: Rows, figure: Figure, most: float = 2.0) -> Estimate:
+    """A difference of correlations `[rows]` with its 95 % interval, from −most to most.
 
     Around the sample's difference, by Student's t with reward models − 1 degrees of freedom; the variance is the
     greater of the jackknife's over reward models and that over prompts: either contains part of the other, and their
-    sum finds too little. With three reward models, nothing is known of others, and the interval is all there is.
+    sum finds too little. With three reward models, or if a difference is the same in all altered studies though it is
+    not 0, nothing is known of others, and the interval is all there is.
     """
     value, defined = float(figure[0][0]), bool(figure[1][0])
     if not defined:
         return Estimate.undefined(int(figure[1][rows.prompts].sum()))
-    spread = _spread(rows, figure)
+    spread = spread_of_difference(rows, figure)
     if spread is None:
-        return Estimate(value, -2.0, 2.0, 0)
-    return intervals.around(value, spread, low=-2.0, high=2.0)
+        return Estimate(value, -most, most, 0)
+    return intervals.around(value, spread, low=-most, high=most)
 
 
 def shared_rows(parts: Sequence[Replicated]) -> Rows:
@@ -169,21 +175,26 @@ def shared_rows(parts: Sequence[Replicated]) -> Rows:
     return max((part.rows for part in parts), key=lambda rows: int(rows.inside.sum()))
 
 
-def _spread(rows: Rows, figure: Figure) -> intervals.Spread | None:
+def spread_of_difference(rows: Rows, figure: Figure) -> intervals.Spread | None:
+    """Its variance and degrees of freedom (`of_difference`); None if nothing is known of other studies."""
     left_out, drawn = intervals.without_each(rows, figure), _values(rows.prompts, figure)
     if len(left_out) < _FEWEST_LEFT_OUT or len(drawn) < 2:
         return None
     variance = max(intervals.jackknife(left_out).variance, float(drawn.var()))
-    return intervals.Spread(0.0 if variance < _ROUNDING**2 else variance, len(left_out) - 1.0, len(drawn))
+    if variance < _ROUNDING**2:
+        if abs(float(figure[0][0])) > _ROUNDING:
+            return None
+        variance = 0.0
+    return intervals.Spread(variance, len(left_out) - 1.0, len(drawn))
 
 
 def _confidence(rows: Rows, figure: Figure) -> float | None:
     """The share of the distribution around the difference that lies above 0: ½ if there is no difference at all."""
-    spread = _spread(rows, figure)
+    spread = spread_of_difference(rows, figure)
     if spread is None or not figure[1][0]:
         return None
     if spread.variance == 0.0:
-        return float(0.5 * (1.0 + np.sign(figure[0][0])))
+        return 0.5
     return intervals.t_share(float(figure[0][0] / np.sqrt(spread.variance)), spread.degrees)
 
 
@@ -225,7 +236,7 @@ def without_noise(left: Replicated, right: Replicated) -> Estimate:
     (first, first_B, first_defined), (second, second_B, second_defined) = sides
     figure = first_B - second_B, first_defined & second_defined
     rows = shared_rows([left, right])
-    spread = _spread(rows, figure)
+    spread = spread_of_difference(rows, figure)
     if spread is None:
         return Estimate(first.value - second.value, -2.0, 2.0, 0)
     drawn = float(_values(rows.prompts, figure).var())

@@ -38,21 +38,21 @@ class Regret:
     clear_M: Bools
     optimised_M: Bools
     prompts: int
-    ceilings: dict[int, tuple[Rows, dict[tuple[str, str], Estimate]]] = field(default_factory=dict, repr=False)
-    _altered: dict[int, tuple[Rows, NDArray[np.floating], Bools]] = field(default_factory=dict, repr=False)
+    ceilings: dict[Rows, dict[tuple[str, str], Estimate]] = field(default_factory=dict, repr=False)
+    _altered: dict[Rows, tuple[NDArray[np.floating], Bools]] = field(default_factory=dict, repr=False)
 
     def altered(self, rows: Rows) -> tuple[NDArray[np.floating], Bools]:
         """NDR `[rows, M, M]` in the altered studies of `rows`, and where it is defined; cached, read only."""
-        ready = self._altered.get(id(rows))
+        ready = self._altered.get(rows)
         if ready is None:
             ndr_BMM, defined_BMM = self.with_noise(rows.rl_scale, rows.draw)
             place = np.arange(rows.count)[:, None, None], rows.order[:, :, None], rows.order[:, None, :]
             renamed = rows.permuted
             ndr_BMM[renamed], defined_BMM[renamed] = (array[place][renamed] for array in (ndr_BMM, defined_BMM))
-            ready = rows, ndr_BMM, defined_BMM
+            ready = ndr_BMM, defined_BMM
             self._altered.clear()
-            self._altered[id(rows)] = ready
-        return ready[1:]
+            self._altered[rows] = ready
+        return ready
 
     def with_noise(self, scale_B: Floats, draw_B: NDArray[np.int64]) -> tuple[NDArray[np.floating], Bools]:
         """NDR `[B, M, M]` with the deviations of these prompt draws added, each so many times."""

@@ -111,10 +111,8 @@ def of_correlation(part: Replicated) -> Variances | None:
     if not figure[1][0]:
         return None
     factor = less_noise(part.rows, "kendall", figure, part.rm_noise).factor
-    value_B, defined_B = figure
-    renamed = value_B[part.rows.permuted][defined_B[part.rows.permuted]]
-    least = (1.0 - float(value_B[0]) ** 2) ** 2 * float(renamed.var()) if len(renamed) else 0.0
-    parts = variances(part.rows, (factor * value_B, defined_B), both=True, least=factor**2 * least)
+    least = factor**2 * intervals.least_variance(part.rows, figure)
+    parts = variances(part.rows, (factor * figure[0], figure[1]), both=True, least=least)
     return parts and replace(parts, corrected=len(intervals.without_each(part.rows, figure)))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,15 @@ from warehouse.stats.across_pairs import EVERY, Selected
 from warehouse.stats.bootstrap import NOTHING, Estimate, Floats
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import Rows
-from warehouse.study.comparison import Comparison, difference_figure, of_difference, paired, shared_rows
+from warehouse.study.comparison import (
+    Comparison,
+    difference_figure,
+    greatest,
+    of_difference,
+    paired,
+    shared_rows,
+    spread_of_difference,
+)
 from warehouse.study.evaluate import Replicated
 
 _DRAWS = 4000
@@ -76,7 +85,7 @@ def boards(
         figures = [
             difference_figure(by_test_set[place][name], by_test_set[place][second], *key) for place, name in compared
         ]
-        together = all_at_once(rows, figures, seed) if figures else Together((), ())
+        together = all_at_once(rows, figures, seed, most=greatest(key[0])) if figures else Together((), ())
         by_place = dict(zip(compared, zip(together.differences, together.p_values, strict=True), strict=True))
         for place, parts in enumerate(by_test_set):
             own = [part.figures(key[1])[key[0]] for part in parts.values()]
@@ -101,15 +110,18 @@ def simultaneous(
 ) -> Together:
     """Differences of each one's correlation from the second's."""
     figures = [difference_figure(part, second, name, level) for part in parts]
-    return all_at_once(shared_rows([second, *parts]), figures, seed)
+    return all_at_once(shared_rows([second, *parts]), figures, seed, most=greatest(name))
 
 
-def all_at_once(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> Together:
-    """Differences of correlations, each `[rows]`; one that never differs from 0 has an interval of width 0."""
-    estimates = [of_difference(rows, figure) for figure in figures]
+def all_at_once(rows: Rows, figures: Sequence[Figure], seed: int = 0, *, most: float = 2.0) -> Together:
+    """Differences of correlations, each `[rows]`; one that never differs from 0 has an interval of width 0.
+
+    `most` is the greatest difference that there can be.
+    """
+    estimates = [of_difference(rows, figure, most) for figure in figures]
     p_values: list[float | None] = [None] * len(figures)
     degrees = int(rows.inside.sum()) - 1
-    half = np.array([_half(estimate) for estimate in estimates]) / intervals.t_quantile(degrees)
+    half = np.array([_half(rows, figure) for figure in figures]) / intervals.t_quantile(degrees)
     tested = [place for place, size in enumerate(half) if np.isfinite(size) and size > _ROUNDING]
     for place, size in enumerate(half):
         if np.isfinite(size) and size <= _ROUNDING:
@@ -128,7 +140,8 @@ def all_at_once(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> Togethe
             tested, values.tolist(), _stepdown(np.abs(values) / half[tested], t_BL), strict=True
         ):
             reach = width * float(half[place])
-            estimates[place] = Estimate(value, value - reach, value + reach, estimates[place].replicates)
+            low, high = max(value - reach, -most), min(value + reach, most)
+            estimates[place] = Estimate(value, low, high, estimates[place].replicates)
             p_values[place] = p
     return Together(tuple(estimates), tuple(p_values))
 
@@ -186,10 +199,10 @@ def groups(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> tuple[tuple[
     return tuple(places.get(place, ()) for place in range(len(figures)))
 
 
-def _half(estimate: Estimate) -> float:
-    if estimate.value is None or estimate.low is None or estimate.high is None or estimate.replicates == 0:
-        return float("inf")
-    return max(estimate.high - estimate.value, estimate.value - estimate.low)
+def _half(rows: Rows, figure: Figure) -> float:
+    """Half the width of a difference's own interval, also where that ends earlier because no figure is greater."""
+    spread = spread_of_difference(rows, figure) if figure[1][0] else None
+    return inf if spread is None else intervals.t_quantile(spread.degrees) * float(np.sqrt(spread.variance))
 
 
 def _stepdown(t_L: Floats, t_BL: NDArray[np.float64]) -> list[float]:

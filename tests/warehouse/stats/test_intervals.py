@@ -62,6 +62,21 @@ def test_a_jackknife_that_is_too_small_is_replaced_by_the_spread_of_renamings() 
     assert spread.variance == pytest.approx(8 / 5 * (1 - 0.25) ** 2 * 0.04)
 
 
+def test_a_perfect_figure_that_nothing_changes_is_not_certain_and_less_so_with_few_reward_models() -> None:
+    widths = []
+    for M in (4, 8, 16):
+        plan = rows(M)
+        spread = intervals.spread_of(plan, figure(plan, 1.0, np.ones(M), prompts=0.0, renamed=0.3))
+        assert spread is not None
+        assert spread.variance == pytest.approx(M / (M - 3) * (1 - (1 - 1 / M) ** 2) ** 2 * 0.09)
+        widths.append(intervals.around(1.0, spread).low)
+    assert widths == sorted(widths)
+    plan = rows()
+    varying = intervals.spread_of(plan, figure(plan, 1.0, np.ones(8), prompts=0.01, renamed=0.3))
+    assert varying is not None
+    assert varying.variance == pytest.approx(0.01**2)
+
+
 def test_an_interval_is_clipped_to_its_range_and_an_error_widens_it() -> None:
     spread = intervals.Spread(0.01, 10.0, 5)
     assert intervals.around(0.95, spread).high == 1.0
@@ -80,6 +95,13 @@ def test_the_permutation_p_value_counts_the_sample_as_one_of_the_renamings() -> 
     defined[0] = False
     assert intervals.permutation_p(plan, (value, defined)) is None
     assert intervals.spread_of(plan, (value, defined)) is None
+
+
+def test_even_with_very_few_replicates_a_p_value_can_be_below_a_twentieth() -> None:
+    plan = rows(replicates=1)
+    p_value = intervals.permutation_p(plan, figure(plan, 0.9, np.full(8, 0.9), prompts=0.0, renamed=0.1))
+    assert p_value is not None
+    assert p_value < 0.05
 
 
 def test_t_is_scipys() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from tests.warehouse.study.simulate import study
 from warehouse.metrics import prompt_values
+from warehouse.stats import resampling
 from warehouse.stats.bootstrap import RL_PROMPTS, counts
 from warehouse.study import evaluate, regret
 from warehouse.study.regret import drawn_regret, regret_of
@@ -29,6 +31,24 @@ def test_ndr_is_the_share_of_the_golden_gain() -> None:
                 assert found.ndr_MM[golden, proxy] == pytest.approx(gain / room, abs=1e-11)
                 low, high = found.ndr_low_MM[golden, proxy], found.ndr_high_MM[golden, proxy]
                 assert low < found.ndr_MM[golden, proxy] < high
+
+
+def test_visitors_at_the_same_time_get_the_figures_that_each_would_get_alone() -> None:
+    """All share the arrays and their caches, from which rows are dropped meanwhile."""
+    cube, values = study(P=20, Q=20)
+    choices = [{"seed": seed, "replicates": size} for seed in (0, 1) for size in (16, 40)]
+    alone = [evaluate(cube, replace(values), **choice).correlations for choice in choices]
+
+    def visit(visitor: int) -> bool:
+        same = True
+        for number in np.random.default_rng(visitor).permutation(np.repeat(np.arange(len(choices)), 3)):
+            if visitor == 0:
+                resampling._rows_for.cache_clear()
+            same &= evaluate(cube, values, **choices[number]).correlations == alone[number]
+        return same
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(visit, range(4)))
 
 
 def test_a_copy_of_the_golden_reward_model_loses_nothing() -> None:

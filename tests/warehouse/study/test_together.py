@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from tests.helpers.planted import Planted, Size
+from tests.warehouse.study.simulate import study
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import rows_for
@@ -64,6 +65,31 @@ def test_a_difference_that_is_never_there_has_no_width_and_an_undefined_one_no_p
     assert (together.differences[0].low, together.differences[0].high, together.p_values[0]) == (0.0, 0.0, 1.0)
     assert together.differences[1].value is None
     assert together.p_values[1] is None
+
+
+def test_a_difference_that_nothing_changes_but_is_not_0_says_nothing_of_other_studies() -> None:
+    always = np.full(ROWS.count, 0.5), np.ones(ROWS.count, dtype=bool)
+    together = all_at_once(ROWS, [always, figure(0.1, 0.1, 3)])
+    assert (together.differences[0].low, together.differences[0].high, together.p_values[0]) == (-2.0, 2.0, None)
+    assert of_difference(ROWS, always, 1.0).low == -1.0
+
+
+def test_intervals_for_all_at_once_end_where_no_difference_is_greater_and_p_values_do_not_feel_it() -> None:
+    wild = [figure(0.9, 0.8, seed) for seed in range(6)]
+    inside, beyond = (all_at_once(ROWS, wild, most=most) for most in (1.0, 10.0))
+    for clipped, whole in zip(inside.differences, beyond.differences, strict=True):
+        assert (clipped.value, clipped.high) == (whole.value, 1.0)
+        assert clipped.low == max(whole.low, -1.0)  # type: ignore[type-var]
+        assert whole.high > 2.0  # type: ignore[operator]
+    assert inside.p_values == beyond.p_values
+
+
+def test_differences_of_mrr_lie_within_1_of_0() -> None:
+    parts = replicated_on_all(*study(M=4, P=20, Q=20), ("accuracy", "reward_variance", "ece"), replicates=20)
+    (board,) = boards(parts, "accuracy")
+    for name in ("reward_variance", "ece"):
+        for estimate in (board.adjusted["mrr", "pooled"][name].difference, board.comparisons[name].within["mrr"]):
+            assert -1.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0  # type: ignore[operator]
 
 
 def test_groups_hold_what_cannot_be_told_apart() -> None:
