@@ -62,7 +62,7 @@ def cautions(evaluations: Iterable[Evaluation], reward_models: int) -> list[str]
         )
     shared = max((evaluation.shared_prompts for evaluation in evaluations), default=0)
     if shared:
-        few = f" That takes {FEWEST} prompts or more." if shared < FEWEST else ""
+        few = f" That takes {FEWEST} prompts or more on either side." if shared < FEWEST else ""
         lines.append(
             f"**The same prompts on both sides**: {count(shared, 'prompt')} measure the reward models and value the "
             "policies, which would make even noise seem to predict. So correlations are cross-fitted: measured on one "

@@ -119,4 +119,4 @@ def _interval(estimate: Mapping[str, float | None]) -> str:
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-    return "undefined" if value is None else f"{value:.{digits}f}"
+    return "undefined" if value is None else f"{value:z.{digits}f}"

@@ -167,6 +167,7 @@ def of_difference(rows: Rows, figure: Figure, most: float = 2.0) -> Estimate:
     spread = spread_of_difference(rows, figure)
     if spread is None:
         return Estimate(value, -most, most, 0)
+    value = value if spread.variance > 0.0 else 0.0  # what is left of rounding is no difference
     return intervals.around(value, spread, low=-most, high=most)
 
 

@@ -97,7 +97,7 @@ def cautions(reward_models: int, shared_prompts: int) -> list[str]:
         models = count(reward_models, "reward model")
         lines.append(f"intervals are rough: {models}, fewer than {FEW_MODELS}, say little about others")
     if shared_prompts:
-        few = f", which takes {FEWEST} or more" if shared_prompts < FEWEST else ""
+        few = f", which takes {FEWEST} or more on either side" if shared_prompts < FEWEST else ""
         lines.append(
             f"the same {count(shared_prompts, 'prompt')} on both sides: correlations are cross-fitted over halves of "
             f"the prompts{few}"

@@ -171,8 +171,8 @@ def joint_deviations(rows: Rows, figures: Sequence[Figure], seed: int) -> Floats
 def groups(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> tuple[tuple[int, ...], ...]:
     """Groups of figures that cannot be told apart, numbered from 1 for that of the greatest: figure → its groups.
 
-    All pairs are compared at once. Figures share a group if no two of it differ clearly; one may be in several
-    (compact letter display; Piepho 2004). An undefined figure is in none.
+    All pairs are compared at once. Two figures have a group in common if and only if they do not differ clearly; one
+    may be in several (compact letter display by insertion and absorption; Piepho 2004). An undefined one is in none.
     """
     defined = [place for place, (_, is_defined) in enumerate(figures) if is_defined[0]]
     order = sorted(defined, key=lambda place: -float(figures[place][0][0]))
@@ -184,16 +184,15 @@ def groups(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> tuple[tuple[
     apart = np.zeros((len(order), len(order)), dtype=bool)
     for (a, b), p in zip(pairs, together.p_values, strict=True):
         apart[a, b] = apart[b, a] = p is not None and p < 1.0 - bootstrap.LEVEL
-    members: list[set[int]] = []
-    for first in range(len(order)):  # a run of neighbours in the order, as long as all are alike
-        last = first
-        while last + 1 < len(order) and not apart[first : last + 1, last + 1].any():
-            last += 1
-        group = set(range(first, last + 1))
-        if not any(group <= other for other in members):
-            members.append(group)
+    members = [set(range(len(order)))]
+    for pair in np.argwhere(np.triu(apart)).tolist():  # every group with both of them becomes one without either
+        for group in [group for group in members if group.issuperset(pair)]:
+            members.remove(group)
+            for left in (group - {place} for place in reversed(pair)):
+                if not any(left <= other for other in members):
+                    members.append(left)
     places = {
-        figure: tuple(number for number, group in enumerate(members, start=1) if place in group)
+        figure: tuple(number for number, group in enumerate(sorted(members, key=sorted), start=1) if place in group)
         for place, figure in enumerate(order)
     }
     return tuple(places.get(place, ()) for place in range(len(figures)))

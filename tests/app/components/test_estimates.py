@@ -60,4 +60,4 @@ def test_few_reward_models_and_shared_prompts_are_said_and_nothing_is_where_neit
     assert "cross-fitted" in shared
     assert "That takes" not in shared
     (too_few,) = estimates.cautions([replace(evaluation(), shared_prompts=3)], FEW_MODELS)
-    assert too_few.endswith("That takes 4 prompts or more.")
+    assert too_few.endswith("That takes 4 prompts or more on either side.")

@@ -9,6 +9,7 @@ from scipy import stats
 from tests.helpers.planted import Planted, Size
 from tests.warehouse.study.simulate import study
 from warehouse.metrics.test_set import TestSet
+from warehouse.stats.bootstrap import Estimate
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import rows_for
 from warehouse.study.comparison import of_difference, replicated_on_all
@@ -82,6 +83,23 @@ def test_intervals_for_all_at_once_end_where_no_difference_is_greater_and_p_valu
         assert clipped.low == max(whole.low, -1.0)  # type: ignore[type-var]
         assert whole.high > 2.0  # type: ignore[operator]
     assert inside.p_values == beyond.p_values
+
+
+def test_a_group_in_common_says_that_two_are_alike_also_where_a_sharper_one_lies_between() -> None:
+    """The middle of five is known well and differs from both of its neighbours, which differ from no other."""
+    figures = [figure(value, sd, seed) for seed, (value, sd) in enumerate([(0.9, 0.3), (0.5, 0.3), (0.1, 0.3)])]
+    sharp = [figure(0.8, 0.01, 8), figure(0.2, 0.01, 9)]
+    numbers = groups(ROWS, [figures[0], sharp[0], figures[1], sharp[1], figures[2]])
+    alike = np.array([[bool({*a} & {*b}) for b in numbers] for a in numbers])
+    expected = np.ones((5, 5), dtype=bool)
+    expected[1, 3] = expected[3, 1] = False
+    assert np.array_equal(alike, expected)
+    assert 1 in numbers[0]
+
+
+def test_what_rounding_leaves_is_no_difference() -> None:
+    rounding = figure(1e-14, 1e-15, 1)
+    assert of_difference(ROWS, rounding) == Estimate(0.0, 0.0, 0.0, ROWS.prompts.stop - ROWS.prompts.start)
 
 
 def test_differences_of_mrr_lie_within_1_of_0() -> None:
