@@ -55,8 +55,8 @@ def similar_but_different(study: Study) -> Claim:
             why = f"no two defined proxies of one golden can be told to have accuracies within {SIMILAR:g}"
         finding = Finding(policies.called, "typical difference in NDR", size, above(size, MUCH), why)
         if evaluation.shared_prompts:
-            told: Verdict = "undefined" if finding.verdict == "undefined" else CANNOT_BE_TOLD
-            findings.append(replace(finding, verdict=told))
+            verdict: Verdict = "undefined" if finding.verdict == "undefined" else CANNOT_BE_TOLD
+            findings.append(replace(finding, verdict=verdict))
             shared = [SHARED]
         else:
             findings.append(resolved_by_interval(finding, policies.sizes, MUCH))
