@@ -35,6 +35,7 @@ from warehouse.study.together import simultaneous
 
 RESULTS = Path(__file__).parent / "baselines" / "calibration.json"
 ALTERNATIVES = RESULTS.with_name("calibration-alternatives.json")
+PERMUTATION = RESULTS.with_name("calibration-permutation.json")
 PAGE = Path("docs/calibration.md")
 
 MODELS, PROMPTS, RESPONSES = (5, 10, 14, 40, 100), (48, 128, 400, 2733), (2, 6, 32)
@@ -204,8 +205,20 @@ def run(name: str, jobs: int, share: float) -> None:
         futures = {cell.name: pool.submit(partial(simulate, cell, cell.studies(share))) for cell in cells}
         for cell in cells:
             results[cell.name] = futures[cell.name].result()
-            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+            _write(RESULTS, results)
             print(cell.name, f"{results[cell.name]['seconds']:.2f} s a study", flush=True)
+
+
+def _write(path: Path, results: Mapping[str, object]) -> None:
+    """A line for each cell, figures with four decimals."""
+    lines = [f"{json.dumps(name)}: {json.dumps(_rounded(cell))}" for name, cell in results.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def try_alternatives(share: float) -> None:
@@ -232,8 +245,25 @@ def try_alternatives(share: float) -> None:
             for name in drawn[0][1]
         }
         results[cell.name] = {"studies": studies, "coverage": covered}
-        ALTERNATIVES.write_text(json.dumps(results, indent=1) + "\n")
+        _write(ALTERNATIVES, results)
         print(cell.name, "alternatives", flush=True)
+
+
+def size_of_permutation_test(share: float) -> None:
+    """How often “predicts at all” is found where nothing predicts, on studies of their own, into PERMUTATION."""
+    results = {}
+    for M, most in ((5, 1000), (10, 1000), (14, 800), (40, 400)):
+        planted, studies = Planted("null", Size(M=M, P=48, R=2, noisy=False)), int(share * most)
+        rejected = 0
+        for seed in range(studies):
+            study = planted.study(100_000 + seed)
+            jobs = [("accuracy", TestSet())]
+            (part,) = replicated(study.cube, study.values, jobs, replicates=REPLICATES, selected=(KENDALL,))
+            p = part.evaluation.correlations["kendall"].p_value
+            rejected += p is not None and p < 0.05
+        results[str(M)] = {"studies": studies, "size": rejected / studies}
+        print(f"permutation test, {M} reward models", flush=True)
+    _write(PERMUTATION, results)
 
 
 def main() -> None:
@@ -247,7 +277,8 @@ def main() -> None:
     if not arguments.print:
         run(arguments.grid, arguments.jobs, arguments.share)
         try_alternatives(0.5 * arguments.share)
-    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, ALTERNATIVES))))
+        size_of_permutation_test(arguments.share)
+    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, ALTERNATIVES, PERMUTATION))))
 
 
 if __name__ == "__main__":

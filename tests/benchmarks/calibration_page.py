@@ -35,7 +35,7 @@ and number of reward models share their reward models (the same seeds), so their
 """
 
 
-def page(results: Results, alternatives: Results) -> str:
+def page(results: Results, alternatives: Results, sizes: Results) -> str:
     """The whole page in Markdown."""
     within = [cell for cell in results.values() if cell["cell"].get("level") == "within"]
     results = {name: cell for name, cell in results.items() if cell["cell"].get("level") != "within"}
@@ -46,7 +46,7 @@ def page(results: Results, alternatives: Results) -> str:
         lines += _by_size(noisy, lambda cell, e=estimand: _coverage(cell, e))
         lines += ["", "Bias of the estimate, and mean width of the interval:", ""]
         lines += _by_size(noisy, lambda cell, e=estimand: _bias(cell, e))
-    lines += ["", "## Tests: how often they reject, %", "", *_tests(noisy)]
+    lines += ["", "## Tests: how often they reject, %", "", *_tests(noisy, sizes)]
     lines += ["", "## Other numbers of responses, and policies valued without noise", "", *_others(results)]
     lines += ["", "## The other correlations: the lowest coverage of any cell with ten reward models or more, %", ""]
     lines += _lowest(results)
@@ -100,17 +100,19 @@ def _bias(cell: Mapping[str, Any], estimand: str) -> str:
     return f"{figure['bias']:+.3f}, {figure['width']:.2f}".replace("-", "−")
 
 
-def _tests(cells: Results) -> list[str]:
-    """Size under the null, power elsewhere, pooled over the prompts of each number of reward models."""
+def _tests(cells: Results, sizes: Results) -> list[str]:
+    """Size under the null, power elsewhere, pooled over the prompts of each number of reward models.
+
+    That of the permutation test is of studies of its own: the cells share their reward models.
+    """
     rows = []
     for M in sorted({cell["cell"]["M"] for cell in cells.values()}):
         of_M = [cell for cell in cells.values() if cell["cell"]["M"] == M]
-        null = [cell for cell in of_M if cell["cell"]["kind"] == "null"]
         rest = [cell for cell in of_M if cell["cell"]["kind"] != "null"]
         rows.append(
             [
                 f"{M}",
-                _pooled(null, "permutation"),
+                _size(sizes.get(f"{M}")),
                 _pooled([cell for cell in rest if cell["cell"]["kind"] == "ppo"], "permutation"),
                 _pooled(of_M, "difference"),
                 _pooled(of_M, "any_of_many"),
@@ -126,6 +128,12 @@ def _tests(cells: Results) -> list[str]:
         "all responses against one pair, best-of-n: power",
     ]
     return _table(header, rows)
+
+
+def _size(result: Mapping[str, Any] | None) -> str:
+    if result is None:
+        return "–"
+    return f"{100 * result['size']:.1f} ({100 * _error(result['size'], result['studies']):.1f})"
 
 
 def _pooled(cells: Sequence[Mapping[str, Any]], name: str) -> str:

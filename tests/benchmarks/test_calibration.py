@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.benchmarks.calibration import ALTERNATIVES, PAGE, RESULTS, Cell, grid, simulate
+from tests.benchmarks.calibration import ALTERNATIVES, PAGE, PERMUTATION, RESULTS, Cell, grid, simulate
 from tests.benchmarks.calibration_page import LOW, SIZE, page
 from tests.helpers.planted import Size
 
@@ -47,7 +47,8 @@ def test_the_truth_is_computed_and_not_estimated() -> None:
 
 
 def test_the_page_is_what_the_results_say_and_every_cell_of_the_grid_is_in_them() -> None:
-    results = json.loads(RESULTS.read_text())
-    assert PAGE.read_text() == page(results, json.loads(ALTERNATIVES.read_text()))
+    results, alternatives, sizes = (json.loads(path.read_text()) for path in (RESULTS, ALTERNATIVES, PERMUTATION))
+    assert PAGE.read_text() == page(results, alternatives, sizes)
     assert {cell.name for cell in grid("full")} == set(results)
+    assert all(each["size"] <= SIZE for each in sizes.values())
     assert re.search(r"This test set: of \d+ cells", PAGE.read_text())
