@@ -2,7 +2,7 @@
 
 Simulates studies whose truth is computed (`tests.helpers.planted`), over a grid of sizes and kinds, and writes
 coverage, bias, width, size and power with their Monte Carlo errors to `docs/calibration.md`. Finished cells are in
-`tests/benchmarks/baselines/calibration.json`, so that a stopped run can be resumed; `--print` only writes the page.
+`tests/benchmarks/calibrated`, so that a stopped run can be resumed; `--print` only writes the page.
 
 What is true of a cell is the mean over its studies of the correlation without noise: of the true measure with true NDR
 for the measure itself, of the measured one with true NDR for this test set. That mean has a Monte Carlo error of its
@@ -33,9 +33,9 @@ from warehouse.study.comparison import difference
 from warehouse.study.evaluate import Replicated, evaluate, replicated
 from warehouse.study.together import simultaneous
 
-RESULTS = Path(__file__).parent / "baselines" / "calibration.json"
-ALTERNATIVES = RESULTS.with_name("calibration-alternatives.json")
-PERMUTATION = RESULTS.with_name("calibration-permutation.json")
+RESULTS = Path(__file__).parent / "calibrated" / "cells.json"
+ALTERNATIVES = RESULTS.with_name("alternatives.json")
+PERMUTATION = RESULTS.with_name("permutation.json")
 PAGE = Path("docs/calibration.md")
 
 MODELS, PROMPTS, RESPONSES = (5, 10, 14, 40, 100), (48, 128, 400, 2733), (2, 6, 32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +32,13 @@ def scores(tmp_path: Path) -> Path:
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """The one line that the command prints."""
+    """The first line that the command prints; a further one says only that prompts serve both sides."""
     assert main([str(argument) for argument in arguments]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
-    (line,) = printed.out.splitlines()
+    line, *more = printed.out.splitlines()
+    assert len(more) <= 1
+    assert all("both measure reward models and value policies" in each for each in more)
     return line
 
 
@@ -49,13 +52,18 @@ def test_an_imported_run_is_measured_like_plain_arrays(
     names = [f"p{p}" for p in range(12)]  # axes are sorted by name
     order = sorted(range(12), key=lambda p: names[p])
     cube, values = score_cube(scores_MPR[:, order]), best_of_n_policies(scores_MPR[:, order], n=2)
+    ids = tuple(names[p] for p in order)  # the same prompts measure reward models and value policies
+    cube, values = replace(cube, prompts=ids), replace(values, prompts=ids)
     expected = evaluate(cube, values, measure="kendall")
     pairs = [(g, m) for g in range(3) for m in range(3) if g != m]
     assert [pair["value"] for pair in found["pairs"]] == pytest.approx([expected.value_MM[pair] for pair in pairs])
     ndr = [expected.ndr_MM[pair] if expected.ndr_defined_MM[pair] else None for pair in pairs]
     assert [pair["ndr"] for pair in found["pairs"]] == pytest.approx(ndr)
     kendall = expected.correlations["kendall"]
-    assert found["kendall"] == pytest.approx({"value": kendall.value, "low": kendall.low, "high": kendall.high})
+    plain = {name: found["kendall"][name] for name in ("value", "low", "high")}
+    assert plain == pytest.approx({"value": kendall.value, "low": kendall.low, "high": kendall.high})
+    assert found["kendall"]["sample"]["value"] == pytest.approx(kendall.sample.value)
+    assert found["shared_prompts"] == 12
 
 
 def test_a_name_is_made_where_none_is_given(home: Path, scores: Path, capsys: pytest.CaptureFixture[str]) -> None:
