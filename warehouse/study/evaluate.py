@@ -39,7 +39,8 @@ class Evaluation:
     RL-test prompts. `correlations` are over all defined pairs, `within` are computed within each golden and then
     averaged (MRR is that by definition). `undefined_pairs` counts off-diagonal pairs without NDR or value,
     `undefined_prompts` the (prompt, pair) cells on which the measure is undefined and which weigh 0. `shared_prompts`
-    counts prompts that are on both sides: if there are any, correlations are cross-fitted over halves of the prompts.
+    counts prompts that are on both sides: if there are any, or are in a test set that this one is compared with,
+    correlations are cross-fitted over halves of the prompts.
     """
 
     measure: str
@@ -122,7 +123,8 @@ def replicated(
     """Measures on test sets, all in the same altered studies (`stats.resampling`).
 
     Test sets of the same prompts share their draws too; of other prompts, those with equally many share the places
-    that are drawn. `among` `[M]` restricts to pairs of these reward models.
+    that are drawn. If one test set has prompts on both sides, all are cross-fitted: halves are noisier than the whole,
+    so that differences would come of that alone. `among` `[M]` restricts to pairs of these reward models.
     """
     M = len(cube.reward_models)
     if cube.reward_models != values.reward_models:
@@ -138,15 +140,14 @@ def replicated(
     names = [[cube.prompts[p] for p in plan.places] for plan in plans]
     shared = [shared_prompts(rm_names, rl_names) for rm_names in names]
     figures: dict[int, tuple[Figures, Figures]] = {}
-    apart = [place for place, count in enumerate(shared) if not count]
-    if apart:
-        ordered = sorted(apart, key=lambda place: len(plans[place].chosen))  # equal draws while they are cached
+    crossed = any(shared)
+    if not crossed:
+        ordered = sorted(range(len(plans)), key=lambda place: len(plans[place].chosen))  # equal draws while cached
         measured = [plans[place].altered(rows, seed, fold=None) for place in ordered]
         figures |= zip(ordered, correlate(measured, *regret.altered(rows), rows.models, selected), strict=True)
     alike: dict[tuple[str, ...], list[int]] = {}
-    for place, count in enumerate(shared):
-        if count:
-            alike.setdefault(tuple(names[place]), []).append(place)
+    for place in range(len(plans)) if crossed else ():
+        alike.setdefault(tuple(names[place]), []).append(place)
     for rm_names, places in alike.items():
         folds = cross_fitted(rm_names, rl_names, rows.draws, seed)
         parts = []
@@ -157,20 +158,23 @@ def replicated(
         figures |= zip(places, _averaged(parts, len(places), rows, selected), strict=True)
     limits = ceilings(regret, rows, selected)
     return [
-        _replicated(plan, figures[place], _About(among_M, regret, rows, limits, shared[place]), replicates, seed)
+        _replicated(
+            plan, figures[place], _About(among_M, regret, rows, limits, shared[place], crossed), replicates, seed
+        )
         for place, plan in enumerate(plans)
     ]
 
 
 @dataclass(frozen=True)
 class _About:
-    """What the evaluations of one choice share, and how many prompts this one has on both sides."""
+    """What the evaluations of one choice share, how many prompts this one has on both sides, and if any has some."""
 
     among_M: Bools
     regret: Regret
     rows: Rows
     limits: Mapping[tuple[str, str], Estimate]
     shared: int
+    crossed: bool
 
 
 def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, replicates: int, seed: int) -> Replicated:
@@ -178,7 +182,7 @@ def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, re
     measured = plan.sample()
     pair_MM = about.among_M[:, None] & about.among_M & ~np.eye(len(about.among_M), dtype=bool)
     defined_MM = measured.defined_BC[0][measured.column_MM] & pair_MM
-    rm_noise = 0.5 if about.shared else 1.0
+    rm_noise = 0.5 if about.crossed else 1.0
     pooled, within = (
         {
             name: correlation(rows, name, figure, rm_noise, about.limits[name, level])

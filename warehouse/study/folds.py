@@ -44,11 +44,6 @@ class Folds:
     folds: tuple[Fold, ...]
     shared: int
 
-    @property
-    def noise(self) -> float:
-        """The share of a fold's noise that a test set of all chosen prompts has: a half has twice as much."""
-        return 0.5 if self.shared else 1.0
-
 
 def shared_prompts(rm_names: Sequence[str], rl_names: Sequence[str]) -> int:
     """How many prompts are on both sides, under the same name or stored once for each (`schema.SAME_PROMPT`)."""
@@ -73,11 +68,12 @@ def cross_fitted(rm_names: Sequence[str], rl_names: Sequence[str], draws: int, s
     shared = shared_prompts(rm_names, rl_names)
     counts_BU = bootstrap.counts(len(names), draws, seed, bootstrap.RM_PROMPTS)
     rng = bootstrap.generator(seed, bootstrap.HALVES)
-    on_both = np.isin(np.arange(len(names)), rm) & np.isin(np.arange(len(names)), rl)
+    on_rm, on_rl = (np.isin(np.arange(len(names)), side) for side in (rm, rl))
+    parts = on_rm & on_rl, on_rm & ~on_rl, on_rl & ~on_rm
     folds = []
     for _ in range(SPLITS):
         first = np.zeros(len(names), dtype=bool)
-        for part in (on_both, ~on_both):  # each by itself, so that either half has its share of both kinds
+        for part in parts:  # each by itself, so that either half has its share of all kinds
             places = rng.permutation(np.flatnonzero(part))
             first[places[: len(places) // 2]] = True
         for measured in (first, ~first):

@@ -10,6 +10,7 @@ import pytest
 from tests.warehouse.study.simulate import normal_scores
 from warehouse.metrics.cube import best_of_n_policies, score_cube
 from warehouse.study import Evaluation, TestSet, evaluate
+from warehouse.study.evaluate import replicated
 from warehouse.study.folds import SPLITS, cross_fitted
 
 
@@ -68,6 +69,25 @@ def test_a_true_signal_is_found_on_the_same_prompts() -> None:
     assert kendall.low is not None
     assert kendall.low > 0.3
     assert kendall.p_value == pytest.approx(1 / 48, abs=0.01)
+
+
+def test_a_test_set_with_shared_prompts_is_not_worse_than_another_for_being_halved() -> None:
+    """Policies are valued on one category; the same category has no advantage and no drawback as a test set."""
+    differences = []
+    for seed in range(24):
+        scores_MPR = normal_scores(np.random.default_rng(seed), np.linspace(0.3, 2.0, 10), 80, 4)
+        names = ("Chat", "Safety") * 40
+        cube = score_cube(scores_MPR, categories=names)
+        values = replace(best_of_n_policies(scores_MPR, 4, categories=names), prompts=cube.prompts)
+        jobs = [("accuracy", TestSet(categories=(name,))) for name in ("Chat", "Safety")]
+        own, other = (
+            part.evaluation
+            for part in replicated(cube, values, jobs, rl_categories=("Chat",), replicates=16, seed=seed)
+        )
+        assert (own.shared_prompts, other.shared_prompts) == (40, 0)
+        first, second = (side.correlations["kendall"].sample.value for side in (own, other))
+        differences.append(first - second)  # type: ignore[operator]
+    assert abs(np.mean(differences)) < 0.06  # −0.12 if the second were not halved
 
 
 def test_prompts_apart_are_not_halved() -> None:
