@@ -22,7 +22,9 @@ from warehouse.claims.claim import (
     why_no_difference,
 )
 from warehouse.claims.verdict import NEGLIGIBLE, above, apart
+from warehouse.errors import InvalidChoice
 from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet
+from warehouse.stats.bootstrap import NOTHING
 from warehouse.study.comparison import contrast
 from warehouse.study.evaluate import Replicated
 from warehouse.study.plans import rank_bin_cells, splits, thinned
@@ -164,9 +166,13 @@ def budget_on_responses(study: Study) -> Claim:
     for policies in study.optimised.values():
         for noise in NOISES:
             test_sets = [TestSet(responses=r, budget=budget, noise=noise or None, seed=study.seed) for r in sizes]
-            parts = study.measured(policies, test_sets)
             about = f"{policies.called}, {f'{noise:.0%} of pairs flipped' if noise else 'without noise'}"
             figure = f"τ, {sizes[-1]} responses minus {sizes[0]}"
+            try:
+                parts = study.measured(policies, test_sets)
+            except InvalidChoice as error:  # very few prompts, on which no annotator flips that share
+                findings.append(Finding(about, figure, NOTHING, "undefined", str(error)))
+                continue
             findings.append(predicts_better(about, figure, parts[-1], parts[0]))
             tables.append(_sizes_table(f"{budget} annotations, {about}", sizes, parts, study.seed))
     return replace(

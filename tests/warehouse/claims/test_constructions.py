@@ -107,3 +107,13 @@ def test_paraphrases_predict_worse_where_they_turn_the_reward_models_round_and_n
     assert verdicts(paraphrases(study(optimised(scores, samples, paraphrased_MPR=turned)))) == ["holds"]
     assert verdicts(paraphrases(study(optimised(scores, samples, paraphrased_MPR=scores)))) == ["does not hold"]
     assert paraphrases(study(optimised(scores, samples))).missing
+
+
+def test_an_annotator_who_cannot_flip_so_many_of_very_few_pairs_leaves_the_rest_of_the_claim() -> None:
+    claims = [budget_on_responses(replace(study(of_noise(GROWING, P=4, Q=20, R=4)), seed=seed)) for seed in range(8)]
+    undecided = [claim for claim in claims if any("can flip" in finding.why for finding in claim.findings)]
+    assert undecided
+    for claim in undecided:
+        without, flipped = claim.findings
+        assert without.why == ""
+        assert (flipped.estimate.value, flipped.verdict) == (None, "undefined")
