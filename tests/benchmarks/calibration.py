@@ -89,7 +89,7 @@ def grid(name: str) -> Iterator[Cell]:
         yield from (Cell(kind, Size(M=14, P=128, R=6), level) for level in LEVELS for kind in LIKE)
         return
     for M, P, kind in product(MODELS, PROMPTS, LIKE):
-        if M < MODELS[-1] or P <= 128:
+        if P <= 128 or M <= 40:
             yield Cell(kind, Size(M=M, P=P, R=6))
     for M, kind in product((10, 40), LIKE):
         yield from (Cell(kind, Size(M=M, P=128, R=R)) for R in RESPONSES if R == 2 or (R > 6 and M == 10))
