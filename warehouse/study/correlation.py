@@ -11,7 +11,7 @@ from warehouse.formats import count
 from warehouse.stats import intervals
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.stats.correlation import Figure
-from warehouse.stats.noise import Corrected, Side, corrected
+from warehouse.stats.noise import HIGH, Corrected, Side, corrected
 from warehouse.stats.resampling import Rows
 from warehouse.study.folds import FEWEST
 
@@ -61,7 +61,9 @@ def correlation(rows: Rows, name: str, figure: Figure, rm_noise: float, ceiling:
         grown = spread._replace(variance=spread.variance * fixed.factor**2)
         estimates.append(intervals.around(fixed.value, grown, low=least, error=fixed.error))
     this, itself = estimates
-    if name == "mrr":  # noise replaces favourites at once, which no added noise shows: only the lower end is known
+    # noise takes most from what is perfect, and MRR's favourites at once, more than added noise shows: near 1, and of
+    # MRR, only the lower end is known
+    if name == "mrr" or (itself.value is not None and itself.value > HIGH):
         itself = replace(itself, high=1.0)
     return Correlation(
         this.value,
