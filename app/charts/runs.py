@@ -85,7 +85,7 @@ def against_paper(correlations: pl.DataFrame) -> alt.LayerChart:
     """This run's correlations of accuracy with NDR as dots with their intervals, the paper's as hollow diamonds.
 
     `correlations`: columns `optimizer, correlation`, those of `access.frames.correlation_of`, and `paper`, null where
-    there is none. A ring is the plain correlation, as the paper's are; a tick is its noise ceiling.
+    undefined. A ring is the plain correlation, as the paper's are; a tick is its noise ceiling.
     """
     title = "Correlation of accuracy with NDR"
     frame = correlations.with_columns(row=pl.concat_str("optimizer", "correlation", separator=", "))

@@ -97,7 +97,7 @@ def ceiling_ticks(base: alt.Chart, x: alt.X, *, size: int = 18) -> alt.Chart:
 
 
 def ceiling_lines(frame: pl.DataFrame, channel: Literal["x", "y"], colour: alt.Color | None = None) -> list[alt.Chart]:
-    """A line across the chart at each noise ceiling of a frame, the greatest one labelled; none where there is none.
+    """A line across the chart at each noise ceiling of a frame, the greatest one labelled; none where undefined.
 
     `frame` has the columns `ceiling` and, where `colour` is given, the one that it encodes.
     """

@@ -43,29 +43,29 @@ class Growth:
         return Growth(run["run_id"], Finished(f"run {run['run_id']}", config, stages, dict)) if stages else None
 
     def command(self, reward_models: int, most_flipped: float = 1.0) -> str | None:
-        """The command that adds so many reward models, their flip rates spread over those not used yet."""
+        """The command that adds this number of reward models, their flip rates spread over those not used yet."""
         rates = self._rates(reward_models, most_flipped)
         options = " ".join(f"--flip-rate {rate:.2f}" for rate in rates or ())
         return f"righttree extend {self.run_id} {options}" if rates else None
 
     def seconds_of_models(self, reward_models: int, most_flipped: float = 1.0) -> float | None:
-        """How long adding so many takes; None if the run's stages cannot tell, or that many cannot be added."""
+        """How long adding this number takes; None if the run's stages cannot tell, or it is more than can be added."""
         rates = self._rates(reward_models, most_flipped)
         grown = self._grown({"reward_models": {"flip_rates": [*self._used(), *rates]}}) if rates else None
         return in_place(self.old, grown).wall_s if grown else None
 
     def per_category(self, rm_times: float, rl_times: float) -> dict[str, int]:
-        """The settings of a run with so many times the prompts on either side."""
+        """The settings of a run with `rm_times` the RM-test and `rl_times` the RL-test prompts of this one."""
         prompts = self.old.config.prompts
         both = (("rm_test_per_category", rm_times), ("rl_test_per_category", rl_times))
         return {name: ceil(round(times * getattr(prompts, name), 6)) for name, times in both}
 
     def has_prompts(self, rm_times: float, rl_times: float) -> bool:
-        """Whether the run's source of prompts has so many times as many."""
+        """Whether the run's source of prompts has enough prompts for that."""
         return self._seconds_of_new(self.per_category(rm_times, rl_times), ()) is not None
 
     def seconds_of_new(self, rm_times: float, rl_times: float, reward_models: int = 0) -> float | None:
-        """How long a new run with so many times the prompts, and so many more reward models, takes; None if unknown.
+        """How long a new run with more prompts and reward models takes; None if unknown.
 
         It is linear in the prompts of either side, so that it can be told of more prompts than there are.
         """
@@ -94,7 +94,7 @@ class Growth:
         return list(self.old.config.reward_models.flip_rates)
 
     def _rates(self, amount: int, most_flipped: float = 1.0) -> Sequence[float]:
-        """So many flip rates in whole percent that the run does not have; empty if that is too many."""
+        """New flip rates in whole percent, evenly spread; empty if there are not enough."""
         used = {f"{rate:.2f}" for rate in self._used()}
         most = round(100 * min(max(self._used()), most_flipped))
         free = [percent / 100 for percent in range(most) if f"{percent / 100:.2f}" not in used]

@@ -56,7 +56,7 @@ class Spread(NamedTuple):
 def spread_of(rows: Rows, figure: Figure) -> Spread | None:
     """The spread of a figure `[rows]`; None if the sample or too many of the altered studies have no value."""
     left_out = without_each(rows, figure)
-    drawn = _defined(rows.prompts, figure)
+    drawn = defined_in(rows.prompts, figure)
     if not figure[1][0] or len(drawn) < _FEWEST_DRAWN or len(left_out) < _FEWEST_LEFT_OUT:
         return None
     models = jackknife(left_out)
@@ -69,11 +69,11 @@ def least_variance(rows: Rows, figure: Figure) -> float:
 
     Where a perfect T is the same in all other altered studies, M' reward models only show that it is above 1 − 1/M'.
     """
-    renamed, left_out = _defined(rows.permuted, figure), without_each(rows, figure)
+    renamed, left_out = defined_in(rows.permuted, figure), without_each(rows, figure)
     if len(renamed) == 0 or len(left_out) == 0:
         return 0.0
     size = abs(float(figure[0][0]))
-    if np.ptp(np.concatenate([left_out, _defined(rows.prompts, figure)])) < _ROUNDING:
+    if np.ptp(np.concatenate([left_out, defined_in(rows.prompts, figure)])) < _ROUNDING:
         size = min(size, 1.0 - 1.0 / len(left_out))
     return float((1.0 - size**2) ** 2 * renamed.var())
 
@@ -89,7 +89,7 @@ def permutation_p(rows: Rows, figure: Figure, *, both_sides: bool = True) -> flo
     Two-sided but for MRR, which is never below 0; the sample counts as one of the renamings. None if undefined.
     """
     value, defined = figure
-    renamed = _defined(rows.permuted, figure)
+    renamed = defined_in(rows.permuted, figure)
     if not defined[0] or len(renamed) == 0:
         return None
     if both_sides:
@@ -133,11 +133,12 @@ def without_each(rows: Rows, figure: Figure) -> Floats:
 
 def mean_over(part: slice, figure: Figure) -> float | None:
     """The mean of a figure over the rows of a part in which it is defined; None if there are none."""
-    values = _defined(part, figure)
+    values = defined_in(part, figure)
     return float(values.mean()) if len(values) else None
 
 
-def _defined(part: slice, figure: Figure) -> Floats:
+def defined_in(part: slice, figure: Figure) -> Floats:
+    """The figure in those rows of a part in which it is defined."""
     value, defined = figure
     rows: Bools = defined[part]
     return np.asarray(value[part][rows], dtype=np.float64)

@@ -70,9 +70,9 @@ def ways(sample: float, sides: Sequence[Side], name: str) -> Ways:
     by_parabola, shrunk = sample, 1.0
     for side in sides:
         if abs(sample) > _LEAST:
-            by_parabola *= _parabola(sample, side) / sample
+            by_parabola *= parabola(sample, side) / sample
         else:
-            by_parabola += _parabola(sample, side) - sample
+            by_parabola += parabola(sample, side) - sample
         shrunk *= 1.0 - (1.0 - side.noise) * _attenuation(sample, side, name)
     by_law = _from_normal(float(np.clip(_to_normal(sample, name) / np.sqrt(shrunk), -1.0, 1.0)), name)
     return Ways(float(np.clip(by_parabola, -1.0, 1.0)), by_law)
@@ -86,7 +86,7 @@ def _factor(value: float, sample: float) -> float:
     return 1.0 + (ratio - 1.0) * min(1.0, abs(sample) / (2 * _LEAST))
 
 
-def _parabola(sample: float, side: Side) -> float:
+def parabola(sample: float, side: Side) -> float:
     """The least-squares parabola through the values, at the noise that is to remain."""
     return float(_weights(side.noise) @ np.array([sample, *side.values]))
 

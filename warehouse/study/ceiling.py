@@ -16,6 +16,7 @@ import numpy as np
 from warehouse.stats import intervals
 from warehouse.stats.across_pairs import LEVELS, PairValues, Selected, correlate
 from warehouse.stats.bootstrap import NOTHING, Estimate
+from warehouse.stats.noise import Side, parabola
 from warehouse.stats.resampling import NOISE_LEVELS, Rows
 from warehouse.study.regret import Regret
 
@@ -63,8 +64,8 @@ def _ceilings(regret: Regret, rows: Rows, selected: Selected) -> dict[tuple[str,
         estimates[name, level] = NOTHING
         if None in means or not defined_B[parts[-1].stop :].all() or len(left_out) < 3:
             continue
-        weights = np.vander([-1.0], 3) @ np.linalg.pinv(np.vander(np.array(levels, dtype=np.float64), 3))
-        value = float(np.clip(weights[0] @ np.array(means, dtype=np.float64), 0.0, 1.0))
+        first, *rest = (mean for mean in means if mean is not None)
+        value = float(np.clip(parabola(first, Side(rest, noise=0.0)), 0.0, 1.0))
         models = intervals.jackknife(value_B[parts[-1].stop :].reshape(len(left_out), again).mean(axis=1))
         between, within = (float(value_B[part][defined_B[part]].var()) for part in (parts[1], parts[0]))
         spread = intervals.Spread(models.variance + max(0.0, between - within), models.degrees, 2 * each)

@@ -17,7 +17,7 @@ from warehouse.metrics.prompt_values import PromptValues
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats import intervals
 from warehouse.stats.across_pairs import EVERY, Selected
-from warehouse.stats.bootstrap import NOTHING, Estimate, Floats
+from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import Rows
 from warehouse.study.correlation import less_noise
@@ -178,7 +178,7 @@ def shared_rows(parts: Sequence[Replicated]) -> Rows:
 
 def spread_of_difference(rows: Rows, figure: Figure) -> intervals.Spread | None:
     """Its variance and degrees of freedom (`of_difference`); None if nothing is known of other studies."""
-    left_out, drawn = intervals.without_each(rows, figure), _values(rows.prompts, figure)
+    left_out, drawn = intervals.without_each(rows, figure), intervals.defined_in(rows.prompts, figure)
     if len(left_out) < _FEWEST_LEFT_OUT or len(drawn) < 2:
         return None
     variance = max(intervals.jackknife(left_out).variance, float(drawn.var()))
@@ -203,10 +203,6 @@ def difference_figure(left: Replicated, right: Replicated, name: str, level: str
     """The difference of two correlations in each altered study, first minus second, `[rows]`."""
     first, second = left.figures(level)[name], right.figures(level)[name]
     return first[0] - second[0], first[1] & second[1]
-
-
-def _values(part: slice, figure: Figure) -> Floats:
-    return np.asarray(figure[0][part][figure[1][part]])
 
 
 def contrast(parts: Sequence[tuple[float, Replicated]]) -> Estimate:
@@ -240,7 +236,7 @@ def without_noise(left: Replicated, right: Replicated) -> Estimate:
     spread = spread_of_difference(rows, figure)
     if spread is None:
         return Estimate(first.value - second.value, -2.0, 2.0, 0)
-    drawn = float(_values(rows.prompts, figure).var())
+    drawn = float(intervals.defined_in(rows.prompts, figure).var())
     models = intervals.jackknife(intervals.without_each(rows, figure))
     total = intervals.Spread(models.variance + drawn, models.degrees, spread.draws)
     error = float(np.hypot(first.error, second.error))

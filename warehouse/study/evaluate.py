@@ -137,18 +137,19 @@ def replicated(
     rows = rows_for(M, replicates, seed, tuple(np.flatnonzero(among_M).tolist()))
     regret = drawn_regret(values, rl_chosen, replicates, seed)
     rl_names = [values.prompts[q] for q in rl_chosen]
-    names = [[cube.prompts[p] for p in plan.places] for plan in plans]
-    shared = [shared_prompts(rm_names, rl_names) for rm_names in names]
+    names: dict[bytes, tuple[str, ...]] = {}  # of the prompts of each distinct test set, which measures share
+    for plan in plans:
+        if plan.key not in names:
+            names[plan.key] = tuple(cube.prompts[p] for p in plan.places)
+    shared = {key: shared_prompts(rm_names, rl_names) for key, rm_names in names.items()}
     figures: dict[int, tuple[Figures, Figures]] = {}
-    crossed = any(shared)
+    crossed = any(shared.values())
     if not crossed:
         ordered = sorted(range(len(plans)), key=lambda place: len(plans[place].chosen))  # equal draws while cached
         measured = [plans[place].altered(rows, seed, fold=None) for place in ordered]
         figures |= zip(ordered, correlate(measured, *regret.altered(rows), rows.models, selected), strict=True)
-    alike: dict[tuple[str, ...], list[int]] = {}
-    for place in range(len(plans)) if crossed else ():
-        alike.setdefault(tuple(names[place]), []).append(place)
-    for rm_names, places in alike.items():
+    for key, rm_names in names.items() if crossed else ():
+        places = [place for place, plan in enumerate(plans) if plan.key == key]
         folds = cross_fitted(rm_names, rl_names, rows.draws, seed)
         parts = []
         for fold in folds.folds:
@@ -159,7 +160,7 @@ def replicated(
     limits = ceilings(regret, rows, selected)
     return [
         _replicated(
-            plan, figures[place], _About(among_M, regret, rows, limits, shared[place], crossed), replicates, seed
+            plan, figures[place], _About(among_M, regret, rows, limits, shared[plan.key], crossed), replicates, seed
         )
         for place, plan in enumerate(plans)
     ]
@@ -240,6 +241,11 @@ class _Plan:
     values: PromptValues
     chosen: NDArray[np.int64]
     places: NDArray[np.int64]  # of the chosen prompts in the cube
+
+    @property
+    def key(self) -> bytes:
+        """Equal for plans of the same prompts."""
+        return self.places.tobytes()
 
     @staticmethod
     def of(cube: ScoreCube, measure: str, test_set: TestSet, prepared: PromptValues) -> _Plan:

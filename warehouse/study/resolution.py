@@ -72,12 +72,12 @@ class Variances:
         return self.rm_prompts / prompts if prompts > 0 else 0.5
 
     def of_wider(self, times: float) -> Variances:
-        """Those of a standard error so many times as great, as an interval for several figures at once has."""
+        """Those of a standard error `times` as great, as an interval for several figures at once has."""
         parts = ("models", "models_noise", "rm_prompts", "rl_prompts", "least")
         return replace(self, **{name: times**2 * getattr(self, name) for name in parts})
 
     def standard_error(self, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0) -> float:
-        """At so many times the sizes of the run."""
+        """At these multiples of the sizes of the run."""
         noise = self.models_noise * (self.rm_share / rm_prompts + (1.0 - self.rm_share) / rl_prompts)
         of_models = max(self.models + noise, self.least) / models
         of_models *= intervals.small_sample(models * self.corrected) if self.corrected else 1.0
@@ -194,14 +194,14 @@ def resolution(parts: Variances, sizes: Sizes, effect: float) -> Resolution:
 
 
 def detectable(parts: Variances, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0) -> float:
-    """The smallest effect that is detected with 80 % power at so many times the sizes of the run."""
+    """The smallest effect that is detected with 80 % power at these multiples of the sizes of the run."""
     degrees = parts.degrees * models
     quantiles = intervals.t_quantile(degrees) + intervals.t_quantile(degrees, 2.0 * POWER - 1.0)
     return quantiles * parts.standard_error(models, rm_prompts, rl_prompts)
 
 
 def width(parts: Variances, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0) -> float:
-    """How wide the 95 % interval is at so many times the sizes of the run."""
+    """How wide the 95 % interval is at these multiples of the sizes of the run."""
     standard_error = parts.standard_error(models, rm_prompts, rl_prompts)
     return 2.0 * intervals.t_quantile(parts.degrees * models, LEVEL) * standard_error
 
