@@ -13,11 +13,10 @@ import math
 import re
 from typing import Any, NamedTuple
 
-import numpy as np
 import polars as pl
 
 from warehouse.exchange.scored_rows import LONG, PAIRS, Pieces, of_rows
-from warehouse.exchange.sheet import Sheet, as_list, encodes_texts
+from warehouse.exchange.sheet import MISSING, Sheet, as_list, encodes_texts
 
 _SIDES = ("chosen", "rejected")
 _RM_BENCH_NAME = re.compile(r"_REWORD_MODEL_\d{8}_\d{6}$")
@@ -134,6 +133,8 @@ def _side(sheet: Sheet, row: int, side: str, columns: dict[str, str], cells: dic
     if cell is None:
         raise sheet.wrong(row, columns[text], cell, "every row needs one")
     texts = as_list(cell)
+    if scores == [None]:  # null for the whole item: every response lacks its score
+        scores = [None] * (1 if all(len(other) == 1 for other in cells[score]) else len(texts or [cell]))
     if scores is not None and len(scores) == 1:  # then a text in brackets is a text, unless it is a conversation
         if _is_conversation(texts):
             texts = [texts]
@@ -146,16 +147,21 @@ def _side(sheet: Sheet, row: int, side: str, columns: dict[str, str], cells: dic
     return _Side(texts, scores or [None] * len(texts))
 
 
-def _score(sheet: Sheet, row: int, column: str, value: Any) -> float:
+def _score(sheet: Sheet, row: int, column: str, value: Any) -> float | None:
+    """A score as it is in the file; None if it is missing."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
+    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+        return None
     try:
-        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float | str) else float(value)
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not abs(number) <= float(np.finfo(np.float32).max):
-        raise sheet.wrong(row, column, value, "wanted a finite number of 32 bits: mend it or leave the item out")
-    return number
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    except ValueError:
+        raise sheet.wrong(row, column, value, "wanted a number, or null for a missing score") from None
+    return None if math.isnan(number) else number
 
 
 def _is_conversation(texts: list[Any] | None) -> bool:

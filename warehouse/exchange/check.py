@@ -46,7 +46,7 @@ def check(sheets: Sequence[Sheet], long: pl.DataFrame) -> Study:
     prompts = _described(sheets, long, ("prompt_id",), _PROMPT)
     _check_splits(sheets, long, prompts)
     described = _with_categories(sheets, long, prompts)
-    scores = long.filter(pl.col("score").is_not_null()).select(*_KEY, "score")
+    scores = long.filter(pl.col("score").is_finite()).select(*_KEY, pl.col("score").cast(pl.Float32()))
     _check_whole(sheets, long, scores, responses)
     _check_counts(sheets, long, responses, prompts)
     return Study(

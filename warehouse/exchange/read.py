@@ -60,7 +60,7 @@ def _reader(sheet: Sheet, layout: str) -> Callable[[Sheet, int], Pieces]:
 def _read_long(sheet: Sheet, number: int) -> Pieces:
     sheet.require((*_IDS, "reward_model", "score"), _DESCRIBED, "scores in long form")
     columns = {name: sheet.ids(name) for name in (*_IDS, "reward_model")}
-    columns |= {"score": sheet.numbers("score", single=True)} | _labels(sheet, _DESCRIBED)
+    columns |= {"score": sheet.scores("score")} | _labels(sheet, _DESCRIBED)
     return Pieces(of_columns(columns, number, LONG))
 
 
@@ -70,7 +70,7 @@ def _read_wide(sheet: Sheet, number: int) -> Pieces:
     if not models:
         raise invalid(f"{sheet.name}, row 1: got columns {sheet.frame.columns}; wanted one more for each reward model")
     columns = {name: sheet.ids(name) for name in _IDS} | _labels(sheet, _DESCRIBED)
-    parts = [of_columns(columns | {"score": sheet.numbers(model, single=True)}, number, LONG) for model in models]
+    parts = [of_columns(columns | {"score": sheet.scores(model)}, number, LONG) for model in models]
     named = (part.with_columns(reward_model=pl.lit(model)) for model, part in zip(models, parts, strict=True))
     return Pieces(pl.concat(named))
 

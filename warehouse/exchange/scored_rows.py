@@ -17,8 +17,12 @@ def _schema(*texts: str, **floats: pl.DataType) -> pl.Schema:
     return pl.Schema({"file": pl.UInt32(), "row": pl.UInt32(), **dict.fromkeys(texts, pl.String()), **floats})
 
 
-LONG = _schema(*_TEXTS, score=pl.Float32())
-"""A score of a response; a response that is only described has no `reward_model` and `score`."""
+LONG = _schema(*_TEXTS, score=pl.Float64(), label=pl.Float32())
+"""A score of a response as it is in the file; a response that is only described has no `reward_model` and `score`.
+
+A `reward_model` whose `score` is null or infinite has not scored the response. `label` is what the file says about the
+response itself, 1 for a chosen and 0 for a rejected one; null: nothing.
+"""
 
 PAIRS = _schema("prompt_id", "chosen_id", "rejected_id")
 """Preferences between responses of the run, by id."""

@@ -17,6 +17,9 @@ import polars as pl
 from warehouse.errors import InvalidRows
 
 CUT = "the file may be cut off: get it again"
+MISSING = ("", "nan", "na", "n/a", "null", "none", "<na>", "-nan", "+nan")
+"""How files write a missing score, in lower case."""
+
 _NEEDED = "every row needs one"
 _NO_LIST = "wanted a list with something in it, as JSON or Python writes it"
 
@@ -76,33 +79,47 @@ class Sheet:
             raise self.wrong(empty[0], column, values[empty[0]], _NEEDED)
         return values
 
-    def numbers(self, column: str, *, single: bool = False, optional: bool = False) -> pl.Series:
-        """A column as finite floats of 64 bits, or of 32 (`single`); only an optional one may have empty fields."""
+    def numbers(self, column: str, *, optional: bool = False) -> pl.Series:
+        """A column as finite floats of 64 bits; only an optional one may have empty fields."""
         cells = self.labels(column) if optional else self.frame[column]
-        stripped = cells.str.strip_chars() if cells.dtype == pl.String() else cells
-        values = stripped.cast(pl.Float64(), strict=False)
-        values = values.cast(pl.Float32(), strict=False) if single else values
+        values = _floats(cells)
         bad = ~values.is_finite().fill_null(False) & (cells.is_not_null() if optional else True)
         if bad.any():
             row = bad.arg_true()[0]
-            kind = "a finite number of 32 bits" if single else "a finite number"
-            remedy = "" if optional else ": mend it or leave the whole response out"
-            raise self.wrong(row, column, cells[row], f"wanted {kind}{remedy}")
+            raise self.wrong(row, column, cells[row], "wanted a finite number" + ("" if optional else ": mend it"))
+        return values
+
+    def scores(self, column: str) -> pl.Series:
+        """A column as floats of 64 bits: null where a field is empty, null or no number by name; infinities stay."""
+        cells = self.frame[column]
+        values = _floats(cells).fill_nan(None)
+        bad = values.is_null() & cells.is_not_null()
+        if cells.dtype == pl.String():
+            bad &= ~cells.str.strip_chars().str.to_lowercase().is_in(MISSING)
+        elif cells.dtype.is_float():
+            bad &= ~cells.is_nan()
+        if bad.any():
+            row = bad.arg_true()[0]
+            raise self.wrong(row, column, cells[row], "wanted a number, or an empty field for a missing score")
         return values
 
     def lists(self, column: str) -> list[list[Any]]:
-        """Every cell as a list: a list, a string-encoded list (JSON or Python), or one value by itself."""
+        """Every cell as a list: a list, a string-encoded list (JSON or Python), or one value, or null, by itself."""
         return [self._list(row, column, cell) for row, cell in enumerate(self.frame[column].to_list())]
 
     def _list(self, row: int, column: str, cell: object) -> list[Any]:
-        if cell is None:
-            raise self.wrong(row, column, cell, _NEEDED)
         if not isinstance(cell, str) or not cell.lstrip().startswith("["):
             return [cell]
         values = as_list(cell)
         if not values:
             raise self.wrong(row, column, cell, _NO_LIST)
         return values
+
+
+def _floats(cells: pl.Series) -> pl.Series:
+    """Cells as floats of 64 bits; null where a text is no number."""
+    stripped = cells.str.strip_chars() if cells.dtype == pl.String() else cells
+    return stripped.cast(pl.Float64(), strict=False)
 
 
 def at_row(sheets: Sequence[Sheet], rows: pl.DataFrame) -> str:

@@ -106,8 +106,8 @@ def test_out_and_in_and_out_again_is_the_same_to_the_byte(smoke_home: Path, tmp_
 
 REFUSED = [
     ("import gone.csv", r"gone.csv: cannot be read"),
-    ("import bad.csv", "bad.csv, row 2 (line 3), column score: got 'NaN'"),
-    ("import scores.csv bad.csv", "bad.csv, row 2 (line 3), column score: got 'NaN'"),
+    ("import bad.csv", "bad.csv, row 2 (line 3), column score: got 'good'"),
+    ("import scores.csv bad.csv", "bad.csv, row 2 (line 3), column score: got 'good'"),
     ("import scores.csv --run-id theirs", "run 'theirs' exists already; name another with --run-id"),
     ("import scores.csv --run-id ../x", "run id '../x': use at most 100 letters"),
     ("import scores.csv --layout tall", "layout is 'tall'; choose one of"),
@@ -131,8 +131,9 @@ def test_bad_input_gets_one_line_and_exit_code_2_and_changes_nothing(
     said(capsys, "import", scores, "--run-id", "theirs")
     monkeypatch.chdir(tmp_path)
     files.write(files.long_frame(), tmp_path / "scores.csv")
+    text = pl.col("score").cast(pl.String())
     rows = files.long_frame().with_columns(
-        score=pl.when(pl.int_range(pl.len()) == 1).then(float("nan")).otherwise("score")
+        score=pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("good")).otherwise(text)
     )
     rows.write_csv(tmp_path / "bad.csv")
     build, before = store.build_id(home), sorted(tmp_path.rglob("*"))
