@@ -19,19 +19,20 @@ _BATCH_ROWS = 1_000_000
 
 
 def conform(table: Table, frame: pl.DataFrame, origin: str) -> pl.DataFrame:
-    """The frame with the table's columns in the table's order and types.
+    """The frame with the table's columns in the table's order and types; a column that may be null may be missing.
 
     Raises InvalidRows, naming `origin` (a file or run), the column and the first bad row, for missing or unknown
     columns, a type that does not convert, nulls, NaN or infinities, and values outside `allowed`.
     """
     where = f"{origin}: table {table.name}"
     expected = [column.name for column in table.columns]
-    missing = [name for name in expected if name not in frame.columns]
+    missing = [column.name for column in table.columns if column.name not in frame.columns and not column.nullable]
     unknown = [name for name in frame.columns if name not in expected]
     if missing or unknown:
         raise InvalidRows(f"{where}: missing columns {missing}, unknown columns {unknown}; it has to have {expected}")
+    absent = [pl.lit(None, column.dtype).alias(column.name) for column in table.columns if column.name not in frame]
     try:
-        frame = frame.select(pl.col(column.name).cast(column.dtype) for column in table.columns)
+        frame = frame.with_columns(absent).select(pl.col(column.name).cast(column.dtype) for column in table.columns)
     except pl.exceptions.PolarsError as error:
         raise InvalidRows(f"{where}: {first_line(error)}") from error
     for column in table.columns:

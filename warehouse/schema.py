@@ -21,7 +21,10 @@ _SQL_TYPE: Mapping[pl.DataType, str] = {
 TEXT, INT, FLOAT32, FLOAT64, BOOL = _SQL_TYPE
 
 CATEGORIES = ("Chat", "Chat Hard", "Safety", "Reasoning")
-"""RewardBench's four categories."""
+"""RewardBench's four categories; a run may have others of its own."""
+
+OTHER = "Other"
+"""The category of prompts that have none, where others have one."""
 
 SPLITS = ("rm_train", "rm_test", "rl_test")
 """What a prompt is for: training reward models, measuring them, or valuing policies; each prompt has one split."""
@@ -35,9 +38,19 @@ ORIGINAL, PARAPHRASE = PROMPT_FORMS = ("original", "paraphrase")
 RL_ALGORITHMS = ("ppo", "reinforce++", "rloo", "grpo")
 """How a policy is optimised step by step: PPO in process; any of them by OpenRLHF."""
 
-KINDS = ("flip", "size", "depth", "seed", "length", "model", "server", "import")
-"""How a reward model differs from the others: label noise, number of training pairs, trained depth, seed, length-biased
-labels; a Hugging Face model or a server, trained elsewhere, that scores here; or only its scores were imported."""
+KINDS = (
+    *("flip", "size", "depth", "seed", "length", "model", "server", "import"),
+    *("label", "grade", "verifier", "ensemble"),
+)
+"""How a scorer differs from the others: label noise, number of training pairs, trained depth, seed, length-biased
+labels; a Hugging Face model or a server, trained elsewhere, that scores here; only its scores were imported; or no
+reward model at all: a benchmark's labels, people's grades, a verifier, other scorers together."""
+
+ROLES = ("proxy", "golden")
+"""What a scorer is only: a proxy that is never the truth, or a golden that no policy is optimised against."""
+
+LABEL = "label"
+"""The scorer that a benchmark's labels become: 1 for a chosen response, 0 for a rejected one."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ _TABLES = (
         "prompt",
         "Every prompt of the run with its category and its use.",
         Column("prompt_id", TEXT, "id that never changes, e.g. `math-word/07`", key=True),
-        Column("category", TEXT, "RewardBench's category", allowed=CATEGORIES),
+        Column("category", TEXT, "RewardBench's category, or one of the run's own"),
         Column("subset", TEXT, "subset within the category"),
         Column("split", TEXT, "what the prompt is for", allowed=SPLITS),
         Column("source", TEXT, "the data set the prompt comes from; `righttree` for the project's own"),
@@ -122,7 +135,8 @@ _TABLES = (
     ),
     _table(
         "reward_model",
-        "Every reward model of the run; each in turn is golden, all others are proxies. Null: unknown.",
+        "Every reward model and other scorer of the run; each in turn is golden, all others are proxies, unless its role "
+        "says otherwise. Null: unknown.",
         Column("reward_model_id", TEXT, "readable id, e.g. `flip-0.20`", key=True),
         Column("kind", TEXT, "how it differs: label noise, number of training pairs, trained depth, …", allowed=KINDS),
         Column("flip_rate", FLOAT64, "share of its training labels flipped at random", nullable=True),
@@ -133,6 +147,15 @@ _TABLES = (
         Column("train_pairs", INT, "preference pairs it was trained on", nullable=True),
         Column("validation_accuracy", FLOAT64, "accuracy on validation pairs, without flipped labels", nullable=True),
         Column("weights", TEXT, "folder of its safetensors in the run directory", nullable=True),
+        Column("role", TEXT, "what it is only; null: golden and proxy", nullable=True, allowed=ROLES),
+    ),
+    _table(
+        "outcome",
+        "What was measured elsewhere of policies that were trained with a reward model: a number for each.",
+        Column("reward_model_id", TEXT, "the reward model", references="reward_model", key=True),
+        Column("outcome", TEXT, "e.g. `arena-elo`; larger is better", key=True),
+        Column("value", FLOAT64, "the number"),
+        Column("standard_error", FLOAT64, "its standard error; null: unknown", nullable=True),
     ),
     _table(
         "policy",
@@ -167,7 +190,7 @@ _TABLES = (
         Column("preference_id", TEXT, "readable id, e.g. `verified|math-word/07|0`", key=True),
         Column("source", TEXT, "how the two responses differ, e.g. `temperature`; or the data set the pair comes from"),
         Column("split", TEXT, "training or validation", allowed=("train", "validation")),
-        Column("category", TEXT, "category of the prompt", nullable=True, allowed=CATEGORIES),
+        Column("category", TEXT, "category of the prompt", nullable=True),
         Column("prompt_id", TEXT, "null if the prompt is not one of the run's", references="prompt", nullable=True),
         Column("prompt", TEXT, "the prompt's text"),
         Column("chosen", TEXT, "the preferred response"),
@@ -223,6 +246,9 @@ _TABLES = (
 )
 
 TABLES: Mapping[str, Table] = {table.name: table for table in _TABLES}
+
+ADDED_LATER = ("outcome",)
+"""Tables that runs of an older version do not have; they are empty then."""
 
 SAME_PROMPT: Mapping[str, str] = {"rm_test": "#rm", "rl_test": "#rl"}
 """What the id of a prompt that is on both sides ends with: it is stored once for each, as `p1#rm` and as `p1#rl`."""

@@ -50,7 +50,7 @@ def broken(table: str, change: pl.Expr | list[pl.Expr]) -> dict[str, pl.DataFram
         (broken("score", pl.lit("nobody").alias("reward_model_id")), "twice|not in reward_model"),
         (broken("score", pl.lit("initial|chat/1|0").alias("response_id")), "is there twice"),
         (broken("response", pl.lit("chat/9").alias("prompt_id")), "prompt_id 'chat/9' is not in prompt.prompt_id"),
-        (broken("prompt", pl.lit("Chatty").alias("category")), "got 'Chatty', wanted one of"),
+        (broken("prompt", pl.lit("rm_tset").alias("split")), "got 'rm_tset', wanted one of"),
         (broken("prompt", pl.lit(1).alias("extra")), r"unknown columns \['extra'\]"),
         ({**tiny_run(), "prompt": tiny_run()["prompt"].drop("text")}, r"missing columns \['text'\]"),
         ({**tiny_run(), "nonsense": pl.DataFrame()}, r"unknown tables \['nonsense'\]"),

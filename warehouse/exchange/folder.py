@@ -25,12 +25,13 @@ from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
 from warehouse.exchange.files import read_parquet
 from warehouse.exchange.sheet import CUT, invalid, shown
-from warehouse.schema import TABLES
+from warehouse.schema import ADDED_LATER, TABLES
 
 ARCHIVE = ".zip"
 MANIFEST = "manifest.json"
 _FORMAT = "righttree-run-1"
 _FILES = (MANIFEST, *(f"{table}.parquet" for table in TABLES))
+_NEEDED = set(TABLES) - set(ADDED_LATER)
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes, whenever it is exported
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # what `zipfile` raises on damaged bytes: not all of it is its own
@@ -85,7 +86,8 @@ def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str,
         if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
             raise invalid(f"{path}: not the file that was exported: cut off or changed; export the run again")
         frame = read_parquet(path.name, content)
-        if frame.height != facts.get("rows") or set(frame.columns) != set(TABLES[name].polars_schema):
+        needed = {column.name for column in TABLES[name].columns if not column.nullable}
+        if frame.height != facts.get("rows") or not needed <= set(frame.columns) <= set(TABLES[name].polars_schema):
             got = f"{frame.height} rows of {frame.columns}"
             raise invalid(f"{path}: got {got}, unlike {MANIFEST}; export the run again")
         foreign = frame.filter(pl.col("run_id") != own)["run_id"]
@@ -114,7 +116,7 @@ def unpack(name: str, content: bytes, folder: Path, most_bytes: int) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = {info.filename.rsplit("/", 1)[-1]: info for info in archive.infolist() if not info.is_dir()}
-            if sorted(entries) != sorted(_FILES):
+            if not {MANIFEST, *(f"{table}.parquet" for table in _NEEDED)} <= set(entries) <= set(_FILES):
                 raise invalid(f"{name}: no export of a run: it has to hold {', '.join(_FILES)} and nothing else")
             if any(info.compress_type not in _METHODS for info in entries.values()):
                 raise invalid(f"{name}: compressed by another method than deflate; pack it as it was exported")
@@ -144,7 +146,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise invalid(f"{path}: wanted format {_FORMAT!r}; export the run again with this version")
     tables, run_id = manifest.get("tables"), manifest.get("run_id")
     whole = isinstance(tables, dict) and all(isinstance(facts, dict) for facts in tables.values())
-    if not whole or set(tables or ()) != set(TABLES) or not isinstance(run_id, str) or not run_id:
+    if not whole or not _NEEDED <= set(tables or ()) <= set(TABLES) or not isinstance(run_id, str) or not run_id:
         raise invalid(f"{path}: wanted run_id and the tables {list(TABLES)}; export the run again")
     return manifest
 
