@@ -135,8 +135,8 @@ _TABLES = (
     ),
     _table(
         "reward_model",
-        "Every reward model and other scorer of the run; each in turn is golden, all others are proxies, unless its role "
-        "says otherwise. Null: unknown.",
+        "Every reward model and other scorer of the run; each in turn is golden, all others are proxies, but for what "
+        "roles say. Null: unknown.",
         Column("reward_model_id", TEXT, "readable id, e.g. `flip-0.20`", key=True),
         Column("kind", TEXT, "how it differs: label noise, number of training pairs, trained depth, …", allowed=KINDS),
         Column("flip_rate", FLOAT64, "share of its training labels flipped at random", nullable=True),
