@@ -70,7 +70,7 @@ def floor(rates: dict[str, float], products: list[tuple[int, int, int]], kind: s
 def products_of(values: PromptValues) -> list[tuple[int, int, int]]:
     T, P, C = values.values_TPC.shape
     M = len(values.column_MM)
-    return [(rows_for(M, B, 0, tuple(range(M))).draws, P, C)] * T
+    return [(rows_for((True,) * M, (True,) * M, B, 0).draws, P, C)] * T
 
 
 def _changed(

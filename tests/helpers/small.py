@@ -49,6 +49,7 @@ def evaluation(undefined_golden: int | None = None) -> Evaluation:
     )
     return Evaluation(
         measure="accuracy",
+        pair_MM=off_diagonal,
         value_MM=0.6 + np.arange(9.0).reshape(3, 3) / 100,
         value_defined_MM=off_diagonal,
         ndr_MM=np.arange(9.0).reshape(3, 3) / 10,

@@ -27,17 +27,26 @@ def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) 
     flips so many pairs.
     """
     scores = cube.scores_MPR[:, :, :responses].astype(np.float64)
+    counts_P = None if cube.responses_P is None else np.minimum(cube.responses_P, responses)
     for utilities_PR, golden in zip(scores, cube.reward_models, strict=True):
         drawn_PR = generator(seed, ANNOTATOR, golden).standard_normal(cube.scores_MPR.shape[1:])
         epsilon_PR = drawn_PR[:, :responses]
-        utilities_PR += flipping_sigma(utilities_PR, epsilon_PR, flipped) * epsilon_PR
+        utilities_PR += flipping_sigma(utilities_PR, epsilon_PR, flipped, counts_P) * epsilon_PR
     return scores
 
 
-def flipping_sigma(scores_PR: Floats, epsilon_PR: Floats, flipped: float) -> float:
-    """The σ at which a share `flipped` of ordered pairs changes order in `scores + σ·epsilon`, both `[P, R]`."""
+def flipping_sigma(
+    scores_PR: Floats, epsilon_PR: Floats, flipped: float, counts_P: NDArray[np.int64] | None = None
+) -> float:
+    """The σ at which a share `flipped` of ordered pairs changes order in `scores + σ·epsilon`, both `[P, R]`.
+
+    `counts_P` is how many responses a prompt has (None: all R); what is beyond is in no pair.
+    """
     first, second = np.triu_indices(scores_PR.shape[1], 1)
-    margin = (scores_PR[:, first] - scores_PR[:, second]).ravel()
+    margin_PK = scores_PR[:, first] - scores_PR[:, second]
+    if counts_P is not None:
+        margin_PK[second >= counts_P[:, None]] = 0.0
+    margin = margin_PK.ravel()
     push = (epsilon_PR[:, second] - epsilon_PR[:, first]).ravel()
     ordered = margin != 0
     against = ordered & (np.sign(push) == np.sign(margin))

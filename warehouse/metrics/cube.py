@@ -1,6 +1,7 @@
 """The two arrays that every figure of the study is computed from, and how to make them from plain arrays.
 
-Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt, `Q` RL-test prompts, `N` samples per prompt.
+Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt (the most), `Q` RL-test prompts, `N` samples
+per prompt.
 
     cube = score_cube(scores_MPR)
     values = best_of_n_policies(samples_MQN, n=16)
@@ -9,7 +10,7 @@ Shapes: `M` reward models, `P` RM-test prompts, `R` responses per prompt, `Q` RL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,15 +19,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.roles import Roles
 
 _ONE_CATEGORY = "all"
 
 
 @dataclass(frozen=True)
 class ScoreCube:
-    """Scores of all reward models for the initial policy's responses to the RM-test prompts.
+    """Scores of all reward models and other scorers for the initial policy's responses to the RM-test prompts.
 
     `scores_MPR` is finite float32. `reward_models` names axis M; `prompts`, `categories` and `subsets` describe axis P.
+    `responses_P` is how many responses each prompt has, the first ones; what is beyond is 0 and no score (None: all
+    have R). `only` are the stored roles, `proxy`, `golden` or None for both; `goldens` those that were chosen.
     """
 
     scores_MPR: NDArray[np.float32]
@@ -34,19 +38,61 @@ class ScoreCube:
     prompts: tuple[str, ...]
     categories: tuple[str, ...]
     subsets: tuple[str, ...]
+    responses_P: NDArray[np.int64] | None = None
+    only: tuple[str | None, ...] | None = None
+    goldens: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> Roles:
+        """Which scorers are goldens and which are proxies. Raises InvalidChoice if no pair is left."""
+        if self.only is None and not self.goldens:
+            return Roles.every(len(self.reward_models))
+        return Roles.chosen(self.reward_models, self.only or (None,) * len(self.reward_models), self.goldens)
+
+    @property
+    def counts_P(self) -> NDArray[np.int64]:
+        """How many responses each prompt has, `[P]`."""
+        _, P, R = self.scores_MPR.shape
+        return np.full(P, R) if self.responses_P is None else self.responses_P
+
+    @property
+    def is_response_PR(self) -> NDArray[np.bool_]:
+        """Which entries are scores of a response, `[P, R]`."""
+        return np.arange(self.scores_MPR.shape[2]) < self.counts_P[:, None]
+
+    def by_count(self, most: int | None = None) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """The numbers `[prompts]` of the prompts with equally many responses, and how many, at most `most`."""
+        counts_P = self.counts_P if most is None else np.minimum(self.counts_P, most)
+        for count in np.unique(counts_P):
+            yield int(count), np.flatnonzero(counts_P == count)
+
+    def with_goldens(self, names: Sequence[str]) -> ScoreCube:
+        """The same with these goldens; with none, those of the stored roles. Raises UnknownName and InvalidChoice."""
+        cube = replace(self, goldens=tuple(names))
+        assert cube.roles
+        return cube
 
     def of_prompts(self, prompts: NDArray[np.int64]) -> ScoreCube:
         """The cube of some prompts only, given by their numbers `[prompts]`."""
-        return ScoreCube(
-            self.scores_MPR[:, prompts],
-            self.reward_models,
-            *(tuple(names[number] for number in prompts) for names in (self.prompts, self.categories, self.subsets)),
+        return replace(
+            self,
+            scores_MPR=self.scores_MPR[:, prompts],
+            prompts=tuple(self.prompts[number] for number in prompts),
+            categories=tuple(self.categories[number] for number in prompts),
+            subsets=tuple(self.subsets[number] for number in prompts),
+            responses_P=None if self.responses_P is None else self.responses_P[prompts],
         )
 
     def of_reward_models(self, names: Sequence[str]) -> ScoreCube:
         """The cube of some reward models only, in the order of these names. Raises UnknownName."""
         rows = _rows(self.reward_models, names)
-        return ScoreCube(self.scores_MPR[rows], tuple(names), self.prompts, self.categories, self.subsets)
+        return replace(
+            self,
+            scores_MPR=self.scores_MPR[rows],
+            reward_models=tuple(names),
+            only=None if self.only is None else tuple(self.only[row] for row in rows),
+            goldens=tuple(name for name in self.goldens if name in names),
+        )
 
 
 @dataclass(frozen=True)
@@ -56,7 +102,8 @@ class PolicyValues:
     `initial_MQ[g, q]` is golden `g`'s mean score of the initial policy on RL-test prompt `q`;
     `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`. Both float64, finite.
     `optimised_M` says which reward models have such a policy, None: all. Without one the values are the initial
-    policy's, and every pair that needs it is undefined. `drawn` caches the last replicates (`study.regret`).
+    policy's, and every pair that needs it is undefined. `spread_M` is each golden's standard deviation within prompts
+    under the initial policy, None: unknown. `drawn` caches the last replicates (`study.regret`).
     """
 
     initial_MQ: NDArray[np.float64]
@@ -66,7 +113,8 @@ class PolicyValues:
     categories: tuple[str, ...]
     subsets: tuple[str, ...]
     optimised_M: NDArray[np.bool_] | None = None
-    drawn: dict[tuple[int, int, bytes], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    spread_M: NDArray[np.float64] | None = None
+    drawn: dict[tuple[Any, ...], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of_reward_models(self, names: Sequence[str]) -> PolicyValues:
         """The values of some reward models only, in the order of these names. Raises UnknownName."""
@@ -77,6 +125,7 @@ class PolicyValues:
             optimised_MMQ=self.optimised_MMQ[np.ix_(rows, rows)],
             reward_models=tuple(names),
             optimised_M=None if self.optimised_M is None else self.optimised_M[rows],
+            spread_M=None if self.spread_M is None else self.spread_M[rows],
         )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from warehouse.metrics.formulas import Measure
 from warehouse.metrics.responses import Bools, Floats
+from warehouse.metrics.roles import Roles
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats import bootstrap
 
@@ -66,6 +67,7 @@ def settled(values: NDArray[np.floating]) -> NDArray[np.floating]:
 class PromptValues:
     """A measure's value on each of P prompts for each of C columns; `column_MM` says which column is which pair.
 
+    Those are pairs of the `roles` (None: all); the column of another pair means nothing.
     `values_TPC` is 0 where undefined. `undefined_rows` are the prompts with undefined cells, `undefined_UC` (0 or 1)
     these cells. T is 1 but for the calibration error, whose T bins become one figure after weighting. `test_set` is
     what the values depend on.
@@ -77,6 +79,7 @@ class PromptValues:
     undefined_rows: NDArray[np.int64]
     undefined_UC: Floats
     column_MM: NDArray[np.int64]
+    roles: Roles | None = None
     _drawn: dict[tuple[int, int, bytes], tuple[NDArray[np.floating], Bools]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -122,7 +125,11 @@ class PromptValues:
         overall = np.divide(total, weight, out=np.zeros_like(total), where=defined, casting="same_kind")
         return settled(overall), defined
 
-    def undefined_cells(self, prompts: NDArray[np.int64]) -> int:
-        """How many (prompt, pair) cells of these prompts `[P]` have weight 0."""
+    def undefined_cells(self, prompts: NDArray[np.int64], pair_MM: Bools) -> int:
+        """How many cells of these prompts `[P]` and pairs have weight 0."""
         used = self.undefined_UC[np.isin(self.undefined_rows, prompts)].sum(axis=0)
-        return int(used[self.column_MM[~np.eye(len(self.column_MM), dtype=bool)]].sum())
+        return int(used[self.column_MM[pair_MM]].sum())
+
+    def serves(self, roles: Roles) -> bool:
+        """Whether there are values of all pairs of these roles."""
+        return self.roles is None or not bool((roles.pairs_MM & ~self.roles.pairs_MM).any())

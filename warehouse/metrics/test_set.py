@@ -33,7 +33,8 @@ class TestSet:
     A field made by `_option` is an option of `righttree measure` too.
 
     - `categories`, `subsets`: prompts of these only.
-    - `responses`: this many of each prompt, the first ones (they are exchangeable samples).
+    - `responses`: this many of each prompt, the first ones (they are exchangeable samples); a prompt with fewer keeps
+      what it has, or is left out with `whole`.
     - `prompts`: how many, drawn at random; a smaller draw is part of a larger one.
     - `budget`: annotations P·R to spend; the number of prompts is `budget // responses`. Not together with `prompts`.
     - `rank_bins`: the golden order of each prompt is cut into this many bins, 1 the worst; a pair counts if its two
@@ -54,6 +55,7 @@ class TestSet:
     rejected_bin: int | None = _option(int, "J", "with --rank-bins: the rejected response comes from bin J < I")
     noise: float | None = _option(float, "Q", "share of the golden pairs that the annotator flips, below 0.5")
     seed: int = 0
+    whole: bool = False
 
     def __post_init__(self) -> None:
         for name in ("categories", "subsets"):
@@ -121,7 +123,15 @@ def chosen_prompts(cube: ScoreCube, test_set: TestSet) -> NDArray[np.int64]:
     Raises UnknownName, and InvalidChoice for fewer than two.
     """
     chosen = prompts_in(cube, "RM-test", categories=test_set.categories, subsets=test_set.subsets)
-    prompts = check(cube, test_set).prompts
+    choice = check(cube, test_set)
+    prompts = choice.prompts
+    if cube.responses_P is not None:
+        fewest = choice.responses if test_set.whole and choice.responses else FEWEST_RESPONSES
+        chosen = chosen[cube.responses_P[chosen] >= fewest]
+        if len(chosen) < FEWEST_PROMPTS:
+            raise InvalidChoice(
+                f"{len(chosen)} of the chosen prompts have {fewest} responses; it takes {FEWEST_PROMPTS} or more"
+            )
     if prompts is None:
         return chosen
     if not FEWEST_PROMPTS <= prompts <= len(chosen):
@@ -168,6 +178,7 @@ def with_paraphrases(cube: ScoreCube, paraphrased: ScoreCube, share: float, seed
     if not 0.0 <= share <= 1.0:
         raise InvalidChoice(f"paraphrase is {share}; it is a share of the prompts, from 0 to 1")
     _check_reward_models(cube, paraphrased)
+    ragged = cube.responses_P is not None or paraphrased.responses_P is not None
     if cube.scores_MPR.shape[2] != paraphrased.scores_MPR.shape[2]:
         raise InvalidChoice(
             f"paraphrases have {paraphrased.scores_MPR.shape[2]} responses each, the prompts "
@@ -182,9 +193,11 @@ def with_paraphrases(cube: ScoreCube, paraphrased: ScoreCube, share: float, seed
             f"{len(candidates)}, so take a smaller share"
         )
     drawn = generator(seed, PARAPHRASES).permutation(candidates)[:needed]
-    scores = cube.scores_MPR.copy()
-    scores[:, drawn] = paraphrased.scores_MPR[:, [row[cube.prompts[p]] for p in drawn]]
-    return replace(cube, scores_MPR=scores)
+    scores, counts_P = cube.scores_MPR.copy(), cube.counts_P.copy()
+    rows = [row[cube.prompts[p]] for p in drawn]
+    scores[:, drawn] = paraphrased.scores_MPR[:, rows]
+    counts_P[drawn] = paraphrased.counts_P[rows]
+    return replace(cube, scores_MPR=scores, responses_P=counts_P if ragged else None)
 
 
 def with_responses(cubes: Sequence[ScoreCube]) -> ScoreCube:
@@ -202,16 +215,20 @@ def with_responses(cubes: Sequence[ScoreCube]) -> ScoreCube:
     common = [prompt for prompt in first.prompts if all(prompt in row for row in rows)]
     if not common:
         raise InvalidChoice("the sources have no prompt in common; choose sources of one set of prompts")
-    parts = [cube.scores_MPR[:, [row[prompt] for prompt in common]] for cube, row in zip(cubes, rows, strict=True)]
-    turn = np.concatenate([np.arange(part.shape[2]) for part in parts])
-    numbers = [rows[0][prompt] for prompt in common]
-    return ScoreCube(
-        scores_MPR=np.concatenate(parts, axis=2)[:, :, np.argsort(turn, kind="stable")],
-        reward_models=first.reward_models,
-        prompts=tuple(common),
-        categories=tuple(first.categories[p] for p in numbers),
-        subsets=tuple(first.subsets[p] for p in numbers),
-    )
+    parts = [
+        cube.of_prompts(np.array([row[prompt] for prompt in common], dtype=np.int64))
+        for cube, row in zip(cubes, rows, strict=True)
+    ]
+    turn = np.concatenate([np.arange(part.scores_MPR.shape[2]) for part in parts])
+    order = np.argsort(turn, kind="stable")
+    scores_MPR = np.concatenate([part.scores_MPR for part in parts], axis=2)[:, :, order]
+    if all(part.responses_P is None for part in parts):
+        return replace(parts[0], scores_MPR=scores_MPR)
+    is_response_PR = np.concatenate([part.is_response_PR for part in parts], axis=1)[:, order]
+    first_ones = np.argsort(~is_response_PR, axis=1, kind="stable")
+    scores_MPR = np.take_along_axis(np.where(is_response_PR, scores_MPR, 0), first_ones[None], axis=2)
+    counts_P = is_response_PR.sum(axis=1)
+    return replace(parts[0], scores_MPR=scores_MPR[:, :, : counts_P.max()], responses_P=counts_P)
 
 
 def _check_reward_models(first: ScoreCube, second: ScoreCube) -> None:

@@ -118,24 +118,41 @@ def policy_scores(
 ) -> ScoreCube:
     """Scores `[M, P, R]` (float32) of a policy's responses to the prompts of one split, as written or paraphrased.
 
-    Raises InvalidChoice if the scores are not dense: another number of responses, or of reward models, for some prompt.
+    Prompts may have different numbers of responses (`ScoreCube.responses_P`). Raises InvalidChoice if a response does
+    not have a score of every scorer.
     """
-    models = tuple(reward_models(connection, run_id)["reward_model_id"])
+    scorers = reward_models(connection, run_id)
+    models = tuple(scorers["reward_model_id"])
     M = len(models)
     scores_MK, scored_MK, prompt_K = _scores_in_place(
         connection, run_id, policy_id, split=split, prompt_form=prompt_form, models=models
     )
     scored_K = scored_MK.any(axis=0)
-    responses_P = np.bincount(prompt_K[scored_K])
-    described = prompts(connection, run_id, split)[np.flatnonzero(responses_P)]
+    counts = np.bincount(prompt_K[scored_K])
+    described = prompts(connection, run_id, split)[np.flatnonzero(counts)]
+    counts_P = counts[counts > 0]
     P = described.height
-    if P == 0 or len(np.unique(responses_P[responses_P > 0])) > 1 or not scored_MK[:, scored_K].all():
+    if P == 0 or not scored_MK[:, scored_K].all():
         raise InvalidChoice(
             f"run {run_id!r}: the {split} responses of {policy_id!r} do not all have scores of all {M} reward models"
         )
-    dense_MK = scores_MK if scored_K.all() else scores_MK[:, scored_K]
-    axes = (tuple(described[name]) for name in ("prompt_id", "category", "subset"))
-    return ScoreCube(dense_MK.reshape(M, P, -1), models, *axes)
+    scores_MK = scores_MK if scored_K.all() else scores_MK[:, scored_K]
+    ragged = len(np.unique(counts_P)) > 1
+    if ragged:
+        scores_MPR = np.zeros((M, P, counts_P.max()), dtype=np.float32)
+        scores_MPR[:, np.arange(counts_P.max()) < counts_P[:, None]] = scores_MK  # both by prompt, then response
+    else:
+        scores_MPR = scores_MK.reshape(M, P, -1)
+    only = tuple(scorers["role"])
+    return ScoreCube(
+        scores_MPR=scores_MPR,
+        reward_models=models,
+        prompts=tuple(described["prompt_id"]),
+        categories=tuple(described["category"]),
+        subsets=tuple(described["subset"]),
+        responses_P=counts_P if ragged else None,
+        only=only if any(only) else None,
+    )
 
 
 def _joined(connection: Connection, run_id: str, policies: Sequence[str], form: str) -> ScoreCube:

@@ -1,12 +1,11 @@
 """How well measures predict NDR over golden–proxy pairs, in every bootstrap replicate: pooled and within each golden.
 
-METHOD, "Correlation with regret". A replicate draws reward models with replacement: the pair of one drawn a times with
-another drawn b times counts a·b times, a pair of a reward model with itself not at all. Reward models that were not
-drawn are removed first, so that a replicate costs no more than what it holds; replicates with equally many distinct
-reward models are computed together, in chunks that fit the processor's cache.
+METHOD, "Correlation with regret". A replicate weighs goldens and proxies: the pair of a golden that counts a times with
+a proxy that counts b times counts a·b times, a pair of a reward model with itself not at all. Those that do not count
+are removed first, so that a replicate costs no more than what it holds; replicates with equally many of both are
+computed together, in chunks that fit the processor's cache.
 
-A replicate with fewer than three distinct reward models has two pairs, which always correlate perfectly: it is
-undefined.
+A replicate with fewer than three proxies is undefined: two always correlate perfectly.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,22 +63,24 @@ def correlate(
     measures: Sequence[PairValues],
     ndr_BMM: NDArray[np.floating],
     ndr_defined_BMM: Bools,
-    counts_BM: NDArray[np.floating],
+    goldens_BM: NDArray[np.floating],
+    proxies_BM: NDArray[np.floating],
     selected: Selected = EVERY,
 ) -> list[tuple[Figures, Figures]]:
     """For each measure the selected figures by name, pooled and within goldens, in each of B replicates.
 
-    `counts_BM` says how often each reward model was drawn; all measures share the replicates, which makes them
-    comparable pair by pair.
+    `goldens_BM` and `proxies_BM` say how often each reward model counts as either, the same array where all are both;
+    all measures share the replicates, which makes them comparable pair by pair.
     """
-    B = len(counts_BM)
+    B = len(goldens_BM)
     names = {level: tuple(name for name in CORRELATIONS if (name, level) in selected) for level in LEVELS}
     results = [(_undefined(B, names["pooled"]), _undefined(B, names["within"])) for _ in measures]
-    chunks = list(_chunks(counts_BM))
+    chunks = list(_chunks(goldens_BM, proxies_BM))
+    weights = goldens_BM, proxies_BM
 
-    def fill(chunk: tuple[Ints, Ints]) -> None:
-        rows, models = chunk
-        part = _chunk_figures(measures, ndr_BMM, ndr_defined_BMM, counts_BM, names=names, rows=rows, models=models)
+    def fill(chunk: _Chunk) -> None:
+        rows = chunk.rows
+        part = _chunk_figures(measures, ndr_BMM, ndr_defined_BMM, weights, names=names, chunk=chunk)
         for of_measure, of_part in zip(results, part, strict=True):
             for level, level_part in zip(of_measure, of_part, strict=True):
                 for name, (value, defined) in level_part.items():
@@ -98,36 +100,68 @@ def _undefined(B: int, names: Sequence[str]) -> Figures:
     return {name: (np.zeros(B), np.zeros(B, dtype=bool)) for name in names}
 
 
-def _chunks(counts_BM: NDArray[np.floating]) -> Iterator[tuple[Ints, Ints]]:
-    """Replicates of equally many distinct reward models, and which these are: `[b]` and `[b, d]`."""
-    is_drawn = counts_BM > 0
-    distinct = is_drawn.sum(axis=1)
-    for d in np.unique(distinct[distinct >= _FEWEST_MODELS]):
-        rows = np.flatnonzero(distinct == d)
-        models = np.nonzero(is_drawn[rows])[1].reshape(len(rows), d)
-        step = max(1, _CHUNK_ENTRIES // int(d * d))
-        for start in range(0, len(rows), step):
-            yield rows[start : start + step], models[start : start + step]
+class _Chunk(NamedTuple):
+    """Replicates `[b]` with equally many goldens `[b, g]` and proxies `[b, d]`: which these are, and whether the same.
+
+    `golden` and `proxy` are the places of each pair's sides among them, by golden, then proxy.
+    """
+
+    rows: Ints
+    goldens: Ints
+    proxies: Ints
+    golden: Ints
+    proxy: Ints
+
+
+def _chunks(goldens_BM: NDArray[np.floating], proxies_BM: NDArray[np.floating]) -> Iterator[_Chunk]:
+    is_proxy = proxies_BM > 0
+    distinct = is_proxy.sum(axis=1)
+    if goldens_BM is proxies_BM:
+        for d in np.unique(distinct[distinct >= _FEWEST_MODELS]):
+            rows = np.flatnonzero(distinct == d)
+            models = np.nonzero(is_proxy[rows])[1].reshape(len(rows), d)
+            yield from _cut(rows, models, models, *np.nonzero(~np.eye(d, dtype=bool)))
+        return
+    is_golden = goldens_BM > 0
+    sizes, number = np.unique(np.stack([is_golden.sum(axis=1), distinct], axis=1), axis=0, return_inverse=True)
+    for place, (g, d) in enumerate(sizes.tolist()):
+        if g and d >= _FEWEST_MODELS:
+            rows = np.flatnonzero(number.ravel() == place)
+            goldens = np.nonzero(is_golden[rows])[1].reshape(len(rows), g)
+            proxies = np.nonzero(is_proxy[rows])[1].reshape(len(rows), d)
+            yield from _cut(rows, goldens, proxies, *np.nonzero(np.ones((g, d), dtype=bool)))
+
+
+def _cut(rows: Ints, goldens: Ints, proxies: Ints, golden: Ints, proxy: Ints) -> Iterator[_Chunk]:
+    step = max(1, _CHUNK_ENTRIES // (goldens.shape[1] * proxies.shape[1]))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        yield _Chunk(rows[part], goldens[part], proxies[part], golden, proxy)
 
 
 def _chunk_figures(
     measures: Sequence[PairValues],
     ndr_BMM: NDArray[np.floating],
     ndr_defined_BMM: Bools,
-    counts_BM: NDArray[np.floating],
+    weights: tuple[NDArray[np.floating], NDArray[np.floating]],
     *,
     names: Mapping[str, Sequence[str]],
-    rows: Ints,
-    models: Ints,
+    chunk: _Chunk,
 ) -> list[tuple[Figures, Figures]]:
-    d = models.shape[1]
-    M = counts_BM.shape[1]
-    golden, proxy = np.nonzero(~np.eye(d, dtype=bool))
-    pair = models[:, golden] * M + models[:, proxy]  # [b, d(d − 1)], by golden, then proxy
+    rows, golden, proxy = chunk.rows, chunk.golden, chunk.proxy
+    goldens_BM, proxies_BM = weights
+    M = goldens_BM.shape[1]
+    goldens, proxies = chunk.goldens[:, golden], chunk.proxies[:, proxy]
+    pair = goldens * M + proxies  # [b, pairs], by golden, then proxy
     place = pair + rows[:, None] * (M * M)
-    drawn = np.take_along_axis(counts_BM[rows], models, axis=1).astype(np.float64)
-    weight = drawn[:, golden] * drawn[:, proxy]
+    drawn = np.take_along_axis(goldens_BM[rows], chunk.goldens, axis=1).astype(np.float64)
+    of_proxies = drawn
+    if goldens_BM is not proxies_BM:
+        of_proxies = np.take_along_axis(proxies_BM[rows], chunk.proxies, axis=1).astype(np.float64)
+    weight = drawn[:, golden] * of_proxies[:, proxy]
     weight *= ndr_defined_BMM.ravel().take(place)
+    if goldens_BM is not proxies_BM:
+        weight *= goldens != proxies
     ndr = ndr_BMM.ravel().take(place)
 
     results: dict[int, tuple[Figures, Figures]] = {}
@@ -156,18 +190,22 @@ def _chunk_figures(
 
 
 class _Sides:
-    """One chunk's NDR, pooled and by golden, which all measures share unless they are undefined somewhere."""
+    """One chunk's NDR, pooled and by golden, which all measures share unless they are undefined somewhere.
+
+    `ndr` and `weight` are `[b, pairs]`, by golden, then proxy; `drawn` `[b, g]` how often each golden counts.
+    """
 
     def __init__(self, ndr: NDArray[np.floating], weight: Floats, drawn: Floats) -> None:
-        b, d = drawn.shape
+        b, g = drawn.shape
+        n = weight.shape[1] // g
         # within a golden its own multiplicity does not matter: a proxy counts as often as it was drawn
-        proxy_weight = (weight.reshape(b, d, d - 1) / drawn[:, :, None]).reshape(b * d, d - 1)
+        proxy_weight = (weight.reshape(b, g, n) / drawn[:, :, None]).reshape(b * g, n)
         self._pooled = _Side(ndr, weight)
-        self._by_golden = _Side(ndr.reshape(b * d, d - 1), proxy_weight)
+        self._by_golden = _Side(ndr.reshape(b * g, n), proxy_weight)
         self._drawn = drawn
 
     def figures(self, values: Floats, names: Mapping[str, Sequence[str]]) -> list[tuple[Figures, Figures]]:
-        """Of each of K measures, whose values are `[K, b, d(d − 1)]`."""
+        """Of each of K measures, whose values are `[K, b, pairs]`."""
         by_golden = values.reshape(len(values), *self._by_golden.ndr.shape)
         pooled = self._pooled.figures(names["pooled"], values)
         each = self._by_golden.figures(names["within"], by_golden)

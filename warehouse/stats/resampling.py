@@ -4,7 +4,8 @@ METHOD, "Intervals". All rows are evaluated at once, so that measures and test s
 paired. The rows are
 
 - the sample itself;
-- the sample with each reward model left out in turn (jackknife): how much other reward models would change it;
+- the sample with each reward model left out in turn (jackknife): how much other reward models would change it; goldens
+  that are no sample of reward models, such as labels, stay;
 - the sample with the prompts of both sides drawn again: how much other prompts would change it;
 - the same on one side only, with that side's noise added once, twice and three times: extrapolated back, this says what
   the noise that is already there has taken away (`noise`);
@@ -41,16 +42,18 @@ _FEWEST_PERMUTED = 39  # with 19, no p-value is below 0.05, whatever the data sa
 class Rows:
     """The rows of one study of M reward models; all arrays have one entry for each of `rows` rows.
 
-    `rl_scale` and `rm_scale` are what the deviation of prompt draw `draw` is multiplied by on either side.
-    `models` `[rows, M]` is 0 for a reward model that is left out, `order` `[rows, M]` renames reward models on the side
-    of NDR. `left_out` are M rows, one for each reward model; those of the reward models `inside` `[M]` matter.
-    Equal only to itself, so that it can be the key of a cache.
+    `rl_scale` and `rm_scale` are what the deviation of prompt draw `draw` is multiplied by on either side. `goldens`
+    and `proxies` `[rows, M]` are 0 for what is not golden, no proxy, or left out; they are the same array where the
+    same reward models are both. `order` `[rows, M]` renames reward models on the side of NDR. `left_out` are M rows,
+    one for each reward model; those of the proxies, `inside` `[M]`, matter. Equal only to itself, so that it can be the
+    key of a cache.
     """
 
     rl_scale: Floats
     rm_scale: Floats
     draw: Ints
-    models: Floats
+    goldens: Floats
+    proxies: Floats
     order: Ints
     inside: Bools
     left_out: slice
@@ -70,21 +73,23 @@ class Rows:
         return int(self.draw.max()) + 1
 
 
-def rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Rows:
+def rows_for(goldens: tuple[bool, ...], proxies: tuple[bool, ...], replicates: int, seed: int) -> Rows:
     """The rows for M reward models, `replicates` of them with other prompts, fewer for very many reward models.
 
-    Only reward models of `among` (their numbers) count and are renamed; how many rows there are does not depend on it.
-    The same arguments give the same object, whose arrays must not be written to. Raises InvalidChoice as
-    `bootstrap.counts`.
+    `goldens` and `proxies` say which of them are which. Where the same are both, a reward model is left out as both;
+    otherwise goldens are never left out. How many rows there are depends on M alone. The same arguments give the same
+    object, whose arrays must not be written to. Raises InvalidChoice as `bootstrap.counts`.
     """
+    M = len(goldens)
     if replicates < 1:
         raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more")
     drawn = max(min(replicates, _FEWEST), min(replicates, _MOST_ENTRIES // M**2))
-    return _rows_for(M, drawn, seed, among)
+    return _rows_for(goldens, proxies, drawn, seed)
 
 
 @lru_cache(maxsize=32)
-def _rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Rows:
+def _rows_for(goldens: tuple[bool, ...], proxies: tuple[bool, ...], replicates: int, seed: int) -> Rows:
+    M = len(goldens)
     pairs = max(1, replicates // 8)  # a quarter of the rows draw both sides, in pairs of opposite sign
     each = max(min(pairs, 6), replicates // 64)
     permutations = max(_FEWEST_PERMUTED, replicates // _PERMUTED_SHARE - 1)
@@ -103,14 +108,18 @@ def _rows_for(M: int, replicates: int, seed: int, among: tuple[int, ...]) -> Row
             draw[part] = np.tile(np.arange(each), 2)
             scale[part] = np.repeat([1.0, -1.0], each) * np.sqrt(level)
 
-    inside = np.zeros(M)
-    inside[list(among)] = 1.0
-    models = np.repeat(inside[None], ends[-1], axis=0)
-    models[left_out][np.arange(M), np.arange(M)] = 0.0
+    golden_M, proxy_M = np.array(goldens, dtype=bool), np.array(proxies, dtype=bool)
+    of_proxies = np.repeat(proxy_M[None].astype(np.float64), ends[-1], axis=0)
+    of_proxies[left_out][np.arange(M), np.arange(M)] = 0.0
+    of_goldens = of_proxies
+    if goldens != proxies:
+        of_goldens = np.repeat(golden_M[None].astype(np.float64), ends[-1], axis=0)
     order = np.repeat(np.arange(M)[None], ends[-1], axis=0)
     rng = bootstrap.generator(seed, bootstrap.PERMUTATIONS)
-    renamed = rng.permuted(np.repeat(np.array(among, dtype=np.int64)[None], permutations, axis=0), axis=1)
-    order[permuted.start :, list(among)] = renamed
-    for array in (rl_scale, rm_scale, draw, models, order):
+    for group in (proxy_M & golden_M, proxy_M & ~golden_M):  # each by itself, or a golden would be its own proxy
+        members = np.flatnonzero(group)
+        order[permuted.start :, members] = rng.permuted(np.repeat(members[None], permutations, axis=0), axis=1)
+    for array in (rl_scale, rm_scale, draw, of_goldens, of_proxies, order):
         array.setflags(write=False)
-    return Rows(rl_scale, rm_scale, draw, models, order, inside > 0, left_out, prompts, rl_noise, rm_noise, permuted)
+    slices = (left_out, prompts, rl_noise, rm_noise, permuted)
+    return Rows(rl_scale, rm_scale, draw, of_goldens, of_proxies, order, proxy_M, *slices)

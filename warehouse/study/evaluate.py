@@ -19,6 +19,7 @@ from warehouse.metrics.catalogue import measure_named
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.preparation import prepare_all
 from warehouse.metrics.prompt_values import PromptValues, settled
+from warehouse.metrics.roles import Roles
 from warehouse.metrics.test_set import TestSet, check, chosen_prompts, prompts_in
 from warehouse.stats.across_pairs import EVERY, LEVELS, Figures, PairValues, Selected, correlate
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
@@ -26,7 +27,7 @@ from warehouse.stats.resampling import Rows, rows_for
 from warehouse.study.ceiling import ceilings
 from warehouse.study.correlation import Correlation, correlation
 from warehouse.study.folds import Fold, cross_fitted, shared_prompts
-from warehouse.study.regret import Regret, drawn_regret, regret_of
+from warehouse.study.regret import Quantity, Regret, drawn_regret, regret_of, unit_of
 
 RESAMPLED = "reward models × prompts"
 
@@ -35,15 +36,18 @@ RESAMPLED = "reward models × prompts"
 class Evaluation:
     """The result of `evaluate`. Matrices are `[M golden, M proxy]`; undefined entries are 0, never NaN.
 
-    `value` is the measure's value, larger for a better proxy; `ndr_low`, `ndr_high` the 95 % interval of NDR over
-    RL-test prompts. `correlations` are over all defined pairs, `within` are computed within each golden and then
-    averaged (MRR is that by definition). `undefined_pairs` counts off-diagonal pairs without NDR or value,
-    `undefined_prompts` the (prompt, pair) cells on which the measure is undefined and which weigh 0. `shared_prompts`
-    counts prompts that are on both sides: if there are any, or are in a test set that this one is compared with,
-    correlations are cross-fitted over halves of the prompts.
+    `pair_MM` are the pairs that count: of each golden and another reward model as its proxy. `value` is the measure's
+    value, larger for a better proxy; `ndr_low`, `ndr_high` the 95 % interval of NDR over RL-test prompts.
+    `correlations` are over all defined pairs, `within` are computed within each golden and then averaged (MRR is that
+    by definition). `undefined_pairs` counts those of them without NDR or value, `undefined_prompts` the (prompt, pair)
+    cells on which the measure is undefined and which weigh 0. `shared_prompts` counts prompts that are on both sides:
+    if there are any, or are in a test set that this one is compared with, correlations are cross-fitted over halves of
+    the prompts. `quantity` is `ndr`, or `gain` where gains in standard deviations stand in NDR's place
+    (`study.regret`).
     """
 
     measure: str
+    pair_MM: Bools
     value_MM: Floats
     value_defined_MM: Bools
     ndr_MM: Floats
@@ -60,6 +64,12 @@ class Evaluation:
     replicates: int
     seed: int
     resampled: str
+    quantity: Quantity = "ndr"
+
+    @property
+    def proxies(self) -> int:
+        """How many reward models are judged."""
+        return int(self.pair_MM.any(axis=0).sum())
 
 
 @dataclass(frozen=True)
@@ -124,18 +134,18 @@ def replicated(
 
     Test sets of the same prompts share their draws too; of other prompts, those with equally many share the places
     that are drawn. If one test set has prompts on both sides, all are cross-fitted: halves are noisier than the whole,
-    so that differences would come of that alone. `among` `[M]` restricts to pairs of these reward models.
+    so that differences would come of that alone. `among` `[M]` restricts to pairs of these reward models
+    and of the goldens that are no proxies. Goldens and proxies are those of the cube (`ScoreCube.roles`).
     """
-    M = len(cube.reward_models)
     if cube.reward_models != values.reward_models:
         raise InvalidChoice(f"scores are of {cube.reward_models}, values of {values.reward_models}; they have to agree")
-    if M < 2:
-        raise InvalidChoice(f"there is {M} reward model; a golden and a proxy take two")
+    if len(cube.reward_models) < 2:
+        raise InvalidChoice(f"there is {len(cube.reward_models)} reward model; a golden and a proxy take two")
+    roles = cube.roles if among is None else cube.roles.among(among)
     rl_chosen = prompts_in(values, "RL-test", categories=rl_categories)
     plans = _planned(cube, jobs, prepared or [None] * len(jobs))
-    among_M = np.ones(M, dtype=bool) if among is None else among
-    rows = rows_for(M, replicates, seed, tuple(np.flatnonzero(among_M).tolist()))
-    regret = drawn_regret(values, rl_chosen, replicates, seed)
+    rows = rows_for(roles.goldens, roles.proxies, replicates, seed)
+    regret = drawn_regret(values, rl_chosen, replicates, seed, unit_of(values, roles))
     rl_names = [values.prompts[q] for q in rl_chosen]
     names: dict[bytes, tuple[str, ...]] = {}  # of the prompts of each distinct test set, which measures share
     for plan in plans:
@@ -147,20 +157,23 @@ def replicated(
     if not crossed:
         ordered = sorted(range(len(plans)), key=lambda place: len(plans[place].chosen))  # equal draws while cached
         measured = [plans[place].altered(rows, seed, fold=None) for place in ordered]
-        figures |= zip(ordered, correlate(measured, *regret.altered(rows), rows.models, selected), strict=True)
+        figures |= zip(
+            ordered, correlate(measured, *regret.altered(rows), rows.goldens, rows.proxies, selected), strict=True
+        )
     for key, rm_names in names.items() if crossed else ():
         places = [place for place, plan in enumerate(plans) if plan.key == key]
         folds = cross_fitted(rm_names, rl_names, rows.draws, seed)
         parts = []
         for fold in folds.folds:
-            of_fold = regret_of(values, rl_chosen[fold.rl_prompts], fold.rl_counts_BQ, clear=regret.clear_M)
+            prompts = rl_chosen[fold.rl_prompts]
+            of_fold = regret_of(values, prompts, fold.rl_counts_BQ, clear=regret.clear_M, unit=regret.unit_M)
             measured = [plans[place].altered(rows, seed, fold) for place in places]
-            parts.append(correlate(measured, *of_fold.altered(rows), rows.models, selected))
+            parts.append(correlate(measured, *of_fold.altered(rows), rows.goldens, rows.proxies, selected))
         figures |= zip(places, _averaged(parts, len(places), rows, selected), strict=True)
     limits = ceilings(regret, rows, selected)
     return [
         _replicated(
-            plan, figures[place], _About(among_M, regret, rows, limits, shared[plan.key], crossed), replicates, seed
+            plan, figures[place], _About(roles, regret, rows, limits, shared[plan.key], crossed), replicates, seed
         )
         for place, plan in enumerate(plans)
     ]
@@ -170,7 +183,7 @@ def replicated(
 class _About:
     """What the evaluations of one choice share, how many prompts this one has on both sides, and if any has some."""
 
-    among_M: Bools
+    roles: Roles
     regret: Regret
     rows: Rows
     limits: Mapping[tuple[str, str], Estimate]
@@ -181,7 +194,7 @@ class _About:
 def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, replicates: int, seed: int) -> Replicated:
     regret, rows = about.regret, about.rows
     measured = plan.sample()
-    pair_MM = about.among_M[:, None] & about.among_M & ~np.eye(len(about.among_M), dtype=bool)
+    pair_MM = about.roles.pairs_MM
     defined_MM = measured.defined_BC[0][measured.column_MM] & pair_MM
     rm_noise = 0.5 if about.crossed else 1.0
     pooled, within = (
@@ -193,6 +206,7 @@ def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, re
     )
     evaluation = Evaluation(
         measure=plan.values.measure.name,
+        pair_MM=pair_MM,
         value_MM=np.where(defined_MM, measured.values_BC[0][measured.column_MM], 0.0),
         value_defined_MM=defined_MM,
         ndr_MM=regret.ndr_MM,
@@ -202,13 +216,14 @@ def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, re
         correlations=pooled,
         within=within,
         undefined_pairs=int((pair_MM & ~(defined_MM & regret.defined_MM)).sum()),
-        undefined_prompts=plan.values.undefined_cells(plan.chosen),
+        undefined_prompts=plan.values.undefined_cells(plan.chosen, pair_MM),
         prompts_used=len(plan.chosen),
         rl_prompts_used=regret.prompts,
         shared_prompts=about.shared,
         replicates=replicates,
         seed=seed,
         resampled=RESAMPLED,
+        quantity=regret.quantity,
     )
     return Replicated(evaluation, rows, *figures, rm_noise)
 
@@ -251,6 +266,8 @@ class _Plan:
     def of(cube: ScoreCube, measure: str, test_set: TestSet, prepared: PromptValues) -> _Plan:
         """With values that were prepared, which have to be of this choice."""
         needed = check(cube, test_set).seen()
+        if not prepared.serves(cube.roles):
+            raise InvalidChoice("the prepared values are of other goldens or proxies; prepare them for the same")
         if prepared.measure != measure_named(measure) or prepared.test_set != needed:
             raise InvalidChoice(
                 f"the prepared values are {prepared.measure.name} of {prepared.test_set}, the choice is {measure} of "

@@ -3,20 +3,28 @@
 METHOD, "Value, regret, NDR": NDR(g, m) = (J_g(π_m) − J_g(π_0)) / (J_g(π_g) − J_g(π_0)); regret is 1 − NDR. If the
 bootstrap interval (over prompts) of a golden's own gain reaches down to 0, all its pairs are undefined. A replicate
 leaves out the goldens that do not gain in it.
+
+No policy is optimised by PPO against labels, people or verifiers. Where such a golden has no policy of its own, the
+gain J_g(π_m) − J_g(π_0) in the golden's standard deviations within prompts stands in the place of NDR, for all goldens.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.prompt_values import BLOCK_ENTRIES, precision, settled, weighted_sums
+from warehouse.metrics.roles import Roles
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
 from warehouse.stats.resampling import Rows
+
+Quantity = Literal["ndr", "gain"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,8 @@ class Regret:
     """NDR of the sample with its interval `[M golden, M proxy]`, and of the replicates `[B, M, M]`; 0 if undefined.
 
     `gains_MM`, `gains_BMM` are the golden gains that NDR is made of; `clear_M` says which goldens clearly gain from
-    their own policy, `optimised_M` which reward models have one.
+    their own policy, `optimised_M` which reward models have one. `unit_M`: gains are divided by these standard
+    deviations instead of the golden's own gain, so that it is no NDR (`quantity`).
     """
 
     ndr_MM: Floats
@@ -38,8 +47,14 @@ class Regret:
     clear_M: Bools
     optimised_M: Bools
     prompts: int
+    unit_M: Floats | None = None
     ceilings: dict[Rows, dict[tuple[str, str], Estimate]] = field(default_factory=dict, repr=False)
     _altered: dict[Rows, tuple[NDArray[np.floating], Bools]] = field(default_factory=dict, repr=False)
+
+    @property
+    def quantity(self) -> Quantity:
+        """What stands in `ndr_MM`: NDR, or the gain in standard deviations."""
+        return "ndr" if self.unit_M is None else "gain"
 
     def altered(self, rows: Rows) -> tuple[NDArray[np.floating], Bools]:
         """NDR `[rows, M, M]` in the altered studies of `rows`, and where it is defined; cached, read only."""
@@ -63,29 +78,52 @@ class Regret:
 
     def ndr_of(self, gains_BMM: NDArray[np.floating]) -> tuple[NDArray[np.floating], Bools]:
         """NDR of other golden gains `[B, M, M]` of these policies, and where it is defined."""
-        return _ndr(gains_BMM, self.clear_M, self.optimised_M)
+        return _ndr(gains_BMM, self.clear_M, self.optimised_M, self.unit_M)
 
 
-def drawn_regret(values: PolicyValues, prompts: NDArray[np.int64], replicates: int, seed: int) -> Regret:
+def drawn_regret(
+    values: PolicyValues, prompts: NDArray[np.int64], replicates: int, seed: int, unit: Floats | None = None
+) -> Regret:
     """`regret_of` in bootstrap replicates of these prompts `[P]`; the last is cached in `values`, not to be written to.
 
     It does not depend on how reward models are measured, so another measure or test set finds it in the cache.
     """
-    key = (replicates, seed, prompts.tobytes())
+    key = (replicates, seed, prompts.tobytes(), None if unit is None else unit.tobytes())
     regret: Regret | None = values.drawn.get(key)
     if regret is None:
-        regret = regret_of(values, prompts, bootstrap.counts(len(prompts), replicates, seed, bootstrap.RL_PROMPTS))
+        counts_BQ = bootstrap.counts(len(prompts), replicates, seed, bootstrap.RL_PROMPTS)
+        regret = regret_of(values, prompts, counts_BQ, unit=unit)
         values.drawn.clear()
         values.drawn[key] = regret
     return regret
 
 
+def unit_of(values: PolicyValues, roles: Roles) -> Floats | None:
+    """By what gains are divided in NDR's place, `[M]`; None for NDR, if each golden that is no proxy has a policy.
+
+    Raises InvalidChoice if it is needed and not known.
+    """
+    if values.optimised_M is None or bool(values.optimised_M[roles.golden_only_M].all()):
+        return None
+    if values.spread_M is None:
+        names = [name for name, only in zip(values.reward_models, roles.golden_only_M, strict=True) if only]
+        raise InvalidChoice(
+            f"no policy was optimised against {', '.join(names)}, and how its scores vary within prompts is not known; "
+            "give the policy values with spread_M"
+        )
+    return values.spread_M
+
+
 def regret_of(
-    values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating], clear: Bools | None = None
+    values: PolicyValues,
+    prompts: NDArray[np.int64],
+    counts_BQ: NDArray[np.floating],
+    clear: Bools | None = None,
+    unit: Floats | None = None,
 ) -> Regret:
     """NDR of every pair over these RL-test prompts `[P]`, and over each bootstrap replicate of them.
 
-    `clear` `[M]` says which goldens clearly gain; if not given, the replicates do.
+    `clear` `[M]` says which goldens clearly gain; if not given, the replicates do. With a `unit` `[M]`, gains in it.
     """
     M, Q = values.initial_MQ.shape
     chosen = slice(None) if len(prompts) == Q else prompts
@@ -103,12 +141,15 @@ def regret_of(
 
     own_BM = np.diagonal(gains_BMM, axis1=1, axis2=2)
     optimised_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M
-    clear_M = clear if clear is not None else (bootstrap.interval(own_BM)[0] > 0) & optimised_M
-    ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M, optimised_M)
-    ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, optimised_M)
+    if unit is not None:
+        clear_M = unit > 0
+    else:
+        clear_M = clear if clear is not None else (bootstrap.interval(own_BM)[0] > 0) & optimised_M
+    ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M, optimised_M, unit)
+    ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, optimised_M, unit)
     low_MM, high_MM = np.zeros((M, M)), np.zeros((M, M))
     for golden in np.flatnonzero(clear_M):
-        gaining = own_BM[:, golden] > 0
+        gaining = own_BM[:, golden] > (0 if unit is None else -np.inf)
         low_MM[golden], high_MM[golden] = bootstrap.interval(ndr_BMM[gaining, golden])
     low_MM[:, ~optimised_M] = high_MM[:, ~optimised_M] = 0.0
     return Regret(
@@ -123,15 +164,20 @@ def regret_of(
         clear_M=clear_M,
         optimised_M=optimised_M,
         prompts=len(prompts),
+        unit_M=unit,
     )
 
 
-def _ndr(gains_BMM: NDArray[np.floating], clear_M: Bools, optimised_M: Bools) -> tuple[NDArray[np.floating], Bools]:
+def _ndr(
+    gains_BMM: NDArray[np.floating], clear_M: Bools, optimised_M: Bools, unit: Floats | None
+) -> tuple[NDArray[np.floating], Bools]:
     """NDR `[B, M, M]` and where it is defined: off the diagonal, for clear goldens that gain in this replicate.
 
-    A proxy has to have been optimised against.
+    A proxy has to have been optimised against. With a unit, gains in it, for all goldens whose unit is not 0.
     """
     own = np.diagonal(gains_BMM, axis1=1, axis2=2)
     M = own.shape[1]
+    if unit is not None:
+        own = np.broadcast_to(unit.astype(gains_BMM.dtype), own.shape)
     defined = np.repeat(((own > 0) & clear_M)[:, :, None], M, axis=2) & ~np.eye(M, dtype=bool) & optimised_M
     return settled(np.divide(gains_BMM, own[:, :, None], out=np.zeros_like(gains_BMM), where=defined)), defined

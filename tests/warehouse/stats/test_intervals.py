@@ -14,7 +14,7 @@ from warehouse.stats.resampling import Rows, rows_for
 
 
 def rows(M: int = 8, replicates: int = 320) -> Rows:
-    return rows_for(M, replicates, 0, tuple(range(M)))
+    return rows_for((True,) * M, (True,) * M, replicates, 0)
 
 
 def figure(rows: Rows, sample: float, left_out: np.ndarray, prompts: float, renamed: float) -> Figure:
@@ -110,18 +110,31 @@ def test_t_is_scipys() -> None:
 
 
 def test_rows_are_equal_for_equal_arguments_and_shrink_for_very_many_reward_models() -> None:
-    assert rows_for(9, 200, 1, (0, 1, 2)) is rows_for(9, 200, 1, (0, 1, 2))
+    first = (True,) * 3 + (False,) * 6
+    assert rows_for(first, first, 200, 1) is rows_for(first, first, 200, 1)
     assert rows(M=8, replicates=1000).count == 1 + 8 + 250 + 6 * 30 + 199
     assert rows(M=100, replicates=1000).count < 400
-    assert not np.array_equal(rows_for(9, 200, 1, (0, 1, 2)).order, rows_for(9, 200, 2, (0, 1, 2)).order)
+    assert not np.array_equal(rows_for(first, first, 200, 1).order, rows_for(first, first, 200, 2).order)
     with pytest.raises(InvalidChoice, match="replicates is 0"):
-        rows_for(9, 0, 1, (0, 1, 2))
+        rows_for(first, first, 0, 1)
 
 
 def test_a_part_of_the_reward_models_is_renamed_and_counted_within_itself() -> None:
-    plan = rows_for(6, 160, 0, (0, 2, 5))
-    assert plan.models[0].tolist() == [1, 0, 1, 0, 0, 1]
+    some = (True, False, True, False, False, True)
+    plan = rows_for(some, some, 160, 0)
+    assert plan.goldens[0].tolist() == plan.proxies[0].tolist() == [1, 0, 1, 0, 0, 1]
     assert (plan.order[plan.permuted][:, [1, 3, 4]] == [1, 3, 4]).all()
     value = np.zeros(plan.count)
     value[plan.left_out] = np.arange(6)
     assert intervals.without_each(plan, (value, np.ones(plan.count, dtype=bool))).tolist() == [0, 2, 5]
+
+
+def test_goldens_that_are_no_sample_of_reward_models_are_never_left_out_and_never_renamed() -> None:
+    goldens, proxies = (True, True, False, False, False), (False, True, True, True, True)
+    plan = rows_for(goldens, proxies, 160, 0)
+    assert (plan.goldens == goldens).all()
+    assert plan.proxies[plan.left_out].sum(axis=1).tolist() == [4, 3, 3, 3, 3]
+    assert (plan.order[:, :2] == [0, 1]).all()
+    assert (np.sort(plan.order[plan.permuted][:, 2:]) == [2, 3, 4]).all()
+    assert len(np.unique(plan.order[plan.permuted], axis=0)) == 6
+    assert plan.inside.tolist() == list(proxies)

@@ -16,7 +16,7 @@ from warehouse.study.comparison import of_difference, replicated_on_all
 from warehouse.study.evaluate import replicated
 from warehouse.study.together import all_at_once, boards, groups, joint_deviations
 
-ROWS = rows_for(12, 640, 0, tuple(range(12)))
+ROWS = rows_for((True,) * 12, (True,) * 12, 640, 0)
 
 
 def figure(value: float, sd: float, seed: int) -> Figure:
