@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from warehouse.stats import bootstrap, intervals
 from warehouse.stats.across_pairs import EVERY, Selected
-from warehouse.stats.bootstrap import NOTHING, Estimate, Floats
+from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import Rows
 from warehouse.study.comparison import (
@@ -136,9 +136,7 @@ def all_at_once(rows: Rows, figures: Sequence[Figure], seed: int = 0, *, most: f
         t_BL = np.abs(deviation_BL) / np.sqrt(rng.chisquare(degrees, len(deviation_BL)) / degrees)[:, None]
         values = np.array([estimates[place].value for place in tested], dtype=np.float64)
         width = float(np.quantile(t_BL.max(axis=1), bootstrap.LEVEL))
-        for place, value, p in zip(
-            tested, values.tolist(), _stepdown(np.abs(values) / half[tested], t_BL), strict=True
-        ):
+        for place, value, p in zip(tested, values.tolist(), stepdown(np.abs(values) / half[tested], t_BL), strict=True):
             reach = width * float(half[place])
             low, high = max(value - reach, -most), min(value + reach, most)
             estimates[place] = Estimate(value, low, high, estimates[place].replicates)
@@ -184,18 +182,24 @@ def groups(rows: Rows, figures: Sequence[Figure], seed: int = 0) -> tuple[tuple[
     apart = np.zeros((len(order), len(order)), dtype=bool)
     for (a, b), p in zip(pairs, together.p_values, strict=True):
         apart[a, b] = apart[b, a] = p is not None and p < 1.0 - bootstrap.LEVEL
-    members = [set(range(len(order)))]
-    for pair in np.argwhere(np.triu(apart)).tolist():  # every group with both of them becomes one without either
+    places = dict(zip(order, lettered(apart), strict=True))
+    return tuple(places.get(place, ()) for place in range(len(figures)))
+
+
+def lettered(apart_LL: Bools) -> tuple[tuple[int, ...], ...]:
+    """Groups of L figures, the greatest first, of which `apart_LL` says which pairs differ: figure → its groups.
+
+    Two have a group in common if and only if they do not differ (compact letter display by insertion and absorption).
+    """
+    members = [set(range(len(apart_LL)))]
+    for pair in np.argwhere(np.triu(apart_LL)).tolist():  # every group with both of them becomes one without either
         for group in [group for group in members if group.issuperset(pair)]:
             members.remove(group)
             for left in (group - {place} for place in reversed(pair)):
                 if not any(left <= other for other in members):
                     members.append(left)
-    places = {
-        figure: tuple(number for number, group in enumerate(sorted(members, key=sorted), start=1) if place in group)
-        for place, figure in enumerate(order)
-    }
-    return tuple(places.get(place, ()) for place in range(len(figures)))
+    numbered = [*enumerate(sorted(members, key=sorted), start=1)]
+    return tuple(tuple(number for number, group in numbered if place in group) for place in range(len(apart_LL)))
 
 
 def _half(rows: Rows, figure: Figure) -> float:
@@ -204,8 +208,11 @@ def _half(rows: Rows, figure: Figure) -> float:
     return inf if spread is None else intervals.t_quantile(spread.degrees) * float(np.sqrt(spread.variance))
 
 
-def _stepdown(t_L: Floats, t_BL: NDArray[np.float64]) -> list[float]:
-    """Adjusted p-values: each against the greatest of those that are not more extreme, never below an earlier one."""
+def stepdown(t_L: Floats, t_BL: NDArray[np.floating]) -> list[float]:
+    """Adjusted p-values of L figures: each against the greatest of those that are not more extreme.
+
+    `t_BL` `[draws, L]` is what the figures would be by chance. No p-value is below that of a more extreme figure.
+    """
     order = np.argsort(-t_L)
     greatest_BL = np.maximum.accumulate(t_BL[:, order[::-1]], axis=1)[:, ::-1]
     p_L = (1 + (greatest_BL >= t_L[order]).sum(axis=0)) / (1 + len(t_BL))
