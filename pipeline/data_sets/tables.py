@@ -6,7 +6,6 @@ by readers that name the line of an error.
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +16,15 @@ import polars as pl
 from pipeline.data_sets.pairs import Row
 from pipeline.errors import InvalidDataSet
 from warehouse.errors import InvalidRows, first_line
-from warehouse.exchange.files import read_csv, read_json, read_jsonl
-from warehouse.exchange.sheet import CUT, Sheet
+from warehouse.exchange.reading import EXTENSIONS, read_sheet
+from warehouse.exchange.reading.content import extension, is_readable
+from warehouse.exchange.sheet import CUT
 
-_READERS: dict[str, Callable[[str, bytes], Sheet]] = {
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
-    ".json": read_json,
-    ".csv": read_csv,
-}
 _SCANNERS: dict[str, Callable[[str], pl.LazyFrame]] = {
     ".parquet": pl.scan_parquet,
     ".jsonl": pl.scan_ndjson,
     ".csv": pl.scan_csv,
 }
-EXTENSIONS = (".parquet", *_READERS)
 _HUB = "hf://"
 _HUB_ADVICE = (
     "give e.g. hf://datasets/OWNER/NAME/data/train-*.parquet, or hf://datasets/OWNER/NAME@~parquet/**/*.parquet"
@@ -72,18 +65,11 @@ def tables(place: str) -> Iterator[Table]:
     path = Path(place)
     files = [path]
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and _extension(file) in EXTENSIONS)
+        files = sorted(file for file in path.rglob("*") if file.is_file() and is_readable(file))
         if not files:
             raise InvalidDataSet(f"{place}: no file in this folder ends with one of {', '.join(EXTENSIONS)}; add one")
     for file in files:
         yield _of_file(file)
-
-
-def _extension(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes[-1:] == [".gz"] and suffixes[-2:-1] != [".parquet"]:
-        suffixes = suffixes[:-1]
-    return suffixes[-1] if suffixes else ""
 
 
 def _of_hub(place: str) -> Table:
@@ -102,22 +88,13 @@ def _of_hub(place: str) -> Table:
 
 
 def _of_file(path: Path) -> Table:
-    extension = _extension(path)
-    if extension not in EXTENSIONS:
-        raise InvalidDataSet(
-            f"{path}: files that end with {path.suffix!r} cannot be read; give one of {', '.join(EXTENSIONS)}, or .gz "
-            "of them"
-        )
     try:
-        if extension == ".parquet":
+        if extension(path.name) == path.suffix.lower() == ".parquet":
             return Table.of(path.name, pl.scan_parquet(path, glob=False))
-        content = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            content = gzip.decompress(content)
-        return Table.of(path.name, _READERS[extension](path.name, content).frame.lazy())
+        return Table.of(path.name, read_sheet(path).frame.lazy())
     except InvalidRows as error:
         raise InvalidDataSet(str(error)) from error
-    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise InvalidDataSet(
             f"{path}: cannot be read ({first_line(error)}); check the path, or download it again"
         ) from error

@@ -5,9 +5,9 @@ and reads it back. Whatever is wrong is one line with file, row and column, and 
 """
 
 from warehouse.exchange.categories import DEFAULT_SUBSET
-from warehouse.exchange.files import EXTENSIONS
 from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_folder, unpack
 from warehouse.exchange.read import LAYOUTS, read_files
+from warehouse.exchange.reading import EXTENSIONS
 from warehouse.exchange.rows import Facts, build
 
 __all__ = ["ARCHIVE", "DEFAULT_SUBSET", "EXTENSIONS", "LAYOUTS", "MANIFEST"]

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from warehouse.exchange.numbers import MISSING
 from warehouse.exchange.scored_rows import LONG, PAIRS, Pieces, of_rows
-from warehouse.exchange.sheet import MISSING, Sheet, as_list, encodes_texts
+from warehouse.exchange.sheet import Sheet, as_list, encodes_texts
 
 _SIDES = ("chosen", "rejected")
 _RM_BENCH_NAME = re.compile(r"_REWORD_MODEL_\d{8}_\d{6}$")

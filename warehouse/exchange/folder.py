@@ -23,7 +23,8 @@ import polars as pl
 
 from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
-from warehouse.exchange.files import read_parquet
+from warehouse.exchange.reading.arrow import read_arrow
+from warehouse.exchange.reading.content import Kind
 from warehouse.exchange.sheet import CUT, invalid, shown
 from warehouse.schema import ADDED_LATER, TABLES
 
@@ -85,7 +86,7 @@ def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str,
             raise invalid(f"{path}: cannot be read ({error.strerror}); export the run again") from error
         if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
             raise invalid(f"{path}: not the file that was exported: cut off or changed; export the run again")
-        frame = read_parquet(path.name, content)
+        frame = read_arrow(path.name, content, Kind.PARQUET).frame
         needed = {column.name for column in TABLES[name].columns if not column.nullable}
         if frame.height != facts.get("rows") or not needed <= set(frame.columns) <= set(TABLES[name].polars_schema):
             got = f"{frame.height} rows of {frame.columns}"

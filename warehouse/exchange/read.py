@@ -14,7 +14,7 @@ import polars as pl
 
 from warehouse.errors import InvalidChoice
 from warehouse.exchange.benchmarks import is_benchmark, is_scored, read_benchmark
-from warehouse.exchange.files import read_sheet
+from warehouse.exchange.reading import read_sheet
 from warehouse.exchange.scored_rows import LONG, PREFERENCES, VALUES, Pieces, joined, of_columns
 from warehouse.exchange.sheet import Sheet, invalid
 from warehouse.schema import RL_ALGORITHMS

@@ -1,6 +1,7 @@
 """A file's rows, and where each of them is in it: every message about other people's files is built from this.
 
-The methods of a sheet return a column as what it has to be: ids, texts, finite numbers, lists.
+The columns have the file's own types: text, integers, floats, booleans, and lists and objects as `pl.List`, `pl.Struct`
+or `pl.Object`. The methods return a column as what it has to be: ids, texts, scores, lists.
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ from typing import Any
 import polars as pl
 
 from warehouse.errors import InvalidRows
+from warehouse.exchange.numbers import floats, holds_objects, is_inexact, is_missing
 
 CUT = "the file may be cut off: get it again"
-MISSING = ("", "nan", "na", "n/a", "null", "none", "<na>", "-nan", "+nan")
-"""How files write a missing score, in lower case."""
-
 _NEEDED = "every row needs one"
 _NO_LIST = "wanted a list with something in it, as JSON or Python writes it"
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A file's rows. `lines` has the line of each row, if the file has lines. Methods raise InvalidRows."""
+    """A file's rows. `lines` has the line of each row, if the file has lines. Methods raise InvalidRows.
+
+    `notes` is what the user has to know about how the file was read. With `decimal_comma` numbers may be written 1,5.
+    """
 
     name: str
     frame: pl.DataFrame
     lines: Sequence[int] | None = None
+    notes: tuple[str, ...] = ()
+    decimal_comma: bool = False
 
     def at(self, row: int) -> str:
         """Where a row (0-based) is, as a person counts: file, row from 1, line."""
@@ -52,14 +56,24 @@ class Sheet:
                 f"it has to have {list(needed)} and may have {list(optional)}"
             )
 
+    def values(self, column: str) -> list[Any]:
+        """A column as Python values: texts, numbers, lists, dictionaries, None."""
+        return self.frame[column].to_list()
+
     def texts(self, column: str) -> pl.Series:
-        """A column as text, all null if it is absent.
+        """A column as text, all null if it is absent; lists and objects are no text.
 
         Whole floats become integers, since a gap elsewhere turns integer ids into floats.
         """
         if column not in self.frame.columns:
             return pl.Series(column, [None] * self.frame.height, dtype=pl.String())
         values = self.frame[column]
+        if holds_objects(values):
+            cells = values.to_list()
+            row = next((row for row, cell in enumerate(cells) if isinstance(cell, list | dict)), None)
+            if row is not None:
+                raise self.wrong(row, column, cells[row], "wanted a text or a number")
+            return pl.Series(column, [cell if cell is None else str(cell) for cell in cells], dtype=pl.String())
         if values.dtype.is_float():
             whole = values.is_finite() & (values.round() == values) & (values.abs() < 2**53)
             if whole.fill_null(True).all():
@@ -80,46 +94,53 @@ class Sheet:
         return values
 
     def numbers(self, column: str, *, optional: bool = False) -> pl.Series:
-        """A column as finite floats of 64 bits; only an optional one may have empty fields."""
-        cells = self.labels(column) if optional else self.frame[column]
-        values = _floats(cells)
-        bad = ~values.is_finite().fill_null(False) & (cells.is_not_null() if optional else True)
+        """A column as finite floats of 64 bits, [x] and [[x]] as x; only an optional one may have empty fields."""
+        cells = self.frame[column]
+        values = floats(cells, decimal_comma=self.decimal_comma)
+        bad = ~values.is_finite().fill_null(False)
+        if bad.any() and optional:
+            bad &= ~is_missing(cells)
+            values = values.fill_nan(None)
         if bad.any():
-            row = bad.arg_true()[0]
-            raise self.wrong(row, column, cells[row], "wanted a finite number" + ("" if optional else ": mend it"))
+            remedy = "wanted a finite number" + ("" if optional else ": mend it")
+            raise self._wrong_number(bad, column, remedy)
         return values
 
     def scores(self, column: str) -> pl.Series:
-        """A column as floats of 64 bits: null where a field is empty, null or no number by name; infinities stay."""
+        """A column as floats of 64 bits, [x] and [[x]] as x: null where a field is empty, null or no number by name;
+        infinities stay. Integers that no float holds are refused."""
         cells = self.frame[column]
-        values = _floats(cells).fill_nan(None)
-        bad = values.is_null() & cells.is_not_null()
-        if cells.dtype == pl.String():
-            bad &= ~cells.str.strip_chars().str.to_lowercase().is_in(MISSING)
-        elif cells.dtype.is_float():
-            bad &= ~cells.is_nan()
+        values = floats(cells, decimal_comma=self.decimal_comma).fill_nan(None)
+        bad = values.is_null()
         if bad.any():
-            row = bad.arg_true()[0]
-            raise self.wrong(row, column, cells[row], "wanted a number, or an empty field for a missing score")
+            bad &= ~is_missing(cells)
+        if bad.any():
+            raise self._wrong_number(bad, column, "wanted a number, or an empty field for a missing score")
+        large = is_inexact(cells, values)
+        if large.any():
+            raise self._wrong_number(
+                large, column, "floats make integers as large as this equal: subtract one number from all scores"
+            )
         return values
 
+    def _wrong_number(self, bad: pl.Series, column: str, remedy: str) -> InvalidRows:
+        row = bad.arg_true()[0]
+        return self.wrong(row, column, self.values(column)[row], remedy)
+
     def lists(self, column: str) -> list[list[Any]]:
-        """Every cell as a list: a list, a string-encoded list (JSON or Python), or one value, or null, by itself."""
-        return [self._list(row, column, cell) for row, cell in enumerate(self.frame[column].to_list())]
+        """Every cell as a list: a list, the values of an object, a string-encoded list (JSON or Python), or one value,
+        or null, by itself."""
+        return [self._list(row, column, cell) for row, cell in enumerate(self.values(column))]
 
     def _list(self, row: int, column: str, cell: object) -> list[Any]:
-        if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+        if isinstance(cell, dict):
+            cell = list(cell.values())
+        if not isinstance(cell, list) and not (isinstance(cell, str) and cell.lstrip().startswith("[")):
             return [cell]
         values = as_list(cell)
         if not values:
             raise self.wrong(row, column, cell, _NO_LIST)
         return values
-
-
-def _floats(cells: pl.Series) -> pl.Series:
-    """Cells as floats of 64 bits; null where a text is no number."""
-    stripped = cells.str.strip_chars() if cells.dtype == pl.String() else cells
-    return stripped.cast(pl.Float64(), strict=False)
 
 
 def at_row(sheets: Sequence[Sheet], rows: pl.DataFrame) -> str:
@@ -159,7 +180,9 @@ def broken(text: str) -> str:
 
 
 def as_list(cell: object) -> list[Any] | None:
-    """The list that a string encodes, as JSON or as Python writes it; None if it encodes none."""
+    """A list itself, or the one that a string encodes, as JSON or as Python writes it; None if it is none."""
+    if isinstance(cell, list):
+        return cell
     if not isinstance(cell, str) or not cell.lstrip().startswith("["):
         return None
     try:
@@ -175,7 +198,7 @@ def as_list(cell: object) -> list[Any] | None:
 
 
 def encodes_texts(values: pl.Series) -> bool:
-    """Whether the first cell is a string that encodes a list of texts."""
+    """Whether the first cell is a list of texts, or a string that encodes one."""
     first = values.drop_nulls().head(1).to_list()
     texts = as_list(first[0]) if first else None
     return bool(texts) and all(isinstance(text, str) for text in texts or [])

@@ -95,8 +95,9 @@ def test_a_wrong_cell_is_named_with_its_row(rows: hub.Rows, changed: hub.Rows, l
 def test_places_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path / "absent.parquet")
     assert "cannot be read" in refused(tmp_path / "absent.jsonl")
-    assert "a.txt: files that end with '.txt' cannot be read; give one of .parquet" in refused(tmp_path / "a.txt")
     assert "no file in this folder ends with one of" in refused(tmp_path)
+    (tmp_path / "a.txt").write_text("not data")
+    assert "a.txt: unknown extension '.txt'; give one of .parquet" in refused(tmp_path / "a.txt")
     (tmp_path / "cut.parquet").write_bytes(hub.parquet(tmp_path / "whole.parquet", hub.OWN).read_bytes()[:200])
     assert "cut.parquet: cannot be read" in refused(tmp_path / "cut.parquet")
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"prompt": "p"}\n')[:-9])

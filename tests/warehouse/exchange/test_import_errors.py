@@ -33,7 +33,7 @@ def changed(line: int, text: str) -> str:
 CASES: dict[str, tuple[str, str | bytes, str]] = {
     "empty": ("a.csv", "", r"a\.csv: the file is empty"),
     "header only": ("a.csv", LONG, r"a\.csv: the file has no rows"),
-    "unknown extension": ("a.xlsx", WHOLE, r"a\.xlsx: unknown extension '\.xlsx'; give one of \.parquet, \.csv"),
+    "unknown extension": ("a.xlsx", WHOLE, r"a\.xlsx: unknown extension '\.xlsx'; give one of \.parquet, \.arrow"),
     "missing column": (
         "a.csv",
         WHOLE.replace("score", "skore", 1),
@@ -103,8 +103,11 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
         b'{"prompt_id": "p", "score": 1}\n\n{"prompt_id": "\xe9"}\n',
         r"a\.jsonl, row 2 \(line 3\), column prompt_id: byte 0xe9 is no UTF-8",
     ),
-    "utf-16 json": ("a.jsonl", "{}".encode("utf-16"), r"a\.jsonl, row 1 \(line 1\): byte 0xff is no UTF-8"),
-    "utf-16": ("a.csv", WHOLE.encode("utf-16"), r"a\.csv, line 1: byte 0xff is no UTF-8; save the whole file as UTF-8"),
+    "half of utf-16": (
+        "a.csv",
+        WHOLE.encode("utf-16")[:-1],
+        r"a\.csv: no whole UTF-16 text .*cut off",
+    ),
     "cut json line": (
         "a.jsonl",
         '{"prompt_id": "p", "score": 1}\n{"prompt',
@@ -116,7 +119,8 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
         '{"prompt_id": "\\ud800"}\n',
         r"row 1 \(line 1\), column prompt_id: half a character \(U\+D800\)",
     ),
-    "json deep": ("a.jsonl", "[" * 100_000, r"a\.jsonl, row 1 \(line 1\): no whole JSON"),
+    "json deep": ("a.jsonl", "[" * 100_000, r"a\.jsonl: no whole JSON"),
+    "no json": ("a.json", WHOLE, r"a\.json: no whole JSON .*begins with 'prompt_id.*if it is CSV, name it \.csv"),
     "json cut": ("a.json", '[{"prompt_id": 1', r"a\.json: no whole JSON"),
     "json text": ("a.json", '"x"', r"a\.json: got 'x'; wanted a list of objects"),
     "json list": ("a.json", "[1]", r"a\.json, row 1: got 1; wanted an object"),

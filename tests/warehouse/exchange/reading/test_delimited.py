@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.errors import InvalidRows
-from warehouse.exchange.files import read_csv
+from warehouse.exchange.reading.delimited import read_delimited
 
 LIMIT = csv.field_size_limit()
 
@@ -26,7 +26,7 @@ def test_files_with_huge_fields_are_read_by_several_threads_at_the_same_time() -
     def read(text: str) -> list[str]:
         content = f'id,text\n1,{text}\n2,"{text}"\n'.encode()
         begin.wait()
-        return [cell for _ in range(5) for cell in read_csv("a.csv", content).frame["text"]]
+        return [cell for _ in range(5) for cell in read_delimited("a.csv", content).frame["text"]]
 
     with ThreadPoolExecutor(len(texts)) as threads:
         for text, cells in zip(texts, threads.map(read, texts), strict=True):
@@ -37,8 +37,8 @@ def test_files_with_huge_fields_are_read_by_several_threads_at_the_same_time() -
 def test_reading_leaves_the_limit_of_the_process_as_it_is() -> None:
     code = (
         "import csv; csv.field_size_limit = None\n"  # whoever calls it fails
-        "from warehouse.exchange.files import read_csv\n"
-        "read_csv('a.csv', b'a,b\\n' + b'x' * 10**6 + b',y\\n')"
+        "from warehouse.exchange.reading.delimited import read_delimited\n"
+        "read_delimited('a.csv', b'a,b\\n' + b'x' * 10**6 + b',y\\n')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -58,7 +58,7 @@ def test_reading_leaves_the_limit_of_the_process_as_it_is() -> None:
 )
 def test_what_is_broken_is_named_with_its_line(content: bytes, message: str) -> None:
     with pytest.raises(InvalidRows) as raised:
-        read_csv("a.csv", content)
+        read_delimited("a.csv", content)
     assert str(raised.value).startswith(message)
 
 
@@ -75,8 +75,8 @@ def test_any_table_is_read_as_python_reads_it(rows: list[list[str]], line_end: s
     writer = csv.writer(file, lineterminator=line_end, quoting=quoting)  # type: ignore[arg-type]
     writer.writerow([f"column {number}" for number in range(len(rows[0]))])
     writer.writerows(rows)
-    sheet = read_csv("a.csv", file.getvalue().encode())
+    sheet = read_delimited("a.csv", file.getvalue().encode())
     reader = csv.reader(io.StringIO(file.getvalue(), newline=""), strict=True)
     expected = [(row, reader.line_num) for row in reader if row][1:]
     assert [list(row) for row in sheet.frame.iter_rows()] == [row for row, _ in expected]
-    assert sheet.lines == [line for _, line in expected]
+    assert list(sheet.lines) == [line for _, line in expected]

@@ -1,0 +1,42 @@
+"""Columns that pandas wrote for its index: they hold no data and are left out, and said to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+import polars as pl
+
+from warehouse.exchange.sheet import Sheet
+
+_NAMED = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__|level_\d+")
+
+
+def without_index(sheet: Sheet, declared: Collection[str] = (), used: Collection[str] = ()) -> Sheet:
+    """The sheet without them, except those that are `used`.
+
+    They are told by pandas' names; `index` if it counts the rows or is `declared` as index by the file.
+    """
+    columns = [name for name in sheet.frame.columns if name not in used and _is_index(sheet.frame[name], declared)]
+    if not columns or len(columns) == sheet.frame.width:
+        return sheet
+    notes = tuple(f"{sheet.name}: column {name} (pandas' index) is left out" for name in columns)
+    return replace(sheet, frame=sheet.frame.drop(columns), notes=sheet.notes + notes)
+
+
+def _is_index(column: pl.Series, declared: Collection[str]) -> bool:
+    if _NAMED.fullmatch(column.name):
+        return True
+    if column.name != "index":
+        return False
+    return column.name in declared or _counts(column)
+
+
+def _counts(column: pl.Series) -> bool:
+    """Whether the cells are 0, 1, 2, … or 1, 2, 3, …"""
+    if column.dtype == pl.String():
+        column = column.cast(pl.Int64(), strict=False)
+    if not column.dtype.is_integer() or column.null_count():
+        return False
+    return bool((column == pl.int_range(len(column), eager=True) + column[0]).all()) and column[0] in (0, 1)
