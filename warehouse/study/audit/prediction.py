@@ -1,0 +1,92 @@
+"""How well each subset of a test set predicts what policies lose: the study's own figures, corrected for their number.
+
+METHOD, "Audit of a test set". All subsets and the whole test set are evaluated in the same altered studies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.test_set import TestSet
+from warehouse.stats.bootstrap import Estimate, Floats
+from warehouse.study.audit.subsets import FEWEST_ITEMS, Group
+from warehouse.study.correlation import Correlation
+from warehouse.study.evaluate import Replicated, replicated
+from warehouse.study.together import simultaneous, stepdown
+
+MEASURE = "accuracy"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """How well accuracy on a group of items predicts NDR: Kendall τ, pooled, on a test set of these items.
+
+    `p_value` is that of no prediction at all, adjusted for the number of groups. `difference` is from the
+    τ of all items, its interval and `p_difference` hold for all groups at once; None for all items themselves.
+    """
+
+    correlation: Correlation
+    p_value: float | None
+    difference: Estimate | None
+    p_difference: float | None
+    quantity: str
+
+
+def predictions(
+    cube: ScoreCube, values: PolicyValues, of: Sequence[Group], *, replicates: int = 1000, seed: int = 0
+) -> list[Prediction | None]:
+    """One for each group, the first of which is all items; None for one of fewer than FEWEST_ITEMS."""
+    places = [number for number, group in enumerate(of) if number == 0 or len(group.items_P) >= FEWEST_ITEMS]
+    parts = replicated(
+        cube,
+        values,
+        [(MEASURE, _test_set(of[number])) for number in places],
+        replicates=replicates,
+        seed=seed,
+        selected=(("kendall", "pooled"),),
+    )
+    together = simultaneous(parts[1:], parts[0], seed)
+    correlations = [part.evaluation.correlations["kendall"] for part in parts]
+    p_values = _permutation_p(parts[1:])
+    predicted: list[Prediction | None] = [None] * len(of)
+    quantity = parts[0].evaluation.quantity
+    predicted[0] = Prediction(
+        correlations[0], correlations[0].p_value, difference=None, p_difference=None, quantity=quantity
+    )
+    for place, correlation, p_value, difference, p_difference in zip(
+        places[1:], correlations[1:], p_values, together.differences, together.p_values, strict=True
+    ):
+        predicted[place] = Prediction(correlation, p_value, difference, p_difference, quantity)
+    return predicted
+
+
+def _permutation_p(parts: Sequence[Replicated]) -> list[float | None]:
+    """p-values of no prediction at all for several test sets at once: the stepdown of Westfall and Young 1993.
+
+    Reward models are renamed alike in all of them, so the greatest |τ| of a renaming allows for how they go together.
+    """
+    defined = [place for place, part in enumerate(parts) if part.pooled["kendall"][1][0]]
+    p_values: list[float | None] = [None] * len(parts)
+    if defined:
+        size_BL = np.stack([_sizes(parts[place]) for place in defined], axis=1)
+        sample_L = np.array([abs(float(parts[place].pooled["kendall"][0][0])) for place in defined])
+        for place, p_value in zip(defined, stepdown(sample_L - 1e-12, size_BL), strict=True):
+            p_values[place] = p_value
+    return p_values
+
+
+def _sizes(part: Replicated) -> Floats:
+    """|τ| under each renaming of reward models, `[B]`; 0 where undefined."""
+    value, is_defined = (array[part.rows.permuted] for array in part.pooled["kendall"])
+    return np.where(is_defined, np.abs(value), 0.0)
+
+
+def _test_set(group: Group) -> TestSet:
+    return TestSet(
+        categories=None if group.category is None else (group.category,),
+        subsets=None if group.subset is None else (group.subset,),
+    )
