@@ -35,7 +35,7 @@ class PlantedOutcomes:
     reliability: float = 0.8
 
     def study(self, seed: int) -> tuple[ScoreCube, Outcome]:
-        """Scores of the golden and of M reward models, and the observed outcome of the latter."""
+        """Scores of the golden, which is chosen, and of M reward models, and the observed outcome of the latter."""
         rng = np.random.default_rng((13, seed))
         golden, scores, true_M = self._drawn(rng, self.M)
         names = tuple(f"rm-{m:02}" for m in range(self.M))
@@ -43,7 +43,7 @@ class PlantedOutcomes:
         error_M /= np.exp(0.3**2)  # so that the mean square is that of the reliability
         observed = true_M + error_M * rng.normal(size=self.M)
         cube = score_cube(np.concatenate([golden[None], scores]), reward_models=(GOLDEN, *names))
-        return cube, Outcome("elo", names, observed, error_M)
+        return cube.with_goldens([GOLDEN]), Outcome("elo", names, observed, error_M)
 
     def truth(self, seed: int = 0, sets: int = 4) -> dict[str, float]:
         """The correlations of accuracy on a test set of this size with the true outcome, over very many models."""

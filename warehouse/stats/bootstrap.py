@@ -30,8 +30,8 @@ OUTCOMES = 10
 """What is drawn at random in this package, each from its own stream (`generator`): the reward models, RM-test prompts
 and RL-test prompts of a bootstrap replicate, an annotator's noise, the prompts of a test set, which prompts are
 paraphrased, how reward models are renamed, halves of prompts that serve on both sides, draws of several figures
-together, which samples best-of-n picks from, and the errors of outcomes. A new purpose gets the next number; changing a number would change
-published figures."""
+together, which samples best-of-n picks from, and the errors of outcomes. A new purpose gets the next number;
+changing a number would change published figures."""
 
 _REMEMBERED_ENTRIES = 10_000_000
 _STEP_ENTRIES = 4_000_000

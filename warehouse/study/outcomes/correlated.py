@@ -32,7 +32,7 @@ def figures(values_BK: Floats, defined_BK: Bools, outcome_BK: Floats, rows: Rows
 
     Undefined with fewer than three reward models, or if either side is constant.
     """
-    weight_BK = rows.models * defined_BK
+    weight_BK = rows.proxies * defined_BK
     values_BK = np.where(defined_BK, values_BK, 0.0)
     tau, tau_defined = (array[0] for array in Against(outcome_BK, weight_BK).tau(values_BK[None]))
     ranked = ProductMoment(*middle_ranks(outcome_BK, weight_BK), weight_BK)

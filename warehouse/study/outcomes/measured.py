@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.metrics.prompt_values import PromptValues, settled
+from warehouse.metrics.roles import Roles
 from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.stats.resampling import Rows
 
@@ -29,19 +30,16 @@ def mean_over_goldens(
     prepared: PromptValues,
     prompts: NDArray[np.int64],
     *,
-    golden_M: Bools,
+    roles: Roles,
     judged_K: NDArray[np.int64],
-    fixed: bool,
     rows: Rows,
     seed: int,
 ) -> Measured:
-    """The mean over the goldens `[M]` of the measure on these prompts `[P]`, for the reward models numbered `[K]`.
+    """The mean over goldens of the measure on these prompts `[P]`, for the proxies numbered `[K]`.
 
-    `rows` are altered studies of these K reward models. A reward model is never its own golden. `fixed` goldens are
-    not left out with reward models.
+    `rows` are altered studies of these K reward models. A reward model is never its own golden.
     """
-    weight_MK = np.repeat(golden_M[:, None].astype(np.float64), len(judged_K), axis=1)
-    weight_MK[judged_K, np.arange(len(judged_K))] = 0.0
+    weight_MK = roles.pairs_MM[:, judged_K].astype(np.float64)
     columns_MK = prepared.column_MM[:, judged_K]
     sample_BC, sample_defined_BC = prepared.overall(np.ones((1, len(prompts))), prompts)
     drawn_BC, drawn_defined_BC = prepared.drawn_overall(prompts, rows.draws, seed)
@@ -57,7 +55,7 @@ def mean_over_goldens(
     draw = rows.draw[noisy]
     values_BK[noisy] += rows.rm_scale[noisy, None] * (drawn_DK[draw] - sample_K)
     defined_BK[noisy] &= drawn_defined_DK[draw]
-    if not fixed:
+    if roles.same:
         for k, golden in enumerate(judged_K):
             without_MK = weight_MK.copy()
             without_MK[golden] = 0.0

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.preparation import prepare_all
 from warehouse.metrics.prompt_values import PromptValues
 from warehouse.metrics.test_set import TestSet, chosen_prompts
 from warehouse.stats import bootstrap
-from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats
+from warehouse.stats.bootstrap import NOTHING, Estimate, Floats
 from warehouse.stats.correlation import Figure
 from warehouse.stats.resampling import Rows, rows_for
 from warehouse.study.correlation import Correlation, correlation
@@ -100,13 +100,12 @@ def predict(
     measure: str = "accuracy",
     *,
     test_set: TestSet | None = None,
-    goldens: Sequence[str] | None = None,
     replicates: int = 1000,
     seed: int = 0,
 ) -> Prediction:
     """One measure on a test set against an outcome; arguments and what is raised as in `predict_all`."""
-    choice: dict[str, Any] = {"test_set": test_set, "goldens": goldens, "replicates": replicates, "seed": seed}
-    return predict_all(cube, outcome, (measure,), measure, **choice).predictions[measure]
+    board = predict_all(cube, outcome, (measure,), measure, test_set=test_set, replicates=replicates, seed=seed)
+    return board.predictions[measure]
 
 
 def predict_all(
@@ -116,16 +115,15 @@ def predict_all(
     second: str,
     *,
     test_set: TestSet | None = None,
-    goldens: Sequence[str] | None = None,
     replicates: int = 1000,
     seed: int = 0,
     prepared: Mapping[str, PromptValues] | None = None,
 ) -> Board:
     """Every measure on a test set against an outcome, and each compared with the `second` one.
 
-    The truth is each of `goldens` in turn, by default each of all others; `prepared` are values of all prompts by
-    measure. Raises UnknownName and InvalidChoice for choices that the scores cannot satisfy, and InvalidChoice if
-    fewer than two reward models have both scores and an outcome.
+    The truth is each of the cube's goldens in turn; `prepared` are values of all prompts by measure. Raises
+    UnknownName and InvalidChoice for choices that the scores cannot satisfy, and InvalidChoice if fewer than two
+    proxies have an outcome.
     """
     choice = test_set or TestSet()
     prompts = chosen_prompts(cube, choice)
@@ -133,28 +131,22 @@ def predict_all(
     ready = dict(prepared or {})
     if missing := [name for name in names if name not in ready]:
         ready |= prepare_all(cube, missing, choice)
-    sides = _sides(cube, outcome, goldens)
-    K = len(sides.judged_K)
-    rows = rows_for(K, replicates, seed, tuple(range(K)))
-    outcome_BK = altered_outcome(sides.outcome, rows, seed)
+    roles = cube.roles
+    judged_K = _judged(cube, outcome)
+    chosen = outcome.of([cube.reward_models[k] for k in judged_K])
+    K = len(judged_K)
+    rows = rows_for((True,) * K, (True,) * K, replicates, seed)
+    outcome_BK = altered_outcome(chosen, rows, seed)
     predictions: dict[str, Prediction] = {}
     by_measure: dict[str, Mapping[str, Figure]] = {}
     for name in names:
-        measured = mean_over_goldens(
-            ready[name],
-            prompts,
-            golden_M=sides.golden_M,
-            judged_K=sides.judged_K,
-            fixed=sides.fixed,
-            rows=rows,
-            seed=seed,
-        )
+        measured = mean_over_goldens(ready[name], prompts, roles=roles, judged_K=judged_K, rows=rows, seed=seed)
         by_measure[name] = figures(measured.values_BK, measured.defined_BK, outcome_BK, rows)
         low_K, high_K = bootstrap.interval(measured.drawn_DK)
         value_K = np.where(measured.defined_BK[0], measured.values_BK[0], np.nan)
         predictions[name] = Prediction(
             measure=name,
-            outcome=sides.outcome,
+            outcome=chosen,
             value_K=value_K,
             low_K=low_K,
             high_K=high_K,
@@ -170,28 +162,15 @@ def predict_all(
     return Board(predictions, second, _compared(by_measure, second, rows, seed) if K >= FEWEST else {})
 
 
-class _Sides(NamedTuple):
-    """The goldens `[M]`, numbers of the K reward models that are judged, their outcome, and if goldens are fixed."""
-
-    golden_M: Bools
-    judged_K: NDArray[np.int64]
-    outcome: Outcome
-    fixed: bool
-
-
-def _sides(cube: ScoreCube, outcome: Outcome, goldens: Sequence[str] | None) -> _Sides:
-    names = cube.reward_models
-    if unknown := [name for name in goldens or () if name not in names]:
-        raise UnknownName(f"no reward model {unknown[0]!r}; there are {', '.join(names)}")
-    golden_M = np.array([goldens is None or name in goldens for name in names], dtype=bool)
-    others_M = golden_M.sum() - golden_M  # a reward model is not its own golden
-    judged = [name for name, others in zip(names, others_M, strict=True) if others and name in outcome.reward_models]
-    if len(judged) < _FEWEST_DRAWN:
+def _judged(cube: ScoreCube, outcome: Outcome) -> NDArray[np.int64]:
+    """The numbers of the proxies that have the outcome."""
+    has_one = np.array([name in outcome.reward_models for name in cube.reward_models], dtype=bool)
+    judged_K = np.flatnonzero(has_one & cube.roles.pairs_MM.any(axis=0))
+    if len(judged_K) < _FEWEST_DRAWN:
         raise InvalidChoice(
-            f"{len(judged)} reward models of the run have the outcome {outcome.name!r}; a correlation takes {FEWEST}"
+            f"{len(judged_K)} reward models of the run have the outcome {outcome.name!r}; a correlation takes {FEWEST}"
         )
-    judged_K = np.array([names.index(name) for name in judged], dtype=np.int64)
-    return _Sides(golden_M, judged_K, outcome.of(judged), fixed=goldens is not None)
+    return judged_K
 
 
 def _without(rows: Rows, figure: Figure) -> Floats:
