@@ -11,7 +11,7 @@ from pipeline import flow, runs
 from pipeline.backends.openrlhf.launch import require_engine
 from pipeline.backends.ray.engine import opened
 from pipeline.backends.ray.options import EngineOptions, add_options
-from pipeline.cli import AddCommand, add_option
+from pipeline.cli import AddCommand, add_option, score
 from pipeline.config import load_profile, profile_names
 from pipeline.cost import command as plan_command
 from pipeline.cost import estimate
@@ -77,15 +77,7 @@ def add(command: AddCommand) -> None:
         _add_rm,
     )
     add_option(joined, "--run", "RUN", "id of the run that the reward model joins; it is not changed", required=True)
-    place = joined.add_mutually_exclusive_group(required=True)
-    model = "folder or hub id of a sequence-classification model with one label, safetensors and a chat template"
-    add_option(place, "--model", "NAME", model)
-    add_option(place, "--url", "URL", "http(s) address of a reward server that speaks OpenRLHF's protocol")
-    add_option(joined, "--name", "NAME", "its id in the run (default: the name of the model or host)")
-    add_option(joined, "--dtype", "TYPE", "type of the model's weights: bfloat16 or float32 (default: bfloat16)")
-    add_option(joined, "--batch-texts", "N", "texts scored at once (default: 16)", int)
-    add_option(joined, "--timeout", "S", "seconds that a server has to answer (default: 180)", float, dest="timeout_s")
-    add_option(joined, "--tries", "N", "attempts per request to a server (default: 5)", int)
+    score.add_reward_model_options(joined)
     _add_start_options(joined, "score some of the run's texts to estimate time and memory; start nothing")
 
     cancel = command("cancel", "stop a running or waiting run; `resume` continues it", "righttree cancel", _cancel)
@@ -147,10 +139,7 @@ def _extend(arguments: argparse.Namespace) -> int:
 def _add_rm(arguments: argparse.Namespace) -> int:
     require_pipeline()
     data, engine = store.home(), EngineOptions.of(arguments)
-    options = {
-        name: vars(arguments)[name] for name in ("model", "url", "name", "dtype", "batch_texts", "timeout_s", "tries")
-    }
-    settings = added.settings_of(**options)
+    settings = score.reward_model(arguments)
     additions = {"added": [settings.model_dump()]}
     config = extend.extended(data, arguments.run, additions)
     if arguments.estimate:

@@ -59,13 +59,15 @@ class OtherRewardModel(Section):
 class AddedRewardModel(Section):
     """A reward model trained elsewhere, which only scores: a Hugging Face `model`, or a server at a `url`.
 
-    `revision` pins the model: the commit of a hub id, `sha256:…` of a folder's files. `timeout_s` and `tries` apply to
-    each request to a server.
+    `revision` pins the model: the commit of a hub id, `sha256:…` of a folder's files, and after `+` that of the base of
+    an adapter. `attributes` are the outputs of the model that make its score, by name or number, with their weights;
+    none: its only output. `timeout_s` and `tries` apply to each request to a server.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
     model: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
-    revision: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    revision: Annotated[str, Field(min_length=1, max_length=160)] | None = None
+    attributes: tuple[tuple[str, float], ...] = ()
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     url: Annotated[str, Field(max_length=2048)] | None = None
     batch_texts: Annotated[int, Field(ge=1, le=4096)] = 16
@@ -91,6 +93,8 @@ class AddedRewardModel(Section):
             raise ValueError("give a model or a url, and not both")
         if (self.model is None) != (self.revision is None):
             raise ValueError("a model needs a revision, a url has none")
+        if self.attributes and (self.url is not None or not any(weight for _, weight in self.attributes)):
+            raise ValueError("attributes are outputs of a model, at least one with a weight other than 0")
         return self
 
     @property
@@ -99,8 +103,9 @@ class AddedRewardModel(Section):
 
     @property
     def origin(self) -> str:
-        """Where it came from: `org/name@commit`, `/folder@sha256:…` or the URL."""
-        return self.url or f"{self.model}@{self.revision}"
+        """Where it came from: `org/name@commit`, `/folder@sha256:…`, `…#helpfulness=1`, or the URL."""
+        attributes = ",".join(f"{name}={weight:g}" for name, weight in self.attributes)
+        return self.url or f"{self.model}@{self.revision}" + (f"#{attributes}" if attributes else "")
 
 
 @dataclass(frozen=True)

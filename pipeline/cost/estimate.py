@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from importlib import resources
@@ -127,14 +127,21 @@ def text(result: Estimate) -> str:
 
 
 def of_added(data: Path, run_id: str, settings: AddedRewardModel) -> str:
-    """Time and memory that an added reward model needs, in two lines, measured on a sample of the run's texts.
+    """Time and memory that an added reward model needs, as `of_scoring` says it for the run's texts.
 
-    The sample is every k-th text in the order of their lengths. Raises UnknownRun, DamagedRun, and what a reward model
-    raises that cannot score.
+    Raises UnknownRun, DamagedRun, and what a reward model raises that cannot score.
     """
     run = runs.open_run(data, run_id)
     answers = (texts.answered(run, stage).select("prompt", "text") for stage in ("test_responses", "ppo"))
     to_score = {*pl.concat(answers).iter_rows(), *texts.of_pairs(run.read("preference").filter(split="validation"))}
+    return of_scoring(settings, to_score, run_id)
+
+
+def of_scoring(settings: AddedRewardModel, to_score: Collection[texts.Text], origin: str) -> str:
+    """Time and memory that a reward model needs for distinct texts of a run or of files, and what is read of it.
+
+    Two lines, measured on every k-th text in the order of their lengths. Raises ModelUnavailable or NoScore.
+    """
     ordered = sorted(to_score, key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
     sample = ordered[:: -(-len(ordered) // _MEASURED_TEXTS)]
     started = time.perf_counter()
@@ -146,8 +153,9 @@ def of_added(data: Path, run_id: str, settings: AddedRewardModel) -> str:
     text_s = (time.perf_counter() - started) / len(sample)
     return (
         f"about {formats.roughly(loading_s + text_s * len(ordered))}; up to {formats.size(peak_resident_bytes())} of "
-        f"memory; {settings.name} scores {len(ordered):,} texts of {run_id}\n"
-        f"  {text_s:.3f} s a text, measured on {len(sample)} of them; {loading_s:.1f} s until the first"
+        f"memory; {settings.name} scores {len(ordered):,} texts of {origin}\n"
+        f"  {text_s:.3f} s a text, measured on {len(sample)} of them; {loading_s:.1f} s until the first; "
+        f"{scoring.description}"
     )
 
 

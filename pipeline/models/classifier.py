@@ -1,40 +1,50 @@
-"""A Hugging Face sequence-classification model as a reward model: one label, its own chat template, safetensors only.
+"""A reward model that was trained elsewhere, with its own tokenizer and chat template; safetensors only.
 
-A text is a user's and an assistant's turn in the template. The score is the model's single logit, unchanged.
+A text is a user's and an assistant's turn in the template. The score is the model's single output, unchanged, or a
+weighted sum of its outputs.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jinja2 import TemplateError
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from transformers import AutoTokenizer
 
 from pipeline.config import AddedRewardModel
 from pipeline.errors import ModelUnavailable, NoScore
+from pipeline.models.elsewhere.adapter import base_of
+from pipeline.models.elsewhere.head import output_weights
+from pipeline.models.elsewhere.reader import Reader, load_reader, revision_of
+from pipeline.models.elsewhere.weights import UNREADABLE, local_folder, unavailable
 from pipeline.models.performance.packing import pad_right
 from pipeline.scoring.texts import Text
 
-_FOLDER = "sha256:"
-_SUFFIXES = (".safetensors", ".json", ".jinja", ".model", ".txt")
+__all__ = ["Classifier", "load_classifier", "revision_of", "templated_ids"]
 
 
 class Classifier:
-    """A loaded sequence-classification model."""
+    """A loaded reward model; `weights_K` say how much each of its K outputs counts."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, batch_texts: int) -> None:
-        self._name, self._model, self._tokenizer = name, model, tokenizer
-        # without a padding token the model cannot find the last token of a padded text, so it reads them one by one
-        self._padding = model.config.get_text_config().pad_token_id
-        self._batch_texts = 1 if self._padding is None else batch_texts
+    def __init__(self, settings: AddedRewardModel, reader: Reader, tokenizer: Any) -> None:
+        self._name, self._reader, self._tokenizer = settings.name, reader, tokenizer
+        self._weights_K = output_weights(reader.names, settings.attributes, str(settings.model))
+        # an encoder without a padding token cannot tell padding from text, so it reads texts one by one
+        self._batch_texts = settings.batch_texts if reader.any_batch else 1
+
+    @property
+    def description(self) -> str:
+        """What is read of the model: `head score from the model's weights`, and which of its outputs."""
+        if len(self._weights_K) == 1:
+            return self._reader.head
+        chosen = [
+            f"{weight:g} × {name}" for name, weight in zip(self._reader.names, self._weights_K, strict=True) if weight
+        ]
+        return f"{self._reader.head}, {len(self._weights_K)} outputs: {' + '.join(chosen)}"
 
     def score(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Scores of (prompt, response) texts, in order, float32 `[texts]`.
@@ -46,7 +56,7 @@ class Classifier:
         scores = np.zeros(len(ids), dtype=np.float32)
         for start in range(0, len(order), self._batch_texts):
             rows = order[start : start + self._batch_texts]
-            scores[rows] = self._logits([ids[row] for row in rows])
+            scores[rows] = self._scores([ids[row] for row in rows])
         if not np.isfinite(scores).all():
             prompt, _ = texts[int(np.flatnonzero(~np.isfinite(scores))[0])]
             raise NoScore(
@@ -61,17 +71,19 @@ class Classifier:
             raise NoScore(
                 f"{self._name}: its chat template refuses a user's and an assistant's turn ({error})"
             ) from error
-        longest = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        longest = self._reader.longest
         if longest is not None and len(ids) > longest:
             raise NoScore(f"{self._name}: a text has {len(ids)} tokens and the model reads {longest}; use another one")
+        while len(ids) > 1 and ids[-1] == self._reader.skips:
+            del ids[-1]
         return ids
 
     @torch.inference_mode()
-    def _logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        tokens_BT, lengths_B = pad_right(ids, self._model.device, padding=self._padding or 0)
+    def _scores(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        tokens_BT, lengths_B = pad_right(ids, torch.device(self._reader.device), padding=self._reader.padding)
         mask_BT = (torch.arange(tokens_BT.shape[1], device=tokens_BT.device) < lengths_B[:, None]).long()
-        logits_B1 = self._model(input_ids=tokens_BT, attention_mask=mask_BT).logits
-        return logits_B1[:, 0].float().cpu().numpy()
+        outputs_BK = self._reader.outputs(tokens_BT, mask_BT, lengths_B)
+        return (outputs_BK @ outputs_BK.new_tensor(self._weights_K)).float().cpu().numpy()
 
 
 def templated_ids(tokenizer: Any, text: Text) -> list[int]:
@@ -80,72 +92,24 @@ def templated_ids(tokenizer: Any, text: Text) -> list[int]:
     return list(tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)["input_ids"])
 
 
-def revision_of(model: str) -> str:
-    """What pins a model: `sha256:…` of a folder's files, or the commit of a hub id.
-
-    Raises ModelUnavailable if the model does not exist or does not have one label.
-    """
-    return folder_revision(Path(model)) if Path(model).is_dir() else str(_config(model, None)._commit_hash)
-
-
-def folder_revision(folder: Path) -> str:
-    """SHA-256 of the names and contents of a folder's weights, settings and tokenizer."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in _SUFFIXES):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return f"{_FOLDER}{digest.hexdigest()}"
-
-
 def load_classifier(settings: AddedRewardModel) -> Classifier:
     """Load a model at its pinned revision. Raises ModelUnavailable if it was changed or is no reward model."""
-    model, revision = str(settings.model), settings.revision
-    transformers_logging.disable_progress_bar()
-    commit = None if Path(model).is_dir() else revision
-    if commit is None and folder_revision(Path(model)) != revision:
-        raise ModelUnavailable(f"{settings.name}: the files in {model} are not those that were added; put them back")
-    config = _config(model, commit)
-    options = {"revision": commit or "main", "trust_remote_code": False}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, **options)
-        loaded, report = AutoModelForSequenceClassification.from_pretrained(
-            model,
-            config=config,
-            dtype=getattr(torch, settings.dtype),
-            use_safetensors=True,
-            output_loading_info=True,
-            **options,
-        )
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        raise _unavailable(model, error) from error
-    if report["missing_keys"]:
-        raise ModelUnavailable(
-            f"model {model!r} lacks {sorted(report['missing_keys'])[0]}: it was not trained as a reward model; "
-            "give one saved with its head"
-        )
+    model, revision = str(settings.model), str(settings.revision)
+    reader = load_reader(model, revision, getattr(torch, settings.dtype))
+    tokenizer = _tokenizer(model, revision)
     if tokenizer.chat_template is None:
         raise ModelUnavailable(f"model {model!r} has no chat template; save its tokenizer with one, or use a server")
-    loaded.requires_grad_(False)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Classifier(settings.name, loaded.eval().to(device), tokenizer, settings.batch_texts)
+    return Classifier(settings, reader, tokenizer)
 
 
-def _config(model: str, commit: str | None) -> Any:
+def _tokenizer(model: str, revision: str) -> Any:
+    """The tokenizer of a model; that of an adapter's base if the adapter has none."""
+    own, _, of_base = revision.partition("+")
+    folder = local_folder(model, own)
+    base = base_of(folder)
+    if base is not None and not (folder / "tokenizer_config.json").is_file():
+        folder = local_folder(base.model, of_base)
     try:
-        config = AutoConfig.from_pretrained(model, revision=commit or "main", trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise _unavailable(model, error) from error
-    if config.num_labels != 1:
-        raise ModelUnavailable(
-            f"model {model!r} has {config.num_labels} labels; a reward model has one: give a sequence-classification "
-            "model with num_labels 1"
-        )
-    return config
-
-
-def _unavailable(model: str, error: BaseException) -> ModelUnavailable:
-    why = next(iter(str(error).splitlines()), type(error).__name__)
-    return ModelUnavailable(
-        f"model {model!r} cannot be loaded for sequence classification ({why}); give a folder with safetensors and a "
-        "tokenizer, or a hub id that is reachable"
-    )
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except UNREADABLE as error:
+        raise unavailable(model, error) from error

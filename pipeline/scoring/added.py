@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import AddedRewardModel, valid
+from pipeline.errors import InvalidSetting
 from pipeline.scoring.reward_server import RewardServer
 from pipeline.scoring.texts import Text
 
@@ -23,6 +24,11 @@ _TRIED = ("Name a colour.", "Blue.")
 
 class Scoring(Protocol):
     """Scores texts: a loaded model, or a server."""
+
+    @property
+    def description(self) -> str:
+        """What gives the scores, in a few words."""
+        ...
 
     def score(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Scores of (prompt, response) texts, in order, float32 `[texts]`."""
@@ -46,6 +52,27 @@ def settings_of(
         place = str(folder.resolve()) if folder.is_dir() else model
         settings |= {"model": place, "name": name or _plain(Path(place).name), "revision": revision_of(place)}
     return cast("AddedRewardModel", valid(AddedRewardModel, settings, "added"))
+
+
+def attributes_of(attribute: str | None, weights: str | None) -> tuple[tuple[str, float], ...]:
+    """The outputs of a model that make its score, each with its weight, from the options `--attribute` and `--weights`.
+
+    Raises InvalidSetting for weights that are not like `0=0.5,1=0.5`, and if both are given.
+    """
+    if attribute is not None and weights is not None:
+        raise InvalidSetting("--attribute and --weights: give one of them", "attributes")
+    if attribute is not None:
+        return ((attribute.strip(), 1.0),)
+    chosen = []
+    for part in weights.split(",") if weights is not None else ():
+        name, _, weight = part.rpartition("=")
+        try:
+            chosen.append((name.strip(), float(weight)))
+        except ValueError:
+            name = ""
+        if not name.strip():
+            raise InvalidSetting(f"--weights {weights!r}: write outputs with numbers, as in 0=0.5,1=0.5", "attributes")
+    return tuple(chosen)
 
 
 def opened(settings: AddedRewardModel, policy: LanguageModel | None = None) -> Scoring:

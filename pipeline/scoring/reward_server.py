@@ -44,6 +44,11 @@ class RewardServer:
         self._settings, self._url, self._render = settings, settings.url, render
         self._certificates = ssl.create_default_context()
 
+    @property
+    def description(self) -> str:
+        """`the server at http://…`."""
+        return f"the server at {self._url}"
+
     def score(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Scores of (prompt, response) texts, in order, float32 `[texts]`.
 

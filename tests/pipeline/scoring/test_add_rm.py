@@ -152,7 +152,7 @@ def test_what_cannot_score_is_refused_before_a_run_is_made(
     two = checkpoint(joined.home / "two-labels", labels=2)
     with serving(lambda _: (200, b'{"rewards": [NaN]}')) as server:
         for options, says in (
-            (["--model", str(two)], "has 2 labels"),
+            (["--model", str(two)], "has 2 outputs"),
             (["--url", server.url], "got the reward nan"),
             (["--url", "file:///etc/passwd"], "has to be http://"),
             (["--url", server.url, "--name", "near"], "has the reward model near already"),

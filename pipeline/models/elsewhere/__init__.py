@@ -1,0 +1,1 @@
+"""Reward models as other trainers save them: weights by name, LoRA adapters, and the head that gives the score."""
