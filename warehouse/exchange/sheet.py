@@ -28,6 +28,8 @@ class Sheet:
     """A file's rows. `lines` has the line of each row, if the file has lines. Methods raise InvalidRows.
 
     `notes` is what the user has to know about how the file was read. With `decimal_comma` numbers may be written 1,5.
+    `index` are columns that the file declares to be pandas' index.
+    `scorers` are columns that the user calls scorers, whatever their names say; with `only_scorers` no others are.
     """
 
     name: str
@@ -35,6 +37,9 @@ class Sheet:
     lines: Sequence[int] | None = None
     notes: tuple[str, ...] = ()
     decimal_comma: bool = False
+    index: tuple[str, ...] = ()
+    scorers: tuple[str, ...] = ()
+    only_scorers: bool = False
 
     def at(self, row: int) -> str:
         """Where a row (0-based) is, as a person counts: file, row from 1, line."""

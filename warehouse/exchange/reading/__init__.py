@@ -2,12 +2,13 @@
 
 `content` unpacks a file and tells its kind, by its content before its name; `delimited` reads CSV, `json_rows` JSON and
 JSON Lines, `json_shapes` what one JSON value may look like, `arrow` Parquet and Arrow; `columns` gives JSON's values
-types; `index_columns` leaves pandas' index out. No reader changes a setting of the process, so files can be read at the
-same time.
+types; `mapping` names columns as the user says; `index_columns` leaves pandas' index out and `whole_ids` undoes what it
+does to ids. No reader changes a setting of the process, so files can be read at the same time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from warehouse.exchange.reading.arrow import plain, read_arrow
@@ -15,23 +16,41 @@ from warehouse.exchange.reading.content import EXTENSIONS, Kind, content_of, kin
 from warehouse.exchange.reading.delimited import read_delimited
 from warehouse.exchange.reading.index_columns import without_index
 from warehouse.exchange.reading.json_rows import read_json
+from warehouse.exchange.reading.mapping import ColumnMap, mapped
+from warehouse.exchange.reading.whole_ids import with_whole_ids
 from warehouse.exchange.sheet import Sheet, invalid
 
-__all__ = ["EXTENSIONS", "read_sheet"]
+__all__ = ["EXTENSIONS", "ColumnMap", "read_sheet", "read_sheets", "sheet_of"]
 
 
-def read_sheet(path: Path) -> Sheet:
-    """Read one file. Raises InvalidRows if it is missing, empty, cut off, of another encoding or of unknown kind."""
-    content = content_of(path)
-    kind = kind_of(path.name, content)
-    declared: tuple[str, ...] = ()
+def read_sheets(files: Sequence[Path], columns: ColumnMap | None = None) -> list[Sheet]:
+    """Read files, with their columns under the names that the user gave.
+
+    Raises InvalidRows for a file that is missing, empty, cut off, of another encoding or of unknown kind, and if no
+    file has a column of `columns`.
+    """
+    sheets = []
+    for path in files:
+        content = content_of(path)
+        sheets.append(sheet_of(path.name, content, kind_of(path.name, content)))
+    if columns:
+        sheets = mapped(sheets, columns)
+    return [with_whole_ids(without_index(sheet)) for sheet in sheets]
+
+
+def read_sheet(path: Path, columns: ColumnMap | None = None) -> Sheet:
+    """Read one file. Raises what `read_sheets` raises."""
+    return read_sheets([path], columns)[0]
+
+
+def sheet_of(name: str, content: bytes, kind: Kind) -> Sheet:
+    """A file's content, of which the kind is known, as it is. Raises InvalidRows if it has no rows or is broken."""
     if kind in (Kind.PARQUET, Kind.ARROW):
-        frame, declared = read_arrow(path.name, content, kind)
-        sheet = plain(path.name, frame)
+        sheet = plain(name, *read_arrow(name, content, kind))
     elif kind is Kind.TABLE:
-        sheet = read_delimited(path.name, content)
+        sheet = read_delimited(name, content)
     else:
-        sheet = read_json(path.name, content, lines_first=kind is Kind.LINES)
+        sheet = read_json(name, content, lines_first=kind is Kind.LINES)
     if sheet.frame.is_empty():
-        raise invalid(f"{path.name}: the file has no rows; give one with rows")
-    return without_index(sheet, declared)
+        raise invalid(f"{name}: the file has no rows; give one with rows")
+    return sheet

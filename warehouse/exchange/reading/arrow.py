@@ -58,15 +58,18 @@ def pandas_index(metadata: dict[bytes, bytes] | None) -> tuple[str, ...]:
     return tuple(column for column in index if isinstance(column, str)) if isinstance(index, list) else ()
 
 
-def plain(name: str, frame: pl.DataFrame) -> Sheet:
-    """A sheet of texts, integers, floats, booleans, lists and objects; columns of bytes are left out."""
+def plain(name: str, frame: pl.DataFrame, index: tuple[str, ...] = ()) -> Sheet:
+    """A sheet of texts, integers, floats, booleans, lists and objects; columns of bytes are left out.
+
+    `index` are the columns that the file declares to be pandas' index.
+    """
     binary = [column.name for column in frame if column.dtype == pl.Binary()]
     try:
         columns = [_plain(column) for column in frame if column.name not in binary]
     except _UNREADABLE as error:
         raise invalid(f"{name}: columns that are no text, numbers or lists ({first_line(error)}); cast them") from error
     notes = tuple(f"{name}: column {column} (bytes) is left out" for column in binary)
-    return Sheet(name, pl.DataFrame(columns), notes=notes)
+    return Sheet(name, pl.DataFrame(columns), notes=notes, index=index)
 
 
 def _plain(column: pl.Series) -> pl.Series:

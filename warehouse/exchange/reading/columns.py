@@ -33,7 +33,7 @@ class Columns:
         for key, values in columns.items():
             if key not in self._parts and broken(key):
                 raise invalid(f"{self._name}, column {shown(key)}: {broken(key)}")
-            self._parts.setdefault(key, []).append((self._height, _series(values)))
+            self._parts.setdefault(key, []).append((self._height, series_of(values)))
         self._height += height
 
     def sheet(self, lines: Sequence[int] | None = None, notes: Iterable[str] = ()) -> Sheet:
@@ -48,7 +48,7 @@ class Columns:
             values: list[Any] = [None] * self._height
             for start, part in parts:
                 values[start : start + len(part)] = part.to_list()
-            series = _series(values)
+            series = series_of(values)
             if series.dtype == pl.Object():
                 _check_characters(place, key, values)
             return series
@@ -65,7 +65,7 @@ def as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _series(values: list[Any]) -> pl.Series:
+def series_of(values: list[Any]) -> pl.Series:
     """A column of the narrowest type; text that cannot be encoded stays as it is, to be named with its row later."""
     kinds = set(map(type, values)) - {type(None)}
     if not kinds:

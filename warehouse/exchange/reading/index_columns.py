@@ -13,12 +13,14 @@ from warehouse.exchange.sheet import Sheet
 _NAMED = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__|level_\d+")
 
 
-def without_index(sheet: Sheet, declared: Collection[str] = (), used: Collection[str] = ()) -> Sheet:
-    """The sheet without them, except those that are `used`.
+def without_index(sheet: Sheet) -> Sheet:
+    """The sheet without them, unless the user calls them scorers.
 
-    They are told by pandas' names; `index` if it counts the rows or is `declared` as index by the file.
+    They are told by pandas' names; `index` if it counts the rows or the file declares it to be the index.
     """
-    columns = [name for name in sheet.frame.columns if name not in used and _is_index(sheet.frame[name], declared)]
+    columns = [
+        column.name for column in sheet.frame if column.name not in sheet.scorers and _is_index(column, sheet.index)
+    ]
     if not columns or len(columns) == sheet.frame.width:
         return sheet
     notes = tuple(f"{sheet.name}: column {name} (pandas' index) is left out" for name in columns)
@@ -28,9 +30,7 @@ def without_index(sheet: Sheet, declared: Collection[str] = (), used: Collection
 def _is_index(column: pl.Series, declared: Collection[str]) -> bool:
     if _NAMED.fullmatch(column.name):
         return True
-    if column.name != "index":
-        return False
-    return column.name in declared or _counts(column)
+    return column.name == "index" and (column.name in declared or _counts(column))
 
 
 def _counts(column: pl.Series) -> bool:
