@@ -30,7 +30,9 @@ def conform(table: Table, frame: pl.DataFrame, origin: str) -> pl.DataFrame:
     unknown = [name for name in frame.columns if name not in expected]
     if missing or unknown:
         raise InvalidRows(f"{where}: missing columns {missing}, unknown columns {unknown}; it has to have {expected}")
-    absent = [pl.lit(None, column.dtype).alias(column.name) for column in table.columns if column.name not in frame]
+    absent = [
+        pl.lit(None, dtype=column.dtype).alias(column.name) for column in table.columns if column.name not in frame
+    ]
     try:
         frame = frame.with_columns(absent).select(pl.col(column.name).cast(column.dtype) for column in table.columns)
     except pl.exceptions.PolarsError as error:

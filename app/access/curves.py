@@ -76,7 +76,7 @@ def replicates(curves: ValueCurves) -> int:
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def _spread(snapshot: Snapshot, run_id: str, names: tuple[str, ...]) -> NDArray[np.float64]:
     """Standard deviation `[M]` within prompts of these reward models' scores under the initial policy."""
-    return spread_within_prompts(warehouse.rl_scores(snapshot, run_id).of_reward_models(names).scores_MPR)
+    return spread_within_prompts(warehouse.rl_scores(snapshot, run_id).of_reward_models(names))
 
 
 @st.cache_resource(max_entries=128, show_spinner="Resampling …")
@@ -145,4 +145,4 @@ def hacked(snapshot: Snapshot, run_id: str, categories: Categories) -> tuple[Wor
     samples = warehouse.rl_scores(snapshot, run_id)
     chosen = prompts_in(samples, "RL-test", categories=categories or None)
     samples = samples.of_prompts(chosen)
-    return worst_picks(samples.scores_MPR), samples
+    return worst_picks(samples), samples

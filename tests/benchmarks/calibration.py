@@ -192,7 +192,7 @@ def _true(measure_MM: NDArray[np.float64], ndr_MM: NDArray[np.float64], name: st
     M = len(measure_MM)
     off = ~np.eye(M, dtype=bool)
     values = PairValues(measure_MM.reshape(1, -1), np.ones((1, M * M), dtype=bool), np.arange(M * M).reshape(M, M))
-    (figures,) = correlate([values], ndr_MM[None], off[None], *[np.ones((1, M))] * 2, ((name, level),))
+    (figures,) = correlate([values], ndr_MM[None], off[None], *[np.ones((1, M))] * 2, selected=((name, level),))
     value, defined = figures[LEVELS.index(level)][name]
     return float(value[0]) if defined[0] else np.nan
 

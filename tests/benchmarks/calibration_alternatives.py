@@ -83,6 +83,6 @@ def _joint(study: PlantedStudy) -> NDArray[np.float64]:
     models, rm, rl = (bootstrap.counts(size, DRAWS, 1, stream) for stream, size in enumerate((M, P, Q)))
     regret = regret_of(study.values, np.arange(Q), rl)
     measured = PairValues(*prepared.overall(rm), prepared.column_MM)
-    ((pooled, _),) = correlate([measured], regret.ndr_BMM, regret.defined_BMM, models, models, KENDALL)
+    ((pooled, _),) = correlate([measured], regret.ndr_BMM, regret.defined_BMM, models, models, selected=KENDALL)
     value, defined = pooled["kendall"]
     return np.asarray(value[defined])

@@ -126,7 +126,9 @@ def _valued_as(bon: Optimised, ppo: Optimised, seed: int) -> _Matched | None:
 
 
 def _on_prompts(samples: ScoreCube, prompts: tuple[str, ...]) -> ScoreCube | None:
-    """The samples of these prompts; None if some are missing."""
+    """The samples of these prompts; None if some are missing, or have other numbers of samples."""
+    if samples.responses_P is not None:
+        return None
     places = {prompt: place for place, prompt in enumerate(samples.prompts)}
     if not set(prompts) <= set(places):
         return None

@@ -237,7 +237,7 @@ def why_no_difference(parts: Sequence[Replicated]) -> str:
 
 def why_undefined(evaluation: Evaluation) -> str:
     """Why there is no correlation."""
-    M = len(evaluation.ndr_MM)
+    M = evaluation.proxies
     pairs, undefined = pairs_of(evaluation)
     if M < 3:
         return f"{M} reward models: a correlation over golden–proxy pairs takes three"
@@ -248,5 +248,4 @@ def why_undefined(evaluation: Evaluation) -> str:
 
 def pairs_of(evaluation: Evaluation) -> tuple[int, int]:
     """How many golden–proxy pairs an evaluation is of, and how many of them are undefined."""
-    M = len(evaluation.ndr_MM)
-    return M * (M - 1), evaluation.undefined_pairs
+    return int(evaluation.pair_MM.sum()), evaluation.undefined_pairs

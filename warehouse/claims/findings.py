@@ -57,7 +57,7 @@ def better(name: str, comparison: Comparison) -> Finding:
 
 
 def _sizes(evaluation: Evaluation) -> Sizes:
-    return Sizes(len(evaluation.ndr_MM), evaluation.prompts_used, evaluation.rl_prompts_used)
+    return Sizes(evaluation.proxies, evaluation.prompts_used, evaluation.rl_prompts_used)
 
 
 def harder(curve: NdrCurve) -> Finding:

@@ -39,8 +39,7 @@ def goodhart_slope(study: Study) -> Claim:
             for b in slopes.bins
         )
         tables.append(Table(f"Pairs by accuracy, {policies.called}", ("accuracy", "slope", "the curve", "pairs"), rows))
-        M = len(policies.curves.reward_models)
-        undefined = M * (M - 1) - int(slopes.defined_MM.sum())
+        undefined = int(policies.cube.roles.pairs_MM.sum()) - int(slopes.defined_MM.sum())
         notes.append(f"{policies.called}: {_test(slopes)}; {undefined} pairs undefined.")
         if slopes.shared_prompts:
             notes.append(SHARED)

@@ -115,10 +115,8 @@ def other_kinds(study: Study) -> Claim:
         why = "" if defined else "too few defined pairs of flip-rate reward models, or none that differ"
         finding = Finding(policies.called, "difference of τ", difference, above(difference), why)
         findings.append(resolved(finding, of_contrast([(1.0, flips), (-1.0, whole)]), sizes_of(flips, whole)))
-        for label, M, side in (("flip-rate", int(flip_M.sum()), flips), ("all", len(flip_M), whole)):
-            rows.append(
-                (policies.called, f"{label} reward models", tau(side), M * (M - 1), side.evaluation.undefined_pairs)
-            )
+        for label, side in (("flip-rate", flips), ("all", whole)):
+            rows.append((policies.called, f"{label} reward models", tau(side), *pairs_of(side.evaluation)))
     table = Table("By reward models", ("policies", "reward models", "τ", "pairs", "undefined"), tuple(rows))
     return replace(claim, findings=tuple(findings), tables=(table, _proxies(study)))
 

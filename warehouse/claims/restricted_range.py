@@ -67,7 +67,7 @@ def restricted_range(study: Study) -> Claim:
             (
                 policies.called,
                 "all reward models",
-                len(whole.evaluation.ndr_MM),
+                whole.evaluation.proxies,
                 tau(whole),
                 "",
                 *pairs_of(whole.evaluation),
@@ -76,8 +76,8 @@ def restricted_range(study: Study) -> Claim:
         for among, limit in ranges.items():
             within_M = _within(study, policies, limit)
             (part,) = study.measured(policies, among=within_M)
-            M = int(within_M.sum())
-            pairs = M * (M - 1), part.evaluation.undefined_pairs
+            M = part.evaluation.proxies
+            pairs = pairs_of(part.evaluation)
             rows.append((policies.called, among, M, tau(part), tau_difference(part, whole), *pairs))
             if limit in limits:
                 finding = _finding(f"{policies.called}, {among}", M, tau(part))

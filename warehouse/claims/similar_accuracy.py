@@ -25,6 +25,7 @@ from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.preparation import prepare
 from warehouse.metrics.prompt_values import PromptValues
+from warehouse.metrics.roles import Roles
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
 from warehouse.study.curves.value_curves import draws, gains
@@ -136,14 +137,18 @@ def regret_of_similar(
     """
     defined_MM = evaluation.ndr_defined_MM & evaluation.value_defined_MM
     sample, drawn, thirds = _measured(prepared, replicates, seed)
-    counts_BQ, models_BM = draws(len(values.prompts), len(defined_MM), replicates, seed)
+    roles = prepared.roles or Roles.every(len(defined_MM))
+    counts_BQ, goldens_BM, models_BM, _ = draws(len(values.prompts), roles, replicates, seed)
     gain_BMM = gains(values, np.arange(len(values.prompts)), counts_BQ)
     weighted_B, total_B = np.zeros((2, 1 + replicates))  # squared differences in NDR, and weights of pairs
     squares, pairs, clear = 0.0, 0, 0
     for golden in np.flatnonzero(defined_MM.any(axis=1)).tolist():
         proxies = np.flatnonzero(defined_MM[golden])
         first, second = (proxies[side] for side in np.triu_indices(len(proxies), 1))
-        difference_BT = (gain_BMM[:, golden, first] - gain_BMM[:, golden, second]) / gain_BMM[0, golden, golden]
+        unit = gain_BMM[0, golden, golden]
+        if evaluation.quantity == "gain" and values.spread_M is not None:
+            unit = values.spread_M[golden]
+        difference_BT = (gain_BMM[:, golden, first] - gain_BMM[:, golden, second]) / unit
         noise_T = difference_BT[1:].var(axis=0, ddof=1) if replicates > 1 else np.zeros(len(first))
         excess_BT = difference_BT**2 - 2 * noise_T
         excess_BT[0] += noise_T
@@ -152,7 +157,7 @@ def regret_of_similar(
         near_1T, near_BT = apart_1T <= window, apart_BT <= window
         near_often_BT = np.mean([third.apart(golden, first, second) <= window for third in thirds], axis=0)
         weight_BT = np.concatenate([2.0 * near_1T - near_BT.mean(axis=0), 2.0 * near_BT - near_often_BT])
-        weight_BT *= models_BM[:, [golden]] * models_BM[:, first] * models_BM[:, second]
+        weight_BT *= goldens_BM[:, [golden]] * models_BM[:, first] * models_BM[:, second]
         weighted_B += (weight_BT * excess_BT).sum(axis=1)
         total_B += weight_BT.sum(axis=1)
 

@@ -101,7 +101,12 @@ def reliability(cube: ScoreCube, golden: str, proxy: str, *, replicates: int = 1
             raise UnknownName(f"no reward model {name!r}; there are {', '.join(cube.reward_models)}")
     if golden == proxy:
         raise InvalidChoice(f"golden and proxy are both {golden!r}; a reward model always agrees with itself")
-    truth, own = (Responses(cube.scores_MPR[cube.reward_models.index(name), :, None, :]) for name in (golden, proxy))
+    _, second = np.triu_indices(cube.scores_MPR.shape[2], 1)
+    is_pair_PMK = (second < cube.counts_P[:, None])[:, None]
+    truth, own = (
+        Responses(cube.scores_MPR[cube.reward_models.index(name), :, None, :], counted_PMK=is_pair_PMK)
+        for name in (golden, proxy)
+    )
     ordered_PK = truth.signs[:, 0] != 0
     confidence_PK = _sigmoid(np.abs(own.margins[:, 0]))
     right_PK = 0.5 * (1.0 + truth.signs[:, 0] * own.signs[:, 0])
@@ -131,5 +136,5 @@ def reliability(cube: ScoreCube, golden: str, proxy: str, *, replicates: int = 1
         ),
         error=bootstrap.first_with_interval(error_B, prompts_B > 0),
         pairs=int(pairs_P.sum()),
-        golden_ties=int((~ordered_PK).sum()),
+        golden_ties=int((is_pair_PMK[:, 0] & ~ordered_PK).sum()),
     )

@@ -24,8 +24,30 @@ from warehouse.metrics.roles import Roles
 _ONE_CATEGORY = "all"
 
 
+class _Scorers:
+    """What has an axis of scorers: their stored roles (None: all are both), and the goldens that were chosen."""
+
+    reward_models: tuple[str, ...]
+    only: tuple[str | None, ...] | None
+    goldens: tuple[str, ...]
+
+    @property
+    def roles(self) -> Roles:
+        """Which scorers are goldens and which are proxies. Raises InvalidChoice if no pair is left."""
+        if self.only is None and not self.goldens:
+            return Roles.every(len(self.reward_models))
+        return Roles.chosen(self.reward_models, self.only or (None,) * len(self.reward_models), self.goldens)
+
+    def _roles_of(self, names: Sequence[str], rows: Sequence[int]) -> dict[str, Any]:
+        """The fields of these scorers."""
+        return {
+            "only": None if self.only is None else tuple(self.only[row] for row in rows),
+            "goldens": tuple(name for name in self.goldens if name in names),
+        }
+
+
 @dataclass(frozen=True)
-class ScoreCube:
+class ScoreCube(_Scorers):
     """Scores of all reward models and other scorers for the initial policy's responses to the RM-test prompts.
 
     `scores_MPR` is finite float32. `reward_models` names axis M; `prompts`, `categories` and `subsets` describe axis P.
@@ -41,13 +63,6 @@ class ScoreCube:
     responses_P: NDArray[np.int64] | None = None
     only: tuple[str | None, ...] | None = None
     goldens: tuple[str, ...] = ()
-
-    @property
-    def roles(self) -> Roles:
-        """Which scorers are goldens and which are proxies. Raises InvalidChoice if no pair is left."""
-        if self.only is None and not self.goldens:
-            return Roles.every(len(self.reward_models))
-        return Roles.chosen(self.reward_models, self.only or (None,) * len(self.reward_models), self.goldens)
 
     @property
     def counts_P(self) -> NDArray[np.int64]:
@@ -90,20 +105,33 @@ class ScoreCube:
             self,
             scores_MPR=self.scores_MPR[rows],
             reward_models=tuple(names),
-            only=None if self.only is None else tuple(self.only[row] for row in rows),
-            goldens=tuple(name for name in self.goldens if name in names),
+            **self._roles_of(names, rows),
         )
+
+    def first_responses(self, most: int) -> ScoreCube:
+        """The cube with no more than this many responses to each prompt, the first ones."""
+        counts_P = None if self.responses_P is None else np.minimum(self.responses_P, most)
+        return replace(self, scores_MPR=self.scores_MPR[:, :, :most], responses_P=counts_P)
+
+    def dense(self) -> ScoreCube:
+        """The prompts with as many responses as at least half of the prompts have, and so many of each."""
+        if self.responses_P is None:
+            return self
+        count = max(2, int(np.sort(self.responses_P)[(len(self.prompts) - 1) // 2]))
+        part = self.of_prompts(np.flatnonzero(self.responses_P >= count))
+        return replace(part, scores_MPR=part.scores_MPR[:, :, :count], responses_P=None)
 
 
 @dataclass(frozen=True)
-class PolicyValues:
+class PolicyValues(_Scorers):
     """Per-prompt values of the initial and of the optimised policies for one optimiser at one strength.
 
     `initial_MQ[g, q]` is golden `g`'s mean score of the initial policy on RL-test prompt `q`;
     `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`. Both float64, finite.
     `optimised_M` says which reward models have such a policy, None: all. Without one the values are the initial
     policy's, and every pair that needs it is undefined. `spread_M` is each golden's standard deviation within prompts
-    under the initial policy, None: unknown. `drawn` caches the last replicates (`study.regret`).
+    under the initial policy, None: unknown. `only` and `goldens` are as in `ScoreCube`, whose goldens count where both
+    are given. `drawn` caches the last replicates (`study.regret`).
     """
 
     initial_MQ: NDArray[np.float64]
@@ -114,6 +142,8 @@ class PolicyValues:
     subsets: tuple[str, ...]
     optimised_M: NDArray[np.bool_] | None = None
     spread_M: NDArray[np.float64] | None = None
+    only: tuple[str | None, ...] | None = None
+    goldens: tuple[str, ...] = ()
     drawn: dict[tuple[Any, ...], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of_reward_models(self, names: Sequence[str]) -> PolicyValues:
@@ -126,6 +156,7 @@ class PolicyValues:
             reward_models=tuple(names),
             optimised_M=None if self.optimised_M is None else self.optimised_M[rows],
             spread_M=None if self.spread_M is None else self.spread_M[rows],
+            **self._roles_of(names, rows),
         )
 
 

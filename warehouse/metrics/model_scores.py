@@ -7,6 +7,7 @@ of one reward model with another one as golden.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.formulas import Terms, reward_variance, spearman
+from warehouse.metrics.preparation import variances
 from warehouse.metrics.prompt_values import PromptValues
 from warehouse.metrics.responses import Bools, Floats, Responses
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Estimate
 
 _LARGEST_SHOWN = 3.0
+_FEWEST_RESPONSES = 2
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,13 @@ def reward_variances(cube: ScoreCube, *, replicates: int = 1000, seed: int = 0) 
 
     Undefined for a reward model that gives all responses the same score.
     """
-    responses = Responses(cube.scores_MPR.transpose(1, 0, 2))
-    return _model_estimates(reward_variance(responses, responses), replicates, seed)
+    variance_M = variances(cube)
+
+    def terms(scores_PMR: NDArray[np.floating], _: NDArray[np.int64]) -> Terms:
+        responses = Responses(scores_PMR, variance_M)
+        return reward_variance(Responses(scores_PMR[:, :1]), responses)
+
+    return _model_estimates(cube, terms, replicates, seed)
 
 
 def length_correlations(
@@ -64,13 +72,30 @@ def length_correlations(
     """
     if tokens_PR.shape != cube.scores_MPR.shape[1:]:
         raise InvalidChoice(f"lengths are {tokens_PR.shape}, scores of {cube.scores_MPR.shape[1:]}; they have to agree")
-    lengths = Responses(tokens_PR[:, None, :].astype(np.float64))
-    return _model_estimates(spearman(lengths, Responses(cube.scores_MPR.transpose(1, 0, 2))), replicates, seed)
+
+    def terms(scores_PMR: NDArray[np.floating], prompts: NDArray[np.int64]) -> Terms:
+        lengths_PR = tokens_PR[prompts, : scores_PMR.shape[2]].astype(np.float64)
+        return spearman(Responses(lengths_PR[:, None, :]), Responses(scores_PMR))
+
+    return _model_estimates(cube, terms, replicates, seed)
 
 
-def _model_estimates(terms: Terms, replicates: int, seed: int) -> ModelEstimates:
-    """Means over prompts of terms that are the same for every golden."""
-    values_PM, defined_PM = terms[0][0, :, 0, :], terms[1][:, 0, :]
+def _model_estimates(
+    cube: ScoreCube,
+    terms: Callable[[NDArray[np.floating], NDArray[np.int64]], Terms],
+    replicates: int,
+    seed: int,
+) -> ModelEstimates:
+    """Means over prompts of terms that are the same for every golden.
+
+    `terms` is given the scores `[P, M, R]` of prompts with equally many responses, two or more, and their numbers.
+    """
+    M, P, _ = cube.scores_MPR.shape
+    values_PM, defined_PM = np.zeros((P, M)), np.zeros((P, M), dtype=bool)
+    for count, prompts in cube.by_count():
+        if count >= _FEWEST_RESPONSES:
+            values, defined = terms(cube.scores_MPR[:, prompts, :count].transpose(1, 0, 2), prompts)
+            values_PM[prompts], defined_PM[prompts] = values[0, :, 0], defined[:, 0]
     estimates = bootstrap.prompt_means(values_PM, defined_PM, replicates=replicates, seed=seed)
     return ModelEstimates(estimates, tuple(int(count) for count in (~defined_PM).sum(axis=0)), len(values_PM))
 
@@ -83,7 +108,7 @@ def score_shares(cube: ScoreCube, bins: int = 24) -> tuple[Floats, Floats]:
     """
     if bins < 1:
         raise InvalidChoice(f"bins is {bins}; it has to be 1 or more")
-    scores = cube.scores_MPR.reshape(len(cube.reward_models), -1).astype(np.float64)
+    scores = cube.scores_MPR[:, cube.is_response_PR].astype(np.float64)
     spread = scores.std(axis=1, keepdims=True)
     centred = scores - scores.mean(axis=1, keepdims=True)
     standard = np.divide(centred, spread, out=np.zeros_like(scores), where=spread > 1e-12)
@@ -111,7 +136,9 @@ def agreement(
     low_C, high_C = bootstrap.interval(share_BC)
     for c in np.flatnonzero(defined_C & ~defined_BC.all(axis=0)):  # a replicate without ordered pairs says nothing
         low_C[c], high_C[c] = bootstrap.interval(share_BC[defined_BC[:, c], c])
-    defined_MM = defined_C[values.column_MM] & ~np.eye(M, dtype=bool)
+    defined_MM = defined_C[values.column_MM] & (
+        ~np.eye(M, dtype=bool) if values.roles is None else values.roles.pairs_MM
+    )
     share_MM, low_MM, high_MM = (
         np.where(defined_MM, array_C[values.column_MM], 0.0).astype(np.float64) for array_C in (share_C, low_C, high_C)
     )

@@ -45,7 +45,7 @@ def prepare_all(
     """
     to_prepare = [measure_named(name) for name in measures]
     choice = check(cube, test_set).seen()
-    variance_M = _variance(cube)
+    variance_M = variances(cube)
     responses = choice.responses or cube.scores_MPR.shape[2]
     utilities_MPR: NDArray[np.floating] = cube.scores_MPR
     if choice.noise is not None:
@@ -260,8 +260,8 @@ def _symmetric(measure: Measure, scores_MPR: NDArray[np.floating]) -> bool:
     return not bool((ordered[:, :, 1:] == ordered[:, :, :-1]).any())
 
 
-def _variance(cube: ScoreCube) -> Floats:
-    """Variance of each reward model over all responses; exactly 0 where all score the same."""
+def variances(cube: ScoreCube) -> Floats:
+    """Variance `[M]` of each reward model over all responses; exactly 0 where all score the same."""
     scores_MK = cube.scores_MPR.reshape(len(cube.reward_models), -1)
     if cube.responses_P is not None:
         scores_MK = scores_MK[:, cube.is_response_PR.ravel()]

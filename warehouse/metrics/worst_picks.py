@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
+from warehouse.metrics.cube import ScoreCube
 from warehouse.stats.bootstrap import Estimate, wilson_interval
 
 
@@ -26,15 +27,21 @@ class WorstPicks:
     chance: float
 
 
-def worst_picks(scores_MPN: NDArray[np.floating]) -> WorstPicks:
-    """Compare favourites and least liked among N samples of P prompts. Raises InvalidChoice for fewer than two."""
-    if scores_MPN.ndim != 3 or scores_MPN.shape[2] < 2:
+def worst_picks(cube: ScoreCube) -> WorstPicks:
+    """Compare favourites and least liked among the samples of P prompts.
+
+    A prompt with one sample does not count. Raises InvalidChoice if none has two.
+    """
+    scores_MPN = cube.scores_MPR
+    if int(cube.counts_P.max(initial=0)) < 2:
         raise InvalidChoice(f"scores have shape {scores_MPN.shape}; it takes reward models × prompts × 2 samples")
-    best, worst = scores_MPN.max(axis=2), scores_MPN.min(axis=2)
-    picks_MP, worst_MP = scores_MPN.argmax(axis=2), scores_MPN.argmin(axis=2)
-    clear_MP = (scores_MPN == best[..., None]).sum(axis=2) == 1
-    single_MP = (scores_MPN == worst[..., None]).sum(axis=2) == 1
-    clear_MMP = single_MP[:, None, :] & clear_MP[None, :, :]
+    is_sample_PN = cube.is_response_PR
+    highest_MPN, lowest_MPN = (np.where(is_sample_PN, scores_MPN, beyond) for beyond in (-np.inf, np.inf))
+    best, worst = highest_MPN.max(axis=2), lowest_MPN.min(axis=2)
+    picks_MP, worst_MP = highest_MPN.argmax(axis=2), lowest_MPN.argmin(axis=2)
+    clear_MP = (highest_MPN == best[..., None]).sum(axis=2) == 1
+    single_MP = (lowest_MPN == worst[..., None]).sum(axis=2) == 1
+    clear_MMP = single_MP[:, None, :] & clear_MP[None, :, :] & (cube.counts_P > 1)
     hacked_MMP = clear_MMP & (worst_MP[:, None, :] == picks_MP[None, :, :])
     np.einsum("mmp->mp", hacked_MMP)[...] = False
     return WorstPicks(
@@ -42,7 +49,7 @@ def worst_picks(scores_MPN: NDArray[np.floating]) -> WorstPicks:
         prompts_MM=clear_MMP.sum(axis=2),
         picks_MP=picks_MP,
         hacked_MMP=hacked_MMP,
-        chance=1.0 / scores_MPN.shape[2],
+        chance=float((1.0 / cube.counts_P[cube.counts_P > 1]).mean()),
     )
 
 

@@ -173,12 +173,14 @@ def picks(
     for name in (golden_id, proxy_id):
         if name not in models:
             raise UnknownName(f"reward model {name!r} is not in run {run_id!r}; it has {list(models)}")
+    if not 1 <= n <= int(samples.counts_P.max()):
+        raise InvalidChoice(f"n is {n}; run {run_id!r} has samples for n from 1 to {int(samples.counts_P.max())}")
+    samples = samples.of_prompts(np.flatnonzero(samples.counts_P >= n))
     golden_PN, proxy_PN = (samples.scores_MPR[models.index(name)] for name in (golden_id, proxy_id))
-    if not 1 <= n <= golden_PN.shape[1]:
-        raise InvalidChoice(f"n is {n}; run {run_id!r} has samples for n from 1 to {golden_PN.shape[1]}")
+    spread = float(golden_PN[samples.is_response_PR].std())
     rows = np.arange(len(samples.prompts))
     by_golden, by_proxy = golden_PN[:, :n].argmax(axis=1), proxy_PN[:, :n].argmax(axis=1)
-    loss = (golden_PN[rows, by_golden] - golden_PN[rows, by_proxy]) / max(float(golden_PN.std()), 1e-12)
+    loss = (golden_PN[rows, by_golden] - golden_PN[rows, by_proxy]) / max(spread, 1e-12)
     order = np.argsort(-loss, kind="stable")[:limit]
     axes = {"prompt_id": samples.prompts, "category": samples.categories, "subset": samples.subsets}
     picked = pl.DataFrame(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,11 +22,14 @@ from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.goodhart import spread_within_prompts
 
 
-def study(connection: Connection, run_id: str, *, replicates: int = 1000, seed: int = 0) -> Study:
+def study(
+    connection: Connection, run_id: str, *, goldens: Sequence[str] = (), replicates: int = 1000, seed: int = 0
+) -> Study:
     """Everything of a run that a claim is about; what the run lacks is None.
 
-    Raises UnknownName for an unknown run, InvalidChoice for one without anything to examine: fewer than two reward
-    models, or no optimised policies.
+    With these `goldens`, or those of the stored roles. Scorers that are neither golden nor a proxy are left out. Raises
+    UnknownName for an unknown run, InvalidChoice for one without anything to examine: fewer than two reward models, or
+    no optimised policies.
     """
     models = reward_models(connection, run_id)
     optimizers = policies.strengths(connection, run_id)["optimizer"].unique().sort().to_list()
@@ -34,7 +38,9 @@ def study(connection: Connection, run_id: str, *, replicates: int = 1000, seed: 
             f"run {run_id!r} has {models.height} reward models and {len(optimizers)} optimisers; claims need two "
             "reward models and their optimised policies"
         )
-    cube = scores.score_cube(connection, run_id)
+    whole = scores.score_cube(connection, run_id).with_goldens(goldens)
+    used_M = whole.roles.golden_M | whole.roles.proxy_M
+    cube = whole.of_reward_models([name for name, used in zip(whole.reward_models, used_M, strict=True) if used])
     paraphrased = _paraphrased(connection, run_id)
     samples = scores.initial_scores(connection, run_id, "rl_test")
     return Study(
@@ -59,11 +65,12 @@ def _sources(connection: Connection, run_id: str) -> dict[str, ScoreCube]:
 
 
 def _dense(connection: Connection, run_id: str, source: str) -> ScoreCube | None:
-    """A source's scores; None if it gave some prompts more responses than others."""
+    """A source's scores; None if it gave some prompts more responses than others, or not all are scored."""
     try:
-        return scores.score_cube(connection, run_id, source)
+        cube = scores.score_cube(connection, run_id, source)
     except InvalidChoice:
         return None
+    return None if cube.responses_P is not None else cube
 
 
 def _paraphrased(connection: Connection, run_id: str) -> ScoreCube | None:
@@ -86,14 +93,15 @@ def _optimised(
     paraphrased: ScoreCube | None,
     samples: ScoreCube,
 ) -> Optimised:
-    curves = values.value_curves(connection, run_id, optimizer)
-    names = curves.reward_models
+    curves = values.value_curves(connection, run_id, optimizer, samples=lambda: samples)
+    names = [name for name in curves.reward_models if name in cube.reward_models]
+    curves = curves.of_reward_models(names).with_goldens(cube.goldens)
     own_samples = samples.of_reward_models(names)
     optimised = Optimised(
         curves=curves,
         cube=cube.of_reward_models(names),
         paraphrased=None if paraphrased is None else paraphrased.of_reward_models(names),
-        spread_M=spread_within_prompts(own_samples.scores_MPR),
+        spread_M=spread_within_prompts(own_samples),
         samples=own_samples,
         responses=policies.responses_to_a_prompt(connection, run_id, optimizer, curves.strengths[-1]),
     )
@@ -111,8 +119,11 @@ def _with_sweep(connection: Connection, run_id: str, optimised: Optimised) -> Op
     penalties = policies.kl_coefficients(connection, run_id, optimizer)
     if len(penalties) < 2:
         return optimised
-    sweep = [values.value_curves(connection, run_id, optimizer, penalty) for penalty in penalties]
-    names = [name for name in sweep[0].reward_models if all(name in curves.reward_models for curves in sweep)]
+    sweep = [
+        values.value_curves(connection, run_id, optimizer, penalty).with_goldens(optimised.cube.goldens)
+        for penalty in penalties
+    ]
+    names = [name for name in optimised.curves.reward_models if all(name in curves.reward_models for curves in sweep)]
     common = set.intersection(*(set(curves.strengths) for curves in sweep))
     if len(names) < 2 or not common:
         return optimised
@@ -120,7 +131,7 @@ def _with_sweep(connection: Connection, run_id: str, optimised: Optimised) -> Op
     kl_SM = [curves.kl_SM[:, [curves.reward_models.index(name) for name in names]] for curves in sweep]
 
     def by_penalty(kl_CM: NDArray[np.float64], values_of_penalties: list[PolicyValues]) -> ValueCurves:
-        cut = tuple(replace(policy.of_reward_models(names), optimised_M=None) for policy in values_of_penalties)
+        cut = tuple(_all_optimised(policy.of_reward_models(names)) for policy in values_of_penalties)
         return replace(sweep[0], strengths=penalties, kl_SM=kl_CM, values=cut, left_out=())
 
     at_last = [curves.values[place] for curves, place in zip(sweep, last, strict=True)]
@@ -131,3 +142,9 @@ def _with_sweep(connection: Connection, run_id: str, optimised: Optimised) -> Op
         return optimised
     at_kl = [values.policy_values_at_kl(connection, run_id, optimizer, kl, penalty) for penalty in penalties]
     return replace(optimised, at_kl=by_penalty(np.full(last_kl_CM.shape, kl), at_kl), matched_kl=kl)
+
+
+def _all_optimised(values: PolicyValues) -> PolicyValues:
+    """The same of which every proxy is known to have a policy: only goldens may be without one."""
+    golden_only_M = values.roles.golden_only_M
+    return replace(values, optimised_M=~golden_only_M if golden_only_M.any() else None)

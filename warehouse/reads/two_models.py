@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from warehouse.errors import InvalidChoice
@@ -43,7 +44,9 @@ def policy_draws(
     values = policy_values(connection, run_id, optimizer, strength, samples=samples)
     if optimizer == "bon":
         cube = samples() if samples else initial_scores(connection, run_id, "rl_test")
-        scores_MQN = cube.scores_MPR[:, [cube.prompts.index(name) for name in values.prompts]]
+        part = cube.of_prompts(np.array([cube.prompts.index(name) for name in values.prompts]))
+        fewest = int(part.counts_P.min())  # the first so many of each prompt
+        scores_MQN = part.scores_MPR[:, :, :fewest]
         return best_of_n_draws(values, scores_MQN, first, second, n=int(strength), golden=golden)
     whole = value_draws(values, first, second, golden=golden)
     rows = policies.of_optimizer(connection, run_id, optimizer).filter(strength=strength)

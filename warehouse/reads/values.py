@@ -1,11 +1,13 @@
 """What optimised policies are worth to every golden reward model: at a strength, at a KL, or at all strengths.
 
-Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses.
+Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses: at
+n, from those prompts that have n or more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from warehouse.reads.scores import initial_scores
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
 from warehouse.study.curves.value_curves import ValueCurves, strengths_read, values_at_kl
+from warehouse.study.goodhart import spread_within_prompts
 
 Samples = Callable[[], ScoreCube]
 """Returns the scores of the RL-test responses, `scores.initial_scores`, from a cache; called only if needed."""
@@ -44,18 +47,17 @@ def policy_values(
     Raises InvalidChoice if the run has no such policies.
     """
     penalty = policies.chosen_kl_coefficient(connection, run_id, optimizer, kl_coefficient)
-    models = reward_models(connection, run_id)["reward_model_id"].to_list()
+    scorers = reward_models(connection, run_id)
+    models = scorers["reward_model_id"].to_list()
     frame = policies.of_optimizer(connection, run_id, optimizer, penalty).filter(strength=strength)
     if frame.is_empty():
         strengths = policies.strengths(connection, run_id, penalty)
         known = [f"{row['optimizer']} {row['strength']:g}" for row in strengths.to_dicts()]
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} at {strength:g}; it has {known}")
+    samples = samples or partial(initial_scores, connection, run_id, "rl_test")
     stored = _stored_values(connection, run_id, frame, models, samples)
-    optimised_M, optimised_MMQ = np.isin(models, stored.reward_models), stored.optimised_SMKQ[0]
-    if not optimised_M.all():
-        optimised_MMQ = np.repeat(stored.initial_MQ[:, None], len(models), axis=1)
-        optimised_MMQ[:, optimised_M] = stored.optimised_SMKQ[0]
-    return stored.policy_values(optimised_MMQ, models, None if optimised_M.all() else optimised_M)
+    (values,) = _squared(stored, scorers, samples)
+    return values
 
 
 def value_curves(
@@ -69,25 +71,88 @@ def value_curves(
     """`policy_values` of an optimiser at all S strengths that enough reward models have, and their KL `[S, M]` in nats.
 
     Reward models without a policy at some strength (PPO that diverged) are left out; if fewer than two would be left,
-    the strengths that all have are taken instead. Raises InvalidChoice if there is nothing to compare.
+    the strengths that all have are taken instead. Scorers that are golden only stay without policies. All strengths are
+    on the same prompts: of best-of-n, those with enough responses for every n that half of the prompts reach.
+    Raises InvalidChoice if there is nothing to compare.
     """
-    models = reward_models(connection, run_id)["reward_model_id"].to_list()
+    scorers = reward_models(connection, run_id)
     frame = policies.of_optimizer(connection, run_id, optimizer, kl_coefficient)
     if frame.is_empty():
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r}")
+    samples = samples or partial(initial_scores, connection, run_id, "rl_test")
+    if optimizer == "bon":
+        frame = _reached(frame, samples)
     complete, strengths = _complete(frame)
     frame = frame.filter(pl.col("reward_model_id").is_in(complete) & pl.col("strength").is_in(strengths))
-    stored = _stored_values(connection, run_id, frame, complete, samples)
-    if stored.optimised_SMKQ.shape[:3] != (len(strengths), len(complete), len(complete)):
+    names = pl.col("reward_model_id")
+    present = scorers.filter(names.is_in(complete) | (pl.col("role") == "golden").fill_null(False))
+    present_names = present["reward_model_id"].to_list()
+    stored = _stored_values(connection, run_id, frame, present_names, samples)
+    if len(stored.optimised_SMKQ) != len(strengths) or not set(complete) <= set(stored.reward_models):
         raise _incomplete(run_id, optimizer)
+    kl_SM = np.zeros((len(strengths), len(present_names)))
+    kl_SM[:, [present_names.index(name) for name in complete]] = (
+        frame["kl"].fill_null(0.0).to_numpy().reshape(len(strengths), len(complete))
+    )
+    if optimizer == "bon":  # the same for all, with a policy of their own or not
+        kl_SM[:] = kl_SM.max(axis=1, keepdims=True)
     return ValueCurves(
         optimizer=optimizer,
         strengths=tuple(strengths),
-        kl_SM=frame["kl"].fill_null(0.0).to_numpy().reshape(len(strengths), len(complete)),
+        kl_SM=kl_SM,
         kl_estimator=str(frame["kl_estimator"][0] or "none"),
-        values=tuple(stored.policy_values(at_MMQ, complete) for at_MMQ in stored.optimised_SMKQ),
-        left_out=tuple(name for name in models if name not in complete),
+        values=tuple(_squared(stored, present, samples)),
+        left_out=tuple(name for name in scorers["reward_model_id"] if name not in present_names),
     )
+
+
+def _reached(frame: pl.DataFrame, samples: Samples) -> pl.DataFrame:
+    """Rows of best-of-n for those n that at least half of the prompts have responses for."""
+    cube = _scored(samples)
+    if cube is None or cube.responses_P is None:
+        return frame
+    most = int(np.sort(cube.responses_P)[(len(cube.prompts) - 1) // 2])
+    reached = frame.filter(pl.col("strength") <= most)
+    return frame if reached.is_empty() else reached
+
+
+def _scored(samples: Samples) -> ScoreCube | None:
+    """The scores of the RL-test responses; None if they were not stored."""
+    try:
+        return samples()
+    except InvalidChoice:
+        return None
+
+
+def _squared(stored: _Stored, scorers: pl.DataFrame, samples: Samples) -> list[PolicyValues]:
+    """The values at each strength, with a place for every scorer; those without a policy are marked."""
+    names = scorers["reward_model_id"].to_list()
+    optimised_M = np.isin(names, stored.reward_models)
+    spread_M = None
+    if not optimised_M.all():
+        cube = _scored(samples)
+        spread_M = None if cube is None else spread_within_prompts(cube.of_reward_models(names))
+    only = tuple(scorers["role"])
+    values = []
+    for at_MKQ in stored.optimised_SMKQ:
+        optimised_MMQ = at_MKQ
+        if not optimised_M.all():
+            optimised_MMQ = np.repeat(stored.initial_MQ[:, None], len(names), axis=1)
+            optimised_MMQ[:, optimised_M] = at_MKQ
+        values.append(
+            PolicyValues(
+                initial_MQ=stored.initial_MQ,
+                optimised_MMQ=optimised_MMQ,
+                reward_models=tuple(names),
+                prompts=tuple(stored.prompts["prompt_id"]),
+                categories=tuple(stored.prompts["category"]),
+                subsets=tuple(stored.prompts["subset"]),
+                optimised_M=None if optimised_M.all() else optimised_M,
+                spread_M=spread_M,
+                only=only if any(only) else None,
+            )
+        )
+    return values
 
 
 def policy_values_at_kl(
@@ -127,22 +192,9 @@ class _Stored(NamedTuple):
     reward_models: list[str]
     prompts: pl.DataFrame
 
-    def policy_values(
-        self, optimised_MMQ: NDArray[np.float64], names: list[str], optimised_M: NDArray[np.bool_] | None = None
-    ) -> PolicyValues:
-        return PolicyValues(
-            initial_MQ=self.initial_MQ,
-            optimised_MMQ=optimised_MMQ,
-            reward_models=tuple(names),
-            prompts=tuple(self.prompts["prompt_id"]),
-            categories=tuple(self.prompts["category"]),
-            subsets=tuple(self.prompts["subset"]),
-            optimised_M=optimised_M,
-        )
-
 
 def _stored_values(
-    connection: Connection, run_id: str, frame: pl.DataFrame, goldens: list[str], samples: Samples | None
+    connection: Connection, run_id: str, frame: pl.DataFrame, goldens: list[str], samples: Samples
 ) -> _Stored:
     """Values of policies (rows of `of_optimizer`) to these goldens. Raises InvalidChoice if some are missing."""
     optimizer = frame["optimizer"][0]
@@ -162,22 +214,39 @@ def _stored_values(
         {"run": run_id, "policies": [INITIAL, *frame["policy_id"]], "goldens": goldens},
     ).pl()
     initial, optimised = values.filter(place=0), values.filter(pl.col("place") > 0)
+    numbered = prompts(connection, run_id)
     if optimised.is_empty() and optimizer == "bon":
-        scores_MPN = (samples() if samples else initial_scores(connection, run_id, "rl_test")).scores_MPR
-        optimised_values = best_of_n_values(scores_MPN, [int(n) for n in frame["strength"].unique().sort()])
+        cube = samples().of_reward_models(goldens)
+        strengths = [int(n) for n in frame["strength"].unique().sort()]
+        places = np.flatnonzero(cube.counts_P >= max(strengths))
+        optimised_values = _best_of_n(cube.of_prompts(places), strengths)
         names = goldens
+        answered = set(np.array(cube.prompts, dtype=object)[places].tolist())
+        numbers = [number for number, name in enumerate(numbered["prompt_id"]) if name in answered]
+        initial = initial.filter(pl.col("number").is_in(numbers))
     else:
         initial = initial.filter(pl.col("number").is_in(optimised["number"].unique().implode()))
         optimised_values = optimised["value"].to_numpy()
         frame = frame[optimised["place"].unique().sort() - 1]
         names = frame["reward_model_id"].unique().sort().to_list()
-    described = prompts(connection, run_id)[initial["number"].unique().sort().to_numpy()]
+    described = numbered[initial["number"].unique().sort().to_numpy()]
     S, M, K, Q = frame["strength"].n_unique(), len(goldens), len(names), described.height
     if Q == 0 or initial.height != M * Q or optimised_values.size != S * M * K * Q:
         raise _incomplete(run_id, optimizer)
     if optimised_values.ndim == 1:  # stored by strength, reward model, golden
         optimised_values = np.ascontiguousarray(optimised_values.reshape(S, K, M, Q).transpose(0, 2, 1, 3))
     return _Stored(initial["value"].to_numpy().reshape(M, Q), optimised_values, names, described)
+
+
+def _best_of_n(cube: ScoreCube, strengths: list[int]) -> NDArray[np.float64]:
+    """Values `[S, M golden, M proxy, P]` of best-of-n on prompts that all have responses enough."""
+    if cube.responses_P is None:
+        return best_of_n_values(cube.scores_MPR, strengths)
+    M = len(cube.reward_models)
+    values = np.empty((len(strengths), M, M, len(cube.prompts)))
+    for count, places in cube.by_count():
+        values[..., places] = best_of_n_values(cube.scores_MPR[:, places, :count], strengths)
+    return values
 
 
 def _incomplete(run_id: str, optimizer: str) -> InvalidChoice:

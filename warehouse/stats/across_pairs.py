@@ -65,6 +65,7 @@ def correlate(
     ndr_defined_BMM: Bools,
     goldens_BM: NDArray[np.floating],
     proxies_BM: NDArray[np.floating],
+    *,
     selected: Selected = EVERY,
 ) -> list[tuple[Figures, Figures]]:
     """For each measure the selected figures by name, pooled and within goldens, in each of B replicates.

@@ -65,7 +65,7 @@ def _ceilings(regret: Regret, rows: Rows, selected: Selected) -> dict[tuple[str,
     (truth_BMM, truth_defined), (seen_BMM, seen_defined) = regret.ndr_of(truth_BMM), regret.ndr_of(seen_BMM)
     B, M, _ = truth_BMM.shape
     measured = PairValues(truth_BMM.reshape(B, M * M), truth_defined.reshape(B, M * M), np.arange(M * M).reshape(M, M))
-    (figures,) = correlate([measured], seen_BMM, seen_defined, goldens_BM, proxies_BM, selected)
+    (figures,) = correlate([measured], seen_BMM, seen_defined, goldens_BM, proxies_BM, selected=selected)
     parts = [slice(2 * each * place, 2 * each * (place + 1)) for place in range(len(levels))]
     estimates = {}
     for name, level in selected:

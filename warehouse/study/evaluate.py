@@ -158,7 +158,9 @@ def replicated(
         ordered = sorted(range(len(plans)), key=lambda place: len(plans[place].chosen))  # equal draws while cached
         measured = [plans[place].altered(rows, seed, fold=None) for place in ordered]
         figures |= zip(
-            ordered, correlate(measured, *regret.altered(rows), rows.goldens, rows.proxies, selected), strict=True
+            ordered,
+            correlate(measured, *regret.altered(rows), rows.goldens, rows.proxies, selected=selected),
+            strict=True,
         )
     for key, rm_names in names.items() if crossed else ():
         places = [place for place, plan in enumerate(plans) if plan.key == key]
@@ -168,7 +170,7 @@ def replicated(
             prompts = rl_chosen[fold.rl_prompts]
             of_fold = regret_of(values, prompts, fold.rl_counts_BQ, clear=regret.clear_M, unit=regret.unit_M)
             measured = [plans[place].altered(rows, seed, fold) for place in places]
-            parts.append(correlate(measured, *of_fold.altered(rows), rows.goldens, rows.proxies, selected))
+            parts.append(correlate(measured, *of_fold.altered(rows), rows.goldens, rows.proxies, selected=selected))
         figures |= zip(places, _averaged(parts, len(places), rows, selected), strict=True)
     limits = ceilings(regret, rows, selected)
     return [

@@ -24,18 +24,27 @@ from warehouse.metrics.test_set import TestSet, chosen_prompts, prompts_in
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.study.curve_test import CurveTest, Pairs, curve_test, slope_of_accuracy
-from warehouse.study.curves.value_curves import draws, gains
+from warehouse.study.curves.value_curves import Drawn, draws, gains
 from warehouse.study.folds import shared_prompts
 
 _LEAST_SQUARES = 1e-24  # of standardised gains: below that they are rounding
 
 
-def spread_within_prompts(scores_MPN: ArrayLike) -> Floats:
+def spread_within_prompts(scored: ScoreCube | ArrayLike) -> Floats:
     """Standard deviation `[M]` of each reward model's scores within prompts, under the policy that was sampled.
 
-    The unbiased variance per prompt, averaged over prompts. Raises InvalidChoice for fewer than two samples.
+    The scores are a cube's or `[M, P, N]`. The unbiased variance per prompt, averaged over the prompts that have two
+    samples. Raises InvalidChoice if none has.
     """
-    scores = np.asarray(scores_MPN, dtype=np.float64)
+    if isinstance(scored, ScoreCube) and scored.responses_P is not None:
+        parts = [(count, places) for count, places in scored.by_count() if count >= 2]
+        if not parts:
+            raise InvalidChoice("no prompt has two responses; a spread within prompts takes two")
+        variances_MP = [
+            scored.scores_MPR[:, places, :count].astype(np.float64).var(axis=2, ddof=1) for count, places in parts
+        ]
+        return np.sqrt(np.concatenate(variances_MP, axis=1).mean(axis=1))
+    scores = np.asarray(scored.scores_MPR if isinstance(scored, ScoreCube) else scored, dtype=np.float64)
     if scores.ndim != 3 or scores.shape[2] < 2:
         raise InvalidChoice(f"scores have shape {scores.shape}; a spread takes reward models × prompts × 2 samples")
     return np.sqrt(scores.var(axis=2, ddof=1).mean(axis=1))
@@ -94,7 +103,7 @@ def goodhart_slopes(
     `spread_M` is `spread_within_prompts` under the initial policy; it is taken as known. Pairs are cut into `bins` by
     accuracy. Raises UnknownName and InvalidChoice.
     """
-    M = len(cube.reward_models)
+    pair_MM = cube.roles.pairs_MM
     spread = np.asarray(spread_M, dtype=np.float64)
     _check(cube, strengths, spread, bins)
     test_set = test_set or TestSet()
@@ -102,13 +111,13 @@ def goodhart_slopes(
     rl_chosen = prompts_in(strengths[0], "RL-test", categories=rl_categories)
     prepared = prepare(cube, "accuracy", test_set)
     rm_BP = bootstrap.sample_and_counts(len(chosen), replicates, seed, bootstrap.RM_PROMPTS)
-    rl_BQ, models_BM = draws(len(rl_chosen), M, replicates, seed)
-    slope_BMM, gained_BMM = _slopes(strengths, spread, rl_chosen, rl_BQ)
+    drawn = draws(len(rl_chosen), cube.roles, replicates, seed)
+    slope_BMM, gained_BMM = _slopes(strengths, spread, rl_chosen, drawn.prompts_BQ)
 
     def on_prompts(part: slice) -> _Slopes:
         """Accuracy on these of the chosen prompts beside the slopes."""
         accuracy_BC, defined_BC = prepared.overall(rm_BP[:, part], chosen[part])
-        defined_BMM = defined_BC[:, prepared.column_MM] & gained_BMM & ~np.eye(M, dtype=bool)
+        defined_BMM = defined_BC[:, prepared.column_MM] & gained_BMM & pair_MM
         return _Slopes(accuracy_BC[:, prepared.column_MM].astype(np.float64), slope_BMM, defined_BMM & defined_BMM[0])
 
     whole = on_prompts(slice(None))
@@ -119,7 +128,7 @@ def goodhart_slopes(
         slope_MM=np.where(defined_MM, slope_BMM[0], 0.0),
         curve_MM=np.where(defined_MM, slope_of_accuracy(accuracy_MM), 0.0),
         defined_MM=defined_MM,
-        bins=tuple(_bin(member_MM, whole, models_BM) for member_MM in _members(accuracy_MM, defined_MM, bins)),
+        bins=tuple(_bin(member_MM, whole, drawn) for member_MM in _members(accuracy_MM, defined_MM, bins)),
         test=curve_test(pairs, bins=bins, rm_prompts=len(chosen), rl_prompts=len(rl_chosen)),
         replicates=replicates,
         seed=seed,
@@ -179,10 +188,10 @@ def _members(accuracy_MM: Floats, defined_MM: Bools, bins: int) -> list[Bools]:
     return [member for member in members if member.any()]
 
 
-def _bin(member_MM: Bools, slopes: _Slopes, models_BM: Floats) -> SlopeBin:
-    drawn_BMM = models_BM[:, :, None] * models_BM[:, None, :] * slopes.defined_BMM
+def _bin(member_MM: Bools, slopes: _Slopes, drawn: Drawn) -> SlopeBin:
+    drawn_BMM = drawn.goldens_BM[:, :, None] * drawn.proxies_BM[:, None, :] * slopes.defined_BMM
     slope_B = _means(member_MM, drawn_BMM, slopes.slope_BMM)
-    estimate = bootstrap.first_with_interval(slope_B, ~np.isnan(slope_B), models_BM.shape[1])
+    estimate = bootstrap.first_with_interval(slope_B, ~np.isnan(slope_B), drawn.models)
     accuracy_T = slopes.accuracy_BMM[0][member_MM]
     return SlopeBin(
         accuracy=float(accuracy_T.mean()),

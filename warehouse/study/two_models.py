@@ -28,11 +28,12 @@ _CHUNK_ENTRIES = 2_000_000
 def best_two(cube: ScoreCube) -> tuple[str, str]:
     """The two reward models of greatest accuracy, averaged over all others as golden. Raises InvalidChoice."""
     M, P, _ = cube.scores_MPR.shape
+    pair_MM = cube.roles.pairs_MM
     if M < 3:
         raise InvalidChoice(f"there are {M} reward models; comparing two needs a third one as golden")
     values = prepare(cube, "accuracy")
     (share_C,), (defined_C,) = values.overall(np.ones((1, P)))
-    share_MM = np.where(defined_C[values.column_MM] & ~np.eye(M, dtype=bool), share_C[values.column_MM], np.nan)
+    share_MM = np.where(defined_C[values.column_MM] & pair_MM, share_C[values.column_MM], np.nan)
     counted_M = (~np.isnan(share_MM)).sum(axis=0)
     mean_M = np.nansum(share_MM, axis=0) / np.maximum(counted_M, 1)
     first, second = np.argsort(-mean_M, kind="stable")[:2]
@@ -57,6 +58,7 @@ def measure_draws(
     one of the two or missing.
     """
     formula = measure_named(measure)
+    cube = cube.dense()
     a, b, goldens = _places(cube.reward_models, first, second, golden)
     scores_MPR = cube.scores_MPR[:, :, :2] if formula.looks_at == "one pair" else cube.scores_MPR
     variance_M = scores_MPR[[a, b]].var(axis=(1, 2), dtype=np.float64)

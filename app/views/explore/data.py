@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def row_of(table: pl.DataFrame, **values: str) -> dict[str, Any]:
 def test_responses(snapshot: Snapshot, run_id: str, chosen: Selection) -> tuple[ScoreCube, NDArray[np.int64]]:
     """The scores of the chosen test set, cut to its R responses per prompt, and the indices `[P]` of its prompts."""
     cube = warehouse.score_cube(snapshot, run_id, chosen.source())
-    responses = replace(cube, scores_MPR=cube.scores_MPR[:, :, : chosen.responses])
+    responses = cube if chosen.responses is None else cube.first_responses(chosen.responses)
     return responses, chosen_prompts(cube, chosen.test_set())
 
 
@@ -59,16 +58,17 @@ def pair_scores(cube: ScoreCube, prompts_P: NDArray[np.int64], golden: str, prox
     Columns `prompt, category, response` (its number), `golden_score, proxy_score` in standard deviations from the mean
     over these responses (0 where a reward model gives all the same score).
     """
-    R = cube.scores_MPR.shape[2]
+    is_response_PR = cube.is_response_PR[prompts_P]
+    prompt_K, response_K = np.nonzero(is_response_PR)
     places = np.array([cube.reward_models.index(name) for name in (golden, proxy)])
-    scores = cube.scores_MPR[np.ix_(places, prompts_P)].reshape(2, -1).astype(np.float64)
+    scores = cube.scores_MPR[np.ix_(places, prompts_P)][:, is_response_PR].astype(np.float64)
     spread = scores.std(axis=1, keepdims=True)
     scaled = np.divide(scores - scores.mean(axis=1, keepdims=True), spread, out=np.zeros_like(scores), where=spread > 0)
     return pl.DataFrame(
         {
-            "prompt": np.repeat(np.array(cube.prompts, dtype=object)[prompts_P], R).tolist(),
-            "category": np.repeat(np.array(cube.categories, dtype=object)[prompts_P], R).tolist(),
-            "response": np.tile(np.arange(R), len(prompts_P)),
+            "prompt": np.array(cube.prompts, dtype=object)[prompts_P][prompt_K].tolist(),
+            "category": np.array(cube.categories, dtype=object)[prompts_P][prompt_K].tolist(),
+            "response": response_K,
             "golden_score": scaled[0],
             "proxy_score": scaled[1],
         }

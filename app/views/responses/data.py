@@ -30,7 +30,7 @@ def spreads(snapshot: Snapshot, run_id: str, split: str) -> dict[str, float]:
     """Standard deviation within prompts of each reward model's scores of the initial policy's responses."""
     with warehouse.cursor(snapshot) as connection:
         samples = reads.scores.initial_scores(connection, run_id, split)
-    return dict(zip(samples.reward_models, spread_within_prompts(samples.scores_MPR).tolist(), strict=True))
+    return dict(zip(samples.reward_models, spread_within_prompts(samples).tolist(), strict=True))
 
 
 def standardised_scores(snapshot: Snapshot, run_id: str, prompt_id: str, split: str, policy_id: str) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from tests.app.conftest import OpenPage
 from tests.helpers.reading import address, charts, said
 from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
+from warehouse.metrics.cube import score_cube
 from warehouse.metrics.worst_picks import worst_picks
 from warehouse.study.curves.gain_curves import CURVES, gain_curves
 from warehouse.study.goodhart import spread_within_prompts
@@ -134,7 +135,7 @@ def test_examples_are_shown_letter_by_letter(study_home: Path, open_view: OpenPa
     with store.open_read_only(study_home) as connection:
         samples = reads.scores.initial_scores(connection, "simulated", "rl_test")
     scores, names, prompts = samples.scores_MPR, samples.reward_models, samples.prompts
-    found = worst_picks(scores)
+    found = worst_picks(score_cube(scores))
     golden, proxy = data.most_hacked(found, names, None, None)
     g, m = names.index(golden), names.index(proxy)
     assert found.count_MM[g, m] == found.count_MM.max() > 0
@@ -148,7 +149,7 @@ def test_examples_are_shown_letter_by_letter(study_home: Path, open_view: OpenPa
 
 
 def test_the_pair_of_most_examples_keeps_what_is_chosen() -> None:
-    found = worst_picks(np.random.default_rng(0).standard_normal((4, 60, 5)))
+    found = worst_picks(score_cube(np.random.default_rng(0).standard_normal((4, 60, 5))))
     names = ("a", "b", "c", "d")
     golden, proxy = data.most_hacked(found, names, "b", None)
     assert golden == "b"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from warehouse.metrics.cube import score_cube
 from warehouse.metrics.worst_picks import share_hacked, worst_picks
 
 
 def test_worst_picks_are_counted_where_both_sides_are_clear() -> None:
     rng = np.random.default_rng(2)
     scores = rng.integers(0, 4, (3, 200, 5)).astype(np.float32)
-    found = worst_picks(scores)
+    found = worst_picks(score_cube(scores))
     for g in range(3):
         for m in range(3):
             asked = hacked = 0
@@ -29,6 +30,6 @@ def test_worst_picks_are_counted_where_both_sides_are_clear() -> None:
 
 def test_a_proxy_that_turns_the_golden_round_always_picks_its_worst() -> None:
     scores = np.random.default_rng(3).standard_normal((1, 30, 4))
-    found = worst_picks(np.concatenate([scores, -scores]))
+    found = worst_picks(score_cube(np.concatenate([scores, -scores])))
     assert share_hacked(found, 0, 1).value == 1.0
-    assert share_hacked(worst_picks(np.zeros((2, 4, 3))), 0, 1).value is None
+    assert share_hacked(worst_picks(score_cube(np.zeros((2, 4, 3)))), 0, 1).value is None

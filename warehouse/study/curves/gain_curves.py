@@ -21,7 +21,7 @@ from warehouse.errors import InvalidChoice
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats, first_with_interval
 from warehouse.study.curves.gain_laws import LAWS, Law, coefficients_of, degrees, gains_at, peaks
-from warehouse.study.curves.value_curves import ValueCurves, drawn_models, draws, gains, pair_weights
+from warehouse.study.curves.value_curves import ValueCurves, draws, gains, pair_weights
 
 CURVES: Mapping[str, str] = {
     "own": "Golden reward, the golden optimised",
@@ -93,11 +93,16 @@ def gain_curves(
     pair_MM = curves.pairs(golden, proxy)
     spread = np.asarray(spread_M, dtype=np.float64)
     pair_MM &= (spread > 0)[:, None] & (spread > 0)
+    optimised_M = curves.values[-1].optimised_M
+    if optimised_M is not None:  # goldens only: nothing to compare the proxies' policies with
+        pair_MM &= optimised_M[:, None]
     if not pair_MM.any():
-        raise InvalidChoice("no golden–proxy pair in which both reward models tell responses apart")
-    counts_BQ, models_BM = draws(len(prompts), len(spread), replicates, seed)
-    weight_BMM, resampled = pair_weights(models_BM, pair_MM, golden, proxy)
-    models = drawn_models(len(spread), golden, proxy)
+        raise InvalidChoice(
+            "no golden–proxy pair in which both tell responses apart and have a policy of their own; choose others"
+        )
+    drawn = draws(len(prompts), curves.roles, replicates, seed)
+    counts_BQ = drawn.prompts_BQ
+    weight_BMM, models, resampled = pair_weights(drawn, pair_MM, golden, proxy)
     totals_B = weight_BMM.sum(axis=(1, 2))
     defined_B = totals_B > 0
 
@@ -207,7 +212,7 @@ def degree_map(
     """
     prompts = curves.prompts_in(rl_categories)
     M = len(curves.reward_models)
-    counts_BQ, _ = draws(len(prompts), M, replicates, seed)
+    counts_BQ = draws(len(prompts), curves.roles, replicates, seed).prompts_BQ
     gain_SBMM = np.stack([gains(values, prompts, counts_BQ) for values in curves.values])
     distance_SM = curves.distance_SM
     law = LAWS[curves.optimizer]
@@ -219,7 +224,7 @@ def degree_map(
         raise InvalidChoice(f"{len(curves.strengths)} strengths; a fit takes three or more above no optimisation")
     degree_MM, low_MM, high_MM = (np.zeros((M, M)) for _ in range(3))
     defined_MM = np.zeros((M, M), dtype=bool)
-    for golden, proxy in np.argwhere(~np.eye(M, dtype=bool)):
+    for golden, proxy in np.argwhere(curves.roles.pairs_MM):
         own_2BM, other_2BM = curve_2BM[golden], curve_2BM[proxy]
         if own_2BM is None or other_2BM is None:
             continue

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
+from warehouse.metrics.roles import Roles
 from warehouse.stats.bootstrap import Bools, Estimate, Floats, first_with_interval
-from warehouse.study.curves.value_curves import ValueCurves, drawn_models, draws, pair_weights
-from warehouse.study.regret import regret_of
+from warehouse.study.curves.value_curves import ValueCurves, draws, pair_weights
+from warehouse.study.regret import Quantity, regret_of, unit_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class NdrChange:
 class NdrCurve:
     """Mean NDR at each strength with its interval, and how many of the pairs are undefined at it.
 
+    `quantity` says if it is NDR, or gains in standard deviations in its place (`study.regret`).
     `change` is None if fewer than two strengths have a defined pair.
     """
 
@@ -43,6 +45,7 @@ class NdrCurve:
     pairs: int
     prompts: int
     resampled: str
+    quantity: Quantity = "ndr"
 
 
 def ndr_curve(
@@ -57,13 +60,14 @@ def ndr_curve(
     """NDR of a golden and a proxy; None for either averages over all of them. Raises as `gain_curves`."""
     prompts = curves.prompts_in(rl_categories)
     pair_MM = curves.pairs(golden, proxy)
-    counts_BQ, models_BM = draws(len(prompts), len(pair_MM), replicates, seed)
-    weight_BMM, resampled = pair_weights(models_BM, pair_MM, golden, proxy)
-    models = drawn_models(len(pair_MM), golden, proxy)
+    drawn = draws(len(prompts), curves.roles, replicates, seed)
+    counts_BQ = drawn.prompts_BQ
+    weight_BMM, models, resampled = pair_weights(drawn, pair_MM, golden, proxy)
+    unit = unit_of(curves.values[-1], curves.roles)
     ends: list[_At] = []  # the first strength at which some pair is defined, and the last
     ndr, undefined = [], []
     for strength, values in zip(curves.strengths, curves.values, strict=True):
-        regret = regret_of(values, prompts, counts_BQ[1:])
+        regret = regret_of(values, prompts, counts_BQ[1:], unit=unit)
         ndr_BMM = np.concatenate([regret.ndr_MM[None], regret.ndr_BMM])
         defined_BMM = pair_MM & np.concatenate([regret.defined_MM[None], regret.defined_BMM])
         ndr.append(first_with_interval(*_mean(ndr_BMM, weight_BMM * defined_BMM), models))
@@ -78,6 +82,7 @@ def ndr_curve(
         pairs=int(pair_MM.sum()),
         prompts=len(prompts),
         resampled=resampled,
+        quantity="ndr" if unit is None else "gain",
     )
 
 
@@ -121,7 +126,7 @@ def length_drift(tokens_SMQ: NDArray[np.floating], *, replicates: int = 1000, se
     if tokens_SMQ.ndim != 3 or 0 in tokens_SMQ.shape:
         raise InvalidChoice(f"lengths have shape {tokens_SMQ.shape}; they take strengths × reward models × prompts")
     S, M, Q = tokens_SMQ.shape
-    counts_BQ, models_BM = draws(Q, M, replicates, seed)
+    counts_BQ, _, models_BM, _ = draws(Q, Roles.every(M), replicates, seed)
     means_BSM = (counts_BQ @ tokens_SMQ.reshape(S * M, Q).T / Q).reshape(-1, S, M)
     overall_BS = np.einsum("bsm,bm->bs", means_BSM, models_BM) / M
     defined_B = np.ones(1 + replicates, dtype=bool)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.prompt_values import weighted_sums
+from warehouse.metrics.roles import Roles
 from warehouse.metrics.test_set import prompts_in
 from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, Bools, Floats, sample_and_counts
 
@@ -44,6 +46,15 @@ class ValueCurves:
     @property
     def reward_models(self) -> tuple[str, ...]:
         return self.values[0].reward_models
+
+    @property
+    def roles(self) -> Roles:
+        """Which are goldens and which are proxies."""
+        return self.values[0].roles
+
+    def with_goldens(self, names: Sequence[str]) -> ValueCurves:
+        """The same with these goldens, as `ScoreCube.with_goldens`."""
+        return replace(self, values=tuple(replace(at, goldens=tuple(names)) for at in self.values))
 
     @property
     def distance_SM(self) -> Floats:
@@ -77,7 +88,7 @@ class ValueCurves:
         if golden is not None and golden == proxy:
             raise InvalidChoice(f"golden and proxy are both {golden!r}; nothing is lost on oneself")
         golden_M, proxy_M = (np.array([chosen in (None, name) for name in names]) for chosen in (golden, proxy))
-        return golden_M[:, None] & proxy_M & ~np.eye(len(names), dtype=bool)
+        return golden_M[:, None] & proxy_M & self.roles.pairs_MM
 
 
 def distance(kl: NDArray[np.floating]) -> Floats:
@@ -93,26 +104,47 @@ def gains(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[n
     return (sums / len(prompts)).astype(np.float64).reshape(len(counts_BQ), M, M)
 
 
-def draws(prompts: int, reward_models: int, replicates: int, seed: int) -> tuple[Floats, Floats]:
-    """How often RL-test prompts `[1 + B, Q]` and reward models `[1 + B, M]` are drawn."""
-    counts_BQ = sample_and_counts(prompts, replicates, seed, RL_PROMPTS)
-    return counts_BQ, sample_and_counts(reward_models, replicates, seed, REWARD_MODELS)
+class Drawn(NamedTuple):
+    """How often RL-test prompts `[1 + B, Q]`, goldens and proxies `[1 + B, M]` are drawn, and how many reward models.
 
-
-def pair_weights(models_BM: Floats, pair_MM: Bools, golden: str | None, proxy: str | None) -> tuple[Floats, str]:
-    """Weight `[1 + B, M golden, M proxy]` of each pair in each replicate, and what is resampled, in words.
-
-    Reward models that are averaged over are resampled, as the rows of `models_BM` say; a named one is fixed.
+    Proxies are drawn; goldens with them where the same reward models are both, otherwise they are fixed.
     """
-    fixed = np.ones_like(models_BM)
-    golden_BM, proxy_BM = (models_BM if name is None else fixed for name in (golden, proxy))
-    resampled = "reward models × prompts" if golden is None or proxy is None else "prompts"
-    return golden_BM[:, :, None] * proxy_BM[:, None, :] * pair_MM, resampled
+
+    prompts_BQ: Floats
+    goldens_BM: Floats
+    proxies_BM: Floats
+    models: int
 
 
-def drawn_models(M: int, golden: str | None, proxy: str | None) -> int | None:
-    """How many reward models a mean over pairs draws; None if both are named, so that only prompts are drawn."""
-    return M if golden is None or proxy is None else None
+def draws(prompts: int, roles: Roles, replicates: int, seed: int) -> Drawn:
+    """Draws for the sample, each once, and the replicates."""
+    counts_BQ = sample_and_counts(prompts, replicates, seed, RL_PROMPTS)
+    models = int(roles.proxy_M.sum())
+    proxies_BM = np.zeros((len(counts_BQ), len(roles.proxies)))
+    proxies_BM[:, roles.proxy_M] = sample_and_counts(models, replicates, seed, REWARD_MODELS)
+    goldens_BM = proxies_BM if roles.same else np.ones_like(proxies_BM)
+    return Drawn(counts_BQ, goldens_BM, proxies_BM, models)
+
+
+class PairWeights(NamedTuple):
+    """Weight `[1 + B, M golden, M proxy]` of each pair in each replicate, reward models drawn, and words for it.
+
+    No reward models are drawn (None) where only prompts are.
+    """
+
+    weight_BMM: Floats
+    models: int | None
+    resampled: str
+
+
+def pair_weights(drawn: Drawn, pair_MM: Bools, golden: str | None, proxy: str | None) -> PairWeights:
+    """Reward models that are averaged over are resampled; a named one is fixed. `pair_MM` `[M, M]` are the pairs."""
+    golden_BM = drawn.goldens_BM if golden is None else np.ones_like(drawn.goldens_BM)
+    proxy_BM = drawn.proxies_BM if proxy is None else np.ones_like(drawn.proxies_BM)
+    fixed_goldens = golden is not None or drawn.goldens_BM is not drawn.proxies_BM
+    models = None if fixed_goldens and proxy is not None else drawn.models
+    resampled = "prompts" if models is None else "reward models × prompts"
+    return PairWeights(golden_BM[:, :, None] * proxy_BM[:, None, :] * pair_MM, models, resampled)
 
 
 def strengths_read(kl_SM: Floats, optimised_SM: Bools, kl: float) -> list[int]:
