@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from warehouse.metrics.best_of_n import best_of_n_gap
 from warehouse.metrics.cube import ScoreCube
-from warehouse.metrics.worst_picks import worst_picks
-from warehouse.stats.bootstrap import Estimate, Floats, wilson_interval
+from warehouse.metrics.worst_picks import share_hacked, worst_picks
+from warehouse.stats.bootstrap import Estimate, Floats
 from warehouse.stats.ranks import middle_ranks
 from warehouse.study.choice.worth import FEWEST_PROMPTS, Worth, groups_by_count
 from warehouse.study.power import t_interval
@@ -98,16 +98,8 @@ def picks_the_worst(cube: ScoreCube, golden: int, candidate: int) -> tuple[Estim
 
     Prompts on which the golden ties its worst or the candidate its best do not count (`metrics.worst_picks`).
     """
-    hacked = prompts = 0
-    by_chance = 0.0
-    for count, rows in groups_by_count(cube, 2):
-        picks = worst_picks(cube.scores_MPR[[golden, candidate]][:, rows, :count])
-        clear = int(picks.prompts_MM[0, 1])
-        hacked, prompts = hacked + int(picks.count_MM[0, 1]), prompts + clear
-        by_chance += clear * picks.chance
-    if prompts == 0:
-        return Estimate.undefined(), 0.0
-    return Estimate(hacked / prompts, *wilson_interval(hacked, prompts), prompts), by_chance / prompts
+    picks = worst_picks(cube.of_reward_models([cube.reward_models[place] for place in (golden, candidate)]))
+    return share_hacked(picks, 0, 1), picks.chance
 
 
 def worst_prompts(cube: ScoreCube, candidate: int, truth_PN: Floats, most: int) -> list[Loss]:
