@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.cli import AddCommand, add_option
 from pipeline.runs import exchange
 from warehouse import store
+from warehouse.exchange import INCOMPLETE, Choices
 
 
 def add(command: AddCommand) -> None:
@@ -29,6 +30,10 @@ def add(command: AddCommand) -> None:
     add_option(imported, "--run-id", "ID", "name of the run (default: the exported run's, or made from the time)")
     layouts = "form of the scores: long, wide, rewardbench or rm-bench (default: auto, detected from the columns)"
     add_option(imported, "--layout", "NAME", layouts, default="auto")
+    incomplete = "scores that not every scorer has: drop-response, drop-prompt, drop-model or refuse"
+    add_option(imported, "--incomplete", "HOW", incomplete, default=INCOMPLETE[0], choices=INCOMPLETE)
+    golden = "scorers that are the truth and never proxies; all others are proxies only, e.g. human,verifier"
+    add_option(imported, "--golden", "NAME,…", golden)
 
     data = command(
         "data",
@@ -77,10 +82,10 @@ def add(command: AddCommand) -> None:
 def _import(arguments: argparse.Namespace) -> int:
     from pipeline.runs.exchange import import_files
 
-    imported = import_files(store.home(), arguments.files, arguments.run_id, arguments.layout)
-    print(imported.line)
-    if imported.warning:
-        print(imported.warning)
+    golden = tuple(name.strip() for name in (arguments.golden or "").split(",") if name.strip())
+    choices = Choices(arguments.incomplete, golden)
+    imported = import_files(store.home(), arguments.files, arguments.run_id, arguments.layout, choices)
+    print("\n".join(line for line in (imported.line, *imported.notes, imported.warning) if line))
     return 0
 
 

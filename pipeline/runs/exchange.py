@@ -39,13 +39,14 @@ _COUNTED = ("reward_model", "prompt", "response", "score", "policy")
 class Imported:
     """An imported run: its id, its rows per table, a note about it, and how many prompts are on both sides.
 
-    The note may be empty.
+    The note may be empty. `notes` are further lines on what was read and what was left out.
     """
 
     run_id: str
     rows: Mapping[str, int]
     note: str
     shared_prompts: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> str:
@@ -78,11 +79,13 @@ def published_runs(data: Path) -> list[str]:
         return list(reads.runs.all_runs(connection)["run_id"])
 
 
-def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: str) -> Imported:
+def import_files(
+    data: Path, files: Sequence[Path], run_id: str | None, layout: str, choices: exchange.Choices | None = None
+) -> Imported:
     """Publish scores computed elsewhere, or a folder of `export_run`, as a run.
 
-    Raises InvalidRows for the first thing that is wrong, before anything is written, and InvalidConfig for a run id
-    that exists or is not a valid name.
+    What is left out of incomplete scores is listed in `left_out_file`. Raises InvalidRows for the first thing that is
+    wrong, before anything is written, and InvalidConfig for a run id that exists or is not a valid name.
     """
     if run_id is not None:
         _check_id(data, run_id)
@@ -92,13 +95,34 @@ def import_files(data: Path, files: Sequence[Path], run_id: str | None, layout: 
     if folders:
         run_id, rows = exchange.read_folder(folders[0], run_id)
         _check_id(data, run_id)
-        note = ""
+        if choices not in (None, exchange.Choices()):
+            raise InvalidConfig(f"{folders[0]}: an exported run has its roles and is whole; leave the options out")
+        study = None
     else:
         run_id = run_id or f"import-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        rows, note = _rows_of_files(files, run_id, layout)
+        rows, study = _rows_of_files(files, run_id, layout, choices or exchange.Choices())
     written = ingest.publish(data, rows, ", ".join(path.name for path in files))
     names = {split: rows["prompt"].filter(split=split)["prompt_id"].to_list() for split in SAME_PROMPT}
-    return Imported(run_id, written, note, shared_prompts(names["rm_test"], names["rl_test"]))
+    shared = shared_prompts(names["rm_test"], names["rl_test"])
+    if study is None:
+        return Imported(run_id, written, "", shared)
+    subsets = rows["prompt"]["subset"].unique().to_list()
+    note = " (no categories given: all are under Chat)" if subsets == [exchange.DEFAULT_SUBSET] else ""
+    return Imported(run_id, written, note, shared, (*study.notes, *_list_left_out(data, run_id, study)))
+
+
+def left_out_file(data: Path, run_id: str) -> Path:
+    """Where an import lists what it left out, if anything; deleted with the run."""
+    return data / f"{run_id}-left-out.csv"
+
+
+def _list_left_out(data: Path, run_id: str, study: exchange.Study) -> tuple[str, ...]:
+    """Write the file of what was left out; returns the line about it, if there is one."""
+    if study.left_out.is_empty():
+        return ()
+    path = left_out_file(data, run_id)
+    study.left_out.write_csv(path)
+    return (f"left out: {study.left_out_line or 'repeated ids'}; listed in {path}",)
 
 
 def export_run(data: Path, run_id: str | None, target: Path) -> str:
@@ -107,7 +131,9 @@ def export_run(data: Path, run_id: str | None, target: Path) -> str:
     return f"{run_id}: {sum(rows.values())} rows of {len(rows)} tables in {target}; `righttree import` imports it again"
 
 
-def _rows_of_files(files: Sequence[Path], run_id: str, layout: str) -> tuple[dict[str, pl.DataFrame], str]:
+def _rows_of_files(
+    files: Sequence[Path], run_id: str, layout: str, choices: exchange.Choices
+) -> tuple[dict[str, pl.DataFrame], exchange.Study]:
     started_at, start = runs.now(), time.monotonic()
     sheets, pieces = exchange.read_files(files, layout)
     facts = exchange.Facts(
@@ -120,10 +146,8 @@ def _rows_of_files(files: Sequence[Path], run_id: str, layout: str) -> tuple[dic
         packages=package_versions(),
         host=host(),
     )
-    rows = exchange.build(sheets, pieces, facts)
-    subsets = rows["prompt"]["subset"].unique().to_list()
-    note = " (no categories given: all are under Chat)" if subsets == [exchange.DEFAULT_SUBSET] else ""
-    return rows, note
+    study = exchange.study_of(sheets, pieces, choices)
+    return exchange.build(sheets, study, facts), study
 
 
 def _check_id(data: Path, run_id: str) -> None:
@@ -132,7 +156,9 @@ def _check_id(data: Path, run_id: str) -> None:
         raise InvalidConfig(f"run {run_id!r} exists already; name another with --run-id")
 
 
-def import_uploads(data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None) -> Imported:
+def import_uploads(
+    data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None, choices: exchange.Choices | None = None
+) -> Imported:
     """Publish uploaded files (name, content) as one run; the archive of an exported run has to be the only file.
 
     Raises InvalidUpload before anything is written, and what `import_files` raises.
@@ -141,7 +167,7 @@ def import_uploads(data: Path, files: Sequence[tuple[str, bytes]], run_id: str |
     folder = data / f".upload-{secrets.token_hex(8)}"
     try:
         folder.mkdir(parents=True)
-        return import_files(data, _written(folder, files), run_id, "auto")
+        return import_files(data, _written(folder, files), run_id, "auto", choices)
     except OSError as error:
         raise InvalidUpload(f"{data} cannot be written ({error.strerror}); make room or set RIGHTTREE_HOME") from error
     finally:

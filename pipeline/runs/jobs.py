@@ -36,6 +36,7 @@ from pipeline.runs.live_curve import FOLDER, read_points
 from pipeline.runs.records import RayAnswer, StageProgress
 from pipeline.stages import STAGES
 from warehouse import ingest
+from warehouse.exchange import Choices
 
 __all__ = ["MOST_BYTES", "Estimate", "InvalidSetting", "configured", "estimate", "estimate_extension", "extended"]
 __all__ += ["profile_about", "profile_settings", "profiles"]  # what the app uses as it is
@@ -270,17 +271,20 @@ def delete(data: Path, run_id: str) -> None:
             runs.remove(path)
     elif run_id in published_runs(data):
         ingest.remove(data, run_id)
+        exchange.left_out_file(data, run_id).unlink(missing_ok=True)
     else:
         raise UnknownRun(f"no run {run_id!r} in {data}; `righttree runs` lists the existing ones")
 
 
-def import_uploads(data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None = None) -> Imported:
+def import_uploads(
+    data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None = None, choices: Choices | None = None
+) -> Imported:
     """Publish uploaded files (name, content) as a run, as `righttree import` does.
 
     Raises ReadOnly, InvalidUpload for a name or size that is refused, and what the reader of the files finds wrong.
     """
     _check_allowed("files cannot be imported")
-    return exchange.import_uploads(data, files, run_id)
+    return exchange.import_uploads(data, files, run_id, choices)
 
 
 def stopped(data: Path, config: Config) -> str | None:

@@ -1,14 +1,27 @@
 """Other people's results: scores made elsewhere into the warehouse as a run of their own, and whole runs out and back.
 
-`read` files → `check` that they make a whole study → build `rows` → `warehouse.ingest.publish`; `folder` exports a run
+`read` files → `check` what is whole in them → build `rows` → `warehouse.ingest.publish`; `folder` exports a run
 and reads it back. Whatever is wrong is one line with file, row and column, and then nothing is imported.
 """
 
 from warehouse.exchange.categories import DEFAULT_SUBSET
+from warehouse.exchange.check import Choices, Study, study_of
 from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_folder, unpack
+from warehouse.exchange.incomplete import INCOMPLETE
 from warehouse.exchange.read import LAYOUTS, read_files
 from warehouse.exchange.reading import EXTENSIONS
 from warehouse.exchange.rows import Facts, build
 
-__all__ = ["ARCHIVE", "DEFAULT_SUBSET", "EXTENSIONS", "LAYOUTS", "MANIFEST"]
-__all__ += ["Facts", "build", "export_run", "pack", "read_files", "read_folder", "unpack"]
+__all__ = ["ARCHIVE", "DEFAULT_SUBSET", "EXTENSIONS", "INCOMPLETE", "LAYOUTS", "MANIFEST"]
+__all__ += [
+    "Choices",
+    "Facts",
+    "Study",
+    "build",
+    "export_run",
+    "pack",
+    "read_files",
+    "read_folder",
+    "study_of",
+    "unpack",
+]

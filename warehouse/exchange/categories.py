@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warehouse.schema import CATEGORIES
-
 _SUBSETS: Mapping[str, str] = {
     "Chat": "alpacaeval-easy alpacaeval-length alpacaeval-hard mt-bench-easy mt-bench-med chat alpacaeval",
     "Chat Hard": "mt-bench-hard llmbar-natural llmbar-adver-neighbor llmbar-adver-GPTInst llmbar-adver-GPTOut "
@@ -22,5 +20,3 @@ CATEGORY_OF_SUBSET: Mapping[str, str] = {
     subset: category for category, subsets in _SUBSETS.items() for subset in subsets.split()
 }
 """Category of each of RewardBench's 23 subsets and of RM-Bench's domains."""
-
-HOW_TO_GIVE = f"give column category, one of {list(CATEGORIES)}, or column subset with RewardBench's names"

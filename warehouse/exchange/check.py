@@ -1,96 +1,168 @@
-"""Whether the pieces make a whole study: no key twice, every response scored by all, as many responses everywhere."""
+"""What is read from the files → one study: every key once, every response scored by all, at least two to a prompt.
+
+What has to be left out for that is counted and listed; a contradiction is an error. Prompts may have different numbers
+of responses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from warehouse.exchange.categories import CATEGORY_OF_SUBSET, DEFAULT_CATEGORY, DEFAULT_SUBSET, HOW_TO_GIVE
+from warehouse.exchange.categories import CATEGORY_OF_SUBSET, DEFAULT_CATEGORY, DEFAULT_SUBSET
+from warehouse.exchange.incomplete import FEWEST, INCOMPLETE, whole_scores
+from warehouse.exchange.precision import check_precision
+from warehouse.exchange.repeats import KEY, without_repeats
+from warehouse.exchange.roles import labels, scorers
+from warehouse.exchange.scored_rows import Pieces
 from warehouse.exchange.sheet import Sheet, at_row, invalid, shown, wrong_row
-from warehouse.ingest import repeated
-from warehouse.schema import CATEGORIES
+from warehouse.formats import count
+from warehouse.schema import LABEL, OTHER
 
 SPLITS = ("rm_test", "rl_test")
-_KEY = ("prompt_id", "response_id", "reward_model")
+_RESPONSE = ("prompt_id", "response_id")
 _PROMPT = ("category", "subset", "prompt", "split")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How to import: what to do with incomplete scores, one of `INCOMPLETE`, and which scorers are the truth."""
+
+    incomplete: str = INCOMPLETE[0]
+    golden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Study:
     """What was scored, in the order of the files.
 
-    `scores`: prompt_id, response_id, reward_model, score. `responses`: prompt_id, response_id, sample, text.
+    `scores`: prompt_id, response_id, reward_model, score (32 bits). `responses`: prompt_id, response_id, sample, text.
     `prompts`: prompt_id, category, subset, text, split (null throughout: the same responses serve both).
+    `scorers`: reward_model_id, kind, role. `pieces`: preferences and policy values, without those of prompts that were
+    left out. `left_out`: prompt_id, response_id, reward_model, reason, and in `left_out_line` what to say about it;
+    `notes`: other lines to say.
     """
 
     scores: pl.DataFrame
     responses: pl.DataFrame
     prompts: pl.DataFrame
+    scorers: pl.DataFrame
+    pieces: Pieces
     has_categories: bool
+    left_out: pl.DataFrame
+    left_out_line: str
+    notes: tuple[str, ...]
 
 
-def check(sheets: Sequence[Sheet], long: pl.DataFrame) -> Study:
-    """The study in these rows. Raises InvalidRows, naming file, row and column, for the first thing that is wrong."""
-    if long.is_empty():
-        raise invalid(f"{sheets[0].name}: no scores in any file; give one with {[*_KEY, 'score']}")
-    if long["score"].null_count() == long.height:
+def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices()) -> Study:
+    """The study in these rows. Raises InvalidRows, naming file, row and column, for the first thing that is wrong.
+
+    Raises UnknownName for a golden that is no scorer, InvalidChoice for an unknown way with incomplete scores.
+    """
+    given = pieces.long
+    if given.is_empty():
+        raise invalid(f"{sheets[0].name}: no scores in any file; give one with {[*KEY, 'score']}")
+    if given["reward_model"].null_count() == given.height:
         raise invalid(
             f"{sheets[0].name}, column score: got prompts and responses without scores, nothing to measure yet; score "
-            f"them and give, beside this file, one with {[*_KEY, 'score']}, where response_id is "
-            f"{long['response_id'][0]!r} and so on"
+            f"them and give, beside this file, one with {[*KEY, 'score']}, where response_id is "
+            f"{given['response_id'][0]!r} and so on"
         )
-    _check_keys(sheets, long)
-    responses = _described(sheets, long, ("prompt_id", "response_id"), ("response",))
+    once = without_repeats(given, pieces.pairs)
+    labelled = labels(sheets, once.long, once.pairs)
+    long = pl.concat([once.long, labelled.rows]) if labelled.rows.height else once.long
+    roles = scorers(sheets, long, choices.golden)
+    responses = _described(sheets, long, _RESPONSE, ("response",))
     prompts = _described(sheets, long, ("prompt_id",), _PROMPT)
     _check_splits(sheets, long, prompts)
-    described = _with_categories(sheets, long, prompts)
-    scores = long.filter(pl.col("score").is_finite()).select(*_KEY, pl.col("score").cast(pl.Float32()))
-    _check_whole(sheets, long, scores, responses)
-    _check_counts(sheets, long, responses, prompts)
+    whole = whole_scores(sheets, long, responses, choices.incomplete)
+    known = responses if whole.scores.height == long.height else _of(responses, whole.scores)
+    known, single = _with_enough_responses(known)
+    prompts = prompts if known["prompt_id"].n_unique() == prompts.height else _of(prompts, known, ("prompt_id",))
+    _check_counts(sheets, prompts)
+    scores = whole.scores if single.is_empty() else _of(whole.scores, known)
+    roles = roles.filter(pl.col("reward_model_id").is_in(scores["reward_model"].unique().implode()))
+    _check_roles(sheets, roles, choices)
+    rounded = check_precision(sheets, long, scores)
+    said = [f"{count(single.height, 'prompt')} with only one response"] if single.height else []
+    golden = roles.filter(pl.col("role") == "golden", pl.col("reward_model_id") != LABEL)
+    truths = ", ".join(f"{name} ({kind})" for name, kind in golden.select("reward_model_id", "kind").iter_rows())
     return Study(
-        scores,
-        responses.select(
-            "prompt_id",
-            "response_id",
-            sample=pl.int_range(pl.len()).over("prompt_id"),
-            text=pl.col("response").fill_null(""),
+        scores=scores.with_columns(pl.col("score").cast(pl.Float32())),
+        responses=known.select(
+            *_RESPONSE, sample=pl.int_range(pl.len()).over("prompt_id"), text=pl.col("response").fill_null("")
         ),
-        described.select("prompt_id", "category", "subset", "split", text=pl.col("prompt").fill_null("")),
+        prompts=_with_categories(prompts).select(
+            "prompt_id", "category", "subset", "split", text=pl.col("prompt").fill_null("")
+        ),
+        scorers=roles,
+        pieces=_without_left_out(pieces, once.pairs, prompts["prompt_id"], known),
         has_categories=prompts["category"].null_count() + prompts["subset"].null_count() < 2 * prompts.height,
+        left_out=pl.concat([once.left_out, whole.left_out, single]),
+        left_out_line="; ".join(_not_empty((whole.line, *said))),
+        notes=_not_empty(
+            (
+                *(note for sheet in sheets for note in sheet.notes),
+                once.line,
+                labelled.line,
+                rounded,
+                f"golden: {truths}; all others are proxies only" if truths else "",
+            )
+        ),
     )
 
 
-def _check_keys(sheets: Sequence[Sheet], long: pl.DataFrame) -> None:
-    rows = repeated(long, _KEY)
-    if rows.height:
-        again = rows.filter(~pl.struct(_KEY).is_first_distinct())
-        first = rows.join(again.head(1), on=_KEY, how="semi", nulls_equal=True, maintain_order="left")
-        key = {name: again[name][0] for name in _KEY if again[name][0] is not None}
-        known = f"got {key}, which {at_row(sheets, first)} has already"
-        raise invalid(f"{at_row(sheets, again)}, column response_id: {known}; leave one out")
+def _not_empty(lines: Iterable[str]) -> tuple[str, ...]:
+    return tuple(line for line in lines if line)
+
+
+def _of(rows: pl.DataFrame, others: pl.DataFrame, key: tuple[str, ...] = _RESPONSE) -> pl.DataFrame:
+    """Those rows whose key the others have."""
+    return rows.join(others.select(key).unique(), on=key, how="semi", maintain_order="left")
+
+
+def _without_left_out(pieces: Pieces, pairs: pl.DataFrame, prompts: pl.Series, responses: pl.DataFrame) -> Pieces:
+    """Pairs, preferences and policy values without those of responses and prompts that were left out.
+
+    A preference stays as one between texts.
+    """
+    given = pieces.long["prompt_id"].unique()
+    gone = given.filter(~given.is_in(prompts.implode())).implode()
+    is_gone = pl.col("prompt_id").is_in(gone).fill_null(False)
+    for side in ("chosen", "rejected"):
+        of_side = responses.select("prompt_id", pl.col("response_id").alias(f"{side}_id"))
+        pairs = pairs.join(of_side, on=of_side.columns, how="semi", maintain_order="left")
+    return Pieces(
+        pairs=pairs,
+        preferences=pieces.preferences.with_columns(prompt_id=pl.when(~is_gone).then("prompt_id")),
+        values=pieces.values.filter(~is_gone),
+    )
 
 
 def _described(
     sheets: Sequence[Sheet], long: pl.DataFrame, key: tuple[str, ...], columns: tuple[str, ...]
 ) -> pl.DataFrame:
     """A row for each key with its value in each column. Raises InvalidRows if a key has two values."""
-    given = [pl.col(name).drop_nulls() for name in columns]
+    known = [name for name in columns if long[name].null_count() < long.height]
+    given = [pl.col(name).drop_nulls() for name in known]
     values = long.group_by(key, maintain_order=True).agg(
         *(value.first() for value in given), *(value.n_unique().name.suffix(" values") for value in given)
     )
-    for name in columns:
+    for name in known:
         wrong = values.filter(pl.col(f"{name} values") > 1)
         if wrong.height:
             entry = wrong.row(0, named=True)
-            other = long.filter(*(pl.col(column) == entry[column] for column in key), pl.col(name) != entry[name])
+            same = long.filter(*(pl.col(column) == entry[column] for column in key))
+            other, first = same.filter(pl.col(name) != entry[name]), same.filter(pl.col(name) == entry[name])
             named = ", ".join(f"{column} {shown(entry[column])}" for column in key)
             raise invalid(
-                f"{at_row(sheets, other)}, column {name}: got {shown(other[name][0])} for "
-                f"{named}, which had {shown(entry[name])} before; give it the same {name} everywhere"
+                f"{at_row(sheets, other)}, column {name}: got {shown(other[name][0])} for {named}, which had "
+                f"{shown(entry[name])} before, in {at_row(sheets, first)}; give it the same {name} everywhere"
             )
-    return values.select(*key, *columns)
+    absent = [pl.lit(None, dtype=pl.String()).alias(name) for name in columns if name not in known]
+    return values.with_columns(absent).select(*key, *columns)
 
 
 def _check_splits(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataFrame) -> None:
@@ -105,61 +177,42 @@ def _check_splits(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataF
         raise wrong_row(sheets, rows, "split", got=None, remedy="give every prompt a split, or none of them")
 
 
-def _with_categories(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
+def _with_categories(prompts: pl.DataFrame) -> pl.DataFrame:
+    """RewardBench's category for its subsets; prompts without a category go under one of their own."""
     if prompts["category"].null_count() == prompts["subset"].null_count() == prompts.height:
         return prompts.with_columns(category=pl.lit(DEFAULT_CATEGORY), subset=pl.lit(DEFAULT_SUBSET))
     mapped = pl.col("subset").replace_strict(dict(CATEGORY_OF_SUBSET), default=None, return_dtype=pl.String())
-    described = prompts.with_columns(category=pl.coalesce("category", mapped), subset=pl.coalesce("subset", "category"))
-    wrong = described.filter(~pl.col("category").is_in(CATEGORIES).fill_null(False))
-    if wrong.height:
-        entry = wrong.row(0, named=True)
-        column = "subset" if entry["category"] is None and entry["subset"] is not None else "category"
-        rows = long.filter(prompt_id=entry["prompt_id"])
-        raise wrong_row(sheets, rows, column, entry[column], HOW_TO_GIVE)
-    return described
-
-
-def _check_whole(sheets: Sequence[Sheet], long: pl.DataFrame, scores: pl.DataFrame, responses: pl.DataFrame) -> None:
-    models = scores["reward_model"].unique().sort()
-    if len(models) < 2:
-        raise invalid(
-            f"{sheets[0].name}, column reward_model: got only {models.to_list()}; each reward model is judged by the "
-            "others: give two or more, also in several files"
-        )
-    if scores.height == responses.height * len(models):
-        return
-    every = responses.select("prompt_id", "response_id").join(models.to_frame(), how="cross")
-    missing = every.join(scores, on=_KEY, how="anti", maintain_order="left")
-    entry = missing.row(0, named=True)
-    rows = long.filter(prompt_id=entry["prompt_id"], response_id=entry["response_id"])
-    raise invalid(
-        f"{at_row(sheets, rows)}, column score: response {shown(entry['response_id'])} of prompt "
-        f"{shown(entry['prompt_id'])} has no score of reward model {shown(entry['reward_model'])}, {missing.height} "
-        "are missing in all; score it or leave the response out, and if the file is cut off, get it again"
+    return prompts.with_columns(
+        category=pl.coalesce("category", mapped, pl.lit(OTHER)),
+        subset=pl.coalesce("subset", "category", pl.lit(DEFAULT_SUBSET)),
     )
 
 
-def _check_counts(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.DataFrame, prompts: pl.DataFrame) -> None:
-    counts = responses.group_by("prompt_id", maintain_order=True).len("responses")
-    counts = counts.join(prompts.select("prompt_id", "split"), on="prompt_id", how="left", maintain_order="left")
+def _with_enough_responses(responses: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Responses of prompts that have two or more, and those of other prompts as rows to list."""
+    few = pl.len().over("prompt_id") < FEWEST
+    single = responses.filter(few).select(
+        *_RESPONSE, reward_model=pl.lit(None, dtype=pl.String()), reason=pl.lit("the only response to its prompt")
+    )
+    return responses if single.is_empty() else responses.filter(~few), single
+
+
+def _check_roles(sheets: Sequence[Sheet], roles: pl.DataFrame, choices: Choices) -> None:
+    for role, other in (("golden", "proxy"), ("proxy", "golden")):
+        if set(roles["role"]) == {other}:
+            raise invalid(
+                f"{sheets[0].name}, column reward_model: got only {roles['reward_model_id'].to_list()} and no {role}; "
+                f"change --golden {','.join(choices.golden)} or --incomplete {choices.incomplete}"
+            )
+
+
+def _check_counts(sheets: Sequence[Sheet], prompts: pl.DataFrame) -> None:
     for name in (None,) if prompts["split"].null_count() else SPLITS:
-        part = counts.filter(pl.col("split").eq_missing(pl.lit(name)))
+        part = prompts.filter(pl.col("split").eq_missing(pl.lit(name)))
         where = f" of split {name}" if name else ""
-        if part.height < 2:
+        if part.height < FEWEST:
             raise invalid(
-                f"{sheets[0].name}, column {'split' if name else 'prompt_id'}: got {part.height} prompts{where}; give "
-                "two or more" + (f" in each of {list(SPLITS)}, or leave the column out" if name else "")
-            )
-        usual = part["responses"].mode(maintain_order=True).sort()[-1]
-        odd = part.filter(pl.col("responses") != usual)
-        if odd.height:
-            prompt_id, count, _ = odd.row(0)
-            rows = long.filter(prompt_id=prompt_id)
-            raise invalid(
-                f"{at_row(sheets, rows)}, column response_id: prompt {shown(prompt_id)} has "
-                f"{count} responses, other prompts{where} have {usual}; give each prompt the same number"
-            )
-        if usual < 2:
-            raise invalid(
-                f"{sheets[0].name}, column response_id: got 1 response for each prompt{where}; give two or more"
+                f"{sheets[0].name}, column {'split' if name else 'prompt_id'}: got {count(part.height, 'prompt')} "
+                f"with two responses or more{where}; give two or more of them"
+                + (f" in each of {list(SPLITS)}, or leave the column out" if name else "")
             )

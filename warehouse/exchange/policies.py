@@ -1,7 +1,8 @@
 """Policies of an imported run and their values: the initial one, best-of-n, and those whose values were given.
 
-Best-of-n has policies for n = 2, 4, 8 … and all N samples but no rows of values: with many reward models there would be
-far more of them than scores, and `reads.values` computes them from the scores faster than it could read them.
+Best-of-n has policies for n = 2, 4, 8 … and the largest n that at least two prompts have samples for, but no rows of
+values: with many reward models there would be far more of them than scores, and `reads.values` computes them from the
+scores faster than it could read them.
 """
 
 from __future__ import annotations
@@ -9,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from warehouse.exchange.sheet import Sheet, shown, wrong_row
 from warehouse.metrics.best_of_n import best_of_n_kl_bound
-from warehouse.schema import INITIAL, SAME_PROMPT, TABLES
+from warehouse.schema import INITIAL, LABEL, SAME_PROMPT, TABLES
 
 _GROUP = ("optimizer", "strength", "reward_model")
 
@@ -28,17 +27,19 @@ class PolicyRows(NamedTuple):
 
 
 def policy_rows(
-    sheets: Sequence[Sheet], given: pl.DataFrame, models: list[str], prompts: list[str], scores_MPN: NDArray[np.float32]
+    sheets: Sequence[Sheet], given: pl.DataFrame, scorers: pl.DataFrame, sampled: pl.DataFrame
 ) -> PolicyRows:
     """All policies; given values replace what would be computed for the same policies.
 
-    `scores_MPN` are the scores of M reward models for N samples of each of the P `prompts`; `given` has the same ids.
-    Raises InvalidRows for given values that are not whole.
+    `sampled` has `reward_model, prompt_id, score`: the scores of all `scorers` for the samples of the RL-test prompts,
+    sorted by both; `given` has the same ids. Raises InvalidRows for given values that are not whole.
     """
     given = _named(given)
-    _check(sheets, given, models, prompts)
+    models = scorers["reward_model_id"].sort().to_list()
+    counts = sampled.filter(reward_model=models[0]).group_by("prompt_id").len().sort("prompt_id")
+    _check(sheets, given, scorers, counts["prompt_id"].to_list())
     given_n = set(given.filter(optimizer="bon")["strength"])
-    N = scores_MPN.shape[2]
+    N = int(counts["len"].sort(descending=True)[1])  # what two prompts reach
     powers = [2**power for power in range(1, N.bit_length()) if 2**power < N]
     strengths = [n for n in (*powers, N) if n not in given_n]
     rows: list[dict[str, Any]] = [{"policy_id": INITIAL, "optimizer": "none", "kl": 0.0}]
@@ -54,12 +55,13 @@ def policy_rows(
         if row["optimizer"] == "bon" and row.get("kl") is None:
             row |= {"kl": best_of_n_kl_bound(int(row["strength"])), "kl_estimator": "bound"}
     values = given.select("policy_id", "prompt_id", "value", golden_id="golden")
-    if given.filter(optimizer="none").is_empty():
-        initial = pl.DataFrame({"golden_id": models}).join(pl.DataFrame({"prompt_id": prompts}), how="cross")
-        initial = initial.with_columns(
-            policy_id=pl.lit(INITIAL), value=pl.Series(scores_MPN.mean(axis=2, dtype=np.float64).ravel())
-        )
-        values = pl.concat([initial.select(values.columns), values])
+    initial_given = given.filter(optimizer="none")["golden"].unique().implode()
+    means = sampled.filter(~pl.col("reward_model").is_in(initial_given))
+    means = means.group_by("reward_model", "prompt_id", maintain_order=True).agg(
+        pl.col("score").cast(pl.Float64()).mean()
+    )
+    initial = means.select("prompt_id", policy_id=pl.lit(INITIAL), golden_id="reward_model", value="score")
+    values = pl.concat([initial.select(values.columns), values])
     return PolicyRows(TABLES["policy"].rows_of_one_run(rows), values)
 
 
@@ -72,19 +74,28 @@ def _named(given: pl.DataFrame) -> pl.DataFrame:
     return given.with_columns(policy_id=named)
 
 
-def _check(sheets: Sequence[Sheet], given: pl.DataFrame, models: list[str], prompts: list[str]) -> None:
-    """Raises InvalidRows for unknown ids, repeated keys, and policies that lack values."""
-    M, P = len(models), len(prompts)
+def _check(sheets: Sequence[Sheet], given: pl.DataFrame, scorers: pl.DataFrame, prompts: list[str]) -> None:
+    """Raises InvalidRows for unknown ids, repeated keys, and policies that lack values.
+
+    Policies are against all that are no goldens only, and have values of all that are no proxies only; those of labels
+    may be missing, since nobody has them.
+    """
+    names = {
+        role: scorers.filter(pl.col("role").is_null() | (pl.col("role") == role))["reward_model_id"].sort().to_list()
+        for role in ("golden", "proxy")
+    }
+    goldens = [name for name in names["golden"] if name != LABEL or (given["golden"] == LABEL).any()]
+    G, M, P = len(goldens), len(names["proxy"]), len(prompts)
     is_initial = pl.col("optimizer") == "none"
     checks: list[tuple[pl.Expr, str, str]] = []  # rows that are wrong, the column to name, what to do
     for column, known, what in (
-        ("golden", models, "reward models"),
-        ("reward_model", models, "reward models"),
+        ("golden", scorers["reward_model_id"].sort().to_list(), "reward models"),
+        ("reward_model", names["proxy"], "reward models"),
         ("prompt_id", prompts, "RL-test prompts"),
     ):
-        names = shown([name.removesuffix(SAME_PROMPT["rl_test"]) for name in known])
+        listed = shown([name.removesuffix(SAME_PROMPT["rl_test"]) for name in known])
         unknown = pl.col(column).is_not_null() & ~pl.col(column).is_in(known)
-        checks.append((unknown, column, f"{what} are {names}: score it or leave it out"))
+        checks.append((unknown, column, f"{what} are {listed}: score it or leave it out"))
     no_n = (pl.col("optimizer") == "bon") & ((pl.col("strength") < 1) | (pl.col("strength") % 1 != 0))
     checks.append((no_n, "strength", "best-of-n draws a whole number of samples: give n, 1 or more"))
     again = ~pl.struct(*_GROUP, "golden", "prompt_id").is_first_distinct()
@@ -94,18 +105,19 @@ def _check(sheets: Sequence[Sheet], given: pl.DataFrame, models: list[str], prom
         checks.append((mixed, "policy_id", f"the policy has several values of {column}: give each its own id"))
     several = pl.col("policy_id").n_unique().over(_GROUP) > 1
     checks.append((several, "policy_id", "one optimiser, strength and reward model is one policy: give it one id"))
-    every = f"a value for all {M} goldens and {P} RL-test prompts"
-    count = given.filter(is_initial).height
-    checks.append((is_initial & pl.lit(count != M * P), "value", f"the initial policy has {count} values: {every}"))
+    every = f"a value for all {G} goldens and {P} RL-test prompts"
+    needed = pl.col("golden").is_in(goldens)
+    count = given.filter(is_initial & needed).height
+    checks.append((is_initial & pl.lit(count != G * P), "value", f"the initial policy has {count} values: {every}"))
     for wrong, column, remedy in checks:
         rows = given.filter(wrong)
         if rows.height:
             got = rows[column][0]
             got = got.removesuffix(SAME_PROMPT["rl_test"]) if column == "prompt_id" else got
             raise wrong_row(sheets, rows, column, got, remedy)
-    few = given.filter(~is_initial).filter(pl.len().over("optimizer", "strength") != M * M * P)
+    few = given.filter(~is_initial & needed).filter(pl.len().over("optimizer", "strength") != G * M * P)
     if few.height:
         optimizer, strength = few["optimizer"][0], few["strength"][0]
         got = few.filter(optimizer=optimizer, strength=strength).height
-        place = f"{optimizer} at {strength:g} has {got} values, wanted {M * M * P}"
+        place = f"{optimizer} at {strength:g} has {got} values, wanted {G * M * P}"
         raise wrong_row(sheets, few, "value", few["value"][0], f"{place}, for all {M} reward models and {every}")

@@ -8,9 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from warehouse.exchange.check import Study
-from warehouse.exchange.scored_rows import Pieces
 from warehouse.exchange.sheet import Sheet, at_row, invalid, shown, wrong_row
-from warehouse.schema import CATEGORIES
 
 _PAIR = ("prompt_id", "chosen_id", "rejected_id")
 
@@ -22,8 +20,9 @@ class Preferences(NamedTuple):
     scored: pl.DataFrame
 
 
-def preference_rows(sheets: Sequence[Sheet], pieces: Pieces, study: Study, places: pl.DataFrame) -> Preferences:
-    """All preferences of the files. Raises InvalidRows for unknown prompts and categories, and for a repeated id."""
+def preference_rows(sheets: Sequence[Sheet], study: Study, places: pl.DataFrame) -> Preferences:
+    """All preferences of the files. Raises InvalidRows for unknown prompts, and for a repeated id."""
+    pieces = study.pieces
     placed = places.unique("prompt_id", keep="first", maintain_order=True).select(
         "prompt_id", "placed", "text", known_category="category"
     )
@@ -66,11 +65,11 @@ def accuracies(scores: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
 
 def _given(sheets: Sequence[Sheet], given: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """Preferences from files of their own; `given_id` is the run's prompt, identified by id or by its whole text."""
-    for column, allowed in (("prompt_id", placed["prompt_id"]), ("category", pl.Series(CATEGORIES))):
-        wrong = given.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(allowed.implode()))
-        if wrong.height:
-            remedy = f"wanted one of {shown(allowed.to_list())}, or leave it empty"
-            raise wrong_row(sheets, wrong, column, wrong[column][0], remedy)
+    known = placed["prompt_id"]
+    wrong = given.filter(pl.col("prompt_id").is_not_null() & ~pl.col("prompt_id").is_in(known.implode()))
+    if wrong.height:
+        remedy = f"wanted one of {shown(known.to_list())}, or leave it empty"
+        raise wrong_row(sheets, wrong, "prompt_id", wrong["prompt_id"][0], remedy)
     by_text = placed.filter(pl.col("text") != "").unique("text", keep="first", maintain_order=True)
     by_text = by_text.select(same="prompt_id", prompt="text")
     names = dict(enumerate(sheet.name for sheet in sheets))

@@ -14,11 +14,10 @@ from typing import Any
 import polars as pl
 
 from warehouse.exchange.categories import DEFAULT_CATEGORY, DEFAULT_SUBSET
-from warehouse.exchange.check import Study, check
+from warehouse.exchange.check import Study
 from warehouse.exchange.policies import policy_rows
 from warehouse.exchange.preferences import accuracies, preference_rows
-from warehouse.exchange.scored_rows import Pieces
-from warehouse.exchange.sheet import Sheet, shown, wrong_row
+from warehouse.exchange.sheet import Sheet, invalid, shown
 from warehouse.ingest import repeated
 from warehouse.schema import INITIAL, ORIGINAL, SAME_PROMPT, TABLES
 
@@ -39,9 +38,8 @@ class Facts:
     host: dict[str, Any]
 
 
-def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl.DataFrame]:
-    """All rows of the run. Raises InvalidRows for files that do not make a whole study."""
-    study = check(sheets, pieces.long)
+def build(sheets: Sequence[Sheet], study: Study, facts: Facts) -> dict[str, pl.DataFrame]:
+    """All rows of the run. Raises InvalidRows for preferences and policy values that do not belong to the study."""
     doubled = study.prompts["split"].null_count() > 0
     splits = pl.DataFrame(
         {"split_of": list(SAME_PROMPT), "suffix": list(SAME_PROMPT.values()) if doubled else ["", ""]}
@@ -57,27 +55,28 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
         .with_columns(stored_id=pl.format("{}|{}|{}", pl.lit(INITIAL), "placed", "given_id"))
         .sort("placed", "sample")
     )
-    _check_ids(sheets, pieces.long, responses)
-    models = study.scores["reward_model"].unique().sort().to_list()
+    _check_ids(sheets, responses)
     scores = study.scores.join(
         responses.select("prompt_id", "given_id", "placed", "stored_id", "sample", "split_of"),
         left_on=["prompt_id", "response_id"],
         right_on=["prompt_id", "given_id"],
     ).sort("reward_model", "placed", "sample")
-    sampled = scores.filter(split_of="rl_test")
-    names = sampled["placed"].unique().sort().to_list()
-    scores_MPN = sampled["score"].to_numpy().reshape(len(models), len(names), -1)
-    given = pieces.values.with_columns(prompt_id=pl.col("prompt_id") + (SAME_PROMPT["rl_test"] if doubled else ""))
-    preferences = preference_rows(sheets, pieces, study, places)
+    sampled = scores.filter(split_of="rl_test").select("reward_model", "score", prompt_id="placed")
+    values = study.pieces.values
+    given = values.with_columns(prompt_id=pl.col("prompt_id") + (SAME_PROMPT["rl_test"] if doubled else ""))
+    preferences = preference_rows(sheets, study, places)
     accuracy = accuracies(study.scores, preferences.scored)
-    known = {"kind": "import", "base_model": _UNKNOWN}
+    scorers = study.scorers.with_columns(
+        base_model=pl.lit(_UNKNOWN),
+        validation_accuracy=pl.Series(
+            [accuracy.get(name) for name in study.scorers["reward_model_id"]], dtype=pl.Float64()
+        ),
+    )
     tables = {
         "run": TABLES["run"].rows_of_one_run([_run_row(sheets, facts, study, given.height)]),
         "prompt": _prompts(places),
-        "reward_model": TABLES["reward_model"].rows_of_one_run(
-            [known | {"reward_model_id": model, "validation_accuracy": accuracy.get(model)} for model in models]
-        ),
-        **policy_rows(sheets, given, models, names, scores_MPN)._asdict(),
+        "reward_model": TABLES["reward_model"].rows_of_one_run(scorers.to_dicts()),
+        **policy_rows(sheets, given, study.scorers, sampled)._asdict(),
         "response": responses.select(
             "sample",
             "text",
@@ -94,13 +93,14 @@ def build(sheets: Sequence[Sheet], pieces: Pieces, facts: Facts) -> dict[str, pl
     return {name: frame.with_columns(run_id=pl.lit(facts.run_id)) for name, frame in tables.items()}
 
 
-def _check_ids(sheets: Sequence[Sheet], long: pl.DataFrame, responses: pl.DataFrame) -> None:
+def _check_ids(sheets: Sequence[Sheet], responses: pl.DataFrame) -> None:
     again = repeated(responses, ["stored_id"])
     if again.height:
-        other = again.row(-1, named=True)
-        rows = long.filter(prompt_id=other["prompt_id"], response_id=other["given_id"])
-        remedy = f"with another prompt it makes the same id, {shown(other['stored_id'])}: leave '|' out of the ids"
-        raise wrong_row(sheets, rows, "response_id", other["given_id"], remedy)
+        names = [f"{shown(row['given_id'])} of prompt {shown(row['prompt_id'])}" for row in again.head(2).to_dicts()]
+        raise invalid(
+            f"{sheets[0].name}, column response_id: responses {' and '.join(names)} make the same id, "
+            f"{shown(again['stored_id'][0])}; leave '|' out of the ids"
+        )
 
 
 def _prompts(places: pl.DataFrame) -> pl.DataFrame:
@@ -130,6 +130,8 @@ def _run_row(sheets: Sequence[Sheet], facts: Facts, study: Study, values: int) -
             "scores": study.scores.height,
             "policy_values_given": values,
         },
+        "left_out": study.left_out_line,
+        "notes": study.notes,
         "same_responses_for_both_splits": study.prompts["split"].null_count() > 0,
         "categories": "given" if study.has_categories else f"not given: {DEFAULT_CATEGORY}, {DEFAULT_SUBSET}",
     }

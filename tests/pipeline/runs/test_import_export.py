@@ -32,13 +32,13 @@ def scores(tmp_path: Path) -> Path:
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """The first line that the command prints; a further one says only that prompts serve both sides."""
+    """The first line that the command prints; further ones say where labels come from and that prompts serve both."""
     assert main([str(argument) for argument in arguments]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     line, *more = printed.out.splitlines()
-    assert len(more) <= 1
-    assert all("both measure reward models and value policies" in each for each in more)
+    assert len(more) <= 2
+    assert all("both measure reward models and value policies" in each or each.startswith("labels") for each in more)
     return line
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from pipeline.runs.exchange import import_files
-from warehouse import store
+from warehouse import exchange, store
 from warehouse.schema import TABLES
 
 Import = Callable[..., str]
@@ -28,6 +28,13 @@ def imported(data: Path) -> Import:
         return import_files(data, files, "theirs", layout).line
 
     return do
+
+
+def rows_of(files: Sequence[Path], layout: str = "auto", incomplete: str = "drop-response") -> dict[str, pl.DataFrame]:
+    """Rows of the run that these files make."""
+    sheets, pieces = exchange.read_files(files, layout)
+    facts = exchange.Facts("theirs", layout, "", "", 0.0, "", {}, {})
+    return exchange.build(sheets, exchange.study_of(sheets, pieces, exchange.Choices(incomplete)), facts)
 
 
 def tables(data: Path) -> dict[str, pl.DataFrame]:

@@ -122,7 +122,9 @@ def test_rewardbench_scores_one_file_per_model(tmp_path: Path, data: Path, impor
     prefix = "lab/" if shape == "columns" else ""
     with store.open_read_only(data) as connection:
         cube = reads.scores.score_cube(connection, "theirs")
-    assert cube.reward_models == tuple(prefix + model for model in files.MODELS)
+    models = [prefix + model for model in files.MODELS]
+    assert cube.reward_models == tuple(sorted([*models, "label"]))
+    cube = cube.of_reward_models(models)
     assert cube.prompts[0] == "alpacaeval-easy/0#rm"
     assert cube.categories == ("Chat", "Chat", "Reasoning", "Reasoning")
     order = [0, 2, 1, 3]
@@ -131,7 +133,9 @@ def test_rewardbench_scores_one_file_per_model(tmp_path: Path, data: Path, impor
     assert found["preference"].height == 4
     assert found["response"]["text"].unique().sort().to_list() == ["[1, 2]", "[INST] q [/INST] good"]
     right = np.mean([item["results"] for item in files.rewardbench_items(1)])
-    assert found["reward_model"]["validation_accuracy"][1] == right
+    scorers = found["reward_model"].select("reward_model_id", "kind", "role", "validation_accuracy")
+    assert scorers.filter(reward_model_id=models[1]).row(0) == (models[1], "import", None, right)
+    assert scorers.filter(reward_model_id="label").row(0) == ("label", "label", "golden", 1.0)
 
 
 def test_rewardbench_save_all_lines_count_as_items(tmp_path: Path, data: Path, imported: Import) -> None:
@@ -141,7 +145,7 @@ def test_rewardbench_save_all_lines_count_as_items(tmp_path: Path, data: Path, i
     imported(*sorted(tmp_path.glob("*.jsonl")))
     with store.open_read_only(data) as connection:
         cube = reads.scores.score_cube(connection, "theirs")
-    assert cube.reward_models == files.MODELS
+    assert set(cube.reward_models) == {*files.MODELS, "label"}
     assert cube.prompts[0] == "item-000001#rm"
 
 

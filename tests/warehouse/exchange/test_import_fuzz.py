@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 
 from pipeline.runs.exchange import import_files
 from tests.warehouse.exchange import files
+from tests.warehouse.exchange.conftest import rows_of
 from tests.warehouse.rows import inserted
-from warehouse import exchange
 from warehouse.errors import WarehouseError
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
-FACTS = exchange.Facts("theirs", "auto", "", "", 0.0, "", {}, {})
 KINDS = ("long", "wide", "rewardbench", "rm-bench", "preferences", "values")
 WORDS = [
     b"",
@@ -94,7 +93,7 @@ def attempt(folder: Path, contents: dict[str, bytes]) -> bool:
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     try:
-        rows = exchange.build(*exchange.read_files([folder / name for name in contents]), FACTS)
+        rows = rows_of([folder / name for name in contents])
     except WarehouseError as error:
         message = str(error)
     else:
@@ -203,7 +202,7 @@ def test_any_study_is_taken_as_it_is(
     frame = files.wide_frame(frame) if form == "wide" else frame
     with tempfile.TemporaryDirectory() as folder:
         path = files.write(frame, Path(folder) / f"a{suffix}")
-        rows_of_tables = exchange.build(*exchange.read_files([path], form), FACTS)
+        rows_of_tables = rows_of([path], form)
     with inserted(rows_of_tables) as connection:
         stored = connection.execute("SELECT reward_model_id, response_id, score FROM score").fetchall()
         prompt_rows = connection.execute("SELECT prompt_id, split FROM prompt").fetchall()

@@ -55,13 +55,14 @@ def test_scores_in_the_items(tmp_path: Path, data: Path, imported: Import) -> No
     with store.open_read_only(data) as connection:
         cube = reads.scores.score_cube(connection, "theirs")
         values = reads.values.policy_values(connection, "theirs", "bon", 6)
-    assert cube.reward_models == files.MODELS
-    assert cube.scores_MPR.shape == (3, 129 + 284, 6)
+    assert cube.reward_models == ("big", "label", "mid", "small")
+    assert cube.scores_MPR.shape == (4, 129 + 284, 6)
+    assert set(cube.scores_MPR[1].sum(axis=1)) == {3.0}
     assert {*zip(cube.categories, cube.subsets, strict=True)} >= {
         ("Chat", "alpacaeval"),
         ("Safety", "refusals-dangerous"),
     }
-    assert values.optimised_MMQ.shape == (3, 3, 413)
+    assert values.optimised_MMQ.shape == (4, 4, 413)
     found = tables(data)
     assert found["preference"].height == 413 * 9
     first = items(NAMES[0])[0]
