@@ -144,8 +144,11 @@ def _check_references(connection: Connection, table: Table, run_ids: Sequence[st
         target, key = column.references, f"{column.references}_id"
         orphan = connection.execute(
             f"""
-            SELECT "{column.name}" FROM "{table.name}" AS pointing
-            WHERE run_id IN (SELECT unnest(?)) AND "{column.name}" IS NOT NULL AND NOT EXISTS (
+            WITH pointing AS (
+                SELECT DISTINCT run_id, "{column.name}" FROM "{table.name}"
+                WHERE run_id IN (SELECT unnest(?)) AND "{column.name}" IS NOT NULL
+            )
+            SELECT "{column.name}" FROM pointing WHERE NOT EXISTS (
                 FROM "{target}" AS target
                 WHERE target.run_id = pointing.run_id AND target.{key} = pointing."{column.name}"
             ) LIMIT 1

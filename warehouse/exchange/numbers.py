@@ -95,4 +95,4 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _nulls(cells: pl.Series) -> pl.Series:
-    return pl.Series(cells.name, [None] * len(cells), dtype=pl.Float64())
+    return pl.Series(cells.name, [], dtype=pl.Float64()).clear(len(cells))

@@ -57,9 +57,9 @@ def labels(sheets: Sequence[Sheet], long: pl.DataFrame, pairs: pl.DataFrame) -> 
 
 def _from_pairs(sheets: Sequence[Sheet], long: pl.DataFrame, pairs: pl.DataFrame) -> Labels:
     """Labels by prompts whose preferences say that every chosen response is better than every rejected one."""
-    known = long.select(_RESPONSE).unique(maintain_order=True)
     if pairs.is_empty():
         return Labels(long.clear(), "")
+    known = long.select(_RESPONSE).unique(maintain_order=True)
     sides = pl.concat(
         pairs.select("file", "row", "prompt_id", response_id=f"{side}_id", score=pl.lit(score))
         for side, score in (("chosen", 1.0), ("rejected", 0.0))

@@ -54,13 +54,19 @@ def build(sheets: Sequence[Sheet], study: Study, facts: Facts) -> dict[str, pl.D
         .join(places.select("prompt_id", "placed", "split_of"), on="prompt_id")
         .with_columns(stored_id=pl.format("{}|{}|{}", pl.lit(INITIAL), "placed", "given_id"))
         .sort("placed", "sample")
+        .with_row_index("place")
     )
     _check_ids(sheets, responses)
-    scores = study.scores.join(
-        responses.select("prompt_id", "given_id", "placed", "stored_id", "sample", "split_of"),
-        left_on=["prompt_id", "response_id"],
-        right_on=["prompt_id", "given_id"],
-    ).sort("reward_model", "placed", "sample")
+    names = pl.Enum(study.scores["reward_model"].unique().sort())  # sorted as numbers, which is faster than as texts
+    scores = (
+        study.scores.join(
+            responses.select("prompt_id", "given_id", "placed", "stored_id", "place", "split_of"),
+            left_on=["prompt_id", "response_id"],
+            right_on=["prompt_id", "given_id"],
+        )
+        .sort(pl.col("reward_model").cast(names), "place")
+        .select("reward_model", "score", "placed", "stored_id", "split_of")
+    )
     sampled = scores.filter(split_of="rl_test").select("reward_model", "score", prompt_id="placed")
     values = study.pieces.values
     given = values.with_columns(prompt_id=pl.col("prompt_id") + (SAME_PROMPT["rl_test"] if doubled else ""))

@@ -71,7 +71,7 @@ class Sheet:
         Whole floats become integers, since a gap elsewhere turns integer ids into floats.
         """
         if column not in self.frame.columns:
-            return pl.Series(column, [None] * self.frame.height, dtype=pl.String())
+            return pl.Series(column, [], dtype=pl.String()).clear(self.frame.height)
         values = self.frame[column]
         if holds_objects(values):
             cells = values.to_list()
