@@ -6,7 +6,7 @@ rendered from `TABLES`; a test fails if they differ. Every table starts with `ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -252,6 +252,11 @@ ADDED_LATER = ("outcome",)
 
 SAME_PROMPT: Mapping[str, str] = {"rm_test": "#rm", "rl_test": "#rl"}
 """What the id of a prompt that is on both sides ends with: it is stored once for each, as `p1#rm` and as `p1#rl`."""
+
+
+def category_order(categories: Iterable[str]) -> tuple[str, ...]:
+    """Each category once: RewardBench's first, then the run's own, the one for prompts without a category last."""
+    return tuple(sorted(set(categories), key=lambda name: (name == OTHER, name not in CATEGORIES, name)))
 
 
 def render_reference() -> str:

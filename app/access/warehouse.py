@@ -24,7 +24,7 @@ from warehouse import reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.test_set import FEWEST_PROMPTS, check
-from warehouse.schema import INITIAL
+from warehouse.schema import INITIAL, category_order
 from warehouse.stats.across_pairs import EVERY
 from warehouse.study import MEASURES, Evaluation, PromptValues, TestSet, prepare
 from warehouse.study.evaluate import replicated
@@ -138,7 +138,9 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
     cube = score_cube(snapshot, run_id, source)
     answered = sources(snapshot, run_id)
     tested = pl.DataFrame({"category": cube.categories, "subset": cube.subsets})
-    sizes = tested.group_by("category", "subset").len().sort("category", "subset")
+    places = {name: place for place, name in enumerate(category_order(cube.categories))}
+    by_rank = pl.col("category").replace_strict(places, return_dtype=pl.Int64())
+    sizes = tested.group_by("category", "subset").len().sort(by_rank, "subset")
     return Options(
         run=run_id,
         measures=tuple(MEASURES),
@@ -148,7 +150,7 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
         strengths={
             name: tuple(rows["strength"]) for (name,), rows in strengths.group_by("optimizer", maintain_order=True)
         },
-        rl_categories=tuple(prompts.filter(split="rl_test")["category"].unique().sort()),
+        rl_categories=category_order(prompts.filter(split="rl_test")["category"]),
         reward_models=cube.reward_models,
         kl={name: ends for name, ends in reach.items() if ends is not None},
         sources=tuple(answered),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from itertools import permutations
 from pathlib import Path
@@ -21,7 +21,7 @@ from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.reads.policies import strengths
 from warehouse.reads.values import policy_values, policy_values_at_kl
-from warehouse.schema import CATEGORIES
+from warehouse.schema import category_order
 from warehouse.study import CORRELATIONS, MEASURES, Estimate, Evaluation, PolicyValues, ScoreCube, TestSet, compare
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import replicated
@@ -69,7 +69,8 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         text = measure_text.of_comparison(result)
     else:
         names = tuple(MEASURES) if choice.measure == "all" else (choice.measure,)
-        parts = replicated(cube, values, [(name, test_set_of(choice)) for name in names], **_draws(choice))
+        test_set = test_set_of(choice, cube.categories)
+        parts = replicated(cube, values, [(name, test_set) for name in names], **_draws(choice, values))
         results = [as_json(about, cube.reward_models, part.evaluation) for part in parts]
         result = results[0] if choice.measure != "all" else {**about, "measures": results}
         text = measure_text.of_one(result) if choice.measure != "all" else measure_text.of_all(results)
@@ -79,10 +80,10 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     return json.dumps(result) if choice.json else text
 
 
-def test_set_of(choice: argparse.Namespace) -> TestSet:
-    """The test set that the options describe. Raises UnknownName for a category."""
+def test_set_of(choice: argparse.Namespace, categories: Sequence[str]) -> TestSet:
+    """The test set that the options describe, of prompts in these categories. Raises UnknownName for another one."""
     return TestSet(
-        categories=_categories(choice.category),
+        categories=_categories(choice.category, categories),
         subsets=tuple(choice.subset) if choice.subset else None,
         seed=choice.seed,
         **{field.name: getattr(choice, field.name) for field in fields(TestSet) if field.metadata},
@@ -122,7 +123,7 @@ def _compared(about: Result, cube: ScoreCube, values: PolicyValues, choice: argp
     names = [name.strip() for name in choice.compare.split(",")]
     if len(names) != 2:
         raise InvalidConfig(f"--compare {choice.compare!r}: give two measures, as in --compare accuracy,spearman")
-    compared = compare(cube, values, *names, test_set=test_set_of(choice), **_draws(choice))
+    compared = compare(cube, values, *names, test_set=test_set_of(choice, cube.categories), **_draws(choice, values))
     differences = compared.within if about["level"] == "within" else compared.correlations
     return {
         **about,
@@ -132,8 +133,8 @@ def _compared(about: Result, cube: ScoreCube, values: PolicyValues, choice: argp
     }
 
 
-def _draws(choice: argparse.Namespace) -> dict[str, Any]:
-    rl_categories = _categories(choice.rl_category)
+def _draws(choice: argparse.Namespace, values: PolicyValues) -> dict[str, Any]:
+    rl_categories = _categories(choice.rl_category, values.categories)
     return {"rl_categories": rl_categories, "replicates": choice.replicates, "seed": choice.seed}
 
 
@@ -181,11 +182,16 @@ def _largest(strengths: pl.DataFrame, optimizer: str) -> float:
     return float(max(own))
 
 
-def _categories(name: str) -> tuple[str, ...] | None:
+def _categories(name: str, of_run: Sequence[str]) -> tuple[str, ...] | None:
+    """The category that is named in whatever case, with spaces, hyphens or underscores; None for all."""
     if name.lower() == "all":
         return None
-    known = {category.lower().replace(" ", "-"): category for category in CATEGORIES}
-    category = known.get(name.lower().replace(" ", "-").replace("_", "-"))
+    known = {_plain(category): category for category in category_order(of_run)}
+    category = name if name in of_run else known.get(_plain(name))
     if category is None:
-        raise UnknownName(f"no category {name!r}; there are {', '.join(CATEGORIES)} and all")
+        raise UnknownName(f"no category {name!r}; there are {', '.join(known.values())} and all")
     return (category,)
+
+
+def _plain(category: str) -> str:
+    return category.lower().replace(" ", "-").replace("_", "-")

@@ -15,6 +15,7 @@ from app.state import OveroptimisationChoice
 from app.views.overoptimisation import text
 from app.views.overoptimisation.figures import SHOWN, CurveFigures
 from app.views.overview import text as overview_text
+from warehouse.schema import category_order
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def show() -> None:
 def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: str) -> Offered:
     """Drop what the run does not have from the choice."""
     names = tuple(warehouse.reward_models(snapshot, run_id)["reward_model_id"])
-    categories = tuple(sorted(set(warehouse.rl_scores(snapshot, run_id).categories)))
+    categories = category_order(warehouse.rl_scores(snapshot, run_id).categories)
     optimizers = curves.optimizers(snapshot, run_id)
     penalties = tuple(
         dict.fromkeys(

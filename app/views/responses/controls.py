@@ -74,7 +74,7 @@ def filters(page: Page[ResponsesChoice, pl.DataFrame]) -> None:
         chosen,
         "category",
         every["category"].unique().sort().to_list(),
-        help_text="RewardBench categories. None chosen: all.",
+        help_text="Categories of the prompts. None chosen: all.",
         resets=("subset", "prompt", "policy"),
     )
     st.multiselect(

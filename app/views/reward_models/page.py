@@ -15,6 +15,7 @@ from app.offers import Fitting
 from app.state import ModelsChoice
 from app.views.reward_models import comparison, data, text
 from app.views.reward_models.figures import ModelFigures
+from warehouse.schema import category_order
 
 Offered = tuple[tuple[str, ...], tuple[str, ...]]
 """The reward models of a run, and the categories of its RM-test prompts."""
@@ -41,7 +42,7 @@ def show() -> None:
 def fit(snapshot: Snapshot, fitting: Fitting[ModelsChoice], run_id: str) -> Offered:
     """Drop what the run does not have from the choice."""
     cube = warehouse.score_cube(snapshot, run_id)
-    categories = tuple(sorted(set(cube.categories)))
+    categories = category_order(cube.categories)
     fitting.allow_each("category", categories, "not among the RM-test prompts")
     fitting.allow("reward_model", cube.reward_models, "no such reward model")
     shown = fitting.chosen.reward_model or cube.reward_models[0]
@@ -65,5 +66,5 @@ def choose(page: Page[ModelsChoice, Offered]) -> None:
         chosen,
         "category",
         categories,
-        help_text="RewardBench categories of the RM-test prompts that are used. None chosen: all.",
+        help_text="Categories of the RM-test prompts that are used. None chosen: all.",
     )

@@ -52,7 +52,7 @@ def test_every_construction_of_a_test_set_is_an_option() -> None:
     given = {"responses": 4, "budget": 40, "rank_bins": 3, "chosen_bin": 3, "rejected_bin": 1, "noise": 0.25}
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     choice = build_parser().parse_args(["measure", *options, "--category", "Chat", "--subset", "a", "--seed", "7"])
-    test_set = measure.test_set_of(choice)
+    test_set = measure.test_set_of(choice, ["Chat", "Safety"])
     assert test_set == TestSet(categories=("Chat",), subsets=("a",), seed=7, **given)
 
 
