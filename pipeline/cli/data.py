@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.cli import AddCommand, add_option
 from pipeline.runs import exchange
 from warehouse import store
-from warehouse.exchange import INCOMPLETE, Choices
+from warehouse.exchange import INCOMPLETE, LAYOUTS, Choices
 
 
 def add(command: AddCommand) -> None:
@@ -28,7 +28,7 @@ def add(command: AddCommand) -> None:
         "folder that `righttree export` wrote",
     )
     add_option(imported, "--run-id", "ID", "name of the run (default: the exported run's, or made from the time)")
-    layouts = "form of the scores: long, wide, rewardbench or rm-bench (default: auto, detected from the columns)"
+    layouts = f"form of the scores: {', '.join(LAYOUTS[1:])} (default: auto, detected from the columns)"
     add_option(imported, "--layout", "NAME", layouts, default="auto")
     incomplete = "scores that not every scorer has: drop-response, drop-prompt, drop-model or refuse"
     add_option(imported, "--incomplete", "HOW", incomplete, default=INCOMPLETE[0], choices=INCOMPLETE)

@@ -8,7 +8,7 @@ from warehouse.exchange.categories import DEFAULT_SUBSET
 from warehouse.exchange.check import Choices, Study, study_of
 from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_folder, unpack
 from warehouse.exchange.incomplete import INCOMPLETE
-from warehouse.exchange.read import LAYOUTS, read_files
+from warehouse.exchange.layouts import LAYOUTS, read_files
 from warehouse.exchange.reading import EXTENSIONS
 from warehouse.exchange.rows import Facts, build
 

@@ -105,6 +105,7 @@ def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices
         notes=_not_empty(
             (
                 *(note for sheet in sheets for note in sheet.notes),
+                *pieces.notes,
                 once.line,
                 labelled.line,
                 rounded,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -36,17 +36,20 @@ VALUES = _schema(*_POLICY, strength=pl.Float64(), kl=pl.Float64(), value=pl.Floa
 
 @dataclass(frozen=True)
 class Pieces:
-    """Frames of the schemas above."""
+    """Frames of the schemas above; `recognised` says in a line what each file was read as, `notes` what else to say."""
 
     long: pl.DataFrame = field(default_factory=LONG.to_frame)
     pairs: pl.DataFrame = field(default_factory=PAIRS.to_frame)
     preferences: pl.DataFrame = field(default_factory=PREFERENCES.to_frame)
     values: pl.DataFrame = field(default_factory=VALUES.to_frame)
+    recognised: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def joined(parts: Sequence[Pieces]) -> Pieces:
-    """The pieces of several files, in their order."""
-    return Pieces(*(pl.concat([getattr(part, piece.name) for part in parts]) for piece in fields(Pieces)))
+    """The pieces of several files, in their order; what was said about them is left out."""
+    frames = ("long", "pairs", "preferences", "values")
+    return Pieces(*(pl.concat([getattr(part, name) for part in (Pieces(), *parts)]) for name in frames))
 
 
 def of_columns(columns: Mapping[str, pl.Series], number: int, schema: pl.Schema) -> pl.DataFrame:

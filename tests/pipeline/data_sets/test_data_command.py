@@ -11,7 +11,7 @@ from pipeline.__main__ import main
 from pipeline.data_sets.converters import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
 from pipeline.data_sets.gather import COUNTS, PAIRS, notes
 from tests.pipeline.data_sets import hub
-from warehouse.exchange.read import read_files
+from warehouse.exchange.layouts import read_files
 
 
 def test_it_prints_a_line_a_source_and_one_for_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,6 @@ CASES: dict[str, tuple[str, str | bytes, str]] = {
         WHOLE.replace("score", "skore", 1),
         r"a\.csv, row 1: wrong columns.*missing \['score'\]",
     ),
-    "unknown column": ("a.csv", WHOLE.replace("\n", ",x\n"), r"a\.csv, row 1: wrong columns.*unknown \['x'\]"),
     "column twice": (
         "a.csv",
         WHOLE.replace("\n", ",1\n").replace("score,1", "score,score"),

@@ -1,0 +1,209 @@
+"""What a cell holds: numbers in brackets, texts, conversations, lists and objects, whether a file has types or not.
+
+A column of CSV holds text alone, so text that encodes a list or an object counts as one where one is expected.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from warehouse.errors import InvalidRows
+from warehouse.exchange.numbers import MISSING, holds_objects
+from warehouse.exchange.sheet import Sheet, invalid, shown
+
+_ROLE, _CONTENT = ("role", "from"), ("content", "value")
+_TEXTS = ("response", "text", "content", "answer", "completion", "output", "generated_text")
+
+
+class Conversation(NamedTuple):
+    """A text as prompt and response; a plain text has no prompt."""
+
+    prompt: str | None
+    response: str | None
+
+
+def decoded(cell: Any) -> Any:
+    """The list or object that a text encodes, as JSON or Python writes it; any other cell as it is."""
+    if not isinstance(cell, str) or not cell.lstrip().startswith(("[", "{")):
+        return cell
+    try:
+        value = json.loads(cell)
+    except (ValueError, RecursionError):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                value = ast.literal_eval(cell.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return cell
+    return value if isinstance(value, list | dict) else cell
+
+
+def plain(sheet: Sheet, column: str) -> list[Any]:
+    """A column as Python values, with lists and objects as such."""
+    return [decoded(cell) for cell in sheet.frame[column].to_list()]
+
+
+def first_value(sheet: Sheet, column: str) -> Any:
+    """The first cell that is not empty, decoded; None if all are empty."""
+    values = sheet.frame[column].drop_nulls().head(1).to_list()
+    return decoded(values[0]) if values else None
+
+
+def number(value: Any, *, decimal_comma: bool = False) -> float | None:
+    """A score, also in brackets or as text; None if it is missing. Raises ValueError for what is no number."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        if value.strip().lower() in MISSING:
+            return None
+        value = decoded(value)
+        if isinstance(value, list):
+            return number(value) if len(value) == 1 else _no_number(value)
+        value = value.replace(",", ".") if decimal_comma and isinstance(value, str) else value
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return _no_number(value)
+    try:
+        parsed = float(value)
+    except OverflowError:
+        return float("inf")
+    return None if parsed != parsed else parsed
+
+
+def _no_number(value: Any) -> float:
+    raise ValueError(f"no number: {value!r}")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a score that is given: a number, also in brackets or as text."""
+    try:
+        return number(value) is not None
+    except ValueError:
+        return False
+
+
+def scores(sheet: Sheet, column: str) -> pl.Series:
+    """A column of scores, each a number, `[x]` or `[[x]]`; null where one is missing. Raises InvalidRows."""
+    cells = sheet.frame[column]
+    if holds_objects(cells) or (cells.dtype == pl.String() and cells.str.starts_with("[").any()):
+        for row, cell in enumerate(cells.to_list()):
+            value = decoded(cell)
+            if isinstance(value, list) and len(value) > 1:
+                raise several_scores(sheet, row, column, value)
+    return sheet.scores(column)
+
+
+def several_scores(sheet: Sheet, row: int, column: str, values: list[Any]) -> InvalidRows:
+    """The error for several scores of one text."""
+    return invalid(
+        f"{sheet.at(row)}, column {column}: got {len(values)} scores for one text, {shown(values)}; choose "
+        "one of them, or name them: with objects such as {'helpful': 0.3, 'safe': 0.9} each is a scorer"
+    )
+
+
+def lists(sheet: Sheet, column: str) -> list[list[Any]]:
+    """Every cell as a list, one value or object by itself. Raises InvalidRows for broken and empty lists."""
+    rows = []
+    for row, cell in enumerate(sheet.values(column)):
+        value = decoded(cell)
+        if value == [] or (isinstance(value, str) and value.lstrip().startswith("[")):
+            raise sheet.wrong(row, column, cell, "wanted a list with something in it, as JSON or Python writes it")
+        rows.append(value if isinstance(value, list) else [value])
+    return rows
+
+
+def is_conversation(value: Any) -> bool:
+    """Whether a value is a list of messages."""
+    return isinstance(value, list) and bool(value) and all(_content(turn) is not None for turn in value)
+
+
+def conversation(value: Any) -> Conversation:
+    """Prompt and response of a text, of messages (the last one is the response) or of an object with a text."""
+    if isinstance(value, str):
+        value = decoded(value) if value.lstrip().startswith(("[{", "{")) else value
+    if is_conversation(value):
+        contents = [str(_content(turn)) for turn in value]
+        return Conversation("\n\n".join(contents[:-1]) or None, contents[-1])
+    if isinstance(value, dict):
+        text = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
+        if text is not None:
+            return Conversation(prompt=None, response=text)
+    return Conversation(prompt=None, response=as_text(value))
+
+
+def prompt_text(value: Any) -> str | None:
+    """A prompt as text; of messages all contents, apart by a blank line."""
+    if isinstance(value, str) and value.lstrip().startswith("[{"):
+        value = decoded(value)
+    if is_conversation(value):
+        return "\n\n".join(str(_content(turn)) for turn in value)
+    return as_text(value)
+
+
+def as_text(value: Any) -> str | None:
+    """A value as text; lists and objects as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def texts(sheet: Sheet, column: str | None, *, prompts: bool = False) -> pl.Series:
+    """A column of responses (or `prompts`) as texts, all null without a column; messages are read as texts."""
+    if column is None:
+        return pl.Series([None] * sheet.frame.height, dtype=pl.String())
+    cells = sheet.frame[column]
+    if cells.dtype == pl.String():
+        if not cells.str.contains(r"^\s*(\[\{|\{)").any():
+            return cells
+    elif not (holds_objects(cells)):
+        return sheet.texts(column)
+    values = cells.to_list()
+    return pl.Series(
+        column,
+        [prompt_text(value) if prompts else conversation(value).response for value in values],
+        dtype=pl.String(),
+    )
+
+
+def is_text_list(value: Any) -> bool:
+    """Whether a value is a list of texts or of conversations, and no single conversation."""
+    return isinstance(value, list) and bool(value) and not is_conversation(value) and all(_is_text(v) for v in value)
+
+
+def is_score_list(value: Any) -> bool:
+    """Whether a value is a list with a number for each response."""
+    return isinstance(value, list) and bool(value) and all(v is None or is_number(v) for v in value)
+
+
+def shared_count(values: Sequence[Any]) -> int | None:
+    """The length that all lists have; None if they differ."""
+    lengths = {len(value) for value in values}
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def _is_text(value: Any) -> bool:
+    return (
+        isinstance(value, str) or is_conversation(value) or (isinstance(value, dict) and bool(set(value) & {*_TEXTS}))
+    )
+
+
+def _content(turn: Any) -> str | None:
+    """The text of a message; None if the value is no message."""
+    if not isinstance(turn, dict):
+        return None
+    name = next((name for name in _CONTENT if name in turn), None)
+    if name is None or not any(role in turn for role in _ROLE):
+        return None
+    content = turn[name]
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else None

@@ -1,0 +1,45 @@
+"""Single-answer judgments of FastChat's MT-Bench: a judge's score of a model's answer to a turn of a question.
+
+`question_id, model, judge, score, turn`: `judge` is a reward model, `model` wrote the answer. Each turn is a prompt of
+its own. FastChat writes −1 for a judgment that it could not read: a missing score.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from warehouse.exchange.layouts import cells
+from warehouse.exchange.layouts.source import DESCRIBED, Part, Source
+from warehouse.exchange.scored_rows import LONG, Pieces, of_columns
+
+_USED = ("question_id", "model", "judge", "score", "turn")
+UNREAD = -1
+
+
+def takes(source: Source) -> bool:
+    """Whether the file has FastChat's columns."""
+    return {"question_id", "model", "judge", "score"} <= source.columns and not {"response_id"} & source.columns
+
+
+def read(source: Source) -> Part:
+    """Long rows of judgments."""
+    sheet = source.sheet
+    prompts = sheet.ids("question_id")
+    if "turn" in source.columns and sheet.frame["turn"].n_unique() > 1:
+        prompts = pl.select(pl.format("{}/turn-{}", prompts, sheet.ids("turn"))).to_series()
+    judges = [str(value[0]) if isinstance(value, list) and value else value for value in cells.plain(sheet, "judge")]
+    absent = next((row for row, judge in enumerate(judges) if judge in (None, "")), None)
+    if absent is not None:
+        raise sheet.wrong(absent, "judge", judges[absent], "every row needs one")
+    scores = cells.scores(sheet, "score")
+    unread = int((scores == UNREAD).sum())
+    columns = {
+        "prompt_id": prompts,
+        "response_id": sheet.ids("model"),
+        "reward_model": pl.Series(judges, dtype=pl.String()),
+        "score": scores.set(scores == UNREAD, None),
+    } | source.labels()
+    notes = source.left_out([*_USED, *DESCRIBED], "single-answer judgments")
+    if unread:
+        notes = (f"{sheet.name}: {unread} judgments have score {UNREAD}, which means unread: missing scores", *notes)
+    return Part(Pieces(of_columns(columns, source.number, LONG)), notes=notes)

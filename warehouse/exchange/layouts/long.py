@@ -1,0 +1,134 @@
+"""Scores in long form: a score per row, with ids of prompt and response or their texts alone.
+
+The product's own form, what pandas users write, and OpenRLHF's `batch_inference` (`input, output, reward`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from warehouse.exchange.layouts import cells
+from warehouse.exchange.layouts.source import (
+    DESCRIBED,
+    LABELS,
+    MODELS,
+    PROMPT_IDS,
+    PROMPTS,
+    RESPONSE_IDS,
+    RESPONSES,
+    SCORES,
+    Part,
+    Source,
+)
+from warehouse.exchange.scored_rows import LONG, Pieces, of_columns
+from warehouse.exchange.sheet import invalid
+
+_CANONICAL = ("prompt_id", "response_id", "reward_model", "score")
+
+
+def takes(source: Source) -> bool:
+    """Whether a row is one score of one response."""
+    if not source.columns & {"reward_model", "score"}:
+        return source.column(SCORES) is not None and is_told(source)
+    return True
+
+
+def is_told(source: Source) -> bool:
+    """Whether prompts and responses have ids or texts."""
+    return source.column(PROMPT_IDS + PROMPTS) is not None and source.column(RESPONSE_IDS + RESPONSES) is not None
+
+
+def read(source: Source) -> Part:
+    """Long rows; without ids, prompts and responses are told by their texts."""
+    score, model = source.column(SCORES), _model(source)
+    missing = [
+        name
+        for name, present in (
+            ("prompt_id", source.column(PROMPT_IDS + PROMPTS)),
+            ("response_id", source.column(RESPONSE_IDS + RESPONSES)),
+            ("score", score),
+        )
+        if present is None
+    ]
+    if missing or score is None:
+        raise invalid(
+            f"{source.sheet.name}, row 1: wrong columns for scores in long form: missing {missing}, got "
+            f"{source.sheet.frame.columns}; it has to have {list(_CANONICAL)}, or prompt and response instead of ids"
+        )
+    columns, used = identified(source)
+    columns["reward_model"] = source.models((model,) if model else ())
+    columns["score"] = cells.scores(source.sheet, score)
+    labels = label_column(source)
+    if labels is not None:
+        columns["label"] = labels
+    notes: tuple[str, ...] = (
+        (f"{source.sheet.name}: column {labels.name} read as labels of the responses",) if labels is not None else ()
+    )
+    notes += source.left_out([*used, score, model, *([] if labels is None else [labels.name])], "scores in long form")
+    return Part(Pieces(of_columns(columns, source.number, LONG)), identity_of(columns), notes)
+
+
+def identified(source: Source) -> tuple[dict[str, pl.Series], list[str]]:
+    """Ids, texts and descriptions of the rows by `LONG`'s names, and the columns that they are from."""
+    columns: dict[str, pl.Series] = {}
+    used: list[str] = []
+    ids: tuple[tuple[str, tuple[str, ...]], ...] = (("prompt_id", PROMPT_IDS), ("response_id", RESPONSE_IDS))
+    texts: tuple[tuple[str, tuple[str, ...]], ...] = (("prompt", PROMPTS), ("response", RESPONSES))
+    for name, names in ids:
+        column = source.column(names)
+        if column is not None:
+            columns[name] = source.sheet.ids(column)
+            used.append(column)
+    for name, names in texts:
+        column = source.column(names)
+        if column is not None:
+            columns[name] = cells.texts(source.sheet, column, prompts=name == "prompt")
+            columns[name] = columns[name].set(columns[name] == "", None)
+            used.append(column)
+            if f"{name}_id" not in columns and columns[name].null_count():
+                row = columns[name].is_null().arg_true()[0]
+                raise source.sheet.wrong(
+                    row, column, source.sheet.frame[column][row], "without ids every row needs one"
+                )
+    return columns | source.labels(), [*used, *DESCRIBED]
+
+
+def identity_of(columns: dict[str, pl.Series]) -> str:
+    """How the prompts and responses of these columns are told."""
+    return "ids" if {"prompt_id", "response_id"} <= set(columns) else "texts"
+
+
+def label_column(source: Source, names: Sequence[str] = LABELS) -> pl.Series | None:
+    """What the file says about each response itself; None if there is no such column, or it holds no numbers."""
+    column = source.column(names)
+    if column is None:
+        return None
+    values = source.sheet.frame[column]
+    if values.dtype == pl.Boolean():
+        return values.cast(pl.Float32())
+    if values.dtype == pl.String():
+        low = values.str.strip_chars().str.to_lowercase()
+        values = low.replace({"true": "1", "false": "0", "": None})
+        if values.cast(pl.Float64(), strict=False).null_count() > values.null_count():
+            return None
+    if not (values.dtype.is_numeric() or values.dtype == pl.String()):
+        return None
+    numbers = values.cast(pl.Float32(), strict=False).fill_nan(None)
+    return None if numbers.null_count() == len(numbers) else numbers.rename(column)
+
+
+def _model(source: Source) -> str | None:
+    """The column that names reward models; `model` is one if nothing else is and each response has several of them."""
+    column = source.column(MODELS)
+    if column is not None or "model" not in source.columns:
+        return column
+    frame = source.sheet.frame
+    names = [
+        source.column(PROMPT_IDS) or source.column(PROMPTS),
+        source.column(RESPONSE_IDS) or source.column(RESPONSES),
+    ]
+    keys = frame.select(pl.col(name).cast(pl.String(), strict=False) for name in names if name)
+    repeats = keys.n_unique() < keys.height
+    return "model" if repeats or frame["model"].n_unique() == 1 else None
