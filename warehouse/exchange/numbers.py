@@ -33,11 +33,21 @@ def floats(cells: pl.Series, *, decimal_comma: bool = False) -> pl.Series:
     rest = cells.filter(values.is_null() & cells.is_not_null())
     if rest.is_empty():
         return values
-    if decimal_comma and rest.str.contains(_WITH_COMMA).any() and not cells.str.contains(".", literal=True).any():
+    if decimal_comma and has_decimal_commas(cells):
         return cells.str.replace(",", ".", literal=True).cast(pl.Float64(), strict=False)
     if rest.str.starts_with("[").any():
         return pl.Series(cells.name, [_float(cell) for cell in cells.to_list()], dtype=pl.Float64())
     return values
+
+
+def has_decimal_commas(cells: pl.Series) -> bool:
+    """Whether a column of text is of numbers, some with a decimal comma and none with a point."""
+    cells = cells.str.strip_chars()
+    has_comma = cells.str.contains(_WITH_COMMA).fill_null(False)
+    if not has_comma.any() or cells.str.contains(".", literal=True).any():
+        return False
+    others = cells.filter(~has_comma)
+    return bool((others.cast(pl.Float64(), strict=False).is_not_null() | is_missing(others)).all())
 
 
 def is_missing(cells: pl.Series) -> pl.Series:

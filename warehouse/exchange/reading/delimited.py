@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import first_line
+from warehouse.exchange.numbers import has_decimal_commas
 from warehouse.exchange.reading.content import extension, utf_8
 from warehouse.exchange.sheet import CUT, Sheet, invalid, shown
 
@@ -61,7 +62,9 @@ def read_delimited(name: str, content: bytes) -> Sheet:
     first_line_of_rows, last = (int(lines[1]), int(lines[-1])) if len(lines) > 1 else (0, -1)
     regular = last - first_line_of_rows + 2 == len(lines)
     rows: Sequence[int] = range(first_line_of_rows, last + 1) if regular else lines[1:].tolist()
-    return Sheet(name, frame, rows, decimal_comma=delimiter != ",")
+    commas = [column.name for column in frame if delimiter != "," and has_decimal_commas(column)]
+    notes = (f"{name}: numbers in {', '.join(commas)} have decimal commas",) if commas else ()
+    return Sheet(name, frame, rows, notes, decimal_comma=bool(commas))
 
 
 def _delimiter(name: str, content: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from warehouse.exchange.reading.columns import Columns
+from warehouse.exchange.reading.mapping import NAMES
 from warehouse.exchange.sheet import Sheet, invalid, shown
 
 
@@ -21,7 +22,7 @@ def rows_of(name: str, value: Any) -> Sheet:
             _add_lists(columns, name, _header(value), value)
             notes.append(f"{name}: the rows are lists without names: their columns are {_example(value)}")
         else:
-            columns.add_items(_unwrapped(_objects(name, value)))
+            columns.add_items(_objects(name, value))
         return columns.sheet(notes=notes)
     if not isinstance(value, dict):
         raise invalid(f"{name}: got {shown(value)}; wanted a list of objects")
@@ -34,13 +35,15 @@ def _of_object(name: str, value: dict[str, Any]) -> Sheet:
         _add_lists(columns, name, value["columns"], value["data"])
         return columns.sheet()
     lists = {key: cells for key, cells in value.items() if isinstance(cells, list)}
+    if _are_of_hub(lists.get("rows")):
+        return rows_of(name, [item["row"] for item in lists["rows"]])
     if isinstance(value.get("schema"), dict) and isinstance(value.get("data"), list):  # table
         return _of_table(name, value["schema"], value["data"])
     rows = [key for key, cells in lists.items() if cells and all(isinstance(cell, dict) for cell in cells)]
     if rows and len(rows) == len(lists):
         return _of_wrapped(name, value, rows)
     objects = [cells for cells in value.values() if isinstance(cells, dict)]
-    if objects and len(objects) == len(value) and len({frozenset(cells) for cells in objects}) == 1:
+    if len(objects) == len(value) > 1 and len({frozenset(cells) for cells in objects}) == 1:
         return _of_objects(name, value)
     if not lists and len(objects) == 1:  # wrapped: the rows are in the one object
         return rows_of(name, objects[0])
@@ -67,7 +70,7 @@ def _of_wrapped(name: str, value: dict[str, Any], keys: list[str]) -> Sheet:
         return _of_columns(name, value, *lengths)
     if len(keys) > 1:
         raise invalid(f"{name}: got rows under several names, {keys}; give each as a file of its own")
-    items = _unwrapped(_objects(name, value[keys[0]]))
+    items = _objects(name, value[keys[0]])
     facts = {key: fact for key, fact in value.items() if isinstance(fact, str) and not any(key in row for row in items)}
     columns = Columns(name)
     columns.add_items([row | facts for row in items])
@@ -86,10 +89,10 @@ def _of_table(name: str, schema: dict[str, Any], items: list[Any]) -> Sheet:
 
 
 def _of_objects(name: str, value: dict[str, dict[str, Any]]) -> Sheet:
-    """pandas' orients `columns` and `index`: the numbered side is the rows, else the longer one."""
+    """pandas' orients `columns` and `index`: the numbered side is the rows, else the one without known names."""
     outer, inner = list(value), list(next(iter(value.values())))
     columns = Columns(name)
-    by_column = _are_numbers(inner) or (not _are_numbers(outer) and len(inner) >= len(outer))
+    by_column = _are_numbers(inner) or (not _are_numbers(outer) and _known(outer) >= _known(inner))
     rows = inner if by_column else outer
     notes = []
     if by_column:
@@ -110,11 +113,9 @@ def _objects(name: str, items: list[Any]) -> list[dict[str, Any]]:
     return items
 
 
-def _unwrapped(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The hub's API for rows of a data set has each in an object with its number."""
-    if items and all(isinstance(item.get("row"), dict) and "row_idx" in item for item in items):
-        return [item["row"] for item in items]
-    return items
+def _are_of_hub(items: Any) -> bool:
+    """Whether they are rows of a data set as the hub's API gives them, each in an object with its number."""
+    return isinstance(items, list) and all(isinstance(item, dict) and {"row_idx", "row"} <= set(item) for item in items)
 
 
 def _add_lists(columns: Columns, name: str, header: Sequence[str], rows: list[list[Any]]) -> None:
@@ -141,6 +142,11 @@ def _are_texts(value: Any) -> bool:
 
 def _are_lists(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(cell, list) for cell in value)
+
+
+def _known(names: Sequence[str]) -> int:
+    """How many are names of columns that everybody uses."""
+    return len({*names} & {*NAMES})
 
 
 def _are_numbers(names: Sequence[str]) -> bool:
