@@ -90,12 +90,13 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _data(arguments: argparse.Namespace) -> int:
-    from pipeline.data_sets.gather import Rules, gather, report, write
+    from pipeline.data_sets.gather import Rules, gather, write
+    from pipeline.data_sets.report import report
 
     names = ("seed", "validation_share", "ranked_pairs", "max_characters", "pairs_per_source")
     rules = Rules(**{name: vars(arguments)[name] for name in names})
-    pairs, counts = gather(arguments.files, rules, arguments.name)
-    print(report(counts))
+    pairs, counts, remarks = gather(arguments.files, rules, arguments.name)
+    print(report(counts, remarks))
     if arguments.to is not None:
         write(pairs, arguments.to)
         print(f"wrote {pairs.height} pairs to {arguments.to}")

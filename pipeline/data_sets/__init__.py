@@ -1,1 +1,1 @@
-"""Preference data sets as the Hugging Face hub serves them, turned into rows of the table `preference`."""
+"""Preference data sets in every form in which people have them, turned into rows of the table `preference`."""

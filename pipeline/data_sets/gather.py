@@ -6,7 +6,7 @@ The paper kept 112,400 pairs of its mix, 7,052 of them (6 %) for validation.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -15,21 +15,18 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pipeline.data_sets.converters import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
-from pipeline.data_sets.known import DataSet, data_set_of
-from pipeline.data_sets.pairs import Candidate, Pair, Reason, WrongCell, first_user_turn
+from pipeline.data_sets.conversations import first_user_turn
+from pipeline.data_sets.pairs import Candidate, Pair, Reason
+from pipeline.data_sets.recognise import Reading, reading_of
+from pipeline.data_sets.report import COUNTS, nothing_kept, remarks
 from pipeline.data_sets.tables import Table, tables
+from pipeline.data_sets.units import units
 from pipeline.errors import InvalidDataSet
 from warehouse.schema import TABLES
 
 _PREFERENCE = tuple(column for column in TABLES["preference"].polars_schema.names() if column != "run_id")
 PAIRS = pl.Schema(dict.fromkeys((*_PREFERENCE, "subset"), pl.String()))
 """Rows of table `preference` without `run_id`, and the subset of the prompt where it is known."""
-
-_COUNTED = ("rows", "pairs", "kept", "train", "validation", "prompts")
-COUNTS = pl.Schema({"source": pl.String(), **dict.fromkeys((*_COUNTED, *Reason), pl.Int64())})
-"""Per source: rows read, candidate pairs in them, pairs kept and in which split, distinct prompts, pairs dropped by
-reason. `pairs` = `kept` + all reasons, `kept` = `train` + `validation`."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +59,22 @@ class _Gatherer:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     seen: dict[bytes, bool] = field(default_factory=dict)
 
-    def add(self, candidates: Sequence[Candidate], name: str) -> None:
-        """Add the candidates of one row of the data set `name`."""
-        for number, candidate in enumerate(candidates or [Reason.EMPTY]):
+    def add(self, candidates: Sequence[Candidate], rows: int, name: str) -> Counter[str]:
+        """Add the candidates of some rows of the data set `name`; returns how many were kept, and dropped by reason."""
+        added: Counter[str] = Counter()
+        for number, candidate in enumerate(candidates):
             source = (candidate.source if isinstance(candidate, Pair) else None) or name
             counter = self.counts.setdefault(source, Counter())
-            counter["rows"] += number == 0
+            counter["rows"] += rows if number == 0 else 0
             counter["pairs"] += 1
             reason = candidate if isinstance(candidate, Reason) else self._reason_against(candidate)
             if isinstance(candidate, Pair) and reason is None:
                 self._keep(candidate, source, counter)
+                added["kept"] += 1
             else:
                 counter[str(reason)] += 1
+                added[str(reason)] += 1
+        return added
 
     def _reason_against(self, pair: Pair) -> Reason | None:
         prompt, chosen, rejected = ((text or "").strip() for text in pair[:3])
@@ -126,41 +127,49 @@ class _Gatherer:
 
 
 class Gathered(NamedTuple):
-    """`pairs` has the columns of `PAIRS`, `counts` those of `COUNTS`."""
+    """`pairs` has the columns of `PAIRS`, `counts` those of `COUNTS`; `remarks` are lines on how files were read."""
 
     pairs: pl.DataFrame
     counts: pl.DataFrame
+    remarks: tuple[str, ...]
 
 
 def gather(places: Sequence[str], rules: Rules | None = None, name: str | None = None) -> Gathered:
     """The pairs of all files at the places, in their order; `name` says which data set they are, else the columns do.
 
-    Of equal pairs in several places the first is kept. Raises InvalidDataSet for the first thing that is wrong.
+    Of equal pairs in several places the first is kept; rows that cannot be used are counted. Raises InvalidDataSet for
+    a file that cannot be read, or of which nothing is kept.
     """
     rules = rules or Rules()
     gatherer, rng = _Gatherer(rules), np.random.default_rng(rules.seed)
+    readings: list[tuple[str, Reading]] = []
+    examples: dict[tuple[str, str], str] = {}
     for place in places:
         for table in tables(place):
-            data_set = data_set_of(table, name)
-            for candidates in _converted(table, data_set, rules.ranked_pairs, rng):
-                gatherer.add(candidates, data_set.name)
+            reading = reading_of(table, name)
+            readings.append((table.name, reading))
+            _add(gatherer, table, reading, rng, examples)
     pairs = gatherer.drawn(rng)
-    return Gathered(pairs, gatherer.counted(pairs))
+    return Gathered(pairs, gatherer.counted(pairs), remarks(readings, examples))
 
 
-def _converted(table: Table, data_set: DataSet, most: int, rng: np.random.Generator) -> Iterator[list[Candidate]]:
-    for number, row in enumerate(table.rows(data_set.columns(table)), 1):
-        try:
-            candidates = data_set.candidates(row)
-            if data_set.ranked:
-                candidates = _drawn(candidates, most, rng)
-            for pair in candidates:
-                for column, value in pair._asdict().items() if isinstance(pair, Pair) else ():
-                    if value is not None and not isinstance(value, str):
-                        raise WrongCell(column, value, "a text")
-            yield candidates
-        except WrongCell as error:
-            raise InvalidDataSet(f"{table.name}, row {number}, {error}") from error
+def _add(
+    gatherer: _Gatherer, table: Table, reading: Reading, rng: np.random.Generator, examples: dict[tuple[str, str], str]
+) -> None:
+    """Add all rows of a table, and to `examples` the first row of each reason that has one."""
+    total: Counter[str] = Counter()
+    for rows, candidates, example in units(table, reading):
+        drawn = _drawn(candidates, gatherer.rules.ranked_pairs, rng) if reading.form.ranked else candidates
+        total += gatherer.add(drawn, rows, reading.name)
+        if example is not None:
+            examples.setdefault((table.name, str(candidates[0])), example)
+    repeated = total[Reason.DUPLICATE] + total[Reason.CONTRADICTION]
+    if not total["kept"] and not repeated:
+        raise InvalidDataSet(nothing_kept(table.name, reading, total, _of_table(examples, table.name)))
+
+
+def _of_table(examples: Mapping[tuple[str, str], str], name: str) -> list[str]:
+    return [example for (table, _), example in examples.items() if table == name]
 
 
 def _drawn(candidates: list[Candidate], most: int, rng: np.random.Generator) -> list[Candidate]:
@@ -181,29 +190,6 @@ def is_validation(prompt: str, share: float, seed: int) -> bool:
     """
     digest = blake2b(first_user_turn(prompt).encode(), digest_size=8, key=str(seed).encode()).digest()
     return int.from_bytes(digest, "big") < share * 2**64
-
-
-def report(counts: pl.DataFrame) -> str:
-    """`COUNTS` as text: a line per source and one for all, without reasons that never occurred; notes below."""
-    reasons = [reason for reason in Reason if counts[reason].sum()]
-    shown = counts.select("source", "rows", "pairs", "kept", "train", "validation", "prompts", *reasons)
-    total = shown.select(pl.lit("all").alias("source"), pl.exclude("source").sum())
-    columns = [[str(name), *map(str, column)] for name, column in pl.concat([shown, total]).to_dict().items()]
-    sources = columns[0]
-    columns[0] = [source.ljust(max(map(len, sources))) for source in sources]
-    padded = ([cell.rjust(max(map(len, column))) for cell in column] for column in columns)
-    lines = map("  ".join, zip(*padded, strict=True))
-    return "\n".join([*lines, *notes(counts)])
-
-
-def notes(counts: pl.DataFrame) -> list[str]:
-    """A line where RewardBench's filtered split is whole and has other prompts than the paper counted."""
-    whole = counts.filter((pl.col("source") == "rewardbench") & (pl.col("rows") == REWARDBENCH_ROWS))
-    return [
-        f"rewardbench: {prompts} distinct prompts, {REWARDBENCH_PROMPTS} expected of its {REWARDBENCH_ROWS} rows"
-        for prompts in whole["prompts"]
-        if prompts != REWARDBENCH_PROMPTS
-    ]
 
 
 def write(pairs: pl.DataFrame, path: Path) -> None:

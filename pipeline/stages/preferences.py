@@ -22,8 +22,9 @@ import numpy as np
 import polars as pl
 
 from pipeline.context import Context, StageResult
-from pipeline.data_sets.gather import Rules, gather, report
-from pipeline.data_sets.pairs import first_user_turn
+from pipeline.data_sets.conversations import first_user_turn
+from pipeline.data_sets.gather import Rules, gather
+from pipeline.data_sets.report import report
 from pipeline.errors import InvalidConfig, InvalidDataSet
 from pipeline.runs.directory import columns
 from pipeline.scoring.grading import is_refusal, is_right
@@ -66,8 +67,8 @@ def pairs_of_files(context: Context) -> pl.DataFrame:
         settings.max_characters,
         settings.pairs_per_source,
     )
-    pairs, counts = gather(settings.files, rules)
-    for line in report(counts).splitlines():
+    pairs, counts, remarks = gather(settings.files, rules)
+    for line in report(counts, remarks).splitlines():
         context.progress.say(line)
     test_prompts = context.run.read("prompt").filter(pl.col("split") != "rm_train")["text"]
     tested = {first_user_turn(text) for text in test_prompts}

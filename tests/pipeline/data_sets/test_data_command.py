@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.data_sets.converters import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
-from pipeline.data_sets.gather import COUNTS, PAIRS, notes
+from pipeline.data_sets.gather import PAIRS
+from pipeline.data_sets.known import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
+from pipeline.data_sets.report import COUNTS, notes
 from tests.pipeline.data_sets import hub
 from warehouse.exchange.layouts import read_files
 
@@ -18,7 +19,9 @@ def test_it_prints_a_line_a_source_and_one_for_all(tmp_path: Path, capsys: pytes
     first = hub.parquet(tmp_path / "mt.parquet", hub.MT_BENCH)
     second = hub.jsonl(tmp_path / "hh.jsonl", hub.HH_RLHF)
     assert main(["data", str(first), str(second), "--validation-share", "0"]) == 0
-    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    output = capsys.readouterr().out.splitlines()
+    assert [line.split(" read as ")[0] for line in output[4:]] == ["mt.parquet", "hh.jsonl"]
+    lines = [line.split("  ") for line in output[:4]]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     wanted = {
         "source": ["hh-rlhf", "mt-bench-human", "all"],
@@ -70,14 +73,32 @@ def test_every_rule_can_be_given(tmp_path: Path) -> None:
     assert main(["data", str(file), "--as", "own", *rules, "--ranked-pairs", "1", "--to", str(to)]) == 0
     pairs = pl.read_parquet(to)
     assert pairs.height == 20
+    assert set(pairs.columns) == {name for name in PAIRS if name not in ("subset", "prompt_id")}
     assert pairs["prompt"].str.len_chars().max() <= 30
     assert 2 <= pairs.filter(split="validation").height <= 18
 
 
-def test_nothing_kept_is_a_table_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = hub.jsonl(tmp_path / "own.jsonl", hub.OWN[2:])
-    assert main(["data", str(file), "--to", str(tmp_path / "none.parquet")]) == 0
-    assert "wrote 0 pairs to" in capsys.readouterr().out
-    assert pl.read_parquet(tmp_path / "none.parquet").schema == pl.Schema(
-        {name: dtype for name, dtype in PAIRS.items() if name not in ("subset", "prompt_id")}
+def test_a_file_of_which_nothing_is_kept_is_an_error_with_the_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = hub.jsonl(tmp_path / "good.jsonl", hub.OWN), hub.jsonl(tmp_path / "bad.jsonl", hub.OWN[2:])
+    assert main(["data", str(good), str(bad), "--to", str(tmp_path / "none.parquet")]) == 2
+    assert capsys.readouterr().err == (
+        "righttree: bad.jsonl, read as own: none of its 1 pairs is kept: 1 empty; fill in prompt, chosen and rejected, "
+        "or say with --as what the file is\n"
     )
+    assert not (tmp_path / "none.parquet").exists()
+
+
+def test_a_file_that_only_repeats_another_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(hub.jsonl(tmp_path / name, hub.OWN)) for name in ("a.jsonl", "b.jsonl")]
+    assert main(["data", *files]) == 0
+    assert "2 files, a.jsonl to b.jsonl, read as own" in capsys.readouterr().out
+
+
+def test_it_says_how_files_were_read_and_which_columns_were_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", str(hub.jsonl(tmp_path / "rb.jsonl", hub.REWARDBENCH))]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "rb.jsonl read as rewardbench; columns left out: chosen_model, rejected_model, id"

@@ -1,4 +1,4 @@
-"""Every data set in the schema that the hub serves: told by its columns, converted, its odd rows counted."""
+"""Data sets in the schema that the hub serves: told by their columns, converted, their odd rows counted."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.data_sets.gather import COUNTS, PAIRS, Rules, gather
-from pipeline.data_sets.known import DATA_SETS, data_set_of
+from pipeline.data_sets.gather import PAIRS, Rules, gather
 from pipeline.data_sets.pairs import Reason
+from pipeline.data_sets.recognise import reading_of
+from pipeline.data_sets.report import COUNTS
 from pipeline.data_sets.tables import tables
 from tests.pipeline.data_sets import hub
 
@@ -82,17 +83,13 @@ KEPT: dict[str, set[tuple[str, str, str]]] = {
 }
 
 
-def test_every_data_set_has_a_file_here() -> None:
-    assert {data_set.name for data_set in DATA_SETS} == set(FILES)
-
-
 @pytest.mark.parametrize("form", ["parquet", "jsonl"])
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_is_told_by_its_columns_and_converted(name: str, form: str, tmp_path: Path) -> None:
     path = getattr(hub, form)(tmp_path / f"file.{form}", FILES[name])
     (table,) = tables(str(path))
-    assert data_set_of(table).name == name
-    pairs, counts = gather([str(path)])
+    assert reading_of(table).name == name
+    pairs, counts, _ = gather([str(path)])
     assert pairs.schema == PAIRS
     assert counts.schema == COUNTS
     assert set(pairs.select("prompt", "chosen", "rejected").iter_rows()) == KEPT[name]
@@ -119,12 +116,12 @@ def test_categories_come_from_subsets_or_the_data_set(tmp_path: Path) -> None:
         "nectar": [None],
     }
     for name, categories in wanted.items():
-        pairs, _ = gather([str(hub.jsonl(tmp_path / f"{name}.jsonl", FILES[name]))])
+        pairs = gather([str(hub.jsonl(tmp_path / f"{name}.jsonl", FILES[name]))]).pairs
         assert pairs["category"].unique().sort(nulls_last=True).to_list() == categories
 
 
 def test_a_source_of_ones_own_is_kept_and_counted(tmp_path: Path) -> None:
-    pairs, counts = gather([str(hub.jsonl(tmp_path / "own.jsonl", hub.OWN))])
+    pairs, counts, _ = gather([str(hub.jsonl(tmp_path / "own.jsonl", hub.OWN))])
     assert pairs["source"].to_list() == ["mine", "own"]
     assert dict(counts.select("source", "rows").iter_rows()) == {"mine": 1, "own": 2}
 
@@ -134,8 +131,8 @@ def test_at_most_so_many_pairs_are_drawn_of_ranked_responses(tmp_path: Path) -> 
     everything = {tuple(row) for row in gather([path])[0].select("prompt", "chosen", "rejected").iter_rows()}
     drawn = []
     for seed in range(20):
-        pairs, counts = gather([path], Rules(seed=seed, ranked_pairs=1))
-        assert counts["not drawn"].item() == 3  # of three pairs two, of two pairs with the empty response one
+        pairs, counts, _ = gather([path], Rules(seed=seed, ranked_pairs=1))
+        assert counts["not drawn"].item() == 2  # of three pairs; the second prompt has none
         assert pairs.height == 1
         drawn += pairs.select("prompt", "chosen", "rejected").rows()
         assert gather([path], Rules(seed=seed, ranked_pairs=1))[0].equals(pairs)
@@ -145,10 +142,10 @@ def test_at_most_so_many_pairs_are_drawn_of_ranked_responses(tmp_path: Path) -> 
 def test_of_a_source_at_most_so_many_pairs_are_drawn_and_the_rest_counted(tmp_path: Path) -> None:
     mine = [{"prompt": f"p{n}", "chosen": "x", "rejected": "y", "source": "ab"[n % 3 > 0]} for n in range(90)]
     path = str(hub.jsonl(tmp_path / "own.jsonl", mine))
-    everything, _ = gather([path])
+    everything = gather([path]).pairs
     drawn = []
     for seed in range(5):
-        pairs, counts = gather([path], Rules(seed=seed, pairs_per_source=40))
+        pairs, counts, _ = gather([path], Rules(seed=seed, pairs_per_source=40))
         assert counts.select("source", "pairs", "kept", "prompts", str(Reason.NOT_DRAWN)).rows() == [
             ("a", 30, 30, 30, 0),
             ("b", 60, 40, 40, 20),
@@ -165,16 +162,17 @@ def test_of_a_source_at_most_so_many_pairs_are_drawn_and_the_rest_counted(tmp_pa
 def test_too_long_and_repeated_pairs_are_left_out_across_files(tmp_path: Path) -> None:
     first = hub.jsonl(tmp_path / "a.jsonl", [{"prompt": "p", "chosen": "x" * 99, "rejected": "y"}])
     second = hub.parquet(tmp_path / "b.parquet", [{"prompt": "p ", "chosen": "x" * 99, "rejected": "y", "source": "b"}])
-    pairs, counts = gather([str(first), str(second)], Rules(max_characters=100))
+    pairs, counts, _ = gather([str(first), str(second)], Rules(max_characters=100))
     assert pairs["source"].to_list() == ["own"]
     assert counts.filter(source="b")[str(Reason.DUPLICATE)].item() == 1
-    _, counts = gather([str(tmp_path)], Rules(max_characters=99))
-    assert counts[str(Reason.TOO_LONG)].sum() == 2
+    hub.jsonl(tmp_path / "a.jsonl", [{"prompt": "p", "chosen": n * "x", "rejected": "y"} for n in (98, 99)])
+    counts = gather([str(tmp_path / "a.jsonl")], Rules(max_characters=99)).counts
+    assert counts.select("kept", str(Reason.TOO_LONG)).row(0) == (1, 1)
 
 
 def test_only_what_the_preference_table_has_is_made(tmp_path: Path) -> None:
     from warehouse.schema import TABLES
 
-    pairs, _ = gather([str(hub.jsonl(tmp_path / "own.jsonl", hub.OWN))])
+    pairs = gather([str(hub.jsonl(tmp_path / "own.jsonl", hub.OWN))]).pairs
     table = pl.Schema(TABLES["preference"].polars_schema)
     assert pairs.drop("subset").schema == pl.Schema({k: v for k, v in table.items() if k != "run_id"})

@@ -11,8 +11,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from pipeline.data_sets.converters import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
 from pipeline.data_sets.gather import Rules, gather
+from pipeline.data_sets.known import REWARDBENCH_PROMPTS, REWARDBENCH_ROWS
 from pipeline.data_sets.pairs import Reason
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
@@ -38,7 +38,7 @@ def test_hh_rlhf_is_split_at_the_last_assistant_mark() -> None:
     texts = pd.DataFrame({side: cut[side][2].str.strip() for side in cut})
     full = (texts != "").all(axis=1)
     assert not (texts["chosen"] == texts["rejected"])[same & full].any()
-    pairs, counts = gather([str(HH_RLHF)], EVERYTHING)
+    pairs, counts, _ = gather([str(HH_RLHF)], EVERYTHING)
     assert counts["rows"].item() == len(frame) == 2312
     assert counts[str(Reason.PROMPTS_DIFFER)].item() == (~same).sum() == 5
     assert counts[str(Reason.EMPTY)].item() == (same & ~full).sum() == 4
@@ -53,7 +53,7 @@ def test_hh_rlhf_is_split_at_the_last_assistant_mark() -> None:
 @needs_hh_rlhf
 def test_hh_rlhf_gives_its_text_back() -> None:
     """The prompt's text, a mark and the response are the conversation again, but for blanks around turns."""
-    pairs, _ = gather([str(HH_RLHF)], EVERYTHING)
+    pairs = gather([str(HH_RLHF)], EVERYTHING).pairs
     made = {
         "".join(f"{'' if prompt.startswith('Human: ') else 'Human: '}{prompt}Assistant:{chosen}".split())
         for prompt, chosen in pairs.select("prompt", "chosen").iter_rows()
@@ -76,7 +76,7 @@ def test_rm_bench_gives_nine_pairs_an_item() -> None:
         for rejected in item["rejected"]
     ]
     stripped = [tuple(text.strip() for text in pair) for pair in wanted]
-    pairs, counts = gather([str(RM_BENCH)], EVERYTHING)
+    pairs, counts, _ = gather([str(RM_BENCH)], EVERYTHING)
     assert counts["rows"].item() == len(items) == 129 + 284
     assert counts["pairs"].item() == 9 * len(items)
     assert counts[str(Reason.IDENTICAL)].item() == sum(chosen == rejected for _, chosen, rejected in stripped)
@@ -90,6 +90,6 @@ def test_rm_bench_gives_nine_pairs_an_item() -> None:
 
 @needs_rewardbench
 def test_rewardbench_has_the_papers_number_of_distinct_prompts() -> None:
-    _, counts = gather([str(REWARDBENCH)], EVERYTHING)
+    counts = gather([str(REWARDBENCH)], EVERYTHING).counts
     assert counts["rows"].item() == REWARDBENCH_ROWS
     assert counts["prompts"].item() == REWARDBENCH_PROMPTS

@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.data_sets.conversations import first_user_turn
 from pipeline.data_sets.gather import Rules, gather, is_validation
-from pipeline.data_sets.pairs import first_user_turn
 from tests.pipeline.data_sets import hub
 
 TURNS = ["Human: a\n\nAssistant: b\n\nHuman: c", "Human: a\n\nAssistant: d\n\nHuman: c", "a", "a ", "c", "e", "f", "g"]
@@ -23,7 +23,7 @@ rows = st.fixed_dictionaries(
 def test_no_prompt_is_on_both_sides(given_rows: list[dict[str, str]], seed: int, share: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = hub.jsonl(Path(folder) / "own.jsonl", given_rows)
-        pairs, counts = gather([str(path)], Rules(seed=seed, validation_share=share))
+        pairs, counts, _ = gather([str(path)], Rules(seed=seed, validation_share=share))
     sides = {
         split: {first_user_turn(prompt) for prompt in pairs.filter(split=split)["prompt"]}
         for split in ("train", "validation")

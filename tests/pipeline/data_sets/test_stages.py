@@ -11,7 +11,7 @@ import pytest
 from pipeline import runs
 from pipeline.config import Config, load_profile, validated
 from pipeline.context import Context
-from pipeline.data_sets.pairs import first_user_turn
+from pipeline.data_sets.conversations import first_user_turn
 from pipeline.errors import InvalidConfig, InvalidDataSet
 from pipeline.prompts import load_prompts
 from pipeline.runs.progress import Progress

@@ -46,7 +46,7 @@ def test_a_folder_is_its_files_in_order_and_deep(tmp_path: Path) -> None:
     assert [table.name for table in tables(str(tmp_path))] == [
         path.name for path in sorted((tmp_path / "deep").iterdir()) if path.suffix != ".txt"
     ]
-    _, counts = gather([str(tmp_path)])
+    counts = gather([str(tmp_path)]).counts
     assert counts.select("rows", "pairs", "kept", "duplicate").row(0) == (7, 63, 9, 54)
 
 
@@ -62,7 +62,7 @@ def test_what_fits_none_gets_a_line_with_its_columns(tmp_path: Path) -> None:
     path = hub.jsonl(tmp_path / "other.jsonl", [{"question": "q", "answer": "a"}])
     assert refused(path) == (
         "other.jsonl: columns ['question', 'answer'] match no known data set; give prompt, chosen and "
-        "rejected as texts, or one of the hub's files unchanged"
+        "rejected as texts or messages, or one of the hub's files unchanged"
     )
 
 
@@ -79,17 +79,35 @@ def test_a_wrong_name_gets_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "changed", "line"),
     [
-        (hub.MT_BENCH, {"winner": "gpt-4"}, "column winner: got 'gpt-4'; expected model_a, model_b or tie"),
-        (hub.MT_BENCH, {"turn": 0}, "column turn: got 0; expected a number from 1"),
-        (hub.SAFE_RLHF, {"better_response_id": 2}, "column better_response_id: got 2; expected 0 or 1"),
-        (hub.REWARDBENCH, {"subset": "poems"}, "column subset: got 'poems'; expected one of RewardBench's 23"),
-        (hub.OWN, {"category": "Poems"}, "column category: got 'Poems'; expected one of ['Chat'"),
-        (hub.CAPYBARA, {"chosen": [{"role": "bot", "content": "x"}]}, "column chosen: got {'"),
+        (hub.MT_BENCH, {"winner": "gpt-4"}, "unreadable, first in row 2, column winner: got 'gpt-4'; expected model_a"),
+        (hub.MT_BENCH, {"turn": 0}, "unreadable, first in row 2, column turn: got 0; expected a number from 1"),
+        (
+            hub.SAFE_RLHF,
+            {"better_response_id": 2},
+            "unreadable, first in row 2, column better_response_id: got 2; expec",
+        ),
+        (
+            hub.CAPYBARA,
+            {"chosen": [{"role": "tool", "content": "x"}], "rating_chosen": 3},
+            "unknown role, first in row 2, column chosen: got 'tool'; expected a role, one of user, assistant, system",
+        ),
     ],
 )
-def test_a_wrong_cell_is_named_with_its_row(rows: hub.Rows, changed: hub.Rows, line: str, tmp_path: Path) -> None:
-    path = hub.jsonl(tmp_path / "file.jsonl", [rows[0], rows[1] | changed])  # type: ignore[operator]
-    assert f"file.jsonl, row 2, {line}" in refused(path)
+def test_a_wrong_cell_drops_its_row_only_and_is_said(
+    rows: hub.Rows, changed: dict[str, object], line: str, tmp_path: Path
+) -> None:
+    path = hub.jsonl(tmp_path / "file.jsonl", [rows[0], rows[1] | changed])
+    pairs, counts, remarks = gather([str(path)])
+    assert pairs.height == counts["kept"].item() == 1
+    assert counts[line.split(",")[0]].item() == 1
+    assert remarks[-1].startswith(f"file.jsonl: {line}")
+
+
+def test_categories_and_subsets_of_ones_own_are_kept(tmp_path: Path) -> None:
+    poems = hub.jsonl(tmp_path / "own.jsonl", [hub.OWN[0] | {"category": "Poems"}])
+    assert gather([str(poems)]).pairs["category"].to_list() == ["Poems"]
+    unknown = hub.jsonl(tmp_path / "rb.jsonl", [hub.REWARDBENCH[0] | {"subset": "poems"}])
+    assert gather([str(unknown)]).pairs.select("category", "subset").row(0) == (None, "poems")
 
 
 def test_places_that_cannot_be_read_get_a_line(tmp_path: Path) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data_sets.pairs import (
+from pipeline.data_sets.conversations import (
     Message,
-    Pair,
-    Reason,
     first_user_turn,
     from_marked_text,
     pair_of_conversations,
     prompt_text,
     to_marked_text,
 )
+from pipeline.data_sets.pairs import Pair, Reason
 
 MARKS = ("\n\nHuman:", "\n\nAssistant:", "\n\nSystem:")
 contents = (
