@@ -5,6 +5,7 @@ Responses to paraphrases are left out: everything here shows a prompt in its own
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from warehouse.reads import policies
 from warehouse.reads.scores import initial_scores
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
+from warehouse.study.audit.redundant import Texts
 from warehouse.study.curves.value_curves import ValueCurves
 
 _TO_PROMPT = " WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original'"
@@ -39,6 +41,22 @@ def response_tokens(connection: Connection, run_id: str, split: str) -> NDArray[
     if prompts == 0 or rows.group_by("prompt_id").len()["len"].n_unique() > 1:
         raise InvalidChoice(f"run {run_id!r}: its {split} prompts do not all have the same number of responses")
     return rows["tokens"].to_numpy().reshape(prompts, -1)
+
+
+def texts(connection: Connection, run_id: str, prompts: Sequence[str]) -> Texts:
+    """What these prompts say, and a hash of each of the initial policy's responses to them; empty texts are unknown."""
+    rows = connection.execute(
+        """
+        SELECT prompt_id, any_value(prompt.text) AS text,
+               list(nullif(hash(response.text), hash('')) ORDER BY sample) AS responses
+        FROM prompt JOIN response USING (run_id, prompt_id)
+        WHERE run_id = $run AND policy_id = $initial AND prompt_form = 'original' AND list_contains($prompts, prompt_id)
+        GROUP BY prompt_id
+        """,
+        {"run": run_id, "initial": INITIAL, "prompts": list(prompts)},
+    ).pl()
+    says = {name: (text, tuple(keys)) for name, text, keys in rows.iter_rows()}
+    return Texts(*zip(*(says[name] for name in prompts), strict=True)) if prompts else Texts((), ())
 
 
 def search_prompts(

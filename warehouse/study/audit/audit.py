@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.stats.bootstrap import Bools
 from warehouse.study.audit.items import FAULTS, FEWEST_MODELS, REASONS, Items, items
-from warehouse.study.audit.prediction import Prediction, predictions
+from warehouse.study.audit.prediction import Prediction, outcome_predictions, predictions
 from warehouse.study.audit.redundant import Redundant, Texts, redundant
 from warehouse.study.audit.right import Right, rights
 from warehouse.study.audit.subsets import SubsetAudit, groups, subset_audits
+from warehouse.study.outcomes import Outcome
 
 
 @dataclass(frozen=True)
@@ -63,24 +64,28 @@ def audited(
     values: PolicyValues | None = None,
     texts: Texts | None = None,
     *,
+    outcome: Outcome | None = None,
     replicates: int = 1000,
     seed: int = 0,
 ) -> Audit:
-    """Audit the prompts of a cube, with its goldens or those of `default_goldens`.
+    """Audit the prompts of a cube, with its goldens or those of `default_goldens`; `texts` are what items say.
 
-    `values` are those of the policies that subsets are to predict, `texts` what items say.
+    Subsets are to predict the outcome, or else the NDR of the policies whose `values` are given.
     """
     cube = cube.with_goldens(cube.goldens or default_goldens(cube))
     right = rights(cube)
     of = list(groups(cube.categories, cube.subsets))
+    predicted: Sequence[Prediction | None] = [None] * len(of)
+    if outcome is not None:
+        predicted = outcome_predictions(cube, outcome, of, replicates=replicates, seed=seed)
+    elif values is not None:
+        predicted = predictions(cube, values, of, replicates=replicates, seed=seed)
     return Audit(
         right=right,
         items=items(right, seed),
         redundant=redundant(cube, texts),
         subsets=subset_audits(right, of, replicates=replicates, seed=seed),
-        predictions=[None] * len(of)
-        if values is None
-        else predictions(cube, values, of, replicates=replicates, seed=seed),
+        predictions=predicted,
         prompts=cube.prompts,
         categories=cube.categories,
         subset_names=cube.subsets,

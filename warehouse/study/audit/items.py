@@ -30,15 +30,14 @@ _SUREST = 0.98
 _DRAWS = 50_000
 
 REASONS: Mapping[str, str] = {
-    "suspect label": "reward models that are better than chance elsewhere agree against the golden: a wrong label, or "
-    "a trap that they all fall into",
+    "suspect label": "good reward models agree against the golden: a wrong label, or a trap for all of them",
     "contrary": "better reward models do worse on it",
     "redundant": "the same as an earlier item: its prompt, or all its scores",
     "same responses": "two of its responses are the same text",
     "tied": "reward models tie most of the pairs that the golden orders",
-    "undefined": "the goldens give all its responses the same score, so that it has no pairs",
-    "all wrong": "no reward model orders a pair rightly, so that it tells none of them apart",
-    "all right": "every reward model orders all pairs rightly, so that it tells none of them apart",
+    "undefined": "the golden gives all its responses the same score, so it has no pairs",
+    "all wrong": "no reward model orders a pair rightly, so it tells none of them apart",
+    "all right": "every reward model orders all pairs rightly, so it tells none of them apart",
 }
 """Why an item is listed, the most urgent reason first."""
 

@@ -1,4 +1,4 @@
-"""How well each subset of a test set predicts what policies lose: the study's own figures, corrected for their number.
+"""How well each subset of a test set predicts what policies lose, or an outcome: corrected for the number of subsets.
 
 METHOD, "Audit of a test set". All subsets and the whole test set are evaluated in the same altered studies.
 """
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.preparation import prepare_all
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats.bootstrap import Estimate, Floats
 from warehouse.study.audit.subsets import FEWEST_ITEMS, Group
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import Replicated, replicated
+from warehouse.study.outcomes import Outcome, predict_all
 from warehouse.study.together import simultaneous, stepdown
 
 MEASURE = "accuracy"
@@ -23,10 +25,11 @@ MEASURE = "accuracy"
 
 @dataclass(frozen=True)
 class Prediction:
-    """How well accuracy on a group of items predicts NDR: Kendall τ, pooled, on a test set of these items.
+    """How well accuracy on a group of items predicts NDR or an outcome: Kendall τ on a test set of these items.
 
     `p_value` is that of no prediction at all, adjusted for the number of groups. `difference` is from the
-    τ of all items, its interval and `p_difference` hold for all groups at once; None for all items themselves.
+    τ of all items, its interval and `p_difference` hold for all groups at once; None for all items themselves, and for
+    an outcome. `quantity` is what is predicted: `ndr`, `gain`, or the outcome's name.
     """
 
     correlation: Correlation
@@ -62,6 +65,45 @@ def predictions(
     ):
         predicted[place] = Prediction(correlation, p_value, difference, p_difference, quantity)
     return predicted
+
+
+def outcome_predictions(
+    cube: ScoreCube, outcome: Outcome, of: Sequence[Group], *, replicates: int = 1000, seed: int = 0
+) -> list[Prediction | None]:
+    """The same for an outcome, over the reward models that have it."""
+    places = [number for number, group in enumerate(of) if number == 0 or len(group.items_P) >= FEWEST_ITEMS]
+    prepared = prepare_all(cube, (MEASURE,), TestSet())
+    correlations = [
+        predict_all(
+            cube,
+            outcome,
+            (MEASURE,),
+            MEASURE,
+            test_set=_test_set(of[number]),
+            replicates=replicates,
+            seed=seed,
+            prepared=prepared,
+        )
+        .predictions[MEASURE]
+        .correlations["kendall"]
+        for number in places
+    ]
+    p_values = [correlations[0].p_value, *holm([correlation.p_value for correlation in correlations[1:]])]
+    predicted: list[Prediction | None] = [None] * len(of)
+    for place, correlation, p_value in zip(places, correlations, p_values, strict=True):
+        predicted[place] = Prediction(correlation, p_value, difference=None, p_difference=None, quantity=outcome.name)
+    return predicted
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p-values of several tests: the chance of any false one at 5 % is at most that (Holm 1979)."""
+    order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    results: list[float | None] = [None] * len(p_values)
+    least = 0.0
+    for rank, (p, place) in enumerate(order):
+        least = max(least, min(1.0, p * (len(order) - rank)))
+        results[place] = least
+    return results
 
 
 def _permutation_p(parts: Sequence[Replicated]) -> list[float | None]:

@@ -28,10 +28,13 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Texts:
-    """What items say: each prompt's text, and a key of each of its responses, equal for equal texts; both `[P]`."""
+    """What items say: each prompt's text, and a key of each of its responses, equal for equal texts; both `[P]`.
+
+    An empty text or a key of None is unknown, and equals nothing.
+    """
 
     prompts: tuple[str, ...]
-    responses: tuple[tuple[Hashable, ...], ...]
+    responses: tuple[tuple[Hashable | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -53,27 +56,31 @@ KINDS = ("same prompt and responses", "same scores", "same prompt", "nearly the 
 def redundant(cube: ScoreCube, texts: Texts | None = None) -> Redundant:
     """Which items of a cube repeat an earlier one; without texts only by scores."""
     P = len(cube.prompts)
-    of_P, kind = np.full(P, -1), [None] * P
+    of_P, named = np.full(P, -1), [""] * P
     same_responses_P = np.zeros(P, dtype=bool)
     firsts: dict[str, NDArray[np.int64]] = {"same scores": _first_of(_score_keys(cube))}
     if texts is not None:
         plain = [" ".join(_WORD.findall(text.casefold())) or text for text in texts.prompts]
-        both = [(prompt, tuple(sorted(map(str, keys)))) for prompt, keys in zip(plain, texts.responses, strict=True)]
         firsts |= {
-            "same prompt and responses": _first_of(both),
-            "same prompt": _first_of(plain),
+            "same prompt and responses": _first_of(
+                [
+                    (prompt, tuple(sorted(map(str, keys)))) if prompt and None not in keys else None
+                    for prompt, keys in zip(plain, texts.responses, strict=True)
+                ]
+            ),
+            "same prompt": _first_of([prompt or None for prompt in plain]),
             "nearly the same prompt": _nearly(plain),
         }
-        same_responses_P = np.array([len(set(keys)) < len(keys) for keys in texts.responses])
-    named: list[str | None] = list(kind)
+        known = [[key for key in keys if key is not None] for keys in texts.responses]
+        same_responses_P = np.array([len(set(keys)) < len(keys) for keys in known])
     for name in KINDS:
         if name in firsts:
             for p in np.flatnonzero((firsts[name] >= 0) & (of_P < 0)):
                 of_P[p], named[p] = firsts[name][p], name
-    return Redundant(of_P, tuple(named), same_responses_P)
+    return Redundant(of_P, tuple(name or None for name in named), same_responses_P)
 
 
-def _first_of(keys: Sequence[Hashable]) -> NDArray[np.int64]:
+def _first_of(keys: Sequence[Hashable | None]) -> NDArray[np.int64]:
     """The number of the earlier item with the same key, −1 without; None is no key."""
     first: dict[Hashable, int] = {}
     places = np.full(len(keys), -1)

@@ -6,7 +6,7 @@ METHOD, "Audit of a test set". Reliability is the generalisability coefficient o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,24 +188,37 @@ def apart(right_MP: Floats, seed: int = 0) -> Bools:
     contrast_LM = np.zeros((len(first), M))
     contrast_LM[np.arange(len(first)), first], contrast_LM[np.arange(len(first)), second] = 1.0, -1.0
     apart_MM = np.zeros((M, M), dtype=bool)
-    rejected_L = _rejected(right_MP, contrast_LM, seed)
+    unlike_L = [int((np.abs(one_P - other_P) > _ROUNDING).sum()) for one_P, other_P in _all_pairs(right_MP)]
+    rejected_L = _rejected(right_MP, contrast_LM, unlike_L, seed)
     apart_MM[first, second] = apart_MM[second, first] = rejected_L
     return apart_MM
 
 
 def from_chance(right_MP: Floats, seed: int = 0) -> Bools:
     """Which of M reward models differ in accuracy from ½ on P items, all compared at once at 5 %: `[M]`."""
-    return _rejected(right_MP - 0.5, np.eye(len(right_MP)), seed)
+    unlike_M = (np.abs(right_MP - 0.5) > _ROUNDING).sum(axis=1).tolist()
+    return _rejected(right_MP - 0.5, np.eye(len(right_MP)), unlike_M, seed)
 
 
-def _rejected(value_MP: Floats, contrast_LM: Floats, seed: int) -> Bools:
-    """Which of L contrasts of means over items are not 0. All are drawn together, by their covariance over items."""
+def _all_pairs(right_MP: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """Two reward models at a time, in the order of `np.triu_indices`."""
+    for m, row_P in enumerate(right_MP):
+        for other_P in right_MP[m + 1 :]:
+            yield row_P, other_P
+
+
+def _rejected(value_MP: Floats, contrast_LM: Floats, unlike_L: Sequence[int], seed: int) -> Bools:
+    """Which of L contrasts of means over items are not 0. All are drawn together, by their covariance over items.
+
+    On `unlike_L` items a contrast is not 0: no test is surer than if these all were on one side by coin tosses.
+    """
     _, P = value_MP.shape
     centred_PM = (value_MP - value_MP.mean(axis=1, keepdims=True)).T / np.sqrt(P * (P - 1))
     root_UM = np.asarray(np.linalg.qr(centred_PM, mode="r"))
     root_UM *= np.where(np.diagonal(root_UM) < 0, -1.0, 1.0)[:, None]  # LAPACK leaves signs open
     root_UL = root_UM @ contrast_LM.T
     mean_L, error_L = contrast_LM @ value_MP.mean(axis=1), np.sqrt((root_UL**2).sum(axis=0))
+    least_L = 2.0 * 0.5 ** np.array(unlike_L, dtype=np.float64)
     rejected_L = (error_L < _ROUNDING) & (np.abs(mean_L) > _ROUNDING)  # the same difference on every item
     tested = np.flatnonzero(error_L >= _ROUNDING)
     if len(tested):
@@ -214,5 +227,5 @@ def _rejected(value_MP: Floats, contrast_LM: Floats, seed: int) -> Bools:
         t_BL = np.abs(rng.standard_normal((draws, len(root_UM))) @ root_UL[:, tested]) / error_L[tested]
         t_BL /= np.sqrt(rng.chisquare(P - 1, draws) / (P - 1))[:, None]
         p_values = np.array(stepdown(np.abs(mean_L[tested]) / error_L[tested], t_BL))
-        rejected_L[tested] = p_values < 1.0 - LEVEL
+        rejected_L[tested] = np.maximum(p_values, least_L[tested]) < 1.0 - LEVEL
     return rejected_L

@@ -116,3 +116,11 @@ def test_a_level_of_one_group_is_left_out() -> None:
     named = [(group.category, group.subset) for group in groups(("x", "x", "y"), ("a", "b", "c"))]
     assert named == [(None, None), ("x", None), ("x", "a"), ("x", "b"), ("y", None)]
     assert [(group.category, group.subset) for group in groups(("x", "x"), ("a", "a"))] == [(None, None)]
+
+
+def test_a_few_items_on_which_two_differ_do_not_tell_them_apart() -> None:
+    right_MP = np.ones((2, 400))
+    right_MP[1, :5] = 0.0  # t is 2.3, but five coins fall on one side in one of sixteen cases
+    assert not apart(right_MP).any()
+    right_MP[1, :8] = 0.0
+    assert apart(right_MP)[0, 1]
