@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
-from pipeline.cli import AddCommand, add_option
+from pipeline.cli import AddCommand, add_option, import_check
 from pipeline.runs import exchange
 from warehouse import store
-from warehouse.exchange import INCOMPLETE, LAYOUTS, Choices
+from warehouse.errors import InvalidRows
+from warehouse.exchange import INCOMPLETE, LAYOUTS, Choices, read_files, study_of
 
 
 def add(command: AddCommand) -> None:
@@ -34,6 +36,9 @@ def add(command: AddCommand) -> None:
     add_option(imported, "--incomplete", "HOW", incomplete, default=INCOMPLETE[0], choices=INCOMPLETE)
     golden = "scorers that are the truth and never proxies; all others are proxies only, e.g. human,verifier"
     add_option(imported, "--golden", "NAME,…", golden)
+    check = "dry run: print what the files would be read as and what would be left out; write nothing"
+    imported.add_argument("--check", action="store_true", help=check)
+    imported.add_argument("--json", action="store_true", help="print one JSON object")
 
     data = command(
         "data",
@@ -84,8 +89,26 @@ def _import(arguments: argparse.Namespace) -> int:
 
     golden = tuple(name.strip() for name in (arguments.golden or "").split(",") if name.strip())
     choices = Choices(arguments.incomplete, golden)
+    if arguments.check:
+        return _check(arguments, choices)
     imported = import_files(store.home(), arguments.files, arguments.run_id, arguments.layout, choices)
-    print("\n".join(line for line in (imported.line, *imported.notes, imported.warning) if line))
+    lines = [line for line in (imported.line, *imported.notes, imported.warning) if line]
+    facts = {"run": imported.run_id, "rows": imported.rows, "shared_prompts": imported.shared_prompts, "lines": lines}
+    print(json.dumps(facts, ensure_ascii=False) if arguments.json else "\n".join(lines))
+    return 0
+
+
+def _check(arguments: argparse.Namespace, choices: Choices) -> int:
+    """Print the files' forms even if they make no study, which is then said as an import says it."""
+    folders = [path for path in arguments.files if path.is_dir()]
+    if folders:
+        raise InvalidRows(f"{folders[0]}: --check is for files of scores; an exported run is checked as it is imported")
+    sheets, pieces = read_files(arguments.files, arguments.layout)
+    described = import_check.of_files(sheets, pieces)
+    try:
+        described |= import_check.of_study(study_of(sheets, pieces, choices))
+    finally:
+        print(json.dumps(described, ensure_ascii=False) if arguments.json else import_check.text(described))
     return 0
 
 
