@@ -13,6 +13,7 @@ import polars as pl
 
 from warehouse.exchange.categories import CATEGORY_OF_SUBSET, DEFAULT_CATEGORY, DEFAULT_SUBSET
 from warehouse.exchange.incomplete import FEWEST, INCOMPLETE, whole_scores
+from warehouse.exchange.matching import line_about, matched
 from warehouse.exchange.precision import check_precision
 from warehouse.exchange.repeats import KEY, without_repeats
 from warehouse.exchange.roles import labels, scorers
@@ -108,11 +109,16 @@ def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices
                 *pieces.notes,
                 once.line,
                 labelled.line,
+                line_about(matched(pieces.preferences, _texts(prompts, "prompt"), _texts(known, "response"))),
                 rounded,
                 f"golden: {truths}; all others are proxies only" if truths else "",
             )
         ),
     )
+
+
+def _texts(rows: pl.DataFrame, column: str) -> pl.DataFrame:
+    return rows.with_columns(text=pl.col(column))
 
 
 def _not_empty(lines: Iterable[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from warehouse.exchange.check import Study
+from warehouse.exchange.matching import matched
 from warehouse.exchange.sheet import Sheet, at_row, invalid, shown, wrong_row
 
 _PAIR = ("prompt_id", "chosen_id", "rejected_id")
@@ -42,14 +43,12 @@ def preference_rows(sheets: Sequence[Sheet], study: Study, places: pl.DataFrame)
         prompt_id="placed",
         prompt="text",
     )
-    by_text = _given(sheets, pieces.preferences, placed)
+    by_text = _given(sheets, matched(pieces.preferences, placed, texts), placed)
     rows = pl.concat([by_id, by_text.select(by_id.columns)])
     _check_ids(sheets, by_text, rows)
-    known = by_text.filter(pl.col("given_id").is_not_null() & (pl.col("split") == "validation"))
-    known = known.select("chosen", "rejected", prompt_id="given_id")
-    first = texts.unique(["prompt_id", "text"], keep="first", maintain_order=True)
-    for side in ("chosen", "rejected"):
-        known = known.join(first.rename({"response_id": f"{side}_id", "text": side}), on=["prompt_id", side])
+    is_known = pl.all_horizontal(pl.col("given_id", "chosen_id", "rejected_id").is_not_null())
+    known = by_text.filter(is_known & (pl.col("split") == "validation"))
+    known = known.select("chosen_id", "rejected_id", prompt_id="given_id")
     return Preferences(rows, pl.concat([pairs.select(_PAIR), known.select(_PAIR)]))
 
 
@@ -64,20 +63,16 @@ def accuracies(scores: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
 
 
 def _given(sheets: Sequence[Sheet], given: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
-    """Preferences from files of their own; `given_id` is the run's prompt, identified by id or by its whole text."""
+    """Preferences from files of their own, matched with the run's prompts and responses, as rows of the table."""
     known = placed["prompt_id"]
     wrong = given.filter(pl.col("prompt_id").is_not_null() & ~pl.col("prompt_id").is_in(known.implode()))
     if wrong.height:
         remedy = f"wanted one of {shown(known.to_list())}, or leave it empty"
         raise wrong_row(sheets, wrong, "prompt_id", wrong["prompt_id"][0], remedy)
-    by_text = placed.filter(pl.col("text") != "").unique("text", keep="first", maintain_order=True)
-    by_text = by_text.select(same="prompt_id", prompt="text")
     names = dict(enumerate(sheet.name for sheet in sheets))
     stems = pl.col("file").replace_strict(list(names), list(names.values()), return_dtype=pl.String())
     return (
-        given.join(by_text, on="prompt", how="left", maintain_order="left")
-        .with_columns(given_id=pl.coalesce("prompt_id", "same"))
-        .drop("prompt_id", "same")
+        given.drop("prompt_id")
         .join(placed, left_on="given_id", right_on="prompt_id", how="left", maintain_order="left")
         .with_columns(
             preference_id=pl.coalesce("preference_id", pl.format("{}|{}", stems, pl.col("row") + 1)),

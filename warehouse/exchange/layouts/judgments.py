@@ -11,6 +11,7 @@ import polars as pl
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.source import DESCRIBED, Part, Source
 from warehouse.exchange.scored_rows import LONG, Pieces, of_columns
+from warehouse.formats import count
 
 _USED = ("question_id", "model", "judge", "score", "turn")
 UNREAD = -1
@@ -41,5 +42,8 @@ def read(source: Source) -> Part:
     } | source.labels()
     notes = source.left_out([*_USED, *DESCRIBED], "single-answer judgments")
     if unread:
-        notes = (f"{sheet.name}: {unread} judgments have score {UNREAD}, which means unread: missing scores", *notes)
+        notes = (
+            f"{sheet.name}: {count(unread, 'judgment')} of score {UNREAD}, which FastChat could not read: missing",
+            *notes,
+        )
     return Part(Pieces(of_columns(columns, source.number, LONG)), notes=notes)
