@@ -86,6 +86,30 @@ def remove(data: Path, run_id: str) -> None:
         pass
 
 
+def replace_table(data: Path, run_id: str, table: str, rows: pl.DataFrame, origin: str) -> int:
+    """Publish a new build in which one table of a published run has these rows; returns how many.
+
+    Raises InvalidRows as `publish` does; then the published build stays as it is.
+    """
+    with store.building(data) as connection:
+        connection.execute(f'DELETE FROM "{TABLES[table].name}" WHERE run_id = ?', [run_id])
+        return insert(connection, {table: rows.with_columns(run_id=pl.lit(run_id))}, [run_id], origin)[table]
+
+
+def derive(data: Path, run_id: str, run: pl.DataFrame, more: Rows, origin: str) -> None:
+    """Publish a new run: the rows of a published one and `more`; `run` is its row of table `run`.
+
+    Raises InvalidRows as `publish` does; then the published build stays as it is.
+    """
+    (new_id,) = conform(TABLES["run"], run, origin)["run_id"]
+    with store.building(data, without=[new_id]) as connection:
+        for name in [name for name in TABLES if name != "run"]:
+            connection.execute(
+                f'INSERT INTO "{name}" SELECT * REPLACE (? AS run_id) FROM "{name}" WHERE run_id = ?', [new_id, run_id]
+            )
+        insert(connection, {"run": run, **more}, [new_id], origin)
+
+
 def insert(connection: Connection, rows: Rows, run_ids: Sequence[str], origin: str) -> dict[str, int]:
     """Put the rows of these runs into tables that have none of them yet, and check them there.
 

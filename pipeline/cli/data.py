@@ -26,8 +26,8 @@ def add(command: AddCommand) -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="Parquet, CSV, JSONL or JSON files with scores and, optionally, preferences and policy values; or one "
-        "folder that `righttree export` wrote",
+        help="Parquet, CSV, JSONL or JSON files with scores and, optionally, preferences, policy values and outcomes; "
+        "or one folder that `righttree export` wrote",
     )
     add_option(imported, "--run-id", "ID", "name of the run (default: the exported run's, or made from the time)")
     layouts = f"form of the scores: {', '.join(LAYOUTS[1:])} (default: auto, detected from the columns)"
@@ -36,6 +36,8 @@ def add(command: AddCommand) -> None:
     add_option(imported, "--incomplete", "HOW", incomplete, default=INCOMPLETE[0], choices=INCOMPLETE)
     golden = "scorers that are the truth and never proxies; all others are proxies only, e.g. human,verifier"
     add_option(imported, "--golden", "NAME,…", golden)
+    smaller = "outcome, measured elsewhere, of which smaller is better; may be repeated"
+    add_option(imported, "--smaller-is-better", "NAME", smaller, action="append")
     check = "dry run: print what the files would be read as and what would be left out; write nothing"
     imported.add_argument("--check", action="store_true", help=check)
     imported.add_argument("--json", action="store_true", help="print one JSON object")
@@ -88,7 +90,7 @@ def _import(arguments: argparse.Namespace) -> int:
     from pipeline.runs.exchange import import_files
 
     golden = tuple(name.strip() for name in (arguments.golden or "").split(",") if name.strip())
-    choices = Choices(arguments.incomplete, golden)
+    choices = Choices(arguments.incomplete, golden, tuple(arguments.smaller_is_better or ()))
     if arguments.check:
         return _check(arguments, choices)
     imported = import_files(store.home(), arguments.files, arguments.run_id, arguments.layout, choices)

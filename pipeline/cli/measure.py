@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.cli import measure_text
+from pipeline.cli import measure_outcome, measure_text
 from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
@@ -46,6 +46,9 @@ def report(data: Path, choice: argparse.Namespace) -> str:
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
         sources = [name.strip() for name in choice.source.split(",")]
         cube = reads.scores.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
+        if choice.outcome is not None:
+            outcome = reads.outcomes.outcome(connection, run_id, choice.outcome)
+            return measure_outcome.report(run_id, cube, outcome, test_set_of(choice, cube.categories), choice)
         run = (connection, run_id, choice.optimizer)
         if choice.kl is None:
             strength = choice.strength

@@ -24,6 +24,8 @@ def add(command: AddCommand) -> None:
     _add_run(measure)
     add_option(measure, "--measure", "NAME", "metric of the reward models, or all", default="accuracy")
     add_option(measure, "--compare", "A,B", "compare two metrics by the paired difference of their correlations")
+    outcome = "how well it predicts an outcome of the reward models, measured elsewhere, instead of the regret"
+    add_option(measure, "--outcome", "NAME", outcome)
     add_option(measure, "--optimizer", "NAME", "optimiser of the policies: bon or ppo", default="bon")
     degree = measure.add_mutually_exclusive_group()
     degree.add_argument(

@@ -9,6 +9,7 @@ from warehouse.exchange.check import Choices, Study, study_of
 from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_folder, unpack
 from warehouse.exchange.incomplete import INCOMPLETE
 from warehouse.exchange.layouts import LAYOUTS, read_files
+from warehouse.exchange.outcomes import outcome_rows, outcomes_line, read_outcome_files, smaller_is_better
 from warehouse.exchange.reading import EXTENSIONS
 from warehouse.exchange.rows import Facts, build
 
@@ -19,9 +20,13 @@ __all__ += [
     "Study",
     "build",
     "export_run",
+    "outcome_rows",
+    "outcomes_line",
     "pack",
     "read_files",
     "read_folder",
+    "read_outcome_files",
+    "smaller_is_better",
     "study_of",
     "unpack",
 ]

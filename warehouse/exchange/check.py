@@ -7,13 +7,14 @@ of responses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from warehouse.exchange.categories import CATEGORY_OF_SUBSET, DEFAULT_CATEGORY, DEFAULT_SUBSET
 from warehouse.exchange.incomplete import FEWEST, INCOMPLETE, whole_scores
 from warehouse.exchange.matching import line_about, matched
+from warehouse.exchange.outcomes import outcome_rows, outcomes_line, smaller_is_better
 from warehouse.exchange.precision import check_precision
 from warehouse.exchange.repeats import KEY, without_repeats
 from warehouse.exchange.roles import labels, scorers
@@ -29,10 +30,14 @@ _PROMPT = ("category", "subset", "prompt", "split")
 
 @dataclass(frozen=True)
 class Choices:
-    """How to import: what to do with incomplete scores, one of `INCOMPLETE`, and which scorers are the truth."""
+    """How to import: what to do with incomplete scores, one of `INCOMPLETE`, and which scorers are the truth.
+
+    `smaller_is_better` names outcomes, measured elsewhere, of which less is better.
+    """
 
     incomplete: str = INCOMPLETE[0]
     golden: tuple[str, ...] = ()
+    smaller_is_better: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,9 @@ class Study:
 
     `scores`: prompt_id, response_id, reward_model, score (32 bits). `responses`: prompt_id, response_id, sample, text.
     `prompts`: prompt_id, category, subset, text, split (null throughout: the same responses serve both).
-    `scorers`: reward_model_id, kind, role. `pieces`: preferences and policy values, without those of prompts that were
-    left out. `left_out`: prompt_id, response_id, reward_model, reason, and in `left_out_line` what to say about it;
-    `notes`: other lines to say.
+    `scorers`: reward_model_id, kind, role. `pieces`: preferences, policy values and outcomes, without those of prompts
+    that were left out. `left_out`: prompt_id, response_id, reward_model, reason, and in `left_out_line` what to say
+    about it; `notes`: other lines to say.
     """
 
     scores: pl.DataFrame
@@ -62,6 +67,7 @@ def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices
 
     Raises UnknownName for a golden that is no scorer, InvalidChoice for an unknown way with incomplete scores.
     """
+    pieces = replace(pieces, outcomes=smaller_is_better(pieces.outcomes, choices.smaller_is_better))
     given = pieces.long
     if given.is_empty():
         raise invalid(f"{sheets[0].name}: no scores in any file; give one with {[*KEY, 'score']}")
@@ -112,6 +118,7 @@ def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices
                 line_about(matched(pieces.preferences, _texts(prompts, "prompt"), _texts(known, "response"))),
                 rounded,
                 f"golden: {truths}; all others are proxies only" if truths else "",
+                outcomes_line(outcome_rows(sheets, pieces.outcomes, roles["reward_model_id"].to_list())),
             )
         ),
     )
@@ -145,6 +152,7 @@ def _without_left_out(pieces: Pieces, pairs: pl.DataFrame, prompts: pl.Series, r
         pairs=pairs,
         preferences=pieces.preferences.with_columns(prompt_id=pl.when(~is_gone).then("prompt_id")),
         values=pieces.values.filter(~is_gone),
+        outcomes=pieces.outcomes,
     )
 
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from warehouse.exchange.categories import DEFAULT_CATEGORY, DEFAULT_SUBSET
 from warehouse.exchange.check import Study
+from warehouse.exchange.outcomes import outcome_rows
 from warehouse.exchange.policies import policy_rows
 from warehouse.exchange.preferences import accuracies, preference_rows
 from warehouse.exchange.sheet import Sheet, invalid, shown
@@ -95,6 +96,7 @@ def build(sheets: Sequence[Sheet], study: Study, facts: Facts) -> dict[str, pl.D
         ),
         "preference": preferences.rows,
         "score": scores.select("score", reward_model_id="reward_model", response_id="stored_id"),
+        "outcome": outcome_rows(sheets, study.pieces.outcomes, study.scorers["reward_model_id"].to_list()).rows,
     }
     return {name: frame.with_columns(run_id=pl.lit(facts.run_id)) for name, frame in tables.items()}
 

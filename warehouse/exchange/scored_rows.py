@@ -1,4 +1,4 @@
-"""What is read from the files: scored rows in long form, preferences, policy values; each with its file and row."""
+"""What is read from the files: scored rows in long form, preferences, policy values, outcomes; with file and row."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ PREFERENCES = _schema(*_PREFERENCE)
 VALUES = _schema(*_POLICY, strength=pl.Float64(), kl=pl.Float64(), value=pl.Float64())
 """Values of policies."""
 
+OUTCOMES = _schema("reward_model", "outcome", value=pl.Float64(), standard_error=pl.Float64())
+"""Outcomes of reward models, measured elsewhere."""
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -42,13 +45,14 @@ class Pieces:
     pairs: pl.DataFrame = field(default_factory=PAIRS.to_frame)
     preferences: pl.DataFrame = field(default_factory=PREFERENCES.to_frame)
     values: pl.DataFrame = field(default_factory=VALUES.to_frame)
+    outcomes: pl.DataFrame = field(default_factory=OUTCOMES.to_frame)
     recognised: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def joined(parts: Sequence[Pieces]) -> Pieces:
     """The pieces of several files, in their order; what was said about them is left out."""
-    frames = ("long", "pairs", "preferences", "values")
+    frames = ("long", "pairs", "preferences", "values", "outcomes")
     return Pieces(*(pl.concat([getattr(part, name) for part in (Pieces(), *parts)]) for name in frames))
 
 

@@ -1,9 +1,10 @@
-"""What comes beside scores: preferences between texts, and values of policies."""
+"""What comes beside scores: preferences between texts, values of policies, and outcomes."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from warehouse.exchange import outcomes
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.pairs import no_scores
 from warehouse.exchange.layouts.source import Part, Source
@@ -70,6 +71,16 @@ def read_values(source: Source) -> Part:
             raise sheet.wrong(absent[0], name, got=None, remedy=remedy)
         columns[name] = columns[name].set(initial, None)
     return Part(Pieces(values=of_columns(columns, source.number, VALUES)))
+
+
+def takes_outcomes(source: Source) -> bool:
+    """Whether each row is an outcome of a reward model."""
+    return outcomes.takes_outcomes(source.sheet)
+
+
+def read_outcomes(source: Source) -> Part:
+    """Outcomes of reward models, measured elsewhere."""
+    return Part(outcomes.read_outcomes(source.sheet, source.number))
 
 
 def _check_allowed(source: Source, values: pl.Series, allowed: tuple[str, ...]) -> None:

@@ -29,6 +29,7 @@ class Recogniser(NamedTuple):
 
 
 RECOGNISERS: tuple[Recogniser, ...] = (
+    Recogniser("beside", "outcomes of reward models", beside.takes_outcomes, beside.read_outcomes),
     Recogniser("beside", "values of policies", beside.takes_values, beside.read_values),
     Recogniser("judgments", "single-answer judgments as FastChat writes them", judgments.takes, judgments.read),
     Recogniser("winner", "judgments of pairs as JudgeBench writes them", winner.takes_judgments, winner.read_judgments),
