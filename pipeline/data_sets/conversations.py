@@ -23,8 +23,8 @@ class Message(NamedTuple):
 
 
 _NAMES = {
-    "user": "user human prompter customer questioner usr client person student instruction question",
-    "assistant": "assistant gpt chatgpt gpt-4 gpt4 model bot chatbot ai llm agent claude gemini bard answer response",
+    "user": "user human prompter customer questioner usr client person student instruction question q",
+    "assistant": "assistant gpt chatgpt model bot chatbot ai llm agent claude gemini bard answer response a",
     "system": "system sys developer",
 }
 _ROLE_OF: Mapping[str, str] = {name: role for role, names in _NAMES.items() for name in names.split()}
@@ -79,7 +79,7 @@ def _turns(part: object, column: str) -> list[Message]:
 
 def _message(cell: Any, column: str) -> Message:
     name = str(_value(cell, _ROLE_KEYS))
-    role = _ROLE_OF.get(name.strip().rstrip(":").casefold())
+    role = _ROLE_OF.get(re.sub(r"[^a-z]+", "", name.casefold()))
     if role is None:
         raise UnusableRow(column, name, f"a role, one of {', '.join(_NAMES)}", Reason.UNKNOWN_ROLE)
     return Message(role, _content(_value(cell, _CONTENT_KEYS), column).strip())

@@ -37,14 +37,25 @@ def responses_of(cell: object, column: str) -> list[Response]:
             return [[message] for message in messages]
         return [messages]
     if isinstance(cell, list):
+        if any(map(is_message, cell)):
+            raise UnusableRow(column, cell, "messages that all have a role and a content")
         return [response for part in cell for response in responses_of(part, column)]
     return [text_of(cell, column) or ""]
+
+
+def single_response(cell: object, column: str) -> Response:
+    """The response in a cell, stripped if it is a text. Raises UnusableRow if there are several."""
+    responses = responses_of(cell, column) or [""]
+    if len(responses) > 1:
+        raise UnusableRow(column, cell, "one response")
+    return responses[0].strip() if isinstance(responses[0], str) else responses[0]
 
 
 def paired(prompt: Prompt | None, chosen: Response, rejected: Response) -> Candidate:
     """The pair of two responses to a prompt, which may be in the responses themselves."""
     if not chosen or not rejected:
         return Reason.EMPTY
+    prompt = None if prompt is None else prompt.without_response(chosen, rejected)
     if isinstance(chosen, str) and isinstance(rejected, str):
         dialogues = from_text(chosen), from_text(rejected)
         if prompt is None and not any(dialogues):
@@ -114,22 +125,28 @@ class Sides:
     def _is_tie(self, row: Row) -> bool:
         if self.status is not None and str(row[self.status]).strip().casefold() == "tie":
             return True
-        numbers = [(number_of(row[a]), number_of(row[b])) for a, b in self.scores]
-        known = [(a, b) for a, b in numbers if a is not None and b is not None]
-        return bool(known) and all(a == b for a, b in known)
+        return _are_equal(row, self.scores)
+
+
+def _are_equal(row: Row, columns: Sequence[tuple[str, str]]) -> bool:
+    """Whether the numbers in all pairs of columns that have both are equal."""
+    numbers = [(number_of(row[a]), number_of(row[b])) for a, b in columns]
+    known = [(a, b) for a, b in numbers if a is not None and b is not None]
+    return bool(known) and all(a == b for a, b in known)
 
 
 @dataclass(frozen=True)
 class Votes:
     """Two responses, or one column with a list of two, and a verdict on which is better.
 
-    `turn` is a column with the number of exchanges judged. In a `dialogue` the cells are lists of replies, in turn with
-    the user's turns in the prompt.
+    Equal numbers in the two `scores` are a tie. `turn` is a column with the number of exchanges judged. In a `dialogue`
+    the cells are lists of replies, in turn with the user's turns in the prompt.
     """
 
     first: str
     second: str
     verdict: Verdict
+    scores: tuple[str, str] | None = None
     turn: str | None = None
     dialogue: bool = False
     ranked: ClassVar[bool] = False
@@ -138,10 +155,12 @@ class Votes:
     def columns(self) -> tuple[str, ...]:
         """All that are read."""
         turn = () if self.turn is None else (self.turn,)
-        return (self.first, self.second, *self.verdict.columns, *turn)
+        return (self.first, self.second, *self.verdict.columns, *(self.scores or ()), *turn)
 
     def candidates(self, row: Row, prompt: Prompt | None) -> Iterator[Candidate]:
         """The pairs of a row. Raises UnusableRow."""
+        if self.scores is not None and _are_equal(row, [self.scores]):
+            return iter([Reason.TIE])
         winner = self.verdict.winner(row)
         if isinstance(winner, Reason):
             return iter([winner])
@@ -221,16 +240,12 @@ class Ranked:
             numbers = [number_of(score) for score in listed]
         sign = -1 if self.lowest_is_best else 1
         scores = [None if number is None else sign * number for number in numbers]
-        responses = [_stripped(responses_of(cell, column)[0]) for cell in cells]
+        responses = [single_response(cell, column) for cell in cells]
         return by_score(prompt, zip(responses, scores, strict=True))
 
     def _score(self, cell: Any) -> float | None:
         values = (number_of(cell.get(key)) for key in self.keys) if isinstance(cell, dict) else ()
         return next((value for value in values if value is not None), None)
-
-
-def _stripped(response: Response) -> Response:
-    return response.strip() if isinstance(response, str) else response
 
 
 def by_score(prompt: Prompt | None, scored: Iterable[tuple[Response, float | None]]) -> Iterator[Candidate]:
@@ -259,7 +274,7 @@ class Rated:
 
     def rated(self, row: Row) -> tuple[Response, float | None]:
         """The response of a row and its score. Raises UnusableRow."""
-        return responses_of(row[self.response], self.response)[0], number_of(row[self.score])
+        return single_response(row[self.response], self.response), number_of(row[self.score])
 
 
 @dataclass

@@ -80,6 +80,8 @@ class _Gatherer:
         prompt, chosen, rejected = ((text or "").strip() for text in pair[:3])
         if not (prompt and chosen and rejected):
             return Reason.EMPTY
+        if not all(map(_is_encodable, (prompt, chosen, rejected))):
+            return Reason.UNREADABLE
         if chosen == rejected:
             return Reason.IDENTICAL
         if len(prompt) + max(len(chosen), len(rejected)) > self.rules.max_characters:
@@ -124,6 +126,15 @@ class _Gatherer:
         rows = [{"source": source, **counter} for source, counter in self.counts.items()]
         columns = {name: [row.get(name, 0) for row in rows] for name in COUNTS}
         return pl.DataFrame(columns, schema=COUNTS).sort("source")
+
+
+def _is_encodable(text: str) -> bool:
+    """Whether the text has no half characters, which JSON can write but no file can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Gathered(NamedTuple):

@@ -128,7 +128,7 @@ DATA_SETS = (
         "shp",
         "stanfordnlp/SHP",
         _SHP,
-        Votes("human_ref_A", "human_ref_B", FirstIfOne("labels")),
+        Votes("human_ref_A", "human_ref_B", FirstIfOne("labels"), ("score_A", "score_B")),
         PromptColumns("history"),
         labels.DOMAIN_IS_SUBSET,
     ),

@@ -14,7 +14,7 @@ PROMPTS = (
     *("context", "dialogue", "trajectory", "messages", "post", "problem", "history", "input", "conversation"),
 )
 SYSTEMS = ("system", "system_prompt", "system_message")
-EXTRAS = ("input", "context")
+EXTRAS = ("input", "context", "passage", "document", "background", "knowledge")
 HISTORIES = ("history",)
 VERDICTS = (
     *("winner", "label", "labels", "preference", "preferred", "overall_preference", "preference_strength"),

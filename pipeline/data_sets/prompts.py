@@ -17,6 +17,13 @@ class Prompt(NamedTuple):
     messages: list[Message]
     is_text: bool
 
+    def without_response(self, *responses: str | list[Message]) -> Prompt:
+        """The prompt without its last turn if that is one of the responses, as where a conversation has it too."""
+        contents = [turn.strip() if isinstance(turn, str) else turn[-1].content for turn in responses]
+        if len(self.messages) > 1 and self.messages[-1].role == "assistant" and self.messages[-1].content in contents:
+            return Prompt(self.messages[:-1], self.is_text)
+        return self
+
     def complete(self, conversation: list[Message]) -> list[Message]:
         """The whole conversation up to its response: what the prompt has and the conversation lacks is put first."""
         if not conversation or conversation[0].role == "assistant":

@@ -59,7 +59,7 @@ class Reading:
 
 def _messages(cell: object) -> object:
     value = opened(cell)
-    return value if is_conversation(value) or is_message(value) else cell
+    return value if is_conversation(value) else cell
 
 
 class _Head:
@@ -177,10 +177,12 @@ def _reading(head: _Head, data_set: DataSet) -> Reading:
     form = data_set.form
     if isinstance(form, Sides):
         form = replace(form, scores=head.names.side_scores())
+    elif isinstance(form, Votes) and form.scores is not None and not set(form.scores) <= set(head.columns):
+        form = replace(form, scores=None)
     prompt = data_set.prompt or _prompt_columns(head, form.columns)
     if prompt.extra is not None and prompt.extra not in head.columns:
         prompt = replace(prompt, extra=None)
-    if isinstance(form, Sides) and prompt.system is None:
+    if prompt.system is None:
         prompt = replace(prompt, system=head.names.first(names.SYSTEMS))
     needed = (*prompt.columns, *form.columns, *data_set.labels.columns)
     columns = tuple(dict.fromkeys(column for column in needed if column in head.columns))
@@ -222,7 +224,10 @@ def _general(head: _Head) -> DataSet | None:
     two = head.names.two()
     verdict = None if two is None or head.names.numbered() else _verdict(head, two)
     if two is not None and verdict is not None:
-        return _data_set("votes", Votes(two.first, two.second, verdict))
+        scores = head.names.scores_of_two(two)
+        return _data_set(
+            "votes", Votes(two.first, two.second, verdict, (scores.first, scores.second) if scores else None)
+        )
     return _ranked(head) or _rated(head)
 
 
@@ -271,7 +276,7 @@ def _verdict_in(cells: Sequence[object], column: str, end: str) -> Verdict | Non
         texts = [winner_by_name(str(cell)) for cell in cells if number_of(cell) is None]
         return Named(column) if texts and sum(text is not None for text in texts) * 2 > len(texts) else None
     if min(numbers) < 0:
-        return Sign(column)
+        return Sign(column) if "strength" in column.lower() or "overall" in column.lower() else None
     if end == "0":
         return Index((column,), 0) if set(numbers) <= {0, 0.5, 1} else None
     return Index((column,), 1) if max(numbers) == 2 and set(numbers) <= {0, 1, 1.5, 2} else None
@@ -310,8 +315,8 @@ def _missing(head: _Head) -> str:
     two = head.names.two()
     if two is not None:
         for column in head.names.all(names.VERDICTS):
-            if all(number_of(cell) in (0, 1) for cell in head.cells(column)):
-                return f"{column} is 0 or 1, which may mean either response: write model_a, model_b or tie in it"
+            if all(number_of(cell) in (-1, 0, 1) for cell in head.cells(column)):
+                return f"1 in {column} may mean either response: write model_a, model_b or tie in it"
         return (
             f"it has two responses, {two.first} and {two.second}, but no column that says which is better: add "
             "winner with model_a, model_b or tie"
