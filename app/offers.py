@@ -69,10 +69,11 @@ class Fitting(Generic[Chosen]):
 class Options:
     """What one run offers, on the responses of the chosen sources.
 
-    `subsets` maps each RM-test category to its subsets, `sizes` each (category, subset) to its number of prompts,
-    `strengths` each optimiser to its strengths, `kl` each optimiser whose KL is known to the range of what its policies
-    reach, in nats. `sources` are the policies whose responses can be chosen; `paraphrases` is whether all chosen ones
-    answered paraphrases too.
+    `reward_models` are the scorers of the study, by their roles `goldens` and `proxies`, `may_be_golden` all that can
+    be chosen as the truth. `subsets` maps each RM-test category to its subsets, `sizes` each (category, subset) to its
+    number of prompts, `strengths` each optimiser to its strengths, `kl` each optimiser whose KL is known to the range
+    of what its policies reach, in nats. `sources` are the policies whose responses can be chosen; `paraphrases` is
+    whether all chosen ones answered paraphrases too.
     """
 
     run: str
@@ -86,6 +87,15 @@ class Options:
     kl: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     sources: tuple[str, ...] = (INITIAL,)
     paraphrases: bool = False
+    goldens: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    may_be_golden: tuple[str, ...] = ()
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of a golden and another scorer as its proxy there are."""
+        goldens, proxies = self.goldens or self.reward_models, self.proxies or self.reward_models
+        return len(goldens) * len(proxies) - len(set(goldens) & set(proxies))
 
     def subsets_of(self, categories: Sequence[str]) -> tuple[str, ...]:
         """Subsets of these categories (none: of all)."""
@@ -135,8 +145,9 @@ def fit_options(fitting: Fitting[Selection], options: Options) -> None:
     fitting.allow("level", LEVELS, "pooled or within")
     fitting.allow("cells", CELLS, "ndr or value")
     fitting.allow("study", STUDIES, "no such study")
-    fitting.allow("golden", options.reward_models, "no such reward model")
-    others = tuple(name for name in options.reward_models if name != fitting.chosen.golden)
+    fitting.allow("golden", options.goldens or options.reward_models, "not among the goldens")
+    proxies = options.proxies or options.reward_models
+    others = tuple(name for name in proxies if name != fitting.chosen.golden)
     fitting.allow("proxy", others, "no such reward model other than the golden")
 
 

@@ -80,15 +80,17 @@ def parameter(field: str) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """Whose responses to the RM-test prompts are measured, and in which form of the prompts.
+    """Whose responses to the RM-test prompts are measured, in which form of the prompts, and against which goldens.
 
-    `names` are policies, or `ppo` for all of the last PPO step; none is the initial policy. A share `paraphrase` of the
-    prompts, drawn with `seed`, is replaced by their paraphrases.
+    `goldens` are scorers that count as the truth; none is every reward model in turn. `names` are policies, or `ppo`
+    for all of the last PPO step; none is the initial policy. A share `paraphrase` of the prompts, drawn with `seed`, is
+    replaced by their paraphrases.
     """
 
     names: tuple[str, ...] = ()
     paraphrase: float = 0.0
     seed: int = 0
+    goldens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Policies:
 class Selection(PageChoice):
     """Explore, Measures and Test sets. None, or an empty tuple, means no choice: the most, or all."""
 
+    goldens: tuple[str, ...] = ()
     measure: str = "accuracy"
     categories: tuple[str, ...] = ()
     subsets: tuple[str, ...] = ()
@@ -136,8 +139,8 @@ class Selection(PageChoice):
         return self.golden is not None and self.proxy is not None
 
     def source(self) -> Source:
-        """The responses that the test set is made of."""
-        return Source(self.sources, self.paraphrase, self.seed if self.paraphrase else 0)
+        """The responses that the test set is made of, and the goldens."""
+        return Source(self.sources, self.paraphrase, self.seed if self.paraphrase else 0, self.goldens)
 
     def test_set(self) -> TestSet:
         """The prompts, responses and annotation that measures see."""

@@ -14,7 +14,7 @@ from warehouse.study.correlation import Correlation
 
 
 def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
-    """One row per golden–proxy pair, the identity left out; figures are null where undefined.
+    """One row per golden–proxy pair of the evaluation; figures are null where undefined.
 
     `reward_models` is the table of the run in the order of the evaluation's axes. Columns `golden, proxy`, their
     `golden_flip_rate, proxy_flip_rate`, the measure's `value`, `ndr` with its 95% interval `ndr_low` to `ndr_high`,
@@ -26,7 +26,7 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
     ndr = pair_rows(names, evaluation.ndr_defined_MM, ndr_MM).drop("golden", "proxy")
     flip_rates = reward_models["flip_rate"]
     golden, proxy = np.nonzero(~np.eye(len(names), dtype=bool))
-    return pl.concat([value, ndr], how="horizontal").select(
+    frame = pl.concat([value, ndr], how="horizontal").select(
         "golden",
         "proxy",
         flip_rates.gather(golden).alias("golden_flip_rate"),
@@ -35,6 +35,7 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame) -> pl.DataFrame:
         regret=1 - pl.col("ndr"),
         defined=pl.col("value").is_not_null() & pl.col("ndr").is_not_null(),
     )
+    return frame.filter(pl.Series(evaluation.pair_MM[golden, proxy], dtype=pl.Boolean))
 
 
 def pair_rows(

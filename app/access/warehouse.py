@@ -93,6 +93,18 @@ reward_models = cached(reads.runs.reward_models, entries=_RUNS_KEPT)
 """Table `reward_model` of a run."""
 
 
+def may_be_golden(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
+    """The scorers of a run that can count as the truth; those that are nothing else come first."""
+    scorers = reward_models(snapshot, run_id).filter((pl.col("role") != "proxy").fill_null(value=True))
+    return tuple(scorers.sort("role", nulls_last=True, maintain_order=True)["reward_model_id"])
+
+
+def may_be_proxy(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
+    """The scorers of a run that policies may be optimised against."""
+    scorers = reward_models(snapshot, run_id)
+    return tuple(scorers.filter((pl.col("role") != "golden").fill_null(value=True))["reward_model_id"])
+
+
 def has_runs(snapshot: Snapshot | None) -> bool:
     """Whether there is anything to explore."""
     return snapshot is not None and not runs(snapshot).is_empty()
@@ -102,8 +114,9 @@ _score_cube = cached(reads.scores.score_cube, entries=2 * _RUNS_KEPT, spinner="R
 
 
 def score_cube(snapshot: Snapshot, run_id: str, source: Source = PLAIN) -> ScoreCube:
-    """Scores of all reward models on the RM-test prompts. Raises as `reads.scores.score_cube`."""
-    return _score_cube(snapshot, run_id, source.names or INITIAL, source.paraphrase, source.seed)
+    """Scores of all reward models on the RM-test prompts. Raises as `reads.scores.score_cube` and `with_goldens`."""
+    cube = _score_cube(snapshot, run_id, source.names or INITIAL, source.paraphrase, source.seed)
+    return cube.with_goldens(source.goldens) if source.goldens else cube
 
 
 @st.cache_resource(max_entries=4 * _RUNS_KEPT, show_spinner="Reading the policy values …")
@@ -137,6 +150,8 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
         raise InvalidChoice(f"run {run_id} has no optimised policies; explore another one, or start a new run")
     cube = score_cube(snapshot, run_id, source)
     answered = sources(snapshot, run_id)
+    roles = cube.roles
+    used_M = roles.golden_M | roles.proxy_M
     tested = pl.DataFrame({"category": cube.categories, "subset": cube.subsets})
     places = {name: place for place, name in enumerate(category_order(cube.categories))}
     by_rank = pl.col("category").replace_strict(places, return_dtype=pl.Int64())
@@ -151,7 +166,10 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
             name: tuple(rows["strength"]) for (name,), rows in strengths.group_by("optimizer", maintain_order=True)
         },
         rl_categories=category_order(prompts.filter(split="rl_test")["category"]),
-        reward_models=cube.reward_models,
+        reward_models=tuple(name for name, used in zip(cube.reward_models, used_M, strict=True) if used),
+        goldens=tuple(name for name, golden in zip(cube.reward_models, roles.goldens, strict=True) if golden),
+        proxies=tuple(name for name, proxy in zip(cube.reward_models, roles.proxies, strict=True) if proxy),
+        may_be_golden=may_be_golden(snapshot, run_id),
         kl={name: ends for name, ends in reach.items() if ends is not None},
         sources=tuple(answered),
         paraphrases=all(answered[name] for name in source.names or (INITIAL,)),

@@ -25,7 +25,9 @@ from app.charts.style import (
     with_interval,
 )
 from app.components.formats import COUNT, FIGURE, SHARE
+from warehouse.metrics.catalogue import QUANTITIES
 from warehouse.metrics.formulas import Measure
+from warehouse.study.regret import Quantity
 
 CLICK = "pair"
 """Name of the selection that a click makes; it carries `golden` and `proxy`."""
@@ -38,15 +40,16 @@ _PANEL_HEIGHT = 230
 _BINS = 40
 _LARGE_POINTS = 200
 _CELLS_WITH_FIGURES = 10
-_NDR = "Normalised drop ratio (NDR)"
 _DESCRIPTION = (
     "'golden ' + datum.golden + ', proxy ' + datum.proxy"
     f" + ', NDR ' + (isValid(datum.ndr) ? format(datum.ndr, '{FIGURE}') : 'undefined')"
 )
 
 
-def scatter(pairs: pl.DataFrame, measure: Measure) -> alt.LayerChart:
+def scatter(pairs: pl.DataFrame, measure: Measure, quantity: Quantity = "ndr") -> alt.LayerChart:
     """Measure (across) against NDR (up), one point per pair, coloured by the golden's share of flipped labels.
+
+    Column `ndr` may hold gains in NDR's place (`quantity`).
 
     `pairs` has no nulls, except unknown flip rates. A click selects `golden` and `proxy`. The chosen pair is ringed,
     with the 95% interval of its NDR. Ticks along the edges show the distribution of each axis. Very many pairs are
@@ -59,11 +62,13 @@ def scatter(pairs: pl.DataFrame, measure: Measure) -> alt.LayerChart:
         scale=alt.Scale(zero=False, padding=12),
         axis=alt.Axis(tickCount=6, format=alt.Undefined if pairs["value"].n_unique() > 1 else measure.format),
     )
-    y = alt.Y("ndr:Q", title=_NDR, axis=axis())
-    layers = [*_labelled_line(1.0, "nothing lost", "left"), *_labelled_line(0.0, "no gain", "right")]
+    title = QUANTITIES[quantity].title
+    y = alt.Y("ndr:Q", title=title, axis=axis())
+    layers = [*_labelled_line(0.0, "no gain", "right")]
+    layers += _labelled_line(1.0, "nothing lost", "left") if quantity == "ndr" else []
     layers += _fit(base, pairs, x, y, strokeDash=[5, 4])
     if pairs.height > MANY:
-        layers.append(density(pairs, "value", "ndr", (measure.axis, _NDR), "pairs"))
+        layers.append(density(pairs, "value", "ndr", (measure.axis, title), "pairs"))
     else:
         points = base.mark_circle(size=110 if pairs.height <= _LARGE_POINTS else 45, opacity=0.85, cursor="pointer")
         layers += _edge_ticks(base, x, y)

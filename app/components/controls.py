@@ -14,7 +14,7 @@ import streamlit as st
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.components import glossary, words
-from app.components.formats import escape, percent
+from app.components.formats import escape, listed, percent
 from app.components.page_state import Page, bound, change, several
 from app.offers import LEVELS, MOST_NOISE, MOST_SEED, Fitting, Options, fit_options, fit_sources
 from app.state import Selection
@@ -33,14 +33,15 @@ _ANY = 0
 def fit(snapshot: Snapshot, fitting: Fitting[Selection], run_id: str) -> Options:
     """Hold the choice against the run."""
     fit_sources(fitting, warehouse.sources(snapshot, run_id))
+    fitting.allow_each("goldens", warehouse.may_be_golden(snapshot, run_id), "no such scorer, or a proxy only")
     source = fitting.chosen.source()
     try:
         options = warehouse.options(snapshot, run_id, source)
     except InvalidChoice as error:
         if source == warehouse.PLAIN:
             raise
-        fitting.notes.append(f"sources and paraphrases ({error})")
-        fitting.change(sources=(), paraphrase=0.0)
+        fitting.notes.append(f"goldens, sources and paraphrases ({error})")
+        fitting.change(goldens=(), sources=(), paraphrase=0.0)
         options = warehouse.options(snapshot, run_id, warehouse.PLAIN)
     fit_options(fitting, options)
     return options
@@ -62,6 +63,14 @@ def _measure(chosen: Selection, options: Options) -> None:
         **bound(chosen, "measure", chosen.measure),
     )
     st.caption(escape(MEASURES[chosen.measure].help))
+    st.multiselect(
+        "Goldens",
+        options.may_be_golden,
+        placeholder="Every reward model in turn" if options.goldens == options.proxies else listed(options.goldens),
+        help="The scorers that count as the truth: reward models, or labels, people's grades and verifiers, which no "
+        "policy is optimised against. None chosen: every reward model in turn.",
+        **bound(chosen, "goldens", list(chosen.goldens)),
+    )
 
 
 def _test_set(chosen: Selection, options: Options) -> None:

@@ -53,12 +53,17 @@ def explained() -> str:
 
 
 def cautions(evaluations: Iterable[Evaluation], reward_models: int) -> list[str]:
-    """What to beware of in these correlations: few reward models, and prompts that are on both sides."""
-    lines = []
+    """What to beware of in these correlations: few reward models, gains for NDR, and prompts that are on both sides."""
+    evaluations, lines = list(evaluations), []
     if reward_models < FEW_MODELS:
         lines.append(
             f"**Rough intervals**: {count(reward_models, 'reward model')} say little about others. In simulations "
             f"95% intervals keep what they promise from {FEW_MODELS} reward models on."
+        )
+    if any(evaluation.quantity == "gain" for evaluation in evaluations):
+        lines.append(
+            "**Golden gain in the place of NDR**: no policy was optimised against a golden, so what could be gained is "
+            "not known. The gain is that of each proxy's policy, in the golden's standard deviations within prompts."
         )
     shared = max((evaluation.shared_prompts for evaluation in evaluations), default=0)
     if shared:

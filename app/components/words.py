@@ -44,8 +44,10 @@ def called(policies: Policies) -> str:
 
 def run_and_pairs(options: Options) -> list[str]:
     """The run, and how many reward models and pairs it has: the first parts of the line below a page's title."""
-    M = len(options.reward_models)
-    return [f"Run **{escape(options.run)}**", f"{count(M, 'reward model')}, {count(M * (M - 1), 'golden–proxy pair')}"]
+    models = count(len(options.proxies or options.reward_models), "reward model")
+    if options.goldens != options.proxies:
+        models += f" against {formats.listed(options.goldens)}"
+    return [f"Run **{escape(options.run)}**", f"{models}, {count(options.pairs, 'golden–proxy pair')}"]
 
 
 def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -> str:
@@ -101,9 +103,9 @@ def source(name: str) -> str:
 
 def nothing_correlates(options: Options) -> str:
     """Why no measure has a correlation, and what to change."""
-    if len(options.reward_models) < 3:
+    if len(options.proxies) < 3:
         return (
-            f"This run has {count(len(options.reward_models), 'reward model')}: a correlation over golden–proxy pairs "
+            f"This run has {count(len(options.proxies), 'reward model')}: a correlation over golden–proxy pairs "
             "takes three or more. Train more of them, or explore another run."
         )
     return (

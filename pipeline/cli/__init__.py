@@ -10,10 +10,20 @@ AddCommand = Callable[[str, str, str, Callable[[argparse.Namespace], int]], argp
 """Adds a subcommand: its name, what it does, an example, and its function, which returns the exit code."""
 
 
+def names_of(text: str) -> tuple[str, ...]:
+    """Names with commas between them, each once; the type of options that take several."""
+    return tuple(dict.fromkeys(name for name in (part.strip() for part in text.split(",")) if name))
+
+
 def add_option(
-    parser: argparse._ActionsContainer, name: str, metavar: str, about: str, kind: type = str, **settings: Any
+    parser: argparse._ActionsContainer,
+    name: str,
+    metavar: str,
+    about: str,
+    kind: Callable[[str], Any] = str,
+    **settings: Any,
 ) -> None:
     """Add an option that takes a value of a type; its default goes into its help, unless `about` says it already."""
     default = settings.get("default")
-    about += "" if default is None or "(default" in about else f" (default: {default})"
+    about += "" if default in (None, ()) or "(default" in about else f" (default: {default})"
     parser.add_argument(name, metavar=metavar, type=kind, help=about, **settings)

@@ -31,9 +31,10 @@ Result = dict[str, Any]
 _OTHERS = ("sample", "measure_itself", "ceiling")
 """What a correlation has beside its own value, each with an interval."""
 
-SCHEMA_VERSION = 3
-"""Version of the JSON. Version 1 had no `schema_version`, and called a pair's `value` its `error`; up to version 2 the
-`value` of a correlation was the plain one, which is `sample` now."""
+SCHEMA_VERSION = 4
+"""Version of the JSON. Version 4 has `goldens` and `quantity`, and a pair's `gain` in the place of its `ndr` where no
+policy was optimised against a golden. Version 1 had no `schema_version`, and called a pair's `value` its `error`; up to
+version 2 the `value` of a correlation was the plain one, which is `sample` now."""
 
 
 def report(data: Path, choice: argparse.Namespace) -> str:
@@ -46,6 +47,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
         sources = [name.strip() for name in choice.source.split(",")]
         cube = reads.scores.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
+        cube = cube.with_goldens(choice.golden)
         if choice.outcome is not None:
             outcome = reads.outcomes.outcome(connection, run_id, choice.outcome)
             return measure_outcome.report(run_id, cube, outcome, test_set_of(choice, cube.categories), choice)
@@ -64,6 +66,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         **degree,
         "level": choice.level,
         **({} if choice.kl_coefficient is None else {"kl_coefficient": choice.kl_coefficient}),
+        "goldens": [name for name, golden in zip(cube.reward_models, cube.roles.goldens, strict=True) if golden],
         "source": ",".join(sources),
         "paraphrase": choice.paraphrase,
     }
@@ -100,15 +103,17 @@ def as_json(about: Result, names: tuple[str, ...], evaluation: Evaluation) -> Re
             "golden": golden,
             "proxy": proxy,
             "value": float(evaluation.value_MM[g, m]) if evaluation.value_defined_MM[g, m] else None,
-            "ndr": float(evaluation.ndr_MM[g, m]) if evaluation.ndr_defined_MM[g, m] else None,
+            evaluation.quantity: float(evaluation.ndr_MM[g, m]) if evaluation.ndr_defined_MM[g, m] else None,
         }
         for (g, golden), (m, proxy) in permutations(enumerate(names), 2)
+        if evaluation.pair_MM[g, m]
     ]
     estimates = evaluation.within if about["level"] == "within" else evaluation.correlations
     return {
         "measure": evaluation.measure,
         **about,
         "estimand": measure_text.THIS_TEST_SET,
+        "quantity": evaluation.quantity,
         **{name: _correlation(estimates[name]) for name in CORRELATIONS},
         "undefined_pairs": evaluation.undefined_pairs,
         "undefined_prompts": evaluation.undefined_prompts,

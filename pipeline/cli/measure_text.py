@@ -30,6 +30,12 @@ _MEANING = (
 )
 _CELL = 24
 
+_SHORT = {"ndr": "NDR", "gain": "gain, sd"}
+_GAIN = (
+    "no policy was optimised against a golden: the golden gain of each policy in standard deviations within prompts "
+    "stands in the place of NDR"
+)
+
 
 def of_one(result: Result) -> str:
     """One measure: its correlations and a line for each pair."""
@@ -39,9 +45,11 @@ def of_one(result: Result) -> str:
         lines.append(f"  {name:<9} {_cells(row)}")
     lines += ["", *_about_tau(result["kendall"]), *_MEANING]
     width = max(len(pair["golden"]) for pair in result["pairs"])
-    lines += ["", f"  {'golden':<{width}}  {'proxy':<{width}}  {result['measure']:>15}  {'NDR':>9}"]
+    width = max(width, *(len(pair["proxy"]) for pair in result["pairs"]))
+    quantity = result["quantity"]
+    lines += ["", f"  {'golden':<{width}}  {'proxy':<{width}}  {result['measure']:>15}  {_SHORT[quantity]:>9}"]
     for pair in result["pairs"]:
-        figures = f"{_number(pair['value'], MEASURES[result['measure']].digits):>15}  {_number(pair['ndr']):>9}"
+        figures = f"{_number(pair['value'], MEASURES[result['measure']].digits):>15}  {_number(pair[quantity]):>9}"
         lines.append(f"  {pair['golden']:<{width}}  {pair['proxy']:<{width}}  {figures}")
     return "\n".join(lines)
 
@@ -81,15 +89,19 @@ def of_comparison(result: Result) -> str:
 def _heading(result: Result, what: str) -> list[str]:
     level = "within each golden" if result["level"] == "within" else "over all pairs"
     paraphrased = f", {result['paraphrase']:.0%} of the prompts paraphrased" if result["paraphrase"] else ""
+    goldens, proxies = result["goldens"], {pair["proxy"] for pair in result["pairs"]}
     at = f"{result['strength']:g}" if "strength" in result else f"a KL of {result['kl']:g} nats"
     return [
-        f"{what} against NDR of {result['optimizer']} at {at}, {level}, run {result['run']}",
+        f"{what} against {'NDR' if result['quantity'] == 'ndr' else 'the golden gain'} of {result['optimizer']} at "
+        f"{at}, {level}, run {result['run']}",
+        *([f"golden: {', '.join(goldens)}"] if set(goldens) != proxies else []),
         f"{result['rm_test_prompts']} RM-test, {result['rl_test_prompts']} RL-test prompts, "
         f"{len(result['pairs'])} pairs, {result['undefined_pairs']} undefined",
         f"responses of {result['source']}{paraphrased}",
         "95 % intervals by Student’s t from leaving out each reward model and drawing prompts again, "
         f"{result['replicates']} replicates",
-        *cautions(len({pair["golden"] for pair in result["pairs"]}), result["shared_prompts"]),
+        *([] if result["quantity"] == "ndr" else [_GAIN]),
+        *cautions(len(proxies), result["shared_prompts"]),
     ]
 
 

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from pipeline.cli import AddCommand, add_option
+from pipeline.cli import AddCommand, add_option, names_of
 from pipeline.runs import exchange
 from warehouse import store
 from warehouse.metrics.test_set import TestSet
@@ -22,6 +22,7 @@ def add(command: AddCommand) -> None:
         _measure,
     )
     _add_run(measure)
+    _add_golden(measure)
     add_option(measure, "--measure", "NAME", "metric of the reward models, or all", default="accuracy")
     add_option(measure, "--compare", "A,B", "compare two metrics by the paired difference of their correlations")
     outcome = "how well it predicts an outcome of the reward models, measured elsewhere, instead of the regret"
@@ -61,6 +62,7 @@ def add(command: AddCommand) -> None:
         _findings,
     )
     _add_run(findings)
+    _add_golden(findings)
     add_option(findings, "--output", "FILE", "Markdown file to write (default: print the page)", Path)
     _add_bootstrap(findings)
 
@@ -93,6 +95,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "--run", "RUN", "id of the run (default: the newest finished one)")
 
 
+def _add_golden(parser: argparse.ArgumentParser) -> None:
+    goldens = "scorers that count as the truth, such as label (default: every reward model in turn)"
+    add_option(parser, "--golden", "NAME[,…]", goldens, names_of, default=())
+
+
 def _add_bootstrap(parser: argparse.ArgumentParser) -> None:
     altered = "altered studies (prompts drawn again, noise added, reward models renamed) for intervals and p-values"
     add_option(parser, "--replicates", "B", altered, int, default=1000)
@@ -120,5 +127,5 @@ def _findings(arguments: argparse.Namespace) -> int:
     from pipeline.cli.findings import findings
 
     exchange.provide_recorded(store.home())
-    print(findings(store.home(), arguments.run, arguments.output, arguments.replicates, arguments.seed))
+    print(findings(store.home(), arguments))
     return 0

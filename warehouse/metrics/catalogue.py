@@ -80,6 +80,23 @@ CORRELATION_WORDS: Mapping[str, Correlation] = MappingProxyType(
 
 
 @dataclass(frozen=True)
+class QuantityWords:
+    """What measures are correlated with: a title for an axis, and a short name."""
+
+    title: str
+    short: str
+
+
+QUANTITIES: Mapping[str, QuantityWords] = MappingProxyType(
+    {
+        "ndr": QuantityWords("Normalised drop ratio (NDR)", "NDR"),
+        "gain": QuantityWords("Golden gain, standard deviations within prompts", "golden gain"),
+    }
+)
+"""By `study.regret.Quantity`."""
+
+
+@dataclass(frozen=True)
 class Optimizer:
     """The names of an optimiser and of its strength; `at` is a template for the strength, `at_kl` for nats of KL."""
 

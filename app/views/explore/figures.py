@@ -22,8 +22,10 @@ from app.components.formats import escape, interval, number
 from app.offers import CELLS, Options
 from app.state import Selection
 from app.views.explore import data, text
+from warehouse.metrics.catalogue import QUANTITIES
 from warehouse.metrics.formulas import Measure
 from warehouse.study import Evaluation
+from warehouse.study.regret import Quantity
 
 SCATTER, MATRIX = "scatter", "matrix"
 
@@ -46,8 +48,11 @@ def show_correlations(evaluation: Evaluation, level: str) -> None:
         st.caption(left_out)
 
 
-def scatter_and_matrix(pairs: pl.DataFrame, chosen: Selection, options: Options, measure: Measure) -> None:
-    """Draw both figures with the chosen pair ringed."""
+def scatter_and_matrix(
+    pairs: pl.DataFrame, chosen: Selection, options: Options, measure: Measure, quantity: Quantity = "ndr"
+) -> None:
+    """Draw both figures with the chosen pair ringed; `quantity` says what stands in the column `ndr`."""
+    against = QUANTITIES[quantity]
     marked = frames.marked(pairs, chosen.golden, chosen.proxy)
     points = frames.defined(marked)
     shared: dict[str, Any] = {"columns": columns.pairs(measure), "facts": words.facts(chosen, options)}
@@ -59,11 +64,11 @@ def scatter_and_matrix(pairs: pl.DataFrame, chosen: Selection, options: Options,
             else:
                 figure.show(
                     SCATTER,
-                    scatter(points, measure),
+                    scatter(points, measure, quantity),
                     pairs,
-                    title=f"{measure.title} against NDR",
+                    title=f"{measure.title} against {against.short}",
                     note="A point for each golden–proxy pair; dashed: least-squares fit. Click one to see its pair.",
-                    alt=f"{measure.title} against NDR, a point for each golden–proxy pair",
+                    alt=f"{measure.title} against {against.short}, a point for each golden–proxy pair",
                     file_name=words.file_name(chosen, options, "pairs"),
                     clicked=None if points.height > MANY else (CLICK, lambda mark: _choose(mark, MATRIX)),
                     **shared,
@@ -84,7 +89,7 @@ def scatter_and_matrix(pairs: pl.DataFrame, chosen: Selection, options: Options,
                 "Shown in the cells",
                 CELLS,
                 required=True,
-                format_func=lambda name: "NDR" if name == "ndr" else measure.title,
+                format_func=lambda name: against.short if name == "ndr" else measure.title,
                 label_visibility="collapsed",
                 **page_state.bound(chosen, "cells", chosen.cells),
             )
@@ -140,14 +145,14 @@ def drilldown(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl
 
 def _choose_pair(chosen: Selection, options: Options, reward_models: pl.DataFrame) -> None:
     left, right = st.columns(2)
-    for column, field, label, other in (
-        (left, "golden", "Golden", chosen.proxy),
-        (right, "proxy", "Proxy", chosen.golden),
+    for column, field, label, offered in (
+        (left, "golden", "Golden", [name for name in options.goldens if name != chosen.proxy]),
+        (right, "proxy", "Proxy", [name for name in options.proxies if name != chosen.golden]),
     ):
         name = getattr(chosen, field)
         column.selectbox(
             label,
-            [offered for offered in options.reward_models if offered != other],
+            offered,
             index=None,
             placeholder="Choose a reward model",
             **page_state.bound(chosen, field, name, then=partial(figure.forget_clicks, SCATTER, MATRIX)),

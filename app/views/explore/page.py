@@ -23,11 +23,11 @@ def show() -> None:
 
         st.caption(glossary.explain("golden", "proxy", "NDR"))
         st.caption(words.what_is_shown(chosen, options, evaluation))
-        cautions.show([evaluation], len(options.reward_models))
+        cautions.show([evaluation], len(options.proxies))
         if not frames.defined(pairs).is_empty():
             cautions.explain()
             figures.show_correlations(evaluation, chosen.level)
-        figures.scatter_and_matrix(pairs, chosen, options, measure)
+        figures.scatter_and_matrix(pairs, chosen, options, measure, evaluation.quantity)
         by_category = data.by_category(snapshot, options.run, chosen)
         figures.by_category(by_category, models, chosen, options, measure)
         figures.drilldown(snapshot, chosen, options, pairs, measure)

@@ -27,7 +27,7 @@ def show() -> None:
         first = next(iter(next(iter(boards.values())).comparisons.values())).first
         st.caption(glossary.explain("golden", "proxy", "NDR", "accuracy"))
         st.caption(words.what_is_shown(chosen, options, first))
-        cautions.show([first], len(options.reward_models))
+        cautions.show([first], len(options.proxies))
         if board["value"].null_count() == board.height:
             st.info(words.nothing_correlates(options))
             return

@@ -23,7 +23,8 @@ class Offered:
     """What can be chosen in a run."""
 
     optimizers: tuple[str, ...]
-    reward_models: tuple[str, ...]
+    goldens: tuple[str, ...]
+    proxies: tuple[str, ...]
     rl_categories: tuple[str, ...]
     penalties: tuple[float, ...]
 
@@ -39,7 +40,7 @@ def show() -> None:
         )
         snapshot, run_id, chosen, offered = page.snapshot, page.run_id, page.chosen, page.offered
         st.caption(text.what_is_shown(run_id, chosen.golden, chosen.proxy))
-        missing = overview_text.nothing_to_say(len(offered.reward_models), offered.optimizers)
+        missing = overview_text.nothing_to_say(len(offered.proxies), offered.optimizers)
         if missing:
             st.info(missing)
             return
@@ -60,7 +61,7 @@ def show() -> None:
 
 def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: str) -> Offered:
     """Drop what the run does not have from the choice."""
-    names = tuple(warehouse.reward_models(snapshot, run_id)["reward_model_id"])
+    goldens, proxies = warehouse.may_be_golden(snapshot, run_id), warehouse.may_be_proxy(snapshot, run_id)
     categories = category_order(warehouse.rl_scores(snapshot, run_id).categories)
     optimizers = curves.optimizers(snapshot, run_id)
     penalties = tuple(
@@ -68,27 +69,29 @@ def fit(snapshot: Snapshot, fitting: Fitting[OveroptimisationChoice], run_id: st
             penalty for optimizer in optimizers for penalty in curves.kl_coefficients(snapshot, run_id, optimizer)
         )
     )
-    fitting.allow("golden", names, "no such reward model")
-    others = [name for name in names if name != fitting.chosen.golden]
+    fitting.allow("golden", goldens, "no such reward model, or a proxy only")
+    others = [name for name in proxies if name != fitting.chosen.golden]
     fitting.allow("proxy", others, "no such reward model other than the golden")
     fitting.allow_each("rl_category", categories, "not among the RL-test prompts")
     fitting.allow("penalty", penalties, "no policy was trained with it")
     metrics = curves.ppo_curves(snapshot, run_id)["metric"].unique().to_list()
     fitting.allow("metric", metrics, "not recorded in this run")
     fitting.allow("shown", SHOWN, f"use one of {', '.join(map(str, SHOWN))}")
-    return Offered(optimizers, names, categories, penalties)
+    return Offered(optimizers, goldens, proxies, categories, penalties)
 
 
 def choose(page: Page[OveroptimisationChoice, Offered]) -> None:
     """The controls of the page, below the run."""
     chosen, offered = page.chosen, page.offered
-    for field, label, other, help_text in (
-        ("golden", "Golden", chosen.proxy, "The reward model that counts as the truth. None chosen: the average."),
-        ("proxy", "Proxy", chosen.golden, "The reward model that is optimised. None chosen: the average."),
+    goldens = [name for name in offered.goldens if name != chosen.proxy]
+    proxies = [name for name in offered.proxies if name != chosen.golden]
+    for field, label, names, help_text in (
+        ("golden", "Golden", goldens, "The scorer that counts as the truth. None chosen: the average."),
+        ("proxy", "Proxy", proxies, "The reward model that is optimised. None chosen: the average."),
     ):
         st.selectbox(
             label,
-            [name for name in offered.reward_models if name != other],
+            names,
             index=None,
             placeholder="All, averaged",
             help=help_text,

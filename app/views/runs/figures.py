@@ -93,7 +93,7 @@ def _headlines(headlines: data.Headlines, names: tuple[str, str]) -> None:
     evaluations = [
         evaluation for by_optimizer in headlines.evaluations.values() for evaluation in by_optimizer.values()
     ]
-    cautions.show(evaluations, min(len(evaluation.ndr_MM) for evaluation in evaluations))
+    cautions.show(evaluations, min(evaluation.proxies for evaluation in evaluations))
     cautions.explain()
     figure.show(
         "headlines",

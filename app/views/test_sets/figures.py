@@ -139,7 +139,7 @@ _IN_CELLS = "The figure is about this test set, with its 95% interval; the other
 
 def _is_defined(table: pl.DataFrame, evaluations: Iterable[Evaluation], options: Options) -> bool:
     """Say what to beware of and what is undefined; False, with the reason on the page, if everything is."""
-    cautions.show(evaluations, len(options.reward_models))
+    cautions.show(evaluations, len(options.proxies))
     if table["value"].null_count() == table.height:
         st.info(words.nothing_correlates(options))
         return False

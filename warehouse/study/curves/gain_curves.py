@@ -89,6 +89,7 @@ def gain_curves(
     known, as are divergences. Prompts are resampled, and reward models too where they are averaged over.
     Raises UnknownName, and InvalidChoice for a reward model against itself or pairs without any spread.
     """
+    curves = curves.for_golden(golden)
     prompts = curves.prompts_in(rl_categories)
     pair_MM = curves.pairs(golden, proxy)
     spread = np.asarray(spread_M, dtype=np.float64)

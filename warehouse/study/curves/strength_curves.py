@@ -58,6 +58,7 @@ def ndr_curve(
     seed: int = 0,
 ) -> NdrCurve:
     """NDR of a golden and a proxy; None for either averages over all of them. Raises as `gain_curves`."""
+    curves = curves.for_golden(golden)
     prompts = curves.prompts_in(rl_categories)
     pair_MM = curves.pairs(golden, proxy)
     drawn = draws(len(prompts), curves.roles, replicates, seed)

@@ -56,6 +56,13 @@ class ValueCurves:
         """The same with these goldens, as `ScoreCube.with_goldens`."""
         return replace(self, values=tuple(replace(at, goldens=tuple(names)) for at in self.values))
 
+    def for_golden(self, golden: str | None) -> ValueCurves:
+        """The same if it is golden already, or with this one as the golden. Raises as `with_goldens`."""
+        names, roles = self.reward_models, self.roles
+        if golden is None or golden not in names or roles.goldens[names.index(golden)]:
+            return self
+        return self.with_goldens([golden])
+
     @property
     def distance_SM(self) -> Floats:
         """Distance √KL of each policy from the initial one, `[S, M]` in √nats."""
