@@ -46,7 +46,7 @@ SIGNATURES = {
     "Board.frame": "self",
     "Power.frame": "self, differences=(0.01, 0.02, 0.05), power=0.8",
     "TestSet": "categories=None, subsets=None, responses=None, prompts=None, budget=None, rank_bins=None, "
-    "chosen_bin=None, rejected_bin=None, noise=None, seed=0",
+    "chosen_bin=None, rejected_bin=None, noise=None, seed=0, whole=False",
 }
 ATTRIBUTES = {
     "Study": {"name", "reward_models", "strengths", "sources"},

@@ -92,6 +92,7 @@ def test_set_of(choice: argparse.Namespace, categories: Sequence[str]) -> TestSe
         categories=_categories(choice.category, categories),
         subsets=tuple(choice.subset) if choice.subset else None,
         seed=choice.seed,
+        whole=choice.whole,
         **{field.name: getattr(choice, field.name) for field in fields(TestSet) if field.metadata},
     )
 
@@ -165,6 +166,7 @@ def _rows(result: Result) -> pl.DataFrame:
     for single in results:
         figures = {f"{name}_{key}": value for name in CORRELATIONS for key, value in _flat(single[name]).items()}
         about = {key: value for key, value in single.items() if key not in CORRELATIONS and key != "pairs"}
+        about["goldens"] = ",".join(about["goldens"])
         rows += [{**about, **pair, **figures} for pair in single["pairs"]]
     return pl.DataFrame(rows, infer_schema_length=None)
 

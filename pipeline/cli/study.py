@@ -49,6 +49,8 @@ def add(command: AddCommand) -> None:
     for field in fields(TestSet):
         if field.metadata:
             measure.add_argument(f"--{field.name.replace('_', '-')}", **field.metadata)
+    whole = "with --responses: leave out prompts that have fewer (default: they keep what they have)"
+    measure.add_argument("--whole", action="store_true", help=whole)
     _add_bootstrap(measure)
     measure.add_argument("--json", action="store_true", help="print one JSON object")
     add_option(measure, "--export", "FILE", "also write a .json, .csv or .parquet file", Path)

@@ -142,7 +142,7 @@ def test_no_address_whatever_raises(query: dict[str, list[str]]) -> None:
         ({"category": ["Chat", "Cooking"]}, "category=Cooking (not among the RM-test prompts)"),
         ({"category": ["Chat"], "subset": ["refuse"]}, "subset=refuse (not in the chosen categories)"),
         ({"optimizer": ["ppo"]}, "optimizer=ppo (not in this run)"),
-        ({"golden": ["flip-9"]}, "golden=flip-9 (no such reward model)"),
+        ({"golden": ["flip-9"]}, "golden=flip-9 (not among the goldens)"),
         (
             {"golden": ["flip-0.00"], "proxy": ["flip-0.00"]},
             "proxy=flip-0.00 (no such reward model other than the golden)",
