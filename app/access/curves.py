@@ -15,6 +15,7 @@ from warehouse import reads
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.test_set import prompts_in
 from warehouse.metrics.worst_picks import WorstPicks, worst_picks
+from warehouse.reads.responses import Lengths
 from warehouse.study.curves.gain_curves import DegreeMap, GainCurves, degree_map, gain_curves
 from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve, length_drift, ndr_curve
 from warehouse.study.curves.value_curves import ValueCurves
@@ -122,21 +123,21 @@ def goodhart(series: Series, categories: Categories) -> GoodhartSlopes:
 
 @st.cache_resource(max_entries=32, show_spinner="Resampling …")
 def lengths(series: Series, categories: Categories) -> LengthDrift | None:
-    """Mean tokens of the policies' responses at each strength; None if the responses were not stored."""
-    curves, tokens_SMQ = value_curves(series), _tokens(series)
-    if tokens_SMQ is None:
+    """Mean length of the policies' responses at each strength; None if the responses were not stored."""
+    curves, mean = value_curves(series), mean_lengths(series)
+    if mean is None:
         return None
-    return length_drift(tokens_SMQ[:, :, curves.prompts_in(categories)], replicates=replicates(curves))
+    return length_drift(mean.values[:, :, curves.prompts_in(categories)], replicates=replicates(curves))
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def _tokens(series: Series) -> NDArray[np.float64] | None:
-    """Mean tokens `[S, M, Q]` on all prompts."""
+def mean_lengths(series: Series) -> Lengths | None:
+    """Mean lengths `[S, M, Q]` on all prompts, and their unit."""
     snapshot, run_id, _, penalty = series
     curves = value_curves(series)
     samples = warehouse.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
     with warehouse.cursor(snapshot) as connection:
-        return reads.responses.tokens_of_curves(connection, run_id, curves, samples, penalty)
+        return reads.responses.lengths_of_curves(connection, run_id, curves, samples, penalty)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

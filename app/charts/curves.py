@@ -29,20 +29,20 @@ def ndr(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.LayerC
     return layered([reference_line("y", 0, 1, dashed=False), *banded_line(base, y)], height=_HEIGHT)
 
 
-def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: str) -> alt.LayerChart:
+def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: str, *, unit: str) -> alt.LayerChart:
     """Length of responses along strengths, a line for each reward model; the rows of `whole` are bold, with their band.
 
-    `points`: columns `policies, strength, tokens, low, high`.
+    `points`: columns `policies, strength, length, low, high`.
     """
     base = alt.Chart(points).encode(
         x=_strength(points, strength_title, doubling),
         tooltip=tooltips(
             ("policies", "Optimised against"),
             ("strength", strength_title, COUNT),
-            *with_interval("tokens", "Mean tokens", AXIS),
+            *with_interval("length", f"Mean {unit}", AXIS),
         ),
     )
-    y = alt.Y("tokens:Q", title="Mean length (tokens)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6))
+    y = alt.Y("length:Q", title=f"Mean length ({unit})", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6))
     bold = base.transform_filter(alt.FieldEqualPredicate(equal=whole, field="policies"))
     thin = base.transform_filter(f"datum.policies != '{whole}'").mark_line(strokeWidth=1, opacity=0.35)
     thin = thin.encode(y=y, detail=alt.Detail("policies:N"), color=alt.ColorValue(INK))

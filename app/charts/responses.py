@@ -16,7 +16,7 @@ _NUMBERED = 40
 def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
     """The scores of one prompt's responses: a row for each of these reward models, its pick ringed.
 
-    `cells`: columns `reward_model, response, standard, score, pick, tokens`.
+    `cells`: columns `reward_model, response, standard, score, pick, length`.
     """
     shown = cells.filter(pl.col("reward_model").is_in(names))
     numbers = alt.Axis(labelAngle=0, labelOverlap=shown["response"].n_unique() > _NUMBERED)
@@ -28,7 +28,7 @@ def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
             ("response", "Response"),
             ("standard", "Standardised score", SHORT),
             ("score", "Score, its own scale", FIGURE),
-            ("tokens", "Tokens", COUNT),
+            ("length", "Length"),
         ),
     )
     shades = base.mark_rect(cornerRadius=2).encode(

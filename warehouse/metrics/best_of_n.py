@@ -89,9 +89,9 @@ def best_of_n_picks(
 
 
 def best_of_n_tokens(
-    scores_MPN: NDArray[np.floating], tokens_PN: NDArray[np.integer], strengths: tuple[int, ...]
+    scores_MPN: NDArray[np.floating], tokens_PN: NDArray[np.floating], strengths: tuple[int, ...]
 ) -> Floats:
-    """Expected tokens `[S, M, P]` of what best-of-n picks under each reward model."""
+    """Expected length `[S, M, P]`, in the unit of `tokens_PN`, of what best-of-n picks under each reward model."""
     if scores_MPN.shape[1:] != tokens_PN.shape:
         raise InvalidChoice(f"lengths are {tokens_PN.shape}, scores of {scores_MPN.shape[1:]}; they have to agree")
     expected_SMP = np.empty((len(strengths), *scores_MPN.shape[:2]))

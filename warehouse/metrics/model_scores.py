@@ -63,18 +63,18 @@ def reward_variances(cube: ScoreCube, *, replicates: int = 1000, seed: int = 0) 
 
 
 def length_correlations(
-    cube: ScoreCube, tokens_PR: NDArray[np.integer], *, replicates: int = 1000, seed: int = 0
+    cube: ScoreCube, given_PR: NDArray[np.integer | np.floating], *, replicates: int = 1000, seed: int = 0
 ) -> ModelEstimates:
-    """Spearman ρ of each reward model's scores with the length in tokens of the responses to one prompt.
+    """Spearman ρ of each reward model's scores with the lengths, in any unit, of the responses to one prompt.
 
     Undefined on prompts whose responses all have the same length or the same score. Raises InvalidChoice for lengths
     whose shape does not match the scores.
     """
-    if tokens_PR.shape != cube.scores_MPR.shape[1:]:
-        raise InvalidChoice(f"lengths are {tokens_PR.shape}, scores of {cube.scores_MPR.shape[1:]}; they have to agree")
+    if given_PR.shape != cube.scores_MPR.shape[1:]:
+        raise InvalidChoice(f"lengths are {given_PR.shape}, scores of {cube.scores_MPR.shape[1:]}; they have to agree")
 
     def terms(scores_PMR: NDArray[np.floating], prompts: NDArray[np.int64]) -> Terms:
-        lengths_PR = tokens_PR[prompts, : scores_PMR.shape[2]].astype(np.float64)
+        lengths_PR = given_PR[prompts, : scores_PMR.shape[2]].astype(np.float64)
         return spearman(Responses(lengths_PR[:, None, :]), Responses(scores_PMR))
 
     return _model_estimates(cube, terms, replicates, seed)

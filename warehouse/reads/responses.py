@@ -1,4 +1,4 @@
-"""Responses as people read them: search, texts and scores to one prompt, lengths in tokens, what best-of-n picks.
+"""Responses as people read them: search, texts and scores to one prompt, their lengths, what best-of-n picks.
 
 Responses to paraphrases are left out: everything here shows a prompt in its own words.
 """
@@ -6,7 +6,7 @@ Responses to paraphrases are left out: everything here shows a prompt in its own
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -25,22 +25,38 @@ from warehouse.study.curves.value_curves import ValueCurves
 _TO_PROMPT = " WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original'"
 
 
-def response_tokens(connection: Connection, run_id: str, split: str) -> NDArray[np.int64]:
-    """Lengths `[P, R]` (int64) in tokens of the initial policy's responses, in the order of `scores.initial_scores`.
+class Lengths(NamedTuple):
+    """How long responses are, and in which unit: `tokens`, or `characters` where nobody counted tokens.
 
-    Raises InvalidChoice if prompts have different numbers of responses.
+    `values` are `[P, R]` of responses, 0 beyond those of a prompt, or means `[S, M, Q]` of policies.
+    """
+
+    values: NDArray[np.float64]
+    unit: str
+
+
+def response_lengths(connection: Connection, run_id: str, split: str) -> Lengths | None:
+    """Lengths `[P, R]` of the initial policy's responses, in the order of `scores.initial_scores`.
+
+    In tokens if they were counted for all, else in characters of the texts; None without any text.
     """
     rows = connection.execute(
         """
-        SELECT prompt_id, tokens FROM response JOIN prompt USING (run_id, prompt_id)
-        WHERE run_id = ? AND policy_id = ? AND split = ? AND prompt_form = 'original' ORDER BY prompt_id, sample
+        SELECT dense_rank() OVER (ORDER BY prompt_id) - 1 AS prompt,
+               row_number() OVER (PARTITION BY prompt_id ORDER BY sample) - 1 AS place,
+               tokens, length(response.text) AS characters
+        FROM response JOIN prompt USING (run_id, prompt_id)
+        WHERE run_id = ? AND policy_id = ? AND split = ? AND prompt_form = 'original'
         """,
         [run_id, INITIAL, split],
     ).pl()
-    prompts = rows["prompt_id"].n_unique()
-    if prompts == 0 or rows.group_by("prompt_id").len()["len"].n_unique() > 1:
-        raise InvalidChoice(f"run {run_id!r}: its {split} prompts do not all have the same number of responses")
-    return rows["tokens"].to_numpy().reshape(prompts, -1)
+    unit = "tokens" if (rows["tokens"] > 0).all() else "characters"
+    if rows.is_empty() or not (rows[unit] > 0).any():
+        return None
+    prompt_K, place_K = rows["prompt"].to_numpy(), rows["place"].to_numpy()
+    lengths_PR = np.zeros((prompt_K.max() + 1, place_K.max() + 1))
+    lengths_PR[prompt_K, place_K] = rows[unit].to_numpy()
+    return Lengths(lengths_PR, unit)
 
 
 def texts(connection: Connection, run_id: str, prompts: Sequence[str]) -> Texts:
@@ -141,22 +157,30 @@ def mean_tokens(
     ).pl()
 
 
-def tokens_of_curves(
+def lengths_of_curves(
     connection: Connection,
     run_id: str,
     curves: ValueCurves,
     samples: ScoreCube,
     kl_coefficient: float | None = None,
-) -> NDArray[np.float64] | None:
-    """Mean tokens `[S, M, Q]` of the policies that the curves are of; None if their responses were not stored.
+) -> Lengths | None:
+    """Mean lengths `[S, M, Q]` of the policies that the curves are of; None if their responses were not stored.
 
     `samples` are the scores of the initial policy's responses to the RL-test prompts, of the curves' reward models.
     """
-    if curves.optimizer == "bon":
-        tokens_PN = response_tokens(connection, run_id, "rl_test")
-        return best_of_n_tokens(samples.scores_MPR, tokens_PN, tuple(int(n) for n in curves.strengths))
     prompts = curves.values[0].prompts
-    rows = (
+    if curves.optimizer == "bon":
+        lengths = response_lengths(connection, run_id, "rl_test")
+        if lengths is None:
+            return None
+        places = np.array([samples.prompts.index(name) for name in prompts])
+        part, strengths = samples.of_prompts(places), tuple(int(n) for n in curves.strengths)
+        lengths_SMQ = np.empty((len(strengths), len(part.reward_models), len(prompts)))
+        for count, rows in part.by_count():
+            scores_MPN, lengths_PN = part.scores_MPR[:, rows, :count], lengths.values[places[rows], :count]
+            lengths_SMQ[..., rows] = best_of_n_tokens(scores_MPN, lengths_PN, strengths)
+        return Lengths(lengths_SMQ, lengths.unit)
+    means = (
         mean_tokens(connection, run_id, curves.optimizer, kl_coefficient)
         .filter(
             pl.col("reward_model").is_in(curves.reward_models),
@@ -166,7 +190,9 @@ def tokens_of_curves(
         .sort("strength", "reward_model", "prompt_id")
     )
     shape = len(curves.strengths), len(curves.reward_models), len(prompts)
-    return rows["tokens"].to_numpy().reshape(shape) if rows.height == np.prod(shape) else None
+    if means.height != np.prod(shape) or not (means["tokens"] > 0).all():
+        return None
+    return Lengths(means["tokens"].to_numpy().reshape(shape), "tokens")
 
 
 def picks(

@@ -14,7 +14,7 @@ from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.test_set import FEWEST_RESPONSES
 from warehouse.reads import policies, scores, values
-from warehouse.reads.responses import response_tokens, tokens_of_curves
+from warehouse.reads.responses import lengths_of_curves, response_lengths
 from warehouse.reads.runs import reward_models
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
@@ -105,11 +105,13 @@ def _optimised(
         samples=own_samples,
         responses=policies.responses_to_a_prompt(connection, run_id, optimizer, curves.strengths[-1]),
     )
-    tokens_SMQ = tokens_of_curves(connection, run_id, curves, own_samples)
-    initial_PN = response_tokens(connection, run_id, "rl_test")
-    if tokens_SMQ is not None and initial_PN.any():  # an import stores 0 tokens: nobody counted them
+    lengths, initial = lengths_of_curves(connection, run_id, curves, own_samples), None
+    if lengths is not None and lengths.unit == "tokens":
+        initial = response_lengths(connection, run_id, "rl_test")
+    if lengths is not None and initial is not None and initial.unit == "tokens":
         rows = [samples.prompts.index(name) for name in curves.values[0].prompts]
-        optimised = replace(optimised, tokens_SMQ=tokens_SMQ, initial_tokens_Q=initial_PN.mean(axis=1)[rows])
+        initial_tokens_Q = (initial.values.sum(axis=1) / samples.counts_P)[rows]
+        optimised = replace(optimised, tokens_SMQ=lengths.values, initial_tokens_Q=initial_tokens_Q)
     return _with_sweep(connection, run_id, optimised)
 
 

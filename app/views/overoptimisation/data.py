@@ -97,13 +97,13 @@ def degrees(result: DegreeMap, names: Sequence[str]) -> pl.DataFrame:
 
 
 def lengths(result: LengthDrift, strengths: Sequence[float], names: Sequence[str]) -> pl.DataFrame:
-    """Mean tokens at each strength, of all reward models and of each: `policies, strength, tokens, low, high`."""
+    """Mean length at each strength, of all reward models and of each: `policies, strength, length, low, high`."""
     rows = [
-        {"policies": label, "strength": strength, **figures_of("tokens", estimate)}
+        {"policies": label, "strength": strength, **figures_of("length", estimate)}
         for strength, mean, of_each in zip(strengths, result.mean, result.of_each, strict=True)
         for label, estimate in zip((ALL, *names), (mean, *of_each), strict=True)
     ]
-    return pl.DataFrame(rows, schema={"policies": pl.String, **floats("strength", "tokens", "low", "high")})
+    return pl.DataFrame(rows, schema={"policies": pl.String, **floats("strength", "length", "low", "high")})
 
 
 def ppo_training(curves: pl.DataFrame, reward_models: pl.DataFrame, metric: str) -> pl.DataFrame:

@@ -143,13 +143,14 @@ class CurveFigures:
         """Mean length of responses against strength."""
 
         def panel(optimizer: str, series: access.Series) -> Panel | None:
-            result = access.lengths(series, self._chosen.rl_category)
-            if result is None:
+            result, mean = access.lengths(series, self._chosen.rl_category), access.mean_lengths(series)
+            if result is None or mean is None:
                 return None
             curves = access.value_curves(series)
             frame = data.lengths(result, curves.strengths, curves.reward_models)
             strength = words.optimizer(optimizer).strength
-            return Panel(charts.lengths(frame, strength, optimizer == "bon", data.ALL), frame, "")
+            chart = charts.lengths(frame, strength, optimizer == "bon", data.ALL, unit=mean.unit)
+            return Panel(chart, frame, "" if mean.unit == "tokens" else "lengths in characters, tokens are unknown")
 
         self._figure(
             "lengths",
@@ -157,7 +158,7 @@ class CurveFigures:
             title="Do optimised policies give longer responses?",
             note="Bold: mean over all reward models, resampling them and prompts; thin: one line per reward model. For "
             "best-of-n, the expected length of its pick.",
-            alt="Mean tokens of the optimised policies against strength",
+            alt="Mean length of the optimised policies' responses against strength",
         )
 
     def training(self) -> None:

@@ -41,10 +41,10 @@ def finding(snapshot: Snapshot, run_id: str, optimizer: str, name: str) -> Findi
     return better(name, _comparison(snapshot, run_id, optimizer, *COMPARED[name]))
 
 
-def length_finding(snapshot: Snapshot, run_id: str) -> Finding:
-    """Whether scores follow length."""
+def length_finding(snapshot: Snapshot, run_id: str) -> Finding | None:
+    """Whether scores follow length; None if the responses' lengths are unknown."""
     summary = reward_models_data.score_summary(snapshot, run_id, ())
-    return length(summary.cube.reward_models, summary.lengths)
+    return None if summary.lengths is None else length(summary.cube.reward_models, summary.lengths)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Resampling …")

@@ -129,8 +129,10 @@ def beside(evaluation: Evaluation) -> str:
     return f" {line}" if line else ""
 
 
-def length(finding: Finding) -> str:
+def length(finding: Finding | None) -> str:
     """Whether scores follow length, with the strongest correlation."""
+    if finding is None:
+        return "The answer is unknown: the run has neither texts nor token counts of its responses."
     if finding.verdict == "undefined":
         return "The answer is undefined: no prompt has responses of different length and score."
     facts: Mapping[str, Any] = finding.facts

@@ -14,6 +14,7 @@ import streamlit as st
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
+from app.views.responses import text
 from warehouse import reads
 from warehouse.schema import INITIAL
 from warehouse.study.goodhart import spread_within_prompts
@@ -65,16 +66,17 @@ def standardised(scores: pl.DataFrame, initial: pl.DataFrame, spreads: Mapping[s
 
 
 def strip(standardised: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
-    """Cells of the heat strip: `reward_model, response, standard, score, pick, tokens`; responses count from 1."""
+    """Cells of the heat strip: `reward_model, response, standard, score, pick, length`; responses count from 1."""
+    lengths = pl.Series("length", [text.response_length(row) for row in responses.to_dicts()], dtype=pl.String())
     return standardised.join(
-        responses.select("sample", "tokens"), on="sample", how="left", maintain_order="left"
+        responses.select("sample", lengths), on="sample", how="left", maintain_order="left"
     ).select(
         pl.col("reward_model_id").alias("reward_model"),
         (pl.col("sample") + 1).alias("response"),
         "standard",
         "score",
         "pick",
-        "tokens",
+        "length",
     )
 
 

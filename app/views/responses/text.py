@@ -42,9 +42,14 @@ def policy_option(row: Mapping[str, Any]) -> str:
     return f"{name} · {count(row['responses'], 'response')}"
 
 
+def response_length(row: Mapping[str, Any]) -> str:
+    """How long a response is: in tokens, or in characters if nobody counted tokens."""
+    return count(row["tokens"], "token") if row["tokens"] else count(len(row["text"]), "character")
+
+
 def response_line(row: Mapping[str, Any]) -> str:
     """Number and length of a response, and which reward models pick it."""
-    parts = [f"**Response {row['sample'] + 1}**", count(row["tokens"], "token")]
+    parts = [f"**Response {row['sample'] + 1}**", response_length(row)]
     if not row["finished"]:
         parts.append("cut off at the maximum length")
     if row["mean"] is not None:

@@ -31,7 +31,7 @@ from warehouse.metrics.model_scores import (
 )
 from warehouse.metrics.test_set import prompts_in
 from warehouse.reads.two_models import compared_strength, policy_draws
-from warehouse.stats.bootstrap import Estimate, wilson_interval
+from warehouse.stats.bootstrap import NOTHING, Estimate, wilson_interval
 from warehouse.study import PromptValues, prepare
 from warehouse.study.power import Draws, Resolution, resolution
 from warehouse.study.two_models import measure_draws
@@ -52,12 +52,14 @@ _TRAINED = ("kind", "flip_rate", "length_bias", "train_pairs", "trainable_layers
 class ScoreSummary:
     """What the scores of all reward models on some RM-test prompts say; the order is the run's.
 
+    `lengths`: the correlation with length in `length_unit`; None if the responses' lengths are unknown.
     `shares_MB`: share of each reward model's responses by bin of standardised score; `edges`: the `[B + 1]` bin edges.
     """
 
     cube: ScoreCube
     variances: ModelEstimates
-    lengths: ModelEstimates
+    lengths: ModelEstimates | None
+    length_unit: str
     agreement: Agreement
     shares_MB: NDArray[np.float64]
     edges: NDArray[np.float64]
@@ -66,7 +68,7 @@ class ScoreSummary:
 training_curves = warehouse.cached(reads.runs.training_curves)
 flipped_pairs = warehouse.cached(reads.runs.flipped_pairs)
 validation_pairs = warehouse.cached(reads.runs.validation_pairs)
-_response_tokens = warehouse.cached(reads.responses.response_tokens, entries=4)
+_response_lengths = warehouse.cached(reads.responses.response_lengths, entries=4)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring the reward models …")
@@ -76,10 +78,12 @@ def score_summary(snapshot: Snapshot, run_id: str, categories: tuple[str, ...]) 
     chosen = prompts_in(whole, "RM-test", categories=categories or None)
     cube = whole.of_prompts(chosen)
     shares_MB, edges = score_shares(cube)
+    lengths = _response_lengths(snapshot, run_id, "rm_test")
     return ScoreSummary(
         cube=cube,
         variances=reward_variances(cube),
-        lengths=length_correlations(cube, _response_tokens(snapshot, run_id, "rm_test")[chosen]),
+        lengths=None if lengths is None else length_correlations(cube, lengths.values[chosen]),
+        length_unit="" if lengths is None else lengths.unit,
         agreement=agreement(_accuracy(snapshot, run_id), chosen),
         shares_MB=shares_MB,
         edges=edges,
@@ -200,7 +204,8 @@ def overview(trained: pl.DataFrame, summary: ScoreSummary) -> pl.DataFrame:
     mean_agreement = agreements(names, summary.agreement).group_by("reward_model").agg(mean_agreement=pl.mean("value"))
     frame = trained
     for prefix, result in (("variance", summary.variances), ("length", summary.lengths)):
-        figures = estimates(names, result.estimates)
+        values = (NOTHING,) * len(names) if result is None else result.estimates
+        figures = estimates(names, values)
         frame = frame.join(
             figures.rename({"value": prefix, "low": f"{prefix}_low", "high": f"{prefix}_high"}),
             on="reward_model",

@@ -81,7 +81,9 @@ class ModelFigures:
         place = self._names.index(name)
         row = data.trained(self._snapshot, self._run_id).row(place, named=True)
         scores = text.score_figures(
-            self._summary.variances.estimates[place], self._summary.lengths.estimates[place], self._summary.cube
+            self._summary.variances.estimates[place],
+            None if self._summary.lengths is None else self._summary.lengths.estimates[place],
+            self._summary.cube,
         )
         if row["kind"] == data.IMPORTED:
             st.caption(f"{text.IMPORTED} {scores}")
@@ -184,14 +186,18 @@ class ModelFigures:
         )
 
     def _lengths(self) -> None:
-        frame = data.of_each(self._names, self._summary.lengths, self._models)
+        lengths, unit = self._summary.lengths, self._summary.length_unit
+        if lengths is None:
+            st.info("Whether scores follow length is unknown: the run has neither texts nor token counts.")
+            return
+        frame = data.of_each(self._names, lengths, self._models)
         self._show(
             "length",
-            charts.dots(frame, self._names, "Spearman ρ of score and length in tokens", reference=0.0),
+            charts.dots(frame, self._names, f"Spearman ρ of score and length in {unit}", reference=0.0),
             frame,
             title="Do scores follow length?",
-            note="Rank correlation of score and number of tokens among the responses to one prompt, averaged over "
-            f"prompts. {text.undefined(self._summary.lengths, self._names, 'length correlation')}",
+            note=f"Rank correlation of score and number of {unit} among the responses to one prompt, averaged over "
+            f"prompts. {text.undefined(lengths, self._names, 'length correlation')}",
             alt="Correlation of score and response length with its interval, one row a reward model",
             file_name="length-correlation",
         )

@@ -47,10 +47,11 @@ def training_facts(row: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
     return [*facts, ("Validation accuracy", number(row["validation_accuracy"]), None)]
 
 
-def score_figures(variance: Estimate, length: Estimate, cube: ScoreCube) -> str:
-    """What the scores of one reward model say, in a sentence."""
+def score_figures(variance: Estimate, length: Estimate | None, cube: ScoreCube) -> str:
+    """What the scores of one reward model say, in a sentence; `length` is None where lengths are unknown."""
+    correlation = "unknown" if length is None else estimate(length)
     return (
-        f"Reward variance {estimate(variance)}; length correlation {estimate(length)}, both with 95% intervals over "
+        f"Reward variance {estimate(variance)}; length correlation {correlation}, both with 95% intervals over "
         f"{count(cube.scores_MPR.shape[1], 'prompt')}."
     )
 

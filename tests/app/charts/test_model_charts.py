@@ -20,7 +20,7 @@ PAIRS = pl.DataFrame({"one": NAMES, "other": NAMES[::-1], "value": [0.5, None], 
 )
 CELLS = pl.DataFrame(
     {"reward_model": NAMES, "response": [1, 1], "standard": [0.5, -1.0], "score": [1.0, 2.0], "pick": [True, False]}
-).with_columns(tokens=7)
+).with_columns(length=pl.lit("7 tokens"))
 BINS = pl.DataFrame({"confidence": [0.55], "right": [0.6], "low": [0.5], "high": [0.7], "pairs": [9]})
 SHARES = pl.DataFrame({"reward_model": NAMES, "least": [-1.0, -1.0], "greatest": [0.0, 0.0], "share": [0.5, 0.5]})
 LOSSES = pl.DataFrame({"step": [1, 2], "pairs": ["training", "validation"], "value": [0.6, 0.5]})

@@ -178,12 +178,12 @@ def test_charts_take_their_colours_from_the_theme_and_name_their_axes() -> None:
     pairs = pl.DataFrame({"golden": ["a"], "proxy": ["b"], "accuracy": [0.7], "slope": [0.5], "predicted": [0.6]})
     bins = pl.DataFrame({"accuracy": [0.7], "slope": [0.5], "low": [0.4], "high": [0.6], "predicted": [0.6]})
     along_frame = pl.DataFrame({"strength": [2.0], "ndr": [0.5], "low": [0.4], "high": [0.6], "undefined_pairs": [0]})
-    tokens = pl.DataFrame({"policies": ["all"], "strength": [2.0], "tokens": [9.0], "low": [8.0], "high": [10.0]})
+    lengths = pl.DataFrame({"policies": ["all"], "strength": [2.0], "length": [9.0], "low": [8.0], "high": [10.0]})
     for chart in (
         gains(points, points.select("curve", "distance", "gain"), "√KL"),
         goodhart(pairs, bins.with_columns(pairs=3), data.slope_line(pairs)),
         charts_curves.ndr(along_frame, "n", doubling=True),
-        charts_curves.lengths(tokens, "Step", doubling=False, whole="all"),
+        charts_curves.lengths(lengths, "Step", doubling=False, whole="all", unit="tokens"),
     ):
         specification = chart.to_dict()
         assert "#" not in str(specification["layer"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import numpy as np
+import polars as pl
 import pytest
 
+from pipeline.runs.exchange import import_files
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.errors import UnknownName
@@ -25,7 +28,10 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
 
 def test_lengths_stand_in_the_order_of_the_scores(connection: duckdb.DuckDBPyConnection) -> None:
     prompts = reads.scores.initial_scores(connection, RUN, "rm_test").prompts
-    tokens = reads.responses.response_tokens(connection, RUN, "rm_test")
+    lengths = reads.responses.response_lengths(connection, RUN, "rm_test")
+    assert lengths is not None
+    assert lengths.unit == "tokens"
+    tokens = lengths.values
     assert tokens.shape == (len(prompts), 5)
     for p, prompt in enumerate(prompts):
         expected = reads.responses.responses_to(connection, RUN, prompt, INITIAL)["tokens"]
@@ -76,3 +82,33 @@ def test_curves_of_training_are_the_reward_models_alone(connection: duckdb.DuckD
     assert curves.filter(model_id="rm-00", metric="train_loss")["step"].to_list() == [10, 20, 30, 40, 50]
     assert reads.runs.validation_pairs(connection, RUN) == 0
     assert reads.runs.flipped_pairs(connection, RUN).is_empty()
+
+
+@pytest.mark.parametrize(("texts", "unit"), [(["a", "bbb", ""], "characters"), (["", "", ""], None)])
+def test_lengths_of_an_import_are_in_characters_or_unknown(tmp_path: Path, texts: list[str], unit: str | None) -> None:
+    frame = pl.DataFrame(
+        [
+            {"prompt_id": f"p{p}", "response_id": f"r{r}", "response": texts[r], "x": float(r), "y": float(r * p % 2)}
+            for p, count in enumerate((2, 3, 3))
+            for r in range(count)
+        ]
+    )
+    path = tmp_path / "scores.csv"
+    frame.write_csv(path)
+    import_files(tmp_path / "home", [path], "theirs", "auto")
+    with store.open_read_only(tmp_path / "home") as opened:
+        lengths = reads.responses.response_lengths(opened, "theirs", "rl_test")
+        curves = reads.values.value_curves(opened, "theirs", "bon")
+        samples = reads.scores.initial_scores(opened, "theirs", "rl_test")
+        means = reads.responses.lengths_of_curves(opened, "theirs", curves, samples)
+    if unit is None:
+        assert lengths is None
+        assert means is None
+        return
+    assert lengths is not None
+    assert means is not None
+    assert lengths.unit == means.unit == unit
+    assert lengths.values.tolist() == [[1, 3, 0], [1, 3, 0], [1, 3, 0]]
+    best_of_two = means.values[curves.strengths.index(2.0), curves.reward_models.index("x")]
+    ragged = {"p0#rl": 3.0, "p1#rl": (3 + 0 + 0) / 3, "p2#rl": (3 + 0 + 0) / 3}  # x prefers the later ones
+    assert best_of_two.tolist() == pytest.approx([ragged[name] for name in curves.values[0].prompts])
