@@ -10,7 +10,8 @@ from pipeline.cli import AddCommand, add_option, import_check
 from pipeline.runs import exchange
 from warehouse import store
 from warehouse.errors import InvalidRows
-from warehouse.exchange import INCOMPLETE, LAYOUTS, Choices, read_files, study_of
+from warehouse.exchange import INCOMPLETE, LAYOUTS, Choices, ColumnMap, read_files, study_of
+from warehouse.exchange.reading.mapping import parsed
 
 
 def add(command: AddCommand) -> None:
@@ -26,8 +27,8 @@ def add(command: AddCommand) -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="Parquet, CSV, JSONL or JSON files with scores and, optionally, preferences, policy values and outcomes; "
-        "or one folder that `righttree export` wrote",
+        help="files with scores and, optionally, preferences, policy values and outcomes: Parquet, Arrow, CSV, JSON or "
+        "JSON Lines, also as .gz or .zst; or one folder that `righttree export` wrote",
     )
     add_option(imported, "--run-id", "ID", "name of the run (default: the exported run's, or made from the time)")
     layouts = f"form of the scores: {', '.join(LAYOUTS[1:])} (default: auto, detected from the columns)"
@@ -36,6 +37,8 @@ def add(command: AddCommand) -> None:
     add_option(imported, "--incomplete", "HOW", incomplete, default=INCOMPLETE[0], choices=INCOMPLETE)
     golden = "scorers that are the truth and never proxies; all others are proxies only, e.g. human,verifier"
     add_option(imported, "--golden", "NAME,…", golden)
+    _add_map(imported)
+    add_option(imported, "--scorers", "NAME,…", "columns of numbers that are scorers, and no others")
     smaller = "outcome, measured elsewhere, of which smaller is better; may be repeated"
     add_option(imported, "--smaller-is-better", "NAME", smaller, action="append")
     check = "dry run: print what the files would be read as and what would be left out; write nothing"
@@ -52,8 +55,9 @@ def add(command: AddCommand) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="Parquet, JSONL, JSON or CSV (the last three may be gzipped), a folder of them, or an hf:// path",
+        help="Parquet, Arrow, CSV, JSON or JSON Lines, also as .gz or .zst, a folder of them, or an hf:// path",
     )
+    _add_map(data)
     add_option(data, "--as", "NAME", "kind of data set (default: detected from the columns)", dest="name")
     add_option(data, "--seed", "S", "seed for drawing pairs and the validation share", int, default=0)
     shares = "share of the prompts whose pairs are for validation (default: 0.06, the paper's)"
@@ -86,26 +90,32 @@ def add(command: AddCommand) -> None:
     add_option(export_rm, "--dtype", "TYPE", dtypes, default="float32")
 
 
+def _add_map(parser: argparse.ArgumentParser) -> None:
+    columns = "what columns are, e.g. prompt_id=question_id,response=choices.0.text; NAME=NAME: a column is a scorer"
+    add_option(parser, "--map", "NAME=COLUMN,…", columns)
+
+
 def _import(arguments: argparse.Namespace) -> int:
     from pipeline.runs.exchange import import_files
 
     golden = tuple(name.strip() for name in (arguments.golden or "").split(",") if name.strip())
     choices = Choices(arguments.incomplete, golden, tuple(arguments.smaller_is_better or ()))
+    columns = parsed(arguments.map, arguments.scorers)
     if arguments.check:
-        return _check(arguments, choices)
-    imported = import_files(store.home(), arguments.files, arguments.run_id, arguments.layout, choices)
+        return _check(arguments, choices, columns)
+    imported = import_files(store.home(), arguments.files, arguments.run_id, arguments.layout, choices, columns=columns)
     lines = [line for line in (imported.line, *imported.notes, imported.warning) if line]
     facts = {"run": imported.run_id, "rows": imported.rows, "shared_prompts": imported.shared_prompts, "lines": lines}
     print(json.dumps(facts, ensure_ascii=False) if arguments.json else "\n".join(lines))
     return 0
 
 
-def _check(arguments: argparse.Namespace, choices: Choices) -> int:
+def _check(arguments: argparse.Namespace, choices: Choices, columns: ColumnMap) -> int:
     """Print the files' forms even if they make no study, which is then said as an import says it."""
     folders = [path for path in arguments.files if path.is_dir()]
     if folders:
         raise InvalidRows(f"{folders[0]}: --check is for files of scores; an exported run is checked as it is imported")
-    sheets, pieces = read_files(arguments.files, arguments.layout)
+    sheets, pieces = read_files(arguments.files, arguments.layout, columns)
     described = import_check.of_files(sheets, pieces)
     try:
         described |= import_check.of_study(study_of(sheets, pieces, choices))
@@ -120,7 +130,7 @@ def _data(arguments: argparse.Namespace) -> int:
 
     names = ("seed", "validation_share", "ranked_pairs", "max_characters", "pairs_per_source")
     rules = Rules(**{name: vars(arguments)[name] for name in names})
-    pairs, counts, remarks = gather(arguments.files, rules, arguments.name)
+    pairs, counts, remarks = gather(arguments.files, rules, arguments.name, parsed(arguments.map))
     print(report(counts, remarks))
     if arguments.to is not None:
         write(pairs, arguments.to)

@@ -22,6 +22,7 @@ from pipeline.data_sets.report import COUNTS, nothing_kept, remarks
 from pipeline.data_sets.tables import Table, tables
 from pipeline.data_sets.units import units
 from pipeline.errors import InvalidDataSet
+from warehouse.exchange.reading import ColumnMap
 from warehouse.schema import TABLES
 
 _PREFERENCE = tuple(column for column in TABLES["preference"].polars_schema.names() if column != "run_id")
@@ -145,9 +146,12 @@ class Gathered(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def gather(places: Sequence[str], rules: Rules | None = None, name: str | None = None) -> Gathered:
+def gather(
+    places: Sequence[str], rules: Rules | None = None, name: str | None = None, columns: ColumnMap | None = None
+) -> Gathered:
     """The pairs of all files at the places, in their order; `name` says which data set they are, else the columns do.
 
+    `columns` says what columns are where their names do not.
     Of equal pairs in several places the first is kept; rows that cannot be used are counted. Raises InvalidDataSet for
     a file that cannot be read, or of which nothing is kept.
     """
@@ -156,7 +160,7 @@ def gather(places: Sequence[str], rules: Rules | None = None, name: str | None =
     readings: list[tuple[str, Reading]] = []
     examples: dict[tuple[str, str], str] = {}
     for place in places:
-        for table in tables(place):
+        for table in tables(place, columns):
             reading = reading_of(table, name)
             readings.append((table.name, reading))
             _add(gatherer, table, reading, rng, examples)

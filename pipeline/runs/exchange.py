@@ -23,6 +23,7 @@ from pipeline.errors import InvalidConfig, InvalidUpload, PipelineError
 from pipeline.provenance import code_version, host, package_versions
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows, WarehouseError
+from warehouse.exchange.reading.content import is_packed, unpacked
 from warehouse.schema import SAME_PROMPT
 from warehouse.study.folds import shared_prompts
 
@@ -80,12 +81,19 @@ def published_runs(data: Path) -> list[str]:
 
 
 def import_files(
-    data: Path, files: Sequence[Path], run_id: str | None, layout: str, choices: exchange.Choices | None = None
+    data: Path,
+    files: Sequence[Path],
+    run_id: str | None,
+    layout: str,
+    choices: exchange.Choices | None = None,
+    *,
+    columns: exchange.ColumnMap | None = None,
 ) -> Imported:
     """Publish scores computed elsewhere, or a folder of `export_run`, as a run.
 
-    What is left out of incomplete scores is listed in `left_out_file`. Raises InvalidRows for the first thing that is
-    wrong, before anything is written, and InvalidConfig for a run id that exists or is not a valid name.
+    `columns` says what columns are where their names do not. What is left out of incomplete scores is listed in
+    `left_out_file`. Raises InvalidRows for the first thing that is wrong, before anything is written, and InvalidConfig
+    for a run id that exists or is not a valid name.
     """
     if run_id is not None:
         _check_id(data, run_id)
@@ -95,12 +103,12 @@ def import_files(
     if folders:
         run_id, rows = exchange.read_folder(folders[0], run_id)
         _check_id(data, run_id)
-        if choices not in (None, exchange.Choices()):
+        if columns or choices not in (None, exchange.Choices()):
             raise InvalidConfig(f"{folders[0]}: an exported run has its roles and is whole; leave the options out")
         study = None
     else:
         run_id = run_id or f"import-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        rows, study = _rows_of_files(files, run_id, layout, choices or exchange.Choices())
+        rows, study = _rows_of_files(files, run_id, layout, choices or exchange.Choices(), columns)
     written = ingest.publish(data, rows, ", ".join(path.name for path in files))
     names = {split: rows["prompt"].filter(split=split)["prompt_id"].to_list() for split in SAME_PROMPT}
     shared = shared_prompts(names["rm_test"], names["rl_test"])
@@ -132,10 +140,14 @@ def export_run(data: Path, run_id: str | None, target: Path) -> str:
 
 
 def _rows_of_files(
-    files: Sequence[Path], run_id: str, layout: str, choices: exchange.Choices
+    files: Sequence[Path],
+    run_id: str,
+    layout: str,
+    choices: exchange.Choices,
+    columns: exchange.ColumnMap | None,
 ) -> tuple[dict[str, pl.DataFrame], exchange.Study]:
     started_at, start = runs.now(), time.monotonic()
-    sheets, pieces = exchange.read_files(files, layout)
+    sheets, pieces = exchange.read_files(files, layout, columns)
     facts = exchange.Facts(
         run_id=run_id,
         layout=layout,
@@ -157,7 +169,12 @@ def _check_id(data: Path, run_id: str) -> None:
 
 
 def import_uploads(
-    data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None, choices: exchange.Choices | None = None
+    data: Path,
+    files: Sequence[tuple[str, bytes]],
+    run_id: str | None,
+    choices: exchange.Choices | None = None,
+    *,
+    columns: exchange.ColumnMap | None = None,
 ) -> Imported:
     """Publish uploaded files (name, content) as one run; the archive of an exported run has to be the only file.
 
@@ -167,7 +184,7 @@ def import_uploads(
     folder = data / f".upload-{secrets.token_hex(8)}"
     try:
         folder.mkdir(parents=True)
-        return import_files(data, _written(folder, files), run_id, "auto", choices)
+        return import_files(data, _written(folder, files), run_id, "auto", choices, columns=columns)
     except OSError as error:
         raise InvalidUpload(f"{data} cannot be written ({error.strerror}); make room or set RIGHTTREE_HOME") from error
     finally:
@@ -203,8 +220,14 @@ def _written(folder: Path, files: Sequence[tuple[str, bytes]]) -> list[Path]:
     if name.lower().endswith(exchange.ARCHIVE):
         exchange.unpack(name, content, folder / "run", _MOST_UNPACKED_BYTES)
         return [folder / "run"]
+    left = _MOST_UNPACKED_BYTES
     for name, content in files:
-        (folder / name).write_bytes(content)
+        plain = unpacked(name, content, left)
+        left -= len(plain)
+        if left < 0 or is_packed(plain):
+            limit = f"more than {_MOST_UNPACKED_BYTES // 2**20} MiB unpacked, or packed twice"
+            raise InvalidUpload(f"{name}: {limit}; unpack it, or `righttree import` it")
+        (folder / name).write_bytes(plain)
     return [folder / name for name, _ in files]
 
 

@@ -128,6 +128,13 @@ class Sheet:
             )
         return values
 
+    def share_of_numbers(self, column: str) -> float:
+        """Which share of the cells that are not missing are numbers, [x] and [[x]] too; 1 if all are missing."""
+        cells = self.frame[column]
+        present = len(cells) - int(is_missing(cells).sum())
+        numbers = floats(cells, decimal_comma=self.decimal_comma).fill_nan(None)
+        return (len(cells) - numbers.null_count()) / present if present else 1.0
+
     def _wrong_number(self, bad: pl.Series, column: str, remedy: str) -> InvalidRows:
         row = bad.arg_true()[0]
         return self.wrong(row, column, self.values(column)[row], remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,12 +57,26 @@ def test_an_exported_run_is_imported_under_its_name_or_another(data: Path, tmp_p
 
 @pytest.mark.parametrize(
     "name",
-    ["../scores.csv", "/etc/scores.csv", ".scores.csv", "a/b.csv", "a\nb.csv", "scores.pkl", "scores.csv.gz", ""],
+    ["../scores.csv", "/etc/scores.csv", ".scores.csv", "a/b.csv", "a\nb.csv", "scores.pkl", ""],
 )
 def test_a_name_that_is_not_plain_or_of_another_kind_is_refused(data: Path, name: str) -> None:
     with pytest.raises(InvalidUpload, match=r"^[^\n]*$"):
         jobs.import_uploads(data, [(name, b"prompt_id\n")])
     assert not data.exists()
+
+
+def test_a_packed_file_is_read_if_it_is_not_too_large_or_packed_twice(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = files.long_frame().write_csv().encode()
+    assert jobs.import_uploads(data, [("scores.csv.gz", gzip.compress(scores))], "packed").run_id == "packed"
+    monkeypatch.setattr(runs_exchange, "_MOST_UNPACKED_BYTES", len(scores) - 1)
+    for name, content in (("scores.csv.gz", gzip.compress(scores)), ("scores.csv", gzip.compress(b"0" * 10**6))):
+        with pytest.raises(InvalidUpload, match=f"{name}: more than 0 MiB unpacked"):
+            jobs.import_uploads(data, [(name, content)])
+    with pytest.raises(InvalidUpload, match="or packed twice"):
+        jobs.import_uploads(data, [("scores.csv.gz", gzip.compress(gzip.compress(b"a,b")))])
+    assert imported(data) == ["packed"]
 
 
 def test_too_much_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

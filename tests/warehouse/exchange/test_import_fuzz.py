@@ -20,7 +20,7 @@ from tests.warehouse.exchange import files
 from tests.warehouse.exchange.conftest import rows_of
 from tests.warehouse.rows import inserted
 from warehouse.errors import WarehouseError
-from warehouse.exchange.layouts.wide import NO_SCORER
+from warehouse.exchange.known_columns import is_metadata
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
 KINDS = ("long", "wide", "rewardbench", "rm-bench", "preferences", "values")
@@ -180,7 +180,7 @@ def studies(draw: st.DrawFn) -> tuple[list[str], list[str], list[str], np.ndarra
         draw(st.lists(NAMES.filter(lambda name: name == name.strip()), min_size=2, max_size=3, unique=True))
         for _ in range(3)
     )
-    assume(not any(NO_SCORER.match(model) for model in models))  # names such as `id` are of no reward model
+    assume(not any(is_metadata(model) for model in models))  # names such as `id` are of no reward model
     shape = (len(models), len(prompts), len(responses))
     scores = draw(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=27, max_size=27))
     return prompts, responses, models, np.array(scores[: np.prod(shape)], dtype=np.float32).reshape(shape)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, prompts_of
 from warehouse.exchange.layouts.source import PROMPT_IDS, PROMPTS, Part, Source
@@ -35,9 +36,6 @@ _LABELS = ("labels", "correct", "is_correct", "corrects", "correctness", "label"
 _COMPLETIONS = ("completions", "responses", "candidates", "generations", "outputs", "answers", "samples")
 _NUMBERED = re.compile(r"^(?:score|reward|rating|rm_score)s?_(\d+)$")
 _NAMED_SCORE = re.compile(r"(score|reward|rating)", re.IGNORECASE)
-_NO_SCORER = re.compile(
-    r"(^|_|-)(id|len|length|tokens?|index|idx|rank|turn|time|seed|temperature|logps?)$", re.IGNORECASE
-)
 
 
 def takes(source: Source) -> bool:
@@ -242,6 +240,6 @@ def _rated(value: Any) -> dict[str, float | None]:
                 for key, part in cell.items()
             }
             rated |= {key: _label(part) for key, part in inner.items() if not isinstance(part, list | dict)}
-        elif _NAMED_SCORE.search(name) and not _NO_SCORER.search(name) and cells.is_number(cell):
+        elif _NAMED_SCORE.search(name) and not is_metadata(name) and cells.is_number(cell):
             rated[name] = cells.number(cell)
     return rated

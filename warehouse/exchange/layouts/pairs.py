@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
 from warehouse.exchange.layouts.source import PROMPTS, Part, Source
@@ -32,10 +33,7 @@ _TEXT = (
 )
 _SCORE_WORDS = ("score", "scores", "reward", "rewards", "rm_score", "rm_scores", "rating", "ratings", "logit", "logits")
 _NAMED = re.compile(r"^(?:(?P<before>.+)[_-](?:chosen|rejected|reject)|(?:chosen|rejected|reject)[_-](?P<after>.+))$")
-_NO_SCORER = re.compile(
-    r"(^|_)(model|id|ids|uid|len|length|lengths|tokens?|num_tokens|token_count|words?|chars?|characters|turns?|index|"
-    r"text|response|prompts?|source|logps?|mask|labels?|attention_mask|avg_\w+|policy|time|seed|temperature)$"
-)
+_NO_SCORER = re.compile(r"(^|_)(model|text|response|prompts?|labels?|policy|avg_\w+)$")
 
 
 @dataclass(frozen=True)
@@ -224,7 +222,10 @@ def _named_scorers(source: Source) -> dict[str | None, dict[str, str]]:
     by_name: dict[str, dict[str, str]] = {}
     for name in source.sheet.frame.columns:
         match = _NAMED.match(name)
-        if match is None or _NO_SCORER.search((match["before"] or match["after"]).lower()):
+        if match is None:
+            continue
+        scorer = (match["before"] or match["after"]).lower()
+        if is_metadata(scorer) or _NO_SCORER.search(scorer):
             continue
         side = "chosen" if "chosen" in name.replace(match["before"] or match["after"], "", 1) else "rejected"
         if _is_scores(source, name):
@@ -238,15 +239,8 @@ def _is_scores(source: Source, column: str) -> bool:
         return True
     value = cells.first_value(source.sheet, column)
     if isinstance(value, str):
-        return source.sheet.lines is not None and bool(_NUMBERS.match(value)) and _all_numbers(source, column)
+        return source.sheet.lines is not None and source.sheet.share_of_numbers(column) == 1
     return cells.is_score_list(value) and not any(isinstance(cell, str) for cell in value)
-
-
-_NUMBERS = re.compile(r"^\s*[-+]?[\d.]+(e[-+]?\d+)?\s*$", re.IGNORECASE)
-
-
-def _all_numbers(source: Source, column: str) -> bool:
-    return all(cell is None or cells.is_number(cell) or cell == "" for cell in source.sheet.frame[column].to_list())
 
 
 def _is_list_of_texts(source: Source, column: str) -> bool:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import polars as pl
 
+from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.long import identified, identity_of, is_told, label_column
 from warehouse.exchange.layouts.source import LABELS, MODELS, Part, Source
-from warehouse.exchange.numbers import MISSING
 from warehouse.exchange.scored_rows import LONG, Pieces, of_columns
 from warehouse.exchange.sheet import invalid
 
 _OBJECTS = ("scores", "rewards", "score", "reward", "ratings")
-NO_SCORER = re.compile(
-    r"^(unnamed: ?\d+|__index_level_\d+__|level_\d+|index|idx|row|id|.*_id|.*_idx|len|length|.*_length|.*_len|"
-    r"n?_?(num_|n_)?(tokens?|words?|chars?|characters)|token_count|.*_tokens|turns?|rank|position|order|seed|"
-    r"temperature|top_p|tstamp|timestamp|time|date|year|epoch|step|batch|generator|source|language)?$",
-    re.IGNORECASE,
-)
-"""Columns of numbers that are no scores by their names."""
 
 
 def takes_objects(source: Source) -> bool:
@@ -98,20 +88,10 @@ def _scorers(source: Source) -> list[str]:
     chosen = [name for name in names if name in source.given.scorers]
     if source.given.only:
         return chosen
-    others = [
-        name for name in names if name not in LABELS and not NO_SCORER.match(name) and _holds_scores(source, name)
-    ]
+    others = [name for name in names if name not in LABELS and not is_metadata(name) and _holds_scores(source, name)]
     return [name for name in names if name in {*chosen, *others}]
 
 
 def _holds_scores(source: Source, column: str) -> bool:
-    """Whether a column holds a number somewhere: a text among numbers is a mistake, texts alone are no scores."""
-    values = source.sheet.frame[column]
-    if values.dtype.is_numeric():
-        return True
-    if values.dtype == pl.String():
-        stripped = values.str.strip_chars()
-        numbers = stripped.str.strip_chars("[]").cast(pl.Float64(), strict=False)
-        return numbers.is_not_null().any() or bool(stripped.str.to_lowercase().is_in(MISSING).all())
-    first: Any = cells.first_value(source.sheet, column)
-    return cells.is_number(first)
+    """Whether a column is of numbers: a text among numbers is a mistake, a number among texts a text."""
+    return source.sheet.share_of_numbers(column) >= 0.5

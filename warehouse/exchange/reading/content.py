@@ -4,6 +4,7 @@ name."""
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from enum import Enum
@@ -70,13 +71,20 @@ def content_of(path: Path) -> bytes:
     return content
 
 
-def unpacked(name: str, content: bytes) -> bytes:
-    """The bytes without gzip or Zstandard around them, whatever the name says."""
+def is_packed(content: bytes) -> bool:
+    """Whether gzip or Zstandard is around the bytes."""
+    return content.startswith(tuple(_PACKED.values()))
+
+
+def unpacked(name: str, content: bytes, most_bytes: int | None = None) -> bytes:
+    """The bytes without gzip or Zstandard around them, whatever the name says; of more than `most_bytes` one more."""
+    most = -1 if most_bytes is None else most_bytes + 1
     try:
         if content.startswith(_PACKED[".gz"]):
-            return gzip.decompress(content)
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+                return file.read(most)
         if content.startswith(_PACKED[".zst"]):
-            return bytes(pa.CompressedInputStream(pa.BufferReader(content), "zstd").read())
+            return bytes(pa.CompressedInputStream(pa.BufferReader(content), "zstd").read(None if most < 0 else most))
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise invalid(f"{name}: cannot be read ({first_line(error)}); {CUT}") from error
     return content

@@ -114,8 +114,8 @@ def test_csv_is_text_with_numbers_in_it(tmp_path: Path, case: str) -> None:
 
 
 BROKEN: dict[str, tuple[str, bytes, str]] = {
-    "cut gzip": ("a.csv.gz", gzip.compress(CSV)[:-9], "a.csv.gz: cannot be read (.*cut off"),
-    "cut zstd": ("a.csv.zst", zstd(CSV * 99)[:-5], "a.csv.zst: (cannot be read|.*the last line does not end).*cut off"),
+    "cut gzip": ("a.csv.gz", gzip.compress(CSV)[:-9], "a.csv.gz: cannot be read .*cut off"),
+    "cut zstd": ("a.csv.zst", zstd(CSV * 99)[:-5], "a.csv.zst: cannot be read .*cut off"),
     "cut Arrow": ("a.arrow", TYPED["Arrow file"][1][:-40], "a.arrow: no whole Arrow file .*cut off"),
     "Excel": ("a.csv", b"PK\x03\x04 and so on", "a.csv: it is a ZIP or an Excel workbook: .*save the sheet as CSV"),
     "pickle": ("a.json", b"\x80\x04\x95 and so on", "a.json: it is a pickle, which is never loaded"),
@@ -140,7 +140,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
 def test_what_cannot_be_read_gets_one_line_that_says_why(tmp_path: Path, case: str) -> None:
     name, content, message = BROKEN[case]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InvalidRows, match=message.replace("(.*", r"\(.*") if case == "cut gzip" else message) as raised:
+    with pytest.raises(InvalidRows, match=message) as raised:
         read_sheet(tmp_path / name)
     assert "\n" not in str(raised.value)
 

@@ -1,0 +1,106 @@
+"""Which columns of numbers are scorers: what another name explains is none, unless the user says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.__main__ import main
+from pipeline.runs.exchange import import_files
+from tests.warehouse.exchange import files
+from tests.warehouse.exchange.conftest import tables
+from warehouse.errors import InvalidRows
+from warehouse.exchange.known_columns import is_metadata
+from warehouse.exchange.reading.mapping import parsed
+
+METADATA = [
+    *("length", "tokens", "num_tokens", "n_words", "index", "rank", "turn", "row", "seed", "id", "question_id", "year"),
+    *("prompt length", "response-len", "Unnamed: 0", "Timestamp", "max_tokens", "char_count", "temperature"),
+]
+SCORERS = ["tiny", "rm-8b", "skywork-v2", "grade", "helpfulness", "reward", "quality", "model_a", "org/rm", "validity"]
+
+
+@pytest.mark.parametrize("name", METADATA)
+def test_names_that_describe_a_response_are_known(name: str) -> None:
+    assert is_metadata(name)
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_other_names_may_be_scorers(name: str) -> None:
+    assert not is_metadata(name)
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """Three scorers, and columns of numbers and texts that are none."""
+    frame = files.wide_frame(files.long_frame())
+    count = pl.int_range(pl.len())
+    frame = frame.with_columns(length=count % 5, year=2020 + count % 3, generator=pl.format("gen-{}", count % 2))
+    return files.write(frame, tmp_path / "scores.csv")
+
+
+def scorers(data: Path) -> list[str]:
+    return tables(data)["reward_model"]["reward_model_id"].to_list()
+
+
+def test_what_is_no_scorer_is_left_out_and_said(wide: Path, data: Path) -> None:
+    imported = import_files(data, [wide], "theirs", "auto")
+    assert scorers(data) == list(files.MODELS)
+    assert any("length, year, generator" in note for note in imported.notes)
+
+
+def test_the_user_can_take_it_after_all_or_name_the_scorers(wide: Path, data: Path) -> None:
+    import_files(data, [wide], "theirs", "auto", columns=parsed("length=length"))
+    assert scorers(data) == sorted([*files.MODELS, "length"])
+    import_files(data, [wide], "some", "auto", columns=parsed(None, "big,length"))
+    runs = tables(data)["reward_model"]
+    assert runs.filter(run_id="some")["reward_model_id"].to_list() == ["big", "length"]
+    with pytest.raises(InvalidRows, match=r"scores.csv, row 1 \(line 2\), column generator: got 'gen-0'; wanted a num"):
+        import_files(data, [wide], "none", "auto", columns=parsed("generator=generator"))
+
+
+def test_one_wrong_cell_of_a_scorer_is_a_mistake_and_not_a_text(wide: Path, data: Path) -> None:
+    lines = wide.read_text().splitlines(keepends=True)
+    cells = lines[3].split(",")
+    wide.write_text("".join([*lines[:3], ",".join([*cells[:2], "good", *cells[3:]]), *lines[4:]]))
+    with pytest.raises(InvalidRows, match=r"scores.csv, row 3 \(line 4\), column big: got 'good'"):
+        import_files(data, [wide], "theirs", "auto")
+
+
+def test_columns_are_named_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path / "home"))
+    frame = files.long_frame().select(
+        meta=pl.struct(item="prompt_id", by="reward_model"), who="response_id", is_="score"
+    )
+    path = files.write(frame, tmp_path / "scores.jsonl")
+    columns = "prompt_id=meta.item,reward_model=meta.by,response_id=who,score=is_"
+    assert main(["import", str(path), "--run-id", "theirs", "--map", columns]) == 0
+    expected = files.long_frame()["score"].sort().to_list()
+    assert (
+        tables(tmp_path / "home")["score"].filter(pl.col("response_id").str.contains("#rm"))["score"].sort().to_list()
+        == expected
+    )
+    capsys.readouterr()
+    assert main(["import", str(path), "--map", "prompt_id=item"]) == 2
+    assert capsys.readouterr().err == (
+        "righttree: --map prompt_id=item: no file has column 'item'; the columns are meta, who, is_\n"
+    )
+
+
+def test_columns_of_preferences_are_named_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path / "home"))
+    rows = [{"ask": f"Question {n}?", "best": {"text": "yes"}, "worst": {"text": "no"}} for n in range(5)]
+    path = files.write_items(rows, tmp_path / "pairs.jsonl")
+    columns = "prompt=ask,chosen=best.text,rejected=worst.text"
+    assert main(["data", str(path), "--map", columns, "--to", str(tmp_path / "pairs.parquet")]) == 0
+    pairs = pl.read_parquet(tmp_path / "pairs.parquet")
+    assert pairs.select("prompt", "chosen", "rejected").row(0) == ("Question 0?", "yes", "no")
+    assert main(["data", str(path), "--map", "prompt=question"]) == 2
+    error = capsys.readouterr().err
+    assert "pairs.jsonl: --map prompt=question: no column question; the columns are ask, best, worst" in error
