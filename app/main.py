@@ -15,6 +15,7 @@ PAGES = (
     ("explore", "Explore", "scatter_plot"),
     ("measures", "Measures", "leaderboard"),
     ("test_sets", "Test sets", "grid_on"),
+    ("audit", "Audit", "fact_check"),
     ("overoptimisation", "Overoptimisation", "trending_down"),
     ("reward_models", "Reward models", "grading"),
     ("responses", "Responses", "forum"),

@@ -212,6 +212,20 @@ class OveroptimisationChoice(PageChoice):
 
 
 @dataclass(frozen=True)
+class AuditChoice(PageChoice):
+    """Audit: goldens (none: labels, else all in turn), the optimiser whose policies are predicted, and which items.
+
+    Items are listed by `reason` and `category` (none: all); `item` is the one that is read.
+    """
+
+    goldens: tuple[str, ...] = ()
+    optimizer: str = "bon"
+    reason: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+    item: str | None = None
+
+
+@dataclass(frozen=True)
 class RunsChoice(PageChoice):
     """Runs: the two that are compared (None: the chosen or newest run, and the newest other one)."""
 

@@ -67,6 +67,7 @@ def test_every_page_has_a_choice_here() -> None:
         "ModelsChoice",
         "ResponsesChoice",
         "OveroptimisationChoice",
+        "AuditChoice",
         "RunsChoice",
     }
 

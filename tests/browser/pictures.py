@@ -22,7 +22,17 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser import serving
 from warehouse import store
 
-PAGES = ("overview", "explore", "measures", "test-sets", "overoptimisation", "reward-models", "responses", "runs")
+PAGES = (
+    "overview",
+    "explore",
+    "measures",
+    "test-sets",
+    "audit",
+    "overoptimisation",
+    "reward-models",
+    "responses",
+    "runs",
+)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _COLOURS = 256
 _SHRUNK_WIDTH = 1000

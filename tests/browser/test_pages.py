@@ -19,6 +19,7 @@ PAGES = {
     "explore": "Accuracy: does it predict the policy?",
     "measures": "Which measure predicts the policy best?",
     "test-sets": "Which test set predicts the policy best?",
+    "audit": "Is the test set any good?",
     "overoptimisation": "Overoptimisation",
     "reward-models": "Reward models",
     "responses": "Responses",
