@@ -90,6 +90,11 @@ class Options:
     goldens: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     may_be_golden: tuple[str, ...] = ()
+    usual: Mapping[str, float] = field(default_factory=dict)
+
+    def usual_strength(self, optimizer: str) -> float:
+        """The strength that is shown unless another one is chosen (`reads.policies.usual_strength`)."""
+        return self.usual.get(optimizer, max(self.strengths[optimizer]))
 
     @property
     def pairs(self) -> int:

@@ -145,7 +145,9 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
     with cursor(snapshot) as connection:
         prompts = reads.runs.prompts(connection, run_id)
         strengths = reads.policies.strengths(connection, run_id)
-        reach = {name: reads.policies.kl_reach(connection, run_id, name) for name in strengths["optimizer"].unique()}
+        names = strengths["optimizer"].unique().to_list()
+        reach = {name: reads.policies.kl_reach(connection, run_id, name) for name in names}
+        usual = {name: reads.policies.usual_strength(connection, run_id, name) for name in names}
     if strengths.is_empty():
         raise InvalidChoice(f"run {run_id} has no optimised policies; explore another one, or start a new run")
     cube = score_cube(snapshot, run_id, source)
@@ -170,6 +172,7 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
         goldens=tuple(name for name, golden in zip(cube.reward_models, roles.goldens, strict=True) if golden),
         proxies=tuple(name for name, proxy in zip(cube.reward_models, roles.proxies, strict=True) if proxy),
         may_be_golden=may_be_golden(snapshot, run_id),
+        usual=usual,
         kl={name: ends for name, ends in reach.items() if ends is not None},
         sources=tuple(answered),
         paraphrases=all(answered[name] for name in source.names or (INITIAL,)),
@@ -177,11 +180,11 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
 
 
 def policies(snapshot: Snapshot, run_id: str, chosen: Selection) -> Policies:
-    """The policies in force: at the chosen KL or strength, or at the greatest strength of the run."""
+    """The policies in force: at the chosen KL or strength, or at the usual strength of the run."""
     if chosen.kl is not None:
         return Policies(chosen.optimizer, kl=chosen.kl)
     offered = options(snapshot, run_id, chosen.source())
-    strength = max(offered.strengths[chosen.optimizer]) if chosen.strength is None else chosen.strength
+    strength = offered.usual_strength(chosen.optimizer) if chosen.strength is None else chosen.strength
     return Policies(chosen.optimizer, strength)
 
 

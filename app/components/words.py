@@ -27,8 +27,8 @@ def correlations(evaluation: Evaluation, level: str) -> Mapping[str, Correlation
 
 
 def strength_of(chosen: Selection, options: Options) -> float:
-    """The strength in force: the chosen one, or the greatest of the run."""
-    return max(options.strengths[chosen.optimizer]) if chosen.strength is None else chosen.strength
+    """The strength in force: the chosen one, or the usual one of the run."""
+    return options.usual_strength(chosen.optimizer) if chosen.strength is None else chosen.strength
 
 
 def policies(chosen: Selection, options: Options) -> str:

@@ -18,8 +18,8 @@ import polars as pl
 from pipeline.cli import measure_outcome, measure_text
 from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
-from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.reads.policies import strengths
+from warehouse.errors import UnknownName
+from warehouse.reads.policies import usual_strength
 from warehouse.reads.values import policy_values, policy_values_at_kl
 from warehouse.schema import category_order
 from warehouse.study import CORRELATIONS, MEASURES, Estimate, Evaluation, PolicyValues, ScoreCube, TestSet, compare
@@ -55,7 +55,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         if choice.kl is None:
             strength = choice.strength
             if strength is None:
-                strength = _largest(strengths(connection, run_id, choice.kl_coefficient), choice.optimizer)
+                strength = usual_strength(*run, choice.kl_coefficient)
             degree, values = {"strength": strength}, policy_values(*run, strength, choice.kl_coefficient)
         else:
             degree, values = {"kl": choice.kl}, policy_values_at_kl(*run, choice.kl, choice.kl_coefficient)
@@ -182,14 +182,6 @@ _WRITERS: dict[str, Callable[[Result, Path], object]] = {
     ".csv": lambda result, path: _rows(result).write_csv(path),
     ".parquet": lambda result, path: _rows(result).write_parquet(path),
 }
-
-
-def _largest(strengths: pl.DataFrame, optimizer: str) -> float:
-    own = strengths.filter(optimizer=optimizer)["strength"].to_list()
-    if not own:
-        known = sorted(set(strengths["optimizer"].to_list()))
-        raise InvalidChoice(f"the run has no policies of optimiser {optimizer!r}; it has {known}")
-    return float(max(own))
 
 
 def _categories(name: str, of_run: Sequence[str]) -> tuple[str, ...] | None:

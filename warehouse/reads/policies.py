@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from warehouse.errors import InvalidChoice
-from warehouse.schema import RL_ALGORITHMS
+from warehouse.schema import INITIAL, RL_ALGORITHMS
 from warehouse.store import Connection
 
 
@@ -37,6 +37,31 @@ def strengths(connection: Connection, run_id: str, kl_coefficient: float | None 
         penalty = kl_coefficient if kl_coefficient in penalties else penalties[0] if penalties else None
         chosen.append(rows.filter(pl.col("kl_coefficient").eq_missing(penalty)))
     return pl.concat(chosen).drop("kl_coefficient")
+
+
+def usual_strength(connection: Connection, run_id: str, optimizer: str, kl_coefficient: float | None = None) -> float:
+    """The strength of an optimiser that is shown unless another one is chosen: the greatest.
+
+    Of best-of-n, the greatest n that at least half of the RL-test prompts have responses for. Raises InvalidChoice if
+    the run has no such policies.
+    """
+    known = strengths(connection, run_id, kl_coefficient)
+    own = known.filter(optimizer=optimizer)["strength"].to_list()
+    if not own:
+        named = sorted(set(known["optimizer"].to_list()))
+        raise InvalidChoice(f"the run has no policies of optimiser {optimizer!r}; it has {named}")
+    if optimizer != "bon":
+        return float(max(own))
+    (reached,) = connection.execute(
+        """
+        SELECT quantile_disc(responses, 0.5) FROM (
+            SELECT count(*) AS responses FROM response JOIN prompt USING (run_id, prompt_id)
+            WHERE run_id = ? AND split = 'rl_test' AND policy_id = ? AND prompt_form = 'original' GROUP BY prompt_id
+        )
+        """,
+        [run_id, INITIAL],
+    ).fetchone() or (None,)
+    return float(max([n for n in own if reached is None or n <= reached] or own[:1]))
 
 
 def kl_coefficients(connection: Connection, run_id: str, optimizer: str) -> tuple[float, ...]:

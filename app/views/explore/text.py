@@ -96,7 +96,7 @@ def samples_of(chosen: Selection, options: Options) -> float | None:
     """The n of best-of-n whose picks are shown: the chosen one, else the greatest of the run; None without any."""
     if chosen.optimizer == "bon" and chosen.kl is None:
         return words.strength_of(chosen, options)
-    return max(options.strengths.get("bon", ()), default=None)
+    return options.usual_strength("bon") if "bon" in options.strengths else None
 
 
 def picks_line(summary: Mapping[str, float], n: float) -> str:
