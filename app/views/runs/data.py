@@ -82,9 +82,9 @@ def cancel(run_id: str) -> None:
     jobs.cancel(_changed("a run cannot be cancelled"), run_id)
 
 
-def import_uploads(files: Sequence[tuple[str, bytes]], run_id: str | None) -> jobs.Imported:
+def import_uploads(files: Sequence[tuple[str, bytes]], run_id: str | None, choices: exchange.Choices) -> jobs.Imported:
     """Publish uploaded files as a run."""
-    return jobs.import_uploads(_changed("files cannot be imported"), files, run_id)
+    return jobs.import_uploads(_changed("files cannot be imported"), files, run_id, choices)
 
 
 def failed_policies(run_id: str) -> list[str]:

@@ -17,6 +17,7 @@ from app.components import formats, links, page_state, trouble
 from app.components.formats import escape
 from app.views.runs import data, text
 from pipeline.runs import jobs
+from warehouse.exchange import INCOMPLETE, Choices
 from warehouse.schema import CATEGORIES
 
 _KINDS = {
@@ -193,16 +194,39 @@ def _import_form() -> None:
         placeholder="default: the date and time",
         help="Letters, digits, '-', '_' and '.'.",
     )
+    choices = _import_choices(uploads)
     if st.button("Import", disabled=not files, key="import.go"):
         with trouble.shown():
             with st.spinner("Importing …"):
-                done = data.import_uploads([(file.name, file.getvalue()) for file in files], name.strip() or None)
+                uploaded = [(file.name, file.getvalue()) for file in files]
+                done = data.import_uploads(uploaded, name.strip() or None, choices)
             st.session_state[_UPLOADS], st.session_state[_DONE] = uploads + 1, done
             page_state.keep_run(done.run_id)
             st.rerun()
     imported = st.session_state.get(_DONE)
     if imported is not None and not files:
         st.success(f"**{escape(imported.run_id)}**: {escape(imported.counts)}.", icon=":material/check:")
-        if imported.warning:
-            st.info(f"{imported.warning}.")
+        for line in (*imported.notes, imported.warning):
+            if line:
+                st.info(f"{escape(line)}.")
         links.to("explore", "Explore it", run=imported.run_id)
+
+
+def _import_choices(uploads: int) -> Choices:
+    """What to do with incomplete scores, and which scorers are the truth."""
+    left, right = st.columns(2)
+    incomplete = left.selectbox(
+        "Scores that not every scorer has",
+        INCOMPLETE,
+        format_func=text.INCOMPLETE.__getitem__,
+        key=f"import.incomplete.{uploads}",
+        help="What is left out is counted and listed in a file.",
+    )
+    golden = right.text_input(
+        "Golden only",
+        key=f"import.golden.{uploads}",
+        placeholder="human, verifier",
+        help="Scorers that are the truth, such as human grades; all others are then proxies only. Default: each reward "
+        "model is golden in turn, labels are golden only.",
+    )
+    return Choices(incomplete, tuple(_separated(golden)))

@@ -78,6 +78,14 @@ IMPORTED = (
     "that every page can show."
 )
 
+INCOMPLETE = {
+    "drop-response": "leave out the response",
+    "drop-prompt": "leave out its prompt",
+    "drop-model": "leave out the scorers that lack scores",
+    "refuse": "refuse the files",
+}
+"""What to do with a response that not every scorer has scored."""
+
 EXTENDED = (
     "Starts a new run with your additions. It reuses everything that this run has computed and computes only what is "
     "missing. This run is not changed."

@@ -357,6 +357,25 @@ def import_form(page: AppTest) -> AppTest:
     return page.run()
 
 
+def test_incomplete_scores_and_goldens_are_chosen_in_the_form(two: Path, tmp_path: Path, open_view: OpenPage) -> None:
+    page = import_form(open_view("runs", two))
+    missing = files.long_frame().filter((pl.col("reward_model") != "mid") | (pl.col("response_id") != "r0"))
+    page.file_uploader[0].upload("scores.csv", missing.write_csv().encode(), "text/csv")
+    page = page.run()
+    (incomplete,) = (box for box in page.selectbox if box.label == "Scores that not every scorer has")
+    (golden,) = (field for field in page.text_input if field.label == "Golden only")
+    incomplete.select("drop-model")
+    golden.input("small")
+    page = page.button(key="import.go").click().run()
+    notes = [info.value.replace("\\", "") for info in page.info]
+    assert any("golden: small" in note for note in notes)
+    assert any("left out: reward models mid" in note for note in notes)
+    with store.open_read_only(two) as connection:
+        run_id = reads.runs.all_runs(connection)["run_id"][0]
+        roles = reads.runs.reward_models(connection, run_id).select("reward_model_id", "role").rows()
+    assert roles == [("big", "proxy"), ("small", "golden")]
+
+
 def test_files_are_imported_and_their_run_is_chosen(two: Path, tmp_path: Path, open_view: OpenPage) -> None:
     page = import_form(open_view("runs", two))
     scores = files.write(files.long_frame(), tmp_path / "scores.csv").read_bytes()
