@@ -39,7 +39,7 @@ def of_study(study: Study) -> dict[str, Any]:
     prompts, counts = study.prompts, study.responses.group_by("prompt_id").len()["len"]
     categories = dict(prompts.group_by("category").len().iter_rows())
     ties = _ties(study.scores)
-    reasons = study.left_out.select("prompt_id", "response_id", "reason").unique().group_by("reason").len()
+    reasons = study.left_out.group_by("reason").len().sort("len", "reason", descending=[True, False])
     return {
         "scorers": [
             {"name": name, "kind": kind, "role": _ROLES[role], "ties": ties[name]}
@@ -57,7 +57,7 @@ def of_study(study: Study) -> dict[str, Any]:
         "categories": {name: categories[name] for name in category_order(categories)},
         "left_out": {
             "line": study.left_out_line,
-            "responses": dict(reasons.sort("len", "reason", descending=[True, False]).iter_rows()),
+            "reasons": dict(reasons.iter_rows()),
         },
         "notes": list(study.notes),
     }
@@ -99,8 +99,6 @@ def text(described: dict[str, Any]) -> str:
         "categories: " + ", ".join(f"{name} ({prompts})" for name, prompts in described["categories"].items()),
         *described["notes"],
     ]
-    if described["left_out"]["responses"]:
-        reasons = ", ".join(f"{number} {reason}" for reason, number in described["left_out"]["responses"].items())
-        line = described["left_out"]["line"] or "repeated ids"
-        lines.append(f"would be left out: {line}; responses by reason: {reasons}")
+    if described["left_out"]["line"]:
+        lines.append(f"would be left out: {described['left_out']['line']}")
     return "\n".join([*lines, "", "nothing was written; leave out --check to import"])

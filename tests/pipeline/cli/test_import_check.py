@@ -64,7 +64,7 @@ def test_json_has_the_same_in_public_names(home: Path, tmp_path: Path, capsys: p
     assert described["scorers"][0]["ties"] == pytest.approx((1 + 2 + 2) / (3 + 6 + 6))
     assert described["responses_per_prompt"] == {"3": 1, "4": 2}
     assert described["categories"] == {"Chat": 2, "Own": 1}
-    assert described["left_out"]["responses"] == {"empty or not a number": 1, "the only response to its prompt": 1}
+    assert described["left_out"]["reasons"] == {"empty or not a number": 1, "the only response to its prompt": 1}
     assert (described["prompts"], described["responses"], described["scores"]) == (3, 11, 33)
 
 
