@@ -90,6 +90,7 @@ class Options:
     goldens: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     may_be_golden: tuple[str, ...] = ()
+    fewest_responses: int | None = None
     usual: Mapping[str, float] = field(default_factory=dict)
 
     def usual_strength(self, optimizer: str) -> float:

@@ -33,6 +33,11 @@ def count(amount: float, noun: str) -> str:
     return f"{amount:,.0f} {plural}"
 
 
+def counts(fewest: float, most: float, noun: str) -> str:
+    """A count that differs from case to case: `2 to 5 responses`; where it does not, as `count`."""
+    return count(most, noun) if fewest == most else f"{fewest:,.0f} to {count(most, noun)}"
+
+
 def percent(share: float) -> str:
     """A share between 0 and 1 in whole percent: `34%`."""
     return f"{share:.0%}"

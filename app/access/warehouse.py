@@ -172,6 +172,7 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
         goldens=tuple(name for name, golden in zip(cube.reward_models, roles.goldens, strict=True) if golden),
         proxies=tuple(name for name, proxy in zip(cube.reward_models, roles.proxies, strict=True) if proxy),
         may_be_golden=may_be_golden(snapshot, run_id),
+        fewest_responses=int(cube.counts_P.min()),
         usual=usual,
         kl={name: ends for name, ends in reach.items() if ends is not None},
         sources=tuple(answered),

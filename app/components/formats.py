@@ -8,12 +8,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from warehouse.formats import MINUS, UNDEFINED, count, duration, escape, interval, number, percent, roughly, size
+from warehouse.formats import (
+    MINUS,
+    UNDEFINED,
+    count,
+    counts,
+    duration,
+    escape,
+    interval,
+    number,
+    percent,
+    roughly,
+    size,
+)
 
 __all__ = [
     "MINUS",
     "UNDEFINED",
     "count",
+    "counts",
     "duration",
     "escape",
     "interval",

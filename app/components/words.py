@@ -52,13 +52,14 @@ def run_and_pairs(options: Options) -> list[str]:
 
 def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -> str:
     """One line: run, number of reward models, prompts, responses, policies, and where the intervals come from."""
+    most = chosen.responses or options.responses
     sources = [] if chosen.sources == ("initial",) else [source(name) for name in chosen.sources]
     return " · ".join(
         [
             *run_and_pairs(options),
             f"measured on {count(evaluation.prompts_used, 'RM-test prompt')}"
             f"{_bracketed(formats.listed(chosen.subsets or chosen.categories))} "
-            f"× {count(chosen.responses or options.responses, 'response')}"
+            f"× {formats.counts(min(options.fewest_responses or most, most), most, 'response')}"
             f"{f' of {formats.listed(sources)}' if sources else ''}{_bracketed(constructed(chosen))}",
             f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
             f"{_bracketed(formats.listed(chosen.rl_categories))}",

@@ -23,7 +23,7 @@ from warehouse.claims.claim import Cell, Study
 from warehouse.claims.restricted_range import MOST_FLIPPED
 from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
-from warehouse.formats import count, number
+from warehouse.formats import count, counts, number
 from warehouse.reads.study import study as read_study
 from warehouse.stats.bootstrap import LEVEL, Estimate
 from warehouse.study.correlation import cautions
@@ -92,6 +92,7 @@ def page(
 def _header(run: Mapping[str, Any], models: pl.DataFrame, study: Study, choice: argparse.Namespace) -> list[str]:
     first = next(iter(study.optimised.values()))
     _, P, R = first.cube.scores_MPR.shape
+    responses = counts(int(first.cube.counts_P.min()), R, "response")
     kinds = models.group_by("kind").len().sort("kind").iter_rows()
     options = f" --replicates {study.replicates}" if study.replicates != 1000 else ""
     options += f" --seed {study.seed}" if study.seed else ""
@@ -111,7 +112,7 @@ def _header(run: Mapping[str, Any], models: pl.DataFrame, study: Study, choice: 
         f"{_text(str(run['code_version']))}",
         f"- {count(models.height, 'scorer' if models['role'].count() else 'reward model')}: "
         f"{', '.join(f'{amount} {kind}' for kind, amount in kinds)}{fixed}",
-        f"- {count(P, 'RM-test prompt')} × {count(R, 'response')}; "
+        f"- {count(P, 'RM-test prompt')} × {responses}; "
         f"{count(len(first.values.prompts), 'RL-test prompt')}; "
         f"{' and '.join(optimised.called for optimised in study.optimised.values())}",
         f"- 95 % intervals, B = {study.replicates:,}, seed {study.seed}. A correlation is about *this test set*: how "

@@ -70,6 +70,7 @@ class Cell:
         """Such as `ppo/M14/P128/R6/noisy`."""
         size = self.size
         within = "/within" if self.level == "within" else ""
+        within += "/oracle" if size.oracle else ""
         return f"{self.kind}/M{size.M}/P{size.P}/R{size.R}/{'noisy' if size.noisy else 'clean'}{within}"
 
     def studies(self, share: float) -> int:
@@ -96,6 +97,7 @@ def grid(name: str) -> Iterator[Cell]:
         yield Cell(kind, Size(M=M, P=128, R=6, noisy=False))
     yield from (Cell("families", Size(M=M, P=128, R=6)) for M in (10, 14, 40))
     yield from (Cell(kind, Size(M=14, P=128, R=6), "within") for kind in LIKE)
+    yield from (Cell(kind, Size(M=M + 1, P=128, R=6, oracle=True)) for M in (10, 14, 20, 40) for kind in LIKE)
 
 
 def simulate(cell: Cell, studies: int) -> dict[str, object]:
@@ -161,11 +163,12 @@ def _record(study: PlantedStudy, level: str) -> _Record:
     evaluation = whole.evaluation
     figures = evaluation.within if level == "within" else evaluation.correlations
     for name, correlation in figures.items():
-        truth[name, "itself"] = _true(study.accuracy_MM, study.ndr_MM, name, level)
-        truth[name, "this"] = _true(evaluation.value_MM, study.ndr_MM, name, level)
+        pair_MM = evaluation.pair_MM
+        truth[name, "itself"] = _true(study.accuracy_MM, study.ndr_MM, name, level, pair_MM)
+        truth[name, "this"] = _true(evaluation.value_MM, study.ndr_MM, name, level, pair_MM)
         plain = correlation.sample.value
         truth[name, "sample"] = np.nan if plain is None else plain
-        truth[name, "ceiling"] = _true(study.ndr_MM, evaluation.ndr_MM, name, level)
+        truth[name, "ceiling"] = _true(study.ndr_MM, evaluation.ndr_MM, name, level, pair_MM)
         answers = (correlation, correlation.measure_itself, correlation.sample, correlation.ceiling)
         for estimand, answer in zip(ESTIMANDS, answers, strict=True):
             ends = answer.value, answer.low, answer.high
@@ -188,11 +191,17 @@ def _excludes(first: Replicated, second: Replicated) -> bool | None:
     return estimate.low > 0 or estimate.high < 0
 
 
-def _true(measure_MM: NDArray[np.float64], ndr_MM: NDArray[np.float64], name: str, level: str) -> float:
+def _true(
+    measure_MM: NDArray[np.float64],
+    ndr_MM: NDArray[np.float64],
+    name: str,
+    level: str,
+    pair_MM: NDArray[np.bool_] | None = None,
+) -> float:
     M = len(measure_MM)
-    off = ~np.eye(M, dtype=bool)
+    pairs = ~np.eye(M, dtype=bool) if pair_MM is None else pair_MM
     values = PairValues(measure_MM.reshape(1, -1), np.ones((1, M * M), dtype=bool), np.arange(M * M).reshape(M, M))
-    (figures,) = correlate([values], ndr_MM[None], off[None], *[np.ones((1, M))] * 2, selected=((name, level),))
+    (figures,) = correlate([values], ndr_MM[None], pairs[None], *[np.ones((1, M))] * 2, selected=((name, level),))
     value, defined = figures[LEVELS.index(level)][name]
     return float(value[0]) if defined[0] else np.nan
 

@@ -38,7 +38,12 @@ and number of reward models share their reward models (the same seeds), so their
 def page(results: Results, alternatives: Results, sizes: Results) -> str:
     """The whole page in Markdown."""
     within = [cell for cell in results.values() if cell["cell"].get("level") == "within"]
-    results = {name: cell for name, cell in results.items() if cell["cell"].get("level") != "within"}
+    oracle = [cell for cell in results.values() if cell["cell"].get("oracle")]
+    results = {
+        name: cell
+        for name, cell in results.items()
+        if cell["cell"].get("level") != "within" and not cell["cell"].get("oracle")
+    }
     noisy = {name: cell for name, cell in results.items() if cell["cell"]["R"] == 6 and cell["cell"]["noisy"]}
     lines = [_HEAD, *_summary(results)]
     for estimand, title in _TITLES.items():
@@ -51,6 +56,8 @@ def page(results: Results, alternatives: Results, sizes: Results) -> str:
     lines += ["", "## The other correlations: the lowest coverage of any cell with ten reward models or more, %", ""]
     lines += _lowest(results)
     lines += ["", "## Within each golden, coverage at 14 reward models and 128 prompts, %", "", *_within(within)]
+    if oracle:
+        lines += ["", "## One golden that is no reward model, 128 prompts, Kendall τ, %", "", *_oracle(oracle)]
     if alternatives:
         lines += ["", "## Alternatives that were tried, coverage of Kendall τ, %", "", *_alternatives(alternatives)]
     return "\n".join(lines) + "\n"
@@ -181,6 +188,27 @@ def _within(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     note = "This test set / the measure itself / the ceiling; of correlations averaged over goldens."
     return [note, "", *_table(["", *(cell["cell"]["kind"] for cell in cells)], rows)]
+
+
+def _oracle(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    proxies = sorted({cell["cell"]["M"] - 1 for cell in cells})
+    kinds = [kind for kind in _KINDS if any(cell["cell"]["kind"] == kind for cell in cells)]
+    rows = []
+    for kind in kinds:
+        of_kind = {cell["cell"]["M"] - 1: cell for cell in cells if cell["cell"]["kind"] == kind}
+        rows.append([kind, *(_one_golden(of_kind[M]) if M in of_kind else "–" for M in proxies)])
+    note = (
+        "The golden is what all reward models have in common, as labels of people are; it stays, and the proxies are "
+        "resampled. Coverage of this test set / the measure itself / the ceiling; then how often the permutation test "
+        "rejects, and the mean width for this test set."
+    )
+    return [note, "", *_table(["", *(f"{M} proxies" for M in proxies)], rows)]
+
+
+def _one_golden(cell: Mapping[str, Any]) -> str:
+    shares = " / ".join(_share(cell, "kendall", estimand) for estimand in ("this", "itself", "ceiling"))
+    width = cell["figures"]["kendall"]["this"]["width"]
+    return f"{shares}; {100 * cell['permutation']:.0f}; {width:.2f} ({cell['studies']})"
 
 
 def _share(cell: Mapping[str, Any], name: str, estimand: str) -> str:

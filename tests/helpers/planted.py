@@ -36,6 +36,8 @@ class Size:
     """M reward models, P prompts on either side, R responses a prompt, and whether policies are valued with noise.
 
     Noisy values come from `P` RL-test prompts, of PPO from `ppo_samples` responses a prompt; clean ones are the truth.
+    With an `oracle`, the first of the M is what all reward models have in common, without noise: golden only, as labels
+    of people are.
     """
 
     M: int = 14
@@ -43,6 +45,7 @@ class Size:
     R: int = 6
     noisy: bool = True
     ppo_samples: int = 2
+    oracle: bool = False
 
 
 class Planted:
@@ -83,6 +86,8 @@ class PlantedStudy:
             common[other, 1] = 0.7
         noise = rng.normal(size=(M, FEATURES)) / np.sqrt(FEATURES)
         heads = common + np.exp(rng.uniform(np.log(0.15), np.log(1.8), M))[:, None] * noise
+        if self._size.oracle:
+            heads[0] = common[0]
         return heads / np.linalg.norm(heads, axis=1, keepdims=True)
 
     def _shifts(self) -> Floats:
@@ -124,7 +129,8 @@ class PlantedStudy:
             rows = np.flatnonzero(category_P == c)
             z = rng.normal(size=(len(rows) * size.R, FEATURES))
             scores[:, rows] = ((self.heads_MK @ self._of._mix_cKK[c]) @ z.T).reshape(size.M, len(rows), size.R)
-        return score_cube(scores)
+        cube = score_cube(scores)
+        return cube.with_goldens([cube.reward_models[0]]) if size.oracle else cube
 
     @cached_property
     def values(self) -> PolicyValues:

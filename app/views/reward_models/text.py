@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.components.formats import count, escape, interval, listed, number, percent
+from app.components.formats import count, counts, escape, interval, listed, number, percent
 from warehouse.metrics.calibration import Reliability
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.model_scores import ModelEstimates
@@ -19,12 +19,13 @@ NO_ORDER = "there is no order to be right about"
 def what_is_shown(run_id: str, cube: ScoreCube, categories: Sequence[str]) -> str:
     """One line: run, reward models, prompts, responses, and what the intervals resample."""
     M, P, R = cube.scores_MPR.shape
+    each = counts(int(cube.counts_P.min()), R, "response")
     where = f" ({', '.join(escape(name) for name in categories)})" if categories else ""
     return " · ".join(
         [
             f"Run **{escape(run_id)}**",
             count(M, "reward model"),
-            f"scores of {count(R, 'response')} of the initial policy to each of {count(P, 'RM-test prompt')}{where}",
+            f"scores of {each} of the initial policy to each of {count(P, 'RM-test prompt')}{where}",
             "95% bootstrap intervals, B = 1,000, resampling prompts",
         ]
     )
