@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.cli import added, audit, benchmark, data, run, serve, study
+from pipeline.cli import added, audit, benchmark, data, run, scoring, serve, study
 from pipeline.errors import PipelineError
 from warehouse import store
 from warehouse.errors import WarehouseError
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         parser.epilog = f"{parser.epilog}  {example}\n"
         return added
 
-    for module in (run, data, added, study, audit, benchmark, serve):
+    for module in (run, scoring, data, added, study, audit, benchmark, serve):
         module.add(command)
     return parser
 

@@ -52,7 +52,8 @@ def desk(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     hub.parquet(desk / "nectar.parquet", hub.NECTAR)
     with store.open_read_only(tiny_home) as connection:
         scores = connection.execute(
-            "SELECT prompt_id, response_id, reward_model_id AS reward_model, score, split FROM score "
+            "SELECT prompt_id, response_id, reward_model_id AS reward_model, score, split, "
+            "prompt.text AS prompt, response.text AS response FROM score "
             "JOIN response USING (run_id, response_id) JOIN prompt USING (run_id, prompt_id) "
             "WHERE policy_id = 'initial' AND prompt_form = 'original'"
         ).pl()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 
-from pipeline import flow, runs
+from pipeline import runs
 from pipeline.backends.openrlhf.launch import require_engine
-from pipeline.backends.ray.engine import opened
 from pipeline.backends.ray.options import EngineOptions, add_options
-from pipeline.cli import AddCommand, add_option, score
+from pipeline.cli import AddCommand, add_option
+from pipeline.cli.starting import add_start_options, execute, start
 from pipeline.config import load_profile, profile_names
 from pipeline.cost import command as plan_command
 from pipeline.cost import estimate
@@ -19,14 +18,13 @@ from pipeline.errors import PipelineError
 from pipeline.models.installed import require_pipeline, require_sampler
 from pipeline.runs import exchange, extend, jobs, retry
 from pipeline.runs.exchange import published_runs
-from pipeline.scoring import added
 from warehouse import store
 
 _WATCH_S = 2.0
 
 
 def add(command: AddCommand) -> None:
-    """`run`, `resume`, `extend`, `add-rm`, `cancel`, `runs`, `publish` and `delete`."""
+    """`run`, `resume`, `extend`, `cancel`, `runs`, `publish` and `delete`."""
     run = command(
         "run",
         "train, optimise, score and publish; resumes a stopped run with the same settings",
@@ -38,7 +36,7 @@ def add(command: AddCommand) -> None:
     add_option(run, "--seed", "S", "replace the profile's seed", int)
     add_option(run, "--sampler", "NAME", "replace the profile's sampler: transformers or vllm")
     run.add_argument("--new", action="store_true", help="start a fresh run even if a stopped one has the same settings")
-    _add_start_options(run)
+    add_start_options(run)
     plan_command.add_options(run)
 
     resume = command("resume", "resume a stopped run", "righttree resume", _resume)
@@ -68,17 +66,7 @@ def add(command: AddCommand) -> None:
     add_option(extension, "--reward-model", "KIND=VALUE", kinds, dest="others", action="append")
     add_option(extension, "--rl-test-samples", "N", "samples per RL-test prompt, more than the run has", int)
     add_option(extension, "--ppo-steps", "S", "add PPO with this many steps to a run without PPO", int)
-    _add_start_options(extension)
-
-    joined = command(
-        "add-rm",
-        "create a new run from an existing one with a reward model trained elsewhere: a Hugging Face model or a server",
-        "righttree add-rm --run RUN --model FOLDER",
-        _add_rm,
-    )
-    add_option(joined, "--run", "RUN", "id of the run that the reward model joins; it is not changed", required=True)
-    score.add_reward_model_options(joined)
-    _add_start_options(joined, "score some of the run's texts to estimate time and memory; start nothing")
+    add_start_options(extension)
 
     cancel = command("cancel", "stop a running or waiting run; `resume` continues it", "righttree cancel", _cancel)
     cancel.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the one that is running)")
@@ -96,16 +84,6 @@ def add(command: AddCommand) -> None:
     delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
-def _add_start_options(
-    parser: argparse.ArgumentParser, estimate: str = "print the estimated time, memory and disk space; start nothing"
-) -> None:
-    """Options of every command that creates a run and starts it."""
-    add_option(parser, "--run-id", "ID", "name of the new run (default: made from profile and time)")
-    parser.add_argument("--estimate", action="store_true", help=estimate)
-    parser.add_argument("--detach", action="store_true", help="run in the background and return at once")
-    add_options(parser)
-
-
 def _run(arguments: argparse.Namespace) -> int:
     data, config = store.home(), load_profile(arguments.profile, arguments.seed, arguments.sampler)
     if arguments.estimate or arguments.plan:
@@ -120,7 +98,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if stopped:
         print(f"resuming {stopped}, which was stopped; --new starts a fresh run", file=sys.stderr)
     run = runs.open_run(data, stopped) if stopped else runs.create(data, config, arguments.run_id)
-    return _start(run, engine, detach=arguments.detach)
+    return start(run, engine, detach=arguments.detach)
 
 
 def _extend(arguments: argparse.Namespace) -> int:
@@ -133,28 +111,7 @@ def _extend(arguments: argparse.Namespace) -> int:
     require_pipeline()
     engine = EngineOptions.of(arguments)
     run = extend.create(data, arguments.run, additions, arguments.run_id)
-    return _start(run, engine, detach=arguments.detach)
-
-
-def _add_rm(arguments: argparse.Namespace) -> int:
-    require_pipeline()
-    data, engine = store.home(), EngineOptions.of(arguments)
-    settings = score.reward_model(arguments)
-    additions = {"added": [settings.model_dump()]}
-    config = extend.extended(data, arguments.run, additions)
-    if arguments.estimate:
-        print(estimate.of_added(data, arguments.run, settings))
-        return 0
-    added.try_out(settings)
-    if config.ppo is not None:
-        without = len(config.reward_models.added)
-        print(
-            f"{settings.name} scores the responses of PPO's checkpoints, but no policy is trained against it: "
-            f"{without} of {len(config.reward_models.ids)} reward models have no PPO",
-            file=sys.stderr,
-        )
-    run = extend.create(data, arguments.run, additions, arguments.run_id)
-    return _start(run, engine, detach=arguments.detach)
+    return start(run, engine, detach=arguments.detach)
 
 
 def _resume(arguments: argparse.Namespace) -> int:
@@ -175,23 +132,7 @@ def _resume(arguments: argparse.Namespace) -> int:
     if arguments.retry and not retry.request(run):
         print(retry.why_nothing(run))
         return 0
-    return _execute(run, engine)
-
-
-def _start(run: runs.RunDirectory, engine: EngineOptions, *, detach: bool) -> int:
-    if not detach:
-        return _execute(run, engine)
-    jobs.resume(store.home(), run.run_id, engine)
-    print(run.run_id)
-    return 0
-
-
-def _execute(run: runs.RunDirectory, options: EngineOptions) -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `righttree cancel` acts like Ctrl-C
-    with opened(options) as engine:
-        flow.execute(run, engine=engine)
-    print(f"{run.run_id} is published; explore it with `righttree app`")
-    return 0
+    return execute(run, engine)
 
 
 def _cancel(arguments: argparse.Namespace) -> int:

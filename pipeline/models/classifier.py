@@ -6,7 +6,7 @@ weighted sum of its outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from pipeline.models.elsewhere.weights import UNREADABLE, local_folder, unavaila
 from pipeline.models.performance.packing import pad_right
 from pipeline.scoring.texts import Text
 
-__all__ = ["Classifier", "load_classifier", "revision_of", "templated_ids"]
+__all__ = ["Classifier", "chat_renderer", "load_classifier", "revision_of", "templated_ids"]
 
 
 class Classifier:
@@ -92,6 +92,23 @@ def templated_ids(tokenizer: Any, text: Text) -> list[int]:
     return list(tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), add_special_tokens=False)["input_ids"])
 
 
+def chat_renderer(tokenizer: str) -> Callable[[Text], tuple[str, str]]:
+    """What a server gets for a text: the prompt in a tokenizer's chat template, and with the response and its end.
+
+    Raises ModelUnavailable for a tokenizer that cannot be loaded or has no chat template.
+    """
+    loaded = _tokenizer(tokenizer, revision=None)
+    if loaded.chat_template is None:
+        raise ModelUnavailable(f"tokenizer {tokenizer!r} has no chat template; give one that has")
+
+    def render(text: Text) -> tuple[str, str]:
+        turns = [{"role": "user", "content": text[0]}]
+        prompt = loaded.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return prompt, f"{prompt}{text[1]}{loaded.eos_token or ''}"
+
+    return render
+
+
 def load_classifier(settings: AddedRewardModel) -> Classifier:
     """Load a model at its pinned revision. Raises ModelUnavailable if it was changed or is no reward model."""
     model, revision = str(settings.model), str(settings.revision)
@@ -102,13 +119,12 @@ def load_classifier(settings: AddedRewardModel) -> Classifier:
     return Classifier(settings, reader, tokenizer)
 
 
-def _tokenizer(model: str, revision: str) -> Any:
+def _tokenizer(model: str, revision: str | None) -> Any:
     """The tokenizer of a model; that of an adapter's base if the adapter has none."""
-    own, _, of_base = revision.partition("+")
-    folder = local_folder(model, own)
-    base = base_of(folder)
-    if base is not None and not (folder / "tokenizer_config.json").is_file():
-        folder = local_folder(base.model, of_base)
+    own, _, of_base = (revision or "").partition("+")
+    folder = local_folder(model, own or None)
+    if not (folder / "tokenizer_config.json").is_file() and (base := base_of(folder)) is not None:
+        folder = local_folder(base.model, of_base or base.commit)
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except UNREADABLE as error:

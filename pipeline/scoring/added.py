@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import AddedRewardModel, valid
 from pipeline.errors import InvalidSetting
-from pipeline.scoring.reward_server import RewardServer
+from pipeline.scoring.reward_server import Render, RewardServer
 from pipeline.scoring.texts import Text
 
 if TYPE_CHECKING:
@@ -75,21 +75,21 @@ def attributes_of(attribute: str | None, weights: str | None) -> tuple[tuple[str
     return tuple(chosen)
 
 
-def opened(settings: AddedRewardModel, policy: LanguageModel | None = None) -> Scoring:
-    """The reward model, ready to score. A server gets a text as `policy`, the run's, renders it.
+def opened(settings: AddedRewardModel, policy: LanguageModel | None = None, *, render: Render | None = None) -> Scoring:
+    """The reward model, ready to score. A server gets a text as `policy`, the run's, or `render` renders it.
 
-    Without a policy, for scores that are discarded, a server gets a text of about the same length. Raises
-    ModelUnavailable for a model that is missing or was changed since it was added.
+    With neither, a server gets prompt and response as they are, with a line break between. Raises ModelUnavailable for
+    a model that is missing or was changed since it was added.
     """
 
-    def render(text: Text) -> tuple[str, str]:
+    def plain(text: Text) -> tuple[str, str]:
         if policy is None:
             return text[0], "\n".join(text)
         prompt = policy.prompt_text(text[0])
         return prompt, f"{prompt}{text[1]}{policy.tokenizer.eos_token}"
 
     if settings.url is not None:
-        return RewardServer(settings, render)
+        return RewardServer(settings, render or plain)
     from pipeline.models.classifier import load_classifier
 
     return load_classifier(settings)

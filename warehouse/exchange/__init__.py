@@ -6,7 +6,7 @@ and reads it back. Whatever is wrong is one line with file, row and column, and 
 
 from warehouse.exchange.categories import DEFAULT_SUBSET
 from warehouse.exchange.check import Choices, Study, study_of
-from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_folder, unpack
+from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_folder, run_rows, unpack
 from warehouse.exchange.incomplete import INCOMPLETE
 from warehouse.exchange.layouts import LAYOUTS, read_files
 from warehouse.exchange.outcomes import outcome_rows, outcomes_line, read_outcome_files, smaller_is_better
@@ -27,6 +27,7 @@ __all__ += [
     "read_files",
     "read_folder",
     "read_outcome_files",
+    "run_rows",
     "smaller_is_better",
     "study_of",
     "unpack",

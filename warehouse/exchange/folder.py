@@ -55,14 +55,8 @@ def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[
     """
     if os.path.lexists(target):
         raise InvalidChoice(f"{target} exists already; name a folder that does not")
-    with store.open_read_only(data) as connection:
-        run_id = run_id or reads.runs.newest_run(connection)
-        if run_id is None:
-            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
-        frames = {name: _table(connection, name, run_id) for name in TABLES}
-        if frames["run"].is_empty():
-            known = reads.runs.all_runs(connection)["run_id"].to_list()
-            raise UnknownName(f"run {run_id!r} is not in the warehouse; it has {known}")
+    frames = run_rows(data, run_id)
+    run_id = str(frames["run"]["run_id"][0])
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(target) as draft:
@@ -71,6 +65,19 @@ def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[
     except OSError as error:
         raise WarehouseError(f"{target} cannot be written ({error.strerror}); export to another folder") from error
     return run_id, {name: frame.height for name, frame in frames.items()}
+
+
+def run_rows(data: Path, run_id: str | None) -> dict[str, pl.DataFrame]:
+    """All rows of a run of the warehouse (None: the newest), by table, sorted by key. Raises UnknownName."""
+    with store.open_read_only(data) as connection:
+        run_id = run_id or reads.runs.newest_run(connection)
+        if run_id is None:
+            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+        frames = {name: _table(connection, name, run_id) for name in TABLES}
+        if frames["run"].is_empty():
+            known = reads.runs.all_runs(connection)["run_id"].to_list()
+            raise UnknownName(f"run {run_id!r} is not in the warehouse; it has {known}")
+    return frames
 
 
 def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str, pl.DataFrame]]:
