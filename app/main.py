@@ -12,6 +12,7 @@ from app.components import style
 # Folder in `app/views`, title and icon of each page, in the order of the navigation. Streamlit would show a string.
 PAGES = (
     ("overview", "Overview", "flag"),
+    ("choose", "Choose", "how_to_vote"),
     ("explore", "Explore", "scatter_plot"),
     ("measures", "Measures", "leaderboard"),
     ("test_sets", "Test sets", "grid_on"),

@@ -164,6 +164,24 @@ class Selection(PageChoice):
 
 
 @dataclass(frozen=True)
+class ChooseChoice(PageChoice):
+    """Choose: goldens (none: those that are golden only, or else all others), and by what reward models are ranked.
+
+    `by` is an optimiser, at a `strength` (None: the default) or a `kl`, or a measure. `category` and `subset` are of
+    the prompts (none: all), `reward_model` the one whose failures are shown (None: the first), `shown` how many.
+    """
+
+    golden: tuple[str, ...] = ()
+    by: str = "bon"
+    strength: float | None = None
+    kl: float | None = None
+    category: tuple[str, ...] = ()
+    subset: tuple[str, ...] = ()
+    reward_model: str | None = None
+    shown: int = 3
+
+
+@dataclass(frozen=True)
 class ModelsChoice(PageChoice):
     """Reward models: categories of the RM-test prompts (none: all), the reward model shown, and its golden.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 TITLES = {
+    "choose": "Choose",
     "explore": "Explore",
     "measures": "Measures",
     "test-sets": "Test sets",
     "overoptimisation": "Overoptimisation",
     "reward-models": "Reward models",
+    "responses": "Responses",
     "runs": "Runs",
 }
 """Path and title of the pages that are linked to."""

@@ -1,4 +1,4 @@
-"""Commands that print what runs have shown, without a browser: measure, power and findings."""
+"""Commands that print what runs have shown, without a browser: choose, measure, power and findings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from warehouse.study.power import DIFFERENCES, POWER
 
 
 def add(command: AddCommand) -> None:
-    """`measure`, `power` and `findings`."""
+    """`choose`, `measure`, `power` and `findings`."""
+    _add_choose(command)
     measure = command(
         "measure",
         "print how well a metric of reward models predicts the regret of the optimised policy",
@@ -69,6 +70,27 @@ def add(command: AddCommand) -> None:
     _add_bootstrap(findings)
 
 
+def _add_choose(command: AddCommand) -> None:
+    choose = command(
+        "choose",
+        "say which reward model to take: ranks, groups that cannot be told apart, intervals, and what would tell more",
+        "righttree choose --by bon --n 4 --category Safety",
+        _choose,
+    )
+    _add_run(choose)
+    golden = "scorers that count as the truth (default: those that are golden only, such as labels; else all others)"
+    add_option(choose, "--golden", "NAME[,…]", golden)
+    add_option(choose, "--by", "NAME", "bon, another optimiser of the run such as ppo, or a metric", default="bon")
+    degree = choose.add_mutually_exclusive_group()
+    strength = "n of best-of-n (default: half of the samples, all of fewer than 8) or PPO step (default: the largest)"
+    degree.add_argument("--n", "--strength", dest="strength", type=float, metavar="N", help=strength)
+    add_option(degree, "--kl", "NATS", "compare policies at this KL, interpolating between strengths", float)
+    add_option(choose, "--category", "NAME", "category of the prompts; may be repeated (default: all)", action="append")
+    add_option(choose, "--subset", "NAME", "subset of the prompts; may be repeated (default: all)", action="append")
+    add_option(choose, "--seed", "S", "seed for what intervals and groups allow for by chance", int, default=0)
+    choose.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 def _add_power(command: AddCommand) -> None:
     power = command(
         "power",
@@ -111,6 +133,14 @@ def _add_bootstrap(parser: argparse.ArgumentParser) -> None:
 
 def _measure(arguments: argparse.Namespace) -> int:
     from pipeline.cli.measure import report
+
+    exchange.provide_recorded(store.home())
+    print(report(store.home(), arguments))
+    return 0
+
+
+def _choose(arguments: argparse.Namespace) -> int:
+    from pipeline.cli.choose import report
 
     exchange.provide_recorded(store.home())
     print(report(store.home(), arguments))

@@ -64,6 +64,7 @@ def test_every_page_has_a_choice_here() -> None:
     assert {kind.__name__ for kind in KINDS} == {
         "PageChoice",
         "Selection",
+        "ChooseChoice",
         "ModelsChoice",
         "ResponsesChoice",
         "OveroptimisationChoice",

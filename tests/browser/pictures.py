@@ -24,6 +24,7 @@ from warehouse import store
 
 PAGES = (
     "overview",
+    "choose",
     "explore",
     "measures",
     "test-sets",

@@ -16,6 +16,7 @@ expect.set_options(timeout=30_000)
 
 PAGES = {
     "": "Does accuracy predict",
+    "choose": "Which reward model should I take?",
     "explore": "Accuracy: does it predict the policy?",
     "measures": "Which measure predicts the policy best?",
     "test-sets": "Which test set predicts the policy best?",

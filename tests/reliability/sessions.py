@@ -21,7 +21,17 @@ from tests.helpers.study import Study, publish
 from tests.reliability.streamlit_client import Session, Widget
 
 STUDY = Study(reward_models=8, prompts=16, responses=8, samples=16, ppo_steps=(5, 10, 20, 40), paraphrases=True)
-PAGES = ("overview", "explore", "measures", "test-sets", "audit", "overoptimisation", "reward-models", "responses")
+PAGES = (
+    "overview",
+    "choose",
+    "explore",
+    "measures",
+    "test-sets",
+    "audit",
+    "overoptimisation",
+    "reward-models",
+    "responses",
+)
 _CHANGED = ("selectbox", "button_group", "multiselect", "slider")
 _THINK_S = (1.0, 3.0)
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.access import curves as access_curves
 from app.access import warehouse
-from app.components import cautions, glossary, page_state, trouble
+from app.components import cautions, glossary, links, page_state, trouble
 from app.state import PageChoice
 from app.views.overview import data, figures, text
 
@@ -29,6 +29,7 @@ def show() -> None:
         evaluations = {name: data.evaluation(snapshot, run_id, name) for name in optimizers}
         models = max(len(curve.reward_models) for curve in curves.values())
         figures.findings(["predicts"], snapshot, run_id, page.chosen.run, curves)
+        links.to("choose", "Which reward model should I take? See Choose", run=page.chosen.run)
         st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))
         cautions.show(evaluations.values(), models)
         cautions.explain()

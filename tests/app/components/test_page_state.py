@@ -57,7 +57,17 @@ def _in_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIGHTTREE_HOME", str(home))
 
 
-PAGES = ("overview", "explore", "measures", "reward_models", "responses", "overoptimisation", "test_sets", "audit")
+PAGES = (
+    "overview",
+    "choose",
+    "explore",
+    "measures",
+    "reward_models",
+    "responses",
+    "overoptimisation",
+    "test_sets",
+    "audit",
+)
 
 
 def test_a_run_chosen_by_a_link_holds_on_every_page_and_in_its_address() -> None:

@@ -38,7 +38,7 @@ def test_the_page_shows_both_optimizers_the_findings_and_the_paper(study_home: P
     assert "Noise ceiling" in text
     assert "its Table 1, printed without intervals" in text
     shown = [element.proto.page for element in page.get("page_link")]
-    assert shown == ["explore", "test-sets", "measures", "overoptimisation", "reward-models"]
+    assert shown == ["explore", "choose", "test-sets", "measures", "overoptimisation", "reward-models"]
     assert set(shown) <= set(links.TITLES)
 
 
@@ -65,6 +65,7 @@ def test_a_named_run_goes_along_with_the_links(study_home: Path, open_view: Open
     assert address(page) == {"run": ["simulated"]}
     links_to = [element.proto.query_string for element in page.get("page_link")]
     assert links_to == [
+        "run=simulated",
         "run=simulated",
         "run=simulated&study=responses",
         "run=simulated",

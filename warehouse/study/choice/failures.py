@@ -65,7 +65,7 @@ def by_part(worth: Worth, parts: Sequence[str]) -> list[Part]:
 
 
 def by_thirds(
-    cube: ScoreCube, candidate: int, quantity_PN: NDArray[np.floating], truth_PN: Floats, n: int
+    cube: ScoreCube, candidate: int, quantity_PN: NDArray[np.number], truth_PN: Floats, n: int
 ) -> list[Picked]:
     """Where in a prompt's order by this quantity (length, golden score) the picks of best-of-n are, in thirds.
 

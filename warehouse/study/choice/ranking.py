@@ -3,7 +3,8 @@
 METHOD, "Choosing a reward model". Every comparison is paired: two candidates are compared by the differences of their
 numbers on the same prompts. All pairs are tested at once (Romano and Wolf 2005, `study.together`): by chance, the
 means deviate as normal numbers with the candidates' covariance over prompts, over a common χ with Q − 1 degrees of
-freedom. The same draws give intervals that hold for all candidates at once, so also for whichever comes out first.
+freedom. Intervals that hold for all candidates at once, so also for whichever comes out first, are those of a
+bootstrap-t over prompts.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from warehouse.errors import InvalidChoice
+from warehouse.metrics.prompt_values import weighted_sums
 from warehouse.stats import bootstrap, intervals
 from warehouse.stats.bootstrap import Estimate, Floats, wilson_interval
 from warehouse.study.choice.worth import FEWEST_PROMPTS, Worth
 from warehouse.study.together import lettered, stepdown
 
 _DRAWS = 4000
+_REPLICATES = 2000
 _MOST_ENTRIES = 20_000_000
 _ROUNDING = 1e-12
 
@@ -31,6 +34,8 @@ class Ranking:
     from 1 (`together.lettered`). `beats_MM[a, b]` is the probability that a is worth more than b on new prompts of
     this kind: the posterior of the mean difference under a flat prior, normal differences. `better_MM[a, b]` is the
     share of these prompts on which a is worth more, ties count half; `p_MM` the adjusted p-value of a difference.
+    `behind` is how much less than the best the first may be worth at most: the greatest upper end of the intervals,
+    for all pairs at once, of what another is worth more.
     """
 
     names: tuple[str, ...]
@@ -40,6 +45,7 @@ class Ranking:
     p_MM: Floats
     beats_MM: Floats
     better_MM: Floats
+    behind: float
     prompts: int
 
     @property
@@ -65,11 +71,10 @@ def ranked(worth: Worth, seed: int = 0) -> Ranking:
     difference_MM = mean_M[:, None] - mean_M
 
     deviation_BM, chi_B = _by_chance(centred_MQ, seed)
-    own_BM = np.abs(np.divide(deviation_BM, error_M, out=np.zeros_like(deviation_BM), where=error_M > 0))
-    width = float(np.quantile(own_BM.max(axis=1) / chi_B, bootstrap.LEVEL))
+    width = _reach_of_all(centred_MQ, seed)
     alone = intervals.t_quantile(Q - 1.0)
     unlike_MM = _unlike(values_MQ)
-    p_MM = _adjusted(difference_MM, error_MM, deviation_BM, chi_B)
+    p_MM, reach = _adjusted(difference_MM, error_MM, deviation_BM, chi_B)
     p_MM = np.maximum(p_MM, np.minimum(1.0, 2.0 * 0.5**unlike_MM))
     return Ranking(
         names=tuple(worth.candidates[m] for m in order),
@@ -79,6 +84,7 @@ def ranked(worth: Worth, seed: int = 0) -> Ranking:
         p_MM=p_MM,
         beats_MM=_beats(difference_MM, error_MM, Q, unlike_MM),
         better_MM=_better(values_MQ),
+        behind=float(max(0.0, (reach * error_MM[0] - difference_MM[0]).max())),
         prompts=Q,
     )
 
@@ -110,9 +116,25 @@ def _by_chance(centred_MQ: Floats, seed: int) -> tuple[Floats, Floats]:
     return deviation_BM, np.sqrt(chi / (Q - 1))
 
 
-def _adjusted(difference_MM: Floats, error_MM: Floats, deviation_BM: Floats, chi_B: Floats) -> Floats:
-    """p-values `[M, M]` of all pairs at once; 1 where two never differ, on the diagonal too."""
-    M = len(difference_MM)
+def _reach_of_all(centred_MQ: Floats, seed: int) -> float:
+    """How many errors the intervals of all means reach: the 95 % quantile of the greatest |t| when prompts are drawn.
+
+    The bootstrap-t: each draw of prompts has its own errors, so that skewed numbers, as shares are, widen it.
+    """
+    Q = centred_MQ.shape[1]
+    counts_BQ = bootstrap.counts(Q, _REPLICATES, seed, bootstrap.RL_PROMPTS)
+    mean_BM = weighted_sums(counts_BQ, centred_MQ.T) / Q
+    variance_BM = (weighted_sums(counts_BQ, centred_MQ.T**2) / Q - mean_BM**2) / (Q - 1.0)
+    varies_BM = variance_BM > _ROUNDING * (centred_MQ**2).mean(axis=1)
+    t_BM = np.divide(
+        np.abs(mean_BM), np.sqrt(np.where(varies_BM, variance_BM, 1.0)), out=np.zeros_like(mean_BM), where=varies_BM
+    )
+    return float(np.quantile(t_BM.max(axis=1), bootstrap.LEVEL))
+
+
+def _adjusted(difference_MM: Floats, error_MM: Floats, deviation_BM: Floats, chi_B: Floats) -> tuple[Floats, float]:
+    """p-values `[M, M]` of all pairs at once, 1 where two never differ, and how many errors their intervals reach."""
+    M, reach = len(difference_MM), 0.0
     first, second = np.triu_indices(M, 1)
     p_MM = np.ones((M, M))
     tested = error_MM[first, second] > 0
@@ -126,7 +148,8 @@ def _adjusted(difference_MM: Floats, error_MM: Floats, deviation_BM: Floats, chi
         t_BL /= chi_B.astype(np.float32)[:, None]
         p_L = stepdown(np.abs(difference_MM[first, second]) / error_L, t_BL)
         p_MM[first, second] = p_MM[second, first] = p_L
-    return p_MM
+        reach = float(np.quantile(t_BL.max(axis=1), bootstrap.LEVEL))
+    return p_MM, reach
 
 
 def _beats(difference_MM: Floats, error_MM: Floats, Q: int, unlike_MM: Floats) -> Floats:

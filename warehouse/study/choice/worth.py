@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.best_of_n import best_of_n_gap, best_of_n_values
+from warehouse.metrics.best_of_n import best_of_n_gap, best_of_n_kl_bound, best_of_n_values
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.prompt_values import PromptValues
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
+from warehouse.study.curves.value_curves import values_at_kl
 from warehouse.study.power import Terms, clearly_positive, linearised, t_interval
 
 FEWEST_PROMPTS = 2
@@ -97,19 +98,34 @@ def groups_by_count(cube: ScoreCube, least: int = 1) -> Iterator[tuple[int, NDAr
     return ((count, rows) for count, rows in cube.by_count() if count >= least)
 
 
-def best_of_n(cube: ScoreCube, n: int) -> PolicyValues:
-    """Best-of-n against every scorer on the prompts that have n samples or more. Raises InvalidChoice for too few."""
-    parts = [(rows, cube.scores_MPR[:, rows, :count]) for count, rows in groups_by_count(cube, max(n, 2))]
+def best_of_n(cube: ScoreCube, n: int, least: int = 2) -> PolicyValues:
+    """Best-of-n against every scorer on the prompts that have n samples or more, and `least`.
+
+    Raises InvalidChoice for fewer than two such prompts.
+    """
+    parts = [(rows, cube.scores_MPR[:, rows, :count]) for count, rows in groups_by_count(cube, max(n, least))]
     rows_Q = np.concatenate([np.empty(0, dtype=np.int64), *(rows for rows, _ in parts)])
     if n < 1 or len(rows_Q) < FEWEST_PROMPTS:
         R = cube.scores_MPR.shape[2]
-        raise InvalidChoice(f"best of {n}: {len(rows_Q)} prompts have so many samples; choose an n from 1 to {R}")
+        raise InvalidChoice(f"best of {n}: {len(rows_Q)} of these prompts have so many samples; the most are {R}")
     order = np.argsort(rows_Q, kind="stable")
     initial_MQ = np.concatenate([scores.mean(axis=2, dtype=np.float64) for _, scores in parts], axis=1)
     optimised_MMQ = np.concatenate([best_of_n_values(scores, [n])[0] for _, scores in parts], axis=2)
     prompts, categories, subsets = _described(cube, rows_Q[order])
     optimised_MMQ = optimised_MMQ[:, :, order]
     return PolicyValues(initial_MQ[:, order], optimised_MMQ, cube.reward_models, prompts, categories, subsets)
+
+
+def best_of_n_at_kl(cube: ScoreCube, kl: float) -> PolicyValues:
+    """Best-of-n where the bound of its KL is `kl` nats, between the two nearest n (`value_curves.values_at_kl`).
+
+    On the prompts that have samples for the greater of the two. Raises InvalidChoice beyond the most samples.
+    """
+    most, M = cube.scores_MPR.shape[2], len(cube.reward_models)
+    after = next((n for n in range(2, most + 1) if best_of_n_kl_bound(n) >= kl), most)
+    steps = (after - 1, after)
+    bound_SM = np.repeat([[best_of_n_kl_bound(n)] for n in steps], M, axis=1)
+    return values_at_kl([best_of_n(cube, n, least=after) for n in steps], bound_SM, kl)
 
 
 def spread_within(cube: ScoreCube) -> Floats:
@@ -138,18 +154,18 @@ def of_policies(values: PolicyValues, sides: Sides, spread_M: Floats, *, share: 
     goldens = [g for g in sides.goldens if spread_M[g] > 0]
     if not goldens:
         raise InvalidChoice("the golden gives all responses to a prompt the same score, so no policy is worth more")
-    kept = Sides(goldens, candidates)
+    compared = Sides(goldens, candidates)
     gain_GMQ = values.optimised_MMQ[np.ix_(goldens, candidates)] - values.initial_MQ[goldens][:, None]
     if share and len(goldens) == 1:
         values_GMQ = values.optimised_MMQ[np.ix_(goldens, candidates)]
     else:
         values_GMQ = gain_GMQ / spread_M[goldens][:, None, None]
-    worth = _judged(values_GMQ, kept.judges_GM, names, kept)
+    worth = _judged(values_GMQ, compared.judges_GM, names, compared)
     own_GQ = values.optimised_MMQ[goldens, goldens] - values.initial_MQ[goldens]
     clear_G = clearly_positive(own_GQ) & optimised_M[goldens]
     reached = []
     for place in range(len(candidates)):
-        judged = clear_G & kept.judges_GM[:, place]
+        judged = clear_G & compared.judges_GM[:, place]
         terms = Terms(gain_GMQ[judged, place], own_GQ[judged])
         reached.append(t_interval(linearised(terms)) if judged.any() else None)
     return replace(
@@ -183,19 +199,25 @@ def of_measure(cube: ScoreCube, values: PromptValues, sides: Sides) -> Worth:
     return replace(worth, prompts=cube.prompts, categories=cube.categories, subsets=cube.subsets)
 
 
-def of_length(cube: ScoreCube, lengths_PN: NDArray[np.integer], golden_PN: Floats, n: int) -> Worth:
-    """What best-of-n by length alone gains on this truth: always the longest, always the shortest of n."""
+def of_length(
+    cube: ScoreCube, lengths_PN: NDArray[np.number], golden_PN: Floats, n: int, *, share: bool = False
+) -> Worth:
+    """What best-of-n by length alone gains on this truth: always the longest, always the shortest of n.
+
+    With `share` it is the share of right picks instead of a gain.
+    """
     values, rows_Q = [], []
     for count, rows in groups_by_count(cube, max(n, 2)):
         length_PN = lengths_PN[rows, :count].astype(np.float64)
-        values.append(
-            np.stack([_gap(golden_PN[rows, :count][None], side, n)[0] for side in (length_PN, -length_PN)], axis=0)
-        )
+        truth_PN = golden_PN[rows, :count]
+        start_P = truth_PN.mean(axis=1) if share else 0.0
+        values.append(np.stack([start_P + _gap(truth_PN[None], side, n)[0] for side in (length_PN, -length_PN)]))
         rows_Q.append(rows)
     numbers = np.concatenate(rows_Q)
     order = np.argsort(numbers, kind="stable")
     described = _described(cube, numbers[order])
-    return Worth(np.concatenate(values, axis=1)[:, order], (LONGEST, SHORTEST), (), "sd", *described)
+    unit: Unit = "share" if share else "sd"
+    return Worth(np.concatenate(values, axis=1)[:, order], (LONGEST, SHORTEST), (), unit, *described)
 
 
 def truth_for(cube: ScoreCube, sides: Sides, candidate: int, *, share: bool = False) -> Floats:

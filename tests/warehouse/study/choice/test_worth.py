@@ -72,7 +72,7 @@ def test_prompts_with_fewer_samples_than_n_are_left_out_and_the_others_use_what_
         p = int(name.removeprefix("prompt-"))
         alone = best_of_n_values(whole.scores_MPR[:, p : p + 1, : counts[p]], [3])[0, :, :, 0]
         assert np.allclose(values.optimised_MMQ[:, :, place], alone)
-    with pytest.raises(InvalidChoice, match="best of 7: 0 prompts"):
+    with pytest.raises(InvalidChoice, match="best of 7: 0 of these prompts"):
         best_of_n(scores, 7)
 
 

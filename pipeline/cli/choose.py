@@ -1,0 +1,138 @@
+"""`righttree choose`: which reward model to take, as text or JSON.
+
+The names in the JSON are a public interface.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from warehouse import reads, store
+from warehouse.claims import choosing
+from warehouse.errors import UnknownName
+from warehouse.formats import count, number
+from warehouse.reads.choice import answer
+from warehouse.stats.bootstrap import NOTHING, Estimate
+from warehouse.study.choice.answer import Answer, Question
+from warehouse.study.choice.failures import by_part
+
+Result = dict[str, Any]
+
+SCHEMA_VERSION = 1
+
+
+def report(data: Path, choice: argparse.Namespace) -> str:
+    """What to print for the choices of the command line. Raises UnknownName and InvalidChoice."""
+    with store.open_read_only(data) as connection:
+        run_id = choice.run or reads.runs.newest_run(connection)
+        if run_id is None:
+            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+        question = Question(
+            goldens=tuple(name.strip() for name in (choice.golden or "").split(",") if name.strip()),
+            by=choice.by,
+            strength=choice.strength,
+            kl=choice.kl,
+            categories=tuple(choice.category or ()),
+            subsets=tuple(choice.subset or ()),
+        )
+        answered = answer(connection, run_id, question, seed=choice.seed)
+    return json.dumps(as_json(run_id, answered, choice.seed)) if choice.json else _text(run_id, answered)
+
+
+def as_json(run_id: str, answered: Answer, seed: int) -> Result:
+    """The public form of an answer: plain lists and numbers, null where a figure is undefined or unknown."""
+    ranking, worth, question = answered.ranking, answered.worth, answered.question
+    more, baseline = answered.more, answered.baseline
+    reached = dict(zip(worth.candidates, worth.reached, strict=False))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": run_id,
+        "answer": choosing.headline(answered),
+        "take": ranking.names[0],
+        "may_be_best": list(ranking.may_be_best),
+        "behind": ranking.behind,
+        "by": question.by,
+        "strength": answered.strength,
+        "kl": question.kl,
+        "goldens": list(worth.goldens),
+        "truth": answered.truth,
+        "unit": worth.unit,
+        "prompts": ranking.prompts,
+        "fewer_samples": answered.fewer_samples,
+        "left_out": list(worth.left_out),
+        "seed": seed,
+        "reward_models": [
+            {
+                "rank": place + 1,
+                "reward_model": name,
+                **_figure(ranking.estimates[place]),
+                "together": _figure(ranking.together[place]),
+                "groups": list(ranking.groups[place]),
+                "ndr": _figure(reached.get(name) or NOTHING),
+                "beats": dict(zip(ranking.names, ranking.beats_MM[place].tolist(), strict=True)),
+                "better": dict(zip(ranking.names, ranking.better_MM[place].tolist(), strict=True)),
+                "p": dict(zip(ranking.names, ranking.p_MM[place].tolist(), strict=True)),
+            }
+            for place, name in enumerate(ranking.names)
+        ],
+        "categories": [
+            {"reward_model": part.candidate, "category": part.part, "prompts": part.prompts, **_figure(part.worth)}
+            for part in by_part(worth, worth.categories)
+        ],
+        "length": baseline
+        and {
+            "unit": baseline.unit,
+            "longest": _figure(baseline.longest),
+            "shortest": _figure(baseline.shortest),
+        },
+        "more": more and vars(more),
+    }
+
+
+def _figure(estimate: Estimate) -> Result:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+# Text ----------------------------------------------------------------------------------------------------------------
+
+
+def _text(run_id: str, answered: Answer) -> str:
+    ranking, worth = answered.ranking, answered.worth
+    left_out = [f"Left out, without a figure: {', '.join(worth.left_out)}."] if worth.left_out else []
+    if answered.fewer_samples:
+        left_out.append(f"{count(answered.fewer_samples, 'prompt')} left out, with fewer samples than n.")
+    sentences = (choosing.more(answered), choosing.length_alone(answered), choosing.winner(answered), *left_out)
+    return "\n".join(
+        [
+            choosing.headline(answered),
+            choosing.truths(answered),
+            "",
+            f"{choosing.unit_title(answered)}, run {run_id}, {count(ranking.prompts, 'prompt')}",
+            "95% intervals that hold for all reward models at once; a letter in common: cannot be told apart",
+            "",
+            *_table(answered),
+            "",
+            *(sentence for sentence in sentences if sentence),
+        ]
+    )
+
+
+def _table(answered: Answer) -> list[str]:
+    ranking, worth = answered.ranking, answered.worth
+    reached = dict(zip(worth.candidates, worth.reached, strict=False))
+    width = max(len("reward model"), *map(len, ranking.names))
+    letters = [choosing.letters(groups) for groups in ranking.groups]
+    wide = max(len("groups"), *map(len, letters))
+    header = f"{'':>4}  {'reward model':<{width}}  {'groups':<{wide}}  {'value':>8}  {'95% from':>8}  {'to':>8}"
+    lines = [f"{header}{'NDR':>8}  first beats it"]
+    for place, name in enumerate(ranking.names):
+        estimate, ndr = ranking.together[place], reached.get(name)
+        figures = "  ".join(f"{number(end, 3):>8}" for end in (estimate.value, estimate.low, estimate.high))
+        share = number(ndr.value) if ndr else ""
+        beaten = choosing.chance(ranking.beats_MM[0, place]) if place else ""
+        line = f"{place + 1:>4}  {name:<{width}}  {letters[place]:<{wide}}  {figures}{share:>8}  {beaten}"
+        lines.append(line.rstrip())
+    return lines
