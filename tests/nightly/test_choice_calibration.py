@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.choosing import CHOICES, PAGE, written
+from tests.benchmarks.choice.figures import CHOICES, PAGE, written
 from tests.helpers.planted_choice import Choice, calibrated
 
 _STUDIES = 300

@@ -1,6 +1,6 @@
 """Whether `righttree choose` keeps its promises, on simulated studies whose truth is computed: docs/choose.md.
 
-    python -m tests.benchmarks.choosing [--studies 400] [--write]
+    python -m tests.benchmarks.choice.figures [--studies 400] [--write]
 
 prints the table, and with `--write` puts it into the page.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.helpers.planted_choice import Choice, calibrated
 
-PAGE = Path(__file__).parents[2] / "docs" / "choose.md"
+PAGE = Path(__file__).parents[3] / "docs" / "choose.md"
 CHOICES = (
     Choice("all equal", M=8, Q=120),
     Choice("all equal", M=20, Q=500),
@@ -23,7 +23,7 @@ CHOICES = (
     Choice("a ladder", M=8, Q=120, labels=True),
     Choice("drawn", M=8, Q=120),
 )
-_BEGIN, _END = "<!-- calibration: python -m tests.benchmarks.choosing --write -->", "<!-- end of calibration -->"
+_BEGIN, _END = "<!-- calibration: python -m tests.benchmarks.choice.figures --write -->", "<!-- end of calibration -->"
 
 
 def table(studies: int) -> str:
