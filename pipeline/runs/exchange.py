@@ -10,7 +10,8 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from pipeline.errors import InvalidConfig, InvalidUpload, PipelineError
 from pipeline.provenance import code_version, host, package_versions
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows, WarehouseError
+from warehouse.exchange.reading import read_sheet
 from warehouse.exchange.reading.content import is_packed, unpacked
 from warehouse.schema import SAME_PROMPT
 from warehouse.study.folds import shared_prompts
@@ -181,10 +183,29 @@ def import_uploads(
     Raises InvalidUpload before anything is written, and what `import_files` raises.
     """
     _check(files)
+    with _uploaded(data, files) as paths:
+        return import_files(data, paths, run_id, "auto", choices, columns=columns)
+
+
+def first_rows(data: Path, files: Sequence[tuple[str, bytes]], rows: int) -> dict[str, pl.DataFrame]:
+    """The first rows of each uploaded file, by name, to see what its columns are; none of an exported run.
+
+    Raises what `import_uploads` raises for files that cannot be read.
+    """
+    _check(files)
+    if files[0][0].lower().endswith(exchange.ARCHIVE):
+        return {}
+    with _uploaded(data, files) as paths:
+        return {path.name: read_sheet(path).frame.head(rows) for path in paths}
+
+
+@contextmanager
+def _uploaded(data: Path, files: Sequence[tuple[str, bytes]]) -> Iterator[list[Path]]:
+    """The files, or the folder of the one archive, for as long as they are needed."""
     folder = data / f".upload-{secrets.token_hex(8)}"
     try:
         folder.mkdir(parents=True)
-        return import_files(data, _written(folder, files), run_id, "auto", choices, columns=columns)
+        yield _written(folder, files)
     except OSError as error:
         raise InvalidUpload(f"{data} cannot be written ({error.strerror}); make room or set RIGHTTREE_HOME") from error
     finally:

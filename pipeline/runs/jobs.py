@@ -36,7 +36,7 @@ from pipeline.runs.live_curve import FOLDER, read_points
 from pipeline.runs.records import RayAnswer, StageProgress
 from pipeline.stages import STAGES
 from warehouse import ingest
-from warehouse.exchange import Choices
+from warehouse.exchange import Choices, ColumnMap
 
 __all__ = ["MOST_BYTES", "Estimate", "InvalidSetting", "configured", "estimate", "estimate_extension", "extended"]
 __all__ += ["profile_about", "profile_settings", "profiles"]  # what the app uses as it is
@@ -277,14 +277,25 @@ def delete(data: Path, run_id: str) -> None:
 
 
 def import_uploads(
-    data: Path, files: Sequence[tuple[str, bytes]], run_id: str | None = None, choices: Choices | None = None
+    data: Path,
+    files: Sequence[tuple[str, bytes]],
+    run_id: str | None = None,
+    choices: Choices | None = None,
+    *,
+    columns: ColumnMap | None = None,
 ) -> Imported:
-    """Publish uploaded files (name, content) as a run, as `righttree import` does.
+    """Publish uploaded files (name, content) as a run, as `righttree import` does; `columns` says what columns are.
 
     Raises ReadOnly, InvalidUpload for a name or size that is refused, and what the reader of the files finds wrong.
     """
     _check_allowed("files cannot be imported")
-    return exchange.import_uploads(data, files, run_id, choices)
+    return exchange.import_uploads(data, files, run_id, choices, columns=columns)
+
+
+def first_rows(data: Path, files: Sequence[tuple[str, bytes]], rows: int) -> dict[str, pl.DataFrame]:
+    """The first rows of each uploaded file, by name; none of an exported run. Raises what `import_uploads` raises."""
+    _check_allowed("files cannot be imported")
+    return exchange.first_rows(data, files, rows)
 
 
 def stopped(data: Path, config: Config) -> str | None:

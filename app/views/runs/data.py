@@ -23,6 +23,8 @@ from app.views.overview import text as overview_text
 from app.views.runs import text
 from pipeline.runs import jobs
 from warehouse import exchange
+from warehouse.exchange.numbers import holds_objects
+from warehouse.exchange.reading.columns import as_json
 from warehouse.study import Evaluation
 
 MOST_UPLOADED_BYTES = jobs.MOST_BYTES
@@ -82,9 +84,30 @@ def cancel(run_id: str) -> None:
     jobs.cancel(_changed("a run cannot be cancelled"), run_id)
 
 
-def import_uploads(files: Sequence[tuple[str, bytes]], run_id: str | None, choices: exchange.Choices) -> jobs.Imported:
+def first_rows(files: Sequence[tuple[str, bytes]], rows: int) -> dict[str, pl.DataFrame]:
+    """The first rows of each uploaded file, by name; none of an exported run."""
+    return jobs.first_rows(_changed("files cannot be imported"), files, rows)
+
+
+def readable(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame to look at: lists and objects as JSON text."""
+    return frame.with_columns(
+        pl.Series(
+            column.name, [None if cell is None else as_json(cell) for cell in column.to_list()], dtype=pl.String()
+        )
+        for column in frame
+        if holds_objects(column)
+    )
+
+
+def import_uploads(
+    files: Sequence[tuple[str, bytes]],
+    run_id: str | None,
+    choices: exchange.Choices,
+    columns: exchange.ColumnMap | None = None,
+) -> jobs.Imported:
     """Publish uploaded files as a run."""
-    return jobs.import_uploads(_changed("files cannot be imported"), files, run_id, choices)
+    return jobs.import_uploads(_changed("files cannot be imported"), files, run_id, choices, columns=columns)
 
 
 def failed_policies(run_id: str) -> list[str]:

@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.access import warehouse
 from app.components import formats, links, page_state, trouble
 from app.components.formats import escape
-from app.views.runs import data, text
+from app.views.runs import columns, data, text
 from pipeline.runs import jobs
 from warehouse.exchange import INCOMPLETE, Choices
 from warehouse.schema import CATEGORIES
@@ -195,11 +195,12 @@ def _import_form() -> None:
         help="Letters, digits, '-', '_' and '.'.",
     )
     choices = _import_choices(uploads)
-    if st.button("Import", disabled=not files, key="import.go"):
+    uploaded = [(file.name, file.getvalue()) for file in files]
+    given = columns.assigned(uploaded, [file.file_id for file in files], uploads) if files else None
+    if st.button("Import", disabled=given is None, key="import.go"):
         with trouble.shown():
             with st.spinner("Importing …"):
-                uploaded = [(file.name, file.getvalue()) for file in files]
-                done = data.import_uploads(uploaded, name.strip() or None, choices)
+                done = data.import_uploads(uploaded, name.strip() or None, choices, given)
             st.session_state[_UPLOADS], st.session_state[_DONE] = uploads + 1, done
             page_state.keep_run(done.run_id)
             st.rerun()

@@ -73,9 +73,38 @@ SETTINGS: Mapping[str, SettingWords] = {
 }
 
 IMPORTED = (
-    "Import scores that were computed elsewhere (Parquet, CSV, JSONL or JSON), with preferences and policy values if "
-    "you have them; the output of RewardBench or RM-Bench; or the ZIP of an exported run. The import becomes a new run "
-    "that every page can show."
+    "Import scores that were computed elsewhere (Parquet, Arrow, CSV, JSON or JSON Lines), with preferences and policy "
+    "values if you have them; the output of RewardBench or RM-Bench; or the ZIP of an exported run. The import becomes "
+    "a new run that every page can show."
+)
+
+COLUMNS = (
+    "Columns are recognised by their names and by what they hold. Where a name says nothing, choose what the column "
+    "is; a path such as `meta.id` leads into an object."
+)
+BY_NAME = "by its name"
+"""What a choice says where nothing was chosen."""
+
+COLUMN_ROLES: Mapping[str, SettingWords] = {
+    "prompt_id": SettingWords("Prompt id", "The same for all responses to a prompt, in all files."),
+    "response_id": SettingWords("Response id", "Tells the responses to a prompt apart, in all files."),
+    "reward_model": SettingWords("Reward model", "Who gave the score, if a row has one score."),
+    "score": SettingWords("Score", "The number, if a row has one score."),
+    "prompt": SettingWords("Prompt", "The text of the prompt."),
+    "response": SettingWords("Response", "The text of the response."),
+    "category": SettingWords("Category", "The category of the prompt: one of RewardBench's or your own."),
+    "label": SettingWords("Label", "1 for a right response and 0 for a wrong one."),
+    "chosen": SettingWords("Chosen", "The preferred response, if a row is a pair."),
+    "rejected": SettingWords("Rejected", "The other response, if a row is a pair."),
+    "score_chosen": SettingWords("Score of chosen", "The score of the preferred response, if a row is a pair."),
+    "score_rejected": SettingWords("Score of rejected", "The score of the other response, if a row is a pair."),
+}
+"""What a column can be."""
+
+SCORERS = SettingWords(
+    "Columns that are scorers",
+    "If each reward model has a column of its own: these, and no others. Default: columns of numbers that nothing else "
+    "explains.",
 )
 
 INCOMPLETE = {
@@ -192,6 +221,16 @@ def estimated(estimate: Estimate, free_bytes: int) -> str:
 def invalid(setting_name: str, message: str) -> str:
     """What is wrong with a field of a form."""
     return f"{SETTINGS[setting_name].title}: {escape(message)}" if setting_name in SETTINGS else escape(message)
+
+
+def first_rows(name: str, rows: int) -> str:
+    """What a table of a file's first rows is."""
+    return f"{escape(name)}: the first {rows} rows"
+
+
+def more_files(count: int) -> str:
+    """That other files are not shown."""
+    return f"and {count} more file{'s' if count > 1 else ''}"
 
 
 def has_to_wait(other: str) -> str:

@@ -390,6 +390,33 @@ def test_files_are_imported_and_their_run_is_chosen(two: Path, tmp_path: Path, o
         assert "theirs" in reads.runs.all_runs(connection)["run_id"].to_list()
 
 
+def test_columns_are_seen_and_named_before_an_import(two: Path, tmp_path: Path, open_view: OpenPage) -> None:
+    page = import_form(open_view("runs", two))
+    frame = files.long_frame().select(
+        meta=pl.struct(item="prompt_id"), answer="response_id", rm="reward_model", n="score"
+    )
+    scores = files.write(frame, tmp_path / "scores.jsonl").read_bytes()
+    page.file_uploader[0].upload("scores.jsonl", scores, "application/json")
+    page = page.run()
+    assert page.dataframe[0].value["meta"][0] == '{"item": "p0"}'
+    assert page.dataframe[0].value["n"].to_list() == frame["n"][:5].to_list()
+    uploads = page.session_state["import.uploads"]
+    for role, column in {"prompt_id": "meta.item", "response_id": "answer", "reward_model": "rm", "score": "n"}.items():
+        page.selectbox(key=f"import.column.{role}.{uploads}").set_value(column)
+    page = page.run().button(key="import.go").click().run()
+    assert not page.exception
+    assert "3 reward models" in page.success[0].value
+
+
+def test_a_file_that_cannot_be_read_is_named_at_once_and_not_imported(two: Path, open_view: OpenPage) -> None:
+    page = import_form(open_view("runs", two))
+    page.file_uploader[0].upload("scores.csv", b"prompt_id,score\na\n", "text/csv")
+    page = page.run()
+    assert "column score\\: got 1 fields, wanted 2" in page.warning[0].value
+    assert page.button(key="import.go").disabled
+    assert list(two.glob(".upload-*")) == []
+
+
 def test_what_is_wrong_with_a_file_is_one_line(two: Path, open_view: OpenPage) -> None:
     page = import_form(open_view("runs", two))
     page.file_uploader[0].upload("scores.csv", b"prompt_id,score\na,1\n", "text/csv")
