@@ -37,7 +37,7 @@ RUN_BY: dict[tuple[str, ...], Callable[..., object]] = {
     ("app", "--port", "8501"): serving.served,
 }
 """What takes minutes, or has no end, and is run all the same: by what other tests stand on."""
-ON_RECORDED = {"audit", "measure", "power", "findings", "export"}
+ON_RECORDED = {"audit", "measure", "power", "findings", "export", "outcomes", "ensemble"}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,9 @@ def desk(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "WHERE policy_id = 'initial' AND prompt_form = 'original'"
         ).pl()
     scores.write_parquet(desk / "scores.parquet")
+    rates = [f"flip-{rate}" for rate in ("0.00", "0.10", "0.20", "0.30", "0.40")]
+    elo = pl.DataFrame({"reward_model": rates, "outcome": "elo", "value": [1100, 1080, 1090, 1020, 1000]})
+    elo.write_csv(desk / "elo.csv")
     return desk
 
 

@@ -96,17 +96,33 @@ def replace_table(data: Path, run_id: str, table: str, rows: pl.DataFrame, origi
         return insert(connection, {table: rows.with_columns(run_id=pl.lit(run_id))}, [run_id], origin)[table]
 
 
-def derive(data: Path, run_id: str, run: pl.DataFrame, more: Rows, origin: str) -> None:
+def derive(
+    data: Path,
+    run_id: str,
+    run: pl.DataFrame,
+    more: Rows,
+    *,
+    without_values: Sequence[str] = (),
+    without_policies: Sequence[str] = (),
+) -> None:
     """Publish a new run: the rows of a published one and `more`; `run` is its row of table `run`.
 
-    Raises InvalidRows as `publish` does; then the published build stays as it is.
+    Left out are the values of some policies, and policies, by their ids, unless they have responses. Raises InvalidRows
+    as `publish` does; then the published build stays as it is.
     """
+    origin = f"a run from {run_id}"
     (new_id,) = conform(TABLES["run"], run, origin)["run_id"]
     with store.building(data, without=[new_id]) as connection:
         for name in [name for name in TABLES if name != "run"]:
             connection.execute(
                 f'INSERT INTO "{name}" SELECT * REPLACE (? AS run_id) FROM "{name}" WHERE run_id = ?', [new_id, run_id]
             )
+        of_these = "WHERE run_id = $run AND list_contains($policies, policy_id)"
+        chosen: dict[str, object] = {"run": new_id, "policies": list(without_values)}
+        connection.execute(f"DELETE FROM policy_value {of_these}", chosen)
+        silent = "policy_id NOT IN (SELECT policy_id FROM response WHERE run_id = $run)"
+        chosen["policies"] = list(without_policies)
+        connection.execute(f"DELETE FROM policy {of_these} AND {silent}", chosen)
         insert(connection, {"run": run, **more}, [new_id], origin)
 
 

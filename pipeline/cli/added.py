@@ -8,8 +8,11 @@ from pathlib import Path
 
 from pipeline.cli import AddCommand, add_option
 from pipeline.runs import exchange
+from pipeline.runs.ensembles import SUFFIX, ensemble
 from pipeline.runs.outcomes import INCOMPLETE, add_outcomes
 from warehouse import store
+from warehouse.metrics.ensembles import WAYS
+from warehouse.schema import ROLES
 
 
 def add(command: AddCommand) -> None:
@@ -29,6 +32,26 @@ def add(command: AddCommand) -> None:
     add_option(outcomes, "--incomplete", "HOW", unknown, default=INCOMPLETE[0], choices=INCOMPLETE)
     outcomes.add_argument("--json", action="store_true", help="print one JSON object")
 
+    joined = command(
+        "ensemble",
+        "create a new run from a published one with an ensemble of its scorers, made from their stored scores",
+        "righttree ensemble --run RUN --members flip-0.00,flip-0.10,flip-0.20 --how worst --role golden",
+        _ensemble,
+    )
+    add_option(joined, "--run", "RUN", "id of the run; it is not changed", required=True)
+    add_option(joined, "--members", "A,B,…", "scorers of the run, two or more", required=True)
+    ways = (
+        "mean of the standardised scores, the worst (lowest) of them, or uncertainty: the mean less their disagreement"
+    )
+    add_option(joined, "--how", "HOW", ways, default=WAYS[0], choices=WAYS)
+    weight = "with --how uncertainty: how many standard deviations over the members are taken off the mean"
+    add_option(joined, "--weight", "X", weight, float, default=1.0)
+    add_option(joined, "--name", "NAME", "id of the ensemble in the new run (default: ensemble-HOW)")
+    role = "what it is only: golden (never a proxy) or proxy (never golden) (default: both)"
+    add_option(joined, "--role", "ROLE", role, choices=ROLES)
+    add_option(joined, "--run-id", "ID", f"name of the new run (default: RUN-{SUFFIX})")
+    joined.add_argument("--json", action="store_true", help="print one JSON object")
+
 
 def _outcomes(arguments: argparse.Namespace) -> int:
     exchange.provide_recorded(store.home())
@@ -41,4 +64,22 @@ def _outcomes(arguments: argparse.Namespace) -> int:
     )
     named = {"run": added.run_id, "outcomes": added.outcomes, "left_out": added.left_out}
     print(json.dumps(named) if arguments.json else f"{added.line}; `righttree measure --outcome NAME` uses them")
+    return 0
+
+
+def _ensemble(arguments: argparse.Namespace) -> int:
+    exchange.provide_recorded(store.home())
+    members = [name.strip() for name in arguments.members.split(",") if name.strip()]
+    joined = ensemble(
+        store.home(),
+        arguments.run,
+        members,
+        arguments.how,
+        weight=arguments.weight,
+        name=arguments.name,
+        role=arguments.role,
+        new_id=arguments.run_id,
+    )
+    named = {"run": joined.run_id, "scorer": joined.scorer, "responses": joined.responses, "left_out": joined.left_out}
+    print(json.dumps(named) if arguments.json else f"{joined.line}; explore it with `righttree app`")
     return 0

@@ -15,7 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.cli import measure_outcome, measure_text
+from pipeline.cli.measures import outcome as of_outcome
+from pipeline.cli.measures import text as measure_text
 from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
 from warehouse.errors import UnknownName
@@ -50,7 +51,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         cube = cube.with_goldens(choice.golden)
         if choice.outcome is not None:
             outcome = reads.outcomes.outcome(connection, run_id, choice.outcome)
-            return measure_outcome.report(run_id, cube, outcome, test_set_of(choice, cube.categories), choice)
+            return of_outcome.report(run_id, cube, outcome, test_set_of(choice, cube.categories), choice)
         run = (connection, run_id, choice.optimizer)
         if choice.kl is None:
             strength = choice.strength

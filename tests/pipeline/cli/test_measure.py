@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.__main__ import build_parser, main
-from pipeline.cli import measure, measure_text
+from pipeline.cli import measure
+from pipeline.cli.measures import text as measure_text
 from tests.conftest import righttree
 from tests.helpers.study import Study, publish
 from tests.warehouse.exchange.files import long_frame, write

@@ -14,7 +14,7 @@ from pipeline.__main__ import main
 from tests.helpers.study import Study, publish
 from warehouse import ingest
 
-PAGE = Path(__file__).parents[3] / "docs" / "notebook.md"
+PAGE = Path(__file__).parents[4] / "docs" / "notebook.md"
 STUDY = Study(reward_models=8, prompts=12)
 
 

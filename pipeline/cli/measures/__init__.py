@@ -1,0 +1,1 @@
+"""What `righttree measure` prints: against NDR as text, and against an outcome as text or JSON."""
