@@ -18,6 +18,7 @@ from warehouse.exchange.numbers import MISSING, holds_objects
 from warehouse.exchange.sheet import Sheet, invalid, shown
 
 _ROLE, _CONTENT = ("role", "from"), ("content", "value")
+_ANSWERS = {"assistant", "gpt", "model", "bot"}
 _TEXTS = ("response", "text", "content", "answer", "completion", "output", "generated_text")
 
 
@@ -120,8 +121,10 @@ def lists(sheet: Sheet, column: str) -> list[list[Any]]:
 
 
 def is_conversation(value: Any) -> bool:
-    """Whether a value is a list of messages."""
-    return isinstance(value, list) and bool(value) and all(_content(turn) is not None for turn in value)
+    """Whether a value is a list of messages; several of an assistant alone are several responses."""
+    if not isinstance(value, list) or not value or not all(_content(turn) is not None for turn in value):
+        return False
+    return len(value) == 1 or any(str(turn.get("role", turn.get("from"))).lower() not in _ANSWERS for turn in value)
 
 
 def conversation(value: Any) -> Conversation:

@@ -24,18 +24,20 @@ def identified(parts: Sequence[Part], names: Sequence[str], models: Sequence[str
     `names` are those of the files, `models` the reward models that their paths name.
     """
     notes: list[str] = []
-    pieces = {
-        kind: [part.pieces for part in parts if part.identity == kind] for kind in ("ids", "items", "places", "texts")
-    }
-    by_kind = {kind: joined(given) for kind, given in pieces.items()}
-    by_kind["items"] = _one_text(by_kind["items"], names, notes)
-    by_kind["places"] = _aligned(by_kind["places"])
-    known = pl.concat([by_kind[kind].long for kind in ("ids", "items", "places")])
-    by_kind["texts"] = replace(by_kind["texts"], long=_told_by_texts(by_kind["texts"].long, known))
-    whole = joined(list(by_kind.values()))
-    order = whole.long.sort("file", maintain_order=True)
+    whole = joined([part.pieces for part in parts])
+    if any(part.identity != "ids" for part in parts):
+        kinds = {
+            kind: joined([part.pieces for part in parts if part.identity == kind])
+            for kind in ("ids", "items", "places", "texts")
+        }
+        kinds["items"] = _one_text(kinds["items"], names, notes)
+        kinds["places"] = _aligned(kinds["places"])
+        known = pl.concat([kinds[kind].long for kind in ("ids", "items", "places")])
+        kinds["texts"] = replace(kinds["texts"], long=_told_by_texts(kinds["texts"].long, known))
+        whole = joined(list(kinds.values()))
+        whole = replace(whole, long=whole.long.sort("file", maintain_order=True))
     keyed = [number for number, part in enumerate(parts) if part.keyed]
-    long = _unkeyed(order, keyed, models, notes)
+    long = _unkeyed(whole.long, keyed, models, notes)
     return replace(whole, long=long, notes=tuple(notes))
 
 
@@ -118,13 +120,21 @@ def _told_by_texts(long: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     key = ["prompt_id", "response key", "again"]
     given = known.with_columns(again=pl.int_range(pl.len()).over(again)).unique(key, keep="first")
     long = long.join(
-        given.select(*key, same="response_id"), on=key, how="left", maintain_order="left", nulls_equal=True
+        given.select(*key, same="response_id", text="response"),
+        on=key,
+        how="left",
+        maintain_order="left",
+        nulls_equal=True,
     )
     unknown = (
         long.filter(pl.col("response_id").is_null() & pl.col("same").is_null()).select(key).unique(maintain_order=True)
     )
     unknown = unknown.with_columns(numbered=pl.format("response-{}", pl.int_range(1, pl.len() + 1).over("prompt_id")))
     long = long.join(unknown, on=key, how="left", maintain_order="left", nulls_equal=True)
+    long = long.with_columns(response=pl.coalesce("text", "response")).drop("text")
+    prompts = known.group_by("prompt_id", maintain_order=True).agg(text=pl.col("prompt").first())
+    long = long.join(prompts, on="prompt_id", how="left", maintain_order="left")
+    long = long.with_columns(prompt=pl.coalesce("text", "prompt"))
     first_texts = [pl.col(name).first().over(keys) for name, keys in (("prompt", "prompt_id"), ("response", key))]
     long = long.with_columns(response_id=pl.coalesce("response_id", "same", "numbered")).with_columns(first_texts)
     return long.select(LONG.names())
@@ -132,7 +142,8 @@ def _told_by_texts(long: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 def _unkeyed(long: pl.DataFrame, keyed: list[int], models: Sequence[str], notes: list[str]) -> pl.DataFrame:
     """Scorers whose key several files have for the same responses are different ones: named `file:key`."""
-    if len(keyed) < 2:
+    names = long.lazy().filter(pl.col("file").is_in(keyed)).select("file", "reward_model").unique().collect()
+    if not names["reward_model"].is_duplicated().any():
         return long
     rows = long.filter(pl.col("file").is_in(keyed) & pl.col("reward_model").is_not_null())
     files = rows.group_by("prompt_id", "response_id", "reward_model").agg(pl.col("file").n_unique())

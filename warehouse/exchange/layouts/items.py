@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from warehouse.exchange.layouts import cells
-from warehouse.exchange.layouts.source import DESCRIBED, Source
+from warehouse.exchange.layouts.source import DESCRIBED, SUBSETS, Source
 from warehouse.exchange.scored_rows import LONG, PAIRS, Pieces
 
 _LISTS = {
@@ -27,6 +27,7 @@ class Items:
     source: Source
     ids: Sequence[str | None]
     prompts: list[str | None]
+    subset_by_source: bool = False
     rows: list[int] = field(default_factory=list)
     models: list[str | None] = field(default_factory=list)
     lists: dict[str, list[list[Any]]] = field(default_factory=lambda: {name: [] for name in _LISTS})
@@ -50,8 +51,8 @@ class Items:
                 **{name: sheet.labels(name) for name in DESCRIBED},
             }
         )
-        if "domain" in self.source.columns:
-            described = described.with_columns(subset=pl.coalesce("subset", sheet.labels("domain")))
+        subsets = [*SUBSETS, *(["source"] if self.subset_by_source else [])]
+        described = described.with_columns(subset=pl.coalesce(sheet.labels(name) for name in subsets))
         columns = {
             "row": pl.Series(self.rows, dtype=pl.UInt32()),
             "reward_model": pl.Series(self.models, dtype=pl.String()),

@@ -1,41 +1,23 @@
-"""A row a prompt: lists of responses and of their scores, numbered columns of scores, or completions as objects.
+"""A row a prompt with lists of responses and of their scores, by one or several scorers.
 
 RewardBench 2 (arXiv 2506.01937, `scripts/run_v2.py`: `text, scores, num_correct, subset, id`; the first `num_correct`
-responses are right), RLHFlow's Online-RLHF (`responses, rewards`), distilabel (`generations, ratings`), best-of-k of
-Preference Proxy Evaluations (arXiv 2410.14872: `question_id, score_1 … score_k`, `scores` says which are right),
-UltraFeedback (`completions`, each with several scores).
+responses are right), RLHFlow's Online-RLHF (`responses, rewards`), distilabel (`generations, ratings`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
-from warehouse.exchange.layouts.items import Items, item_ids, prompts_of
-from warehouse.exchange.layouts.source import PROMPT_IDS, PROMPTS, Part, Source
+from warehouse.exchange.layouts.prompt_rows import IDS, MODELS, items_of, label_of, numbered, numbered_names, part_of
+from warehouse.exchange.layouts.source import RESPONSE_IDS, Part, Source
 
-_IDS = (*PROMPT_IDS, "id", "uid", "item_id")
-_MODELS = ("reward_model", "reward_model_name", "scorer", "rm", "judge", "judge_model")
-_RESPONSES: tuple[str, ...] = (
-    "text",
-    "texts",
-    "responses",
-    "completions",
-    "generations",
-    "outputs",
-    "answers",
-    "candidates",
-    "response",
-)
-_RESPONSES += ("completion", "output", "all_responses", "samples")
+_RESPONSES: tuple[str, ...] = ("responses", "text", "texts", "completions", "generations", "outputs", "answers")
+_RESPONSES += ("candidates", "response", "completion", "output", "all_responses", "samples")
 _SCORES = ("scores", "rewards", "score", "reward", "rm_scores", "ratings", "all_rewards", "rm_score", "logits")
 _LABELS = ("labels", "correct", "is_correct", "corrects", "correctness", "label")
-_COMPLETIONS = ("completions", "responses", "candidates", "generations", "outputs", "answers", "samples")
-_NUMBERED = re.compile(r"^(?:score|reward|rating|rm_score)s?_(\d+)$")
-_NAMED_SCORE = re.compile(r"(score|reward|rating)", re.IGNORECASE)
 
 
 def takes(source: Source) -> bool:
@@ -47,123 +29,105 @@ def read(source: Source) -> Part:
     """Long rows of lists of responses and scores; `num_correct` and lists of labels say which are right."""
     columns = _columns(source)
     assert columns is not None  # by `takes`
-    responses, scored = columns
     sheet = source.sheet
-    texts = None if responses is None else cells.plain(sheet, responses)
-    lists = cells.plain(sheet, scored)
+    texts = None if columns.responses is None else cells.plain(sheet, columns.responses)
     correct = cells.scores(sheet, "num_correct").to_list() if "num_correct" in source.columns else None
     labels = source.column([name for name in _LABELS if name in source.columns and _is_list(source, name)])
     given = None if labels is None else cells.plain(sheet, labels)
-    items = _items(source)
-    models = source.models((*_MODELS, "model") if correct is not None else _MODELS).to_list()
-    for row, values in enumerate(lists):
-        cell_texts = [None] * len(values or ()) if texts is None else texts[row]
-        scores = _scores(source, row, scored, values, cell_texts)
-        turns = [cells.conversation(text) for text in cell_texts]
-        if turns and items.prompts[row] is None:
-            items.prompts[row] = turns[0].prompt
-        marks: list[float | None] = [None] * len(turns)
-        if correct is not None and correct[row] is not None:
-            marks = [float(place < correct[row]) for place in range(len(turns))]
-        elif given is not None and isinstance(given[row], list) and len(given[row]) == len(turns):
-            marks = [_label(value) for value in given[row]]
-        names = _names(marks) if correct is not None else _places(len(turns))
-        by_text = items.ids[row] is None or (texts is not None and correct is None and "id" not in source.columns)
-        items.add(
-            row,
-            models[row],
-            response_id=[None] * len(turns) if items.ids[row] is None and by_text else names,
-            response=[turn.response for turn in turns],
-            score=scores,
-            label=marks,
-        )
-    return Part(items.pieces(preferences=correct is not None), _identity(items))
-
-
-def takes_numbered(source: Source) -> bool:
-    """Whether the scores of a prompt's responses are in columns score_1, score_2 and so on."""
-    return len(_numbered(source)) >= 2 and source.column(_IDS + PROMPTS) is not None
-
-
-def read_numbered(source: Source) -> Part:
-    """Long rows of best-of-k: a list `scores` beside the numbered columns says which responses are right."""
-    sheet, numbered = source.sheet, _numbered(source)
-    scores = {place: cells.scores(sheet, name).to_list() for place, name in numbered.items()}
-    texts = {
-        place: cells.texts(sheet, name).to_list()
-        for place in numbered
-        if (name := source.column((f"response_{place}", f"answer_{place}", f"output_{place}")))
-    }
-    given = cells.plain(sheet, "scores") if "scores" in source.columns else None
-    items, models = _items(source), source.models(_MODELS).to_list()
-    for row in range(sheet.frame.height):
-        marks: list[float | None] = [None] * len(numbered)
-        if given is not None and isinstance(given[row], list):
-            if len(given[row]) != len(numbered):
-                remedy = f"wanted {len(numbered)} labels, one for each of {next(iter(numbered.values()))} and so on"
-                raise sheet.wrong(row, "scores", given[row], remedy)
-            marks = [_label(value) for value in given[row]]
-        items.add(
-            row,
-            models[row],
-            response_id=[f"response-{place}" for place in numbered],
-            response=[texts[place][row] if place in texts else None for place in numbered],
-            score=[scores[place][row] for place in numbered],
-            label=marks,
-        )
-    return Part(items.pieces(preferences=False), _identity(items))
-
-
-def takes_completions(source: Source) -> bool:
-    """Whether a row has a list of objects, each a response with one or several scores."""
-    column = _completions(source)
-    return column is not None
-
-
-def read_completions(source: Source) -> Part:
-    """Long rows of completions; each of their numbers that is a score by its name is a scorer."""
-    column = _completions(source)
-    assert column is not None  # by `takes_completions`
-    items, rows = _items(source), cells.plain(source.sheet, column)
-    parsed = [[_rated(value) for value in row] if isinstance(row, list) else [] for row in rows]
-    scorers = dict.fromkeys(name for row in parsed for rated in row for name in rated)
-    fallback = source.models(_MODELS).to_list()
-    alone = len(scorers) == 1 and next(iter(scorers)) in ("score", "reward", "rating", "rm_score")
-    for row, completions in enumerate(rows):
-        if not isinstance(completions, list) or not completions:
-            raise source.sheet.wrong(row, column, completions, "wanted a list of responses with their scores")
-        turns = [cells.conversation(value) for value in completions]
-        for scorer in scorers:
+    items = items_of(source)
+    models = source.models((*MODELS, "model") if correct is not None else MODELS).to_list()
+    for scorer, scored in _scorers(source, columns).items():
+        for row, values in enumerate(scored.lists):
+            cell_texts = [None] * len(values or ()) if texts is None else texts[row]
+            scores = _scores(source, row, scored.column, values, cell_texts)
+            turns = [cells.conversation(text) for text in cell_texts]
+            if turns and items.prompts[row] is None:
+                items.prompts[row] = turns[0].prompt
+            marks: list[float | None] = [None] * len(turns)
+            if correct is not None and correct[row] is not None:
+                marks = [float(place < correct[row]) for place in range(len(turns))]
+            elif given is not None and isinstance(given[row], list) and len(given[row]) == len(turns):
+                marks = [label_of(value) for value in given[row]]
+            names = _names(marks) if correct is not None else numbered_names(len(turns))
             items.add(
                 row,
-                fallback[row] if alone else scorer,
-                response_id=[None] * len(turns) if items.ids[row] is None else _places(len(turns)),
+                models[row] if scorer is None else scorer,
+                response_id=[None] * len(turns) if items.ids[row] is None and correct is None else names,
                 response=[turn.response for turn in turns],
-                score=[rated.get(scorer) for rated in parsed[row]],
+                score=scores,
+                label=marks,
             )
-    return Part(items.pieces(preferences=False), _identity(items), keyed=not alone)
+    return part_of(items, preferences=correct is not None, keyed=columns.keyed)
 
 
-def _items(source: Source) -> Items:
-    ids = item_ids(source, _IDS, with_subset=True if {"num_correct", "subset", "id"} <= source.columns else None)
-    rows = source.sheet.frame.height
-    return Items(source, ids or [None] * rows, prompts_of(source, source.column(PROMPTS)))
+class _Columns(NamedTuple):
+    """The columns of responses (None: there are ids alone) and of scores, and whether those name scorers."""
+
+    responses: str | None
+    scores: tuple[str, ...]
+    keyed: bool
 
 
-def _identity(items: Items) -> str:
-    return "texts" if None in items.ids else "items"
+class _Scored(NamedTuple):
+    """A scorer's column, and its list for each row."""
+
+    column: str
+    lists: list[Any]
 
 
-def _columns(source: Source) -> tuple[str | None, str] | None:
-    """The columns of responses (None: there are ids alone) and of scores; None if it is another form."""
-    scored = next((name for name in _SCORES if name in source.columns and _is_list(source, name)), None)
-    if scored is None:
+def _columns(source: Source) -> _Columns | None:
+    """The columns of a file of lists; None if it is another form, such as one of a response a row."""
+    if source.column(RESPONSE_IDS):
         return None
-    for name in _RESPONSES:
-        if name in source.columns and cells.is_text_list(cells.first_value(source.sheet, name)):
-            return name, scored
-    value = cells.first_value(source.sheet, scored)
-    return (None, scored) if len(value) > 1 and source.column(_IDS) and not _numbered(source) else None
+    responses = next((name for name in _RESPONSES if _is_texts(source, name)), None)
+    for name in _SCORES:
+        if name in source.columns:
+            if _is_list(source, name) and (responses or _has_ids(source, name)):
+                return _Columns(responses, (name,), keyed=False)
+            if responses and _by_key(cells.first_value(source.sheet, name)):
+                return _Columns(responses, (name,), keyed=True)
+    if responses is None or source.column(_SCORES):
+        return None
+    known = {responses, "num_correct", *_LABELS}
+    named = [name for name in source.sheet.frame.columns if name not in known and not is_metadata(name)]
+    scorers = tuple(name for name in named if _is_list(source, name) and not isinstance(_first(source, name)[0], bool))
+    return _Columns(responses, scorers, keyed=True) if scorers else None
+
+
+def _scorers(source: Source, columns: _Columns) -> dict[str | None, _Scored]:
+    """Each scorer's lists of scores, a list for each row; the scorer None is the file's reward model."""
+    given = {name: cells.plain(source.sheet, name) for name in columns.scores}
+    if not columns.keyed:
+        return {None: _Scored(*next(iter(given.items())))}
+    if len(given) > 1 or not _by_key(_first(source, columns.scores[0])):
+        return {name: _Scored(name, lists) for name, lists in given.items()}
+    ((column, rows),) = given.items()
+    by_key = [_by_key(value) for value in rows]
+    keys = dict.fromkeys(key for lists in by_key for key in lists)
+    return {key: _Scored(f"{column}.{key}", [lists.get(key) for lists in by_key]) for key in keys}
+
+
+def _by_key(value: Any) -> dict[str, list[Any]]:
+    """Lists of scores by scorer, of an object of lists or of a list of objects; empty for anything else."""
+    if isinstance(value, dict) and value and all(cells.is_score_list(scores) for scores in value.values()):
+        return value
+    if isinstance(value, list) and value and all(isinstance(scores, dict) for scores in value):
+        keys = dict.fromkeys(key for scores in value for key in scores)
+        return {key: [scores.get(key) for scores in value] for key in keys}
+    return {}
+
+
+def _first(source: Source, column: str) -> Any:
+    return cells.first_value(source.sheet, column)
+
+
+def _is_texts(source: Source, column: str) -> bool:
+    return column in source.columns and cells.is_text_list(_first(source, column))
+
+
+def _has_ids(source: Source, column: str) -> bool:
+    """Whether rows without texts are a prompt's scores: they have an id and several scores."""
+    return len(_first(source, column)) > 1 and source.column(IDS) is not None and not numbered(source)
 
 
 def _is_list(source: Source, column: str) -> bool:
@@ -191,15 +155,6 @@ def _scores(source: Source, row: int, column: str, values: Any, texts: Any) -> l
     return scores
 
 
-def _label(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return float(value)
-    try:
-        return cells.number(value)
-    except ValueError:
-        return None
-
-
 def _names(marks: Sequence[float | None]) -> list[str]:
     """`chosen` and `rejected` with their place among their like; a side of one response has no number."""
     sides = ["chosen" if mark == 1 else "rejected" for mark in marks]
@@ -207,39 +162,3 @@ def _names(marks: Sequence[float | None]) -> list[str]:
         side if sides.count(side) == 1 else f"{side}-{sides[: place + 1].count(side)}"
         for place, side in enumerate(sides)
     ]
-
-
-def _places(count: int) -> list[str]:
-    return [f"response-{place + 1}" for place in range(count)]
-
-
-def _numbered(source: Source) -> dict[int, str]:
-    """Columns of scores by their number, in its order."""
-    matches = ((name, _NUMBERED.match(name)) for name in source.sheet.frame.columns)
-    return dict(sorted((int(match[1]), name) for name, match in matches if match))
-
-
-def _completions(source: Source) -> str | None:
-    for name in _COMPLETIONS:
-        if name in source.columns:
-            value = cells.first_value(source.sheet, name)
-            if isinstance(value, list) and value and isinstance(value[0], dict) and any(_rated(part) for part in value):
-                return name
-    return None
-
-
-def _rated(value: Any) -> dict[str, float | None]:
-    """The scores of a completion by their names: its own, those in `scores`, and ratings of its `annotations`."""
-    if not isinstance(value, dict):
-        return {}
-    rated: dict[str, float | None] = {}
-    for name, cell in value.items():
-        if isinstance(cell, dict) and name in ("scores", "rewards", "ratings", "annotations"):
-            inner = {
-                key: part.get("Rating", part.get("rating")) if isinstance(part, dict) else part
-                for key, part in cell.items()
-            }
-            rated |= {key: _label(part) for key, part in inner.items() if not isinstance(part, list | dict)}
-        elif _NAMED_SCORE.search(name) and not is_metadata(name) and cells.is_number(cell):
-            rated[name] = cells.number(cell)
-    return rated

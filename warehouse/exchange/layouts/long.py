@@ -25,6 +25,7 @@ from warehouse.exchange.layouts.source import (
 from warehouse.exchange.scored_rows import LONG, Pieces, of_columns
 from warehouse.exchange.sheet import invalid
 
+CONVERSATIONS = ("messages", "conversation", "conversations", "chat")
 _CANONICAL = ("prompt_id", "response_id", "reward_model", "score")
 
 
@@ -37,21 +38,22 @@ def takes(source: Source) -> bool:
 
 def is_told(source: Source) -> bool:
     """Whether prompts and responses have ids or texts."""
-    return source.column(PROMPT_IDS + PROMPTS) is not None and source.column(RESPONSE_IDS + RESPONSES) is not None
+    return not _missing_ids(source)
+
+
+def _missing_ids(source: Source) -> list[str]:
+    """Which of prompt and response have neither an id nor a text."""
+    if source.column(CONVERSATIONS):
+        return []
+    prompt = source.column((*PROMPT_IDS, *PROMPTS, "id"))
+    response = source.column(RESPONSE_IDS + RESPONSES)
+    return [name for name, column in (("prompt_id", prompt), ("response_id", response)) if column is None]
 
 
 def read(source: Source) -> Part:
     """Long rows; without ids, prompts and responses are told by their texts."""
     score, model = source.column(SCORES), _model(source)
-    missing = [
-        name
-        for name, present in (
-            ("prompt_id", source.column(PROMPT_IDS + PROMPTS)),
-            ("response_id", source.column(RESPONSE_IDS + RESPONSES)),
-            ("score", score),
-        )
-        if present is None
-    ]
+    missing = [*_missing_ids(source), *(["score"] if score is None else [])]
     if missing or score is None:
         raise invalid(
             f"{source.sheet.name}, row 1: wrong columns for scores in long form: missing {missing}, got "
@@ -73,25 +75,27 @@ def read(source: Source) -> Part:
 def identified(source: Source) -> tuple[dict[str, pl.Series], list[str]]:
     """Ids, texts and descriptions of the rows by `LONG`'s names, and the columns that they are from."""
     columns: dict[str, pl.Series] = {}
-    used: list[str] = []
-    ids: tuple[tuple[str, tuple[str, ...]], ...] = (("prompt_id", PROMPT_IDS), ("response_id", RESPONSE_IDS))
-    texts: tuple[tuple[str, tuple[str, ...]], ...] = (("prompt", PROMPTS), ("response", RESPONSES))
-    for name, names in ids:
-        column = source.column(names)
+    prompt_id, response_id = source.column(PROMPT_IDS), source.column(RESPONSE_IDS)
+    prompt, response, turns = source.column(PROMPTS), source.column(RESPONSES), source.column(CONVERSATIONS)
+    if prompt_id is None and prompt is None and turns is None:
+        prompt_id = source.column(("id",))
+    for name, column in (("prompt_id", prompt_id), ("response_id", response_id)):
         if column is not None:
             columns[name] = source.sheet.ids(column)
-            used.append(column)
-    for name, names in texts:
-        column = source.column(names)
+    if turns is not None and (prompt is None or response is None):
+        conversations = [cells.conversation(cells.decoded(cell)) for cell in source.sheet.values(turns)]
+        columns["prompt"] = pl.Series([turn.prompt for turn in conversations], dtype=pl.String())
+        columns["response"] = pl.Series([turn.response for turn in conversations], dtype=pl.String())
+    for name, column in (("prompt", prompt), ("response", response)):
         if column is not None:
             columns[name] = cells.texts(source.sheet, column, prompts=name == "prompt")
+        if name in columns:
             columns[name] = columns[name].set(columns[name] == "", None)
-            used.append(column)
             if f"{name}_id" not in columns and columns[name].null_count():
-                row = columns[name].is_null().arg_true()[0]
-                raise source.sheet.wrong(
-                    row, column, source.sheet.frame[column][row], "without ids every row needs one"
-                )
+                row, origin = columns[name].is_null().arg_true()[0], column or turns or name
+                got = source.sheet.values(origin)[row]
+                raise source.sheet.wrong(row, origin, got, f"without ids every row needs a {name}")
+    used = [column for column in (prompt_id, response_id, prompt, response, turns) if column is not None]
     return columns | source.labels(), [*used, *DESCRIBED]
 
 

@@ -31,6 +31,7 @@ _ENDINGS = {".gz", ".zst", ".bz2", ".xz", ".json", ".jsonl", ".ndjson", ".csv", 
 _ENDINGS |= {".arrow", ".feather", ".ipc"}
 _ADDED = re.compile(r"(_REWORD_MODEL_\d{8}_\d{6}|_(outputs?|all|results?|scores?|rewards?|predictions?))$")
 _RM_BENCH = re.compile(r"^(chat|code|math|safety-refuse|safety-response|total)_(filtered|dataset)_|^total_dataset_")
+SUBSETS = ("subset", "domain", "category_path")
 _GENERIC = re.compile(
     r"^(generated_|eval_|test_|all_)?(predictions?|results?|outputs?|scores?|rewards?|data|train|test|all|eval|"
     r"judgments?|judgements?|part-?\d*)$"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from warehouse.errors import InvalidChoice
-from warehouse.exchange.layouts import beside, judgments, lists, long, pairs, wide, winner
+from warehouse.exchange.layouts import beside, completions, judgments, lists, long, pairs, wide, winner
 from warehouse.exchange.layouts.identify import identified
 from warehouse.exchange.layouts.source import Part, Source, display_names, model_names
 from warehouse.exchange.reading import ColumnMap, read_sheets
@@ -35,13 +35,16 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     Recogniser("winner", "judgments of pairs as JudgeBench writes them", winner.takes_judgments, winner.read_judgments),
     Recogniser("object", "responses with objects of scores", wide.takes_objects, wide.read_objects),
     Recogniser("winner", "responses A and B with a score each", winner.takes, winner.read),
-    Recogniser("lists", "completions with scores, a row a prompt", lists.takes_completions, lists.read_completions),
+    Recogniser(
+        "lists", "completions with scores, a row a prompt", completions.takes_completions, completions.read_completions
+    ),
     Recogniser("lists", "lists of responses and scores, a row a prompt", lists.takes, lists.read),
-    Recogniser("lists", "numbered scores, a row a prompt", lists.takes_numbered, lists.read_numbered),
+    Recogniser("lists", "numbered scores, a row a prompt", completions.takes_numbered, completions.read_numbered),
     Recogniser("pairs", "chosen and rejected texts with both logits", pairs.takes_logits, pairs.read_logits),
     Recogniser("pairs", "chosen and rejected responses", pairs.takes, pairs.read),
     Recogniser("beside", "preferences", beside.takes_preferences, beside.read_preferences),
     Recogniser("winner", "results of a judge without scores", winner.takes_results, winner.refuse),
+    Recogniser("beside", "preferences between A and B", winner.takes_preferences, winner.read_preferences),
     Recogniser("long", "scores in long form", long.takes, long.read),
     Recogniser("wide", "scores in wide form", wide.takes, wide.read),
 )

@@ -10,10 +10,16 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+import polars as pl
+
+from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
 from warehouse.exchange.layouts.pairs import no_scores
 from warehouse.exchange.layouts.source import PROMPT_IDS, PROMPTS, Part, Source
+from warehouse.exchange.scored_rows import PREFERENCES, Pieces, of_columns
+from warehouse.exchange.sheet import invalid
+from warehouse.formats import count
 
 _IDS = (*PROMPT_IDS, "pair_id", "id", "uid", "battle_id")
 _MODELS = ("reward_model", "reward_model_name", "scorer", "rm", "judge_model")
@@ -31,14 +37,32 @@ _WINNERS: tuple[str, ...] = (
     "verdict",
 )
 _WINNERS += ("better_response_id", "chosen", "gold_label")
+_PREFIX = re.compile(r"^(model|response|answer|assistant|output|option|candidate|completion|text|system|chatbot)")
 _TIES = {"tie", "ties", "draw", "equal", "same", "both", "neither", "c", "bothbad", "none", "0.5", "both_bad"}
 
 
+_DECIDED: tuple[str, ...] = (
+    "results",
+    "decision",
+    "decisions",
+    "verdict",
+    "g1_winner",
+    "judgment",
+    "judgement",
+    "annotator",
+    "judge",
+)
+_DECIDED += ("judge_model", "judge_name")
+
+
+_NO_TEXT = cells.Conversation(prompt=None, response=None)
+
+
 class _Columns(NamedTuple):
-    """Columns of texts and scores of A and B, empty where there are none, how they end, and the winner's."""
+    """Columns of texts of A and B, of their scores by scorer (None: the file's), how they end, and the winner's."""
 
     texts: tuple[str, ...]
-    scores: tuple[str, ...]
+    scores: dict[str | None, tuple[str, ...]]
     ends: tuple[str, str]
     winner: str | None
 
@@ -50,18 +74,45 @@ def takes(source: Source) -> bool:
 
 
 def takes_results(source: Source) -> bool:
-    """Whether a row is two responses and a judge's decision, without scores."""
+    """Whether a judge says of two responses which is better, without scores."""
     columns = _columns(source)
-    decided = source.column(("results", "decision", "judgment", "judgement", "judge", "judge_model", "judge_name"))
-    return columns is not None and not columns.scores and decided is not None
+    of_pairs = (
+        columns is not None or {"text_chosen", "text_rejected"} <= source.columns or "g1_winner" in source.columns
+    )
+    return of_pairs and (columns is None or not columns.scores) and source.column(_DECIDED) is not None
 
 
 def refuse(source: Source) -> Part:
     """Raises InvalidRows: there are no scores."""
-    column = source.column(
-        ("results", "decision", "judgment", "judgement", "winner", "judge", "judge_model", "judge_name")
-    )
-    raise no_scores(source, column or "results")
+    raise no_scores(source, str(source.column(_DECIDED)))
+
+
+def takes_preferences(source: Source) -> bool:
+    """Whether a row is two texts and which of them people preferred: preferences beside scores."""
+    columns = _columns(source)
+    return columns is not None and len(columns.texts) == 2 and bool(columns.winner or _one_hot(source, columns.ends))
+
+
+def read_preferences(source: Source) -> Part:
+    """Preferences of texts; ties and rows without a winner are left out, and counted."""
+    columns = _columns(source)
+    assert columns is not None  # by `takes_preferences`
+    winners = _winners(source, columns)
+    first, second = (cells.texts(source.sheet, name) for name in columns.texts)
+    is_first = pl.Series([winner == 1 for winner in winners], dtype=pl.Boolean())
+    decided = pl.Series([winner in (0, 1) for winner in winners], dtype=pl.Boolean())
+    given = {
+        "prompt_id": source.sheet.labels("prompt_id"),
+        "prompt": cells.texts(source.sheet, source.column(PROMPTS), prompts=True),
+        "chosen": first.zip_with(is_first, second),
+        "rejected": second.zip_with(is_first, first),
+    }
+    if given["prompt_id"].null_count() == given["prompt"].null_count() == len(winners):
+        raise invalid(f"{source.sheet.name}, row 1: preferences without prompts; add column prompt or prompt_id")
+    rows = of_columns(given, source.number, PREFERENCES).filter(decided)
+    ties = len(winners) - rows.height
+    notes = (f"{source.sheet.name}: {count(ties, 'tie')} left out, no preference",) if ties else ()
+    return Part(Pieces(preferences=rows), notes=notes)
 
 
 def takes_judgments(source: Source) -> bool:
@@ -73,9 +124,21 @@ def read(source: Source) -> Part:
     """Long rows and preferences of pairs with a winner."""
     columns = _columns(source)
     assert columns is not None  # by `takes`
-    scores = [cells.scores(source.sheet, name).to_list() for name in columns.scores]
-    models = source.models(_MODELS).to_list()
-    return _read(source, columns, models, [list(both) for both in zip(*scores, strict=True)])
+    models = source.models(_MODELS).to_list() if None in columns.scores else []
+    given = {}
+    for scorer, names in columns.scores.items():
+        both = zip(*(cells.scores(source.sheet, name).to_list() for name in names), strict=True)
+        given[scorer] = _Scored(
+            models if scorer is None else [scorer] * source.sheet.frame.height, list(map(list, both))
+        )
+    return _read(source, columns, list(given.values()), keyed=None not in given)
+
+
+class _Scored(NamedTuple):
+    """The reward model of each row, and its scores of A and B."""
+
+    models: list[str]
+    scores: list[list[float | None]]
 
 
 def read_judgments(source: Source) -> Part:
@@ -94,42 +157,69 @@ def read_judgments(source: Source) -> Part:
             raise source.sheet.wrong(row, "judgments", both, "wanted two scores, of response A and of response B")
         models.append(str(judgment.get("judge_model") or source.model))
         scores.append([cells.number(score) for score in both])
-    return _read(source, columns, models, scores)
+    return _read(source, columns, [_Scored(models, scores)], subset_by_source=True)
 
 
-def _read(source: Source, columns: _Columns, models: list[str], scores: list[list[float | None]]) -> Part:
+def _read(
+    source: Source,
+    columns: _Columns,
+    scored: list[_Scored],
+    *,
+    subset_by_source: bool = False,
+    keyed: bool = False,
+) -> Part:
     ids = item_ids(source, _IDS)
-    items = Items(source, ids or places(source), prompts_of(source, source.column(PROMPTS)))
-    texts = [source.sheet.frame[name].to_list() for name in columns.texts]
+    items = Items(source, ids or places(source), prompts_of(source, source.column(PROMPTS)), subset_by_source)
+    texts = [source.sheet.values(name) for name in columns.texts]
     winners = _winners(source, columns)
-    for row, both in enumerate(scores):
-        turns = [cells.conversation(side[row]) for side in texts] or [
-            cells.Conversation(prompt=None, response=None)
-        ] * 2
-        items.prompts[row] = turns[0].prompt if items.prompts[row] is None else items.prompts[row]
-        label = winners[row]
-        items.add(
-            row,
-            models[row],
-            response_id=["response-1", "response-2"],
-            response=[turn.response for turn in turns],
-            score=both,
-            label=[None, None] if label is None else [label, 1 - label],
-        )
-    return Part(items.pieces(preferences=True), "places" if ids is None else "items")
+    for models, scores in scored:
+        for row, both in enumerate(scores):
+            turns = [cells.conversation(side[row]) for side in texts] or [_NO_TEXT, _NO_TEXT]
+            items.prompts[row] = turns[0].prompt if items.prompts[row] is None else items.prompts[row]
+            label = winners[row]
+            items.add(
+                row,
+                models[row],
+                response_id=["response-1", "response-2"],
+                response=[turn.response for turn in turns],
+                score=both,
+                label=[None, None] if label is None else [label, 1 - label],
+            )
+    return Part(items.pieces(preferences=True), "places" if ids is None else "items", keyed=keyed)
 
 
 def _columns(source: Source) -> _Columns | None:
-    """The columns of both sides; None if it is another form."""
+    """The columns of both sides; None if it is another form, such as one of three responses and more."""
     for ends in _ENDS:
-        texts, scores = (
-            next((both for word in words if (both := _both(source, word, ends))), ()) for words in (_TEXTS, _SCORES)
-        )
+        third = {"1": "3", "0": "2"}.get(ends[0])
+        if third and any(f"{word}_{third}" in source.columns for word in (*_TEXTS, *_SCORES)):
+            continue
+        texts = next((both for word in _TEXTS if (both := _both(source, word, ends))), ())
+        of_file = next((both for word in _SCORES if (both := _both(source, word, ends))), ())
+        scores: dict[str | None, tuple[str, ...]] = {None: of_file} if of_file else _named(source, ends)
         winner = source.column(_WINNERS)
-        one_hot = _one_hot(source, ends)
-        if texts or (scores and (winner or one_hot)):
+        if texts or (scores and (winner or _one_hot(source, ends))):
             return _Columns(texts, scores, ends, winner)
     return None
+
+
+def _named(source: Source, ends: tuple[str, str]) -> dict[str | None, tuple[str, ...]]:
+    """Columns such as `rm-x_a` and `rm-x_b`: scorers named by their columns."""
+    known = {*_TEXTS, "model", "winner_model", "winner", "system"}
+    names = [name[: -len(ends[0]) - 1] for name in source.sheet.frame.columns if name.endswith(f"_{ends[0]}")]
+    return {
+        name: both
+        for name in names
+        if name not in known
+        and not is_metadata(name)
+        and (both := _both(source, name, ends))
+        and all(_is_scores(source, side) for side in both)
+    }
+
+
+def _is_scores(source: Source, column: str) -> bool:
+    value = cells.first_value(source.sheet, column)
+    return cells.is_number(value) or cells.is_number(next(iter(value), None) if isinstance(value, list) else None)
 
 
 def _both(source: Source, word: str, ends: tuple[str, str]) -> tuple[str, ...]:
@@ -157,7 +247,7 @@ def _winners(source: Source, columns: _Columns) -> list[float | None]:
 
 def _winner(source: Source, row: int, columns: _Columns, value: Any) -> float | None:
     text = "" if value is None else str(value).strip().lower()
-    text = text.removesuffix(".0") if isinstance(value, float) else text
+    text = re.sub(r"(?<=\d)\.0+$", "", text)
     if text in ("", "null", "nan"):
         return None
     compared = re.sub(r"[\s\[\]()]", "", text)
@@ -170,7 +260,7 @@ def _winner(source: Source, row: int, columns: _Columns, value: Any) -> float | 
         return float(is_first == (">" in order[2]))
     if compared.startswith("tie") or compared.replace("-", "_") in _TIES:
         return 0.5
-    last = re.split(r"[_\-]|(?<=[a-z])(?=\d)", compared)[-1]
+    last = _PREFIX.sub("", compared).strip("_-")
     if last in (first, second):
         return float(last == first)
     words = {"a": 1.0, "b": 0.0, "first": 1.0, "second": 0.0, "left": 1.0, "right": 0.0, "x": 1.0, "y": 0.0}
@@ -180,7 +270,8 @@ def _winner(source: Source, row: int, columns: _Columns, value: Any) -> float | 
     named = _by_model(source, row, columns, text)
     if named is not None:
         return named
-    remedy = f"wanted {columns.ends[0]}, {columns.ends[1]} or tie"
+    either = "it may mean the first or no preference; " if last == "0" else ""
+    remedy = f"{either}wanted {columns.ends[0]}, {columns.ends[1]} or tie"
     raise source.sheet.wrong(row, str(columns.winner), value, remedy)
 
 

@@ -1,0 +1,54 @@
+"""What the forms of a row a prompt have in common: ids, prompts, names of responses and labels."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from warehouse.exchange.layouts import cells
+from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
+from warehouse.exchange.layouts.source import PROMPT_IDS, PROMPTS, Part, Source
+
+IDS = (*PROMPT_IDS, "id", "uid", "item_id")
+MODELS = ("reward_model", "reward_model_name", "scorer", "rm", "judge", "judge_model")
+_NUMBERED = re.compile(r"^(?:score|reward|rating|rm_score)s?_(\d+)$")
+
+
+def items_of(source: Source) -> Items:
+    """The rows of a file as items, with their ids and prompts where it has them."""
+    ids = item_ids(source, IDS, with_subset=True if {"num_correct", "subset", "id"} <= source.columns else None)
+    prompts = prompts_of(source, source.column(PROMPTS))
+    return Items(source, ids or [None] * len(prompts), prompts)
+
+
+def part_of(items: Items, *, preferences: bool = False, keyed: bool = False) -> Part:
+    """With ids of the file, else told by texts, else, where prompts have no texts either, by their places."""
+    if None not in items.ids:
+        return Part(items.pieces(preferences=preferences), "items", keyed=keyed)
+    if None not in items.prompts and not preferences:
+        return Part(items.pieces(preferences=preferences), "texts", keyed=keyed)
+    items.ids = places(items.source)
+    responses = items.lists["response_id"]
+    responses[:] = [numbered_names(len(given)) if None in given else given for given in responses]
+    return Part(items.pieces(preferences=preferences), "places", keyed=keyed)
+
+
+def label_of(value: Any) -> float | None:
+    """What a value says of a response: right or wrong, or a grade; None if it is neither."""
+    if isinstance(value, bool):
+        return float(value)
+    try:
+        return cells.number(value)
+    except ValueError:
+        return None
+
+
+def numbered_names(count: int) -> list[str]:
+    """Ids of responses by their place."""
+    return [f"response-{place + 1}" for place in range(count)]
+
+
+def numbered(source: Source) -> dict[int, str]:
+    """Columns of scores by their number, in its order."""
+    matches = ((name, _NUMBERED.match(name)) for name in source.sheet.frame.columns)
+    return dict(sorted((int(match[1]), name) for name, match in matches if match))
