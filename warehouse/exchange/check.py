@@ -68,16 +68,18 @@ def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices
     Raises UnknownName for a golden that is no scorer, InvalidChoice for an unknown way with incomplete scores.
     """
     pieces = replace(pieces, outcomes=smaller_is_better(pieces.outcomes, choices.smaller_is_better))
-    given = pieces.long
-    if given.is_empty():
+    rows = pieces.long
+    if rows.is_empty():
         raise invalid(f"{sheets[0].name}: no scores in any file; give one with {[*KEY, 'score']}")
-    if given["reward_model"].null_count() == given.height:
+    if rows["reward_model"].null_count() == rows.height:
         raise invalid(
             f"{sheets[0].name}, column score: got prompts and responses without scores, nothing to measure yet; score "
             f"them and give, beside this file, one with {[*KEY, 'score']}, where response_id is "
-            f"{given['response_id'][0]!r} and so on"
+            f"{rows['response_id'][0]!r} and so on"
         )
-    once = without_repeats(given, pieces.pairs)
+    once = without_repeats(rows, pieces.pairs)
+    if once.long["reward_model"].null_count() == once.long.height:
+        raise _all_repeated(sheets, rows)
     labelled = labels(sheets, once.long, once.pairs)
     long = pl.concat([once.long, labelled.rows]) if labelled.rows.height else once.long
     roles = scorers(sheets, long, choices.golden)
@@ -93,6 +95,7 @@ def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices
     roles = roles.filter(pl.col("reward_model_id").is_in(scores["reward_model"].unique().implode()))
     _check_roles(sheets, roles, choices)
     rounded = check_precision(sheets, long, scores)
+    given = pl.concat([responses["prompt_id"], once.left_out["prompt_id"]]).unique()
     said = [f"{count(single.height, 'prompt')} with only one response"] if single.height else []
     golden = roles.filter(pl.col("role") == "golden", pl.col("reward_model_id") != LABEL)
     truths = ", ".join(f"{name} ({kind})" for name, kind in golden.select("reward_model_id", "kind").iter_rows())
@@ -105,7 +108,7 @@ def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices
             "prompt_id", "category", "subset", "split", text=pl.col("prompt").fill_null("")
         ),
         scorers=roles,
-        pieces=_without_left_out(pieces, once.pairs, prompts["prompt_id"], known),
+        pieces=_without_left_out(pieces, once.pairs, given.filter(~given.is_in(prompts["prompt_id"].implode())), known),
         has_categories=prompts["category"].null_count() + prompts["subset"].null_count() < 2 * prompts.height,
         left_out=pl.concat([once.left_out, whole.left_out, single]),
         left_out_line="; ".join(_not_empty((whole.line, *said))),
@@ -128,6 +131,17 @@ def _texts(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     return rows.with_columns(text=pl.col(column))
 
 
+def _all_repeated(sheets: Sequence[Sheet], long: pl.DataFrame) -> Exception:
+    """The error for files of which every response has several scores of a reward model."""
+    again = long.filter(~pl.struct(KEY).is_first_distinct()).head(1)
+    first = long.join(again, on=KEY, how="semi", nulls_equal=True, maintain_order="left")
+    key = {name: again[name][0] for name in KEY if again[name][0] is not None}
+    return invalid(
+        f"{at_row(sheets, again)}, column response_id: got {key}, which {at_row(sheets, first)} has already, as for "
+        "all responses; leave one file or row out, or give the reward model another name"
+    )
+
+
 def _not_empty(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
@@ -137,14 +151,12 @@ def _of(rows: pl.DataFrame, others: pl.DataFrame, key: tuple[str, ...] = _RESPON
     return rows.join(others.select(key).unique(), on=key, how="semi", maintain_order="left")
 
 
-def _without_left_out(pieces: Pieces, pairs: pl.DataFrame, prompts: pl.Series, responses: pl.DataFrame) -> Pieces:
-    """Pairs, preferences and policy values without those of responses and prompts that were left out.
+def _without_left_out(pieces: Pieces, pairs: pl.DataFrame, gone: pl.Series, responses: pl.DataFrame) -> Pieces:
+    """Pairs, preferences and policy values without those of `gone` prompts and of other than these responses.
 
     A preference stays as one between texts.
     """
-    given = pieces.long["prompt_id"].unique()
-    gone = given.filter(~given.is_in(prompts.implode())).implode()
-    is_gone = pl.col("prompt_id").is_in(gone).fill_null(False)
+    is_gone = pl.col("prompt_id").is_in(gone.implode()).fill_null(False)
     for side in ("chosen", "rejected"):
         of_side = responses.select("prompt_id", pl.col("response_id").alias(f"{side}_id"))
         pairs = pairs.join(of_side, on=of_side.columns, how="semi", maintain_order="left")
@@ -162,7 +174,9 @@ def _described(
     """A row for each key with its value in each column. Raises InvalidRows if a key has two values."""
     known = [name for name in columns if long[name].null_count() < long.height]
     given = [pl.col(name).drop_nulls() for name in known]
-    values = long.group_by(key, maintain_order=True).agg(
+    described = long.select(*key, *known)
+    distinct = described.filter(described.hash_rows().is_first_distinct())  # the same for most scorers
+    values = distinct.group_by(key, maintain_order=True).agg(
         *(value.first() for value in given), *(value.n_unique().name.suffix(" values") for value in given)
     )
     for name in known:

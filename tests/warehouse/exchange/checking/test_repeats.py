@@ -12,6 +12,7 @@ from pipeline.runs.exchange import import_files
 from tests.warehouse.exchange import files
 from tests.warehouse.exchange.conftest import tables
 from warehouse import exchange
+from warehouse.errors import InvalidRows
 
 
 def test_equal_rows_count_once_and_are_counted(tmp_path: Path, data: Path) -> None:
@@ -110,3 +111,14 @@ def test_a_number_that_makes_an_existing_id_is_not_used(tmp_path: Path) -> None:
     study = exchange.study_of(*exchange.read_files([path]))
     assert study.prompts["prompt_id"].to_list() == ["a~2", "b", "c"]
     assert study.scores.filter(prompt_id="a~2", reward_model="one")["score"].to_list() == [2.0, 3.0]
+
+
+def test_a_reward_model_that_is_there_twice_throughout_is_refused_with_both_places(tmp_path: Path, data: Path) -> None:
+    frame = files.long_frame()
+    again = frame.filter(reward_model="mid").with_columns(pl.col("score") + 1)
+    paths = [files.write(frame, tmp_path / "a.csv"), files.write(again, tmp_path / "b.csv")]
+    with pytest.raises(
+        InvalidRows, match=r"b\.csv, row 1 \(line 2\), .* which a\.csv, row 2 \(line 3\) has already, and"
+    ):
+        import_files(data, paths, "theirs", "auto")
+    assert not data.exists()
