@@ -18,7 +18,7 @@ def add(command: AddCommand) -> None:
     """`import`, `data`, `export` and `export-rm`."""
     imported = command(
         "import",
-        "import scores computed elsewhere, or an exported run, as a run; docs/import.md shows every accepted form",
+        "import scores computed elsewhere, or an exported run, as a run; docs/formats.md shows every accepted form",
         "righttree import scores.parquet",
         _import,
     )
