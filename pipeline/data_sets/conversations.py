@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pipeline.data_sets.pairs import Candidate, Pair, Reason, UnusableRow
@@ -41,11 +42,10 @@ _EXCHANGE_KEYS = (
 
 def is_message(cell: object) -> bool:
     """Whether the cell is an object with a role and a content."""
-    return (
-        isinstance(cell, dict)
-        and isinstance(_value(cell, _ROLE_KEYS), str)
-        and any(key in cell for key in _CONTENT_KEYS)
-    )
+    if not isinstance(cell, dict):
+        return False
+    role = cell.get("role") or _value(cell, _ROLE_KEYS)
+    return isinstance(role, str) and ("content" in cell or any(key in cell for key in _CONTENT_KEYS))
 
 
 def is_conversation(cell: object) -> bool:
@@ -78,11 +78,16 @@ def _turns(part: object, column: str) -> list[Message]:
 
 
 def _message(cell: Any, column: str) -> Message:
-    name = str(_value(cell, _ROLE_KEYS))
-    role = _ROLE_OF.get(re.sub(r"[^a-z]+", "", name.casefold()))
+    name = str(cell.get("role") or _value(cell, _ROLE_KEYS))
+    role = _role_of(name)
     if role is None:
         raise UnusableRow(column, name, f"a role, one of {', '.join(_NAMES)}", Reason.UNKNOWN_ROLE)
     return Message(role, _content(_value(cell, _CONTENT_KEYS), column).strip())
+
+
+@lru_cache(maxsize=1024)
+def _role_of(name: str) -> str | None:
+    return _ROLE_OF.get(re.sub(r"[^a-z]+", "", name.casefold()))
 
 
 def _content(cell: object, column: str) -> str:
@@ -98,13 +103,18 @@ def _content(cell: object, column: str) -> str:
 
 
 def _value(cell: dict[str, Any], keys: Sequence[str]) -> Any:
-    return next((cell[key] for key in keys if cell.get(key) is not None), None)
+    for key in keys:
+        value = cell.get(key)
+        if value is not None:
+            return value
+    return None
 
 
 # Marked text ----------------------------------------------------------------------------------------------------------
 
 _MARKS = {"system": "System", "user": "Human", "assistant": "Assistant"}
 _ROLES = {mark: role for role, mark in _MARKS.items()}
+_BEGINNINGS = tuple(f"{mark}:" for mark in _ROLES)
 _TURN = re.compile(r"\n\n(System|Human|Assistant):")
 _TEMPLATES = (
     re.compile(r"<\|im_start\|>(\w+)\n(.*?)(?:<\|im_end\|>\s*|\Z)", re.DOTALL),
@@ -115,6 +125,8 @@ _TEMPLATES = (
     ),
 )
 """Chat templates as text: ChatML, Llama 3, Zephyr, Guanaco. Each matches one turn, its role and its content."""
+_TEMPLATE_MARKS = ("<|", "### ", "<extra_id_1>")
+"""One of them is in every text that a template wrote; looked for first, because it is quick."""
 _BEGIN = re.compile(r"<\|begin_of_text\|>|<s>")
 _HELPSTEER_TURN = re.compile(r"\s*<extra_id_1>(User|Assistant)\n")
 
@@ -126,14 +138,17 @@ def to_marked_text(messages: Sequence[Message]) -> str:
 
 def from_marked_text(text: str) -> list[Message]:
     """The messages of marked text, stripped; empty if the text does not start with a mark."""
-    parts = _TURN.split("\n\n" + text.lstrip())
-    if parts[0].strip():
+    stripped = text.lstrip()
+    if not stripped.startswith(_BEGINNINGS):
         return []
+    parts = _TURN.split("\n\n" + stripped)
     return [Message(_ROLES[mark], content.strip()) for mark, content in zip(parts[1::2], parts[2::2], strict=True)]
 
 
 def from_template(text: str) -> list[Message]:
     """The messages of a text that a chat template wrote, or of HelpSteer2's prompts; empty for any other text."""
+    if not any(mark in text for mark in _TEMPLATE_MARKS):
+        return []
     stripped = _BEGIN.sub("", text, count=1).lstrip()
     for turn in _TEMPLATES:
         matches = list(turn.finditer(stripped))
