@@ -1,4 +1,4 @@
-"""The forms in which rows hold responses, and the candidate pairs in each: two sides, votes, ranked lists, ratings.
+"""The two forms in which a row says which of its responses is better: chosen and rejected sides, and votes.
 
 A response is a text, a message, an object with a text, or a whole conversation; a cell may hold several of them.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations, product, takewhile
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from itertools import product, takewhile
+from typing import ClassVar
 
 from pipeline.data_sets.cells import number_of, text_of
 from pipeline.data_sets.conversations import (
@@ -21,6 +21,7 @@ from pipeline.data_sets.conversations import (
     pair_of_conversations,
     prompt_text,
 )
+from pipeline.data_sets.names import SCORE_KEYS
 from pipeline.data_sets.pairs import Candidate, Pair, Reason, Row, UnusableRow
 from pipeline.data_sets.prompts import Prompt
 from pipeline.data_sets.verdicts import Verdict
@@ -36,19 +37,13 @@ def responses_of(cell: object, column: str) -> list[Response]:
         if len(messages) > 1 and all(message.role == "assistant" for message in messages):
             return [[message] for message in messages]
         return [messages]
+    if isinstance(cell, dict) and isinstance(cell.get("messages"), list):
+        return responses_of(cell["messages"], column)
     if isinstance(cell, list):
         if any(map(is_message, cell)):
             raise UnusableRow(column, cell, "messages that all have a role and a content")
         return [response for part in cell for response in responses_of(part, column)]
     return [text_of(cell, column) or ""]
-
-
-def single_response(cell: object, column: str) -> Response:
-    """The response in a cell, stripped if it is a text. Raises UnusableRow if there are several."""
-    responses = responses_of(cell, column) or [""]
-    if len(responses) > 1:
-        raise UnusableRow(column, cell, "one response")
-    return responses[0].strip() if isinstance(responses[0], str) else responses[0]
 
 
 def paired(prompt: Prompt | None, chosen: Response, rejected: Response) -> Candidate:
@@ -99,38 +94,57 @@ def each_against_each(prompt: Prompt | None, chosen: list[Response], rejected: l
 @dataclass(frozen=True)
 class Sides:
     """A column with the chosen responses and one with the rejected ones; without the latter, a list whose first
-    response is the chosen one. Equal numbers in each pair of `scores` columns are a tie, and so is a `status` "tie"."""
+    response is the chosen one. With `within`, the two columns are places in that list of responses.
+
+    Equal numbers in each pair of `scores` columns are a tie; so are equal scores in the objects of the two sides, and a
+    `status` "tie".
+    """
 
     chosen: str = "chosen"
     rejected: str | None = "rejected"
     scores: tuple[tuple[str, str], ...] = ()
     status: str | None = None
+    within: str | None = None
     ranked: ClassVar[bool] = False
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All that are read."""
         beside = (name for pair in self.scores for name in pair)
-        return tuple(name for name in (self.chosen, self.rejected, self.status, *beside) if name is not None)
+        names = (self.chosen, self.rejected, self.status, self.within, *beside)
+        return tuple(name for name in names if name is not None)
 
     def candidates(self, row: Row, prompt: Prompt | None) -> Iterator[Candidate]:
         """The pairs of a row. Raises UnusableRow."""
         if self._is_tie(row):
             return iter([Reason.TIE])
-        chosen = responses_of(row[self.chosen], self.chosen)
+        chosen = self._side(row, self.chosen)
         if self.rejected is None:
             return each_against_each(prompt, chosen[:1], chosen[1:])
-        return each_against_each(prompt, chosen, responses_of(row[self.rejected], self.rejected))
+        return each_against_each(prompt, chosen, self._side(row, self.rejected))
+
+    def _side(self, row: Row, column: str) -> list[Response]:
+        cell = row[column]
+        if self.within is not None:
+            listed, place = row[self.within], number_of(cell)
+            if not isinstance(listed, list) or place is None or not 0 <= place < len(listed):
+                raise UnusableRow(column, cell, f"a place in the list {self.within}, from 0")
+            cell = listed[int(place)]
+        return responses_of(cell, column)
 
     def _is_tie(self, row: Row) -> bool:
+        chosen, rejected = row[self.chosen], row[self.rejected] if self.rejected is not None else None
         if self.status is not None and str(row[self.status]).strip().casefold() == "tie":
             return True
-        return _are_equal(row, self.scores)
+        if isinstance(chosen, dict) and isinstance(rejected, dict):
+            inside = [(chosen.get(key), rejected.get(key)) for key in SCORE_KEYS]
+            return _all_equal(inside) or _all_equal((row[a], row[b]) for a, b in self.scores)
+        return _all_equal((row[a], row[b]) for a, b in self.scores)
 
 
-def _are_equal(row: Row, columns: Sequence[tuple[str, str]]) -> bool:
-    """Whether the numbers in all pairs of columns that have both are equal."""
-    numbers = [(number_of(row[a]), number_of(row[b])) for a, b in columns]
+def _all_equal(cells: Iterable[tuple[object, object]]) -> bool:
+    """Whether the two numbers are equal in all pairs of cells that have both, and some have."""
+    numbers = [(number_of(a), number_of(b)) for a, b in cells]
     known = [(a, b) for a, b in numbers if a is not None and b is not None]
     return bool(known) and all(a == b for a, b in known)
 
@@ -159,7 +173,7 @@ class Votes:
 
     def candidates(self, row: Row, prompt: Prompt | None) -> Iterator[Candidate]:
         """The pairs of a row. Raises UnusableRow."""
-        if self.scores is not None and _are_equal(row, [self.scores]):
+        if self.scores is not None and _all_equal([(row[self.scores[0]], row[self.scores[1]])]):
             return iter([Reason.TIE])
         winner = self.verdict.winner(row)
         if isinstance(winner, Reason):
@@ -200,93 +214,3 @@ def _dialogue(cell: object, column: str, prompt: Prompt | None) -> list[Message]
     return [
         turn for user, reply in turns for turn in (user, Message("assistant", (text_of(reply, column) or "").strip()))
     ]
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """Several responses to a prompt, each with a score: a list of texts or objects, or a column each.
-
-    The score is in the object under the first of `keys` that it has, or in the list `scores`. Of the pairs only some
-    are drawn.
-    """
-
-    responses: tuple[str, ...]
-    scores: str | None = None
-    keys: tuple[str, ...] = ()
-    lowest_is_best: bool = False
-    ranked: ClassVar[bool] = True
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All that are read."""
-        return self.responses if self.scores is None else (*self.responses, self.scores)
-
-    def candidates(self, row: Row, prompt: Prompt | None) -> Iterator[Candidate]:
-        """The pairs of a row. Raises UnusableRow."""
-        column = self.responses[0]
-        cells = row[column] if len(self.responses) == 1 else [row[name] for name in self.responses]
-        if not isinstance(cells, list):
-            if cells is None:
-                return iter([Reason.EMPTY])
-            raise UnusableRow(column, cells, "a list of responses")
-        if self.scores is None:
-            numbers = [self._score(cell) for cell in cells]
-        else:
-            listed = row[self.scores]
-            if listed is None:
-                return iter([Reason.UNRATED])
-            if not isinstance(listed, list) or len(listed) != len(cells):
-                raise UnusableRow(self.scores, listed, f"a list of {len(cells)} scores, one for each response")
-            numbers = [number_of(score) for score in listed]
-        sign = -1 if self.lowest_is_best else 1
-        scores = [None if number is None else sign * number for number in numbers]
-        responses = [single_response(cell, column) for cell in cells]
-        return by_score(prompt, zip(responses, scores, strict=True))
-
-    def _score(self, cell: Any) -> float | None:
-        values = (number_of(cell.get(key)) for key in self.keys) if isinstance(cell, dict) else ()
-        return next((value for value in values if value is not None), None)
-
-
-def by_score(prompt: Prompt | None, scored: Iterable[tuple[Response, float | None]]) -> Iterator[Candidate]:
-    """All C(R, 2) pairs of R (response, score): the higher score is chosen, equal scores are a tie."""
-    for (first, a), (second, b) in combinations(scored, 2):
-        if a is None or b is None:
-            yield Reason.UNRATED
-        elif a == b:
-            yield Reason.TIE
-        else:
-            yield paired(prompt, first, second) if a > b else paired(prompt, second, first)
-
-
-@dataclass(frozen=True)
-class Rated:
-    """One response a row with its score; rows of the same prompt are gathered before they are paired."""
-
-    response: str
-    score: str
-    ranked: ClassVar[bool] = True
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All that are read."""
-        return (self.response, self.score)
-
-    def rated(self, row: Row) -> tuple[Response, float | None]:
-        """The response of a row and its score. Raises UnusableRow."""
-        return single_response(row[self.response], self.response), number_of(row[self.score])
-
-
-@dataclass
-class RatedPrompt:
-    """The rated responses to one prompt."""
-
-    prompt: Prompt
-    responses: list[tuple[Response, float | None]] = field(default_factory=list)
-
-    def candidates(self) -> list[Candidate]:
-        """Their pairs; a single response has none."""
-        return list(by_score(self.prompt, self.responses)) or [Reason.SINGLE]
-
-
-Form = Sides | Votes | Ranked | Rated

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.data_sets import labels
-from pipeline.data_sets.forms import Form, Ranked, Rated, Sides, Votes
+from pipeline.data_sets.forms import Sides, Votes
 from pipeline.data_sets.labels import LabelColumns
 from pipeline.data_sets.prompts import PromptColumns
+from pipeline.data_sets.ranked import Ranked, Rated
 from pipeline.data_sets.verdicts import FirstIfOne, Index, Named, OneEach, Scores, Sign
 
 REWARDBENCH_ROWS, REWARDBENCH_PROMPTS = 2985, 2733
@@ -24,6 +25,8 @@ REWARDBENCH_ROWS, REWARDBENCH_PROMPTS = 2985, 2733
 ANY, TEXT, MARKED, ENCODED = "anything", "a text", "a text with marked turns", "a list of texts, also written as text"
 TEXTS, OBJECT, OBJECTS, MESSAGES = "a list of texts", "an object", "a list of objects", "messages"
 """What a column holds."""
+
+Form = Sides | Votes | Ranked | Rated
 
 
 @dataclass(frozen=True)

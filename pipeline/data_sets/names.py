@@ -63,7 +63,7 @@ _SIDES = (
 )
 """Chosen and rejected columns that are no opposites; `response_j` is the better one in stack-exchange-paired."""
 
-_SCORE = re.compile(r"score|rating|reward|grade|quality|vote|logit|points|margin")
+_SCORE = re.compile(r"score|rating|reward|grade|quality|vote|logit|points|margin|rank|likert|helpful")
 _TWO = re.compile(
     r"(response|answer|completion|output|text|summary|candidate|generation|reply|conversation|model_output|"
     r"model_response|model_answer|human_ref)[_ ]?(a|1|0|first|left)"

@@ -9,11 +9,12 @@ from pathlib import PurePath
 from pipeline.data_sets import known, labels, names
 from pipeline.data_sets.cells import number_of, opened
 from pipeline.data_sets.conversations import from_text, is_conversation, is_message
-from pipeline.data_sets.forms import Form, Ranked, Rated, Sides, Votes
-from pipeline.data_sets.known import DATA_SETS, DataSet
+from pipeline.data_sets.forms import Sides, Votes
+from pipeline.data_sets.known import DATA_SETS, DataSet, Form
 from pipeline.data_sets.names import Names, Two
 from pipeline.data_sets.pairs import Row
 from pipeline.data_sets.prompts import PromptColumns
+from pipeline.data_sets.ranked import Ranked, Rated
 from pipeline.data_sets.tables import Table
 from pipeline.data_sets.verdicts import Index, Named, OneEach, Scores, Sign, Verdict, winner_by_name
 from pipeline.errors import InvalidDataSet
@@ -215,8 +216,9 @@ def _prompt_columns(head: _Head, used: Sequence[str]) -> PromptColumns:
 def _general(head: _Head) -> DataSet | None:
     sides = head.names.sides()
     if sides is not None:
-        form = Sides(sides.first, sides.second)
-        return _data_set(_name_of_sides(head, sides), form)
+        numbers = all(isinstance(cell, int) for column in sides[:2] for cell in head.cells(column))
+        within = head.names.first(names.LISTS) if numbers else None
+        return _data_set(_name_of_sides(head, sides), Sides(sides.first, sides.second, within=within))
     output = head.names.first(("output",))
     outputs = [] if output is None or head.names.first(names.LIST_SCORES) else head.cells(output)
     if output is not None and outputs and all(_several_texts(cell) for cell in outputs):

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.data_sets.conversations import prompt_text
-from pipeline.data_sets.forms import Rated, RatedPrompt
 from pipeline.data_sets.pairs import Candidate, Pair, Reason, Row, UnusableRow
+from pipeline.data_sets.ranked import Rated, RatedPrompt
 from pipeline.data_sets.recognise import Reading
 from pipeline.data_sets.tables import Table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,8 @@ from pipeline.data_sets.conversations import (
     Message,
     first_user_turn,
     from_marked_text,
+    from_prompt,
+    from_template,
     pair_of_conversations,
     prompt_text,
     to_marked_text,
@@ -52,3 +55,30 @@ def test_text_that_starts_without_a_mark_has_no_turns() -> None:
     assert from_marked_text("Hello\n\nHuman: Hi") == []
     assert from_marked_text("Human: Hi \n\nAssistant:") == [Message("user", "Hi"), Message("assistant", "")]
     assert first_user_turn(" What is\n\nHuman: for? ") == "What is\n\nHuman: for?"
+
+
+TURNS = [Message("system", "Be brief."), Message("user", "A pun?\n\nNow."), Message("assistant", "Toucan play.")]
+TEMPLATES = {
+    "ChatML": "<|im_start|>{role}\n{content}<|im_end|>\n",
+    "Llama 3": "<|start_header_id|>{role}<|end_header_id|>\n\n{content}<|eot_id|>",
+    "Zephyr": "<|{role}|>\n{content}</s>\n",
+    "Guanaco": "### {role}: {content}\n",
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_text_that_a_template_wrote_gives_its_messages_back(template: str) -> None:
+    def written(turns: list[Message]) -> str:
+        names = {"user": "Human", "assistant": "Assistant", "system": "System"} if template == "Guanaco" else {}
+        return "".join(
+            TEMPLATES[template].format(role=names.get(role, role), content=content) for role, content in turns
+        )
+
+    assert from_template(written(TURNS)) == TURNS
+    assert from_prompt(written([*TURNS[:2], Message("assistant", "")])) == TURNS[:2]
+    assert from_template("As they say:\n" + written(TURNS)) == []
+
+
+@given(st.text())
+def test_a_prompt_without_marks_is_one_user_turn(text: str) -> None:
+    assert from_prompt(text) == [Message("user", text)]

@@ -133,6 +133,23 @@ KINDS: dict[str, tuple[Rows, Kept, Dropped]] = {
         [*PAIR, ("q", "a", "7"), ("r", "a", "b"), ("r", "a", "c")],
         {},
     ),
+    "places in a list of responses": (
+        [
+            {"prompt": prompt, "responses": ["b", "a"], "chosen": chosen, "rejected": 0}
+            for prompt, chosen in (("p", 1), ("q", 2))
+        ],
+        PAIR,
+        {Reason.UNREADABLE: 1},
+    ),
+    "objects with a score each": (
+        [
+            {"prompt": prompt, "chosen": {"text": "a", "score": score}, "rejected": {"text": "b", "score": 1}}
+            for prompt, score in (("p", 2), ("q", 1))
+        ],
+        PAIR,
+        {Reason.TIE: 1},
+    ),
+    "capital names": ([{"Prompt": "p", "Chosen": "a", "Rejected": "b"}], PAIR, {}),
     "text that happens to be JSON": (
         [{"prompt": "p", "chosen": '["a"]', "rejected": '{"content": "b"}'}],
         [("p", '["a"]', '{"content": "b"}')],
