@@ -133,6 +133,7 @@ class Selection(PageChoice):
     map_bins: int | None = None
     plan_budget: int | None = None
     plan_noise: float = 0.0
+    outcome: str | None = None
 
     @property
     def has_pair(self) -> bool:

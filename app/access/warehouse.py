@@ -105,6 +105,13 @@ def may_be_proxy(snapshot: Snapshot, run_id: str) -> tuple[str, ...]:
     return tuple(scorers.filter((pl.col("role") != "golden").fill_null(value=True))["reward_model_id"])
 
 
+outcome_names = cached(reads.outcomes.names, entries=_RUNS_KEPT)
+"""The outcomes of a run's reward models that were measured elsewhere."""
+
+outcome = cached(reads.outcomes.outcome, entries=_RUNS_KEPT)
+"""One of them."""
+
+
 def has_runs(snapshot: Snapshot | None) -> bool:
     """Whether there is anything to explore."""
     return snapshot is not None and not runs(snapshot).is_empty()

@@ -34,6 +34,7 @@ def fit(snapshot: Snapshot, fitting: Fitting[Selection], run_id: str) -> Options
     """Hold the choice against the run."""
     fit_sources(fitting, warehouse.sources(snapshot, run_id))
     fitting.allow_each("goldens", warehouse.may_be_golden(snapshot, run_id), "no such scorer, or a proxy only")
+    fitting.allow("outcome", warehouse.outcome_names(snapshot, run_id), "no such outcome in this run")
     source = fitting.chosen.source()
     try:
         options = warehouse.options(snapshot, run_id, source)

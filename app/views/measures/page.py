@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
+from app.access import warehouse
 from app.components import cautions, controls, glossary, page_state, trouble, words
+from app.offers import Options
 from app.state import Selection
-from app.views.measures import data, figures, text
+from app.views.measures import data, figures, outcomes, text
 
 
 def show() -> None:
@@ -18,9 +18,13 @@ def show() -> None:
             Selection,
             title="Which measure predicts the policy best?",
             fit=controls.fit,
-            controls=partial(controls.show, parts=("test set", "policies", "correlation")),
+            controls=_controls,
         )
         snapshot, chosen, options = page.snapshot, page.chosen, page.offered
+        outcomes.choice(chosen, warehouse.outcome_names(snapshot, options.run))
+        if chosen.outcome is not None:
+            outcomes.show(snapshot, chosen, options)
+            return
         boards = data.leaderboards(snapshot, options.run, chosen)
         board = data.rows(boards, chosen.correlation, chosen.level)
 
@@ -39,3 +43,9 @@ def show() -> None:
         figures.leaderboards(board, chosen, options)
         where = data.by_category(snapshot, options.run, chosen)
         figures.by_category(data.category_rows(where, chosen.correlation, chosen.level), chosen, options)
+
+
+def _controls(page: page_state.Page[Selection, Options]) -> None:
+    """Policies matter for NDR alone."""
+    parts: tuple[controls.Part, ...] = ("test set", "policies", "correlation")
+    controls.show(page, [part for part in parts if part != "policies" or page.chosen.outcome is None])
