@@ -129,7 +129,8 @@ def thirds(frame: pl.DataFrame, names: Sequence[str], order: Sequence[str]) -> a
 
 def _rows(names: Sequence[str]) -> alt.Y:
     """A row for each reward model; of many, not every one is named."""
-    return rows("reward_model", names, limit=170, labelOverlap=len(names) > 2 * _CELLS_WITH_FIGURES, grid=False)
+    overlap = len(names) > 2 * _CELLS_WITH_FIGURES
+    return rows("reward_model", names, limit=170, labelOverlap=overlap, labelFlush=False, grid=False)
 
 
 def _heat(base: alt.Chart, names: Sequence[str], columns: Sequence[str], format_: str) -> alt.LayerChart:

@@ -22,13 +22,14 @@ from warehouse.claims import choosing
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube
 from warehouse.reads.choice import lengths_of, task_of
-from warehouse.schema import INITIAL
+from warehouse.schema import INITIAL, SAME_PROMPT
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study import MEASURES
 from warehouse.study.choice import failures
 from warehouse.study.choice.answer import BEST_OF_N, Answer, Lengths, Question, Task
 from warehouse.study.choice.worth import is_right_or_wrong, truth_for
 
+_ON_RL_SIDE = SAME_PROMPT["rl_test"]
 _NAMES: dict[str, type[pl.DataType]] = {"reward_model": pl.String, "part": pl.String}
 _FIGURES = frames.floats("value", "low", "high")
 
@@ -172,7 +173,7 @@ def _thirds(rows: Sequence[failures.Picked]) -> pl.DataFrame:
 
 
 class Worst(NamedTuple):
-    """The prompts that lose most, and how often a favourite is the golden's worst, with chance's share."""
+    """The prompts that lose most, and how often a favourite is the golden's worst, or wrong, with chance's share."""
 
     picks: tuple[Picks, ...]
     share: Estimate
@@ -184,10 +185,13 @@ def worst(snapshot: Snapshot, run_id: str, question: Question, reward_model: str
     """Where a reward model's favourite among all responses loses most."""
     task, cube, _ = _picking(snapshot, run_id, question)
     candidate = cube.reward_models.index(reward_model)
-    truth_PN = truth_for(cube, task.sides, candidate, share=_says_right(task, cube))
+    says_right = _says_right(task, cube)
+    truth_PN = truth_for(cube, task.sides, candidate, share=says_right)
     goldens = [golden for golden in task.sides.goldens if golden != candidate]
     share, chance = Estimate.undefined(), 0.0
-    if len(goldens) == 1:
+    if says_right:
+        share, chance = failures.picks_wrong(cube, candidate, truth_PN)
+    elif len(goldens) == 1:
         share, chance = failures.picks_the_worst(cube, goldens[0], candidate)
     picks = []
     for loss in failures.worst_prompts(cube, candidate, truth_PN, most):
@@ -198,7 +202,7 @@ def worst(snapshot: Snapshot, run_id: str, question: Question, reward_model: str
         picks.append(
             Picks(
                 prompt_id=prompt_id,
-                about=(cube.categories[loss.prompt], cube.subsets[loss.prompt], prompt_id),
+                about=(cube.categories[loss.prompt], cube.subsets[loss.prompt], prompt_id.removesuffix(_ON_RL_SIDE)),
                 text=str(prompt["text"]),
                 loss=loss.loss,
                 pick=str(texts[loss.pick]) if known else "",

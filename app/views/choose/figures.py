@@ -149,7 +149,8 @@ class ChoiceFigures:
                 **page_state.bound(self._chosen, "shown", self._chosen.shown),
             )
         worst = data.worst(self._snapshot, self._run_id, self._answer.question, name, max(SHOWN))
-        sentence = text.worst_picks(name, worst.share, worst.chance)
+        says_right = self._answer.worth.unit == "share"
+        sentence = text.worst_picks(name, worst.share, worst.chance, says_right=says_right)
         if sentence:
             st.markdown(sentence)
         if not worst.picks:

@@ -67,12 +67,13 @@ def picks_by_length(unit: str, n: int) -> str:
     )
 
 
-def worst_picks(name: str, share: Estimate, chance: float) -> str:
-    """How often a favourite is what the golden likes least; empty where that is not defined."""
+def worst_picks(name: str, share: Estimate, chance: float, *, says_right: bool) -> str:
+    """How often a favourite is what the golden likes least, or wrong; empty where that is not defined."""
     if share.value is None:
         return ""
+    bad = "wrong" if says_right else "what the golden likes least"
     return (
-        f"The favourite of **{escape(name)}** among all responses is what the golden likes least on "
+        f"The favourite of **{escape(name)}** among all responses is {bad} on "
         f"{percent(share.value)} of {count(share.replicates, 'prompt')} ({interval(share.low, share.high)} as a share, "
         f"Wilson; a random pick: {percent(chance)})."
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from warehouse.metrics.best_of_n import best_of_n_gap
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.worst_picks import share_hacked, worst_picks
-from warehouse.stats.bootstrap import Estimate, Floats
+from warehouse.stats.bootstrap import Estimate, Floats, wilson_interval
 from warehouse.stats.ranks import middle_ranks
 from warehouse.study.choice.worth import FEWEST_PROMPTS, Worth, groups_by_count
 from warehouse.study.power import t_interval
@@ -100,6 +100,20 @@ def picks_the_worst(cube: ScoreCube, golden: int, candidate: int) -> tuple[Estim
     """
     picks = worst_picks(cube.of_reward_models([cube.reward_models[place] for place in (golden, candidate)]))
     return share_hacked(picks, 0, 1), picks.chance
+
+
+def picks_wrong(cube: ScoreCube, candidate: int, right_PN: Floats) -> tuple[Estimate, float]:
+    """On what share of prompts its favourite of all is wrong, by a golden that says 0 or 1, and a random response."""
+    wrong, by_chance = 0, 0.0
+    for count, rows in groups_by_count(cube, 2):
+        right = right_PN[rows, :count]
+        pick_P = cube.scores_MPR[candidate, rows, :count].argmax(axis=1)
+        wrong += int((np.take_along_axis(right, pick_P[:, None], 1) == 0).sum())
+        by_chance += float((right == 0).mean(axis=1).sum())
+    prompts = sum(len(rows) for _, rows in groups_by_count(cube, 2))
+    if prompts == 0:
+        return Estimate.undefined(), 0.0
+    return Estimate(wrong / prompts, *wilson_interval(wrong, prompts), prompts), by_chance / prompts
 
 
 def worst_prompts(cube: ScoreCube, candidate: int, truth_PN: Floats, most: int) -> list[Loss]:

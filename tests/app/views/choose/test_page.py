@@ -76,6 +76,9 @@ def test_worst_picks_show_foreign_texts_letter_by_letter(benchmark_home: Path, o
         assert picks.text in shown
         assert picks.pick in shown
         assert picks.best in shown
+    assert any(f"The favourite of **{REVERSED[:2]}" in element.value for element in page.markdown)
+    assert worst.share.value is not None
+    assert any("is wrong on" in element.value for element in page.markdown)
     assert not any("<script>" in element.value for element in page.markdown)
 
 

@@ -84,3 +84,11 @@ def test_the_prompts_that_lose_most_come_first_with_both_picks(planted: tuple[Sc
         assert loss.loss == pytest.approx(row.max() - row.min())
     assert [loss.loss for loss in losses] == sorted((loss.loss for loss in losses), reverse=True)
     assert failures.worst_prompts(scores, GOLDEN, golden, 5) == []
+
+
+def test_how_often_the_favourite_is_wrong_is_counted_and_compared_with_a_random_response() -> None:
+    right = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
+    likes_first = np.tile([3.0, 2.0, 1.0], (3, 1))
+    share, chance = failures.picks_wrong(score_cube(np.stack([right, likes_first])), 1, right)
+    assert share.value == pytest.approx(2 / 3)
+    assert chance == pytest.approx((2 / 3 + 1 / 3 + 2 / 3) / 3)
