@@ -21,13 +21,13 @@ def show() -> None:
         )
         snapshot, run_id, optimizers = page.snapshot, page.run_id, page.offered
         st.markdown(text.QUESTION)
-        missing = text.nothing_to_say(warehouse.reward_models(snapshot, run_id).height, optimizers)
+        missing = text.nothing_to_say(len(warehouse.may_be_proxy(snapshot, run_id)), optimizers)
         if missing:
             st.info(missing)
             return
         curves = {name: access_curves.value_curves(access_curves.Series(snapshot, run_id, name)) for name in optimizers}
         evaluations = {name: data.evaluation(snapshot, run_id, name) for name in optimizers}
-        models = max(len(curve.reward_models) for curve in curves.values())
+        models = max(evaluation.proxies for evaluation in evaluations.values())
         figures.findings(["predicts"], snapshot, run_id, page.chosen.run, curves)
         links.to("choose", "Which reward model should I take? See Choose", run=page.chosen.run)
         st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))

@@ -52,7 +52,7 @@ def at(curves: ValueCurves) -> str:
 def what_is_shown(run_id: str, evaluations: Mapping[str, Evaluation], curves: Mapping[str, ValueCurves]) -> str:
     """One line: run, reward models, prompts, and where the intervals come from."""
     first = next(iter(evaluations.values()))
-    models = max(len(curve.reward_models) + len(curve.left_out) for curve in curves.values())
+    models = max(int(curve.roles.proxy_M.sum()) + len(curve.left_out) for curve in curves.values())
     return " · ".join(
         [
             f"Run **{escape(run_id)}**",
