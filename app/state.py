@@ -232,13 +232,15 @@ class OveroptimisationChoice(PageChoice):
 
 @dataclass(frozen=True)
 class AuditChoice(PageChoice):
-    """Audit: goldens (none: labels, else all in turn), the optimiser whose policies are predicted, and which items.
+    """Audit: goldens (none: labels, else all in turn), what subsets are to predict, and which items are shown.
 
-    Items are listed by `reason` and `category` (none: all); `item` is the one that is read.
+    They predict an outcome (None: NDR of the optimiser's policies). Items are listed by `reason` and `category` (none:
+    all); `item` is the one that is read.
     """
 
     goldens: tuple[str, ...] = ()
     optimizer: str = "bon"
+    outcome: str | None = None
     reason: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
     item: str | None = None

@@ -51,6 +51,7 @@ def add(command: AddCommand) -> None:
     add_option(audit, "--optimizer", "NAME", "optimiser whose policies subsets are to predict", default="bon")
     degree = "n of best-of-n or PPO step (default: the largest)"
     audit.add_argument("--n", "--strength", dest="strength", type=float, metavar="N", help=degree)
+    add_option(audit, "--outcome", "NAME", "outcome that subsets are to predict, in NDR's place")
     add_option(audit, "--items", "K", "how many of the worst items to print", int, default=20)
     add_option(audit, "--replicates", "B", "altered studies for intervals and p-values", int, default=1000)
     add_option(audit, "--seed", "S", "seed for replicates and simulated draws", int, default=0)
@@ -70,10 +71,11 @@ def report(choice: argparse.Namespace) -> str:
         cube = reads.scores.score_cube(connection, run_id)
         goldens = tuple(name.strip() for name in choice.golden.split(",")) if choice.golden else default_goldens(cube)
         cube = cube.with_goldens(goldens)
-        degree = _strength(connection, run_id, choice)
+        outcome = reads.outcomes.outcome(connection, run_id, choice.outcome) if choice.outcome else None
+        degree = None if outcome else _strength(connection, run_id, choice)
         values = None if degree is None else _values(connection, run_id, choice.optimizer, degree)
         texts = reads.responses.texts(connection, run_id, cube.prompts)
-    audit = audited(cube, values, texts, replicates=choice.replicates, seed=choice.seed)
+    audit = audited(cube, values, texts, outcome=outcome, replicates=choice.replicates, seed=choice.seed)
     quantities = {prediction.quantity for prediction in audit.predictions if prediction is not None}
     result: Result = {
         "schema_version": SCHEMA_VERSION,
@@ -160,18 +162,18 @@ def _verdicts(subsets: Sequence[Mapping[str, Any]]) -> list[str]:
 def _subsets(result: Result) -> list[str]:
     rows = [row for row in result["subsets"] if row["used"] >= FEWEST_ITEMS or row is result["subsets"][0]]
     width = max(len(_name(row)) for row in rows)
-    predicts = result["predicts"]
+    predicts, compared = result["predicts"], any(row["tau_difference"] is not None for row in rows)
     head = f"{'items':>6}  {'accuracy':>8}  {'reliability':>21}  {f'of {STANDARD}':>6}  {'pairs apart':>11}"
     lines = []
     if predicts is not None:
         what = {"ndr": "NDR", "gain": "the gain"}.get(predicts, predicts)
         policies = f" of {_policies(result)}" if predicts in ("ndr", "gain") else ""
         lines = [
-            f"τ: how well accuracy on the subset predicts {what}{policies}. * it does; < less, > more than all items: "
-            "p below 0.05,",
+            f"τ: how well accuracy on the subset predicts {what}{policies}. * it does"
+            f"{'; < less, > more than all items' if compared else ''}: p below 0.05,",
             "corrected for the number of subsets",
         ]
-        head += f"  {f'τ with {what}':>24}  {'minus τ of all items':>24}"
+        head += f"  {f'τ with {what}':>24}" + (f"  {'minus τ of all items':>24}" if compared else "")
     lines.append(f"  {'':<{width}}  {head}")
     for row in rows:
         apart = f"{row['pairs_apart']}/{row['pairs']}"
@@ -181,7 +183,9 @@ def _subsets(result: Result) -> list[str]:
         )
         if predicts is not None:
             predicted = f"{_interval(row, 'tau')}{'*' if _predicts(row) else ' '}"
-            cells += f"  {predicted:>24}  {_interval(row, 'tau_difference') + _against_all(row):>24}"
+            cells += f"  {predicted:>24}"
+        if compared:
+            cells += f"  {_interval(row, 'tau_difference') + _against_all(row):>24}"
         lines.append(cells.rstrip())
     return lines
 

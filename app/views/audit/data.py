@@ -40,6 +40,7 @@ _SCHEMA: dict[str, type[pl.DataType]] = {
 prompt = warehouse.cached(reads.responses.prompt, entries=64)
 _responses_to = warehouse.cached(reads.responses.responses_to, entries=64)
 _scores_of = warehouse.cached(reads.responses.scores_of, entries=64)
+outcomes = warehouse.cached(reads.outcomes.names, entries=8)
 _strengths = warehouse.cached(reads.policies.strengths, entries=8)
 _texts = warehouse.cached(reads.responses.texts, entries=8, spinner="Reading the texts …")
 
@@ -60,11 +61,16 @@ def goldens(snapshot: Snapshot, run_id: str, chosen: tuple[str, ...]) -> tuple[s
 
 
 @st.cache_resource(max_entries=16, show_spinner="Auditing the test set …")
-def audit(snapshot: Snapshot, run_id: str, goldens: tuple[str, ...], policies: Policies | None) -> Audit:
-    """The audit of the RM-test prompts with these goldens; subsets are to predict what these policies lose."""
+def audit(
+    snapshot: Snapshot, run_id: str, goldens: tuple[str, ...], policies: Policies | None, outcome: str | None
+) -> Audit:
+    """The audit of the RM-test prompts with these goldens; subsets predict an outcome, or what these policies lose."""
     cube = warehouse.score_cube(snapshot, run_id).with_goldens(goldens)
-    values = None if policies is None else warehouse.policy_values(snapshot, run_id, policies)
-    return audited(cube, values, _texts(snapshot, run_id, cube.prompts))
+    texts = _texts(snapshot, run_id, cube.prompts)
+    if outcome is not None:
+        with warehouse.cursor(snapshot) as connection:
+            return audited(cube, texts=texts, outcome=reads.outcomes.outcome(connection, run_id, outcome))
+    return audited(cube, None if policies is None else warehouse.policy_values(snapshot, run_id, policies), texts)
 
 
 def subsets(audit: Audit) -> pl.DataFrame:
@@ -110,7 +116,7 @@ def accuracies(audit: Audit, subsets: pl.DataFrame) -> pl.DataFrame:
 
 def items(audit: Audit) -> pl.DataFrame:
     """`table.item_rows`: the worst first."""
-    numbers = floats("accuracy", "item_rest", "q_contrary", "q_suspect", "ties")
+    numbers = floats("accuracy", "item_rest", "q_contrary", "p_suspect", "q_suspect", "ties")
     names = {"repeats": pl.String, "same": pl.String, "against": pl.Int64, "judges": pl.Int64}
     return pl.DataFrame(item_rows(audit), schema_overrides={**numbers, **names}, infer_schema_length=None)
 

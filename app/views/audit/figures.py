@@ -43,6 +43,7 @@ _ITEMS: dict[str, Any] = {
     "q_contrary": columns.number("q, contrary", help_text="False discovery rate at which it is called contrary"),
     "against": st.column_config.NumberColumn("Against", help="Reward models that order it against the golden"),
     "judges": st.column_config.NumberColumn("Of", help="Reward models that are better than chance elsewhere"),
+    "p_suspect": columns.number("p, suspect", help_text="How likely so many votes against it are by coin tosses"),
     "q_suspect": columns.number("q, suspect", help_text="False discovery rate at which its label is suspect"),
     "ties": columns.number("Tied", ".0%", "Share of pairs that reward models tie"),
     "golden_ties": columns.number("Golden ties", ".0%", "Share of all pairs that the golden ties"),

@@ -23,9 +23,10 @@ def show() -> None:
         page = page_state.begin(AuditChoice, title="Is the test set any good?", fit=fit, controls=choose)
         snapshot, run_id, chosen = page.snapshot, page.run_id, page.chosen
         policies = page.offered.get(chosen.optimizer) or next(iter(page.offered.values()), None)
-        audit = data.audit(snapshot, run_id, data.goldens(snapshot, run_id, chosen.goldens), policies)
+        goldens = data.goldens(snapshot, run_id, chosen.goldens)
+        audit = data.audit(snapshot, run_id, goldens, policies, chosen.outcome)
         subsets = data.subsets(audit)
-        predicted = "NDR" if policies is None else f"NDR of {words.called(policies)}"
+        predicted = chosen.outcome or text.quantity(audit, "" if policies is None else words.called(policies))
 
         st.caption(glossary.explain("golden", "NDR", "accuracy"))
         st.caption(text.what_is_shown(run_id, audit))
@@ -44,6 +45,7 @@ def fit(snapshot: Snapshot, fitting: Fitting[AuditChoice], run_id: str) -> Offer
     cube = warehouse.score_cube(snapshot, run_id)
     offered = data.policies(snapshot, run_id)
     fitting.allow_each("goldens", cube.reward_models, "no such scorer")
+    fitting.allow("outcome", data.outcomes(snapshot, run_id), "the run has no such outcome")
     fitting.allow("optimizer", tuple(offered), "the run has no such policies")
     fitting.allow_each("reason", tuple(REASONS), "no such reason")
     fitting.allow_each("category", cube.categories, "not among the RM-test prompts")
@@ -62,7 +64,16 @@ def choose(page: Page[AuditChoice, Offered]) -> None:
         "every reward model in turn.",
         **page_state.bound(chosen, "goldens", list(chosen.goldens), resets=("item",)),
     )
-    if len(page.offered) > 1:
+    if outcomes := data.outcomes(page.snapshot, page.run_id):
+        st.selectbox(
+            "Outcome",
+            outcomes,
+            index=None,
+            placeholder="None: what policies lose",
+            help="What subsets are to predict: a number that was measured elsewhere of each reward model's policy.",
+            **page_state.bound(chosen, "outcome", chosen.outcome),
+        )
+    if len(page.offered) > 1 and chosen.outcome is None:
         st.segmented_control(
             "Optimiser",
             list(page.offered),

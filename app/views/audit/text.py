@@ -59,6 +59,12 @@ def summary(audit: Audit, subsets: pl.DataFrame) -> list[str]:
     return lines
 
 
+def quantity(audit: Audit, policies: str) -> str:
+    """What subsets are to predict of these policies, as plain text."""
+    gain = any(part is not None and part.quantity == "gain" for part in audit.predictions)
+    return f"{'the gain' if gain else 'NDR'}{f' of {policies}' if policies else ''}"
+
+
 def predicting(subsets: pl.DataFrame, what: str) -> str:
     """Which subset predicts best, and which predict less than all items."""
     known = subsets.filter(pl.col("category").is_not_null()).drop_nulls("tau").sort("tau", descending=True)
@@ -141,7 +147,7 @@ def response_line(row: Mapping[str, Any], models: int) -> str:
 
 def figure_notes(quantity: str | None) -> dict[str, str]:
     """How to read each figure."""
-    what = "the gain of the proxy's policy" if quantity == "gain" else "NDR"
+    what = {"gain": "the gain of the proxy's policy", "ndr": "NDR"}.get(quantity or "ndr", escape(quantity or ""))
     return {
         "predict": f"Kendall τ of accuracy on the subset with {what}, on this test set, with its 95% interval. Pale: "
         "not shown to predict anything (permutation test, corrected for the number of subsets).",

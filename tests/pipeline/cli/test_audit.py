@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 
 from pipeline.__main__ import main
 from tests.helpers.faulty import FaultySet, faulty_set
+from tests.helpers.faulty import main as faulty_main
 from warehouse.study.audit.items import REASONS
+
+DOCS = Path(__file__).parents[3] / "docs" / "audit.md"
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +119,46 @@ def test_what_cannot_be_is_one_line(capsys: pytest.CaptureFixture[str], options:
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_an_outcome_stands_in_the_place_of_the_policies(
+    capsys: pytest.CaptureFixture[str], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(home, tmp_path / "copy", symlinks=True)
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path / "copy"))
+    lines = [f"rm-{m:02d},elo,{1000 + 10 * m},5" for m in range(20)]
+    (tmp_path / "elo.csv").write_text("\n".join(["reward_model,outcome,value,standard_error", *lines, ""]))
+    assert main(["outcomes", str(tmp_path / "elo.csv"), "--run", "faulty"]) == 0
+    capsys.readouterr()
+    result = as_json(capsys, "--outcome", "elo")
+    subsets = {row["subset"] or row["category"] or "all": row for row in result["subsets"]}
+    assert (result["predicts"], result["strength"]) == ("elo", None)
+    assert subsets["Skills"]["tau"] > 0.5
+    assert subsets["Skills"]["p_predicts"] < 0.05 < subsets["noise"]["p_predicts"]
+    assert "predicts elo. * it does: p below" in printed(capsys, "--outcome", "elo")
+    assert main(["audit", "--outcome", "nothing"]) == 2
+
+
+def test_the_example_of_the_page_prints_what_the_page_shows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = DOCS.read_text()
+    block, shown = page.partition("```sh\n")[2].partition("```")[0], page.partition("```text\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path / "home"))
+    for line in block.splitlines():
+        program, *arguments = shlex.split(line)
+        if program == "python":
+            monkeypatch.setattr("sys.argv", arguments[1:])
+            faulty_main()
+        else:
+            capsys.readouterr()
+            assert main(arguments) == 0
+    assert capsys.readouterr().out == shown
+    columns = set(pl.read_csv(tmp_path / "items.csv").columns)
+    assert columns == set(re.findall(r"\w+", page.partition("has a row for each item: `")[2].partition("`")[0]))
+
+
+def test_its_json_has_the_names_that_the_page_promises(capsys: pytest.CaptureFixture[str]) -> None:
+    promised = DOCS.read_text().partition("`--json` prints one object: ")[2].partition("whose")[0]
+    assert set(as_json(capsys)) == set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", promised))))

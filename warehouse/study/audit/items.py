@@ -53,8 +53,8 @@ class Items:
     - `item_rest_P`: Spearman's ρ over reward models of an item with their accuracy on all other items, where
       `varies_P`; `contrary_q_P` its one-sided p-value by Student's t, adjusted (a false discovery rate; 1 without).
     - `against_P` of `judges_P` reward models that are better than chance elsewhere order it against the golden;
-      `suspect_q_P`: the adjusted p-value, were they to toss coins, of their votes weighted by accuracy. `judges_P` is 0
-      where goldens are no fixed truths.
+      `suspect_p_P`: the p-value of their votes weighted by accuracy, were they to toss coins; `suspect_q_P`: adjusted.
+      `judges_P` is 0 where goldens are no fixed truths.
     - `flags`: which items each of `REASONS` names, but for those that texts and scores show (`redundant`).
     """
 
@@ -65,6 +65,7 @@ class Items:
     contrary_q_P: Floats
     against_P: NDArray[np.int64]
     judges_P: NDArray[np.int64]
+    suspect_p_P: Floats
     suspect_q_P: Floats
     flags: Mapping[str, Bools]
 
@@ -94,6 +95,7 @@ def items(right: Right, seed: int = 0) -> Items:
         contrary_q_P=contrary_q_P,
         against_P=against_P,
         judges_P=judges_P,
+        suspect_p_P=suspect_p_P,
         suspect_q_P=suspect_q_P,
         flags={
             "suspect label": suspect_q_P <= RATE,

@@ -13,6 +13,7 @@ import numpy as np
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.preparation import prepare_all
 from warehouse.metrics.test_set import TestSet
+from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Estimate, Floats
 from warehouse.study.audit.subsets import FEWEST_ITEMS, Group
 from warehouse.study.correlation import Correlation
@@ -21,6 +22,8 @@ from warehouse.study.outcomes import Outcome, predict_all
 from warehouse.study.together import simultaneous, stepdown
 
 MEASURE = "accuracy"
+
+_RENAMINGS = 1999
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def outcome_predictions(
     """The same for an outcome, over the reward models that have it."""
     places = [number for number, group in enumerate(of) if number == 0 or len(group.items_P) >= FEWEST_ITEMS]
     prepared = prepare_all(cube, (MEASURE,), TestSet())
-    correlations = [
+    predicted_by = [
         predict_all(
             cube,
             outcome,
@@ -83,27 +86,40 @@ def outcome_predictions(
             replicates=replicates,
             seed=seed,
             prepared=prepared,
-        )
-        .predictions[MEASURE]
-        .correlations["kendall"]
+        ).predictions[MEASURE]
         for number in places
     ]
-    p_values = [correlations[0].p_value, *holm([correlation.p_value for correlation in correlations[1:]])]
+    value_SK = np.stack([part.value_K for part in predicted_by])
+    outcome_K = predicted_by[0].outcome.value_K
+    p_values = [*_renamed_p(value_SK[:1], outcome_K, seed), *_renamed_p(value_SK[1:], outcome_K, seed)]
     predicted: list[Prediction | None] = [None] * len(of)
-    for place, correlation, p_value in zip(places, correlations, p_values, strict=True):
-        predicted[place] = Prediction(correlation, p_value, difference=None, p_difference=None, quantity=outcome.name)
+    for place, part, p_value in zip(places, predicted_by, p_values, strict=True):
+        predicted[place] = Prediction(
+            part.correlations["kendall"], p_value, difference=None, p_difference=None, quantity=outcome.name
+        )
     return predicted
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjusted p-values of several tests: the chance of any false one at 5 % is at most that (Holm 1979)."""
-    order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    results: list[float | None] = [None] * len(p_values)
-    least = 0.0
-    for rank, (p, place) in enumerate(order):
-        least = max(least, min(1.0, p * (len(order) - rank)))
-        results[place] = least
-    return results
+def _renamed_p(value_SK: Floats, outcome_K: Floats, seed: int) -> list[float | None]:
+    """p-values of no Kendall τ of S subsets' accuracies with an outcome of K reward models, for all S at once.
+
+    The stepdown of Westfall and Young over outcomes that are renamed at random; None where a side is constant.
+    """
+    first, second = np.triu_indices(len(outcome_K), k=1)
+    sign_SL = np.sign(np.nan_to_num(value_SK[:, first] - value_SK[:, second]))
+    order_BK = bootstrap.generator(seed, bootstrap.PERMUTATIONS, "outcome").permuted(
+        np.tile(np.arange(len(outcome_K)), (_RENAMINGS, 1)), axis=1
+    )
+    drawn_BK = np.concatenate([outcome_K[None], outcome_K[order_BK]])
+    outcome_BL = np.sign(drawn_BK[:, first] - drawn_BK[:, second])
+    scale_S = np.sqrt(np.abs(sign_SL).sum(axis=1) * np.abs(outcome_BL[0]).sum())
+    defined = np.flatnonzero(scale_S > 0)
+    p_values: list[float | None] = [None] * len(value_SK)
+    if len(defined):
+        size_BS = np.abs(outcome_BL @ sign_SL[defined].T) / scale_S[defined]
+        for place, p_value in zip(defined, stepdown(size_BS[0] - 1e-9, size_BS[1:]), strict=True):
+            p_values[place] = p_value
+    return p_values
 
 
 def _permutation_p(parts: Sequence[Replicated]) -> list[float | None]:

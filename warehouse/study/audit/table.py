@@ -56,13 +56,13 @@ def subset_rows(audit: Audit) -> list[Row]:
 
 
 def item_rows(audit: Audit) -> list[Row]:
-    """A row for each item, the worst first and those without a fault last; undefined figures are None.
+    """A row for each item, the worst first, then by how suspect its label is; undefined figures are None.
 
     `reasons` are of `items.REASONS`, and `because` says with figures why.
     """
     items, right, reasons = audit.items, audit.right, audit.reasons()
     worst = audit.worst().tolist()
-    rest = sorted(set(range(len(audit.prompts))) - set(worst))
+    rest = sorted(set(range(len(audit.prompts))) - set(worst), key=lambda p: (items.suspect_p_P[p], p))
     return [
         {
             "prompt_id": audit.prompts[p],
@@ -75,6 +75,7 @@ def item_rows(audit: Audit) -> list[Row]:
             "q_contrary": float(items.contrary_q_P[p]) if items.varies_P[p] else None,
             "against": int(items.against_P[p]) if items.judges_P[p] else None,
             "judges": int(items.judges_P[p]) if items.judges_P[p] else None,
+            "p_suspect": float(items.suspect_p_P[p]) if items.judges_P[p] else None,
             "q_suspect": float(items.suspect_q_P[p]) if items.judges_P[p] else None,
             "ties": float(right.ties_P[p]) if items.defined_P[p] else None,
             "golden_ties": float(right.golden_ties_P[p]),

@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.faulty import FaultySet, faulty_set
 from warehouse.study.audit.audit import Audit, audited, default_goldens
 from warehouse.study.audit.items import FAULTS, REASONS
+from warehouse.study.outcomes.outcome import outcome
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,17 @@ def test_few_reward_models_are_said_to_be_few() -> None:
     few = audited(faulty.cube(), replicates=50)
     assert not few.enough_models
     assert not few.flags["suspect label"].any()
+
+
+def test_subsets_are_tested_together_for_predicting_an_outcome(faulty: FaultySet) -> None:
+    cube = faulty.cube()
+    names = cube.reward_models[:-1]
+    rising, shuffled = np.arange(20.0), np.random.default_rng(1).permutation(20)
+    p_values = {}
+    for name, values in (("rising", rising), ("shuffled", shuffled)):
+        audit = audited(cube, outcome=outcome(name, values.tolist(), names), replicates=100)
+        parts = zip(audit.subsets, audit.predictions, strict=True)
+        p_values[name] = {audit.group.subset: part.p_value for audit, part in parts if part is not None}
+    assert (p_values["rising"]["plain"] or 0.0) < 0.01 < 0.05 < (p_values["rising"]["noise"] or 0.0)
+    assert min(p for p in p_values["shuffled"].values() if p is not None) > 0.05
+    assert p_values["rising"]["easy"] is None
