@@ -208,6 +208,8 @@ def _check_splits(sheets: Sequence[Sheet], long: pl.DataFrame, prompts: pl.DataF
 
 def _with_categories(prompts: pl.DataFrame) -> pl.DataFrame:
     """RewardBench's category for its subsets; prompts without a category go under one of their own."""
+    plain = [pl.col(name).str.strip_chars().replace("", None) for name in ("category", "subset")]
+    prompts = prompts.with_columns(plain)
     if prompts["category"].null_count() == prompts["subset"].null_count() == prompts.height:
         return prompts.with_columns(category=pl.lit(DEFAULT_CATEGORY), subset=pl.lit(DEFAULT_SUBSET))
     mapped = pl.col("subset").replace_strict(dict(CATEGORY_OF_SUBSET), default=None, return_dtype=pl.String())

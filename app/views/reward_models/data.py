@@ -36,9 +36,6 @@ from warehouse.study import PromptValues, prepare
 from warehouse.study.power import Draws, Resolution, resolution
 from warehouse.study.two_models import measure_draws
 
-IMPORTED = "import"
-"""Kind of the reward models whose scores were computed elsewhere."""
-
 ADDED = ("model", "server")
 """Kinds of those that were trained elsewhere and scored here."""
 

@@ -85,8 +85,8 @@ class ModelFigures:
             None if self._summary.lengths is None else self._summary.lengths.estimates[place],
             self._summary.cube,
         )
-        if row["kind"] == data.IMPORTED:
-            st.caption(f"{text.IMPORTED} {scores}")
+        if row["kind"] in text.NOT_TRAINED_HERE:
+            st.caption(f"{text.NOT_TRAINED_HERE[row['kind']]} {scores}")
             return
         if row["kind"] in data.ADDED:
             origin = self._models.row(place, named=True)["base_model"]

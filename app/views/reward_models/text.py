@@ -12,7 +12,15 @@ from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.power import FEWEST_PROMPTS, Resolution
 
-IMPORTED = "Its scores were computed elsewhere and imported; how it was trained is not recorded."
+NOT_TRAINED_HERE = {
+    "import": "Its scores were computed elsewhere and imported; how it was trained is not recorded.",
+    "label": "No reward model: the labels that came with the responses, 1 for a chosen one and 0 for a rejected one.",
+    "grade": "No reward model: grades that people gave the responses.",
+    "verifier": "No reward model: what a verifier says about the responses.",
+    "ensemble": "No reward model of its own: made from the scores of others.",
+}
+"""What to say about scorers that were not trained here, by kind."""
+
 NO_ORDER = "there is no order to be right about"
 
 

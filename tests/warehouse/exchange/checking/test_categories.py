@@ -22,9 +22,12 @@ def stored(data: Path) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"category": ["STEM", "Coding", None, "Chat"]}, ["STEM STEM", "Coding Coding", "Other unsorted", "Chat Chat"]),
         (
-            {"subset": ["mmlu-law", "hep-go", None, "Focus"]},
+            {"category": ["STEM", "Coding ", None, "Chat"]},
+            ["STEM STEM", "Coding Coding", "Other unsorted", "Chat Chat"],
+        ),
+        (
+            {"subset": ["mmlu-law", "hep-go", " ", "Focus"]},
             ["Other mmlu-law", "Reasoning hep-go", "Other unsorted", "Other Focus"],
         ),
         (
