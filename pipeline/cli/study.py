@@ -132,7 +132,7 @@ def _add_bootstrap(parser: argparse.ArgumentParser) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    from pipeline.cli.measure import report
+    from pipeline.cli.measures.ndr import report
 
     exchange.provide_recorded(store.home())
     print(report(store.home(), arguments))

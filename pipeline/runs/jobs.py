@@ -27,9 +27,10 @@ from pipeline.cost.estimate import Estimate, estimate
 from pipeline.cost.estimate import of_extension as estimate_extension
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly, UnknownRun
 from pipeline.models.installed import require_pipeline, require_sampler
-from pipeline.runs import RunDirectory, exchange, locks, workers
+from pipeline.runs import RunDirectory, ensembles, exchange, locks, workers
 from pipeline.runs import extend as extensions
 from pipeline.runs import retry as retries
+from pipeline.runs.derived import Derived
 from pipeline.runs.exchange import MOST_BYTES, Imported, published_runs
 from pipeline.runs.extend import extended
 from pipeline.runs.live_curve import FOLDER, read_points
@@ -39,7 +40,7 @@ from warehouse import ingest
 from warehouse.exchange import Choices, ColumnMap
 
 __all__ = ["MOST_BYTES", "Estimate", "InvalidSetting", "configured", "estimate", "estimate_extension", "extended"]
-__all__ += ["profile_about", "profile_settings", "profiles"]  # what the app uses as it is
+__all__ += ["Derived", "profile_about", "profile_settings", "profiles"]  # what the app uses as it is
 
 READ_ONLY = "RIGHTTREE_READ_ONLY"
 """Environment variable; anything but 0 refuses all changes."""
@@ -290,6 +291,24 @@ def import_uploads(
     """
     _check_allowed("files cannot be imported")
     return exchange.import_uploads(data, files, run_id, choices, columns=columns)
+
+
+def ensemble(
+    data: Path,
+    run_id: str,
+    members: Sequence[str],
+    how: str,
+    *,
+    weight: float = 1.0,
+    name: str | None = None,
+    role: str | None = None,
+) -> Derived:
+    """Publish a new run with an ensemble of a run's scorers, as `righttree ensemble` does.
+
+    Raises ReadOnly, and what is wrong with the members.
+    """
+    _check_allowed("an ensemble cannot be made")
+    return ensembles.ensemble(data, run_id, members, how, weight=weight, name=name, role=role)
 
 
 def first_rows(data: Path, files: Sequence[tuple[str, bytes]], rows: int) -> dict[str, pl.DataFrame]:

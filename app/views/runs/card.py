@@ -15,7 +15,7 @@ from app.charts.runs import timings
 from app.components import links, progress, trouble
 from app.components.formats import escape
 from app.views.overoptimisation import text as overoptimisation_text
-from app.views.runs import data, forms, text
+from app.views.runs import data, ensemble, forms, text
 from pipeline.runs import jobs
 from pipeline.runs.jobs import RunStatus
 
@@ -54,6 +54,8 @@ def show(run: RunStatus, published: Collection[str]) -> None:
             _live_curves(run)
         if run.state not in ("running", "waiting", "unreadable"):
             forms.extend(run.run_id)
+        if run.run_id in published and run.state == "finished":
+            ensemble.form(run.run_id)
         if run.state == "finished":
             _manifest(run.run_id, partial(jobs.manifest, home(), run.run_id))
         elif is_stopped:
@@ -71,6 +73,7 @@ def show_published(snapshot: Snapshot, run_id: str) -> None:
     with st.container(border=True, key=f"run-{run_id}"):
         _head(run_id, "imported" if facts["profile"] == "import" else "in the warehouse", is_published=True)
         st.caption(text.published_line(facts))
+        ensemble.form(run_id)
         _manifest(run_id, lambda: {**facts, "stages": facts["timings"]})
 
 

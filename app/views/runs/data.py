@@ -110,6 +110,14 @@ def import_uploads(
     return jobs.import_uploads(_changed("files cannot be imported"), files, run_id, choices, columns=columns)
 
 
+def ensemble(
+    run_id: str, members: Sequence[str], how: str, *, weight: float, name: str | None, role: str | None
+) -> jobs.Derived:
+    """Publish a new run with an ensemble of a run's scorers."""
+    home = _changed("an ensemble cannot be made")
+    return jobs.ensemble(home, run_id, members, how, weight=weight, name=name, role=role)
+
+
 def failed_policies(run_id: str) -> list[str]:
     """Ids of the policies of a run that failed; none where its files are damaged."""
     try:

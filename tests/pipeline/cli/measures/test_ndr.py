@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.__main__ import build_parser, main
-from pipeline.cli import measure
+from pipeline.cli.measures import ndr as measure
 from pipeline.cli.measures import text as measure_text
 from tests.conftest import righttree
 from tests.helpers.study import Study, publish
@@ -28,6 +28,7 @@ def found(name: str, tau: float | None) -> dict[str, Any]:
         "level": "pooled",
         "source": "initial",
         "paraphrase": 0.0,
+        "goldens": list(cube.reward_models),
     }
     shown = measure.as_json(about, cube.reward_models, evaluate(cube, values, replicates=2))
     return shown | {"measure": name, "kendall": shown["kendall"] | {"value": tau, "low": tau, "high": tau}}
