@@ -96,48 +96,49 @@ def _aligned(pieces: Pieces) -> Pieces:
 
 
 def _told_by_texts(long: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Rows without ids with those that rows of the same texts have, or with new ones by the order of their texts."""
+    """Rows without ids with those that rows of the same texts have, or with new ones by the order of their texts.
+
+    The same text twice in a prompt is two responses: the first of each reward model is one, the second the other.
+    """
     if long.is_empty():
         return long
-    stripped = [pl.col(name).str.strip_chars().alias(f"{name} key") for name in _TEXTS]
-    long, known = long.with_columns(stripped), known.filter(pl.col("prompt").is_not_null()).with_columns(stripped)
-    both = known.group_by("prompt key", "response key").agg(pl.col("prompt_id").unique())
-    both = both.filter(pl.col("prompt_id").list.len() == 1).with_columns(by_both=pl.col("prompt_id").list.first())
-    alone = known.group_by("prompt key").agg(pl.col("prompt_id").unique())
-    alone = alone.filter(pl.col("prompt_id").list.len() == 1).with_columns(by_prompt=pl.col("prompt_id").list.first())
+    keys = [pl.col(name).str.strip_chars().alias(f"{name} key") for name in _TEXTS]
+    long, known = long.with_columns(keys), known.filter(pl.col("prompt").is_not_null()).with_columns(keys)
+    if not known.is_empty():
+        long = _with_known_prompts(long, known)
     new = long.filter(pl.col("prompt_id").is_null()).select("prompt key").unique(maintain_order=True)
     new = new.with_columns(new=pl.format("prompt-{}", pl.int_range(1, pl.len() + 1).cast(pl.String()).str.zfill(6)))
-    for other, on in (
-        (both.drop("prompt_id"), ["prompt key", "response key"]),
-        (alone.drop("prompt_id"), ["prompt key"]),
-        (new, ["prompt key"]),
-    ):
-        long = long.join(other, on=on, how="left", maintain_order="left", nulls_equal=True)
-    long = long.with_columns(prompt_id=pl.coalesce("prompt_id", "by_both", "by_prompt", "new"))
-    # the same text twice in a prompt is two responses: the first of each file is one, the second the other
-    again = [*_GROUP, "prompt_id", "response key"]
-    long = long.with_columns(again=pl.int_range(pl.len()).over(again))
+    long = _joined(long, new, ["prompt key"]).with_columns(prompt_id=pl.coalesce("prompt_id", "new")).drop("new")
+    again = pl.int_range(pl.len()).over(*_GROUP, "prompt_id", "response key")
+    long = long.with_columns(again=again)
     key = ["prompt_id", "response key", "again"]
-    given = known.with_columns(again=pl.int_range(pl.len()).over(again)).unique(key, keep="first")
-    long = long.join(
-        given.select(*key, same="response_id", text="response"),
-        on=key,
-        how="left",
-        maintain_order="left",
-        nulls_equal=True,
-    )
-    unknown = (
-        long.filter(pl.col("response_id").is_null() & pl.col("same").is_null()).select(key).unique(maintain_order=True)
-    )
+    if not known.is_empty():
+        given = known.with_columns(again=again).unique(key, keep="first")
+        long = _joined(long, given.select(*key, same="response_id", text="response"), key)
+        texts = {"response_id": pl.coalesce("response_id", "same"), "response": pl.coalesce("text", "response")}
+        long = long.with_columns(**texts).drop("same", "text")
+    unknown = long.filter(pl.col("response_id").is_null()).select(key).unique(maintain_order=True)
     unknown = unknown.with_columns(numbered=pl.format("response-{}", pl.int_range(1, pl.len() + 1).over("prompt_id")))
-    long = long.join(unknown, on=key, how="left", maintain_order="left", nulls_equal=True)
-    long = long.with_columns(response=pl.coalesce("text", "response")).drop("text")
-    prompts = known.group_by("prompt_id", maintain_order=True).agg(text=pl.col("prompt").first())
-    long = long.join(prompts, on="prompt_id", how="left", maintain_order="left")
-    long = long.with_columns(prompt=pl.coalesce("text", "prompt"))
-    first_texts = [pl.col(name).first().over(keys) for name, keys in (("prompt", "prompt_id"), ("response", key))]
-    long = long.with_columns(response_id=pl.coalesce("response_id", "same", "numbered")).with_columns(first_texts)
+    long = _joined(long, unknown, key).with_columns(response_id=pl.coalesce("response_id", "numbered"))
+    for name, group in (("prompt", ["prompt_id"]), ("response", key)):
+        if (long[name] != long[f"{name} key"]).any():  # blanks at the ends may differ: the first text is the text
+            long = long.with_columns(pl.col(name).first().over(group))
     return long.select(LONG.names())
+
+
+def _with_known_prompts(long: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the id and text of the one known prompt that has both texts, else of the one that has the prompt's."""
+    for on in (["prompt key", "response key"], ["prompt key"]):
+        ids = known.group_by(on).agg(pl.col("prompt_id").unique())
+        ids = ids.filter(pl.col("prompt_id").list.len() == 1).with_columns(one_id=pl.col("prompt_id").list.first())
+        long = _joined(long, ids.select(*on, "one_id"), on)
+        long = long.with_columns(prompt_id=pl.coalesce("prompt_id", "one_id")).drop("one_id")
+    prompts = known.group_by("prompt_id", maintain_order=True).agg(text=pl.col("prompt").first())
+    return _joined(long, prompts, ["prompt_id"]).with_columns(prompt=pl.coalesce("text", "prompt")).drop("text")
+
+
+def _joined(left: pl.DataFrame, right: pl.DataFrame, on: list[str]) -> pl.DataFrame:
+    return left.join(right, on=on, how="left", maintain_order="left", nulls_equal=True)
 
 
 def _unkeyed(long: pl.DataFrame, keyed: list[int], models: Sequence[str], notes: list[str]) -> pl.DataFrame:

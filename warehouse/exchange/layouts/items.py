@@ -12,17 +12,15 @@ from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.source import DESCRIBED, SUBSETS, Source
 from warehouse.exchange.scored_rows import LONG, PAIRS, Pieces
 
-_LISTS = {
-    "response_id": pl.List(pl.String()),
-    "response": pl.List(pl.String()),
-    "score": pl.List(pl.Float64()),
-    "label": pl.List(pl.Float32()),
-}
+_LISTS = {"response_id": pl.String(), "response": pl.String(), "score": pl.Float64(), "label": pl.Float32()}
 
 
 @dataclass
 class Items:
-    """Rows of a file as items: `add` one after the other, then `pieces`. `ids` are those of the rows, None: no ids."""
+    """Rows of a file as items: `add` one after the other, then `pieces`. `ids` are those of the rows, None: no ids.
+
+    What is added is kept in flat lists, an entry for each response, since Polars is slow with lists in lists.
+    """
 
     source: Source
     ids: Sequence[str | None]
@@ -30,18 +28,21 @@ class Items:
     subset_by_source: bool = False
     rows: list[int] = field(default_factory=list)
     models: list[str | None] = field(default_factory=list)
-    lists: dict[str, list[list[Any]]] = field(default_factory=lambda: {name: [] for name in _LISTS})
+    lists: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in _LISTS})
 
     def add(self, row: int, model: str | None, **lists: list[Any]) -> None:
         """One item as one reward model scored it (None: not scored): lists of one length by `LONG`'s names."""
         count = len(next(iter(lists.values())))
-        self.rows.append(row)
-        self.models.append(model)
+        self.rows += [row] * count
+        self.models += [model] * count
         for name, values in self.lists.items():
-            values.append(lists.get(name, [None] * count))
+            values += lists.get(name) or [None] * count
 
-    def pieces(self, *, preferences: bool) -> Pieces:
-        """The long rows, and with `preferences` a pair for each response of label 1 and each of label 0 of an item."""
+    def pieces(self, *, preferences: bool, places: bool = False) -> Pieces:
+        """The long rows, and with `preferences` a pair for each response of label 1 and each of label 0 of an item.
+
+        With `places` responses without an id are named by their place.
+        """
         sheet = self.source.sheet
         described = pl.DataFrame(
             {
@@ -56,16 +57,18 @@ class Items:
         columns = {
             "row": pl.Series(self.rows, dtype=pl.UInt32()),
             "reward_model": pl.Series(self.models, dtype=pl.String()),
+            **{name: pl.Series(values, dtype=_LISTS[name]) for name, values in self.lists.items()},
         }
-        lists = {name: pl.Series(name, values, dtype=_LISTS[name]) for name, values in self.lists.items()}
         long = (
-            pl.DataFrame(columns | lists)
-            .explode(*_LISTS)
+            pl.DataFrame(columns)
             .join(described, on="row", how="left", maintain_order="left")
             .with_columns(file=pl.lit(self.source.number))
             .select(LONG.names())
             .cast(LONG)
         )
+        if places:
+            place = pl.format("response-{}", pl.int_range(1, pl.len() + 1).over("row", "reward_model"))
+            long = long.with_columns(response_id=pl.coalesce("response_id", place))
         return Pieces(long, pairs=_pairs(long) if preferences else PAIRS.to_frame())
 
 

@@ -28,9 +28,7 @@ def part_of(items: Items, *, preferences: bool = False, keyed: bool = False) -> 
     if None not in items.prompts and not preferences:
         return Part(items.pieces(preferences=preferences), "texts", keyed=keyed)
     items.ids = places(items.source)
-    responses = items.lists["response_id"]
-    responses[:] = [numbered_names(len(given)) if None in given else given for given in responses]
-    return Part(items.pieces(preferences=preferences), "places", keyed=keyed)
+    return Part(items.pieces(preferences=preferences, places=True), "places", keyed=keyed)
 
 
 def label_of(value: Any) -> float | None:
