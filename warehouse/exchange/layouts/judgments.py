@@ -26,12 +26,13 @@ def read(source: Source) -> Part:
     """Long rows of judgments."""
     sheet = source.sheet
     prompts = sheet.ids("question_id")
-    if "turn" in source.columns and sheet.frame["turn"].n_unique() > 1:
-        prompts = pl.select(pl.format("{}/turn-{}", prompts, sheet.ids("turn"))).to_series()
-    judges = [str(value[0]) if isinstance(value, list) and value else value for value in cells.plain(sheet, "judge")]
-    absent = next((row for row, judge in enumerate(judges) if judge in (None, "")), None)
-    if absent is not None:
-        raise sheet.wrong(absent, "judge", judges[absent], "every row needs one")
+    turns = sheet.ids("turn") if "turn" in source.columns else None
+    if turns is not None and turns.n_unique() > 1:
+        prompts = pl.select(pl.format("{}/turn-{}", prompts, turns)).to_series()
+    judges = [value[0] if isinstance(value, list) and value else value for value in cells.plain(sheet, "judge")]
+    wrong = next((row for row, judge in enumerate(judges) if not isinstance(judge, str) or not judge), None)
+    if wrong is not None:
+        raise sheet.wrong(wrong, "judge", judges[wrong], "wanted a name, or a list that begins with it")
     scores = cells.scores(sheet, "score")
     unread = int((scores == UNREAD).sum())
     columns = {

@@ -38,7 +38,7 @@ def read(source: Source) -> Part:
     models = source.models((*MODELS, "model") if correct is not None else MODELS).to_list()
     for scorer, scored in _scorers(source, columns).items():
         for row, values in enumerate(scored.lists):
-            cell_texts = [None] * len(values or ()) if texts is None else texts[row]
+            cell_texts = [None] * (len(values) if isinstance(values, list) else 0) if texts is None else texts[row]
             scores = _scores(source, row, scored.column, values, cell_texts)
             turns = [cells.conversation(text) for text in cell_texts]
             if turns and items.prompts[row] is None:

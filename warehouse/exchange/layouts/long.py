@@ -22,6 +22,7 @@ from warehouse.exchange.layouts.source import (
     Part,
     Source,
 )
+from warehouse.exchange.numbers import holds_objects
 from warehouse.exchange.scored_rows import LONG, Pieces, of_columns
 from warehouse.exchange.sheet import invalid
 
@@ -129,10 +130,10 @@ def _model(source: Source) -> str | None:
     if column is not None or "model" not in source.columns:
         return column
     frame = source.sheet.frame
-    names = [
-        source.column(PROMPT_IDS) or source.column(PROMPTS),
-        source.column(RESPONSE_IDS) or source.column(RESPONSES),
-    ]
-    keys = frame.select(pl.col(name).cast(pl.String(), strict=False) for name in names if name)
+    prompt = source.column(PROMPT_IDS) or source.column(PROMPTS)
+    names = [name for name in (prompt, source.column(RESPONSE_IDS) or source.column(RESPONSES), "model") if name]
+    if any(holds_objects(frame[name]) for name in names):
+        return None
+    keys = frame.select(pl.col(name).cast(pl.String(), strict=False) for name in names if name != "model")
     repeats = keys.n_unique() < keys.height
     return "model" if repeats or frame["model"].n_unique() == 1 else None
