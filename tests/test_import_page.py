@@ -41,7 +41,7 @@ def test_every_example_is_taken(
         runs = reads.runs.all_runs(connection)["run_id"].to_list()
         accuracies = [reads.runs.reward_models(connection, run)["validation_accuracy"].to_list() for run in runs]
         categories = [set(reads.runs.prompts(connection, run)["category"]) for run in runs]
-    assert len(runs) == 8
+    assert len(runs) == 12
     assert {"mine", "mine-again", "with-ppo", "gaps", "graded"} < set(runs)
     assert {"STEM", "Other"} in categories
     assert [0.5, 1.0] in accuracies  # large orders one of the two pairs of answers.jsonl right, small both

@@ -28,6 +28,7 @@ COMMANDS = {
     "quick run": ["whole_run", "--print"],
     "dashboard": ["dashboard", "--print"],
     "scale": ["scale", "--print"],
+    "import": ["import_scores", "--print"],
 }
 QUICK = ("measures", "sampling", "smoke run")
 

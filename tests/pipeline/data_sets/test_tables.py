@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.data_sets.gather import Rules, gather
 from pipeline.data_sets.tables import tables
 from pipeline.errors import InvalidDataSet
 from tests.pipeline.data_sets import hub
+from warehouse.exchange.reading.mapping import parsed
 
 
 def same_rows(folder: Path) -> list[Path]:
@@ -37,6 +41,33 @@ def test_every_format_gives_the_same_pairs(tmp_path: Path) -> None:
     assert found[0].height == 9
     assert len(found) == 7
     assert all(pairs.equals(found[0]) for pairs in found)
+
+
+def test_a_large_file_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"n": n, "list": [n], "rare": {"x": n} if n == 70 else None} for n in range(100)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet", row_group_size=10)
+    hub.jsonl(tmp_path / "a.jsonl", [{key: cell for key, cell in row.items() if cell is not None} for row in rows])
+    monkeypatch.setattr("warehouse.exchange.reading.json_rows._PART_BYTES", 100)
+    for table in tables(str(tmp_path)):
+        assert table.columns == ("n", "list", "rare")
+        assert list(table.rows(table.columns)) == rows
+        assert list(table.rows(("rare", "n"), 3)) == [{"rare": None, "n": n} for n in range(3)]
+        heights = [frame.height for frame in islice(table.read(("n",), None), 2)]
+        assert max(heights) < 100 or table.name == "a.parquet"
+
+
+def test_columns_of_a_table_have_the_names_that_are_given(tmp_path: Path) -> None:
+    rows = [{"id": n, "meta": {"ask": "q"}, "answers": [{"text": "a"}, {"text": "b"}]} for n in range(2)]
+    hub.jsonl(tmp_path / "a.jsonl", rows)
+    hub.parquet(tmp_path / "b.parquet", rows)
+    (tmp_path / "c.json").write_text(json.dumps(rows))
+    columns = parsed("prompt=meta.ask,chosen=answers.0.text,rejected=answers.1.text,source=id")
+    for table in tables(str(tmp_path), columns):
+        assert set(table.columns) == {"meta", "answers", "prompt", "chosen", "rejected", "source"}
+        row = next(table.rows(("prompt", "chosen", "rejected", "source")))
+        assert row == {"prompt": "q", "chosen": "a", "rejected": "b", "source": 0}
+    with pytest.raises(InvalidDataSet, match=r"a.jsonl: --map prompt=ask: no column ask; the columns are id, meta"):
+        list(tables(str(tmp_path / "a.jsonl"), parsed("prompt=ask")))
 
 
 def test_a_folder_is_its_files_in_order_and_deep(tmp_path: Path) -> None:
