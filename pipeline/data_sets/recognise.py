@@ -69,9 +69,14 @@ class _Head:
     def __init__(self, table: Table) -> None:
         self.columns = table.columns
         self.names = Names(table.columns)
+        self._paths = table.paths
         self._rows = list(table.rows(table.columns, _HEAD_ROWS))
         suffixes = [suffix.lower() for suffix in PurePath(table.name).suffixes]
         self._typed = not any(suffix in _UNTYPED for suffix in suffixes)
+
+    def source(self, column: str) -> str:
+        """The file's own column in which a column is."""
+        return self._paths[column].column
 
     def first(self, column: str) -> object:
         """The first cell that is not empty, as it is."""
@@ -189,7 +194,8 @@ def _reading(head: _Head, data_set: DataSet) -> Reading:
     columns = tuple(dict.fromkeys(column for column in needed if column in head.columns))
     declared = {column for column, kind in data_set.needs.items() if kind not in (known.ANY, known.TEXT, known.MARKED)}
     encoded = frozenset(column for column in columns if column in declared or head.encodes(column))
-    left_out = tuple(column for column in head.columns if column not in columns)
+    used = {head.source(column) for column in columns}
+    left_out = tuple(column for column in head.columns if column not in columns and column not in used)
     return Reading(data_set.name, form, prompt, data_set.labels, columns, encoded, left_out)
 
 
@@ -323,4 +329,4 @@ def _missing(head: _Head) -> str:
             f"it has two responses, {two.first} and {two.second}, but no column that says which is better: add "
             "winner with model_a, model_b or tie"
         )
-    return "give prompt, chosen and rejected as texts or messages, or one of the hub's files unchanged"
+    return "give prompt, chosen and rejected as texts or messages, or say with --map prompt=…,chosen=… what they are"

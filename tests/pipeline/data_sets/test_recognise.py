@@ -11,6 +11,7 @@ from pipeline.data_sets.gather import gather
 from pipeline.data_sets.pairs import Reason
 from pipeline.errors import InvalidDataSet
 from tests.pipeline.data_sets import hub
+from warehouse.exchange.reading.mapping import parsed
 
 
 def refused(path: Path, name: str | None = None) -> str:
@@ -64,6 +65,14 @@ def test_an_odd_first_row_does_not_change_what_the_others_are(tmp_path: Path) ->
     counts = gather([str(hub.jsonl(tmp_path / "file.jsonl", rows))]).counts
     assert counts["kept"].sum() == 2
     assert counts[str(Reason.EMPTY)].sum() == 1
+
+
+def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
+    path = hub.jsonl(tmp_path / "file.jsonl", [{"frage": "p", "antworten": {"gut": "a"}, "schlecht": "b", "nr": 3}])
+    assert refused(path).endswith("or say with --map prompt=…,chosen=… what they are")
+    gathered = gather([str(path)], columns=parsed("prompt=frage,chosen=antworten.gut,rejected=schlecht"))
+    assert gathered.pairs.select("prompt", "chosen", "rejected").rows() == [("p", "a", "b")]
+    assert gathered.remarks == ("file.jsonl read as own; columns left out: nr",)
 
 
 def test_a_known_name_says_what_the_file_lacks(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_what_fits_none_gets_a_line_with_its_columns(tmp_path: Path) -> None:
     path = hub.jsonl(tmp_path / "other.jsonl", [{"question": "q", "answer": "a"}])
     assert refused(path) == (
         "other.jsonl: columns ['question', 'answer'] match no known data set; give prompt, chosen and "
-        "rejected as texts or messages, or one of the hub's files unchanged"
+        "rejected as texts or messages, or say with --map prompt=…,chosen=… what they are"
     )
 
 
