@@ -83,10 +83,13 @@ def open(where: str | Path | None = None, run: str | None = None) -> Study:  # n
         read = partial(policy_draws, connection, run_id, first, second)
         return read(optimizer=optimizer, strength=strength, golden=golden)
 
+    strengths = reads.policies.strengths(connection, run_id)
+    names = strengths["optimizer"].unique().to_list()
     return Study(
         name=run_id,
         reward_models=reads.runs.reward_models(connection, run_id),
-        strengths=reads.policies.strengths(connection, run_id),
+        strengths=strengths,
+        _usual={name: reads.policies.usual_strength(connection, run_id, name) for name in names},
         sources=reads.scores.sources(connection, run_id),
         _scores=scores,
         _policies=policies,

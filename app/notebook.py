@@ -6,7 +6,7 @@ Shapes: M reward models, P test prompts, R responses to each, Q prompts on which
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from string import ascii_lowercase
 
 import polars as pl
@@ -44,6 +44,7 @@ class Study(Printed):
     _scores: Callable[[Sequence[str], float, int], ScoreCube]
     _policies: Callable[[str, float | None, float | None], PolicyValues]
     _policy_draws: Callable[[str, str, str, float, str | None], Draws]
+    _usual: Mapping[str, float] = field(default_factory=dict)
 
     def scores(self, source: str | Sequence[str] = INITIAL, *, paraphrase: float = 0.0, seed: int = 0) -> ScoreCube:
         """Scores `[M, P, R]` of the responses of one source or several, with the names of the axes.
@@ -56,12 +57,23 @@ class Study(Printed):
         """
         return self._scores([source] if isinstance(source, str) else list(source), paraphrase, seed)
 
+    def with_goldens(self, *names: str) -> Study:
+        """The same study with these scorers as the truth, such as `label`; without names, those of the study itself.
+
+        Raises UnknownName for an unknown one, InvalidChoice if no reward model is left to be judged.
+
+        >>> evaluate(open().with_goldens("flip-0.00"), replicates=50).evaluation.proxies
+        13
+        """
+        self.scores().with_goldens(names)
+        return replace(self, _scores=lambda *choice: self._scores(*choice).with_goldens(names))
+
     def policies(
         self, optimizer: str = "bon", strength: float | None = None, *, kl: float | None = None
     ) -> PolicyValues:
         """Values of the initial policy `[M golden, Q]` and of the optimised ones `[M golden, M optimised, Q]`.
 
-        `strength` is n of best-of-n or the step of PPO; the default is the largest. `kl` compares policies at this
+        `strength` is n of best-of-n or the step of PPO; the default is `usual`. `kl` compares policies at this
         distance in nats from the initial policy instead. Raises InvalidChoice if there are no such policies.
 
         >>> open().policies("bon", 16).optimised_MMQ.shape
@@ -69,7 +81,7 @@ class Study(Printed):
         """
         if strength is not None and kl is not None:
             raise InvalidChoice(f"strength is {strength} and kl is {kl}; give one of them")
-        return self._policies(optimizer, self.largest(optimizer) if strength is None and kl is None else strength, kl)
+        return self._policies(optimizer, self.usual(optimizer) if strength is None and kl is None else strength, kl)
 
     def largest(self, optimizer: str) -> float:
         """The largest strength of an optimiser. Raises InvalidChoice if the study has no policies of it."""
@@ -79,10 +91,17 @@ class Study(Printed):
             raise InvalidChoice(f"{self.name} has no policies of {optimizer!r}; it has those of {known}")
         return float(max(strengths))
 
+    def usual(self, optimizer: str) -> float:
+        """The strength that is taken if none is given: the largest; of best-of-n, one that half of the prompts reach.
+
+        Raises as `largest`.
+        """
+        return self._usual.get(optimizer, self.largest(optimizer))
+
     def _in_words(self, optimizer: str, strength: float | None, kl: float | None) -> str:
         if kl is not None:
             return f"{optimizer} at KL {kl:g}"
-        return f"{optimizer} at {self.largest(optimizer) if strength is None else strength:g}"
+        return f"{optimizer} at {self.usual(optimizer) if strength is None else strength:g}"
 
     def __str__(self) -> str:
         by_optimizer = self.strengths.group_by("optimizer", maintain_order=True).agg("strength").iter_rows()
@@ -140,7 +159,7 @@ class Result(Printed):
         if self.kendall.p_value is not None:
             lines.append(f"  no prediction at all: p = {self.kendall.p_value:.3f} (permutation test)")
         lines.append(
-            f"  {self.study.reward_models.height} reward models, {evaluation.prompts_used} test prompts, "
+            f"  {evaluation.proxies} reward models, {evaluation.prompts_used} test prompts, "
             f"{evaluation.rl_prompts_used} policy prompts, {evaluation.undefined_pairs} undefined pairs; 95% intervals "
             f"by Student's t, {evaluation.replicates} replicates"
         )

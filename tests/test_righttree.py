@@ -40,6 +40,8 @@ SIGNATURES = {
     "Study.scores": "self, source='initial', *, paraphrase=0.0, seed=0",
     "Study.policies": "self, optimizer='bon', strength=None, *, kl=None",
     "Study.largest": "self, optimizer",
+    "Study.usual": "self, optimizer",
+    "Study.with_goldens": "self, *names",
     "Result.frame": "self",
     "Result.correlations": "self",
     "Difference.frame": "self",
