@@ -118,7 +118,7 @@ def test_a_reward_model_that_is_there_twice_throughout_is_refused_with_both_plac
     again = frame.filter(reward_model="mid").with_columns(pl.col("score") + 1)
     paths = [files.write(frame, tmp_path / "a.csv"), files.write(again, tmp_path / "b.csv")]
     with pytest.raises(
-        InvalidRows, match=r"b\.csv, row 1 \(line 2\), .* which a\.csv, row 2 \(line 3\) has already, and"
+        InvalidRows, match=r"b\.csv, row 1 \(line 2\), .* which a\.csv, row 2 \(line 3\) has already, as"
     ):
         import_files(data, paths, "theirs", "auto")
     assert not data.exists()
