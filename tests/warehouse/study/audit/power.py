@@ -1,6 +1,6 @@
 """What an audit finds of planted faults, and what it flags by mistake: the table in docs/audit.md.
 
-    python -m tests.benchmarks.audit
+    python -m tests.warehouse.study.audit.power
 
 simulates test sets of 500 items with `tests/helpers/faulty.py` and writes the table between the page's marks.
 """
@@ -16,7 +16,7 @@ from tests.helpers.faulty import faulty_set
 from warehouse.study.audit.audit import audited
 from warehouse.study.audit.items import REASONS
 
-PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
+PAGE = Path(__file__).parents[4] / "docs" / "audit.md"
 MODELS = (5, 10, 20, 50, 100)
 SEEDS = 10
 
