@@ -209,12 +209,12 @@ def _prompt_columns(head: _Head, used: Sequence[str]) -> PromptColumns:
         (
             column
             for column in head.names.all(names.EXTRAS, (*used, prompt))
-            if all(isinstance(cell, str) for cell in head.cells(column))
+            if any(isinstance(cell, str) for cell in head.cells(column))
         ),
         None,
     )
     history = head.names.first(names.HISTORIES, (*used, prompt))
-    if history is not None and not all(isinstance(cell, list) for cell in head.cells(history)):
+    if history is not None and not any(isinstance(cell, list) for cell in head.cells(history)):
         history = None
     return PromptColumns(prompt, system, extra if prompt is not None else None, history)
 

@@ -97,6 +97,11 @@ KINDS: dict[str, tuple[Rows, Kept, Dropped]] = {
         [*PAIR, ("q\nx", "a", "b")],
         {},
     ),
+    "an input that is no text in one row": (
+        [{"instruction": "p", "input": {"x": 1}} | SIDES, {"instruction": "q", "input": "x"} | SIDES],
+        [("q\nx", "a", "b")],
+        {Reason.UNREADABLE: 1},
+    ),
     "a passage beside the question": ([{"question": "p", "context": "x"} | SIDES], [("p\nx", "a", "b")], {}),
     "an input that repeats the prompt": ([{"prompt": "p", "input": "p"} | SIDES], PAIR, {}),
     "a prompt that ends where the assistant begins": (
