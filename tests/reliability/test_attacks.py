@@ -3,7 +3,7 @@
 Elsewhere: names and kinds of uploads, pickles under other names (`tests/pipeline/runs/test_uploads.py`); ids of runs
 (`tests/pipeline/runs/test_runs.py`); what a reader of the warehouse may do (`tests/warehouse/test_store.py`); markup in
 responses (`tests/app/views/test_responses_page.py`, `test_overoptimisation_page.py`); what a read-only process refuses
-(`tests/pipeline/runs/test_jobs.py`, `tests/app/views/test_runs_page.py`); signing in
+(`tests/pipeline/runs/test_jobs.py`, `tests/app/views/runs/test_page.py`); signing in
 (`tests/app/access/test_sign_in.py`).
 """
 

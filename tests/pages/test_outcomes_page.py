@@ -11,7 +11,7 @@ import pytest
 from pipeline.__main__ import main
 from warehouse import reads, store
 
-TEXT = (Path(__file__).parent.parent / "docs" / "outcomes.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "outcomes.md").read_text()
 BLOCKS = re.findall(r"```(\w+)(?: ([\w.-]+))?\n(.*?)```", TEXT, re.DOTALL)
 
 
