@@ -118,6 +118,8 @@ def kind_of(name: str, content: bytes) -> Kind:
     begin = _decoded(content[:4096], "replace").lstrip()
     if begin[:1] in (b"{", b"["):
         return Kind.LINES if by_name is Kind.LINES else Kind.JSON
+    if by_name is None and b"\t" in begin.partition(b"\n")[0]:  # Excel saves Unicode text as .txt, with tabs
+        return Kind.TABLE
     if by_name is None:
         endings = ", ".join(EXTENSIONS)
         raise invalid(f"{name}: unknown extension {ending!r}; give one of {endings}")

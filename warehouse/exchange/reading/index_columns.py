@@ -10,7 +10,7 @@ import polars as pl
 
 from warehouse.exchange.sheet import Sheet
 
-_NAMED = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__|level_\d+")
+_NAMED = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
 
 
 def without_index(sheet: Sheet) -> Sheet:

@@ -7,11 +7,14 @@ pandas' `to_json` (orient): `columns` (default) and `index` are objects of objec
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import polars as pl
 
 from warehouse.exchange.reading.columns import Columns
 from warehouse.exchange.reading.mapping import NAMES
-from warehouse.exchange.sheet import Sheet, invalid, shown
+from warehouse.exchange.sheet import Sheet, broken, invalid, shown
 
 
 def rows_of(name: str, value: Any) -> Sheet:
@@ -46,7 +49,7 @@ def _of_object(name: str, value: dict[str, Any]) -> Sheet:
     if len(objects) == len(value) > 1 and len({frozenset(cells) for cells in objects}) == 1:
         return _of_objects(name, value)
     if not lists and len(objects) == 1:  # wrapped: the rows are in the one object
-        return rows_of(name, objects[0])
+        return _with_facts(rows_of(name, objects[0]), value)
     if not lists:
         columns.add_items([value])
         return columns.sheet()
@@ -71,12 +74,22 @@ def _of_wrapped(name: str, value: dict[str, Any], keys: list[str]) -> Sheet:
     if len(keys) > 1:
         raise invalid(f"{name}: got rows under several names, {keys}; give each as a file of its own")
     items = _objects(name, value[keys[0]])
-    facts = {key: fact for key, fact in value.items() if isinstance(fact, str) and not any(key in row for row in items)}
     columns = Columns(name)
-    columns.add_items([row | facts for row in items])
-    left_out = [key for key in value if key not in facts and key not in keys]
-    notes = [f"{name}: {', '.join(left_out)} beside the rows in {keys[0]} is left out"] if left_out else []
-    return columns.sheet(notes=notes)
+    columns.add_items(items)
+    return _with_facts(columns.sheet(), value)
+
+
+def _with_facts(sheet: Sheet, value: dict[str, Any]) -> Sheet:
+    """With the texts that are beside the rows in an object as columns; what else is beside them is left out."""
+    beside = {key: fact for key, fact in value.items() if not isinstance(fact, list | dict)}
+    facts = {key: fact for key, fact in beside.items() if isinstance(fact, str) and key not in sheet.frame.columns}
+    wrong = next((key for key, fact in facts.items() if broken(key) or broken(fact)), None)
+    if wrong is not None:
+        raise invalid(f"{sheet.name}, {shown(wrong)}: {broken(wrong) or broken(facts[wrong])}")
+    left_out = ", ".join(key for key in beside if key not in facts)
+    notes = (f"{sheet.name}: {left_out} beside the rows is left out",) if left_out else ()
+    frame = sheet.frame.with_columns(pl.lit(fact).alias(key) for key, fact in facts.items())
+    return replace(sheet, frame=frame, notes=sheet.notes + notes)
 
 
 def _of_table(name: str, schema: dict[str, Any], items: list[Any]) -> Sheet:

@@ -85,6 +85,7 @@ TEXTS: dict[str, tuple[str, bytes]] = {
     "tabs": ("a.tsv", CSV.replace(b",", b"\t")),
     "tabs under .csv": ("a.csv", CSV.replace(b",", b"\t")),
     "Excel's line": ("a.csv", b"sep=;\r\n" + CSV.replace(b",", b";").replace(b"\n", b"\r\n")),
+    "Excel's Unicode text": ("a.txt", CSV.replace(b",", b"\t").decode().encode("utf-16")),
     "UTF-16": ("a.csv", CSV.decode().encode("utf-16")),
     "UTF-16 of the other order": ("a.csv", b"\xfe\xff" + CSV.decode().encode("utf-16-be")),
     "quotes": ("a.csv", b'"prompt_id","count","score"\n"a","1","0.5"\n"b",2,-2.25\n'),
@@ -128,6 +129,11 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     ),
     "lists of two lengths": ("a.json", b'[["a", 1], ["b"]]', "a.json, row 2: got 1 values, wanted 2"),
     "a line that is none": ("a.json", lines(RECORDS) + b"[1]\n", r"a.json, row 3 \(line 3\): got \[1\]; every line is"),
+    "half a character beside the rows": (
+        "a.json",
+        b'{"model": "\\ud800", "data": [{"score": 1}]}',
+        r"a.json, 'model': half a character \(U\+D800\)",
+    ),
     "semicolons and a long row": (
         "a.csv",
         b"a;b\n1;2;3\n",
@@ -155,8 +161,15 @@ def test_values_without_names_get_some_to_be_mapped(tmp_path: Path) -> None:
 def test_rows_named_by_their_keys_have_them_as_ids(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"x": RECORDS[0], "y": RECORDS[1]}))
     assert read_sheet(tmp_path / "a.json").frame["id"].to_list() == ["x", "y"]
-    (tmp_path / "b.json").write_text(json.dumps({"model": "tiny", "data": RECORDS}))
-    assert read_sheet(tmp_path / "b.json").frame["model"].to_list() == ["tiny", "tiny"]
+
+
+@pytest.mark.parametrize("rows", [RECORDS, FRAME.to_dict(as_series=False), JSON["pandas split"]])
+def test_a_text_beside_the_rows_is_of_all_rows_and_a_number_is_left_out(tmp_path: Path, rows: object) -> None:
+    (tmp_path / "b.json").write_text(json.dumps({"model": "tiny", "accuracy": 0.5, "data": rows}))
+    sheet = read_sheet(tmp_path / "b.json")
+    assert sheet.frame["model"].to_list() == ["tiny", "tiny"]
+    assert sheet.frame["count"].to_list() == [1, 2]
+    assert sheet.notes == ("b.json: accuracy beside the rows is left out",)
 
 
 def test_other_line_separators_are_text(tmp_path: Path) -> None:
