@@ -17,6 +17,8 @@ from warehouse.study.power import FEWEST_PROMPTS
 Name = Callable[[str], str]
 
 _LISTED = 6
+_PROPER = ("Brier", "Chatterjee", "Kendall", "NDCG", "Pearson", "Spearman")
+"""First words of measures that stay capitals in a sentence."""
 
 
 def headline(answer: Answer, name: Name = str) -> str:
@@ -139,7 +141,8 @@ def letters(groups: Sequence[int]) -> str:
 
 def _what(answer: Answer) -> str:
     if answer.question.by in MEASURES:
-        return f"in {answer.at.lower()}"
+        title = answer.at if answer.at.split()[0] in _PROPER else answer.at[:1].lower() + answer.at[1:]
+        return f"in {title}"
     return f"right by {answer.at}" if answer.worth.unit == "share" else f"golden gain by {answer.at}"
 
 

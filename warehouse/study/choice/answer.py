@@ -154,11 +154,12 @@ def by_best_of_n(task: Task, samples: ScoreCube, lengths: Lengths | None) -> Ans
 
 
 def default_n(cube: ScoreCube) -> int:
-    """The n to choose at unless one is named: the most that half of the prompts have samples for.
+    """The n to choose at unless one is named: the most that half of the prompts have samples for, at least 2.
 
     Of 8 samples or more half as many, so that it shows how the noise falls with samples.
     """
-    most = int(np.quantile(cube.counts_P, 1.0 - _ENOUGH, method="lower"))
+    counts_P = cube.counts_P[cube.counts_P > 1]
+    most = int(np.quantile(counts_P, 1.0 - _ENOUGH, method="lower")) if len(counts_P) else 2
     return most // 2 if most >= _FEW_SAMPLES else most
 
 
