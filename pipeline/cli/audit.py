@@ -26,6 +26,7 @@ from warehouse.study.audit.audit import Audit, audited, default_goldens
 from warehouse.study.audit.items import FAULTS, FEWEST_MODELS, RATE
 from warehouse.study.audit.subsets import FEWEST_ITEMS, STANDARD
 from warehouse.study.audit.table import item_rows, reason_rows, subset_rows
+from warehouse.study.correlation import cautions
 
 Result = dict[str, Any]
 
@@ -85,6 +86,7 @@ def report(choice: argparse.Namespace) -> str:
         "optimizer": choice.optimizer if values is not None else None,
         "strength": degree,
         "predicts": next(iter(quantities), None),
+        "shared_prompts": max((evaluation.shared_prompts for evaluation in audit.evaluations), default=0),
         "seed": choice.seed,
         "subsets": subset_rows(audit),
         "reasons": reason_rows(audit),
@@ -128,6 +130,7 @@ def _text(result: Result, audit: Audit, most: int) -> str:
     if not audit.enough_models:
         few = f"fewer than {FEWEST_MODELS} reward models: no test says anything of single items"
         lines.append(f"{few[:1].upper()}{few[1:]}")
+    lines += [f"{line[:1].upper()}{line[1:]}" for line in cautions(len(models), result["shared_prompts"])]
     lines += [*_verdicts(result["subsets"]), "", *_subsets(result)]
     if shown := result["items"][: min(most, faulty)]:
         width = max(len(row["prompt_id"]) for row in shown)
@@ -148,6 +151,8 @@ def _verdicts(subsets: Sequence[Mapping[str, Any]]) -> list[str]:
     """What stands out: pairs told apart by all items, and subsets that are good for nothing."""
     whole, few = subsets[0], [row for row in subsets[1:] if row["used"] < FEWEST_ITEMS]
     lines = []
+    if whole["used"] < FEWEST_ITEMS:
+        lines.append(f"{count(whole['used'], 'usable item')}, fewer than {FEWEST_ITEMS}: no verdict on the test set")
     if whole["reliability"] is not None:
         lines.append(
             f"{whole['pairs_apart']} of {count(whole['pairs'], 'pair')} of reward models are told apart; reliability "
@@ -165,8 +170,10 @@ def _subsets(result: Result) -> list[str]:
     predicts, compared = result["predicts"], any(row["tau_difference"] is not None for row in rows)
     head = f"{'items':>6}  {'accuracy':>8}  {'reliability':>21}  {f'of {STANDARD}':>6}  {'pairs apart':>11}"
     lines = []
+    if predicts is not None and all(row["tau"] is None for row in rows):
+        lines, predicts = [f"No correlation with {_what(predicts)} is defined"], None
     if predicts is not None:
-        what = {"ndr": "NDR", "gain": "the gain"}.get(predicts, predicts)
+        what = _what(predicts)
         policies = f" of {_policies(result)}" if predicts in ("ndr", "gain") else ""
         lines = [
             f"τ: how well accuracy on the subset predicts {what}{policies}. * it does"
@@ -188,6 +195,10 @@ def _subsets(result: Result) -> list[str]:
             cells += f"  {_interval(row, 'tau_difference') + _against_all(row):>24}"
         lines.append(cells.rstrip())
     return lines
+
+
+def _what(predicts: str) -> str:
+    return {"ndr": "NDR", "gain": "the gain"}.get(predicts, predicts)
 
 
 def _policies(result: Result) -> str:

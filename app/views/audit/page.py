@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
-from app.components import glossary, page_state, trouble, words
+from app.components import cautions, glossary, page_state, trouble, words
 from app.components.page_state import Page
 from app.offers import Fitting
 from app.state import AuditChoice, Policies
@@ -32,6 +32,7 @@ def show() -> None:
         st.caption(text.what_is_shown(run_id, audit))
         if few := text.few_models(audit):
             st.caption(f":material/info: {few}")
+        cautions.show(audit.evaluations, len(audit.right.reward_models))
         for line in [*text.summary(audit, subsets), text.predicting(subsets, predicted)]:
             st.markdown(line)
         figures.subsets(audit, subsets, run_id, predicted)

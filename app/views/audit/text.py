@@ -14,7 +14,6 @@ from warehouse.study.audit.audit import Audit
 from warehouse.study.audit.items import FAULTS, FEWEST_MODELS, REASONS
 from warehouse.study.audit.subsets import FEWEST_ITEMS, RELIABLE, SATURATED
 from warehouse.study.audit.table import BY_CHANCE
-from warehouse.study.correlation import FEW_MODELS
 
 EMPTY = "(empty response)"
 
@@ -90,8 +89,6 @@ def few_models(audit: Audit) -> str:
             f"**{count(models, 'reward model')}**, fewer than {FEWEST_MODELS}: what single items do to them is noise, "
             "so no test flags any. What is listed are counts: ties, repeated items, items without information."
         )
-    if models < FEW_MODELS:
-        return f"**{count(models, 'reward model')}**: only very clear faults of single items can be found with so few."
     return ""
 
 

@@ -15,6 +15,7 @@ from warehouse.study.audit.prediction import Prediction, outcome_predictions, pr
 from warehouse.study.audit.redundant import Redundant, Texts, redundant
 from warehouse.study.audit.right import Right, rights
 from warehouse.study.audit.subsets import SubsetAudit, groups, subset_audits
+from warehouse.study.evaluate import Evaluation
 from warehouse.study.outcomes import Outcome
 
 
@@ -33,6 +34,11 @@ class Audit:
     prompts: tuple[str, ...]
     categories: tuple[str, ...]
     subset_names: tuple[str, ...]
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """The study's own evaluations of the subsets; empty for an outcome, or without policies."""
+        return [part.evaluation for part in self.predictions if part is not None and part.evaluation is not None]
 
     @property
     def enough_models(self) -> bool:

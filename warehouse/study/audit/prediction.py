@@ -17,7 +17,7 @@ from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Estimate, Floats
 from warehouse.study.audit.subsets import FEWEST_ITEMS, Group
 from warehouse.study.correlation import Correlation
-from warehouse.study.evaluate import Replicated, replicated
+from warehouse.study.evaluate import Evaluation, Replicated, replicated
 from warehouse.study.outcomes import Outcome, predict_all
 from warehouse.study.together import simultaneous, stepdown
 
@@ -32,7 +32,8 @@ class Prediction:
 
     `p_value` is that of no prediction at all, adjusted for the number of groups. `difference` is from the
     τ of all items, its interval and `p_difference` hold for all groups at once; None for all items themselves, and for
-    an outcome. `quantity` is what is predicted: `ndr`, `gain`, or the outcome's name.
+    an outcome. `quantity` is what is predicted: `ndr`, `gain`, or the outcome's name. `evaluation` is the study's own,
+    None for an outcome.
     """
 
     correlation: Correlation
@@ -40,6 +41,7 @@ class Prediction:
     difference: Estimate | None
     p_difference: float | None
     quantity: str
+    evaluation: Evaluation | None = None
 
 
 def predictions(
@@ -56,17 +58,23 @@ def predictions(
         selected=(("kendall", "pooled"),),
     )
     together = simultaneous(parts[1:], parts[0], seed)
-    correlations = [part.evaluation.correlations["kendall"] for part in parts]
-    p_values = _permutation_p(parts[1:])
     predicted: list[Prediction | None] = [None] * len(of)
-    quantity = parts[0].evaluation.quantity
-    predicted[0] = Prediction(
-        correlations[0], correlations[0].p_value, difference=None, p_difference=None, quantity=quantity
+    columns = (
+        places,
+        parts,
+        [parts[0].evaluation.correlations["kendall"].p_value, *_permutation_p(parts[1:])],
+        [None, *together.differences],
+        [None, *together.p_values],
     )
-    for place, correlation, p_value, difference, p_difference in zip(
-        places[1:], correlations[1:], p_values, together.differences, together.p_values, strict=True
-    ):
-        predicted[place] = Prediction(correlation, p_value, difference, p_difference, quantity)
+    for place, part, p_value, difference, p_difference in zip(*columns, strict=True):
+        predicted[place] = Prediction(
+            part.evaluation.correlations["kendall"],
+            p_value,
+            difference=difference,
+            p_difference=p_difference,
+            quantity=part.evaluation.quantity,
+            evaluation=part.evaluation,
+        )
     return predicted
 
 

@@ -124,3 +124,18 @@ def test_an_empty_data_folder_says_which_command_to_run(tmp_path: Path, open_vie
     page = open_view(VIEW, tmp_path)
     assert not page.exception
     assert "righttree run --profile quick" in [code.value for code in page.code]
+
+
+def test_prompts_on_both_sides_are_said(
+    tmp_path: Path, open_view: OpenPage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = faulty_set(7, each=20).frame().filter(split="rm_test").drop("split")
+    frame.write_parquet(tmp_path / "scores.parquet")
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path))
+    assert main(["import", str(tmp_path / "scores.parquet")]) == 0
+    page = open_view(VIEW, tmp_path)
+    assert not page.exception
+    assert any("The same prompts on both sides" in caption.value for caption in page.caption)
+    capsys.readouterr()
+    assert main(["audit", "--replicates", "100"]) == 0
+    assert "on both sides: correlations are cross-fitted" in capsys.readouterr().out
