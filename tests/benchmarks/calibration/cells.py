@@ -2,7 +2,7 @@
 
 Simulates studies whose truth is computed (`tests.helpers.planted`), over a grid of sizes and kinds, and writes
 coverage, bias, width, size and power with their Monte Carlo errors to `docs/calibration.md`. Finished cells are in
-`tests/benchmarks/calibrated`, so that a stopped run can be resumed; `--print` only writes the page.
+this folder, so that a stopped run can be resumed; `--print` only writes the page.
 
 What is true of a cell is the mean over its studies of the correlation without noise: of the true measure with true NDR
 for the measure itself, of the measured one with true NDR for this test set. That mean has a Monte Carlo error of its
@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.benchmarks.calibration_alternatives import alternatives
-from tests.benchmarks.calibration_page import page
+from tests.benchmarks.calibration.alternatives import alternatives
+from tests.benchmarks.calibration.page import page
 from tests.helpers.planted import KINDS, Planted, PlantedStudy, Size
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats.across_pairs import CORRELATIONS, LEVELS, PairValues, correlate
@@ -33,7 +33,7 @@ from warehouse.study.comparison import difference
 from warehouse.study.evaluate import Replicated, evaluate, replicated
 from warehouse.study.together import simultaneous
 
-RESULTS = Path(__file__).parent / "calibrated" / "cells.json"
+RESULTS = Path(__file__).parent / "cells.json"
 ALTERNATIVES = RESULTS.with_name("alternatives.json")
 PERMUTATION = RESULTS.with_name("permutation.json")
 PAGE = Path("docs/calibration.md")
@@ -289,7 +289,3 @@ def main() -> None:
         try_alternatives(0.5 * arguments.share)
         size_of_permutation_test(arguments.share)
     PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, ALTERNATIVES, PERMUTATION))))
-
-
-if __name__ == "__main__":
-    main()

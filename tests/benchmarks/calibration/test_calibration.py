@@ -8,8 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from tests.benchmarks.calibration import ALTERNATIVES, PAGE, PERMUTATION, RESULTS, Cell, grid, simulate
-from tests.benchmarks.calibration_page import LOW, SIZE, page
+from tests.benchmarks.calibration.cells import ALTERNATIVES, PAGE, PERMUTATION, RESULTS, Cell, grid, simulate
+from tests.benchmarks.calibration.page import LOW, SIZE, page
 from tests.helpers.planted import Size
 
 SMALL = list(grid("small"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TEXT = (Path(__file__).parent.parent / "docs" / "notebook.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "notebook.md").read_text()
 
 
 def test_every_block_runs_after_the_ones_before_it(

@@ -11,7 +11,7 @@ import pytest
 from pipeline.__main__ import main
 from warehouse import exchange, reads, store
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {name: (DOCS / name).read_text() for name in ("import.md", "formats.md")}
 
 

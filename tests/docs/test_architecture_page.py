@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import TINY_RUN
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DIFFS = re.findall(r"```diff\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(), re.DOTALL)
 
 _MEASURE = """

@@ -24,7 +24,7 @@ from tests.pipeline.data_sets import hub
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from warehouse import reads, store
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 

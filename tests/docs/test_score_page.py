@@ -13,7 +13,7 @@ from pipeline.__main__ import main
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from warehouse import reads, store
 
-TEXT = (Path(__file__).parent.parent / "docs" / "score.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "score.md").read_text()
 BLOCKS = re.findall(r"```(\w+)(?: ([\w.-]+))?\n(.*?)```", TEXT, re.DOTALL)
 
 
