@@ -99,7 +99,9 @@ class Sheet:
         return values
 
     def numbers(self, column: str, *, optional: bool = False) -> pl.Series:
-        """A column as finite floats of 64 bits, [x] and [[x]] as x; only an optional one may have empty fields."""
+        """A column as finite floats of 64 bits, [x] and [[x]] as x; only an optional one may be absent or have gaps."""
+        if optional and column not in self.frame.columns:
+            return pl.Series(column, [None] * self.frame.height, dtype=pl.Float64())
         cells = self.frame[column]
         values = floats(cells, decimal_comma=self.decimal_comma)
         bad = ~values.is_finite().fill_null(False)

@@ -230,7 +230,7 @@ def test_an_imported_run_is_published_again_with_the_scorer(
     pairs = [{"prompt_id": "p1", "prompt": None, "chosen": ANSWERS["r1"], "rejected": ANSWERS["r2"]}]
     pl.DataFrame(pairs).write_csv(desk / "pairs.csv")
     values = [
-        {"optimizer": "ppo", "strength": 10, "reward_model": m, "golden": g, "prompt_id": p, "value": 1.0, "kl": 1.0}
+        {"optimizer": "ppo", "strength": 10, "reward_model": m, "golden": g, "prompt_id": p, "value": 1.0}
         for m in ("small", "large")
         for g in ("small", "large")
         for p in PROMPTS
