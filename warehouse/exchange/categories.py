@@ -1,4 +1,5 @@
-"""From the subsets of RewardBench (arXiv 2403.13787) and the domains of RM-Bench (arXiv 2410.16184) to categories."""
+"""From the subsets of RewardBench (arXiv 2403.13787), of RewardBench 2 (arXiv 2506.01937) and of RM-Bench (arXiv
+2410.16184) to categories; what fits none goes under another one."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ _SUBSETS: Mapping[str, str] = {
     "Chat Hard": "mt-bench-hard llmbar-natural llmbar-adver-neighbor llmbar-adver-GPTInst llmbar-adver-GPTOut "
     "llmbar-adver-manual",
     "Safety": "refusals-dangerous refusals-offensive xstest-should-refuse xstest-should-respond donotanswer "
-    "safety safety-refuse safety-response",
-    "Reasoning": "math-prm hep-cpp hep-go hep-java hep-js hep-python hep-rust code math",
+    "safety safety-refuse safety-response Safety",
+    "Reasoning": "math-prm hep-cpp hep-go hep-java hep-js hep-python hep-rust code math Math bigcode/humanevalpack",
 }
 
 DEFAULT_CATEGORY, DEFAULT_SUBSET = "Chat", "unsorted"
@@ -19,4 +20,4 @@ DEFAULT_CATEGORY, DEFAULT_SUBSET = "Chat", "unsorted"
 CATEGORY_OF_SUBSET: Mapping[str, str] = {
     subset: category for category, subsets in _SUBSETS.items() for subset in subsets.split()
 }
-"""Category of each of RewardBench's 23 subsets and of RM-Bench's domains."""
+"""Category of each of RewardBench's 23 subsets, of RM-Bench's domains and subsets, and of two of RewardBench 2's."""
