@@ -158,7 +158,8 @@ def _verdicts(subsets: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{whole['pairs_apart']} of {count(whole['pairs'], 'pair')} of reward models are told apart; reliability "
             f"of their ranking {_interval(whole, 'reliability')}"
         )
-    lines += [f"{_name(row)}: {row['verdict']}" for row in subsets[1:] if row["verdict"] and row not in few]
+    judged = [row for row in subsets if row["verdict"] and row["used"] >= FEWEST_ITEMS]
+    lines += [f"{_name(row)}: {row['verdict']}" for row in judged]
     if few:
         lines.append(f"{count(len(few), 'subset')} of fewer than {FEWEST_ITEMS} items not judged")
     return lines

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -162,3 +163,19 @@ def test_the_example_of_the_page_prints_what_the_page_shows(
 def test_its_json_has_the_names_that_the_page_promises(capsys: pytest.CaptureFixture[str]) -> None:
     promised = DOCS.read_text().partition("`--json` prints one object: ")[2].partition("whose")[0]
     assert set(as_json(capsys)) == set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", promised))))
+
+
+def test_scores_of_pure_noise_are_said_to_be_at_chance(
+    capsys: pytest.CaptureFixture[str], faulty: FaultySet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path))
+    rng = np.random.default_rng(3)
+    frame = faulty.frame().with_columns(
+        pl.Series(name, rng.normal(size=faulty.frame().height)) for name in faulty.reward_models[:-1]
+    )
+    frame.write_parquet(tmp_path / "noise.parquet")
+    assert main(["import", str(tmp_path / "noise.parquet")]) == 0
+    capsys.readouterr()
+    text = printed(capsys)
+    assert "all items: at chance" in text.splitlines()
+    assert "suspect label" not in text
