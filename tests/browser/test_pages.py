@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from pipeline.__main__ import main
 from tests.browser.conftest import OpenAddress, Serve
+from tests.helpers.faulty import faulty_set
 
 pytestmark = pytest.mark.browser
 
@@ -95,3 +97,24 @@ def test_a_prompt_found_by_a_search_is_reopened_by_its_link(
     settled(again, "Responses")
     expect(again.get_by_test_id("stText").first).to_have_text(shown)
     assert re.search(r"Prompt 2 of \d+", again.locator("body").inner_text())
+
+
+def test_a_click_on_a_faulty_item_shows_its_texts_and_can_be_linked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve, open_address: OpenAddress
+) -> None:
+    faulty = faulty_set(7, each=20)
+    faulty.frame().write_parquet(tmp_path / "scores.parquet")
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path))
+    assert main(["import", str(tmp_path / "scores.parquet")]) == 0
+    page = open_address(serve(tmp_path) + "/audit?reason=redundant")
+    settled(page, PAGES["audit"])
+    table = page.get_by_test_id("stDataFrame").last
+    table.scroll_into_view_if_needed()
+    table.click(position={"x": 18, "y": 52})  # the box in front of the first row
+    page.wait_for_function("location.search.includes('item=')")
+    item = int(page.evaluate("new URLSearchParams(location.search).get('item')").removeprefix("item-"))
+    assert item in faulty.faults["redundant"]
+    expect(page.locator(".st-key-audit-item")).to_contain_text(faulty.prompts[item])
+    again = open_address(page.evaluate("location.href"))
+    settled(again, PAGES["audit"])
+    expect(again.locator(".st-key-audit-item")).to_contain_text(faulty.prompts[item])
