@@ -167,5 +167,6 @@ def test_what_cannot_be_is_one_line(home: Path, capsys: pytest.CaptureFixture[st
     assert "by is 'luck'; choose a measure (accuracy" in refused(capsys, "--by", "luck")
     assert "best of 40: 0 of these prompts have so many samples; the most are 12" in refused(capsys, "--n", "40")
     assert "n is 2.5" in refused(capsys, "--n", "2.5")
+    assert "n is 0; best-of-n draws 1 sample or more" in refused(capsys, "--n", "0")
     assert "no RL-test prompts of category 'Chess'" in refused(capsys, "--category", "Chess")
     assert "KL is 9 nats; no policy gets that far" in refused(capsys, "--kl", "9")

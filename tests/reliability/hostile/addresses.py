@@ -21,6 +21,7 @@ from tests.reliability.hostile.cases import hostile_text, refused
 STUDY = Study(ppo_steps=(5, 10), sources=("other",), paraphrases=True)
 PAGES = (
     state.PageChoice,
+    state.ChooseChoice,
     state.ModelsChoice,
     state.ResponsesChoice,
     state.OveroptimisationChoice,

@@ -103,9 +103,11 @@ def best_of_n(cube: ScoreCube, n: int, least: int = 2) -> PolicyValues:
 
     Raises InvalidChoice for fewer than two such prompts.
     """
+    if n < 1:
+        raise InvalidChoice(f"n is {n}; best-of-n draws 1 sample or more")
     parts = [(rows, cube.scores_MPR[:, rows, :count]) for count, rows in groups_by_count(cube, max(n, least))]
     rows_Q = np.concatenate([np.empty(0, dtype=np.int64), *(rows for rows, _ in parts)])
-    if n < 1 or len(rows_Q) < FEWEST_PROMPTS:
+    if len(rows_Q) < FEWEST_PROMPTS:
         R = cube.scores_MPR.shape[2]
         raise InvalidChoice(f"best of {n}: {len(rows_Q)} of these prompts have so many samples; the most are {R}")
     order = np.argsort(rows_Q, kind="stable")
