@@ -17,7 +17,7 @@ from pipeline.cli import AddCommand, add_option
 from pipeline.errors import InvalidConfig, write_errors
 from pipeline.runs import exchange
 from warehouse import files, reads, store
-from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.errors import UnknownName
 from warehouse.formats import count, number
 from warehouse.metrics.catalogue import optimizer_words
 from warehouse.metrics.cube import PolicyValues
@@ -50,7 +50,7 @@ def add(command: AddCommand) -> None:
     truth = "scorers that count as the truth (default: labels, grades and verifiers, else every reward model in turn)"
     add_option(audit, "--golden", "NAME[,…]", truth)
     add_option(audit, "--optimizer", "NAME", "optimiser whose policies subsets are to predict", default="bon")
-    degree = "n of best-of-n or PPO step (default: the largest)"
+    degree = "n of best-of-n or PPO step (default: the largest; an n that half of the prompts reach)"
     audit.add_argument("--n", "--strength", dest="strength", type=float, metavar="N", help=degree)
     add_option(audit, "--outcome", "NAME", "outcome that subsets are to predict, in NDR's place")
     add_option(audit, "--items", "K", "how many of the worst items to print", int, default=20)
@@ -101,14 +101,10 @@ def report(choice: argparse.Namespace) -> str:
 
 def _strength(connection: Connection, run_id: str, choice: argparse.Namespace) -> float | None:
     """The strength of the policies; None where the run has none. Raises InvalidChoice for an unknown optimiser."""
-    strengths = reads.policies.strengths(connection, run_id)
-    if strengths.is_empty():
+    if reads.policies.strengths(connection, run_id).is_empty():
         return None
-    own = strengths.filter(optimizer=choice.optimizer)["strength"].to_list()
-    if not own:
-        known = sorted(set(strengths["optimizer"].to_list()))
-        raise InvalidChoice(f"the run has no policies of optimiser {choice.optimizer!r}; it has {known}")
-    return float(max(own)) if choice.strength is None else float(choice.strength)
+    usual = reads.policies.usual_strength(connection, run_id, choice.optimizer)
+    return usual if choice.strength is None else float(choice.strength)
 
 
 def _values(connection: Connection, run_id: str, optimizer: str, strength: float) -> PolicyValues:

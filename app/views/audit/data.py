@@ -42,15 +42,15 @@ _responses_to = warehouse.cached(reads.responses.responses_to, entries=64)
 _scores_of = warehouse.cached(reads.responses.scores_of, entries=64)
 outcomes = warehouse.cached(reads.outcomes.names, entries=8)
 _strengths = warehouse.cached(reads.policies.strengths, entries=8)
+_usual_strength = warehouse.cached(reads.policies.usual_strength, entries=8)
 _texts = warehouse.cached(reads.responses.texts, entries=8, spinner="Reading the texts …")
 
 
 def policies(snapshot: Snapshot, run_id: str) -> dict[str, Policies]:
-    """Each optimiser's policies at their greatest strength, best-of-n first; empty for a run without policies."""
-    frame = _strengths(snapshot, run_id)
-    names = frame["optimizer"].unique().to_list()
+    """Each optimiser's policies at their usual strength, best-of-n first; empty for a run without policies."""
+    names = _strengths(snapshot, run_id)["optimizer"].unique().to_list()
     return {
-        name: Policies(name, float(frame.filter(optimizer=name)["strength"].max() or 0.0))  # type: ignore[arg-type]
+        name: Policies(name, _usual_strength(snapshot, run_id, name))
         for name in sorted(names, key=lambda name: (name != "bon", name))
     }
 

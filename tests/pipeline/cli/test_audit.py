@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 
 from pipeline.__main__ import main
+from tests.helpers import benchmark_study
+from tests.helpers.benchmark_study import Benchmark
 from tests.helpers.faulty import FaultySet, faulty_set
 from tests.helpers.faulty import main as faulty_main
 from warehouse.study.audit.items import REASONS
@@ -179,3 +181,12 @@ def test_scores_of_pure_noise_are_said_to_be_at_chance(
     text = printed(capsys)
     assert "all items: at chance" in text.splitlines()
     assert "suspect label" not in text
+
+
+def test_by_default_n_is_one_that_half_of_the_prompts_have_samples_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_have_eight = Benchmark(reward_models=5, prompts=60, most=9)
+    monkeypatch.setenv("RIGHTTREE_HOME", str(benchmark_study.publish(tmp_path, few_have_eight)))
+    assert as_json(capsys)["strength"] == 4.0
+    assert as_json(capsys, "--n", "8")["strength"] == 8.0

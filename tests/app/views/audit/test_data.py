@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from app.access import warehouse
 from app.views.audit import data, text
+from tests.helpers import benchmark_study
+from tests.helpers.benchmark_study import Benchmark
 from tests.helpers.faulty import FaultySet, faulty_set
 from warehouse.study.audit.audit import Audit, audited
 
@@ -80,3 +84,13 @@ def test_foreign_names_are_escaped_in_sentences(audit: Audit) -> None:
     sentence = text.predicting(subsets, "NDR")
     assert "\\*x\\* \\[y\\]\\(z\\)" in sentence
     assert "*x*" not in sentence.replace("\\*x\\*", "")
+
+
+def test_policies_are_of_an_n_that_half_of_the_prompts_have_samples_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_have_eight = Benchmark(reward_models=5, prompts=60, most=9)
+    monkeypatch.setenv("RIGHTTREE_HOME", str(benchmark_study.publish(tmp_path, few_have_eight)))
+    snapshot = warehouse.snapshot()
+    assert snapshot is not None
+    assert data.policies(snapshot, "benchmark")["bon"].strength == 4.0
