@@ -155,7 +155,8 @@ def _score_run(data: Path, arguments: argparse.Namespace) -> int:
         print(estimate.of_scoring(settings, run.texts, arguments.run))
         return 0
     joined = run.score(_opened(settings, options["tokenizer"]))
-    print(*joined.notes, sep="\n", end="\n" * bool(joined.notes), file=sys.stderr)
+    if joined.left_out:
+        print(joined.line, file=sys.stderr)
     result = {"run": run.new_id, "reward_model": settings.name, "scores": run.responses.height}
     line = f"{run.new_id}: {arguments.run} with {settings.name} is published; explore it with `righttree app`"
     print(json.dumps(result) if options["json"] else line)

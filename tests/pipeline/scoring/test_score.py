@@ -242,7 +242,10 @@ def test_an_imported_run_is_published_again_with_the_scorer(
     assert main(["score", "--run", "theirs", "--url", server.url, "--name", "mine", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out) == {"run": "theirs-mine", "reward_model": "mine", "scores": 18}
-    assert "2 policies (ppo) are left out: their responses are not stored, so mine cannot value them" in said.err
+    assert (
+        "left out are 2 policies whose responses were not stored, so that what they are worth to it is unknown"
+        in said.err
+    )
     assert sum(len(asked["query"]) for asked in server.asked) == 9  # both splits have the same texts
     rows = exchange.run_rows(desk / "home", "theirs-mine")
     assert_frame_equal(exchange.run_rows(desk / "home", "theirs")["score"], before["score"])
