@@ -193,12 +193,10 @@ def broken(text: str) -> str:
     return f"half a character (U+{ord(character):04X}); mend its encoding"
 
 
-def as_list(cell: object) -> list[Any] | None:
-    """A list itself, or the one that a string encodes, as JSON or as Python writes it; None if it is none."""
-    if isinstance(cell, list):
+def value_in(cell: object) -> Any:
+    """The list or object that a text encodes, as JSON or Python writes it; any other cell as it is."""
+    if not isinstance(cell, str) or not cell.lstrip().startswith(("[", "{")):
         return cell
-    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
-        return None
     try:
         value = json.loads(cell)
     except (ValueError, RecursionError):
@@ -207,12 +205,11 @@ def as_list(cell: object) -> list[Any] | None:
                 warnings.simplefilter("ignore")
                 value = ast.literal_eval(cell.strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            return None
+            return cell
+    return value if isinstance(value, list | dict) else cell
+
+
+def as_list(cell: object) -> list[Any] | None:
+    """A list itself, or the one that a string encodes; None if it is none."""
+    value = value_in(cell)
     return value if isinstance(value, list) else None
-
-
-def encodes_texts(values: pl.Series) -> bool:
-    """Whether the first cell is a list of texts, or a string that encodes one."""
-    first = values.drop_nulls().head(1).to_list()
-    texts = as_list(first[0]) if first else None
-    return bool(texts) and all(isinstance(text, str) for text in texts or [])

@@ -5,9 +5,7 @@ A column of CSV holds text alone, so text that encodes a list or an object count
 
 from __future__ import annotations
 
-import ast
 import json
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +13,7 @@ import polars as pl
 
 from warehouse.errors import InvalidRows
 from warehouse.exchange.numbers import MISSING, holds_objects
-from warehouse.exchange.sheet import Sheet, invalid, shown
+from warehouse.exchange.sheet import Sheet, invalid, shown, value_in
 
 _ROLE, _CONTENT = ("role", "from"), ("content", "value")
 _ANSWERS = {"assistant", "gpt", "model", "bot"}
@@ -29,31 +27,15 @@ class Conversation(NamedTuple):
     response: str | None
 
 
-def decoded(cell: Any) -> Any:
-    """The list or object that a text encodes, as JSON or Python writes it; any other cell as it is."""
-    if not isinstance(cell, str) or not cell.lstrip().startswith(("[", "{")):
-        return cell
-    try:
-        value = json.loads(cell)
-    except (ValueError, RecursionError):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                value = ast.literal_eval(cell.strip())
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            return cell
-    return value if isinstance(value, list | dict) else cell
-
-
 def plain(sheet: Sheet, column: str) -> list[Any]:
     """A column as Python values, with lists and objects as such."""
-    return [decoded(cell) for cell in sheet.frame[column].to_list()]
+    return [value_in(cell) for cell in sheet.frame[column].to_list()]
 
 
 def first_value(sheet: Sheet, column: str) -> Any:
     """The first cell that is not empty, decoded; None if all are empty."""
     values = sheet.frame[column].drop_nulls().head(1).to_list()
-    return decoded(values[0]) if values else None
+    return value_in(values[0]) if values else None
 
 
 def number(value: Any, *, decimal_comma: bool = False) -> float | None:
@@ -63,7 +45,7 @@ def number(value: Any, *, decimal_comma: bool = False) -> float | None:
     if isinstance(value, str):
         if value.strip().lower() in MISSING:
             return None
-        value = decoded(value)
+        value = value_in(value)
         if isinstance(value, list):
             return number(value) if len(value) == 1 else _no_number(value)
         value = value.replace(",", ".") if decimal_comma and isinstance(value, str) else value
@@ -95,7 +77,7 @@ def scores(sheet: Sheet, column: str) -> pl.Series:
     cells = sheet.frame[column]
     if holds_objects(cells) or (cells.dtype == pl.String() and cells.str.starts_with("[").any()):
         for row, cell in enumerate(cells.to_list()):
-            value = decoded(cell)
+            value = value_in(cell)
             if isinstance(value, list) and len(value) > 1:
                 raise several_scores(sheet, row, column, value)
     return sheet.scores(column)
@@ -113,7 +95,7 @@ def lists(sheet: Sheet, column: str) -> list[list[Any]]:
     """Every cell as a list, one value or object by itself. Raises InvalidRows for broken and empty lists."""
     rows = []
     for row, cell in enumerate(sheet.values(column)):
-        value = decoded(cell)
+        value = value_in(cell)
         if value == [] or (isinstance(value, str) and value.lstrip().startswith("[")):
             raise sheet.wrong(row, column, cell, "wanted a list with something in it, as JSON or Python writes it")
         rows.append(value if isinstance(value, list) else [value])
@@ -130,7 +112,7 @@ def is_conversation(value: Any) -> bool:
 def conversation(value: Any) -> Conversation:
     """Prompt and response of a text, of messages (the last one is the response) or of an object with a text."""
     if isinstance(value, str):
-        value = decoded(value) if value.lstrip().startswith(("[{", "{")) else value
+        value = value_in(value) if value.lstrip().startswith(("[{", "{")) else value
     if is_conversation(value):
         contents = [str(_content(turn)) for turn in value]
         return Conversation("\n\n".join(contents[:-1]) or None, contents[-1])
@@ -144,7 +126,7 @@ def conversation(value: Any) -> Conversation:
 def prompt_text(value: Any) -> str | None:
     """A prompt as text; of messages all contents, apart by a blank line."""
     if isinstance(value, str) and value.lstrip().startswith("[{"):
-        value = decoded(value)
+        value = value_in(value)
     if is_conversation(value):
         return "\n\n".join(str(_content(turn)) for turn in value)
     return as_text(value)

@@ -24,7 +24,7 @@ from warehouse.exchange.layouts.source import (
 )
 from warehouse.exchange.numbers import holds_objects
 from warehouse.exchange.scored_rows import LONG, Pieces, of_columns
-from warehouse.exchange.sheet import invalid
+from warehouse.exchange.sheet import invalid, value_in
 
 CONVERSATIONS = ("messages", "conversation", "conversations", "chat")
 _CANONICAL = ("prompt_id", "response_id", "reward_model", "score")
@@ -84,7 +84,7 @@ def identified(source: Source) -> tuple[dict[str, pl.Series], list[str]]:
         if column is not None:
             columns[name] = source.sheet.ids(column)
     if turns is not None and (prompt is None or response is None):
-        conversations = [cells.conversation(cells.decoded(cell)) for cell in source.sheet.values(turns)]
+        conversations = [cells.conversation(value_in(cell)) for cell in source.sheet.values(turns)]
         columns["prompt"] = pl.Series([turn.prompt for turn in conversations], dtype=pl.String())
         columns["response"] = pl.Series([turn.response for turn in conversations], dtype=pl.String())
     for name, column in (("prompt", prompt), ("response", response)):

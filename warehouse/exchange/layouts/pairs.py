@@ -17,7 +17,7 @@ from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
 from warehouse.exchange.layouts.source import PROMPTS, Part, Source
-from warehouse.exchange.sheet import invalid
+from warehouse.exchange.sheet import invalid, value_in
 
 _IDS = ("prompt_id", "id", "pair_id", "pair_uid", "uid", "item_id", "question_id", "source_ids", "source_id")
 _SIDES = ("chosen", "rejected")
@@ -142,14 +142,14 @@ class _Side:
 def _side(source: Source, name: str, texts: dict[str, str], score_column: str | None, scores: list[Any]) -> _Side:
     column = texts.get(name)
     raw = [] if column is None else source.sheet.frame[column].to_list()
-    return _Side(name, column, raw, [cells.decoded(cell) for cell in raw], score_column, scores)
+    return _Side(name, column, raw, [value_in(cell) for cell in raw], score_column, scores)
 
 
 def _by_key(values: dict[str | None, _Values]) -> dict[str | None, _Values]:
     """Scores that are objects (`{"helpful": 0.3, "safe": 0.9}`) as a scorer for each key."""
     if set(values) != {None}:
         return values
-    objects = [[cells.decoded(cell[0]) if len(cell) == 1 else cell for cell in side] for side in values[None].scores]
+    objects = [[value_in(cell[0]) if len(cell) == 1 else cell for cell in side] for side in values[None].scores]
     if not all(cell is None or isinstance(cell, dict) for side in objects for cell in side):
         return values
     keys = dict.fromkeys(key for side in objects for cell in side if cell for key in cell)
