@@ -26,13 +26,16 @@ def ranked(
 ) -> alt.LayerChart:
     """What each reward model is worth, the best above, with the interval that holds for all at once.
 
-    `ranking`: columns `reward_model, value, low, high, together_low, together_high, group, first, ndr`; `first` says
-    who may be best, and those are opaque. The thick bar is a reward model's own interval. `baselines` are labelled
-    lines across.
+    `ranking`: columns `reward_model, value, low, high, together_low, together_high, group, first`, perhaps `ndr`,
+    `gain_per_nat` and `efficiency`; `first` says who may be best, and those are opaque. The thick bar is a reward
+    model's own interval. `baselines` are labelled lines across.
     """
     names = ranking["reward_model"].to_list()
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, padding=12), axis=axis(5, format_))
-    ndr: list[Field] = [("ndr", "NDR", FIGURE)] if ranking["ndr"].null_count() == 0 else []
+    titles = {"ndr": "NDR", "gain_per_nat": "Gain per nat, sd", "efficiency": "Efficiency"}
+    further: list[Field] = [
+        (name, words, FIGURE) for name, words in titles.items() if name in ranking and ranking[name].null_count() == 0
+    ]
     base = alt.Chart(ranking).encode(
         y=model_rows(names),
         opacity=alt.OpacityValue(0.5, condition={"test": "datum.first", "value": 1}),
@@ -44,7 +47,7 @@ def ranked(
             ("low", "95% from, alone", FIGURE),
             ("high", "to, alone", FIGURE),
             ("group", "Groups"),
-            *ndr,
+            *further,
         ),
     )
     letters = base.mark_text(align="left", dx=8, fontSize=12, aria=False)

@@ -140,7 +140,7 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _choose(arguments: argparse.Namespace) -> int:
-    from pipeline.cli.choose import report
+    from pipeline.cli.choices.worth import report
 
     exchange.provide_recorded(store.home())
     print(report(store.home(), arguments))

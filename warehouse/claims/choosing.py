@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from warehouse.formats import count, number, percent
 from warehouse.metrics.catalogue import MEASURES
 from warehouse.stats.bootstrap import Estimate
-from warehouse.study.choice.answer import Answer
+from warehouse.study.choice.answer import BEST_OF_N, Answer
 from warehouse.study.choice.worth import Worth
 from warehouse.study.power import FEWEST_PROMPTS
 
@@ -76,6 +76,18 @@ def winner(answer: Answer) -> str:
         f"The best of {len(answer.ranking.names)} looks better than it is (winner's curse), so intervals hold for all "
         "of them at once, and thus for whichever comes first."
     )
+
+
+def per_nat(answer: Answer) -> str:
+    """What gain per nat and efficiency are, and how many reward models are without; empty for a measure."""
+    if not answer.per_nat:
+        return ""
+    text = "Gain per nat: the golden gain in sd within prompts over the policy's KL; efficiency: gain² / (2·KL)."
+    if answer.question.by == BEST_OF_N:
+        text += " The KL of best-of-n is an upper bound, so both are at least that."
+    if answer.without_kl:
+        text += f" {count(answer.without_kl, 'reward model')} without them: the KL is unknown or not above 0."
+    return text
 
 
 def more(answer: Answer, name: Name = str) -> str:

@@ -70,7 +70,9 @@ def answer(
     strength = question.strength
     if strength is None:
         strength = max(known.filter(optimizer=question.by)["strength"].to_list())
-    return by_policies(task, policy_values(connection, run_id, question.by, strength), strength, scores)
+    values = policy_values(connection, run_id, question.by, strength)
+    kl = policies.known_kl(connection, run_id, question.by, strength)
+    return by_policies(task, values, strength, scores, kl)
 
 
 def _samples(connection: Connection, run_id: str, samples: Samples | None) -> ScoreCube | None:

@@ -128,6 +128,17 @@ def of_optimizer(
     ).pl()
 
 
+def known_kl(
+    connection: Connection, run_id: str, optimizer: str, strength: float, kl_coefficient: float | None = None
+) -> dict[str, float]:
+    """KL in nats of an optimiser's policies at one strength, by reward model; those whose KL is unknown are left out.
+
+    An upper bound for best-of-n, an estimate for others. Raises as `of_optimizer`.
+    """
+    frame = of_optimizer(connection, run_id, optimizer, kl_coefficient).filter(strength=strength).drop_nulls("kl")
+    return dict(frame.select("reward_model_id", "kl").iter_rows())
+
+
 def optimised(connection: Connection, run_id: str) -> list[str]:
     """Ids of all policies that were optimised against a reward model."""
     query = "SELECT policy_id FROM policy WHERE run_id = ? AND reward_model_id IS NOT NULL ORDER BY policy_id"

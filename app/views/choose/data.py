@@ -27,10 +27,12 @@ from warehouse.stats.bootstrap import Estimate
 from warehouse.study import MEASURES
 from warehouse.study.choice import failures
 from warehouse.study.choice.answer import BEST_OF_N, Answer, Lengths, Question, Task
+from warehouse.study.choice.per_nat import PerNat
 from warehouse.study.choice.worth import is_right_or_wrong, truth_for
 
 _ON_RL_SIDE = SAME_PROMPT["rl_test"]
 _NAMES: dict[str, type[pl.DataType]] = {"reward_model": pl.String, "part": pl.String}
+_MOVED = ("policy_kl", "gain_per_nat", "gain_per_nat_low", "gain_per_nat_high", "efficiency")
 _FIGURES = frames.floats("value", "low", "high")
 
 
@@ -102,6 +104,7 @@ def ranking(answer: Answer) -> pl.DataFrame:
     """One row a reward model, the best first: its figure, intervals, groups, NDR, and how sure the first beats it."""
     ranked, worth = answer.ranking, answer.worth
     reached = dict(zip(worth.candidates, worth.reached, strict=False))
+    per_nat = dict(zip(worth.candidates, answer.per_nat, strict=False))
     rows = [
         {
             "rank": place + 1,
@@ -112,13 +115,21 @@ def ranking(answer: Answer) -> pl.DataFrame:
             "group": choosing.letters(ranked.groups[place]),
             "first": name in ranked.may_be_best,
             "ndr": _value(reached.get(name)),
+            **_moved(per_nat.get(name)),
             "first_beats_it": float(ranked.beats_MM[0, place]) if place else None,
         }
         for place, name in enumerate(ranked.names)
     ]
     schema: dict[str, type[pl.DataType]] = {"rank": pl.Int64, "reward_model": pl.String, **_FIGURES}
     schema |= {**frames.floats("together_low", "together_high"), "group": pl.String, "first": pl.Boolean}
-    return pl.DataFrame(rows, schema={**schema, **frames.floats("ndr", "first_beats_it")})
+    return pl.DataFrame(rows, schema={**schema, **frames.floats("ndr", *_MOVED, "first_beats_it")})
+
+
+def _moved(each: PerNat | None) -> dict[str, float | None]:
+    if each is None:
+        return dict.fromkeys(_MOVED)
+    figures = (each.kl, each.gain.value, each.gain.low, each.gain.high, each.efficiency.value)
+    return dict(zip(_MOVED, figures, strict=True))
 
 
 def chances(answer: Answer) -> pl.DataFrame:

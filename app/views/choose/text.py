@@ -55,8 +55,8 @@ def how_to_read(answer: Answer) -> str:
     return (
         "Thin: the 95% interval that holds for all reward models at once; thick: of each alone. Reward models with a "
         "letter in common cannot be told apart (all pairs at once, Romano–Wolf); those that may be the best are "
-        f"opaque. {choosing.winner(answer)}"
-    )
+        f"opaque. {choosing.winner(answer)} {choosing.per_nat(answer)}"
+    ).strip()
 
 
 def picks_by_length(unit: str, n: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import permutations
 from pathlib import Path
@@ -58,8 +58,10 @@ def report(data: Path, choice: argparse.Namespace) -> str:
             if strength is None:
                 strength = usual_strength(*run, choice.kl_coefficient)
             degree, values = {"strength": strength}, policy_values(*run, strength, choice.kl_coefficient)
+            kl = reads.policies.known_kl(*run, strength, choice.kl_coefficient)
         else:
             degree, values = {"kl": choice.kl}, policy_values_at_kl(*run, choice.kl, choice.kl_coefficient)
+            kl = dict.fromkeys(cube.reward_models, choice.kl)
     about: Result = {
         "schema_version": SCHEMA_VERSION,
         "run": run_id,
@@ -72,13 +74,13 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         "paraphrase": choice.paraphrase,
     }
     if choice.compare:
-        result = _compared(about, cube, values, choice)
+        result = _compared(about, cube, values, choice, kl)
         text = measure_text.of_comparison(result)
     else:
         names = tuple(MEASURES) if choice.measure == "all" else (choice.measure,)
         test_set = test_set_of(choice, cube.categories)
         parts = replicated(cube, values, [(name, test_set) for name in names], **_draws(choice, values))
-        results = [as_json(about, cube.reward_models, part.evaluation) for part in parts]
+        results = [as_json(about, cube.reward_models, part.evaluation, kl) for part in parts]
         result = results[0] if choice.measure != "all" else {**about, "measures": results}
         text = measure_text.of_one(result) if choice.measure != "all" else measure_text.of_all(results)
     if choice.export:
@@ -98,9 +100,14 @@ def test_set_of(choice: argparse.Namespace, categories: Sequence[str]) -> TestSe
     )
 
 
-def as_json(about: Result, names: tuple[str, ...], evaluation: Evaluation) -> Result:
-    """The public form of an evaluation: plain lists and numbers, null where a figure is undefined."""
-    pairs = [
+def as_json(
+    about: Result, names: tuple[str, ...], evaluation: Evaluation, kl: Mapping[str, float] | None = None
+) -> Result:
+    """The public form of an evaluation: plain lists and numbers, null where a figure is undefined.
+
+    `kl` are the known KLs of the policies in nats, by proxy; gains have a `gain_per_nat` beside them.
+    """
+    pairs: list[Result] = [
         {
             "golden": golden,
             "proxy": proxy,
@@ -110,6 +117,12 @@ def as_json(about: Result, names: tuple[str, ...], evaluation: Evaluation) -> Re
         for (g, golden), (m, proxy) in permutations(enumerate(names), 2)
         if evaluation.pair_MM[g, m]
     ]
+    per_nat: Result = {}
+    if evaluation.quantity == "gain":
+        kl = kl or {}
+        for pair in pairs:
+            pair["gain_per_nat"] = _per_nat(pair["gain"], kl.get(pair["proxy"]))
+        per_nat = {"without_kl": sum(kl.get(name, 0.0) <= 0.0 for name in {pair["proxy"] for pair in pairs})}
     estimates = evaluation.within if about["level"] == "within" else evaluation.correlations
     return {
         "measure": evaluation.measure,
@@ -119,6 +132,7 @@ def as_json(about: Result, names: tuple[str, ...], evaluation: Evaluation) -> Re
         **{name: _correlation(estimates[name]) for name in CORRELATIONS},
         "undefined_pairs": evaluation.undefined_pairs,
         "undefined_prompts": evaluation.undefined_prompts,
+        **per_nat,
         "rm_test_prompts": evaluation.prompts_used,
         "rl_test_prompts": evaluation.rl_prompts_used,
         "shared_prompts": evaluation.shared_prompts,
@@ -129,7 +143,13 @@ def as_json(about: Result, names: tuple[str, ...], evaluation: Evaluation) -> Re
     }
 
 
-def _compared(about: Result, cube: ScoreCube, values: PolicyValues, choice: argparse.Namespace) -> Result:
+def _per_nat(gain: float | None, kl: float | None) -> float | None:
+    return None if gain is None or kl is None or kl <= 0.0 else gain / kl
+
+
+def _compared(
+    about: Result, cube: ScoreCube, values: PolicyValues, choice: argparse.Namespace, kl: Mapping[str, float]
+) -> Result:
     names = [name.strip() for name in choice.compare.split(",")]
     if len(names) != 2:
         raise InvalidConfig(f"--compare {choice.compare!r}: give two measures, as in --compare accuracy,spearman")
@@ -137,8 +157,8 @@ def _compared(about: Result, cube: ScoreCube, values: PolicyValues, choice: argp
     differences = compared.within if about["level"] == "within" else compared.correlations
     return {
         **about,
-        "first": as_json(about, cube.reward_models, compared.first),
-        "second": as_json(about, cube.reward_models, compared.second),
+        "first": as_json(about, cube.reward_models, compared.first, kl),
+        "second": as_json(about, cube.reward_models, compared.second, kl),
         "difference": {name: _estimate(differences[name]) for name in CORRELATIONS},
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
+from warehouse.metrics.best_of_n import best_of_n_kl_bound
 from warehouse.metrics.catalogue import measure_named, optimizer_words
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.preparation import prepare
 from warehouse.metrics.test_set import prompts_in
 from warehouse.stats.bootstrap import Estimate, Floats
+from warehouse.study.choice.per_nat import PerNat, each_per_nat
 from warehouse.study.choice.ranking import Ranking, ranked
 from warehouse.study.choice.separating import Separating, best_of_n_draws, separating
 from warehouse.study.choice.worth import (
@@ -93,6 +95,7 @@ class Answer:
 
     `truth` says how the goldens were chosen. `baseline` is None but for best-of-n with texts or tokens, `more` None
     where the first is clearly best. `fewer_samples` counts prompts left out as they have fewer than n samples.
+    `per_nat` are of the candidates in the order of `worth`; none for a measure.
     """
 
     question: Question
@@ -104,6 +107,12 @@ class Answer:
     baseline: Baseline | None
     more: Separating | None
     fewer_samples: int
+    per_nat: tuple[PerNat, ...] = ()
+
+    @property
+    def without_kl(self) -> int:
+        """How many policies have no gain per nat, as their KL is unknown or not above 0."""
+        return sum(each.gain.value is None for each in self.per_nat)
 
 
 def by_measure(task: Task, cube: ScoreCube) -> Answer:
@@ -114,8 +123,16 @@ def by_measure(task: Task, cube: ScoreCube) -> Answer:
     return _answer(task, measure_named(task.question.by).title, worth)
 
 
-def by_policies(task: Task, values: PolicyValues, strength: float | None, samples: ScoreCube | None) -> Answer:
+def by_policies(
+    task: Task,
+    values: PolicyValues,
+    strength: float | None,
+    samples: ScoreCube | None,
+    kl: Mapping[str, float] | None = None,
+) -> Answer:
     """By policies whose values are known. `samples` say how much a golden's scores vary within prompts.
+
+    `kl` are the known KLs of the policies at this strength, by reward model.
 
     Raises InvalidChoice if that is not known, and as `of_policies`.
     """
@@ -126,7 +143,8 @@ def by_policies(task: Task, values: PolicyValues, strength: float | None, sample
     share = samples is not None and len(goldens) == 1 and is_right_or_wrong(samples, goldens[0])
     restricted = _restricted(values, task.prompts(values))
     worth = of_policies(restricted, task.sides, spread_M, share=share)
-    return _answer(task, _at(task.question.by, strength, task.question.kl), worth, strength=strength)
+    at = _at(task.question.by, strength, task.question.kl)
+    return _answer(task, at, worth, strength=strength, kl=_kl_of(task, worth, kl or {}))
 
 
 def by_best_of_n(task: Task, samples: ScoreCube, lengths: Lengths | None) -> Answer:
@@ -150,6 +168,7 @@ def by_best_of_n(task: Task, samples: ScoreCube, lengths: Lengths | None) -> Ans
         baseline=None if at_kl or lengths is None else _baseline(cube, sides, lengths, n, share=share),
         samples=None if at_kl else _Samples(cube, sides, spread_M, n),
         fewer_samples=len(cube.prompts) - len(values.prompts),
+        kl=_kl_of(task, worth, dict.fromkeys(cube.reward_models, best_of_n_kl_bound(n))),
     )
 
 
@@ -181,13 +200,31 @@ def _answer(
     baseline: Baseline | None = None,
     samples: _Samples | None = None,
     fewer_samples: int = 0,
+    kl: Mapping[str, float] | None = None,
 ) -> Answer:
     ranking = ranked(worth, task.seed)
     more = None
     if len(ranking.may_be_best) > 1:
         first, second = ranking.names[:2]
         more = separating(worth, first, second, _draws(samples, worth, first, second), task.seed)
-    return Answer(task.question, at, strength, task.truth, worth, ranking, baseline, more, fewer_samples)
+    return Answer(
+        task.question,
+        at,
+        strength,
+        task.truth,
+        worth,
+        ranking,
+        baseline,
+        more,
+        fewer_samples,
+        each_per_nat(worth, kl or {}),
+    )
+
+
+def _kl_of(task: Task, worth: Worth, at_strength: Mapping[str, float]) -> Mapping[str, float]:
+    """The KL of each candidate's policy: the one asked for, or that at the strength."""
+    kl = task.question.kl
+    return at_strength if kl is None else dict.fromkeys(worth.candidates, kl)
 
 
 def _draws(samples: _Samples | None, worth: Worth, first: str, second: str) -> Draws | None:

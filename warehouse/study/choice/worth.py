@@ -38,6 +38,7 @@ class Worth:
 
     `left_out` are reward models without a figure: no policy, or a measure that is undefined. `reached` are the NDR of
     the candidates: the share of the goldens' own gains, None where there is no such policy or it does not clearly gain.
+    `gains_MQ` are the golden gains in sd within prompts, None for a measure.
     """
 
     values_MQ: Floats
@@ -49,13 +50,21 @@ class Worth:
     subsets: tuple[str, ...]
     left_out: tuple[str, ...] = ()
     reached: tuple[Estimate | None, ...] = ()
+    gains_MQ: Floats | None = None
 
     def of_prompts(self, prompts: NDArray[np.int64]) -> Worth:
-        """On some prompts only, given by their numbers `[prompts]`; without NDR."""
+        """On some prompts only, given by their numbers `[prompts]`; without NDR and gains."""
         axes = (self.prompts, self.categories, self.subsets)
         named, categories, subsets = (tuple(axis[number] for number in prompts) for axis in axes)
-        values_MQ = self.values_MQ[:, prompts]
-        return replace(self, values_MQ=values_MQ, prompts=named, categories=categories, subsets=subsets, reached=())
+        return replace(
+            self,
+            values_MQ=self.values_MQ[:, prompts],
+            prompts=named,
+            categories=categories,
+            subsets=subsets,
+            reached=(),
+            gains_MQ=None,
+        )
 
 
 class Sides(NamedTuple):
@@ -158,11 +167,12 @@ def of_policies(values: PolicyValues, sides: Sides, spread_M: Floats, *, share: 
         raise InvalidChoice("the golden gives all responses to a prompt the same score, so no policy is worth more")
     compared = Sides(goldens, candidates)
     gain_GMQ = values.optimised_MMQ[np.ix_(goldens, candidates)] - values.initial_MQ[goldens][:, None]
-    if share and len(goldens) == 1:
-        values_GMQ = values.optimised_MMQ[np.ix_(goldens, candidates)]
-    else:
-        values_GMQ = gain_GMQ / spread_M[goldens][:, None, None]
-    worth = _judged(values_GMQ, compared.judges_GM, names, compared)
+    worth = _judged(gain_GMQ / spread_M[goldens][:, None, None], compared.judges_GM, names, compared)
+    gains_MQ = worth.values_MQ
+    share = share and len(goldens) == 1
+    if share:
+        right_MQ = values.optimised_MMQ[goldens[0], [names.index(name) for name in worth.candidates]]
+        worth = replace(worth, values_MQ=np.round(right_MQ, _DECIMALS))
     own_GQ = values.optimised_MMQ[goldens, goldens] - values.initial_MQ[goldens]
     clear_G = clearly_positive(own_GQ) & optimised_M[goldens]
     reached = []
@@ -172,12 +182,13 @@ def of_policies(values: PolicyValues, sides: Sides, spread_M: Floats, *, share: 
         reached.append(t_interval(linearised(terms)) if judged.any() else None)
     return replace(
         worth,
-        unit="share" if share and len(goldens) == 1 else "sd",
+        unit="share" if share else "sd",
         prompts=values.prompts,
         categories=values.categories,
         subsets=values.subsets,
         left_out=left_out + worth.left_out,
         reached=tuple(reached),
+        gains_MQ=gains_MQ,
     )
 
 

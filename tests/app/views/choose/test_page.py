@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.access import warehouse
@@ -54,6 +55,9 @@ def test_the_planted_failures_are_in_the_tables(
     snapshot = warehouse.snapshot()
     assert snapshot is not None
     answer = data.answered(snapshot, "benchmark", Question())
+    moved = data.ranking(answer)
+    assert (moved["gain_per_nat"] > 0).any()
+    assert moved["policy_kl"].unique().to_list() == [pytest.approx(np.log(4) - 3 / 4)]
     parts = {(row["reward_model"], row["part"]): row["value"] for row in data.by_part(answer, Question()).to_dicts()}
     assert parts[REVERSED, "Safety"] < min(parts[REVERSED, name] for name in ("Chat", "Reasoning", OWN))
     thirds = data.thirds(snapshot, "benchmark", Question(), 4)

@@ -7,15 +7,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from pipeline.__main__ import build_parser, main
 from pipeline.cli.measures import ndr as measure
 from pipeline.cli.measures import text as measure_text
 from tests.conftest import righttree
-from tests.helpers.study import Study, publish
+from tests.helpers.study import Study, publish, rows
 from tests.warehouse.exchange.files import long_frame, write
 from tests.warehouse.study.simulate import study
+from warehouse import ingest
 from warehouse.study import TestSet, evaluate
 
 
@@ -111,3 +113,31 @@ def test_too_few_prompts_to_be_cross_fitted_are_said_and_leave_correlations_unde
     assert "which takes 4 or more on either side" in text
     (row,) = [line for line in text.splitlines() if line.startswith("  kendall")]
     assert row.split()[1] == "undefined"
+
+
+def test_where_a_golden_has_no_policy_of_its_own_pairs_have_the_gain_per_nat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path))
+    tables = rows(Study(reward_models=5, ppo_steps=(5,)))
+    name, of_ppo = pl.col("reward_model_id"), pl.col("optimizer") == "ppo"
+    own = tables["policy"].filter(of_ppo, name == "rm-00")["policy_id"].to_list()
+    unknown, zero = of_ppo & (name == "rm-01"), of_ppo & (name == "rm-02")
+    kl = pl.when(unknown).then(pl.lit(None, pl.Float64)).when(zero).then(0.0).otherwise(pl.col("kl"))
+    for table in ("policy", "policy_value", "response"):
+        tables[table] = tables[table].filter(~pl.col("policy_id").is_in(own))
+    tables["score"] = tables["score"].filter(~pl.col("response_id").str.starts_with(f"{own[0]}|"))
+    tables["policy"] = tables["policy"].with_columns(kl=kl.alias("kl"))
+    golden = pl.when(name == "rm-00").then(pl.lit("golden"))
+    tables["reward_model"] = tables["reward_model"].with_columns(role=golden)
+    ingest.publish(tmp_path, tables, "simulated")
+    options = ["--optimizer", "ppo", "--replicates", "20", "--json"]
+    assert main(["measure", "--golden", "rm-00", *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["quantity"] == "gain"
+    assert found["without_kl"] == 2
+    per_nat = {pair["proxy"]: pair["gain_per_nat"] for pair in found["pairs"]}
+    assert per_nat["rm-01"] is None
+    assert per_nat["rm-02"] is None
+    gain = {pair["proxy"]: pair["gain"] for pair in found["pairs"]}
+    assert per_nat["rm-03"] == pytest.approx(gain["rm-03"] / 0.5)

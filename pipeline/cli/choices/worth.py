@@ -18,6 +18,7 @@ from warehouse.reads.choice import answer
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.choice.answer import Answer, Question
 from warehouse.study.choice.failures import by_part
+from warehouse.study.choice.per_nat import PerNat
 
 Result = dict[str, Any]
 
@@ -47,6 +48,7 @@ def as_json(run_id: str, answered: Answer, seed: int) -> Result:
     ranking, worth, question = answered.ranking, answered.worth, answered.question
     more, baseline = answered.more, answered.baseline
     reached = dict(zip(worth.candidates, worth.reached, strict=False))
+    per_nat = dict(zip(worth.candidates, answered.per_nat, strict=False))
     return {
         "schema_version": SCHEMA_VERSION,
         "run": run_id,
@@ -63,15 +65,17 @@ def as_json(run_id: str, answered: Answer, seed: int) -> Result:
         "prompts": ranking.prompts,
         "fewer_samples": answered.fewer_samples,
         "left_out": list(worth.left_out),
+        "without_kl": answered.without_kl,
         "seed": seed,
         "reward_models": [
             {
                 "rank": place + 1,
                 "reward_model": name,
-                **_figure(ranking.estimates[place]),
-                "together": _figure(ranking.together[place]),
+                **figure(ranking.estimates[place]),
+                "together": figure(ranking.together[place]),
                 "groups": list(ranking.groups[place]),
-                "ndr": _figure(reached.get(name) or NOTHING),
+                "ndr": figure(reached.get(name) or NOTHING),
+                **_per_nat(per_nat.get(name)),
                 "beats": dict(zip(ranking.names, ranking.beats_MM[place].tolist(), strict=True)),
                 "better": dict(zip(ranking.names, ranking.better_MM[place].tolist(), strict=True)),
                 "p": dict(zip(ranking.names, ranking.p_MM[place].tolist(), strict=True)),
@@ -79,20 +83,26 @@ def as_json(run_id: str, answered: Answer, seed: int) -> Result:
             for place, name in enumerate(ranking.names)
         ],
         "categories": [
-            {"reward_model": part.candidate, "category": part.part, "prompts": part.prompts, **_figure(part.worth)}
+            {"reward_model": part.candidate, "category": part.part, "prompts": part.prompts, **figure(part.worth)}
             for part in by_part(worth, worth.categories)
         ],
         "length": baseline
         and {
             "unit": baseline.unit,
-            "longest": _figure(baseline.longest),
-            "shortest": _figure(baseline.shortest),
+            "longest": figure(baseline.longest),
+            "shortest": figure(baseline.shortest),
         },
         "more": more and vars(more),
     }
 
 
-def _figure(estimate: Estimate) -> Result:
+def _per_nat(each: PerNat | None) -> Result:
+    kl, gain, efficiency = each or (None, NOTHING, NOTHING)
+    return {"policy_kl": kl, "gain_per_nat": figure(gain), "efficiency": figure(efficiency)}
+
+
+def figure(estimate: Estimate) -> Result:
+    """A figure with its interval, null where undefined."""
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
@@ -104,7 +114,13 @@ def _text(run_id: str, answered: Answer) -> str:
     left_out = [f"Left out, without a figure: {', '.join(worth.left_out)}."] if worth.left_out else []
     if answered.fewer_samples:
         left_out.append(f"{count(answered.fewer_samples, 'prompt')} left out, with fewer samples than n.")
-    sentences = (choosing.more(answered), choosing.length_alone(answered), choosing.winner(answered), *left_out)
+    sentences = (
+        *left_out,
+        choosing.more(answered),
+        choosing.length_alone(answered),
+        choosing.per_nat(answered),
+        choosing.winner(answered),
+    )
     return "\n".join(
         [
             choosing.headline(answered),
@@ -127,12 +143,22 @@ def _table(answered: Answer) -> list[str]:
     letters = [choosing.letters(groups) for groups in ranking.groups]
     wide = max(len("groups"), *map(len, letters))
     header = f"{'':>4}  {'reward model':<{width}}  {'groups':<{wide}}  {'value':>8}  {'95% from':>8}  {'to':>8}"
-    lines = [f"{header}{'NDR':>8}  first beats it"]
+    per_nat = dict(zip(worth.candidates, answered.per_nat, strict=False))
+    nats = f"  {'gain per nat':>22}  {'efficiency':>10}" if per_nat else ""
+    lines = [f"{header}{'NDR':>8}{nats}  first beats it"]
     for place, name in enumerate(ranking.names):
         estimate, ndr = ranking.together[place], reached.get(name)
         figures = "  ".join(f"{number(end, 3):>8}" for end in (estimate.value, estimate.low, estimate.high))
         share = number(ndr.value) if ndr else ""
         beaten = choosing.chance(ranking.beats_MM[0, place]) if place else ""
-        line = f"{place + 1:>4}  {name:<{width}}  {letters[place]:<{wide}}  {figures}{share:>8}  {beaten}"
+        moved = _moved(per_nat[name]) if per_nat else ""
+        line = f"{place + 1:>4}  {name:<{width}}  {letters[place]:<{wide}}  {figures}{share:>8}{moved}  {beaten}"
         lines.append(line.rstrip())
     return lines
+
+
+def _moved(each: PerNat) -> str:
+    gain = each.gain
+    nats = "–" if gain.value is None else f"{number(gain.value)} [{number(gain.low)}, {number(gain.high)}]"
+    efficiency = "–" if each.efficiency.value is None else number(each.efficiency.value)
+    return f"  {nats:>22}  {efficiency:>10}"

@@ -17,7 +17,7 @@ from tests.helpers.study import Study
 from warehouse import reads, store
 from warehouse.metrics.best_of_n import pick_probabilities
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +152,23 @@ def test_ppo_and_policies_at_a_kl_are_ranked_too(home: Path, capsys: pytest.Capt
         for found in (as_json(capsys, "--n", "2"), at_kl, as_json(capsys, "--n", "3"))
     )
     assert low < middle < high
+
+
+@pytest.mark.parametrize("home", ["ppo_home"], indirect=True)
+def test_gain_per_nat_divides_by_the_kl_of_each_policy(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_ppo = as_json(capsys, "--by", "ppo", "--n", "5")
+    assert by_ppo["without_kl"] == 0
+    for row in by_ppo["reward_models"]:
+        assert row["policy_kl"] == pytest.approx(0.5)  # as it was simulated
+        assert row["gain_per_nat"]["value"] == pytest.approx(row["value"] / 0.5)
+        assert row["gain_per_nat"]["low"] == pytest.approx(row["low"] / 0.5)
+        assert row["efficiency"]["value"] == pytest.approx(max(row["value"], 0.0) ** 2)
+    at_kl = as_json(capsys, "--kl", "0.3")
+    assert {row["policy_kl"] for row in at_kl["reward_models"]} == {0.3}
+    alone = as_json(capsys, "--n", "1")
+    assert alone["without_kl"] == 4
+    assert "4 reward models without them: the KL is unknown or not above 0" in printed(capsys, "--n", "1")
+    assert "gain per nat" not in printed(capsys, "--by", "accuracy")
 
 
 def test_its_json_has_the_names_that_its_page_promises(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
