@@ -40,7 +40,7 @@ def forbidden(parts: tuple[str, ...], name: str) -> bool:
             or (parts[0] == "app" and name.startswith("pipeline.runs.jobs"))
         )
     if package == "streamlit":
-        return parts[0] != "app" or "charts" in parts
+        return parts[0] != "app" or bool({"charts", "report"} & set(parts))
     if package in ("ray", "fsspec"):
         return parts[:3] != ("pipeline", "backends", "ray")
     models = parts[:2] == ("pipeline", "models") or parts[:3] == ("pipeline", "backends", "vllm.py")
@@ -71,6 +71,7 @@ def test_imports_follow_the_direction() -> None:
         ("app/main.py", "pipeline.runs.status"),
         ("pipeline/flow.py", "streamlit"),
         ("app/charts/model.py", "streamlit"),
+        ("app/report/page.py", "streamlit"),
         ("pipeline/flow.py", "torch.nn"),
         ("app/main.py", "transformers"),
         ("warehouse/store.py", "vllm"),

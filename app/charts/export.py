@@ -20,6 +20,7 @@ from app.charts.style import INK
 
 Chart = alt.Chart | alt.LayerChart
 Look = Literal["light", "dark"]
+LOOKS: tuple[Look, ...] = ("light", "dark")
 
 WIDTH = 720
 _PANEL_WIDTH = 320
@@ -37,6 +38,17 @@ def svg(charts: Sequence[Chart], title: str, look: Look = "light") -> bytes:
     return str(vl_convert.vegalite_to_svg(specification(charts, title, look), allowed_base_urls=[])).encode()
 
 
+def inline(chart: Chart, look: Look, width: int) -> str:
+    """One chart as SVG without a title, to be set into a page that has the ground of the theme."""
+    drawn = specification([chart], "", look, width) | {"background": None}
+    return str(vl_convert.vegalite_to_svg(drawn, allowed_base_urls=[]))
+
+
+def colours(look: Look) -> Mapping[str, Any]:
+    """The theme's colours by Streamlit's names: `backgroundColor`, `textColor`, `grayTextColor`, `borderColor`, …"""
+    return _theme()[look]
+
+
 def csv(table: pl.DataFrame, facts: Mapping[str, object]) -> bytes:
     """The table as CSV; `facts` (run, measure, optimiser, …) come first in every row, so that the file explains itself.
 
@@ -46,13 +58,16 @@ def csv(table: pl.DataFrame, facts: Mapping[str, object]) -> bytes:
     return table.select(*added, pl.all()).write_csv().encode()
 
 
-def specification(charts: Sequence[Chart], title: str, look: Look) -> dict[str, Any]:
-    """Vega-Lite of one chart, or of several side by side in rows of two, complete with the theme's colours."""
-    sized = [_sized(chart, WIDTH if len(charts) == 1 else _PANEL_WIDTH) for chart in charts]
+def specification(charts: Sequence[Chart], title: str, look: Look, width: int = WIDTH) -> dict[str, Any]:
+    """Vega-Lite of one chart, or of several side by side in rows of two, complete with the theme's colours.
+
+    `width` is that of a chart alone, without its labels, in pixels; an empty title takes no room.
+    """
+    sized = [_sized(chart, width if len(charts) == 1 else _PANEL_WIDTH) for chart in charts]
     whole = sized[0] if len(sized) == 1 else alt.concat(*sized, columns=2)
     specification: dict[str, Any] = _inked(whole.to_dict(), _theme()[look]["grayColor"])
-    title_parameters = {"text": title, "anchor": "start", "offset": 16}
-    return specification | {"title": title_parameters, "padding": 16, "config": _config(_theme()[look])}
+    titled = {"title": {"text": title, "anchor": "start", "offset": 16}, "padding": 16} if title else {"padding": 4}
+    return specification | titled | {"config": _config(_theme()[look])}
 
 
 def _sized(chart: Chart, width: int) -> Chart:

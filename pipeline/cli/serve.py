@@ -1,25 +1,42 @@
-"""Commands around the dashboard: app opens it, doctor says what is installed and what is missing."""
+"""Commands around the dashboard: app opens it, report writes a page of its own, doctor says what is missing.
+
+The dashboard and its reports are another room (docs/architecture.md), so they are started as processes of their own.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 
-from pipeline.cli import AddCommand, add_option
+from pipeline.cli import AddCommand, add_option, names_of
 from pipeline.config import load_profile
 from pipeline.runs import exchange, jobs
 from warehouse import store
 
 
 def add(command: AddCommand) -> None:
-    """`app` and `doctor`."""
+    """`app`, `report` and `doctor`."""
     app = command("app", "serve the dashboard", "righttree app", _app)
     add_option(app, "--port", "PORT", "port to serve on", int, default=8501)
     address = "address to bind to (default: 127.0.0.1, this machine only)"
     add_option(app, "--address", "ADDRESS", address, default="127.0.0.1")
     background = "also start or resume a run of this profile in the background, unless one is finished"
     add_option(app, "--run", "PROFILE", background)
+
+    report = command(
+        "report",
+        "write the report card of a reward model: one HTML file with its figures, data and provenance",
+        "righttree report flip-0.20 --output card.html",
+        _report,
+    )
+    report.add_argument("name", metavar="NAME", help="the reward model")
+    add_option(report, "--run", "RUN", "id of the run (default: the newest finished one)")
+    golden = "scorers that count as the truth (default: those that are golden only, such as labels; else all others)"
+    add_option(report, "--golden", "NAME[,…]", golden, names_of, default=())
+    add_option(report, "--output", "FILE", "HTML file to write (default: report-NAME.html)")
+    add_option(report, "--seed", "S", "seed for what intervals and groups allow for by chance", int, default=0)
 
     command("doctor", "check what is installed and what is missing, and how to fix it", "righttree doctor", _doctor)
 
@@ -35,6 +52,16 @@ def _app(arguments: argparse.Namespace) -> int:
     print(f"dashboard on http://{arguments.address.replace('127.0.0.1', 'localhost')}:{arguments.port}")
     sys.stdout.flush()
     os.execve(sys.executable, command, {**os.environ, "RIGHTTREE_HOME": str(data)})
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    data = store.home()
+    exchange.provide_recorded(data)
+    command = [sys.executable, "-P", "-m", "app.report", f"--seed={arguments.seed}"]
+    command += [f"--golden={name}" for name in arguments.golden]
+    command += [f"--{option}={value}" for option in ("run", "output") if (value := getattr(arguments, option))]
+    command += ["--", arguments.name]
+    return subprocess.run(command, env={**os.environ, "RIGHTTREE_HOME": str(data)}, check=False).returncode
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -25,11 +25,11 @@ from warehouse.study.choice.answer import (
 from warehouse.study.choice.worth import sides_of
 
 
-def task_of(connection: Connection, run_id: str, question: Question, seed: int = 0) -> Task:
-    """The question with the scorers of a run. Raises UnknownName, and InvalidChoice for too few of them."""
+def task_of(connection: Connection, run_id: str, question: Question, seed: int = 0, least: int = 2) -> Task:
+    """The question with the scorers of a run. Raises UnknownName, and InvalidChoice for fewer to judge than `least`."""
     models = reward_models(connection, run_id)
     names, roles = models["reward_model_id"].to_list(), models["role"].to_list()
-    sides = sides_of(names, question.goldens, roles)
+    sides = sides_of(names, question.goldens, roles, least)
     only_golden = all(roles[golden] == "golden" for golden in sides.goldens)
     truth: Truth = "named" if question.goldens else "golden only" if only_golden else "the others"
     return Task(question, sides, truth, seed)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from app.access import frames, warehouse
 from app.access.warehouse import Snapshot
+from app.report import page as report
 from warehouse import reads
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.calibration import Reliability, reliability
@@ -257,6 +258,19 @@ def reliability_bins(result: Reliability) -> pl.DataFrame:
     ]
     figures = frames.floats("least", "greatest", "confidence", "right", "low", "high")
     return pl.DataFrame(rows, schema={**figures, "pairs": pl.Int64})
+
+
+def is_judged(reward_models: pl.DataFrame, name: str, goldens: Sequence[str]) -> bool:
+    """Whether a scorer may be a proxy, with something else as the truth: then there is a report card of it."""
+    roles = dict(reward_models.select("reward_model_id", "role").iter_rows())
+    judges = goldens or [other for other, role in roles.items() if role != "proxy"]
+    return roles[name] != "golden" and bool(set(judges) - {name})
+
+
+def report_card(snapshot: Snapshot, run_id: str, name: str, goldens: tuple[str, ...]) -> bytes:
+    """The report card of a reward model as an HTML file."""
+    with warehouse.cursor(snapshot) as connection:
+        return report.write(connection, run_id, name, goldens).encode()
 
 
 def best_other(reward_models: pl.DataFrame, name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from app.charts.export import Chart
 from app.charts.responses import reliability
 from app.components import columns, figure, page_state
 from app.components.formats import UNDEFINED, escape
+from app.report import page as report
 from app.state import ModelsChoice
 from app.views.overoptimisation.text import not_drawn
 from app.views.reward_models import data, text
@@ -50,7 +52,9 @@ class ModelFigures:
         """The card of the chosen reward model, or of the first."""
         name = self._chosen.reward_model or self._names[0]
         with st.container(border=True, key="rows-card"):
-            st.subheader(escape(name), anchor=False)
+            with st.container(horizontal=True, vertical_alignment="center", key="head-card"):
+                st.subheader(escape(name), anchor=False, width="stretch")
+                self._report(name)
             self._training_facts(name)
             left, right = st.columns(2, gap="large")
             with left:
@@ -75,6 +79,21 @@ class ModelFigures:
                 key="models",
                 alt="All reward models: how each was trained and what its scores say",
             )
+
+    def _report(self, name: str) -> None:
+        goldens = (self._chosen.golden,) if self._chosen.golden else ()
+        if not data.is_judged(self._models, name, goldens):
+            return
+        st.download_button(
+            "Report card",
+            partial(data.report_card, self._snapshot, self._run_id, name, goldens),
+            file_name=report.file_name(name),
+            mime="text/html",
+            key="report-card",
+            on_click="ignore",
+            help="One HTML file with what is known of it: figures, tables, data and provenance. The golden chosen "
+            "below, or the run's default.",
+        )
 
     def _training_facts(self, name: str) -> None:
         pairs = data.validation_pairs(self._snapshot, self._run_id)

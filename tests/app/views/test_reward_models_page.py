@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.access.warehouse import Snapshot
 from app.components import figure
 from app.components.formats import number
 from app.views.reward_models import data
@@ -162,3 +163,16 @@ def test_the_best_other_is_the_one_of_greatest_validation_accuracy(study_home: P
     assert data.best_other(models, "rm-00") == "rm-01"
     assert data.best_other(models, "rm-03") == "rm-00"
     assert data.best_other(models.head(1), "rm-00") is None
+
+
+def test_the_card_offers_a_report_with_the_chosen_golden(study_home: Path, open_view: OpenPage) -> None:
+    page = open_view(VIEW, study_home, reward_model="rm-02", golden="rm-00")
+    assert [button.label for button in page.get("download_button") if button.key == "report-card"] == ["Report card"]
+    build = store.build_id(study_home)
+    assert build is not None
+    snapshot = Snapshot(str(study_home), build)
+    found = data.report_card(snapshot, "simulated", "rm-02", ("rm-00",)).decode()
+    assert "righttree report rm-02 --run simulated --golden rm-00" in found
+    models = data.warehouse.reward_models(snapshot, "simulated")
+    assert data.is_judged(models, "rm-02", ())
+    assert not data.is_judged(models, "rm-02", ("rm-02",))

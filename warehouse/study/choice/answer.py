@@ -36,6 +36,7 @@ from warehouse.study.power import Draws, t_interval
 BEST_OF_N = "bon"
 _FEW_SAMPLES = 8
 _ENOUGH = 0.5
+_FEWEST = 2
 
 Truth = Literal["named", "golden only", "the others"]
 
@@ -202,6 +203,8 @@ def _answer(
     fewer_samples: int = 0,
     kl: Mapping[str, float] | None = None,
 ) -> Answer:
+    if len(worth.candidates) < _FEWEST:
+        raise InvalidChoice("fewer than two reward models have a figure here, so there is nothing to choose from")
     ranking = ranked(worth, task.seed)
     more = None
     if len(ranking.may_be_best) > 1:

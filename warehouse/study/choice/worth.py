@@ -79,10 +79,11 @@ class Sides(NamedTuple):
         return np.array([[golden != candidate for candidate in self.candidates] for golden in self.goldens])
 
 
-def sides_of(names: Sequence[str], goldens: Sequence[str], roles: Sequence[str | None]) -> Sides:
+def sides_of(names: Sequence[str], goldens: Sequence[str], roles: Sequence[str | None], least: int = 2) -> Sides:
     """Goldens by name (none: those that are golden only, or else every reward model), and who is judged by them.
 
-    `roles` are those of table `reward_model`. Raises UnknownName, and InvalidChoice for too few reward models.
+    `roles` are those of table `reward_model`. Raises UnknownName, and InvalidChoice for fewer reward models than
+    `least`.
     """
     unknown = [name for name in goldens if name not in names]
     if unknown:
@@ -91,7 +92,7 @@ def sides_of(names: Sequence[str], goldens: Sequence[str], roles: Sequence[str |
     chosen = list(goldens) or only_golden or [n for n, role in zip(names, roles, strict=True) if role != "proxy"]
     alone = chosen if len(chosen) == 1 else []
     candidates = [n for n, role in zip(names, roles, strict=True) if role != "golden" and n not in alone]
-    if len(candidates) < 2:
+    if len(candidates) < least:
         others = f" besides the golden {alone[0]!r}" if alone else ""
         raise InvalidChoice(f"choosing takes two reward models or more{others}; this run has {len(candidates)}")
     if len(candidates) == 2 and set(chosen) == set(candidates):
@@ -156,7 +157,7 @@ def is_right_or_wrong(cube: ScoreCube, golden: int) -> bool:
 def of_policies(values: PolicyValues, sides: Sides, spread_M: Floats, *, share: bool = False) -> Worth:
     """Golden gain of each candidate's policy in sd within prompts (`spread_M`), or with `share` its share of right.
 
-    Raises InvalidChoice if fewer than two candidates have a policy, or no golden tells responses apart.
+    Raises InvalidChoice if no candidate has a policy, or no golden tells responses apart.
     """
     names = values.reward_models
     optimised_M = np.ones(len(names), dtype=bool) if values.optimised_M is None else values.optimised_M
@@ -193,7 +194,10 @@ def of_policies(values: PolicyValues, sides: Sides, spread_M: Floats, *, share: 
 
 
 def of_measure(cube: ScoreCube, values: PromptValues, sides: Sides) -> Worth:
-    """A measure of each candidate; `values` are those of `prepare` on the same cube."""
+    """A measure of each candidate; `values` are those of `prepare` on the same cube.
+
+    Raises InvalidChoice if it is undefined for all of them.
+    """
     _, P, _ = cube.scores_MPR.shape
     defined_PC = np.ones(values.values_TPC.shape[1:], dtype=bool)
     defined_PC[values.undefined_rows] = values.undefined_UC == 0
@@ -274,8 +278,8 @@ def _judged(values_GMQ: Floats, judges_GM: Bools, names: Sequence[str], sides: S
     to the pairs takes that out. With the same goldens for all it is the plain mean.
     """
     judged = judges_GM.any(axis=0)
-    if judged.sum() < 2:
-        raise InvalidChoice("fewer than two reward models have a figure here, so there is nothing to choose from")
+    if not judged.any():
+        raise InvalidChoice("no reward model has a figure here")
     values_GMQ, judges_GM = values_GMQ[:, judged], judges_GM[:, judged]
     G, M, Q = values_GMQ.shape
     if judges_GM.all():

@@ -1,0 +1,40 @@
+"""`python -m app.report NAME`: writes the report card of a reward model. `righttree report` starts it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from app.report import page
+from warehouse import store
+from warehouse.errors import WarehouseError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the file and print its name; bad input ends with one line on standard error and exit code 2."""
+    parser = argparse.ArgumentParser(prog="righttree report")
+    parser.add_argument("name")
+    parser.add_argument("--run")
+    parser.add_argument("--golden", action="append", default=[])
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    choice = parser.parse_args(argv)
+    output = choice.output or Path(page.file_name(choice.name))
+    try:
+        with store.open_read_only(store.home()) as connection:
+            written = page.write(connection, choice.run, choice.name, tuple(choice.golden), choice.seed)
+        output.write_text(written, encoding="utf-8")
+    except (WarehouseError, store.Damaged) as error:
+        damage = store.damage(store.home(), error) if isinstance(error, store.Damaged) else error
+        print(f"righttree: {damage}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"righttree: {error}", file=sys.stderr)
+        return 1
+    print(f"wrote the report card of {choice.name} to {output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
