@@ -6,6 +6,7 @@ imported like files; their names and sizes are checked first.
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import sys
@@ -26,6 +27,7 @@ from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows, WarehouseError
 from warehouse.exchange.reading import read_sheet
 from warehouse.exchange.reading.content import is_packed, unpacked
+from warehouse.formats import count
 from warehouse.schema import SAME_PROMPT
 from warehouse.study.folds import shared_prompts
 
@@ -35,27 +37,20 @@ _MOST_FILES = 100
 _MOST_UNPACKED_BYTES = 4 * MOST_BYTES
 RECORDED = Path(warehouse.__file__).parent / "recorded"
 """A run that comes with the package, to explore before running anything: an export of profile `recorded`, unedited."""
-_COUNTED = ("reward_model", "prompt", "response", "score", "policy")
 
 
 @dataclass(frozen=True)
 class Imported:
-    """An imported run: its id, its rows per table, a note about it, and how many prompts are on both sides.
+    """An imported run: its id, its rows per table, what it has in words, and how many prompts are on both sides.
 
-    The note may be empty. `notes` are further lines on what was read and what was left out.
+    `notes` are further lines on what was read and what was left out.
     """
 
     run_id: str
     rows: Mapping[str, int]
-    note: str
+    counts: str
     shared_prompts: int = 0
     notes: tuple[str, ...] = ()
-
-    @property
-    def counts(self) -> str:
-        """`3 reward models, 24 prompts, 96 responses, 288 scores, 7 policies imported`."""
-        names = {table: table.replace("_", " ") + "s" for table in _COUNTED} | {"policy": "policies"}
-        return ", ".join(f"{self.rows[table]} {name}" for table, name in names.items()) + f" imported{self.note}"
 
     @property
     def warning(self) -> str:
@@ -115,10 +110,39 @@ def import_files(
     names = {split: rows["prompt"].filter(split=split)["prompt_id"].to_list() for split in SAME_PROMPT}
     shared = shared_prompts(names["rm_test"], names["rl_test"])
     if study is None:
-        return Imported(run_id, written, "", shared)
+        return Imported(run_id, written, _counts(rows), shared)
     subsets = rows["prompt"]["subset"].unique().to_list()
     note = " (no categories given: all are under Chat)" if subsets == [exchange.DEFAULT_SUBSET] else ""
-    return Imported(run_id, written, note, shared, (*study.notes, *_list_left_out(data, run_id, study)))
+    return Imported(run_id, written, _counts(rows) + note, shared, (*study.notes, *_list_left_out(data, run_id, study)))
+
+
+def _counts(rows: Mapping[str, pl.DataFrame]) -> str:
+    """`3 reward models and 1 golden-only scorer (label), 12 prompts, 48 responses, 192 scores, 7 policies imported`.
+
+    Prompts that are stored once for each side count once, as their responses and scores do.
+    """
+    marks = {split: f"{re.escape(mark)}$" for split, mark in SAME_PROMPT.items()}
+    named = {
+        split: rows["prompt"].filter(split=split)["prompt_id"].str.replace(mark, "") for split, mark in marks.items()
+    }
+    again = rows["prompt"].filter(
+        pl.col("split") == "rl_test",
+        pl.col("prompt_id").str.replace(marks["rl_test"], "").is_in(named["rm_test"].implode()),
+    )
+    responses = rows["response"].join(again, on="prompt_id", how="anti")
+    scorers = rows["reward_model"]
+    is_golden = scorers["role"] == "golden" if "role" in scorers.columns else pl.Series([False] * scorers.height)
+    golden = scorers.filter(is_golden)["reward_model_id"].sort().to_list()
+    models = count(scorers.height - len(golden), "reward model")
+    if golden:
+        models += f" and {count(len(golden), 'golden-only scorer')} ({', '.join(golden)})"
+    numbers = {
+        "prompt": rows["prompt"].height - again.height,
+        "response": responses.height,
+        "score": rows["score"].join(responses, on="response_id", how="semi").height,
+        "policy": rows["policy"].height,
+    }
+    return ", ".join([models, *(count(number, name) for name, number in numbers.items())]) + " imported"
 
 
 def left_out_file(data: Path, run_id: str) -> Path:

@@ -238,7 +238,7 @@ def _check_roles(sheets: Sequence[Sheet], roles: pl.DataFrame, choices: Choices)
 
 
 def _check_counts(sheets: Sequence[Sheet], prompts: pl.DataFrame) -> None:
-    for name in (None,) if prompts["split"].null_count() else SPLITS:
+    for name in (None,) if prompts.is_empty() or prompts["split"].null_count() else SPLITS:
         part = prompts.filter(pl.col("split").eq_missing(pl.lit(name)))
         where = f" of split {name}" if name else ""
         if part.height < FEWEST:

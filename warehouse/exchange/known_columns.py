@@ -10,14 +10,16 @@ import re
 _WORDS = (
     *("id", "ids", "idx", "index", "uid", "uuid", "row", "rows", "line", "position", "pos", "order", "rank", "ranks"),
     *("len", "lens", "length", "lengths", "tokens?", "words?", "chars?", "characters", "counts?", "turns?", "level"),
+    *("elapsed", "runtime", "seconds?", "ms", "bytes", "size", "gpus?", "run", "trial", "attempts?", "tries"),
+    *("iteration", "iter", "num", "penalty", "lr", "learning_rate", "loss", "ppl"),
     *("seed", "step", "steps", "epoch", "batch", "fold", "temperature", "top_p", "top_k", "logps?", "perplexity"),
     *("year", "month", "day", "date", "time", "timestamp", "tstamp", "created", "latency", "duration", "cost", "price"),
     *("version", "generator", "source", "language", "difficulty", "weight", "mask"),
 )
 _BEGINNINGS = ("num", "n", "nb", "len", "max", "min", "total", "count", "number_of", "is", "has")
-_INDEX = r"unnamed: ?\d+(_level_\d+)?|__index_level_\d+__|level_\d+"
+_WHOLE = r"[kn]|.*_per_.*|unnamed: ?\d+(_level_\d+)?|__index_level_\d+__|level_\d+"
 _METADATA = re.compile(
-    rf"(?:{_INDEX}|(?:.*[_ -])?(?:{'|'.join(_WORDS)})|(?:{'|'.join(_BEGINNINGS)})_.*)?", re.IGNORECASE
+    rf"(?:{_WHOLE}|(?:.*[_ -])?(?:{'|'.join(_WORDS)})|(?:{'|'.join(_BEGINNINGS)})_.*)?", re.IGNORECASE
 )
 
 

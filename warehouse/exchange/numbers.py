@@ -27,7 +27,8 @@ def floats(cells: pl.Series, *, decimal_comma: bool = False) -> pl.Series:
     if holds_objects(cells):
         return pl.Series(cells.name, [_float(cell) for cell in cells.to_list()], dtype=pl.Float64())
     if cells.dtype != pl.String():
-        return cells.cast(pl.Float64(), strict=False) if cells.dtype.is_numeric() else _nulls(cells)
+        is_number = cells.dtype.is_numeric() or cells.dtype == pl.Boolean()
+        return cells.cast(pl.Float64(), strict=False) if is_number else _nulls(cells)
     cells = cells.str.strip_chars()
     values = cells.cast(pl.Float64(), strict=False)
     rest = cells.filter(values.is_null() & cells.is_not_null())

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from warehouse.errors import UnknownName
@@ -88,9 +89,13 @@ def _of(sheets: Sequence[Sheet], long: pl.DataFrame, rows: pl.DataFrame, more: s
             f"{at_row(sheets, long.filter(reward_model=LABEL))}, column reward_model: got {LABEL!r}, the name of the "
             "responses' labels; rename the reward model"
         )
-    chosen = int((rows["score"] > 0).sum())
+    binary = rows["score"].is_in([0.0, 0.5, 1.0]).all()
+    chosen = f", {int((rows['score'] > 0).sum())} of them above 0"
+    least, most = np.array([rows["score"].min(), rows["score"].max()], dtype=np.float64)
+    grades = f" from {least:g} to {most:g}"
     line = (
-        f"labels of {count(rows.height, 'response')}, {chosen} of them above 0{more}: scorer {LABEL!r}, golden only; "
+        f"labels of {count(rows.height, 'response')}{chosen if binary else grades}{more}: "
+        f"scorer {LABEL!r}, golden only; "
         f"measure against it with `righttree measure --golden {LABEL}`"
     )
     absent = [pl.lit(None, dtype=long.schema[name]).alias(name) for name in long.columns if name not in rows.columns]

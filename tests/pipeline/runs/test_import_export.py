@@ -46,7 +46,7 @@ def test_an_imported_run_is_measured_like_plain_arrays(
     home: Path, scores: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = said(capsys, "import", scores, "--run-id", "theirs")
-    assert line.startswith("theirs: 3 reward models, 24 prompts, 96 responses, 288 scores, 7 policies imported")
+    assert line.startswith("theirs: 3 reward models, 12 prompts, 48 responses, 144 scores, 7 policies imported")
     found = json.loads(said(capsys, "measure", "--run", "theirs", "--measure", "kendall", "--n", "2", "--json"))
     scores_MPR = np.array([[[files.score(p, r, m) for r in range(4)] for p in range(12)] for m in range(3)])
     names = [f"p{p}" for p in range(12)]  # axes are sorted by name

@@ -83,6 +83,9 @@ def test_a_public_form_goes_in_whole(data: Path, case: Case) -> None:
     assert stored["response"].height == 2 * case.prompts * case.responses
     assert stored["score"].height == 2 * case.prompts * case.responses * len(models)
     assert case.said in "\n".join(done.notes)
+    counted = f"{len(case.models)} reward models"
+    counted += " and 1 golden-only scorer (label)" if case.labelled else ""
+    assert done.counts.startswith(f"{counted}, {case.prompts} prompts, {case.prompts * case.responses} responses, ")
 
 
 def scores_of(data: Path, model: str, prompt: str) -> list[float]:

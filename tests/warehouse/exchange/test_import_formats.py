@@ -30,7 +30,7 @@ def test_the_same_scores_in_every_format(tmp_path: Path, data: Path, imported: I
     frame = files.described(files.long_frame())
     frame = files.wide_frame(frame) if form == "wide" else frame
     line = imported(files.write(frame, tmp_path / f"scores.{suffix}"), layout="auto" if suffix == "csv" else form)
-    assert line.startswith("theirs: 3 reward models, 8 prompts, 24 responses, 72 scores, 7 policies imported;")
+    assert line.startswith("theirs: 3 reward models, 4 prompts, 12 responses, 36 scores, 7 policies imported;")
     with store.open_read_only(data) as connection:
         cube = reads.scores.score_cube(connection, "theirs")
         values = reads.values.policy_values(connection, "theirs", "bon", 2)

@@ -18,8 +18,21 @@ from warehouse.exchange.reading.mapping import parsed
 METADATA = [
     *("length", "tokens", "num_tokens", "n_words", "index", "rank", "turn", "row", "seed", "id", "question_id", "year"),
     *("prompt length", "response-len", "Unnamed: 0", "Timestamp", "max_tokens", "char_count", "temperature"),
+    *("elapsed", "frequency_penalty", "tokens_per_second", "trial", "k", "gpu", "loss", "learning_rate", "bytes"),
 ]
-SCORERS = ["tiny", "rm-8b", "skywork-v2", "grade", "helpfulness", "reward", "quality", "model_a", "org/rm", "validity"]
+SCORERS = [
+    "tiny",
+    "rm-8b",
+    "skywork-v2",
+    "grade",
+    "helpfulness",
+    "reward",
+    "quality",
+    "model_a",
+    "org/rm",
+    "validity",
+    "rm-2k",
+]
 
 
 @pytest.mark.parametrize("name", METADATA)
@@ -49,6 +62,21 @@ def test_what_is_no_scorer_is_left_out_and_said(wide: Path, data: Path) -> None:
     imported = import_files(data, [wide], "theirs", "auto")
     assert scorers(data) == list(files.MODELS)
     assert any("length, year, generator" in note for note in imported.notes)
+
+
+def test_a_column_that_is_true_or_false_or_empty_is_a_scorer_only_if_the_user_says_so(
+    tmp_path: Path, data: Path
+) -> None:
+    frame = files.wide_frame(files.long_frame()).with_columns(
+        passes=pl.int_range(pl.len()) % 2 == 0, gap=pl.lit(None, dtype=pl.Float64())
+    )
+    path = files.write(frame, tmp_path / "scores.parquet")
+    imported = import_files(data, [path], "theirs", "auto")
+    assert scorers(data) == list(files.MODELS)
+    assert any("left out columns passes, gap" in note for note in imported.notes)
+    import_files(data, [path], "verified", "auto", columns=parsed("passes=passes"))
+    passed = tables(data)["score"].filter(run_id="verified", reward_model_id="passes")["score"]
+    assert sorted(passed.unique()) == [0.0, 1.0]
 
 
 def test_the_user_can_take_it_after_all_or_name_the_scorers(wide: Path, data: Path) -> None:

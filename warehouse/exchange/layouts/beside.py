@@ -27,7 +27,7 @@ def read_preferences(source: Source) -> Part:
     if "results" in source.columns:
         raise no_scores(source, "results")
     columns = {name: sheet.labels(name) for name in ("prompt", *_PREFERENCE)}
-    prompts = cells.texts(sheet, "prompt", prompts=True).to_list() if "prompt" in source.columns else None
+    prompts = cells.prompts(sheet, "prompt").to_list() if "prompt" in source.columns else None
     sides: dict[str, list[str | None]] = {}
     before: list[str | None] = [None] * sheet.frame.height
     for side in ("chosen", "rejected"):

@@ -5,6 +5,7 @@ A column of CSV holds text alone, so text that encodes a list or an object count
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,12 @@ from warehouse.errors import InvalidRows
 from warehouse.exchange.numbers import MISSING, holds_objects
 from warehouse.exchange.sheet import Sheet, invalid, shown, value_in
 
+INPUT = "input"
+LABEL_WORDS = {
+    **dict.fromkeys(("true", "correct", "right", "pass", "passed", "chosen", "good"), 1),
+    **dict.fromkeys(("false", "incorrect", "wrong", "fail", "failed", "rejected", "bad"), 0),
+}
+"""Words that say of a response, in lower case, whether it is right."""
 _ROLE, _CONTENT = ("role", "from"), ("content", "value")
 _ANSWERS = {"assistant", "gpt", "model", "bot"}
 _TEXTS = ("response", "text", "content", "answer", "completion", "output", "generated_text")
@@ -114,8 +121,10 @@ def conversation(value: Any) -> Conversation:
     if isinstance(value, str):
         value = value_in(value) if value.lstrip().startswith(("[{", "{")) else value
     if is_conversation(value):
-        contents = [str(_content(turn)) for turn in value]
-        return Conversation("\n\n".join(contents[:-1]) or None, contents[-1])
+        *before, last = (str(_content(turn)) for turn in value)
+        return Conversation("\n\n".join(text for text in before if text) or None, last)
+    if _is_parts(value):
+        return Conversation(prompt=None, response=_of_parts(value))
     if isinstance(value, dict):
         text = next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), None)
         if text is not None:
@@ -128,8 +137,8 @@ def prompt_text(value: Any) -> str | None:
     if isinstance(value, str) and value.lstrip().startswith("[{"):
         value = value_in(value)
     if is_conversation(value):
-        return "\n\n".join(str(_content(turn)) for turn in value)
-    return as_text(value)
+        return "\n\n".join(text for turn in value if (text := str(_content(turn))))
+    return _of_parts(value) if _is_parts(value) else as_text(value)
 
 
 def as_text(value: Any) -> str | None:
@@ -139,6 +148,24 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
+
+
+def prompts(sheet: Sheet, column: str | None) -> pl.Series:
+    """A column of prompts as texts, each with the `input` that Alpaca's form has beside an instruction below it."""
+    whole = texts(sheet, column, prompts=True)
+    if column is None or not has_input(sheet, column):
+        return whole
+    both = zip(whole.to_list(), texts(sheet, INPUT, prompts=True).to_list(), strict=True)
+    joined = [
+        f"{text}\n{added}" if text is not None and (added or "").strip() and str(added) not in text else text
+        for text, added in both
+    ]
+    return pl.Series(column, joined, dtype=pl.String())
+
+
+def has_input(sheet: Sheet, column: str) -> bool:
+    """Whether a file has an `input` of texts beside the column of its prompts."""
+    return column != INPUT and INPUT in sheet.frame.columns and sheet.frame[INPUT].dtype == pl.String()
 
 
 def texts(sheet: Sheet, column: str | None, *, prompts: bool = False) -> pl.Series:
@@ -189,6 +216,30 @@ def _content(turn: Any) -> str | None:
     if name is None or not any(role in turn for role in _ROLE):
         return None
     content = turn[name]
+    if content is None:  # a turn that only calls tools
+        content = as_text(turn.get("tool_calls")) or ""
     if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        content = _of_parts(content)
     return content if isinstance(content, str) else None
+
+
+def _is_parts(value: Any) -> bool:
+    """Whether a value is a message's content in parts: texts, images and others."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(part, dict) and isinstance(part.get("type"), str) for part in value)
+        and not any(role in part for part in value for role in _ROLE)
+    )
+
+
+def _of_parts(parts: list[Any]) -> str:
+    """The text of parts; what is no text is named by its content, so that prompts with different images stay apart."""
+    texts = []
+    for part in parts:
+        text = part.get("text") if isinstance(part, dict) else part
+        if not isinstance(text, str):
+            digest = hashlib.sha256(str(as_text(part)).encode()).hexdigest()[:8]
+            text = f"<{part.get('type') if isinstance(part, dict) else 'part'} {digest}>"
+        texts.append(text)
+    return "".join(texts)

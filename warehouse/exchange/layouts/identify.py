@@ -13,6 +13,7 @@ import polars as pl
 
 from warehouse.exchange.layouts.source import Part
 from warehouse.exchange.scored_rows import LONG, Pieces, joined
+from warehouse.exchange.sheet import invalid, shown
 
 _GROUP = ("file", "reward_model")
 _TEXTS = ("prompt", "response")
@@ -50,6 +51,8 @@ def _one_text(pieces: Pieces, names: Sequence[str], notes: list[str]) -> Pieces:
     for name, key in (("prompt", ["prompt_id"]), ("response", ["prompt_id", "response_id"])):
         first = pl.col(name).drop_nulls().first().over(*key, "place")
         known = long.filter(pl.col("file") == pl.col("file").min().over(key)).group_by(key).agg(known=pl.col(name))
+        if name == "response":
+            _check_order(long, known, names)
         text = pl.when(pl.col(name).is_in("known").fill_null(False)).then(name).otherwise(first)
         whole = long.join(known, on=key, how="left", maintain_order="left").with_columns(text.alias(name)).drop("known")
         differ = (whole[name] != long[name]).fill_null(False)
@@ -62,6 +65,26 @@ def _one_text(pieces: Pieces, names: Sequence[str], notes: list[str]) -> Pieces:
             )
         long = whole
     return replace(pieces, long=long.drop("place"))
+
+
+def _check_order(long: pl.DataFrame, known: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raises InvalidRows if a file has a response under the id that the first file has for another of its prompt.
+
+    `known` has the texts of each response in the first file. A text in another template is none of them.
+    """
+    texts = known.explode("known").select("prompt_id", pl.col("response_id").alias("other"), response="known")
+    moved = (
+        long.drop_nulls("response")
+        .join(texts.drop_nulls().unique(), on=("prompt_id", "response"), maintain_order="left")
+        .filter(~(pl.col("other") == pl.col("response_id")).any().over("file", "row", "prompt_id", "response_id"))
+    )
+    if moved.height:
+        entry = moved.row(0, named=True)
+        raise invalid(
+            f"{names[entry['file']]}, row {entry['row'] + 1}: response {shown(entry['response_id'])} of prompt "
+            f"{shown(entry['prompt_id'])} has the text that response {shown(entry['other'])} has in "
+            f"{names[int(long['file'].min())]}; give the responses in the same order in all files"  # type: ignore[arg-type]
+        )
 
 
 def _aligned(pieces: Pieces) -> Pieces:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from warehouse.exchange.layouts import cells
-from warehouse.exchange.layouts.source import DESCRIBED, SUBSETS, Source
+from warehouse.exchange.layouts.source import DESCRIBED, PROMPTS, SUBSETS, Source
 from warehouse.exchange.scored_rows import LONG, PAIRS, Pieces
 
 _LISTS = {"response_id": pl.String(), "response": pl.String(), "score": pl.Float64(), "label": pl.Float32()}
@@ -83,9 +83,9 @@ def _pairs(long: pl.DataFrame) -> pl.DataFrame:
     return paired.select(PAIRS.names()).cast(PAIRS)
 
 
-def prompts_of(source: Source, column: str | None) -> list[str | None]:
+def prompts_of(source: Source) -> list[str | None]:
     """The prompt of each row as text."""
-    return cells.texts(source.sheet, column, prompts=True).to_list()
+    return cells.prompts(source.sheet, source.column(PROMPTS)).to_list()
 
 
 def item_ids(source: Source, names: Sequence[str], *, with_subset: bool | None = None) -> list[str] | None:

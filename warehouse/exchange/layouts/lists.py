@@ -32,7 +32,7 @@ def read(source: Source) -> Part:
     sheet = source.sheet
     texts = None if columns.responses is None else cells.plain(sheet, columns.responses)
     correct = cells.scores(sheet, "num_correct").to_list() if "num_correct" in source.columns else None
-    labels = source.column([name for name in _LABELS if name in source.columns and _is_list(source, name)])
+    labels = source.column([name for name in _LABELS if name in source.columns and _is_labels(source, name)])
     given = None if labels is None else cells.plain(sheet, labels)
     items = items_of(source)
     models = source.models((*MODELS, "model") if correct is not None else MODELS).to_list()
@@ -137,6 +137,12 @@ def _is_list(source: Source, column: str) -> bool:
         and bool(value)
         and all(isinstance(v, bool) or v is None or cells.is_number(v) for v in value)
     )
+
+
+def _is_labels(source: Source, column: str) -> bool:
+    """Whether a column holds lists of what is right and wrong, or of grades."""
+    value = cells.first_value(source.sheet, column)
+    return isinstance(value, list) and bool(value) and all(v is None or label_of(v) is not None for v in value)
 
 
 def _scores(source: Source, row: int, column: str, values: Any, texts: Any) -> list[float | None]:

@@ -89,14 +89,17 @@ def identified(source: Source) -> tuple[dict[str, pl.Series], list[str]]:
         columns["response"] = pl.Series([turn.response for turn in conversations], dtype=pl.String())
     for name, column in (("prompt", prompt), ("response", response)):
         if column is not None:
-            columns[name] = cells.texts(source.sheet, column, prompts=name == "prompt")
+            read = cells.prompts if name == "prompt" else cells.texts
+            columns[name] = read(source.sheet, column)
         if name in columns:
-            columns[name] = columns[name].set(columns[name] == "", None)
+            if name == "prompt":  # an empty response is one
+                columns[name] = columns[name].set(columns[name] == "", None)
             if f"{name}_id" not in columns and columns[name].null_count():
                 row, origin = columns[name].is_null().arg_true()[0], column or turns or name
                 got = source.sheet.values(origin)[row]
                 raise source.sheet.wrong(row, origin, got, f"without ids every row needs a {name}")
     used = [column for column in (prompt_id, response_id, prompt, response, turns) if column is not None]
+    used += [cells.INPUT] if prompt is not None and cells.has_input(source.sheet, prompt) else []
     return columns | source.labels(), [*used, *DESCRIBED]
 
 
@@ -115,7 +118,7 @@ def label_column(source: Source, names: Sequence[str] = LABELS) -> pl.Series | N
         return values.cast(pl.Float32())
     if values.dtype == pl.String():
         low = values.str.strip_chars().str.to_lowercase()
-        values = low.replace({"true": "1", "false": "0", "": None})
+        values = low.replace({word: str(value) for word, value in cells.LABEL_WORDS.items()} | {"": None})
         if values.cast(pl.Float64(), strict=False).null_count() > values.null_count():
             return None
     if not (values.dtype.is_numeric() or values.dtype == pl.String()):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
-from warehouse.exchange.layouts.source import PROMPTS, Part, Source
+from warehouse.exchange.layouts.source import Part, Source
 from warehouse.exchange.sheet import invalid, value_in
 
 _IDS = ("prompt_id", "id", "pair_id", "pair_uid", "uid", "item_id", "question_id", "source_ids", "source_id")
@@ -173,7 +173,7 @@ def _read(source: Source, texts: dict[str, str], values: dict[str | None, _Value
     values = _by_key(values)
     rewardbench = {"text_chosen", "scores_chosen"} & source.columns
     ids = item_ids(source, _IDS, with_subset=True if rewardbench and "prompt_id" not in source.columns else None)
-    items = Items(source, ids or places(source), prompts_of(source, source.column(PROMPTS)))
+    items = Items(source, ids or places(source), prompts_of(source))
     models = source.models(("reward_model", "model")).to_list() if None in values else []
     for scorer, both in (values or {None: _Values([], [[], []])}).items():
         sides = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
-from warehouse.exchange.layouts.source import PROMPT_IDS, PROMPTS, Part, Source
+from warehouse.exchange.layouts.source import PROMPT_IDS, Part, Source
 
 IDS = (*PROMPT_IDS, "id", "uid", "item_id")
 MODELS = ("reward_model", "reward_model_name", "scorer", "rm", "judge", "judge_model")
@@ -17,7 +17,7 @@ _NUMBERED = re.compile(r"^(?:score|reward|rating|rm_score)s?_(\d+)$")
 def items_of(source: Source) -> Items:
     """The rows of a file as items, with their ids and prompts where it has them."""
     ids = item_ids(source, IDS, with_subset=True if {"num_correct", "subset", "id"} <= source.columns else None)
-    prompts = prompts_of(source, source.column(PROMPTS))
+    prompts = prompts_of(source)
     return Items(source, ids or [None] * len(prompts), prompts)
 
 
@@ -35,6 +35,8 @@ def label_of(value: Any) -> float | None:
     """What a value says of a response: right or wrong, or a grade; None if it is neither."""
     if isinstance(value, bool):
         return float(value)
+    if isinstance(value, str) and value.strip().lower() in cells.LABEL_WORDS:
+        return float(cells.LABEL_WORDS[value.strip().lower()])
     try:
         return cells.number(value)
     except ValueError:

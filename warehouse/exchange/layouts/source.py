@@ -30,6 +30,7 @@ DESCRIBED = ("category", "subset", "split")
 _ENDINGS = {".gz", ".zst", ".bz2", ".xz", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".parquet"}
 _ENDINGS |= {".arrow", ".feather", ".ipc"}
 _ADDED = re.compile(r"(_REWORD_MODEL_\d{8}_\d{6}|_(outputs?|all|results?|scores?|rewards?|predictions?))$")
+_JUDGE_BENCH = re.compile(r"^(?:\w+=[^,]*,)*judge_model=")
 _RM_BENCH = re.compile(r"^(chat|code|math|safety-refuse|safety-response|total)_(filtered|dataset)_|^total_dataset_")
 SUBSETS = ("subset", "domain", "category_path")
 _GENERIC = re.compile(
@@ -112,7 +113,7 @@ def model_names(paths: Sequence[Path]) -> list[str]:
 def cleaned(name: str) -> str:
     """A file's name without its extensions and without what tools add to it."""
     stem = _stem(name)
-    shorter = _RM_BENCH.sub("", stem)
+    shorter = _RM_BENCH.sub("", _JUDGE_BENCH.sub("", stem))
     while (shortest := _ADDED.sub("", shorter)) != shorter:
         shorter = shortest
     return shorter or stem

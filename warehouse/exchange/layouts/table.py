@@ -111,7 +111,8 @@ def _recogniser(source: Source, layout: str) -> Recogniser:
         return [form for form in RECOGNISERS if form.layout == chosen][-1]  # which says what is missing
     raise invalid(
         f"{source.sheet.name}, row 1: no known form of scores: got columns {source.sheet.frame.columns}; scores have "
-        "the columns prompt_id, response_id, reward_model, score; docs/formats.md shows all forms"
+        "the columns prompt_id, response_id, reward_model, score; docs/formats.md shows all forms, and --map "
+        "prompt_id=…,score=… says what columns of other names are"
     )
 
 

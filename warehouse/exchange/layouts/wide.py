@@ -8,6 +8,7 @@ from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.long import identified, identity_of, is_told, label_column
 from warehouse.exchange.layouts.source import LABELS, MODELS, Part, Source
+from warehouse.exchange.numbers import is_missing
 from warehouse.exchange.scored_rows import LONG, Pieces, of_columns
 from warehouse.exchange.sheet import invalid
 
@@ -93,5 +94,10 @@ def _scorers(source: Source) -> list[str]:
 
 
 def _holds_scores(source: Source, column: str) -> bool:
-    """Whether a column is of numbers: a text among numbers is a mistake, a number among texts a text."""
-    return source.sheet.share_of_numbers(column) >= 0.5
+    """Whether a column is of numbers: a text among numbers is a mistake, a number among texts a text.
+
+    Columns that are true or false, or empty throughout, may be anything: the user has to call them scorers.
+    """
+    values = source.sheet.frame[column]
+    is_unclear = values.dtype == pl.Boolean() or bool(is_missing(values).all())
+    return not is_unclear and source.sheet.share_of_numbers(column) >= 0.5

@@ -103,7 +103,7 @@ def read_preferences(source: Source) -> Part:
     decided = pl.Series([winner in (0, 1) for winner in winners], dtype=pl.Boolean())
     given = {
         "prompt_id": source.sheet.labels("prompt_id"),
-        "prompt": cells.texts(source.sheet, source.column(PROMPTS), prompts=True),
+        "prompt": cells.prompts(source.sheet, source.column(PROMPTS)),
         "chosen": first.zip_with(is_first, second),
         "rejected": second.zip_with(is_first, first),
     }
@@ -169,7 +169,7 @@ def _read(
     keyed: bool = False,
 ) -> Part:
     ids = item_ids(source, _IDS)
-    items = Items(source, ids or places(source), prompts_of(source, source.column(PROMPTS)), subset_by_source)
+    items = Items(source, ids or places(source), prompts_of(source), subset_by_source)
     texts = [source.sheet.values(name) for name in columns.texts]
     winners = _winners(source, columns)
     for models, scores in scored:

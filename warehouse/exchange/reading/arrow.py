@@ -59,17 +59,22 @@ def pandas_index(metadata: dict[bytes, bytes] | None) -> tuple[str, ...]:
 
 
 def plain(name: str, frame: pl.DataFrame, index: tuple[str, ...] = ()) -> Sheet:
-    """A sheet of texts, integers, floats, booleans, lists and objects; columns of bytes are left out.
+    """A sheet of texts, integers, floats, booleans, lists and objects; columns of bytes and durations are left out.
 
     `index` are the columns that the file declares to be pandas' index.
     """
-    binary = [column.name for column in frame if column.dtype == pl.Binary()]
-    try:
-        columns = [_plain(column) for column in frame if column.name not in binary]
-    except _UNREADABLE as error:
-        raise invalid(f"{name}: columns that are no text, numbers or lists ({first_line(error)}); cast them") from error
-    notes = tuple(f"{name}: column {column} (bytes) is left out" for column in binary)
-    return Sheet(name, pl.DataFrame(columns), notes=notes, index=index)
+    columns, notes = [], []
+    for column in frame:
+        if column.dtype in (pl.Binary(), pl.Duration):
+            kind = "bytes" if column.dtype == pl.Binary() else "a duration"
+            notes.append(f"{name}: column {column.name} ({kind}) is left out")
+            continue
+        try:
+            columns.append(_plain(column))
+        except _UNREADABLE as error:
+            message = f"{name}, column {column.name}: no text, numbers or lists ({first_line(error)}); cast it"
+            raise invalid(message) from error
+    return Sheet(name, pl.DataFrame(columns), notes=tuple(notes), index=index)
 
 
 def _plain(column: pl.Series) -> pl.Series:

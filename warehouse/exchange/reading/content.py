@@ -55,6 +55,7 @@ _OTHERS = {
     b"\x80\x05\x95": "a pickle, which is never loaded: write it as Parquet",
     b"SQLite format 3": "an SQLite database: export its table as CSV",
     b"\x89HDF": "an HDF5 file: write it as Parquet",
+    b"version https://git-lfs": "a Git LFS pointer, not the file: get the file with `git lfs pull`",
     b"FEA1": "a Feather file of version 1: write it with version 2, or as Parquet",
 }
 
@@ -64,7 +65,8 @@ def content_of(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise invalid(f"{path}: cannot be read ({error}); check the path") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise invalid(f"{path}: cannot be read ({reason}); check the path") from error
     content = unpacked(path.name, content)
     if not content.strip():
         raise invalid(f"{path.name}: the file is empty; give one with rows")

@@ -24,6 +24,7 @@ _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _QUOTE, _RETURN, _FEED = (ord(character) for character in '"\r\n')
 _LINE_BREAK = re.compile(rb"\r\n?|\n")
 _SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t])"?(?:\r\n?|\n)')
+_THOUSANDS = r"^\s*[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+\s*$"
 UNNAMED = "Unnamed: 0"
 """What pandas calls a first column without a name, which is its index."""
 
@@ -62,7 +63,9 @@ def read_delimited(name: str, content: bytes) -> Sheet:
     first_line_of_rows, last = (int(lines[1]), int(lines[-1])) if len(lines) > 1 else (0, -1)
     regular = last - first_line_of_rows + 2 == len(lines)
     rows: Sequence[int] = range(first_line_of_rows, last + 1) if regular else lines[1:].tolist()
-    commas = [column.name for column in frame if delimiter != "," and has_decimal_commas(column)]
+    commas = [column.name for column in frame if has_decimal_commas(column)]
+    if delimiter == "," and all(_may_be_thousands(frame[column]) for column in commas):
+        commas = []
     notes = (f"{name}: numbers in {', '.join(commas)} have decimal commas",) if commas else ()
     return Sheet(name, frame, rows, notes, decimal_comma=bool(commas))
 
@@ -75,6 +78,11 @@ def _delimiter(name: str, content: bytes) -> str:
         match = re.compile(_fields(delimiter)).match(content.lstrip(b"\r\n"))
         counts[delimiter] = _delimiters(match[0], delimiter) if match else 0
     return max(order, key=lambda delimiter: counts[delimiter])
+
+
+def _may_be_thousands(column: pl.Series) -> bool:
+    """Whether all numbers with a comma may be 1,234 as well as 1.234."""
+    return bool(column.filter(column.str.contains(",", literal=True)).str.contains(_THOUSANDS).all())
 
 
 def _fields(delimiter: str) -> bytes:
@@ -167,6 +175,8 @@ def _check_rows(name: str, header: list[str], records: _Records, lines: NDArray[
         few = count < len(header)
         where = f"{name}, row {row} (line {lines[row]}), column {header[count] if few else header[-1]}"
         remedy = CUT if few else f"put fields with {_NAMES[delimiter]} in quotes"
+        if len(header) == 1:
+            remedy = f"the first line has to name the columns, got {shown(header[0])}"
         raise invalid(f"{where}: got {count} fields, wanted {len(header)}; {remedy}")
 
 

@@ -103,7 +103,8 @@ def mapped(sheets: Sequence[Sheet], columns: ColumnMap) -> list[Sheet]:
     known = list(dict.fromkeys(column for sheet in sheets for column in sheet.frame.columns))
     for name, path in {**columns.sources, **{name: name for name in columns.scorers}}.items():
         if all(path_in(sheet.frame.columns, path) is None for sheet in sheets):
-            raise invalid(f"--map {name}={path}: no file has column {shown(path)}; the columns are {', '.join(known)}")
+            option = f"--scorers {name}" if columns.only and name not in columns.sources else f"--map {name}={path}"
+            raise invalid(f"{option}: no file has column {shown(path)}; the columns are {', '.join(known)}")
     return [_mapped(sheet, columns) for sheet in sheets]
 
 

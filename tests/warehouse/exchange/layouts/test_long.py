@@ -65,7 +65,7 @@ def test_model_is_a_reward_model_where_each_response_has_several(read: Reader) -
     assert models(read({"x.jsonl": writers})) == ["x"]
 
 
-@pytest.mark.parametrize("label", [True, 1, "true", "1"])
+@pytest.mark.parametrize("label", [True, 1, "true", "1", "Correct", "pass", "chosen"])
 def test_labels_are_read_and_said(read: Reader, label: object) -> None:
     pieces = read({"x.jsonl": rows("prompt_id", "response_id", reward_model="mild", is_correct=label)})
     assert pieces.long["label"].to_list() == [1.0] * 4
@@ -85,3 +85,36 @@ def test_what_a_row_lacks_is_said(read: Reader) -> None:
         read({"x.csv": pl.DataFrame({"prompt_id": ["p"], "score": [1.0]})})
     with pytest.raises(InvalidRows, match=r"x\.csv, row 1: no known form of scores: got columns \['hue'\]"):
         read({"x.csv": pl.DataFrame({"hue": [1.0]})})
+
+
+def test_an_input_beside_an_instruction_is_part_of_the_prompt(read: Reader) -> None:
+    given = [{"instruction": "Ask", "input": p, "output": r, "reward": 1.0} for p, r in KEYS]
+    long = read({"mild.jsonl": [*given, {"instruction": "Ask", "input": "", "output": "r0", "reward": 1.0}]}).long
+    assert long["prompt"].to_list() == ["Ask\np0", "Ask\np0", "Ask\np1", "Ask\np1", "Ask"]
+    assert long["prompt_id"].n_unique() == 3
+
+
+def test_an_empty_response_is_one_and_an_empty_prompt_is_none(read: Reader) -> None:
+    given = [{"input": "Ask", "output": text, "reward": 1.0} for text in ("yes", "")]
+    assert read({"mild.jsonl": given}).long["response_id"].to_list() == ["response-1", "response-2"]
+    with pytest.raises(InvalidRows, match=r"row 1 .*column input: got ''; without ids every row needs a prompt"):
+        read({"mild.jsonl": [{"input": "", "output": "yes", "reward": 1.0}]})
+
+
+def test_turns_that_call_tools_and_parts_that_are_no_text_are_in_the_prompt(read: Reader) -> None:
+    def row(image: str) -> dict[str, Any]:
+        parts = [{"type": "image", "url": image}, {"type": "text", "text": "Ask"}]
+        turns: list[dict[str, Any]] = [
+            {"role": "user", "content": parts},
+            {"role": "assistant", "content": None},
+            {"role": "tool", "content": "42"},
+            {"role": "assistant", "content": [{"type": "text", "text": "yes"}]},
+        ]
+        return {"messages": turns, "score": 1.0}
+
+    long = read({"mild.jsonl": [row("one.png"), row("two.png")]}).long
+    assert long["prompt"].str.replace("<image [0-9a-f]{8}>", "").to_list() == ["Ask\n\n42"] * 2
+    assert long["prompt"].n_unique() == long["prompt_id"].n_unique() == 2
+    assert long["response"].to_list() == ["yes", "yes"]
+    plain = read({"mild.jsonl": [{"prompt": [{"type": "text", "text": "Ask"}], "response": "yes", "score": 1.0}]})
+    assert plain.long["prompt"].to_list() == ["Ask"]

@@ -143,3 +143,13 @@ def test_rmb_has_objects_and_a_conversation(read: Reader, as_text: bool) -> None
 def test_trls_table_of_samples_has_both_scores_in_one_list(read: Reader) -> None:
     frame = pl.DataFrame({"chosen_text": ["yes"], "rejected_text": ["no"], "logits": ["[1.5, -0.5]"]})
     assert read({"mild.csv": frame}).long["score"].to_list() == [1.5, -0.5]
+
+
+def test_a_response_under_the_id_of_another_is_an_error_that_names_both_files(read: Reader) -> None:
+    rows = [{"id": n, "chosen": "yes", "rejected": "no", "score_chosen": 1.0, "score_rejected": 0.0} for n in range(2)]
+    swapped = [row | {"chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
+    templates = [row | {"chosen": "<s>yes", "rejected": "<s>no"} for row in rows]
+    assert "chat template" in read({"a.jsonl": rows, "b.jsonl": templates}).notes[0]
+    message = "c.jsonl, row 1: response 'chosen' of prompt '0' has the text that response 'rejected' has in a.jsonl"
+    with pytest.raises(InvalidRows, match=message):
+        read({"a.jsonl": rows, "b.jsonl": templates, "c.jsonl": swapped})

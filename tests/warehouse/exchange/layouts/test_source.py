@@ -19,6 +19,7 @@ from warehouse.exchange.layouts.source import cleaned, display_names, model_name
         ("mild_result.json", "mild"),
         ("chat_filtered_mild_REWORD_MODEL_20250101_000000.json", "mild"),
         ("total_dataset_mild.json", "mild"),
+        ("dataset=judgebench,response_model=x,judge_name=reward_model,judge_model=mild.jsonl", "mild"),
         ("_all.jsonl", "_all"),
         ("scores.csv", "scores"),
     ],

@@ -83,10 +83,10 @@ def test_a_score_may_be_text_or_in_brackets(tmp_path: Path, column: list[Any]) -
 def test_scores_that_are_missing_or_wrong(tmp_path: Path) -> None:
     assert sheet_of(tmp_path, [1.0, None, [2.0]]).scores("cell").to_list() == [1.0, None, 2.0]
     assert sheet_of(tmp_path, ["1", "", "NaN"]).scores("cell").to_list() == [1.0, None, None]
+    assert sheet_of(tmp_path, [True, False]).scores("cell").to_list() == [1.0, 0.0]  # a verifier's
     for column, message in (
         ([[1.0], [2.0, 3.0]], r"row 2 \(line 2\), column cell: got \[2.0, 3.0\]; wanted a number"),
         (["1", "good"], r"row 2 \(line 2\), column cell: got 'good'; wanted a number"),
-        ([True, False], r"row 1 \(line 1\), column cell: got True; wanted a number"),
         ([1, 2**60 + 1], r"row 2 .*: got 1152921504606846977; floats make integers as large as this equal: subtract"),
         ([[1], [2**60 + 1]], r"row 2 .*: got \[1152921504606846977\]; floats make"),
         ([1, 10**30], r"row 2 .*: got '1000000000000000000000000000000'; floats make"),

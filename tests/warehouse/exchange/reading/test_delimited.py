@@ -54,12 +54,20 @@ def test_reading_leaves_the_limit_of_the_process_as_it_is() -> None:
         (b'a,b\n"1,\n2",3\n4,"\n\xe9"\n', "a.csv, row 2 (line 5), column b: byte 0xe9 is no UTF-8"),
         (b"a,b\n1,2\n3,4", "a.csv, row 2 (line 3), column b: the last line does not end"),
         (b"\n\r\n", "a.csv, line 1: got no columns"),
+        (b"# scores\na,b\n", "a.csv, row 1 (line 2), column # scores: got 2 fields, wanted 1; the first line has to"),
     ],
 )
 def test_what_is_broken_is_named_with_its_line(content: bytes, message: str) -> None:
     with pytest.raises(InvalidRows) as raised:
         read_delimited("a.csv", content)
     assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(("cell", "is_decimal"), [("0,5", True), ("1,2345", True), ("1,234", False)])
+def test_decimal_commas_in_quotes_are_read_unless_they_may_be_thousands(cell: str, is_decimal: bool) -> None:
+    sheet = read_delimited("a.csv", f'a,b\n"{cell}",x\n'.encode())
+    assert sheet.decimal_comma == is_decimal
+    assert bool(sheet.notes) == is_decimal
 
 
 CELLS = st.text(st.sampled_from("ab,\"'\n\r\t #é🐿\x00") | st.characters(exclude_categories=["Cs"]), max_size=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
 import json
@@ -120,6 +121,11 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "cut Arrow": ("a.arrow", TYPED["Arrow file"][1][:-40], "a.arrow: no whole Arrow file .*cut off"),
     "Excel": ("a.csv", b"PK\x03\x04 and so on", "a.csv: it is a ZIP or an Excel workbook: .*save the sheet as CSV"),
     "pickle": ("a.json", b"\x80\x04\x95 and so on", "a.json: it is a pickle, which is never loaded"),
+    "Git LFS": (
+        "a.parquet",
+        b"version https://git-lfs.github.com/spec/v1\noid x\n",
+        "it is a Git LFS pointer, .*lfs pull",
+    ),
     "text of no kind": ("notes.txt", b"a,b\n1,2\n", r"notes.txt: unknown extension '.txt'; give one of .parquet"),
     "CSV named JSON": ("a.json", CSV, "a.json: no whole JSON .*begins with 'prompt_id.*if it is CSV, name it .csv"),
     "several tables": (
@@ -149,6 +155,16 @@ def test_what_cannot_be_read_gets_one_line_that_says_why(tmp_path: Path, case: s
     with pytest.raises(InvalidRows, match=message) as raised:
         read_sheet(tmp_path / name)
     assert "\n" not in str(raised.value)
+
+
+def test_durations_are_left_out_and_said(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {"prompt_id": ["a"], "wall": [datetime.timedelta(seconds=1)], "day": [datetime.date(2026, 1, 2)]}
+    )
+    frame.write_parquet(tmp_path / "a.parquet")
+    sheet = read_sheet(tmp_path / "a.parquet")
+    assert sheet.frame.columns == ["prompt_id", "day"]
+    assert sheet.notes == ("a.parquet: column wall (a duration) is left out",)
 
 
 def test_values_without_names_get_some_to_be_mapped(tmp_path: Path) -> None:

@@ -88,6 +88,11 @@ def test_a_wrong_map_gets_one_line(path: Path, text: str, message: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_a_scorer_that_no_file_has_is_named_by_its_option(path: Path) -> None:
+    with pytest.raises(InvalidRows, match=r"--scorers grade: no file has column 'grade'; the columns are"):
+        read_sheet(path, parsed(None, "grade"))
+
+
 def test_files_may_lack_what_others_have(path: Path, tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("prompt_id,big\nq0,1\n")
     first, second = read_sheets([path, tmp_path / "b.csv"], parsed("prompt_id=question_id,big=big"))
