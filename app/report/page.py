@@ -61,7 +61,7 @@ def html(card: Section) -> str:
         "<h2>Where it fails</h2>",
         _worst(shown),
         "<h2>All figures</h2>",
-        *(_table(table) for table in tables.tables(shown)),
+        f'<div class="tables">{"".join(_table(table) for table in tables.tables(shown))}</div>',
         "<h2>What is undefined or unknown</h2>",
         _undefined(shown),
         "<h2>What the words mean</h2>",

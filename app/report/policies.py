@@ -190,12 +190,19 @@ def _optimized(about: Subject, optimizer: str) -> Section:
         reasons = ", ".join(stopped["reason"].drop_nulls().unique().sort())
         raise InvalidChoice(f"it has no such policy{f' ({reasons})' if reasons else ''}")
     place = ranking.names.index(about.name)
+    ndr, per_nat = _ndr(about, worth), answered.per_nat[worth.candidates.index(about.name)]
+    if ndr is None or ndr.value is None:
+        about.lacks(f"NDR of {optimizer}", "no golden has such a policy of its own that clearly gains")
+    if per_nat.gain.value is None:
+        about.lacks(f"gain per nat of {optimizer}", "the KL of the policy is unknown or not above 0")
     return {
         "optimizer": optimizer,
         "strength": answered.strength,
         "unit": worth.unit,
         **figure(ranking.estimates[place]),
-        "ndr": figure(_ndr(about, worth)),
+        "ndr": figure(ndr),
+        "kl": per_nat.kl,
+        "gain_per_nat": figure(per_nat.gain),
         "prompts": ranking.prompts,
         "rank": place + 1,
         "of": len(ranking.names),

@@ -26,7 +26,7 @@ h4{font-size:.85rem;margin:.5rem 0 .25rem;color:var(--soft)}
 .over,.under,figcaption{color:var(--soft);margin:0;font-size:.9rem}
 .answer{font-size:1.2rem;line-height:1.4;margin:1.1rem 0;padding:.8rem 1rem;background:var(--panel);
 border-left:4px solid var(--accent);overflow-wrap:anywhere}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.2rem,1fr));gap:.6rem;margin:1rem 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.3rem,1fr));gap:.6rem;margin:1rem 0}
 .tiles div{border:1px solid var(--line);border-radius:4px;padding:.5rem .7rem}
 .tiles dt{font-size:.8rem;color:var(--soft);font-weight:normal}
 .tiles dd{margin:0}
@@ -41,6 +41,7 @@ figure{margin:0 0 1.8rem;break-inside:avoid}
 svg{display:block;max-width:100%;height:auto}
 .dark{display:none}
 section{margin:1.3rem 0}
+.tables section{display:inline-block;vertical-align:top;max-width:100%;margin:.6rem 0 .8rem;padding-right:2.5rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.25rem 1.1rem .25rem 0;border-bottom:1px solid var(--line)}
@@ -51,7 +52,8 @@ white-space:pre-wrap;overflow-wrap:anywhere}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:0 1rem}
 .worst{border:1px solid var(--line);border-radius:4px;padding:.8rem 1rem}
 code{font-size:.9em;overflow-wrap:anywhere}
-@media (max-width:46rem){.figures{columns:1}.two{grid-template-columns:minmax(0,1fr)}main{padding:1rem .9rem 3rem}
+@media (max-width:46rem){.figures{columns:1}.tables section{display:block;padding:0}
+.two{grid-template-columns:minmax(0,1fr)}main{padding:1rem .9rem 3rem}
 h1{font-size:1.6rem}.answer{font-size:1.08rem}}
 """
 
@@ -59,12 +61,14 @@ _DARK = ".light{display:none}.dark{display:block}"
 
 _PRINT = """
 @page{margin:14mm}
+:root{--ground:#fff}
 body{font-size:10.5pt}
 main{max-width:none;padding:0}
 .figures{columns:2}
 figure,.worst,.tiles div,tr{break-inside:avoid}
-h2,h3{break-after:avoid}
+h2,h3,h2+p{break-after:avoid}
 .wide{overflow:visible}
+.tables section{display:block}
 """
 
 

@@ -142,6 +142,7 @@ def _policies(card: Section) -> list[Table]:
             text.optimizer(row),
             text.with_interval(row, row["unit"]),
             text.with_interval(row["ndr"]),
+            text.with_interval(row["gain_per_nat"], "sd"),
             f"{row['rank']} of {row['of']}",
             choosing.letters(row["groups"]),
             f"{row['prompts']:,}",
@@ -172,7 +173,9 @@ def _policies(card: Section) -> list[Table]:
                 for row in failing["picks_by_length"]
             ],
         ),
-        Table("Other optimisers", ("Policy", "Worth", "NDR", "Rank", "Groups", "Prompts"), others),
+        Table(
+            "Other optimisers", ("Policy", "Worth", "NDR", "Gain per nat of KL", "Rank", "Groups", "Prompts"), others
+        ),
     ]
 
 

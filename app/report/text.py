@@ -245,7 +245,7 @@ def _favourite(card: Section) -> str:
         return ""
     favourite = failing["favourite"]
     prompts = f"{failing['prompts_that_lose']:,} of {count(failing['prompts'], 'prompt')}"
-    loses = f"On {prompts} the golden prefers another response to its favourite of all"
+    loses = f"On {prompts} another response is better than its favourite"
     if favourite["value"] is None:
         return f"{loses}."
     chance = percent(favourite["chance"])

@@ -106,12 +106,16 @@ def test_other_optimizers_have_the_gain_of_their_stored_values(ppo_home: Path) -
         card = written(connection, "simulated", "rm-02", "rm-00")
         scores = reads.scores.initial_scores(connection, "simulated", "rl_test").scores_MPR.astype(float)
         values = reads.values.policy_values(connection, "simulated", "ppo", 10.0)
+        strengths = reads.policies.of_optimizer(connection, "simulated", "ppo")
     (row,) = card["optimizers"]
     spread = np.sqrt(scores[0].var(axis=1, ddof=1).mean())
     gains = [(values.optimised_MMQ[0, m] - values.initial_MQ[0]) / spread for m in range(4)]
     assert {end: row[end] for end in ("value", "low", "high")} == pytest.approx(t_interval(gains[2]))
     assert row["ndr"]["value"] == pytest.approx(gains[2].mean() / gains[0].mean())
     assert (row["optimizer"], row["strength"], row["prompts"], row["of"]) == ("ppo", 10.0, 24, 3)
+    (kl,) = strengths.filter(strength=10.0, reward_model_id="rm-02")["kl"]
+    assert row["kl"] == pytest.approx(kl)
+    assert row["gain_per_nat"] == pytest.approx({end: row[end] / kl for end in ("value", "low", "high")})
     assert row["rank"] == 1 + sum(gains[m].mean() > gains[2].mean() for m in (1, 3))
 
 
