@@ -169,7 +169,11 @@ def _policies(card: Section) -> list[Table]:
             "What it picks, by length among a prompt's responses",
             ("Length", "Share of picks", "Golden above a prompt's mean"),
             [
-                (row["part"], text.with_interval(row["share"], "share"), text.amount(row["gain"], "measure"))
+                (
+                    row["part"].replace("lowest", "shortest").replace("highest", "longest"),
+                    text.with_interval(row["share"], "share"),
+                    text.amount(row["gain"], "measure"),
+                )
                 for row in failing["picks_by_length"]
             ],
         ),
