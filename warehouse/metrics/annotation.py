@@ -4,7 +4,8 @@ Noise: the annotator sees golden + σ·ε, with ε standard normal and σ per go
 its ordered pairs flips. Each pair flips beyond its own σ, its margin over the difference of its two ε, so σ is a
 quantile of those and needs no search. Every golden has its own annotator, whose ε depend on the seed and the golden's
 name: adding a reward model does not change the noise of the others. Pairwise and listwise measures see the same
-utilities.
+utilities. Where a prompt has equal scores, such as labels, the annotator gives out the same labels again, in the order
+of golden + σ·ε: as many responses are chosen, perhaps others, and equal labels are no pairs with noise either.
 
 Rank bins: response with average rank r (ascending) of R is in bin ⌊(r − ½)·k/R⌋ + 1 of k, so ties share a bin.
 """
@@ -31,8 +32,28 @@ def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) 
     for utilities_PR, golden in zip(scores, cube.reward_models, strict=True):
         drawn_PR = generator(seed, ANNOTATOR, golden).standard_normal(cube.scores_MPR.shape[1:])
         epsilon_PR = drawn_PR[:, :responses]
-        utilities_PR += flipping_sigma(utilities_PR, epsilon_PR, flipped, counts_P) * epsilon_PR
+        noisy_PR = utilities_PR + flipping_sigma(utilities_PR, epsilon_PR, flipped, counts_P) * epsilon_PR
+        utilities_PR[:] = _labelled_again(noisy_PR, utilities_PR, counts_P)
     return scores
+
+
+def _labelled_again(noisy_PR: Floats, scores_PR: Floats, counts_P: NDArray[np.int64] | None) -> Floats:
+    """What the annotator sees `[P, R]`, and in prompts with equal scores these scores, the greatest to what seems best.
+
+    What is beyond `counts_P` responses stays beyond.
+    """
+    beyond_PR = np.zeros(scores_PR.shape, dtype=bool)
+    if counts_P is not None:
+        beyond_PR = np.arange(scores_PR.shape[1]) >= counts_P[:, None]
+    ordered_PR = np.sort(np.where(beyond_PR, np.inf, scores_PR), axis=1)
+    equal_PR = (ordered_PR[:, 1:] == ordered_PR[:, :-1]) & np.isfinite(ordered_PR[:, 1:])
+    rows = np.flatnonzero(equal_PR.any(axis=1))
+    if len(rows):
+        order_PR = np.argsort(np.where(beyond_PR[rows], np.inf, noisy_PR[rows]), axis=1, kind="stable")
+        labels_PR = np.empty_like(ordered_PR[rows])
+        np.put_along_axis(labels_PR, order_PR, ordered_PR[rows], axis=1)
+        noisy_PR[rows] = np.where(beyond_PR[rows], 0.0, labels_PR)
+    return noisy_PR
 
 
 def flipping_sigma(

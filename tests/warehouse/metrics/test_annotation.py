@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -21,6 +23,36 @@ def test_noise_flips_just_the_wanted_share_of_golden_pairs(share: float) -> None
         before = np.sign(scores[golden][:, first].astype(float) - scores[golden][:, second])
         after = np.sign(noisy[golden][:, first] - noisy[golden][:, second])
         assert (before != after).mean() == pytest.approx(share, abs=1e-3)
+
+
+def labelled(R: int) -> np.ndarray:
+    """Labels, 1 for the best response to a prompt, and two reward models; of the first 80 prompts all are right."""
+    scores = normal_scores(np.random.default_rng(1), np.array([0.3, 1.0, 2.0]), 400, R).astype(np.float32)
+    scores[0] = scores[0] == scores[0].max(axis=1, keepdims=True)
+    scores[0, :80] = 1.0
+    return scores
+
+
+def test_an_annotator_of_labels_chooses_as_many_responses_but_others() -> None:
+    scores = labelled(4)
+    noisy = noisy_utilities(cube_of(scores), 0.2, seed=3, responses=4)[0]
+    np.testing.assert_array_equal(np.sort(noisy), np.sort(scores[0]))
+    other = (noisy.argmax(axis=1) != scores[0].argmax(axis=1))[80:].mean()
+    assert 0.2 < other < 0.6  # one of three wrong ones seems better more often than a single one
+
+
+def test_of_two_labelled_responses_the_asked_share_is_swapped() -> None:
+    scores = labelled(2)
+    noisy = noisy_utilities(cube_of(scores), 0.2, seed=3, responses=2)[0]
+    assert (noisy.argmax(axis=1) != scores[0].argmax(axis=1))[80:].sum() == 0.2 * 320
+
+
+def test_a_trace_of_noise_changes_next_to_nothing_against_labels_also_with_fewer_responses() -> None:
+    cube = replace(cube_of(labelled(4)).with_goldens(["rm-0"]), responses_P=np.tile([2, 3, 4, 4], 100))
+    for name in ("accuracy", "spearman", "bo_r"):
+        clean, traced = (dense(prepare(cube, name, TestSet(noise=noise))) for noise in (None, 0.002))
+        np.testing.assert_array_equal(clean[1][:, 0, 1:], traced[1][:, 0, 1:])
+        assert np.abs(clean[0].mean(axis=1) - traced[0].mean(axis=1))[0, 0, 1:].max() < 0.02
 
 
 def test_noise_is_on_the_golden_side_only_and_the_same_for_all_measures() -> None:

@@ -24,10 +24,10 @@ OF_ALL_PROMPTS = "reward_variance"
 """The measure that is scaled by all responses, so that a prompt by itself has another value."""
 
 
-def ragged(seed: int = 0, counts: np.ndarray = COUNTS, padding: float = 0.0) -> ScoreCube:
+def ragged(seed: int = 0, counts: np.ndarray = COUNTS, padding: float = 0.0, decimals: int = 1) -> ScoreCube:
     """Scores of four reward models, with ties, for as many responses as counted; padding is beyond."""
     rng = np.random.default_rng(seed)
-    scores = np.round(normal_scores(rng, np.linspace(0.3, 2.0, 4), len(counts), int(counts.max())), 1)
+    scores = np.round(normal_scores(rng, np.linspace(0.3, 2.0, 4), len(counts), int(counts.max())), decimals)
     scores[:, np.arange(counts.max()) >= counts[:, None]] = padding
     return replace(cube_of(scores), responses_P=counts)
 
@@ -76,7 +76,7 @@ def test_what_is_beyond_a_prompts_responses_never_matters() -> None:
 
 def test_noise_flips_the_asked_share_of_the_pairs_that_there_are() -> None:
     counts = np.random.default_rng(0).integers(1, 7, 400)
-    cube = ragged(counts=counts)
+    cube = ragged(counts=counts, decimals=9)  # equal scores are labelled again: tests of annotation
     noisy = noisy_utilities(cube, 0.25, 0, 5)
     for golden_PR, noisy_PR in zip(cube.scores_MPR.astype(np.float64), noisy, strict=True):
         pairs = [(p, i, j) for p in range(400) for i in range(min(counts[p], 5)) for j in range(i)]
