@@ -242,7 +242,13 @@ def why_undefined(evaluation: Evaluation) -> str:
     if M < 3:
         return f"{M} reward models: a correlation over golden–proxy pairs takes three"
     if undefined == pairs:
-        return f"all {pairs} pairs are undefined: no golden's own gain can be told from zero on these prompts"
+        if not evaluation.value_defined_MM.any():
+            why = "the measure is undefined on each of these prompts"
+        elif evaluation.quantity == "gain":
+            why = "no golden tells responses to these prompts apart"
+        else:
+            why = "no golden's own gain can be told from zero on these prompts"
+        return f"all {pairs} pairs are undefined: {why}"
     return f"the figures of the {pairs - undefined} defined pairs do not differ, or those are of two reward models"
 
 

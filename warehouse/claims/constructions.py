@@ -105,7 +105,7 @@ def rank_matters(study: Study) -> Claim:
         whole, *parts = study.measured(policies, [TestSet(), *test_sets])
         compared = [(1.0, parts[far]), *((-1 / len(near), parts[place]) for place in near)]
         difference = contrast(compared)
-        why = "" if difference.value is not None else why_no_difference([whole])
+        why = "" if difference.value is not None else why_no_difference([whole, *parts])
         finding = Finding(policies.called, "τ, far minus neighbouring", difference, apart(difference), why)
         findings.append(resolved(finding, of_contrast(compared), sizes_of(whole)))
         rows: list[tuple[Cell, ...]] = [("all pairs", tau(whole), "", "", whole.evaluation.undefined_pairs)]

@@ -24,17 +24,26 @@ from warehouse.stats.ranks import tie_bounds
 def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) -> Floats:
     """What noisy annotators of each golden see of the first `responses`: `[M, P, R]`, in each golden's own units.
 
-    ε is drawn for all responses of the cube, so that it does not depend on `responses`. Raises InvalidChoice if no σ
+    Scores of other scorers stay as they are. ε is drawn for all responses of the cube, so that it does not depend on `responses`. Raises InvalidChoice if no σ
     flips so many pairs.
     """
     scores = cube.scores_MPR[:, :, :responses].astype(np.float64)
     counts_P = None if cube.responses_P is None else np.minimum(cube.responses_P, responses)
-    for utilities_PR, golden in zip(scores, cube.reward_models, strict=True):
+    tied_M = _tied(scores)
+    for place in np.flatnonzero(cube.roles.golden_M):
+        utilities_PR, golden = scores[place], cube.reward_models[place]
         drawn_PR = generator(seed, ANNOTATOR, golden).standard_normal(cube.scores_MPR.shape[1:])
         epsilon_PR = drawn_PR[:, :responses]
         noisy_PR = utilities_PR + flipping_sigma(utilities_PR, epsilon_PR, flipped, counts_P) * epsilon_PR
-        utilities_PR[:] = _labelled_again(noisy_PR, utilities_PR, counts_P)
+        scores[place] = _labelled_again(noisy_PR, utilities_PR, counts_P) if tied_M[place] else noisy_PR
     return scores
+
+
+def _tied(scores_MPR: Floats) -> Bools:
+    """Which scorers `[M]` may have equal scores in a prompt."""
+    ordered_MPR = np.sort(scores_MPR, axis=2)
+    tied_M: Bools = (ordered_MPR[:, :, 1:] == ordered_MPR[:, :, :-1]).any(axis=(1, 2))
+    return tied_M
 
 
 def _labelled_again(noisy_PR: Floats, scores_PR: Floats, counts_P: NDArray[np.int64] | None) -> Floats:

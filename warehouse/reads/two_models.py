@@ -56,7 +56,9 @@ def policy_draws(
         return whole
     if any(cube.prompts != values.prompts for cube in cubes):
         return whole
-    return scored_draws(values, cubes[0].scores_MPR, cubes[1].scores_MPR, first, second, golden=golden)
+    fewest = min(int(cube.counts_P.min()) for cube in cubes)  # beyond that, some prompts have no response
+    first_MQK, second_MQK = (cube.scores_MPR[:, :, :fewest] for cube in cubes)
+    return scored_draws(values, first_MQK, second_MQK, first, second, golden=golden)
 
 
 def _scores(connection: Connection, run_id: str, rows: pl.DataFrame, reward_model: str) -> ScoreCube:

@@ -1,6 +1,7 @@
 """Two reward models side by side, prompt by prompt: in a measure, and in what their policies are worth to a golden.
 
-Each golden is a reward model other than the two. The terms serve `power.resolution`, which asks for them again on parts
+Each golden is a reward model other than the two, or a scorer that is golden only if it is named or there is no other
+(`metrics.roles`). The terms serve `power.resolution`, which asks for them again on parts
 of the responses.
 """
 
@@ -59,7 +60,7 @@ def measure_draws(
     """
     formula = measure_named(measure)
     cube = cube.dense()
-    a, b, goldens = _places(cube.reward_models, first, second, golden)
+    a, b, goldens = _places(cube, first, second, golden)
     scores_MPR = cube.scores_MPR[:, :, :2] if formula.looks_at == "one pair" else cube.scores_MPR
     variance_M = scores_MPR[[a, b]].var(axis=(1, 2), dtype=np.float64)
 
@@ -184,7 +185,7 @@ class _Places(NamedTuple):
 
 
 def _optimised(values: PolicyValues, first: str, second: str, golden: str | None) -> _Places:
-    places = _places(values.reward_models, first, second, golden)
+    places = _places(values, first, second, golden)
     for place in (places.first, places.second):
         if values.optimised_M is not None and not values.optimised_M[place]:
             name = values.reward_models[place]
@@ -192,7 +193,8 @@ def _optimised(values: PolicyValues, first: str, second: str, golden: str | None
     return places
 
 
-def _places(names: Sequence[str], first: str, second: str, golden: str | None) -> _Places:
+def _places(scored: ScoreCube | PolicyValues, first: str, second: str, golden: str | None) -> _Places:
+    names, roles = scored.reward_models, scored.roles
     for name in (first, second, *([] if golden is None else [golden])):
         if name not in names:
             raise UnknownName(f"no reward model {name!r}; there are {', '.join(names)}")
@@ -200,7 +202,12 @@ def _places(names: Sequence[str], first: str, second: str, golden: str | None) -
         raise InvalidChoice(f"both reward models are {first!r}; name two different ones")
     if golden in (first, second):
         raise InvalidChoice(f"golden is {golden!r}, one of the two that are compared; choose a third reward model")
-    goldens = [m for m, name in enumerate(names) if name not in (first, second) and golden in (None, name)]
+    two = names.index(first), names.index(second)
+    for place in two:
+        if not roles.proxy_M[place]:
+            raise InvalidChoice(f"{names[place]!r} is no proxy, so no golden judges it; name two reward models")
+    goldens = [names.index(golden)] if golden else [m for m in np.flatnonzero(roles.golden_M).tolist() if m not in two]
+    goldens = goldens or [m for m, role in enumerate(scored.only or ()) if role == "golden"]
     if not goldens:
         raise InvalidChoice(f"there are {len(names)} reward models; comparing two needs a third one as golden")
-    return _Places(names.index(first), names.index(second), goldens)
+    return _Places(*two, goldens)

@@ -55,6 +55,14 @@ def test_a_trace_of_noise_changes_next_to_nothing_against_labels_also_with_fewer
         assert np.abs(clean[0].mean(axis=1) - traced[0].mean(axis=1))[0, 0, 1:].max() < 0.02
 
 
+def test_only_goldens_have_annotators() -> None:
+    cube = cube_of(labelled(3))
+    everyone = noisy_utilities(cube, 0.2, seed=3, responses=3)
+    some = noisy_utilities(cube.with_goldens(["rm-1"]), 0.2, seed=3, responses=3)
+    np.testing.assert_array_equal(some[1], everyone[1])
+    np.testing.assert_array_equal(some[[0, 2]], cube.scores_MPR[[0, 2]])
+
+
 def test_noise_is_on_the_golden_side_only_and_the_same_for_all_measures() -> None:
     cube = cube_of(normal_scores(np.random.default_rng(1), np.array([0.3, 1.0]), 30, 5))
     utilities = noisy_utilities(cube, 0.3, seed=2, responses=5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -184,6 +185,25 @@ def test_a_choice_that_cannot_be_is_one_clear_line(
 ) -> None:
     with pytest.raises(error, match=words):
         measure_draws(cube_of(scores(np.random.default_rng(0), 10, 3)), *names, golden=golden)
+
+
+def test_labels_are_a_golden_if_named_or_the_only_one_and_never_one_of_the_two() -> None:
+    rng = np.random.default_rng(0)
+    samples = np.concatenate([scores(rng, 60, 8), scores(rng, 60, 8)[:1]])
+    samples[0] = samples[0] > 0
+    only = ("golden", None, None, None)
+    cube, values = (replace(part, only=only) for part in (cube_of(samples), values_of(samples, N)))
+    assert measure_draws(cube, "rm-1", "rm-2").goldens == ("rm-3",)
+    assert value_draws(values, "rm-1", "rm-2").goldens == ("rm-3",)
+    assert measure_draws(cube, "rm-1", "rm-2", golden="rm-0").goldens == ("rm-0",)
+    without = [part.of_reward_models(["rm-0", "rm-1", "rm-2"]) for part in (cube, values)]
+    assert measure_draws(without[0], "rm-1", "rm-2").goldens == ("rm-0",)
+    assert value_draws(without[1], "rm-1", "rm-2").goldens == ("rm-0",)
+    assert set(best_two(without[0])) == {"rm-1", "rm-2"}
+    proxies = replace(cube, only=("golden", "proxy", "proxy", "proxy"))
+    assert measure_draws(proxies, "rm-1", "rm-2").goldens == ("rm-0",)
+    with pytest.raises(InvalidChoice, match="'rm-0' is no proxy, so no golden judges it"):
+        measure_draws(cube, "rm-0", "rm-2")
 
 
 def test_two_reward_models_alone_have_no_golden() -> None:
