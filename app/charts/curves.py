@@ -7,26 +7,31 @@ import polars as pl
 
 from app.charts.style import INK, SOFT, axis, banded_line, layered, reference_line, tooltips, top_legend, with_interval
 from app.components.formats import AXIS, COUNT, FIGURE, SHORT, STEP
+from warehouse.metrics.catalogue import QUANTITIES
+from warehouse.study.regret import Quantity
 
 _HEIGHT = 300
 _TALL = 380
 
 
-def ndr(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.LayerChart:
+def ndr(points: pl.DataFrame, strength_title: str, doubling: bool, quantity: Quantity = "ndr") -> alt.LayerChart:
     """NDR with its interval along strengths, with lines at 0 and 1.
 
-    `points`: columns `strength, ndr, low, high, undefined_pairs`; `doubling` puts strengths on a log scale.
+    `points`: columns `strength, ndr, low, high, undefined_pairs`; `doubling` puts strengths on a log scale. Column
+    `ndr` may hold gains in NDR's place (`quantity`).
     """
+    words = QUANTITIES[quantity]
     base = alt.Chart(points.drop_nulls("ndr")).encode(
         x=_strength(points, strength_title, doubling),
         tooltip=tooltips(
             ("strength", strength_title, COUNT),
-            *with_interval("ndr", "NDR"),
+            *with_interval("ndr", words.short),
             ("undefined_pairs", "Pairs undefined", COUNT),
         ),
     )
-    y = alt.Y("ndr:Q", title="Normalised drop ratio (NDR)", axis=axis())
-    return layered([reference_line("y", 0, 1, dashed=False), *banded_line(base, y)], height=_HEIGHT)
+    y = alt.Y("ndr:Q", title=words.title, axis=axis())
+    lines = (0, 1) if quantity == "ndr" else (0,)
+    return layered([reference_line("y", *lines, dashed=False), *banded_line(base, y)], height=_HEIGHT)
 
 
 def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: str, *, unit: str) -> alt.LayerChart:

@@ -28,6 +28,7 @@ from warehouse.reads.study import study as read_study
 from warehouse.stats.bootstrap import LEVEL, Estimate
 from warehouse.study.correlation import cautions
 from warehouse.study.folds import shared_prompts
+from warehouse.study.regret import unit_of
 
 _NOT_IN_THIS_RUN = "not in this run"
 _MEANING: Mapping[str, str] = {**MEANING, _NOT_IN_THIS_RUN: "the run has no data for it"}
@@ -121,6 +122,12 @@ def _header(run: Mapping[str, Any], models: pl.DataFrame, study: Study, choice: 
         "again. A difference is that of the plain correlations, paired; a claim that takes noise off it says so. Other "
         "figures have percentiles of the bootstrap.",
     ]
+    gains = [name.called for name in study.optimised.values() if unit_of(name.values, name.cube.roles) is not None]
+    if gains:
+        lines.append(
+            f"- No policy of {' or '.join(gains)} was optimised against a golden: where it says NDR of them, it is the "
+            "golden gain of the proxy’s policy, in the golden’s standard deviations within prompts."
+        )
     shared = shared_prompts(first.cube.prompts, first.values.prompts)
     lines += [f"- {line[0].upper()}{line[1:]}" for line in cautions(int(roles.proxy_M.sum()), shared)]
     lines += [f"- Versions: {_text(versions)}"] if versions else []

@@ -61,8 +61,11 @@ def _sizes(evaluation: Evaluation) -> Sizes:
 
 
 def harder(curve: NdrCurve) -> Finding:
-    """Does optimising harder lose more? The change of mean NDR between the ends, over the pairs defined at both."""
-    change = curve.change
+    """Does optimising harder lose more? The change of mean NDR between the ends, over the pairs defined at both.
+
+    Undefined for gains in NDR's place: what the golden could gain is not known.
+    """
+    change = curve.change if curve.quantity == "ndr" else None
     difference = change.difference if change else NOTHING
     return Finding(
         "harder",

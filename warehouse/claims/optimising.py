@@ -14,6 +14,7 @@ from warehouse.study.curves.strength_curves import NdrCurve, length_drift, ndr_c
 from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
 
+_NO_OWN_POLICY = "no policy was optimised against the golden, so what its gain loses is not known"
 _NO_SPREAD = "fewer than two reward models tell responses to a prompt apart"
 
 
@@ -85,6 +86,8 @@ def optimising_harder(study: Study) -> Claim:
         about, change = f"{policies.called}: loses more", _change(ndr)
         why = "" if change.value is not None else "it takes two strengths at which a golden’s own gain is clear"
         finding = Finding(about, "change of mean NDR", change, below(change), why)
+        if ndr.quantity == "gain":
+            finding = Finding(about, "change of mean NDR", NOTHING, "undefined", _NO_OWN_POLICY)
         findings.append(resolved_by_interval(finding, policies.sizes))
         gained = gain_curves(policies.curves, policies.spread_M, replicates=study.replicates, seed=study.seed)
         golden = gained.curves["golden"]
@@ -186,7 +189,8 @@ def kl_penalty(study: Study) -> Claim:
         mean_kl = float(swept.kl_SM[s].mean())
         rows.append((f"{penalty:g}", mean_kl, own, same_step.ndr[s], same_step.undefined[s], at_kl))
     header = ("KL penalty", "KL, nats", "own gain", "NDR, same step", "undefined pairs", "NDR, same KL")
-    table = Table(f"{len(swept.reward_models)} reward models, {same_step.pairs} pairs", header, tuple(rows))
+    models = count(int(swept.roles.proxy_M.sum()), "reward model")
+    table = Table(f"{models}, {count(same_step.pairs, 'pair')}", header, tuple(rows))
     notes = [
         "Own gain: golden reward of the golden’s own policy, in standard deviations within prompts. KL is the "
         "mean over reward models, as estimated."
@@ -202,12 +206,12 @@ def _penalty_finding(study: Study, swept: ValueCurves, about: str) -> Finding:
         swept, strengths=(first, last), kl_SM=swept.kl_SM[ends], values=tuple(swept.values[end] for end in ends)
     )
     curve = ndr_curve(two, replicates=study.replicates, seed=study.seed)
-    change, M = _change(curve), len(swept.reward_models)
+    change, M = _change(curve), int(swept.roles.proxy_M.sum())
     verdict, why = above(change), ""
     if change.value is None:
         why = "no golden’s own gain is clear under both penalties"
     elif M < FEWEST_RESAMPLED:
-        verdict, why = CANNOT_BE_TOLD, f"resampling {M} reward models says little about others"
+        verdict, why = CANNOT_BE_TOLD, f"resampling {count(M, 'reward model')} says little about others"
     both = f"{curve.change.pairs if curve.change else 0} of {curve.pairs}"
     return Finding(f"{about}, {first:g} → {last:g}", f"change of mean NDR, {both} pairs", change, verdict, why)
 

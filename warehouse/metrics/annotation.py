@@ -24,8 +24,8 @@ from warehouse.stats.ranks import tie_bounds
 def noisy_utilities(cube: ScoreCube, flipped: float, seed: int, responses: int) -> Floats:
     """What noisy annotators of each golden see of the first `responses`: `[M, P, R]`, in each golden's own units.
 
-    Scores of other scorers stay as they are. ε is drawn for all responses of the cube, so that it does not depend on `responses`. Raises InvalidChoice if no σ
-    flips so many pairs.
+    Scores of other scorers stay as they are. ε is drawn for all responses of the cube, so that it does not depend on
+    `responses`. Raises InvalidChoice if no σ flips so many pairs.
     """
     scores = cube.scores_MPR[:, :, :responses].astype(np.float64)
     counts_P = None if cube.responses_P is None else np.minimum(cube.responses_P, responses)

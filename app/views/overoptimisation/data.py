@@ -19,7 +19,7 @@ _LINE_POINTS = 60
 
 
 def labelled(result: GainCurves, averaged: bool) -> Mapping[str, FittedCurve]:
-    """The curves by title. Averaged over all pairs, the own gains of goldens and of proxies are the same curve."""
+    """The curves by title. Averaged over all pairs of the same goldens and proxies, their own gains are one curve."""
     if averaged:
         return {OWN: result.curves["own"], CURVES["golden"]: result.curves["golden"]}
     return {title: result.curves[name] for name, title in CURVES.items()}

@@ -53,7 +53,8 @@ class CurveFigures:
 
         def panel(optimizer: str, series: access.Series) -> Panel:
             result = access.gains(series, *self._pair, self._chosen.rl_category)
-            curves = data.labelled(result, averaged=self._pair == (None, None))
+            same = access.value_curves(series).roles.same
+            curves = data.labelled(result, averaged=same and self._pair == (None, None))
             points = data.gains(curves, result.strengths)
             fits.append(_titled(optimizer, data.fits(curves)))
             degrees.append(f"{words.optimizer(optimizer).title}: {text.degree(result)}")
@@ -80,8 +81,9 @@ class CurveFigures:
         def panel(optimizer: str, series: access.Series) -> Panel:
             result = access.ndr(series, *self._pair, self._chosen.rl_category)
             frame, strength = data.ndr(result), words.optimizer(optimizer).strength
-            notes = text.resampled(result), text.undefined_ndr(result)
-            return Panel(charts.ndr(frame, strength, optimizer == "bon"), frame, _joined(*notes))
+            notes = text.resampled(result), text.undefined_ndr(result), text.in_place_of_ndr(result)
+            chart = charts.ndr(frame, strength, doubling=optimizer == "bon", quantity=result.quantity)
+            return Panel(chart, frame, _joined(*notes))
 
         self._figure(
             "ndr",

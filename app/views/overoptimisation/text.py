@@ -135,6 +135,16 @@ def undefined_ndr(result: NdrCurve) -> str:
     return f"pairs undefined of {result.pairs:,}: {missing}" if missing else ""
 
 
+def in_place_of_ndr(result: NdrCurve) -> str:
+    """What the curve is of where a golden has no policy of its own; empty for NDR."""
+    if result.quantity == "ndr":
+        return ""
+    return (
+        "no policy was optimised against the golden, so this is the golden gain of the proxy's policy, in the golden's "
+        "standard deviations within prompts"
+    )
+
+
 def not_drawn(reward_models: int) -> str:
     """That a chart shows the pairs of some reward models only; empty where it shows all."""
     if reward_models <= MOST_DRAWN:

@@ -9,13 +9,14 @@ import pytest
 from scipy import stats
 
 from tests.warehouse.study.simulate import cube_of, dense, values_of
+from warehouse.claims.findings import harder
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.catalogue import MEASURES
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.preparation import prepare_all
 from warehouse.metrics.roles import Roles
 from warehouse.metrics.test_set import TestSet
-from warehouse.study.curves.gain_curves import degree_map
+from warehouse.study.curves.gain_curves import degree_map, gain_curves
 from warehouse.study.curves.strength_curves import ndr_curve
 from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.evaluate import Evaluation, evaluate
@@ -126,6 +127,22 @@ def test_curves_against_labels_are_over_the_proxies() -> None:
     assert curve.ndr[0].value == pytest.approx(result.ndr_MM[0, 1:].mean())
     with pytest.raises(InvalidChoice, match="a fit takes three or more"):
         degree_map(curves, replicates=20)
+
+
+def test_gains_along_strengths_are_known_where_no_policy_was_optimised_against_labels() -> None:
+    _, values = labelled()
+    optimised = np.array([False, *[True] * 6])
+    spread = np.linspace(0.5, 2.0, 7)
+    ppo = replace(values, optimised_M=optimised, spread_M=spread)
+    strengths, kl_SM = (2.0, 4.0, 8.0), np.repeat([[0.2], [0.6], [1.0]], 7, axis=1)
+    curves = ValueCurves("ppo", strengths, kl_SM, "k1", (ppo, ppo, ppo)).with_goldens([LABEL])
+    result = gain_curves(curves, spread, replicates=60)
+    gained = (values.optimised_MMQ[0, 1:] - values.initial_MQ[0]).mean() / spread[0]
+    assert result.curves["golden"].gains[-1].value == pytest.approx(gained)
+    assert result.curves["own"].gains[-1].value is None
+    assert result.degree.value is None
+    assert result.pairs == 6
+    assert harder(ndr_curve(curves, replicates=60)).verdict == "undefined"
 
 
 def test_roles_say_who_is_judged_by_whom() -> None:

@@ -86,7 +86,8 @@ def gain_curves(
     """The curves of a golden and a proxy; None for either averages over all of them.
 
     `spread_M` is `spread_within_prompts` under the initial policy, of the reward models of `curves`; it is taken as
-    known, as are divergences. Prompts are resampled, and reward models too where they are averaged over.
+    known, as are divergences. Prompts are resampled, and reward models too where they are averaged over. Pairs whose
+    golden has no policy of its own are left out; if that is all of them, the curve `own` is undefined.
     Raises UnknownName, and InvalidChoice for a reward model against itself or pairs without any spread.
     """
     curves = curves.for_golden(golden)
@@ -95,11 +96,16 @@ def gain_curves(
     spread = np.asarray(spread_M, dtype=np.float64)
     pair_MM &= (spread > 0)[:, None] & (spread > 0)
     optimised_M = curves.values[-1].optimised_M
-    if optimised_M is not None:  # goldens only: nothing to compare the proxies' policies with
-        pair_MM &= optimised_M[:, None]
+    has_own = True
+    if optimised_M is not None:
+        pair_MM &= optimised_M
+        own_MM = pair_MM & optimised_M[:, None]
+        has_own = bool(own_MM.any())
+        pair_MM = own_MM if has_own else pair_MM  # the three curves are of the same pairs
     if not pair_MM.any():
         raise InvalidChoice(
-            "no golden–proxy pair in which both tell responses apart and have a policy of their own; choose others"
+            "no golden–proxy pair in which both tell responses apart and a policy was optimised against the proxy; "
+            "choose others"
         )
     drawn = draws(len(prompts), curves.roles, replicates, seed)
     counts_BQ = drawn.prompts_BQ
@@ -126,8 +132,9 @@ def gain_curves(
     fits_2B: dict[str, Floats | None] = {}
     for name in CURVES:
         distances, gain_SB = curves.distance_SM @ share_M[name], np.stack(gains_B[name])
-        fits_2B[name] = coefficients_of(distances, gain_SB, law)
-        fitted[name] = _fitted(_Drawn(distances, gain_SB, defined_B, models), fits_2B[name], law)
+        known_B = defined_B & (has_own or name != "own")
+        fits_2B[name] = coefficients_of(distances, gain_SB, law) if known_B.any() else None
+        fitted[name] = _fitted(_Drawn(distances, gain_SB, known_B, models), fits_2B[name], law)
     degree, own, of_proxy = NOTHING, fits_2B["own"], fits_2B["golden"]
     if own is not None and of_proxy is not None:
         farthest = min(max(fitted[name].distances) for name in ("own", "golden"))
