@@ -80,7 +80,9 @@ def _add_choose(command: AddCommand) -> None:
     _add_run(choose)
     golden = "scorers that count as the truth (default: those that are golden only, such as labels; else all others)"
     add_option(choose, "--golden", "NAME[,…]", golden)
-    add_option(choose, "--by", "NAME", "bon, another optimiser of the run such as ppo, or a metric", default="bon")
+    what = choose.add_mutually_exclusive_group()
+    add_option(what, "--by", "NAME", "bon, another optimiser of the run such as ppo, or a metric", default="bon")
+    add_option(what, "--outcome", "NAME", "rank by an outcome of the run that was measured elsewhere, such as Elo")
     degree = choose.add_mutually_exclusive_group()
     strength = "n of best-of-n (default: half of the samples, all of fewer than 8) or PPO step (default: the largest)"
     degree.add_argument("--n", "--strength", dest="strength", type=float, metavar="N", help=strength)

@@ -2,9 +2,9 @@
 
     python -m tests.helpers.benchmark_study FOLDER [--reward-models M] [--prompts P]
 
-publishes it into a data folder. What is planted: reward model `rm-01` follows the quality of a response best, `rm-02`
-as well, the others less and less; `rm-03` is reversed in category Safety; `rm-04` likes long responses. A label is
-right where the quality is in the upper part; every prompt has a right and a wrong response.
+publishes it into a data folder, with outcomes. What is planted: reward model `rm-01` follows the quality of a response
+best, `rm-02` as well, the others less and less; `rm-03` is reversed in category Safety; `rm-04` likes long responses. A
+label is right where the quality is in the upper part; every prompt has a right and a wrong response.
 """
 
 from __future__ import annotations
@@ -55,6 +55,20 @@ def publish(home: Path, benchmark: Benchmark | None = None) -> Path:
     benchmark = benchmark or Benchmark()
     ingest.publish(home, rows(benchmark), benchmark.run_id)
     return home
+
+
+def with_outcomes(home: Path, benchmark: Benchmark) -> None:
+    """Adds outcomes: `elo`, with errors of 8, falls by 15 from each to the next, the last is without; `win rate`."""
+    elo = [
+        {"reward_model_id": name, "outcome": "elo", "value": 1100.0 - 15 * m, "standard_error": 8.0}
+        for m, name in enumerate(benchmark.names[:-1])
+    ]
+    rates = [
+        {"reward_model_id": name, "outcome": "win rate", "value": 0.5 + 0.1 * m, "standard_error": None}
+        for m, name in enumerate(benchmark.names[:3])
+    ]
+    frame = pl.DataFrame([*elo, *rates], infer_schema_length=None)
+    ingest.replace_table(home, benchmark.run_id, "outcome", frame, "benchmark_study")
 
 
 def rows(benchmark: Benchmark) -> dict[str, pl.DataFrame]:
@@ -158,4 +172,6 @@ if __name__ == "__main__":
     parser.add_argument("--reward-models", type=int, default=20)
     parser.add_argument("--prompts", type=int, default=500)
     chosen = parser.parse_args()
-    publish(chosen.folder, Benchmark(reward_models=chosen.reward_models, prompts=chosen.prompts))
+    simulated = Benchmark(reward_models=chosen.reward_models, prompts=chosen.prompts)
+    publish(chosen.folder, simulated)
+    with_outcomes(chosen.folder, simulated)

@@ -34,7 +34,7 @@ def headline(answer: Answer, name: Name = str) -> str:
     if len(rest) == others:
         cannot = f"These {prompts} cannot tell the {others + 1} reward models apart"
     else:
-        cannot = f"These {prompts} cannot tell which is best: {first} is not clearly better than {_listed(rest)}"
+        cannot = f"These {prompts} cannot tell which is best: {first} is not clearly better than {listed(rest)}"
     return (
         f"{cannot}. If you have to choose now, take {first}: {worth_of}, and at most {_amount(ranking.behind, worth)} "
         "less than the best of them (95% confidence, all pairs at once)."
@@ -44,7 +44,7 @@ def headline(answer: Answer, name: Name = str) -> str:
 def truths(answer: Answer, name: Name = str) -> str:
     """What counts as the truth, and why."""
     goldens = answer.worth.goldens
-    named = _listed([name(golden) for golden in goldens])
+    named = listed([name(golden) for golden in goldens])
     averaged = ", averaged" if len(goldens) > 1 else ""
     if answer.truth == "the others":
         return (
@@ -169,7 +169,8 @@ def _percent(share: float) -> str:
     return f"{number(100 * share, 1)}%"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`; of many the first ones and how many more."""
     if len(names) > _LISTED:
         return f"{', '.join(names[:_LISTED])} and {len(names) - _LISTED} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"

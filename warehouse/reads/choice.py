@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.catalogue import MEASURES
 from warehouse.metrics.cube import ScoreCube
-from warehouse.reads import policies
+from warehouse.metrics.test_set import TestSet
+from warehouse.reads import outcomes, policies
 from warehouse.reads.responses import response_lengths
 from warehouse.reads.runs import reward_models
 from warehouse.reads.scores import initial_scores
@@ -22,6 +25,7 @@ from warehouse.study.choice.answer import (
     by_measure,
     by_policies,
 )
+from warehouse.study.choice.by_outcome import OutcomeAnswer, by_outcome
 from warehouse.study.choice.worth import sides_of
 
 
@@ -73,6 +77,32 @@ def answer(
     values = policy_values(connection, run_id, question.by, strength)
     kl = policies.known_kl(connection, run_id, question.by, strength)
     return by_policies(task, values, strength, scores, kl)
+
+
+def answer_by_outcome(
+    connection: Connection,
+    run_id: str,
+    name: str,
+    question: Question,
+    *,
+    cube: Samples | None = None,
+    seed: int = 0,
+) -> OutcomeAnswer:
+    """Rank the reward models of a run by an outcome; goldens and prompts of the question are those of measures.
+
+    Raises UnknownName and InvalidChoice for what the run does not have.
+    """
+    models = reward_models(connection, run_id)
+    candidates = models.filter(pl.col("role").ne_missing("golden"))["reward_model_id"].to_list()
+    of_run = outcomes.outcome(connection, run_id, name)
+    try:
+        scores = cube() if cube else initial_scores(connection, run_id, "rm_test")
+    except InvalidChoice:
+        scores = None
+    goldens = question.goldens or models.filter(role="golden")["reward_model_id"].to_list()
+    test_set = TestSet(categories=question.categories or None, subsets=question.subsets or None)
+    chosen = scores and scores.with_goldens(goldens)
+    return by_outcome(of_run, candidates, chosen, test_set=test_set, seed=seed)
 
 
 def _samples(connection: Connection, run_id: str, samples: Samples | None) -> ScoreCube | None:

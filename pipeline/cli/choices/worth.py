@@ -8,19 +8,19 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
+from pipeline.cli.choices import Result, figure
+from pipeline.cli.choices import outcome as of_outcome
+from pipeline.errors import InvalidConfig
 from warehouse import reads, store
 from warehouse.claims import choosing
 from warehouse.errors import UnknownName
 from warehouse.formats import count, number
-from warehouse.reads.choice import answer
-from warehouse.stats.bootstrap import NOTHING, Estimate
+from warehouse.reads.choice import answer, answer_by_outcome
+from warehouse.stats.bootstrap import NOTHING
 from warehouse.study.choice.answer import Answer, Question
 from warehouse.study.choice.failures import by_part
 from warehouse.study.choice.per_nat import PerNat
-
-Result = dict[str, Any]
 
 SCHEMA_VERSION = 1
 
@@ -39,6 +39,12 @@ def report(data: Path, choice: argparse.Namespace) -> str:
             categories=tuple(choice.category or ()),
             subsets=tuple(choice.subset or ()),
         )
+        if choice.outcome is not None:
+            if choice.strength is not None or choice.kl is not None:
+                raise InvalidConfig("--n and --kl are about policies; with --outcome leave them out")
+            by_outcome = answer_by_outcome(connection, run_id, choice.outcome, question, seed=choice.seed)
+            result = of_outcome.as_json(run_id, by_outcome, choice.seed)
+            return json.dumps(result) if choice.json else of_outcome.as_text(run_id, by_outcome)
         answered = answer(connection, run_id, question, seed=choice.seed)
     return json.dumps(as_json(run_id, answered, choice.seed)) if choice.json else _text(run_id, answered)
 
@@ -99,11 +105,6 @@ def as_json(run_id: str, answered: Answer, seed: int) -> Result:
 def _per_nat(each: PerNat | None) -> Result:
     kl, gain, efficiency = each or (None, NOTHING, NOTHING)
     return {"policy_kl": kl, "gain_per_nat": figure(gain), "efficiency": figure(efficiency)}
-
-
-def figure(estimate: Estimate) -> Result:
-    """A figure with its interval, null where undefined."""
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
 # Text ----------------------------------------------------------------------------------------------------------------

@@ -27,15 +27,15 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Order:
     """M candidates, the best first; all matrices are in this order.
 
-    `estimates` have 95 % t intervals of their own, `together` ones that hold for all M at once. `groups` are numbered
-    from 1 (`together.lettered`). `beats_MM[a, b]` is the probability that a is worth more than b on new prompts of
-    this kind: the posterior of the mean difference under a flat prior, normal differences. `better_MM[a, b]` is the
-    share of these prompts on which a is worth more, ties count half; `p_MM` the adjusted p-value of a difference.
-    `behind` is how much less than the best the first may be worth at most: the greatest upper end of the intervals,
-    for all pairs at once, of what another is worth more.
+    `estimates` have 95 % intervals of their own, `together` ones that hold for all M at once. `groups` are numbered
+    from 1 (`together.lettered`). `beats_MM[a, b]` is the probability that a is worth more than b: the posterior of the
+    difference under a flat prior, normal differences. `p_MM` is the adjusted p-value of a difference. `behind` is how
+    much less than the best the first may be worth at most: the greatest upper end of the intervals, for all pairs at
+    once, of what another is worth more. Where errors are unknown (outcomes), figures that need them are NaN, and
+    intervals and groups empty.
     """
 
     names: tuple[str, ...]
@@ -44,14 +44,24 @@ class Ranking:
     groups: tuple[tuple[int, ...], ...]
     p_MM: Floats
     beats_MM: Floats
-    better_MM: Floats
     behind: float
-    prompts: int
 
     @property
     def may_be_best(self) -> tuple[str, ...]:
         """Those that differ from none above them enough to be ruled out: not clearly worse than the first."""
-        return tuple(name for name, p in zip(self.names, self.p_MM[0], strict=True) if p >= 1.0 - bootstrap.LEVEL)
+        apart = self.p_MM[0] < 1.0 - bootstrap.LEVEL
+        return tuple(name for name, differs in zip(self.names, apart, strict=True) if not differs)
+
+
+@dataclass(frozen=True)
+class Ranking(Order):
+    """Candidates in the order of what they are worth over `prompts` prompts, with Student's t throughout.
+
+    `better_MM[a, b]` is the share of these prompts on which a is worth more, ties count half.
+    """
+
+    better_MM: Floats
+    prompts: int
 
 
 def ranked(worth: Worth, seed: int = 0) -> Ranking:
@@ -74,7 +84,7 @@ def ranked(worth: Worth, seed: int = 0) -> Ranking:
     width = _reach_of_all(centred_MQ, seed)
     alone = intervals.t_quantile(Q - 1.0)
     unlike_MM = _unlike(values_MQ)
-    p_MM, reach = _adjusted(difference_MM, error_MM, deviation_BM, chi_B)
+    p_MM, reach = pairs_at_once(difference_MM, error_MM, deviation_BM, chi_B)
     p_MM = np.maximum(p_MM, np.minimum(1.0, 2.0 * 0.5**unlike_MM))
     return Ranking(
         names=tuple(worth.candidates[m] for m in order),
@@ -102,10 +112,15 @@ def _around(mean_M: Floats, half_M: Floats, Q: int, *, is_share: bool) -> tuple[
     return tuple(estimates)
 
 
+def draws_for(M: int) -> int:
+    """How many draws all pairs of M candidates have room for."""
+    return int(np.clip(_MOST_ENTRIES // max(1, M * (M - 1) // 2), 500, _DRAWS))
+
+
 def _by_chance(centred_MQ: Floats, seed: int) -> tuple[Floats, Floats]:
     """How the means would deviate together by chance, `[draws, M]`, and the common χ, `[draws]`."""
     M, Q = centred_MQ.shape
-    draws = int(np.clip(_MOST_ENTRIES // max(1, M * (M - 1) // 2), 500, _DRAWS))
+    draws = draws_for(M)
     rng = bootstrap.generator(seed, bootstrap.TOGETHER)
     influence_QM = centred_MQ.T / np.sqrt(Q * (Q - 1.0))
     if Q > M:  # the same covariance from fewer random numbers
@@ -132,8 +147,12 @@ def _reach_of_all(centred_MQ: Floats, seed: int) -> float:
     return float(np.quantile(t_BM.max(axis=1), bootstrap.LEVEL))
 
 
-def _adjusted(difference_MM: Floats, error_MM: Floats, deviation_BM: Floats, chi_B: Floats) -> tuple[Floats, float]:
-    """p-values `[M, M]` of all pairs at once, 1 where two never differ, and how many errors their intervals reach."""
+def pairs_at_once(difference_MM: Floats, error_MM: Floats, deviation_BM: Floats, chi_B: Floats) -> tuple[Floats, float]:
+    """p-values `[M, M]` of all pairs at once, 1 where two never differ, and how many errors their intervals reach.
+
+    `deviation_BM` `[draws, M]` is how the figures deviate together by chance, `chi_B` `[draws]` the common χ, 1 where
+    errors are known.
+    """
     M, reach = len(difference_MM), 0.0
     first, second = np.triu_indices(M, 1)
     p_MM = np.ones((M, M))
