@@ -67,8 +67,8 @@ def _accuracy(about: Subject, cube: ScoreCube) -> Section:
         "rank": 1 + int((means_M > means_M[place]).sum()),
         "of": len(worth.candidates),
         "groups": groups,
-        "categories": _parts(about, cube, cube.categories, category_order(cube.categories)),
-        "subsets": _parts(about, cube, cube.subsets, sorted(set(cube.subsets))),
+        "categories": _parts(about, cube, "category", cube.categories, category_order(cube.categories)),
+        "subsets": _parts(about, cube, "subset", cube.subsets, sorted(set(cube.subsets))),
         "thirds": _thirds(about, cube),
     }
 
@@ -103,13 +103,21 @@ def _undefined_prompts(about: Subject, cube: ScoreCube) -> int:
     return int((~ordered_P).sum())
 
 
-def _parts(about: Subject, cube: ScoreCube, of_prompts: Sequence[str], parts: Sequence[str]) -> list[Section]:
-    named = np.asarray(of_prompts, dtype=object)
-    rows: list[Section] = []
+def _parts(
+    about: Subject, cube: ScoreCube, kind: str, of_prompts: Sequence[str], parts: Sequence[str]
+) -> list[Section]:
+    named, rows = np.asarray(of_prompts, dtype=object), []
     for part in parts:
         prompts: NDArray[np.int64] = np.flatnonzero(named == part)
-        own = about.attempt(f"accuracy on {part}", partial(_own, about, cube.of_prompts(prompts)))
+        try:
+            own = _own(about, cube.of_prompts(prompts))
+        except InvalidChoice:
+            own = Estimate.undefined()
         rows.append({"part": part, "prompts": len(prompts), **figure(own)})
+    undefined = sum(row["value"] is None for row in rows)
+    if undefined:
+        why = "they have fewer than two prompts, or the golden orders no two responses of them"
+        about.lacks(f"accuracy by {kind}", why, undefined, len(rows))
     return rows
 
 

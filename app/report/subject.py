@@ -77,7 +77,12 @@ def subject(
     names = tuple(reads.runs.reward_models(connection, run_id)["reward_model_id"])
     if name not in names:
         raise UnknownName(f"run {run_id!r} has no reward model {name!r}; it has {', '.join(names)}")
-    task = task_of(connection, run_id, Question(goldens=goldens), seed, least=1)
+    try:
+        task = task_of(connection, run_id, Question(goldens=goldens), seed, least=1)
+    except InvalidChoice as error:
+        if goldens:
+            raise
+        raise InvalidChoice(f"{error}; or name the scorer that is the truth with --golden") from error
     if names.index(name) not in task.sides.candidates:
         judged = ", ".join(names[m] for m in task.sides.candidates)
         raise InvalidChoice(f"{name!r} counts as the truth here, so nothing judges it; report on one of {judged}")

@@ -34,6 +34,7 @@ from warehouse.metrics.test_set import prompts_in
 from warehouse.reads.two_models import compared_strength, policy_draws
 from warehouse.stats.bootstrap import NOTHING, Estimate, wilson_interval
 from warehouse.study import PromptValues, prepare
+from warehouse.study.choice.worth import sides_of
 from warehouse.study.power import Draws, Resolution, resolution
 from warehouse.study.two_models import measure_draws
 
@@ -261,10 +262,14 @@ def reliability_bins(result: Reliability) -> pl.DataFrame:
 
 
 def is_judged(reward_models: pl.DataFrame, name: str, goldens: Sequence[str]) -> bool:
-    """Whether a scorer may be a proxy, with something else as the truth: then there is a report card of it."""
-    roles = dict(reward_models.select("reward_model_id", "role").iter_rows())
-    judges = goldens or [other for other, role in roles.items() if role != "proxy"]
-    return roles[name] != "golden" and bool(set(judges) - {name})
+    """Whether these goldens (none: the run's default ones) judge a scorer: then there is a report card of it."""
+    names, roles = (reward_models[column].to_list() for column in ("reward_model_id", "role"))
+    try:
+        sides = sides_of(names, goldens, roles, least=1)
+    except InvalidChoice:
+        return False
+    place = names.index(name)
+    return place in sides.candidates and set(sides.goldens) != {place}
 
 
 def report_card(snapshot: Snapshot, run_id: str, name: str, goldens: tuple[str, ...]) -> bytes:

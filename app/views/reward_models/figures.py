@@ -81,7 +81,10 @@ class ModelFigures:
             )
 
     def _report(self, name: str) -> None:
-        goldens = (self._chosen.golden,) if self._chosen.golden else ()
+        goldens: tuple[str, ...] = (self._chosen.golden,) if self._chosen.golden else ()
+        if not data.is_judged(self._models, name, goldens):  # of two without a truth, the other one is
+            other = data.best_other(self._models, name)
+            goldens = (other,) if other else ()
         if not data.is_judged(self._models, name, goldens):
             return
         st.download_button(

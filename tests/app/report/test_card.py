@@ -166,6 +166,25 @@ def test_undefined_prompts_and_parts_are_counted_with_the_reason(labelled_home: 
     assert ties["of"] == card["calibration"]["pairs"] + ties["count"]
 
 
+def test_parts_without_a_figure_are_counted_together(tmp_path: Path) -> None:
+    rows = benchmark_study.rows(Benchmark(reward_models=3, prompts=20, most=4))
+    alone = pl.when(pl.col("prompt_id").str.starts_with("ticket/00")).then(pl.lit("together")).otherwise("prompt_id")
+    ingest.publish(tmp_path, {**rows, "prompt": rows["prompt"].with_columns(subset=alone)}, "benchmark")
+    with store.open_read_only(tmp_path) as connection:
+        card = written(connection, "benchmark", "rm-02")
+    assert [row["part"] for row in card["accuracy"]["subsets"] if row["value"] is not None] == ["together"]
+    (row,) = [row for row in card["undefined"] if row["what"] == "accuracy by subset"]
+    assert (row["count"], row["of"]) == (10, 11)
+
+
+def test_two_reward_models_without_a_truth_take_one_by_name(tmp_path: Path) -> None:
+    home = publish(tmp_path, Study(reward_models=2, prompts=4))
+    with store.open_read_only(home) as connection:
+        with pytest.raises(InvalidChoice, match="name the scorer that is the truth with --golden"):
+            page.write(connection, None, "rm-01")
+        assert written(connection, "simulated", "rm-01", "rm-00")["accuracy"]["value"] > 0.5
+
+
 def test_a_reward_model_that_is_alone_has_figures_but_no_rank(tmp_path: Path) -> None:
     home = benchmark_study.publish(tmp_path, Benchmark(reward_models=1, prompts=20, most=4, texts=False))
     with store.open_read_only(home) as connection:
