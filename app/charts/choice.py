@@ -64,11 +64,14 @@ def ranked(
     )
 
 
-def chances(pairs: pl.DataFrame, names: Sequence[str]) -> alt.LayerChart:
+def chances(
+    pairs: pl.DataFrame, names: Sequence[str], *, what: str = "A's policy is worth more: probability"
+) -> alt.LayerChart:
     """How probable it is that the row's policy is worth more than the column's; the diagonal is empty.
 
-    `pairs`: columns `reward_model, other, beats, better, p`.
+    `pairs`: columns `reward_model, other, beats, p`, and perhaps `better`; `what` says in words what `beats` is.
     """
+    better: list[Field] = [("better", "A's pick is better: share of prompts", SHARE)] if "better" in pairs else []
     labels: dict[str, Any] = {"labelOverlap": len(names) > 2 * _CELLS_WITH_FIGURES, "labelLimit": 120}
     base = alt.Chart(pairs).encode(
         x=alt.X("other:N", sort=list(names), title="B", axis=alt.Axis(labelAngle=label_angle(list(names)), **labels)),
@@ -76,8 +79,8 @@ def chances(pairs: pl.DataFrame, names: Sequence[str]) -> alt.LayerChart:
         tooltip=tooltips(
             ("reward_model", "A"),
             ("other", "B"),
-            ("beats", "A's policy is worth more: probability", FIGURE),
-            ("better", "A's pick is better: share of prompts", SHARE),
+            ("beats", what, FIGURE),
+            *better,
             ("p", "p, all at once", FIGURE),
         ),
     )
@@ -130,6 +133,35 @@ def thirds(frame: pl.DataFrame, names: Sequence[str], order: Sequence[str]) -> a
     return _heat(base, names, order, SHARE)
 
 
+def ranks(frame: pl.DataFrame, names: Sequence[str], columns: Sequence[str]) -> alt.LayerChart:
+    """The rank of each reward model by an outcome and by measures, one column each; the best are darkest.
+
+    `frame`: columns `reward_model, part, rank, measured, tau`.
+    """
+    labels: dict[str, Any] = {"labelOverlap": False, "labelLimit": 160}
+    base = alt.Chart(frame).encode(
+        x=alt.X("part:N", sort=list(columns), title=None, axis=alt.Axis(labelAngle=-45, **labels)),
+        y=_rows(names),
+        tooltip=tooltips(
+            ("reward_model", "Reward model"),
+            ("part", "By"),
+            ("rank", "Rank", COUNT),
+            ("measured", "Figure", FIGURE),
+            ("tau", "Kendall τ with the outcome", FIGURE),
+        ),
+    )
+    scale = alt.Scale(range="heatmap", reverse=True)
+    shades = cells(base, "rank", scale, figures=False)[0]
+    layers = [shades]
+    if len(names) <= 2 * _CELLS_WITH_FIGURES:
+        label = base.transform_calculate(label="isValid(datum.rank) ? datum.rank : '–'").mark_text(
+            fontSize=12, aria=False
+        )
+        layers.append(label.encode(text=alt.Text("label:N"), color=alt.ColorValue(INK)))
+        shades.encoding.color.legend = None
+    return layered(layers, height=_heat_height(names))
+
+
 def _rows(names: Sequence[str]) -> alt.Y:
     """A row for each reward model; of many, not every one is named."""
     overlap = len(names) > 2 * _CELLS_WITH_FIGURES
@@ -144,8 +176,12 @@ def _heat(base: alt.Chart, names: Sequence[str], columns: Sequence[str], format_
         text = base.transform_calculate(label=label).mark_text(fontSize=12, aria=False)
         layers = [layers[0], text.encode(text=alt.Text("label:N"), color=alt.ColorValue(INK))]
         layers[0].encoding.color.legend = None
-    pixels = _AROUND + (_ROW if len(names) <= 2 * _CELLS_WITH_FIGURES else 9) * len(names)
-    return layered(layers, height=max(_FEWEST_PIXELS, pixels))
+    return layered(layers, height=_heat_height(names))
+
+
+def _heat_height(names: Sequence[str]) -> int:
+    """Of many reward models, lower rows."""
+    return max(_FEWEST_PIXELS, _AROUND + (_ROW if len(names) <= 2 * _CELLS_WITH_FIGURES else 9) * len(names))
 
 
 def _bar(base: alt.Chart, x: alt.X, low: str, high: str, *, thickness: int) -> alt.Chart:

@@ -82,4 +82,9 @@ def figure(estimate: Estimate, answer: OutcomeAnswer) -> str:
 
 def digits(answer: OutcomeAnswer) -> int:
     """Decimals of an outcome: one for large numbers such as Elo, otherwise three."""
-    return 1 if float(abs(answer.outcome.value_K).max()) >= _LARGE else 3
+    return 1 if is_large(answer) else 3
+
+
+def is_large(answer: OutcomeAnswer) -> bool:
+    """Whether the outcome is of a size at which whole numbers are fine enough for an axis."""
+    return float(abs(answer.outcome.value_K).max()) >= _LARGE

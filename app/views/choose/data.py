@@ -36,8 +36,16 @@ _MOVED = ("policy_kl", "gain_per_nat", "gain_per_nat_low", "gain_per_nat_high", 
 _FIGURES = frames.floats("value", "low", "high")
 
 
+_OUTCOME = "outcome:"
+
+
+def outcome_of(by: str) -> str | None:
+    """The outcome that is ranked by; None for an optimiser or a measure."""
+    return by.removeprefix(_OUTCOME) if by.startswith(_OUTCOME) else None
+
+
 class Offered(NamedTuple):
-    """What can be chosen in a run: by what (optimisers first), at which strengths, and on which prompts."""
+    """What can be chosen in a run: by what (optimisers, outcomes, measures), at which strengths, on which prompts."""
 
     scorers: tuple[str, ...]
     by: tuple[str, ...]
@@ -72,6 +80,7 @@ def offered(snapshot: Snapshot, run_id: str) -> Offered:
         known = reads.policies.strengths(connection, run_id)
         optimizers = known["optimizer"].unique().sort().to_list()
         reach = {name: reads.policies.kl_reach(connection, run_id, name) for name in optimizers}
+        outcomes = reads.outcomes.names(connection, run_id)
         prompts = reads.runs.prompts(connection, run_id).filter(pl.col("split") != "rm_train")
     samples = _samples(snapshot, run_id)
     strengths = {name: tuple(known.filter(optimizer=name)["strength"].to_list()) for name in optimizers}
@@ -84,7 +93,12 @@ def offered(snapshot: Snapshot, run_id: str) -> Offered:
     first = [name for name in (BEST_OF_N,) if name in strengths]
     return Offered(
         scorers=tuple(warehouse.reward_models(snapshot, run_id)["reward_model_id"]),
-        by=(*first, *(name for name in strengths if name != BEST_OF_N), *MEASURES),
+        by=(
+            *first,
+            *(name for name in strengths if name != BEST_OF_N),
+            *(f"{_OUTCOME}{name}" for name in outcomes),
+            *MEASURES,
+        ),
         strengths=strengths,
         kl={name: ends.farthest for name, ends in reach.items() if ends is not None and name in strengths},
         categories=tuple(subsets),

@@ -11,6 +11,7 @@ from app.components.page_state import Page
 from app.offers import Fitting
 from app.state import ChooseChoice
 from app.views.choose import data, text
+from app.views.choose import outcome as by_outcome
 from app.views.choose.data import Offered
 from app.views.choose.figures import SHOWN, ChoiceFigures
 from warehouse.errors import WarehouseError
@@ -26,6 +27,10 @@ def show() -> None:
         if BEST_OF_N not in offered.by:
             st.caption(text.NO_SAMPLES.format(escape(text.by(_by(chosen, offered)))))
         try:
+            outcome = data.outcome_of(_by(chosen, offered))
+            if outcome is not None:
+                by_outcome.show(page.snapshot, page.run_id, question(chosen, offered), outcome)
+                return
             answer = data.answered(page.snapshot, page.run_id, question(chosen, offered))
         except WarehouseError as error:
             st.info(escape(str(error)))
@@ -46,11 +51,12 @@ def show() -> None:
 def question(chosen: ChooseChoice, offered: Offered) -> Question:
     """What the page asks."""
     by = _by(chosen, offered)
+    without_policies = by in MEASURES or data.outcome_of(by) is not None
     return Question(
         goldens=chosen.golden,
         by=by,
-        strength=None if by in MEASURES else chosen.strength,
-        kl=None if by in MEASURES else chosen.kl,
+        strength=None if without_policies else chosen.strength,
+        kl=None if without_policies else chosen.kl,
         categories=chosen.category,
         subsets=chosen.subset,
     )
@@ -60,7 +66,7 @@ def fit(snapshot: Snapshot, fitting: Fitting[ChooseChoice], run_id: str) -> Offe
     """Drop what the run does not have from the choice."""
     offered = data.offered(snapshot, run_id)
     fitting.allow_each("golden", offered.scorers, "no such scorer")
-    fitting.allow("by", offered.by, "no such optimiser or measure in this run")
+    fitting.allow("by", offered.by, "no such optimiser, outcome or measure in this run")
     by = _by(fitting.chosen, offered)
     fitting.allow("strength", offered.strengths.get(by, ()), f"{by} has no such strength in this run")
     if fitting.chosen.kl is not None:
@@ -92,7 +98,8 @@ def choose(page: Page[ChooseChoice, Offered]) -> None:
         "Rank by",
         offered.by,
         format_func=text.by,
-        help="What a policy that was optimised against the reward model is worth, or a measure of the reward model.",
+        help="What a policy that was optimised against the reward model is worth, an outcome of it that was measured "
+        "elsewhere, or a measure of the reward model.",
         **page_state.bound(chosen, "by", by, resets=("strength", "kl")),
     )
     _strength(chosen, offered, by)

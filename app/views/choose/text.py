@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.components.formats import count, escape, interval, number, percent
+from app.views.choose.data import outcome_of
 from warehouse.claims import choosing
 from warehouse.metrics.catalogue import MEASURES, optimizer_words
 from warehouse.stats.bootstrap import Estimate
@@ -16,12 +17,14 @@ NO_SAMPLES = (
 
 def by(name: str) -> str:
     """What reward models are ranked by, in a menu."""
+    if (outcome := outcome_of(name)) is not None:
+        return f"Outcome: {outcome}"
     return f"Measure: {MEASURES[name].title}" if name in MEASURES else optimizer_words(name).title
 
 
 def headline(answer: Answer) -> str:
     """The answer in one sentence or two."""
-    return _bold(choosing.headline(answer, escape), escape(answer.ranking.names[0]))
+    return bold(choosing.headline(answer, escape), escape(answer.ranking.names[0]))
 
 
 def beside(answer: Answer) -> list[str]:
@@ -98,6 +101,6 @@ def at_n(answer: Answer) -> int | None:
     return int(answer.strength)
 
 
-def _bold(sentence: str, name: str) -> str:
+def bold(sentence: str, name: str) -> str:
     """The sentence with the first mention of what to take in bold."""
     return sentence.replace(f"ake {name}:", f"ake **{name}**:", 1)

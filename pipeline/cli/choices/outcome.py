@@ -15,7 +15,6 @@ from warehouse.stats.bootstrap import Floats
 from warehouse.study.choice.by_outcome import FIRST_MEASURE, OutcomeAnswer
 
 SCHEMA, SCHEMA_VERSION = "outcome", 1
-_UNDEFINED = -2.0
 
 
 def as_text(run_id: str, answer: OutcomeAnswer) -> str:
@@ -121,11 +120,9 @@ def _table(answer: OutcomeAnswer) -> list[str]:
 
 
 def _measures(answer: OutcomeAnswer) -> list[str]:
-    taus = {measure: prediction.correlations["kendall"] for measure, prediction in answer.predictions.items()}
-    ordered = sorted(taus, key=lambda measure: -(_UNDEFINED if (tau := taus[measure].value) is None else tau))
     lines = []
-    for measure in ordered:
-        tau = taus[measure]
+    for measure in answer.best_predictors:
+        tau = answer.predictions[measure].correlations["kendall"]
         shown = "–" if tau.value is None else f"{number(tau.value)} [{number(tau.low)}, {number(tau.high)}]"
         lines.append(f"  {measure:<15}  {shown:>24}  {choosing.listed(claims.takes(answer, measure)) or '–'}")
     return lines

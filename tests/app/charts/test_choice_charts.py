@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from app.charts.choice import chances, parts, ranked, thirds
+from app.charts.choice import chances, parts, ranked, ranks, thirds
 
 NAMES = ["a", "b"]
 RANKING = pl.DataFrame(
@@ -30,10 +30,15 @@ CELLS = pl.DataFrame(
     {"reward_model": NAMES, "part": ["Chat", "Chat"], "prompts": [9, 9], "value": [0.5, None]}
     | {"low": [0.4, None], "high": [0.6, None], "gain": [0.1, None]}
 )
+RANKS = pl.DataFrame(
+    {"reward_model": NAMES, "part": "The outcome", "rank": [1, None], "measured": [3.0, None], "tau": [None, None]}
+)
 CHARTS: dict[str, Any] = {
     "ranked": ranked(RANKING, "Gain", [("longest", 0.2), ("shortest", 0.3)]),
     "chances": chances(CHANCES, NAMES),
     "parts": parts(CELLS, NAMES, ["Chat"], title="Gain"),
+    "ranks": ranks(RANKS, NAMES, ["The outcome"]),
+    "chances of an outcome": chances(CHANCES.drop("better"), NAMES, what="A has more"),
     "thirds": thirds(CELLS, NAMES, ["Chat"]),
 }
 

@@ -25,6 +25,8 @@ from warehouse.study.together import lettered
 FIRST_MEASURE = "accuracy"
 """The measure that is shown beside the outcome."""
 
+_LEAST = -2.0
+
 
 @dataclass(frozen=True)
 class OutcomeAnswer:
@@ -40,6 +42,12 @@ class OutcomeAnswer:
     goldens: tuple[str, ...]
     predictions: Mapping[str, Prediction]
     unmeasured: str = ""
+
+    @property
+    def best_predictors(self) -> list[str]:
+        """The measures in the order of their Kendall τ with the outcome, those without one last."""
+        taus = {measure: each.correlations["kendall"].value for measure, each in self.predictions.items()}
+        return sorted(taus, key=lambda measure: -_LEAST if (tau := taus[measure]) is None else -tau)
 
     def ranks(self, measure: str) -> tuple[int | None, ...]:
         """Rank of each reward model by a measure, 1 the best, ties share the best rank; None without a figure."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.access import warehouse
-from app.views.choose import data
+from app.views.choose import data, outcome
 from tests.app.conftest import OpenPage
 from tests.helpers import benchmark_study
 from tests.helpers.benchmark_study import LONG, OWN, REVERSED, Benchmark
@@ -146,3 +146,34 @@ def test_a_hundred_reward_models_keep_the_page_readable(tmp_path: Path, open_vie
     page = open_view(VIEW, publish(tmp_path, Study(reward_models=100, prompts=2, samples=4, responses=4)))
     assert not page.exception
     assert any("The chart shows the first 60 of 100 reward models." in caption.value for caption in page.caption)
+
+
+def test_an_outcome_ranks_with_its_errors_and_shows_how_measures_rank_the_same(
+    tmp_path: Path, open_view: OpenPage
+) -> None:
+    benchmark = Benchmark(reward_models=7, prompts=60)
+    home = benchmark_study.publish(tmp_path, benchmark)
+    benchmark_study.with_outcomes(home, benchmark)
+    page = open_view(VIEW, home, by="outcome:elo", strength="4")
+    assert not page.exception
+    assert page.markdown[0].value.startswith("The errors of elo leave open which is best: rm")
+    assert "take **rm" in page.markdown[0].value
+    assert "It predicts elo with Kendall τ" in page.markdown[1].value
+    assert "Without elo: rm" in page.markdown[1].value
+    assert subheaders(page) == [
+        "Reward models by elo",
+        "How probable is it that A beats B?",
+        "How do measures rank the same reward models?",
+    ]
+    without_errors = open_view(VIEW, home, by="outcome:win rate")
+    assert not without_errors.exception
+    assert "it has no standard errors" in without_errors.markdown[0].value
+    assert "How probable is it that A beats B?" not in subheaders(without_errors)
+    snapshot = warehouse.snapshot()
+    assert snapshot is not None
+    answer = outcome.answered(snapshot, benchmark.run_id, Question(by="outcome:elo"), "elo")
+    ranks = outcome.measure_ranks(answer)
+    assert ranks["part"][0] == "The outcome"
+    assert ranks.filter(part="Accuracy")["rank"].to_list() == list(answer.ranks("accuracy"))
+    named = open_view(VIEW, home, by="outcome:luck")
+    assert "by=outcome:luck" in named.warning[0].value.replace("\\", "")
