@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube
-from warehouse.stats.bootstrap import Estimate, wilson_interval
+from warehouse.stats.bootstrap import Estimate, Floats, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,15 @@ class WorstPicks:
     """On how many prompts the proxy's pick is the golden's worst, for each pair `[M golden, M proxy]`.
 
     Prompts on which the golden ties its worst samples or the proxy its best do not count: `prompts_MM` are the others.
-    `picks_MP` are the samples that each reward model likes best.
+    `picks_MP` are the samples that each reward model likes best. `chance_MM` is the share that random picks would have
+    on those prompts, 0 without any.
     """
 
     count_MM: NDArray[np.int64]
     prompts_MM: NDArray[np.int64]
     picks_MP: NDArray[np.int64]
     hacked_MMP: NDArray[np.bool_]
-    chance: float
+    chance_MM: Floats
 
 
 def worst_picks(cube: ScoreCube) -> WorstPicks:
@@ -44,12 +45,13 @@ def worst_picks(cube: ScoreCube) -> WorstPicks:
     clear_MMP = single_MP[:, None, :] & clear_MP[None, :, :] & (cube.counts_P > 1)
     hacked_MMP = clear_MMP & (worst_MP[:, None, :] == picks_MP[None, :, :])
     np.einsum("mmp->mp", hacked_MMP)[...] = False
+    prompts_MM = clear_MMP.sum(axis=2)
     return WorstPicks(
         count_MM=hacked_MMP.sum(axis=2),
-        prompts_MM=clear_MMP.sum(axis=2),
+        prompts_MM=prompts_MM,
         picks_MP=picks_MP,
         hacked_MMP=hacked_MMP,
-        chance=float((1.0 / cube.counts_P[cube.counts_P > 1]).mean()),
+        chance_MM=clear_MMP @ (1.0 / np.maximum(cube.counts_P, 1)) / np.maximum(prompts_MM, 1),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from app.access.frames import figures_of, floats, pair_rows
+from warehouse.metrics.roles import Roles
 from warehouse.metrics.worst_picks import WorstPicks
 from warehouse.study.curves.gain_curves import CURVES, DegreeMap, FittedCurve, GainCurves
 from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve
@@ -120,13 +121,22 @@ def ppo_training(curves: pl.DataFrame, reward_models: pl.DataFrame, metric: str)
     )
 
 
-def most_hacked(picks: WorstPicks, names: Sequence[str], golden: str | None, proxy: str | None) -> tuple[str, str]:
-    """The chosen pair; where golden or proxy is open, the one with most prompts on which the proxy picks the worst."""
+def most_hacked(
+    picks: WorstPicks, names: Sequence[str], golden: str | None, proxy: str | None, roles: Roles | None = None
+) -> tuple[str, str]:
+    """The chosen pair; where golden or proxy is open, the one with most prompts on which the proxy picks the worst.
+
+    What is open is a golden, or a proxy, of these roles (None: any).
+    """
     count_MM = picks.count_MM + 0.0
     np.fill_diagonal(count_MM, -np.inf)
     if golden is not None:
         count_MM[[name != golden for name in names], :] = -np.inf
     if proxy is not None:
         count_MM[:, [name != proxy for name in names]] = -np.inf
+    if roles is not None and golden is None:
+        count_MM[~roles.golden_M] = -np.inf
+    if roles is not None and proxy is None:
+        count_MM[:, ~roles.proxy_M] = -np.inf
     g, m = np.unravel_index(int(count_MM.argmax()), count_MM.shape)
     return names[int(g)], names[int(m)]

@@ -195,13 +195,14 @@ class CurveFigures:
         st.subheader("Reward hacking: the proxy's favourite is the golden's worst", anchor=False)
         picks, samples = access.hacked(self._snapshot, self._run_id, self._chosen.rl_category)
         names = samples.reward_models
-        golden, proxy = data.most_hacked(picks, names, *self._pair)
+        golden, proxy = data.most_hacked(picks, names, *self._pair, roles=samples.roles)
         g, m = names.index(golden), names.index(proxy)
         if None in self._pair:
             st.caption("Shown for the pair with the most such prompts; choose a golden and a proxy for another pair.")
         counted, prompts = int(picks.count_MM[g, m]), int(picks.prompts_MM[g, m])
         share = share_hacked(picks, g, m)
-        st.markdown(text.hacked(golden, proxy, share, chance=picks.chance, counted=counted, prompts=prompts))
+        chance = float(picks.chance_MM[g, m])
+        st.markdown(text.hacked(golden, proxy, share, chance=chance, counted=counted, prompts=prompts))
         places = picks.hacked_MMP[g, m].nonzero()[0].tolist()
         if not places:
             return

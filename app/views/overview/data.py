@@ -18,6 +18,7 @@ from app.views.reward_models import data as reward_models_data
 from warehouse import paper
 from warehouse.claims import Finding
 from warehouse.claims.findings import better, harder, length, predicts
+from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.study import Comparison, Evaluation, PromptValues, compare, evaluate, prepare
 from warehouse.study.curves.value_curves import ValueCurves
 
@@ -42,9 +43,15 @@ def finding(snapshot: Snapshot, run_id: str, optimizer: str, name: str) -> Findi
 
 
 def length_finding(snapshot: Snapshot, run_id: str) -> Finding | None:
-    """Whether scores follow length; None if the responses' lengths are unknown."""
+    """Whether scores of reward models follow length; None if the responses' lengths are unknown."""
     summary = reward_models_data.score_summary(snapshot, run_id, ())
-    return None if summary.lengths is None else length(summary.cube.reward_models, summary.lengths)
+    if summary.lengths is None:
+        return None
+    cube, lengths = summary.cube, summary.lengths
+    judged = [m for m, role in enumerate(cube.only or [None] * len(cube.reward_models)) if role != "golden"]
+    estimates, undefined = ([of_each[m] for m in judged] for of_each in (lengths.estimates, lengths.undefined))
+    names = [cube.reward_models[m] for m in judged]
+    return length(names, ModelEstimates(tuple(estimates), tuple(undefined), lengths.prompts))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Resampling …")

@@ -32,7 +32,7 @@ def what_is_shown(run_id: str, cube: ScoreCube, categories: Sequence[str]) -> st
     return " · ".join(
         [
             f"Run **{escape(run_id)}**",
-            count(M, "reward model"),
+            count(M, "scorer" if cube.only else "reward model"),
             f"scores of {each} of the initial policy to each of {count(P, 'RM-test prompt')}{where}",
             "95% bootstrap intervals, B = 1,000, resampling prompts",
         ]

@@ -99,7 +99,7 @@ def picks_the_worst(cube: ScoreCube, golden: int, candidate: int) -> tuple[Estim
     Prompts on which the golden ties its worst or the candidate its best do not count (`metrics.worst_picks`).
     """
     picks = worst_picks(cube.of_reward_models([cube.reward_models[place] for place in (golden, candidate)]))
-    return share_hacked(picks, 0, 1), picks.chance
+    return share_hacked(picks, 0, 1), float(picks.chance_MM[0, 1])
 
 
 def picks_wrong(cube: ScoreCube, candidate: int, right_PN: Floats) -> tuple[Estimate, float]:
