@@ -23,7 +23,7 @@ from warehouse.claims.claim import (
 )
 from warehouse.claims.verdict import NEGLIGIBLE, above, apart
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet
+from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet, chosen_prompts
 from warehouse.stats.bootstrap import NOTHING
 from warehouse.study.comparison import contrast
 from warehouse.study.evaluate import Replicated
@@ -157,7 +157,8 @@ def budget_on_responses(study: Study) -> Claim:
         f"responses on the fewest prompts minus two responses on all prompts: {_BETTER}. With noise, the annotator "
         f"flips {NOISES[-1]:.0%} of the golden pairs.",
     )
-    _, P, R = study.first.cube.scores_MPR.shape
+    R = study.first.cube.scores_MPR.shape[2]
+    P = len(chosen_prompts(study.first.cube, TestSet()))
     budget = PAIR_BUDGET * P
     sizes = thinned(splits(budget, P, R), MOST_SIZES)
     if len(sizes) < 2:

@@ -36,7 +36,8 @@ class TestSet:
     - `responses`: this many of each prompt, the first ones (they are exchangeable samples); a prompt with fewer keeps
       what it has, or is left out with `whole`.
     - `prompts`: how many, drawn at random; a smaller draw is part of a larger one.
-    - `budget`: annotations P·R to spend; the number of prompts is `budget // responses`. Not together with `prompts`.
+    - `budget`: annotations P·R to spend; the number of prompts is `budget // responses`, or more where some have
+      fewer responses. Not together with `prompts`.
     - `rank_bins`: the golden order of each prompt is cut into this many bins, 1 the worst; a pair counts if its two
       responses come from different ones. With `chosen_bin` > `rejected_bin`, only from these two.
     - `noise`: the annotator is golden + σ·ε, σ such that this share of the golden-ordered pairs flips, below ½.
@@ -139,7 +140,11 @@ def chosen_prompts(cube: ScoreCube, test_set: TestSet) -> NDArray[np.int64]:
         raise InvalidChoice(
             f"prompts is {prompts}{spent}; the chosen categories allow from {FEWEST_PROMPTS} to {len(chosen)}"
         )
-    return np.sort(generator(test_set.seed, TEST_SET).permutation(chosen)[:prompts])
+    drawn = generator(test_set.seed, TEST_SET).permutation(chosen)
+    if test_set.budget is not None and cube.responses_P is not None:
+        annotations_P = np.minimum(cube.responses_P[drawn], choice.responses or FEWEST_RESPONSES)
+        prompts = int(np.searchsorted(np.cumsum(annotations_P), test_set.budget, side="right"))
+    return np.sort(drawn[:prompts])
 
 
 def prompts_in(

@@ -15,7 +15,7 @@ import numpy as np
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.catalogue import MEASURES
 from warehouse.metrics.cube import PolicyValues, ScoreCube
-from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet, prompts_in
+from warehouse.metrics.test_set import FEWEST_PROMPTS, FEWEST_RESPONSES, TestSet, chosen_prompts
 from warehouse.stats.across_pairs import EVERY, Selected
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import difference_figure, of_difference
@@ -110,7 +110,7 @@ def annotation_plans(
     allows are tried, closer together where responses are few. Raises InvalidChoice if it allows none.
     """
     base = test_set or TestSet()
-    prompts = len(prompts_in(cube, "RM-test", categories=base.categories, subsets=base.subsets))
+    prompts = len(chosen_prompts(cube, TestSet(categories=base.categories, subsets=base.subsets)))
     counts = thinned(splits(budget, prompts, cube.scores_MPR.shape[2]), MOST_SPLITS)
     tried = [(measure, count) for measure in PLANNED for count in counts]
     plain = TestSet(categories=base.categories, subsets=base.subsets, seed=base.seed, budget=budget, noise=noise)

@@ -6,6 +6,7 @@ Results are cached by the build they are read from, as in `access`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 import streamlit as st
@@ -18,7 +19,6 @@ from app.views.reward_models import data as reward_models_data
 from warehouse import paper
 from warehouse.claims import Finding
 from warehouse.claims.findings import better, harder, length, predicts
-from warehouse.metrics.model_scores import ModelEstimates
 from warehouse.study import Comparison, Evaluation, PromptValues, compare, evaluate, prepare
 from warehouse.study.curves.value_curves import ValueCurves
 
@@ -49,9 +49,8 @@ def length_finding(snapshot: Snapshot, run_id: str) -> Finding | None:
         return None
     cube, lengths = summary.cube, summary.lengths
     judged = [m for m, role in enumerate(cube.only or [None] * len(cube.reward_models)) if role != "golden"]
-    estimates, undefined = ([of_each[m] for m in judged] for of_each in (lengths.estimates, lengths.undefined))
-    names = [cube.reward_models[m] for m in judged]
-    return length(names, ModelEstimates(tuple(estimates), tuple(undefined), lengths.prompts))
+    estimates = tuple(lengths.estimates[m] for m in judged)
+    return length([cube.reward_models[m] for m in judged], replace(lengths, estimates=estimates))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Resampling …")

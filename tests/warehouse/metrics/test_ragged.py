@@ -102,6 +102,15 @@ def test_a_number_of_responses_keeps_shorter_prompts_or_leaves_them_out() -> Non
         chosen_prompts(few, TestSet(responses=5, whole=True))
 
 
+def test_a_budget_is_spent_on_the_responses_that_there_are() -> None:
+    cube = ragged()
+    for responses, budget in ((2, 22), (3, 20), (5, 30)):
+        chosen = chosen_prompts(cube, TestSet(responses=responses, budget=budget))
+        spent = np.minimum(COUNTS[chosen], responses).sum()
+        assert budget - responses < spent <= budget
+    assert len(chosen_prompts(cube, TestSet(responses=2, budget=22))) == 11
+
+
 def test_sources_and_paraphrases_of_ragged_prompts_go_together_response_by_response() -> None:
     first, second = ragged(0), ragged(1, COUNTS[::-1].copy())
     both = with_responses([first, second])
