@@ -93,7 +93,7 @@ def _optimised(
     paraphrased: ScoreCube | None,
     samples: ScoreCube,
 ) -> Optimised:
-    curves = values.value_curves(connection, run_id, optimizer, samples=lambda: samples)
+    curves = values.value_curves(connection, run_id, optimizer, samples=lambda: samples, goldens=cube.goldens)
     names = [name for name in curves.reward_models if name in cube.reward_models]
     curves = curves.of_reward_models(names).with_goldens(cube.goldens)
     own_samples = samples.of_reward_models(names)
@@ -121,8 +121,9 @@ def _with_sweep(connection: Connection, run_id: str, optimised: Optimised) -> Op
     penalties = policies.kl_coefficients(connection, run_id, optimizer)
     if len(penalties) < 2:
         return optimised
+    goldens = optimised.cube.goldens
     sweep = [
-        values.value_curves(connection, run_id, optimizer, penalty).with_goldens(optimised.cube.goldens)
+        values.value_curves(connection, run_id, optimizer, penalty, goldens=goldens).with_goldens(goldens)
         for penalty in penalties
     ]
     names = [name for name in optimised.curves.reward_models if all(name in curves.reward_models for curves in sweep)]

@@ -6,7 +6,7 @@ n, from those prompts that have n or more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -67,12 +67,14 @@ def value_curves(
     kl_coefficient: float | None = None,
     *,
     samples: Samples | None = None,
+    goldens: Sequence[str] = (),
 ) -> ValueCurves:
     """`policy_values` of an optimiser at all S strengths that enough reward models have, and their KL `[S, M]` in nats.
 
     Reward models without a policy at some strength (PPO that diverged) are left out; if fewer than two would be left,
-    the strengths that all have are taken instead. Scorers that are golden only stay without policies. All strengths are
-    on the same prompts: of best-of-n, those with enough responses for every n that half of the prompts reach.
+    the strengths that all have are taken instead. Scorers that are golden only, and `goldens`, stay without policies.
+    All strengths are on the same prompts: of best-of-n, those with enough responses for every n that half of the
+    prompts reach.
     Raises InvalidChoice if there is nothing to compare.
     """
     scorers = reward_models(connection, run_id)
@@ -85,7 +87,8 @@ def value_curves(
     complete, strengths = _complete(frame)
     frame = frame.filter(pl.col("reward_model_id").is_in(complete) & pl.col("strength").is_in(strengths))
     names = pl.col("reward_model_id")
-    present = scorers.filter(names.is_in(complete) | (pl.col("role") == "golden").fill_null(False))
+    stays = names.is_in(list(goldens)) | (pl.col("role") == "golden").fill_null(False)
+    present = scorers.filter(names.is_in(complete) | stays)
     present_names = present["reward_model_id"].to_list()
     stored = _stored_values(connection, run_id, frame, present_names, samples)
     if len(stored.optimised_SMKQ) != len(strengths) or not set(complete) <= set(stored.reward_models):
