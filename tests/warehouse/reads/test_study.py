@@ -14,6 +14,7 @@ from tests.helpers.study import rows as study_rows
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.reads.study import study
+from warehouse.study import evaluate
 
 RUN = "simulated"
 WHOLE = Study(ppo_steps=(5, 10, 20), penalties=(0.1, 0.5), paraphrases=True)
@@ -94,6 +95,14 @@ def test_a_reward_model_whose_ppo_stopped_is_left_out_there_alone(tmp_path: Path
         found = study(connection, RUN)
     assert found.optimised["ppo"].cube.reward_models == ("rm-00", "rm-02", "rm-03")
     assert found.optimised["bon"].cube.reward_models == tuple(WHOLE.names)
+
+
+def test_a_golden_whose_ppo_stopped_stays_golden(tmp_path: Path) -> None:
+    home = publish(tmp_path, replace(WHOLE, penalties=(), stops=(("rm-01", 5),)))
+    with store.open_read_only(home) as connection:
+        ppo = study(connection, RUN, goldens=["rm-01"]).optimised["ppo"]
+    assert ppo.curves.roles.goldens == (False, True, False, False)
+    assert evaluate(ppo.cube, ppo.values, replicates=20).quantity == "gain"
 
 
 def test_a_run_that_says_nothing_is_refused(tmp_path: Path) -> None:
