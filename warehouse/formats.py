@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Iterable
 
 MINUS = "\N{MINUS SIGN}"
 UNDEFINED = "undefined"
@@ -25,6 +27,17 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return "no interval"
     return f"{number(low)} to {number(high)}"
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Names with commas between them, each once; a name with a comma in it stands in double quotes."""
+    parts = next(csv.reader([text or ""], skipinitialspace=True), [])
+    return tuple(dict.fromkeys(name for part in parts if (name := part.strip())))
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as `names_in` reads them."""
+    return ", ".join(f'"{name}"' if "," in name else name for name in names)
 
 
 def count(amount: float, noun: str) -> str:

@@ -10,11 +10,6 @@ AddCommand = Callable[[str, str, str, Callable[[argparse.Namespace], int]], argp
 """Adds a subcommand: its name, what it does, an example, and its function, which returns the exit code."""
 
 
-def names_of(text: str) -> tuple[str, ...]:
-    """Names with commas between them, each once; the type of options that take several."""
-    return tuple(dict.fromkeys(name for name in (part.strip() for part in text.split(",")) if name))
-
-
 def add_option(
     parser: argparse._ActionsContainer,
     name: str,

@@ -11,6 +11,7 @@ from pipeline.runs import exchange
 from pipeline.runs.ensembles import SUFFIX, ensemble
 from pipeline.runs.outcomes import INCOMPLETE, add_outcomes
 from warehouse import store
+from warehouse.formats import names_in
 from warehouse.metrics.ensembles import WAYS
 from warehouse.schema import ROLES
 
@@ -69,7 +70,7 @@ def _outcomes(arguments: argparse.Namespace) -> int:
 
 def _ensemble(arguments: argparse.Namespace) -> int:
     exchange.provide_recorded(store.home())
-    members = [name.strip() for name in arguments.members.split(",") if name.strip()]
+    members = list(names_in(arguments.members))
     joined = ensemble(
         store.home(),
         arguments.run,

@@ -18,7 +18,7 @@ from pipeline.errors import InvalidConfig, write_errors
 from pipeline.runs import exchange
 from warehouse import files, reads, store
 from warehouse.errors import UnknownName
-from warehouse.formats import count, number
+from warehouse.formats import count, names_in, number
 from warehouse.metrics.catalogue import optimizer_words
 from warehouse.metrics.cube import PolicyValues
 from warehouse.store import Connection
@@ -70,7 +70,7 @@ def report(choice: argparse.Namespace) -> str:
         if run_id is None:
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
         cube = reads.scores.score_cube(connection, run_id)
-        goldens = tuple(name.strip() for name in choice.golden.split(",")) if choice.golden else default_goldens(cube)
+        goldens = names_in(choice.golden) or default_goldens(cube)
         cube = cube.with_goldens(goldens)
         outcome = reads.outcomes.outcome(connection, run_id, choice.outcome) if choice.outcome else None
         degree = None if outcome else _strength(connection, run_id, choice)

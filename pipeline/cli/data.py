@@ -12,6 +12,7 @@ from warehouse import store
 from warehouse.errors import InvalidRows
 from warehouse.exchange import INCOMPLETE, LAYOUTS, Choices, ColumnMap, read_files, study_of
 from warehouse.exchange.reading.mapping import parsed
+from warehouse.formats import names_in
 
 
 def add(command: AddCommand) -> None:
@@ -98,7 +99,7 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
 def _import(arguments: argparse.Namespace) -> int:
     from pipeline.runs.exchange import import_files
 
-    golden = tuple(name.strip() for name in (arguments.golden or "").split(",") if name.strip())
+    golden = names_in(arguments.golden)
     choices = Choices(arguments.incomplete, golden, tuple(arguments.smaller_is_better or ()))
     columns = parsed(arguments.map, arguments.scorers)
     if arguments.check:

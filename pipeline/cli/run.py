@@ -160,7 +160,8 @@ def _list_runs() -> None:
     data = store.home()
     jobs.refresh(data)
     listed = jobs.list_runs(data)
-    if not listed:
+    published = published_runs(data)
+    if not listed and not published:
         print(f"no runs in {data}; start one with `righttree run --profile quick`")
     for run in listed:
         done = sum(stage.state == "done" for stage in run.stages)
@@ -169,7 +170,7 @@ def _list_runs() -> None:
         detail = run.error if run.state in ("failed", "unreadable") else waits or current
         stages = f"{done}/{len(run.stages)} stages"
         print(f"{run.run_id}  {run.state:<11}  {stages}  {run.wall_s:6.0f} s  {detail or ''}".rstrip(), flush=True)
-    for run_id in published_runs(data):
+    for run_id in published:
         if run_id not in {run.run_id for run in listed}:
             print(f"{run_id}  published    imported, without a run directory", flush=True)
 

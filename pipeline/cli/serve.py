@@ -10,10 +10,11 @@ import os
 import subprocess
 import sys
 
-from pipeline.cli import AddCommand, add_option, names_of
+from pipeline.cli import AddCommand, add_option
 from pipeline.config import load_profile
 from pipeline.runs import exchange, jobs
 from warehouse import store
+from warehouse.formats import names_in
 
 
 def add(command: AddCommand) -> None:
@@ -34,7 +35,7 @@ def add(command: AddCommand) -> None:
     report.add_argument("name", metavar="NAME", help="the reward model")
     add_option(report, "--run", "RUN", "id of the run (default: the newest finished one)")
     golden = "scorers that count as the truth (default: those that are golden only, such as labels; else all others)"
-    add_option(report, "--golden", "NAME[,…]", golden, names_of, default=())
+    add_option(report, "--golden", "NAME[,…]", golden, names_in, default=())
     add_option(report, "--output", "FILE", "HTML file to write (default: report-NAME.html)")
     add_option(report, "--seed", "S", "seed for what intervals and groups allow for by chance", int, default=0)
 

@@ -6,9 +6,10 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from pipeline.cli import AddCommand, add_option, names_of
+from pipeline.cli import AddCommand, add_option
 from pipeline.runs import exchange
 from warehouse import store
+from warehouse.formats import names_in
 from warehouse.metrics.test_set import TestSet
 from warehouse.study.power import DIFFERENCES, POWER
 
@@ -123,7 +124,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _add_golden(parser: argparse.ArgumentParser) -> None:
     goldens = "scorers that count as the truth, such as label (default: every reward model in turn)"
-    add_option(parser, "--golden", "NAME[,…]", goldens, names_of, default=())
+    add_option(parser, "--golden", "NAME[,…]", goldens, names_in, default=())
 
 
 def _add_bootstrap(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from warehouse.exchange.precision import check_precision
 from warehouse.exchange.repeats import KEY, without_repeats
 from warehouse.exchange.roles import labels, scorers
 from warehouse.exchange.scored_rows import Pieces
-from warehouse.exchange.sheet import Sheet, at_row, invalid, shown, wrong_row
+from warehouse.exchange.sheet import Sheet, at_row, gathered, invalid, shown, wrong_row
 from warehouse.formats import count
 from warehouse.schema import LABEL, OTHER
 
@@ -114,7 +114,7 @@ def study_of(sheets: Sequence[Sheet], pieces: Pieces, choices: Choices = Choices
         left_out_line="; ".join(_not_empty((whole.line, *said))),
         notes=_not_empty(
             (
-                *(note for sheet in sheets for note in sheet.notes),
+                *gathered([note for sheet in sheets for note in sheet.notes]),
                 *pieces.notes,
                 once.line,
                 labelled.line,

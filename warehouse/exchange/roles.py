@@ -15,7 +15,7 @@ import polars as pl
 
 from warehouse.errors import UnknownName
 from warehouse.exchange.sheet import Sheet, at_row, invalid, shown
-from warehouse.formats import count
+from warehouse.formats import count, listed
 from warehouse.schema import LABEL
 
 _RESPONSE = ("prompt_id", "response_id")
@@ -112,7 +112,7 @@ def scorers(sheets: Sequence[Sheet], long: pl.DataFrame, golden: Sequence[str]) 
     sources = {name: " ".join(sheets[file].name for file in numbers) for name, numbers in files.iter_rows()}
     unknown = [name for name in golden if name not in sources]
     if unknown:
-        raise UnknownName(f"no scorer {unknown[0]!r} to be golden; there are {', '.join(sorted(sources))}")
+        raise UnknownName(f"no scorer {unknown[0]!r} to be golden; there are {listed(sorted(sources))}")
     rows = []
     for name in sorted(sources):
         is_golden = name in golden or name == LABEL

@@ -213,3 +213,15 @@ def as_list(cell: object) -> list[Any] | None:
     """A list itself, or the one that a string encodes; None if it is none."""
     value = value_in(cell)
     return value if isinstance(value, list) else None
+
+
+def gathered(notes: Sequence[str]) -> list[str]:
+    """Notes that several files share, once, with the first file's name and how many others say the same."""
+    by_text: dict[str, list[str]] = {}
+    for note in notes:
+        name, _, text = note.partition(": ")
+        by_text.setdefault(text, []).append(name)
+    return [
+        f"{names[0]}{'' if len(names) == 1 else f' and {len(names) - 1} more'}: {text}"
+        for text, names in by_text.items()
+    ]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.formats import listed
 
 Bools = NDArray[np.bool_]
 
@@ -39,7 +40,7 @@ class Roles:
         """
         unknown = [name for name in goldens if name not in names]
         if unknown:
-            raise UnknownName(f"no scorer {unknown[0]!r} to be golden; there are {', '.join(names)}")
+            raise UnknownName(f"no scorer {unknown[0]!r} to be golden; there are {listed(names)}")
         if goldens:
             golden = [name in goldens for name in names]
         else:
@@ -50,8 +51,8 @@ class Roles:
         proxy = [role != "golden" and not (single and is_golden) for role, is_golden in zip(only, golden, strict=True)]
         roles = Roles(tuple(golden), tuple(proxy))
         if not roles.pairs_MM.any():
-            listed = [name for name, is_golden in zip(names, golden, strict=True) if is_golden]
-            raise InvalidChoice(f"no reward model is left to be judged with the goldens {listed}; choose others")
+            given = [name for name, is_golden in zip(names, golden, strict=True) if is_golden]
+            raise InvalidChoice(f"no reward model is left to be judged with the goldens {given}; choose others")
         return roles
 
     @property

@@ -15,7 +15,7 @@ from pipeline.errors import InvalidConfig
 from warehouse import reads, store
 from warehouse.claims import choosing
 from warehouse.errors import UnknownName
-from warehouse.formats import count, number
+from warehouse.formats import count, names_in, number
 from warehouse.reads.choice import answer, answer_by_outcome
 from warehouse.stats.bootstrap import NOTHING
 from warehouse.study.choice.answer import Answer, Question
@@ -32,7 +32,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         if run_id is None:
             raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
         question = Question(
-            goldens=tuple(name.strip() for name in (choice.golden or "").split(",") if name.strip()),
+            goldens=names_in(choice.golden),
             by=choice.by,
             strength=choice.strength,
             kl=choice.kl,

@@ -74,6 +74,14 @@ def test_a_name_is_made_where_none_is_given(home: Path, scores: Path, capsys: py
         assert set(reads.runs.all_runs(connection)["run_id"]) == names
 
 
+def test_an_imported_run_is_listed_without_a_hint_to_start_one(
+    home: Path, scores: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "import", scores, "--run-id", "theirs")
+    main(["runs"])
+    assert capsys.readouterr().out == "theirs  published    imported, without a run directory\n"
+
+
 def test_every_layout_can_be_named_and_help_names_them(
     home: Path, scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

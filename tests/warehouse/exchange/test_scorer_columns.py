@@ -11,9 +11,11 @@ from pipeline.__main__ import main
 from pipeline.runs.exchange import import_files
 from tests.warehouse.exchange import files
 from tests.warehouse.exchange.conftest import tables
-from warehouse.errors import InvalidRows
+from warehouse.errors import InvalidRows, UnknownName
+from warehouse.exchange import Choices
 from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.reading.mapping import parsed
+from warehouse.formats import listed, names_in
 
 METADATA = [
     *("length", "tokens", "num_tokens", "n_words", "index", "rank", "turn", "row", "seed", "id", "question_id", "year"),
@@ -132,3 +134,16 @@ def test_columns_of_preferences_are_named_on_the_command_line(
     assert main(["data", str(path), "--map", "prompt=question"]) == 2
     error = capsys.readouterr().err
     assert "pairs.jsonl: --map prompt=question: no column question; the columns are ask, best, worst" in error
+
+
+def test_names_with_commas_stand_in_quotes(tmp_path: Path, data: Path) -> None:
+    frame = files.long_frame().with_columns(pl.col("reward_model").replace("big", "big, v2"))
+    path = files.write(files.wide_frame(frame), tmp_path / "scores.csv")
+    with pytest.raises(UnknownName, match=r"no scorer 'big'.*there are \"big, v2\", "):
+        import_files(data, [path], "theirs", "auto", Choices(golden=names_in("big, v2")))
+    import_files(data, [path], "theirs", "auto", Choices(golden=names_in('"big, v2"')))
+    roles = dict(tables(data)["reward_model"].select("reward_model_id", "role").rows())
+    assert roles["big, v2"] == "golden"
+    assert names_in('a, "b, c",a') == ("a", "b, c")
+    assert listed(["a", "b, c"]) == 'a, "b, c"'
+    assert parsed(None, '"big, v2"').scorers == ("big, v2",)

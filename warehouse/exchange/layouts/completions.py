@@ -49,7 +49,8 @@ def read_numbered(source: Source) -> Part:
             score=[scores[place][row] for place in columns],
             label=marks,
         )
-    return part_of(items)
+    written = [f"{word}_{place}" for word in ("response", "answer", "output") for place in columns]
+    return part_of(items, (*columns.values(), *written, "scores"))
 
 
 def takes_completions(source: Source) -> bool:
@@ -79,7 +80,7 @@ def read_completions(source: Source) -> Part:
                 response=[turn.response for turn in turns],
                 score=[rated.get(scorer) for rated in parsed[row]],
             )
-    return part_of(items, keyed=not alone)
+    return part_of(items, (column,), keyed=not alone)
 
 
 def _completions(source: Source) -> str | None:

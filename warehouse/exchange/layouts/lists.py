@@ -57,7 +57,8 @@ def read(source: Source) -> Part:
                 score=scores,
                 label=marks,
             )
-    return part_of(items, preferences=correct is not None, keyed=columns.keyed)
+    used = (columns.responses, *columns.scores, labels, "num_correct", *(["model"] if correct is not None else []))
+    return part_of(items, used, preferences=correct is not None, keyed=columns.keyed)
 
 
 class _Columns(NamedTuple):

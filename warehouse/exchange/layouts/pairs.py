@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
-from warehouse.exchange.layouts.source import Part, Source
+from warehouse.exchange.layouts.source import KNOWN, Part, Source
 from warehouse.exchange.sheet import invalid, value_in
 
 _IDS = ("prompt_id", "id", "pair_id", "pair_uid", "uid", "item_id", "question_id", "source_ids", "source_id")
@@ -195,7 +195,10 @@ def _read(source: Source, texts: dict[str, str], values: dict[str | None, _Value
                     responses["label"].append(1.0 if side.name == "chosen" else 0.0)
             model = None if not values else models[row] if scorer is None else scorer
             items.add(row, model, **responses)
-    return Part(items.pieces(preferences=True), "places" if ids is None else "items", keyed=None not in values)
+    scored = [name for both in values.values() for name in both.columns]
+    used = (*texts.values(), *scored, source.column(_IDS), "reward_model", "model", *KNOWN)
+    notes = source.left_out(used, "chosen and rejected responses")
+    return Part(items.pieces(preferences=True), "places" if ids is None else "items", notes, keyed=None not in values)
 
 
 def no_scores(source: Source, column: str) -> Exception:

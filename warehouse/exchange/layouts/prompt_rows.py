@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
-from warehouse.exchange.layouts.source import PROMPT_IDS, Part, Source
+from warehouse.exchange.layouts.source import KNOWN, PROMPT_IDS, Part, Source
 
 IDS = (*PROMPT_IDS, "id", "uid", "item_id")
 MODELS = ("reward_model", "reward_model_name", "scorer", "rm", "judge", "judge_model")
@@ -21,14 +22,20 @@ def items_of(source: Source) -> Items:
     return Items(source, ids or [None] * len(prompts), prompts)
 
 
-def part_of(items: Items, *, preferences: bool = False, keyed: bool = False) -> Part:
-    """With ids of the file, else told by texts, else, where prompts have no texts either, by their places."""
+def part_of(items: Items, used: Sequence[str | None], *, preferences: bool = False, keyed: bool = False) -> Part:
+    """With ids of the file, else told by texts, else, where prompts have no texts either, by their places.
+
+    `used` are the columns of responses, scores and labels; others than these and those of `items_of` are named.
+    """
+    source = items.source
+    known = (*used, source.column(IDS), source.column(MODELS), *KNOWN)
+    notes = source.left_out(known, "scores in lists")
     if None not in items.ids:
-        return Part(items.pieces(preferences=preferences), "items", keyed=keyed)
+        return Part(items.pieces(preferences=preferences), "items", notes, keyed=keyed)
     if None not in items.prompts and not preferences:
-        return Part(items.pieces(preferences=preferences), "texts", keyed=keyed)
-    items.ids = places(items.source)
-    return Part(items.pieces(preferences=preferences, places=True), "places", keyed=keyed)
+        return Part(items.pieces(preferences=preferences), "texts", notes, keyed=keyed)
+    items.ids = places(source)
+    return Part(items.pieces(preferences=preferences, places=True), "places", notes, keyed=keyed)
 
 
 def label_of(value: Any) -> float | None:

@@ -16,7 +16,7 @@ from warehouse.exchange.layouts.identify import identified
 from warehouse.exchange.layouts.source import Part, Source, display_names, model_names
 from warehouse.exchange.reading import ColumnMap, read_sheets
 from warehouse.exchange.scored_rows import Pieces
-from warehouse.exchange.sheet import Sheet, invalid
+from warehouse.exchange.sheet import Sheet, gathered, invalid
 
 
 class Recogniser(NamedTuple):
@@ -84,7 +84,7 @@ def read_files(files: Sequence[Path], layout: str = "auto", columns: ColumnMap |
         lines.append(f"{sheet.name}: {recogniser.says}, {sheet.frame.height} rows")
     pieces = identified(parts, names, models)
     notes = [note for part in parts for note in part.notes]
-    return Read(sheets, replace(pieces, recognised=tuple(lines), notes=(*_gathered(notes), *pieces.notes)))
+    return Read(sheets, replace(pieces, recognised=tuple(lines), notes=(*gathered(notes), *pieces.notes)))
 
 
 def _named(sheet: Sheet, name: str) -> Sheet:
@@ -114,15 +114,3 @@ def _recogniser(source: Source, layout: str) -> Recogniser:
         "the columns prompt_id, response_id, reward_model, score; docs/formats.md shows all forms, and --map "
         "prompt_id=…,score=… says what columns of other names are"
     )
-
-
-def _gathered(notes: Sequence[str]) -> list[str]:
-    """Notes that several files share, once, with the first file's name and how many others say the same."""
-    by_text: dict[str, list[str]] = {}
-    for note in notes:
-        name, _, text = note.partition(": ")
-        by_text.setdefault(text, []).append(name)
-    return [
-        f"{names[0]}{'' if len(names) == 1 else f' and {len(names) - 1} more'}: {text}"
-        for text, names in by_text.items()
-    ]

@@ -16,7 +16,7 @@ from warehouse.exchange.known_columns import is_metadata
 from warehouse.exchange.layouts import cells
 from warehouse.exchange.layouts.items import Items, item_ids, places, prompts_of
 from warehouse.exchange.layouts.pairs import no_scores
-from warehouse.exchange.layouts.source import PROMPT_IDS, PROMPTS, Part, Source
+from warehouse.exchange.layouts.source import KNOWN, PROMPT_IDS, PROMPTS, Part, Source
 from warehouse.exchange.scored_rows import PREFERENCES, Pieces, of_columns
 from warehouse.exchange.sheet import invalid
 from warehouse.formats import count
@@ -185,7 +185,12 @@ def _read(
                 score=both,
                 label=[None, None] if label is None else [label, 1 - label],
             )
-    return Part(items.pieces(preferences=True), "places" if ids is None else "items", keyed=keyed)
+    named = [source.column(_MODELS), source.column(_IDS), columns.winner, *(_one_hot(source, columns.ends) or ())]
+    given = [name for names in columns.scores.values() for name in names]
+    of_models = [f"model_{end}" for end in columns.ends]
+    used = (*columns.texts, *given, *named, *of_models, "judgments", *KNOWN, *(["source"] if subset_by_source else []))
+    notes = source.left_out(used, "responses A and B")
+    return Part(items.pieces(preferences=True), "places" if ids is None else "items", notes, keyed=keyed)
 
 
 def _columns(source: Source) -> _Columns | None:

@@ -12,6 +12,7 @@ import polars as pl
 
 from warehouse.exchange.reading.columns import series_of
 from warehouse.exchange.sheet import Sheet, invalid, shown
+from warehouse.formats import names_in
 
 NAMES = (
     *("prompt_id", "response_id", "prompt", "response", "reward_model", "score", "label"),
@@ -44,7 +45,7 @@ def parsed(text: str | None, scorers: str | None = None) -> ColumnMap:
     """
     sources: dict[str, str] = {}
     also: list[str] = []
-    for part in _separated(text):
+    for part in names_in(text):
         name, equals, path = (side.strip() for side in part.partition("="))
         if not equals or not name or not path:
             raise invalid(f"--map: got {shown(part)}; write NAME=COLUMN, such as prompt_id=question_id")
@@ -57,7 +58,7 @@ def parsed(text: str | None, scorers: str | None = None) -> ColumnMap:
         else:
             names = ", ".join(NAMES)
             raise invalid(f"--map: unknown name {shown(name)}; use one of {names}, or {path}={path} for a scorer")
-    chosen = _separated(scorers)
+    chosen = list(names_in(scorers))
     return ColumnMap(sources, tuple(dict.fromkeys([*also, *chosen])), only=bool(chosen))
 
 
@@ -133,7 +134,3 @@ def _mapped(sheet: Sheet, columns: ColumnMap) -> Sheet:
     return replace(
         sheet, frame=frame, notes=sheet.notes + notes, scorers=scorers, only_scorers=columns.only and bool(scorers)
     )
-
-
-def _separated(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
+from warehouse.formats import listed
 from warehouse.metrics.best_of_n import best_of_n_gap, best_of_n_kl_bound, best_of_n_values
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.prompt_values import PromptValues
@@ -87,7 +88,7 @@ def sides_of(names: Sequence[str], goldens: Sequence[str], roles: Sequence[str |
     """
     unknown = [name for name in goldens if name not in names]
     if unknown:
-        raise UnknownName(f"no scorer {unknown[0]!r} to be golden; there are {', '.join(names)}")
+        raise UnknownName(f"no scorer {unknown[0]!r} to be golden; there are {listed(names)}")
     only_golden = [name for name, role in zip(names, roles, strict=True) if role == "golden"]
     chosen = list(goldens) or only_golden or [n for n, role in zip(names, roles, strict=True) if role != "proxy"]
     alone = chosen if len(chosen) == 1 else []

@@ -145,6 +145,12 @@ def test_trls_table_of_samples_has_both_scores_in_one_list(read: Reader) -> None
     assert read({"mild.csv": frame}).long["score"].to_list() == [1.5, -0.5]
 
 
+def test_columns_that_no_form_needs_are_named_once_for_all_files(read: Reader) -> None:
+    rows = scored(score_chosen=1.0, score_rejected=0.0, tokens=3, results=1)
+    left_out = "a.jsonl and 1 more: left out columns tokens, results: no part of chosen and rejected responses"
+    assert left_out in read({"a.jsonl": rows, "b.jsonl": rows}).notes
+
+
 def test_a_response_under_the_id_of_another_is_an_error_that_names_both_files(read: Reader) -> None:
     rows = [{"id": n, "chosen": "yes", "rejected": "no", "score_chosen": 1.0, "score_rejected": 0.0} for n in range(2)]
     swapped = [row | {"chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
