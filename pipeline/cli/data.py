@@ -12,7 +12,7 @@ from warehouse import store
 from warehouse.errors import InvalidRows
 from warehouse.exchange import INCOMPLETE, LAYOUTS, Choices, ColumnMap, read_files, study_of
 from warehouse.exchange.reading.mapping import parsed
-from warehouse.formats import names_in
+from warehouse.formats import count, names_in
 
 
 def add(command: AddCommand) -> None:
@@ -126,16 +126,18 @@ def _check(arguments: argparse.Namespace, choices: Choices, columns: ColumnMap) 
 
 
 def _data(arguments: argparse.Namespace) -> int:
-    from pipeline.data_sets.gather import Rules, gather, write
+    from pipeline.data_sets.gather import Rules, check_new, gather, write
     from pipeline.data_sets.report import report
 
     names = ("seed", "validation_share", "ranked_pairs", "max_characters", "pairs_per_source")
     rules = Rules(**{name: vars(arguments)[name] for name in names})
+    if arguments.to is not None:
+        check_new(arguments.to)  # before large files are read
     pairs, counts, remarks = gather(arguments.files, rules, arguments.name, parsed(arguments.map))
     print(report(counts, remarks))
     if arguments.to is not None:
         write(pairs, arguments.to)
-        print(f"wrote {pairs.height} pairs to {arguments.to}")
+        print(f"wrote {count(pairs.height, 'pair')} to {arguments.to}")
     return 0
 
 

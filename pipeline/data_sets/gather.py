@@ -207,13 +207,18 @@ def is_validation(prompt: str, share: float, seed: int) -> bool:
     return int.from_bytes(digest, "big") < share * 2**64
 
 
+def check_new(path: Path) -> None:
+    """Raises InvalidDataSet if the file exists already."""
+    if path.exists():
+        raise InvalidDataSet(f"{path} exists already; give another name or remove it")
+
+
 def write(pairs: pl.DataFrame, path: Path) -> None:
     """Write the pairs as Parquet, in the form that `righttree import` reads as preferences.
 
     Raises InvalidDataSet if the file exists already or cannot be written.
     """
-    if path.exists():
-        raise InvalidDataSet(f"{path} exists already; give another name or remove it")
+    check_new(path)
     try:
         pairs.drop("subset", "prompt_id").write_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:

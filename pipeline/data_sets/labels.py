@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pipeline.data_sets.cells import label_of
 from pipeline.data_sets.pairs import Row
-from warehouse.exchange.categories import CATEGORY_OF_SUBSET
+from warehouse.exchange.categories import CATEGORY_OF_SUBSET, labels_of_path
 
 
 class Labels(NamedTuple):
@@ -50,10 +50,7 @@ def _rm_bench(row: Row) -> Labels:
 
 
 def _rmb(row: Row) -> Labels:
-    """`Pairwise_set/Helpfulness/Chat/Discussion` is subset Chat/Discussion of category Helpfulness."""
-    parts = [part for part in (label_of(row.get("category_path")) or "").split("/") if part]
-    parts = parts[1:] if parts and parts[0].lower().endswith("set") else parts
-    return Labels(parts[0] if parts else None, "/".join(parts[1:]) or None)
+    return Labels(*labels_of_path(label_of(row.get("category_path"))))
 
 
 _JUDGEBENCH = {"mmlu-pro": "Knowledge", "livebench-reasoning": "Reasoning", "livebench-math": "Math"}

@@ -15,6 +15,7 @@ from pipeline import runs
 from pipeline.runs import RunDirectory
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows
+from warehouse.exchange.outcomes import COLUMNS
 
 INCOMPLETE = ("drop-model", "refuse")
 """What to do with outcomes of reward models that the run does not have: leave them out and say so, or refuse."""
@@ -63,7 +64,9 @@ def add_outcomes(
     else:
         ingest.replace_table(data, run_id, "outcome", rows, origin)
     names = tuple(rows["outcome"].unique().sort())
-    return Added(f"{run_id}: {exchange.outcomes_line(added)}", run_id, names, added.left_out)
+    others = dict.fromkeys(name for sheet in sheets for name in sheet.frame.columns if name not in COLUMNS)
+    unread = f"; columns left out: {', '.join(others)}" if others else ""
+    return Added(f"{run_id}: {exchange.outcomes_line(added)}{unread}", run_id, names, added.left_out)
 
 
 def _put(data: Path, run: RunDirectory, rows: pl.DataFrame, origin: str) -> None:

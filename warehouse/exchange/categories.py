@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 _SUBSETS: Mapping[str, str] = {
     "Chat": "alpacaeval-easy alpacaeval-length alpacaeval-hard mt-bench-easy mt-bench-med chat alpacaeval",
@@ -21,3 +22,17 @@ CATEGORY_OF_SUBSET: Mapping[str, str] = {
     subset: category for category, subsets in _SUBSETS.items() for subset in subsets.split()
 }
 """Category of each of RewardBench's 23 subsets, of RM-Bench's domains and subsets, and of two of RewardBench 2's."""
+
+
+class PathLabels(NamedTuple):
+    """What RMB's `category_path` says."""
+
+    category: str | None
+    subset: str | None
+
+
+def labels_of_path(path: str | None) -> PathLabels:
+    """`Pairwise_set/Helpfulness/Chat/Discussion` (RMB) is subset Chat/Discussion of category Helpfulness."""
+    parts = [part for part in (path or "").split("/") if part]
+    parts = parts[1:] if parts and parts[0].lower().endswith("set") else parts
+    return PathLabels(parts[0] if parts else None, "/".join(parts[1:]) or None)

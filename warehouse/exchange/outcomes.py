@@ -16,9 +16,12 @@ from warehouse.errors import InvalidChoice
 from warehouse.exchange.reading import read_sheet
 from warehouse.exchange.scored_rows import OUTCOMES, Pieces, of_columns
 from warehouse.exchange.sheet import Sheet, invalid, wrong_row
+from warehouse.formats import count
 
 MINUS = "-"
 _NEEDED, _OPTIONAL = ("reward_model", "outcome", "value"), ("standard_error",)
+COLUMNS = (*_NEEDED, *_OPTIONAL)
+"""The columns of a file of outcomes."""
 
 
 class OutcomeRows(NamedTuple):
@@ -34,8 +37,9 @@ def takes_outcomes(sheet: Sheet) -> bool:
 
 
 def read_outcomes(sheet: Sheet, number: int) -> Pieces:
-    """The outcomes of file `number`. Raises InvalidRows for the first thing that is wrong."""
-    sheet.require(_NEEDED, _OPTIONAL, "outcomes")
+    """The outcomes of file `number`, without other columns. Raises InvalidRows for the first thing that is wrong."""
+    others = tuple(name for name in sheet.frame.columns if name not in _NEEDED + _OPTIONAL)
+    sheet.require(_NEEDED, _OPTIONAL + others, "outcomes")
     columns = {name: sheet.ids(name) for name in ("reward_model", "outcome")} | {"value": sheet.numbers("value")}
     if _OPTIONAL[0] in sheet.frame.columns:
         columns["standard_error"] = sheet.numbers("standard_error", optional=True)
@@ -94,7 +98,7 @@ def outcomes_line(given: OutcomeRows) -> str:
     for name, models, known in counted.iter_rows():
         smaller = f" (smaller is better, so stored as minus {name.removeprefix(MINUS)})" * name.startswith(MINUS)
         errors = "no standard errors" if known == 0 else f"standard errors of {known}"
-        parts.append(f"{name} of {models} reward models, {errors}{smaller}")
+        parts.append(f"{name} of {count(models, 'reward model')}, {errors}{smaller}")
     line = f"outcomes: {'; '.join(parts)}"
     if given.left_out:
         line += f"; left out, as the run does not have them: {_listed(given.left_out)}"

@@ -43,6 +43,14 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int
     return code, printed.out, printed.err
 
 
+def test_columns_of_no_use_are_left_out_and_said(home: Path, elo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(home, Study())
+    elo.write_text("reward_model,outcome,value,year,notes\nrm-00,elo,1100,2026,x\n")
+    code, out, _ = run(capsys, "outcomes", elo, "--run", "simulated")
+    assert code == 0
+    assert "elo of 1 reward model, no standard errors; columns left out: year, notes;" in out
+
+
 def test_outcomes_join_a_published_run_and_replace_what_it_had(
     home: Path, elo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

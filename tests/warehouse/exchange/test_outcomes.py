@@ -41,7 +41,7 @@ def test_where_smaller_is_better_the_values_are_stored_negated_under_a_name_that
         ("-cost", -3.0, None),
         ("-loss", -0.5, 0.1),
     ]
-    assert "-loss of 1 reward models, standard errors of 1 (smaller is better, so stored as minus loss)" in (
+    assert "-loss of 1 reward model, standard errors of 1 (smaller is better, so stored as minus loss)" in (
         outcomes_line(rows)
     )
 

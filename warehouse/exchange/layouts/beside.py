@@ -80,7 +80,8 @@ def takes_outcomes(source: Source) -> bool:
 
 def read_outcomes(source: Source) -> Part:
     """Outcomes of reward models, measured elsewhere."""
-    return Part(outcomes.read_outcomes(source.sheet, source.number))
+    pieces = outcomes.read_outcomes(source.sheet, source.number)
+    return Part(pieces, notes=source.left_out(outcomes.COLUMNS, "outcomes"))
 
 
 def _check_allowed(source: Source, values: pl.Series, allowed: tuple[str, ...]) -> None:

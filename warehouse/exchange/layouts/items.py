@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from warehouse.exchange.categories import labels_of_path
 from warehouse.exchange.layouts import cells
-from warehouse.exchange.layouts.source import DESCRIBED, PROMPTS, SUBSETS, Source
+from warehouse.exchange.layouts.source import DESCRIBED, PATH, PROMPTS, SUBSETS, Source
 from warehouse.exchange.scored_rows import LONG, PAIRS, Pieces
 
 _LISTS = {"response_id": pl.String(), "response": pl.String(), "score": pl.Float64(), "label": pl.Float32()}
@@ -54,6 +55,12 @@ class Items:
         )
         subsets = [*SUBSETS, *(["source"] if self.subset_by_source else [])]
         described = described.with_columns(subset=pl.coalesce(sheet.labels(name) for name in subsets))
+        if PATH in sheet.frame.columns:
+            of_path = [labels_of_path(path) for path in sheet.labels(PATH).to_list()]
+            described = described.with_columns(
+                pl.col(name).fill_null(pl.Series([getattr(labels, name) for labels in of_path], dtype=pl.String()))
+                for name in ("category", "subset")
+            )
         columns = {
             "row": pl.Series(self.rows, dtype=pl.UInt32()),
             "reward_model": pl.Series(self.models, dtype=pl.String()),

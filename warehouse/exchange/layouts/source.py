@@ -32,8 +32,9 @@ _ENDINGS |= {".arrow", ".feather", ".ipc"}
 _ADDED = re.compile(r"(_REWORD_MODEL_\d{8}_\d{6}|_(outputs?|all|results?|scores?|rewards?|predictions?))$")
 _JUDGE_BENCH = re.compile(r"^(?:\w+=[^,]*,)*judge_model=")
 _RM_BENCH = re.compile(r"^(chat|code|math|safety-refuse|safety-response|total)_(filtered|dataset)_|^total_dataset_")
-SUBSETS = ("subset", "domain", "category_path")
-KNOWN = (*PROMPTS, *DESCRIBED, *SUBSETS)
+SUBSETS = ("subset", "domain")
+PATH = "category_path"
+KNOWN = (*PROMPTS, *DESCRIBED, *SUBSETS, PATH)
 """Columns that every form of items reads where a file has them."""
 _GENERIC = re.compile(
     r"^(generated_|eval_|test_|all_)?(predictions?|results?|outputs?|scores?|rewards?|data|train|test|all|eval|"

@@ -134,9 +134,9 @@ def test_rmb_has_objects_and_a_conversation(read: Reader, as_text: bool) -> None
     }
     row = {name: str(value) if as_text else value for name, value in row.items()}
     long = read({"mild_result.json": [row | {"chosen_reward": 1.5, "reject_reward": 0.5, "is_correct": 1}]}).long
-    assert long.select("prompt", "response", "score", "reward_model", "subset").rows() == [
-        ("Ask", "yes", 1.5, "mild", "Pairwise_set/Harmlessness/S1"),
-        ("Ask", "no", 0.5, "mild", "Pairwise_set/Harmlessness/S1"),
+    assert long.select("prompt", "response", "score", "reward_model", "category", "subset").rows() == [
+        ("Ask", "yes", 1.5, "mild", "Harmlessness", "S1"),
+        ("Ask", "no", 0.5, "mild", "Harmlessness", "S1"),
     ]
 
 
