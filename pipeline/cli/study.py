@@ -105,7 +105,9 @@ def _add_power(command: AddCommand) -> None:
     best = "(default: the {} by accuracy, averaged over all others as golden)"
     add_option(power, "--first", "A", f"reward model {best.format('best')}")
     add_option(power, "--second", "B", f"reward model to compare it with {best.format('best other one')}")
-    add_option(power, "--golden", "G", "reward model that counts as the truth (default: averaged over all others that are golden)")
+    add_option(
+        power, "--golden", "G", "scorer that counts as the truth (default: averaged over all others that are golden)"
+    )
     add_option(power, "--measure", "NAME", "metric of the reward models", default="accuracy")
     add_option(power, "--optimizer", "NAME", "optimiser of the policies: bon or ppo", default="bon")
     strength = "n of best-of-n (default: the largest with 2n samples per prompt) or PPO step (default: the largest)"

@@ -34,8 +34,8 @@ _JUDGE_BENCH = re.compile(r"^(?:\w+=[^,]*,)*judge_model=")
 _RM_BENCH = re.compile(r"^(chat|code|math|safety-refuse|safety-response|total)_(filtered|dataset)_|^total_dataset_")
 SUBSETS = ("subset", "domain")
 PATH = "category_path"
-KNOWN = (*PROMPTS, *DESCRIBED, *SUBSETS, PATH)
-"""Columns that every form of items reads where a file has them."""
+KNOWN = (*PROMPTS, *DESCRIBED, *SUBSETS, PATH, "results")
+"""Columns that every form of items reads where a file has them, and `results`, which follow from the scores."""
 _GENERIC = re.compile(
     r"^(generated_|eval_|test_|all_)?(predictions?|results?|outputs?|scores?|rewards?|data|train|test|all|eval|"
     r"judgments?|judgements?|part-?\d*)$"

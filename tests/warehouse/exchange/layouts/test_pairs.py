@@ -146,8 +146,8 @@ def test_trls_table_of_samples_has_both_scores_in_one_list(read: Reader) -> None
 
 
 def test_columns_that_no_form_needs_are_named_once_for_all_files(read: Reader) -> None:
-    rows = scored(score_chosen=1.0, score_rejected=0.0, tokens=3, results=1)
-    left_out = "a.jsonl and 1 more: left out columns tokens, results: no part of chosen and rejected responses"
+    rows = scored(score_chosen=1.0, score_rejected=0.0, tokens=3, margin=1, results=1)
+    left_out = "a.jsonl and 1 more: left out columns tokens, margin: no part of chosen and rejected responses"
     assert left_out in read({"a.jsonl": rows, "b.jsonl": rows}).notes
 
 
