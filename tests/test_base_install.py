@@ -96,7 +96,7 @@ NEEDS_THE_PIPELINE = (
     "resume --retry",
     "extend recorded --flip-rate 0.15",
     "add-rm --run recorded --model .",
-    "add-rm --run recorded --url http://127.0.0.1:9 --estimate",
+    "score --run recorded --model . --name mine",
     "export-rm --run recorded --reward-model flip-0.00 new",
     "app --run smoke",
 )

@@ -16,6 +16,7 @@ from tests.app.conftest import OpenPage
 from tests.helpers import simulated
 from tests.helpers.reading import said
 from tests.warehouse.exchange import files
+from warehouse.exchange import Choices
 
 PROVIDER = '[auth]\nredirect_uri = "http://localhost/oauth2callback"\ncookie_secret = "0123456789abcdef"\n'
 ONE = PROVIDER + 'client_id = "c"\nclient_secret = "s"\nserver_metadata_url = "http://localhost/x"\n'
@@ -94,7 +95,9 @@ def test_every_change_is_refused_in_one_line_before_a_job_is_asked(
         lambda: data.cancel("stopped"),
         lambda: data.extend("stopped", {"flip_rates": [0.1]}),
         lambda: data.delete("stopped"),
-        lambda: data.import_uploads([("scores.csv", scores)], None),
+        lambda: data.first_rows([("scores.csv", scores)], 3),
+        lambda: data.import_uploads([("scores.csv", scores)], None, Choices()),
+        lambda: data.ensemble("stopped", ["a", "b"], "mean", weight=1.0, name=None, role=None),
     ):
         with pytest.raises(sign_in.SignInRequired, match=r"^[^\n]*sign in on the page Runs$"):
             change()

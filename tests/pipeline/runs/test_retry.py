@@ -83,7 +83,7 @@ def of_failed(table: str, frame: pl.DataFrame) -> pl.Series:
     """Which rows are of the policy that failed, by the ids that begin with its own or its checkpoints'."""
     key = next((name for name in ("ppo_id", "policy_id", "model_id", "response_id") if name in frame.columns), None)
     if key is None or table == "reward_model":
-        return pl.Series([False] * frame.height)
+        return pl.Series([False] * frame.height, dtype=pl.Boolean)
     return frame.select(pl.col(key).str.contains(r"^rloo(-\d+)?/flip-0\.00(\||$)")).to_series()
 
 
