@@ -161,7 +161,7 @@ def _list_runs() -> None:
     jobs.refresh(data)
     listed = jobs.list_runs(data)
     published = published_runs(data)
-    if not listed and not published:
+    if not listed and set(published) <= {exchange.RECORDED.name}:
         print(f"no runs in {data}; start one with `righttree run --profile quick`")
     for run in listed:
         done = sum(stage.state == "done" for stage in run.stages)
