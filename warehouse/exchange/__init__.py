@@ -5,9 +5,9 @@ and reads it back. Whatever is wrong is one line with file, row and column, and 
 """
 
 from warehouse.exchange.categories import DEFAULT_SUBSET
-from warehouse.exchange.check import Choices, Study, study_of
+from warehouse.exchange.checking.check import Choices, Study, study_of
+from warehouse.exchange.checking.incomplete import INCOMPLETE
 from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_folder, run_rows, unpack
-from warehouse.exchange.incomplete import INCOMPLETE
 from warehouse.exchange.layouts import LAYOUTS, read_files
 from warehouse.exchange.outcomes import outcome_rows, outcomes_line, read_outcome_files, smaller_is_better
 from warehouse.exchange.reading import EXTENSIONS, ColumnMap

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from warehouse.exchange.check import Study
+from warehouse.exchange.checking.check import Study
 from warehouse.exchange.matching import matched
 from warehouse.exchange.sheet import Sheet, at_row, invalid, shown, wrong_row
 

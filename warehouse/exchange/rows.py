@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from warehouse.exchange.categories import DEFAULT_CATEGORY, DEFAULT_SUBSET
-from warehouse.exchange.check import Study
+from warehouse.exchange.checking.check import Study
 from warehouse.exchange.outcomes import outcome_rows
 from warehouse.exchange.policies import policy_rows
 from warehouse.exchange.preferences import accuracies, preference_rows

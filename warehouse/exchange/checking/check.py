@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from warehouse.exchange.categories import CATEGORY_OF_SUBSET, DEFAULT_CATEGORY, DEFAULT_SUBSET
-from warehouse.exchange.incomplete import FEWEST, INCOMPLETE, whole_scores
+from warehouse.exchange.checking.incomplete import FEWEST, INCOMPLETE, whole_scores
+from warehouse.exchange.checking.precision import check_precision
+from warehouse.exchange.checking.repeats import KEY, without_repeats
+from warehouse.exchange.checking.roles import labels, scorers
 from warehouse.exchange.matching import line_about, matched
 from warehouse.exchange.outcomes import outcome_rows, outcomes_line, smaller_is_better
-from warehouse.exchange.precision import check_precision
-from warehouse.exchange.repeats import KEY, without_repeats
-from warehouse.exchange.roles import labels, scorers
 from warehouse.exchange.scored_rows import Pieces
 from warehouse.exchange.sheet import Sheet, at_row, gathered, invalid, shown, wrong_row
 from warehouse.formats import count

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from warehouse.errors import InvalidChoice
-from warehouse.exchange.repeats import KEY, LARGEST
+from warehouse.exchange.checking.repeats import KEY, LARGEST
 from warehouse.exchange.sheet import Sheet, at_row, invalid, shown
 from warehouse.formats import count
 
