@@ -37,8 +37,8 @@ def winner_by_name(text: str) -> Winner | None:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A text that names the winner."""
+class _OneColumn:
+    """A verdict in one column."""
 
     column: str
 
@@ -46,6 +46,11 @@ class Named:
     def columns(self) -> tuple[str, ...]:
         """All that are read."""
         return (self.column,)
+
+
+@dataclass(frozen=True)
+class Named(_OneColumn):
+    """A text that names the winner."""
 
     def winner(self, row: Row) -> Winner:
         """Who wins. Raises UnusableRow."""
@@ -85,15 +90,8 @@ class Index:
 
 
 @dataclass(frozen=True)
-class FirstIfOne:
+class FirstIfOne(_OneColumn):
     """1 if the first response is better, 0 if the second is."""
-
-    column: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All that are read."""
-        return (self.column,)
 
     def winner(self, row: Row) -> Winner:
         """Who wins. Raises UnusableRow."""
@@ -108,15 +106,8 @@ class FirstIfOne:
 
 
 @dataclass(frozen=True)
-class Sign:
+class Sign(_OneColumn):
     """A strength: below 0 the first response is better, above 0 the second, 0 is a tie."""
-
-    column: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All that are read."""
-        return (self.column,)
 
     def winner(self, row: Row) -> Winner:
         """Who wins. Raises UnusableRow."""

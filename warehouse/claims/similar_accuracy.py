@@ -25,7 +25,6 @@ from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict, above
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.preparation import prepare
 from warehouse.metrics.prompt_values import PromptValues
-from warehouse.metrics.roles import Roles
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
 from warehouse.study.curves.value_curves import draws, gains
@@ -137,8 +136,7 @@ def regret_of_similar(
     """
     defined_MM = evaluation.ndr_defined_MM & evaluation.value_defined_MM
     sample, drawn, thirds = _measured(prepared, replicates, seed)
-    roles = prepared.roles or Roles.every(len(defined_MM))
-    counts_BQ, goldens_BM, models_BM, _ = draws(len(values.prompts), roles, replicates, seed)
+    counts_BQ, goldens_BM, models_BM, _ = draws(len(values.prompts), prepared.roles, replicates, seed)
     gain_BMM = gains(values, np.arange(len(values.prompts)), counts_BQ)
     weighted_B, total_B = np.zeros((2, 1 + replicates))  # squared differences in NDR, and weights of pairs
     squares, pairs, clear = 0.0, 0, 0

@@ -75,16 +75,19 @@ class ScoreCube(_Scorers):
         """Which entries are scores of a response, `[P, R]`."""
         return np.arange(self.scores_MPR.shape[2]) < self.counts_P[:, None]
 
-    def by_count(self, most: int | None = None) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """The numbers `[prompts]` of the prompts with equally many responses, and how many, at most `most`."""
+    def by_count(self, *, least: int = 1, most: int | None = None) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """How many responses, at most `most`, and the numbers `[prompts]` of the prompts that have so many.
+
+        Prompts with fewer than `least` are left out.
+        """
         counts_P = self.counts_P if most is None else np.minimum(self.counts_P, most)
-        for count in np.unique(counts_P):
+        for count in np.unique(counts_P[counts_P >= least]):
             yield int(count), np.flatnonzero(counts_P == count)
 
     def with_goldens(self, names: Sequence[str]) -> ScoreCube:
         """The same with these goldens; with none, those of the stored roles. Raises UnknownName and InvalidChoice."""
         cube = replace(self, goldens=tuple(names))
-        assert cube.roles
+        _ = cube.roles  # raises for names that leave no pair
         return cube
 
     def of_prompts(self, prompts: NDArray[np.int64]) -> ScoreCube:

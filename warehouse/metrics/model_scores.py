@@ -92,10 +92,9 @@ def _model_estimates(
     """
     M, P, _ = cube.scores_MPR.shape
     values_PM, defined_PM = np.zeros((P, M)), np.zeros((P, M), dtype=bool)
-    for count, prompts in cube.by_count():
-        if count >= _FEWEST_RESPONSES:
-            values, defined = terms(cube.scores_MPR[:, prompts, :count].transpose(1, 0, 2), prompts)
-            values_PM[prompts], defined_PM[prompts] = values[0, :, 0], defined[:, 0]
+    for count, prompts in cube.by_count(least=_FEWEST_RESPONSES):
+        values, defined = terms(cube.scores_MPR[:, prompts, :count].transpose(1, 0, 2), prompts)
+        values_PM[prompts], defined_PM[prompts] = values[0, :, 0], defined[:, 0]
     estimates = bootstrap.prompt_means(values_PM, defined_PM, replicates=replicates, seed=seed)
     return ModelEstimates(estimates, tuple(int(count) for count in (~defined_PM).sum(axis=0)), len(values_PM))
 
@@ -136,9 +135,7 @@ def agreement(
     low_C, high_C = bootstrap.interval(share_BC)
     for c in np.flatnonzero(defined_C & ~defined_BC.all(axis=0)):  # a replicate without ordered pairs says nothing
         low_C[c], high_C[c] = bootstrap.interval(share_BC[defined_BC[:, c], c])
-    defined_MM = defined_C[values.column_MM] & (
-        ~np.eye(M, dtype=bool) if values.roles is None else values.roles.pairs_MM
-    )
+    defined_MM = defined_C[values.column_MM] & values.roles.pairs_MM
     share_MM, low_MM, high_MM = (
         np.where(defined_MM, array_C[values.column_MM], 0.0).astype(np.float64) for array_C in (share_C, low_C, high_C)
     )

@@ -97,7 +97,7 @@ def _counts(cube: ScoreCube, seen: int) -> list[tuple[int, slice | NDArray[np.in
     """The prompts with equally many responses, of two or more: all of them at once where all have that many."""
     if cube.responses_P is None or (len(cube.prompts) and int(cube.responses_P.min()) >= seen):
         return [(seen, slice(None))]
-    return [(count, places) for count, places in cube.by_count(seen) if count >= _ONE_PAIR]
+    return list(cube.by_count(least=_ONE_PAIR, most=seen))
 
 
 def _together(P: int, parts: Sequence[tuple[slice | NDArray[np.int64], PromptValues]], roles: Roles) -> PromptValues:
@@ -175,8 +175,7 @@ class _Collected:
 
     def prompt_values(self, choice: TestSet) -> PromptValues:
         rows, cells = np.concatenate(self._undefined_rows), np.concatenate(self._undefined_cells).astype(np.float64)
-        roles = None if self._roles == Roles.every(len(self._column_MM)) else self._roles
-        return PromptValues(self.measure, choice, self._values_TPC, rows, cells, self._column_MM, roles=roles)
+        return PromptValues(self.measure, choice, self._values_TPC, rows, cells, self._column_MM, roles=self._roles)
 
 
 class _Sides:

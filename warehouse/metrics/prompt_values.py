@@ -67,7 +67,7 @@ def settled(values: NDArray[np.floating]) -> NDArray[np.floating]:
 class PromptValues:
     """A measure's value on each of P prompts for each of C columns; `column_MM` says which column is which pair.
 
-    Those are pairs of the `roles` (None: all); the column of another pair means nothing.
+    Those are pairs of the `roles`; the column of another pair means nothing.
     `values_TPC` is 0 where undefined. `undefined_rows` are the prompts with undefined cells, `undefined_UC` (0 or 1)
     these cells. T is 1 but for the calibration error, whose T bins become one figure after weighting. `test_set` is
     what the values depend on.
@@ -79,7 +79,7 @@ class PromptValues:
     undefined_rows: NDArray[np.int64]
     undefined_UC: Floats
     column_MM: NDArray[np.int64]
-    roles: Roles | None = None
+    roles: Roles
     _drawn: dict[tuple[int, int, bytes], tuple[NDArray[np.floating], Bools]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -132,4 +132,4 @@ class PromptValues:
 
     def serves(self, roles: Roles) -> bool:
         """Whether there are values of all pairs of these roles."""
-        return self.roles is None or not bool((roles.pairs_MM & ~self.roles.pairs_MM).any())
+        return roles == self.roles or not bool((roles.pairs_MM & ~self.roles.pairs_MM).any())

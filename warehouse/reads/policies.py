@@ -52,6 +52,12 @@ def usual_strength(connection: Connection, run_id: str, optimizer: str, kl_coeff
         raise InvalidChoice(f"the run has no policies of optimiser {optimizer!r}; it has {named}")
     if optimizer != "bon":
         return float(max(own))
+    reached = reached_by_half(connection, run_id)
+    return float(max([n for n in own if reached is None or n <= reached] or own[:1]))
+
+
+def reached_by_half(connection: Connection, run_id: str) -> int | None:
+    """How many responses of the initial policy at least half of the RL-test prompts have; None if none are stored."""
     (reached,) = connection.execute(
         """
         SELECT quantile_disc(responses, 0.5) FROM (
@@ -61,7 +67,7 @@ def usual_strength(connection: Connection, run_id: str, optimizer: str, kl_coeff
         """,
         [run_id, INITIAL],
     ).fetchone() or (None,)
-    return float(max([n for n in own if reached is None or n <= reached] or own[:1]))
+    return None if reached is None else int(reached)
 
 
 def kl_coefficients(connection: Connection, run_id: str, optimizer: str) -> tuple[float, ...]:

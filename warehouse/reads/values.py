@@ -83,7 +83,9 @@ def value_curves(
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r}")
     samples = samples or partial(initial_scores, connection, run_id, "rl_test")
     if optimizer == "bon":
-        frame = _reached(frame, samples)
+        most = policies.reached_by_half(connection, run_id)
+        reached = frame if most is None else frame.filter(pl.col("strength") <= most)
+        frame = frame if reached.is_empty() else reached
     complete, strengths = _complete(frame)
     frame = frame.filter(pl.col("reward_model_id").is_in(complete) & pl.col("strength").is_in(strengths))
     names = pl.col("reward_model_id")
@@ -107,16 +109,6 @@ def value_curves(
         values=tuple(_squared(stored, present, samples)),
         left_out=tuple(name for name in scorers["reward_model_id"] if name not in present_names),
     )
-
-
-def _reached(frame: pl.DataFrame, samples: Samples) -> pl.DataFrame:
-    """Rows of best-of-n for those n that at least half of the prompts have responses for."""
-    cube = _scored(samples)
-    if cube is None or cube.responses_P is None:
-        return frame
-    most = int(np.sort(cube.responses_P)[(len(cube.prompts) - 1) // 2])
-    reached = frame.filter(pl.col("strength") <= most)
-    return frame if reached.is_empty() else reached
 
 
 def _scored(samples: Samples) -> ScoreCube | None:

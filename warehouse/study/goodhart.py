@@ -37,7 +37,7 @@ def spread_within_prompts(scored: ScoreCube | ArrayLike) -> Floats:
     samples. Raises InvalidChoice if none has.
     """
     if isinstance(scored, ScoreCube) and scored.responses_P is not None:
-        parts = [(count, places) for count, places in scored.by_count() if count >= 2]
+        parts = list(scored.by_count(least=2))
         if not parts:
             raise InvalidChoice("no prompt has two responses; a spread within prompts takes two")
         variances_MP = [

@@ -17,7 +17,7 @@ from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.worst_picks import share_hacked, worst_picks
 from warehouse.stats.bootstrap import Estimate, Floats, wilson_interval
 from warehouse.stats.ranks import middle_ranks
-from warehouse.study.choice.worth import FEWEST_PROMPTS, Worth, groups_by_count
+from warehouse.study.choice.worth import FEWEST_PROMPTS, Worth
 from warehouse.study.power import t_interval
 
 THIRDS = ("lowest third", "middle third", "highest third")
@@ -72,7 +72,7 @@ def by_thirds(
     Equal quantities share their rank. The gain is in the units of `truth_PN`, above a response's mean.
     """
     shares, gains = [], []
-    for count, rows in groups_by_count(cube, max(n, 2)):
+    for count, rows in cube.by_count(least=max(n, 2)):
         ranks_PN, _ = middle_ranks(quantity_PN[rows, :count].astype(np.float64), np.ones((len(rows), count)))
         third_PN = np.floor(3 * (ranks_PN - 0.5) / count)
         inside_KPN = np.stack([(third_PN == third).astype(np.float64) for third in range(len(THIRDS))])
@@ -105,12 +105,12 @@ def picks_the_worst(cube: ScoreCube, golden: int, candidate: int) -> tuple[Estim
 def picks_wrong(cube: ScoreCube, candidate: int, right_PN: Floats) -> tuple[Estimate, float]:
     """On what share of prompts its favourite of all is wrong, by a golden that says 0 or 1, and a random response."""
     wrong, by_chance = 0, 0.0
-    for count, rows in groups_by_count(cube, 2):
+    for count, rows in cube.by_count(least=2):
         right = right_PN[rows, :count]
         pick_P = cube.scores_MPR[candidate, rows, :count].argmax(axis=1)
         wrong += int((np.take_along_axis(right, pick_P[:, None], 1) == 0).sum())
         by_chance += float((right == 0).mean(axis=1).sum())
-    prompts = sum(len(rows) for _, rows in groups_by_count(cube, 2))
+    prompts = sum(len(rows) for _, rows in cube.by_count(least=2))
     if prompts == 0:
         return Estimate.undefined(), 0.0
     return Estimate(wrong / prompts, *wilson_interval(wrong, prompts), prompts), by_chance / prompts
@@ -119,7 +119,7 @@ def picks_wrong(cube: ScoreCube, candidate: int, right_PN: Floats) -> tuple[Esti
 def worst_prompts(cube: ScoreCube, candidate: int, truth_PN: Floats, most: int) -> list[Loss]:
     """The prompts on which the golden gives up most by the candidate's favourite of all responses, the most first."""
     losses = []
-    for count, rows in groups_by_count(cube, 2):
+    for count, rows in cube.by_count(least=2):
         truth = truth_PN[rows, :count]
         pick_P, best_P = cube.scores_MPR[candidate, rows, :count].argmax(axis=1), truth.argmax(axis=1)
         loss_P = np.take_along_axis(truth, best_P[:, None], 1) - np.take_along_axis(truth, pick_P[:, None], 1)

@@ -7,7 +7,7 @@ models and policies are taken as they are. Shapes: G goldens, M candidates, Q pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -104,11 +104,6 @@ def sides_of(names: Sequence[str], goldens: Sequence[str], roles: Sequence[str |
     return Sides([names.index(name) for name in chosen], [names.index(name) for name in candidates])
 
 
-def groups_by_count(cube: ScoreCube, least: int = 1) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """How many responses, and the numbers `[prompts]` of the prompts that have so many, at least `least`."""
-    return ((count, rows) for count, rows in cube.by_count() if count >= least)
-
-
 def best_of_n(cube: ScoreCube, n: int, least: int = 2) -> PolicyValues:
     """Best-of-n against every scorer on the prompts that have n samples or more, and `least`.
 
@@ -116,7 +111,7 @@ def best_of_n(cube: ScoreCube, n: int, least: int = 2) -> PolicyValues:
     """
     if n < 1:
         raise InvalidChoice(f"n is {n}; best-of-n draws 1 sample or more")
-    parts = [(rows, cube.scores_MPR[:, rows, :count]) for count, rows in groups_by_count(cube, max(n, least))]
+    parts = [(rows, cube.scores_MPR[:, rows, :count]) for count, rows in cube.by_count(least=max(n, least))]
     rows_Q = np.concatenate([np.empty(0, dtype=np.int64), *(rows for rows, _ in parts)])
     if len(rows_Q) < FEWEST_PROMPTS:
         R = cube.scores_MPR.shape[2]
@@ -143,7 +138,7 @@ def best_of_n_at_kl(cube: ScoreCube, kl: float) -> PolicyValues:
 
 def spread_within(cube: ScoreCube) -> Floats:
     """Standard deviation of each scorer's scores within prompts, `[M]`: the root of the mean variance."""
-    parts = [(cube.scores_MPR[:, rows, :count], len(rows)) for count, rows in groups_by_count(cube, 2)]
+    parts = [(cube.scores_MPR[:, rows, :count], len(rows)) for count, rows in cube.by_count(least=2)]
     sums_M = np.sum([s.astype(np.float64).var(axis=2, ddof=1).sum(axis=1) for s, _ in parts], axis=0)
     spread_M: Floats = np.sqrt(sums_M / max(1, sum(rows for _, rows in parts)))
     return spread_M
@@ -151,7 +146,7 @@ def spread_within(cube: ScoreCube) -> Floats:
 
 def is_right_or_wrong(cube: ScoreCube, golden: int) -> bool:
     """Whether a scorer gives nothing but 0 and 1, as labels and verifiers do."""
-    scores = [cube.scores_MPR[golden, rows, :count].ravel() for count, rows in groups_by_count(cube)]
+    scores = [cube.scores_MPR[golden, rows, :count].ravel() for count, rows in cube.by_count()]
     return set(np.unique(np.concatenate(scores)).tolist()) <= {0.0, 1.0}
 
 
@@ -225,7 +220,7 @@ def of_length(
     With `share` it is the share of right picks instead of a gain.
     """
     values, rows_Q = [], []
-    for count, rows in groups_by_count(cube, max(n, 2)):
+    for count, rows in cube.by_count(least=max(n, 2)):
         length_PN = lengths_PN[rows, :count].astype(np.float64)
         truth_PN = golden_PN[rows, :count]
         start_P = truth_PN.mean(axis=1) if share else 0.0
