@@ -35,8 +35,12 @@ INITIAL = "initial"
 ORIGINAL, PARAPHRASE = PROMPT_FORMS = ("original", "paraphrase")
 """Whether a response answers the prompt as it is written or its paraphrase."""
 
-RL_ALGORITHMS = ("ppo", "reinforce++", "rloo", "grpo")
-"""How a policy is optimised step by step: PPO in process; any of them by OpenRLHF."""
+RL_ALGORITHMS = ("ppo", "reinforce++", "rloo", "grpo", "sft")
+"""How a policy is trained step by step: PPO, RLOO and GRPO in process or by OpenRLHF, REINFORCE++ by OpenRLHF; SFT on
+the best of n of a pool of π_0's responses, in process."""
+
+BY_WEIGHTING = ("bon", "tilted")
+"""Optimisers without training: best-of-n and π_0 · exp(r/β), exactly, from stored samples of π_0."""
 
 KINDS = (
     *("flip", "size", "depth", "seed", "length", "model", "server", "import"),
@@ -160,14 +164,17 @@ _TABLES = (
     _table(
         "policy",
         "Everything that produces responses or has a value: the initial policy under each sampling setting, "
-        "best-of-n against each reward model, every checkpoint of PPO or another algorithm.",
+        "best-of-n and tilting against each reward model, every checkpoint of PPO or another algorithm.",
         Column("policy_id", TEXT, "readable id, e.g. `initial`, `initial-t0.50`, `bon-8/flip-0.20`", key=True),
-        Column("optimizer", TEXT, "how it was optimised", allowed=("none", "bon", *RL_ALGORITHMS)),
+        Column("optimizer", TEXT, "how it was optimised", allowed=("none", *BY_WEIGHTING, *RL_ALGORITHMS)),
         Column("reward_model_id", TEXT, "the reward model that it maximises", nullable=True, references="reward_model"),
-        Column("strength", FLOAT64, "n of best-of-n, or the step of PPO or another algorithm", nullable=True),
+        Column("strength", FLOAT64, "n of best-of-n, λ of tilting, else the step of training", nullable=True),
         Column("kl", FLOAT64, "KL divergence from the initial policy, nats", nullable=True),
         Column("kl_estimator", TEXT, "`bound` (best-of-n, an upper bound), `k1` or `k3`", nullable=True),
         Column("kl_coefficient", FLOAT64, "PPO: coefficient of the KL penalty", nullable=True),
+        Column("repeat", INT, "number among optimisations that differ only in their seed; null: 0", nullable=True),
+        Column("finished_share", FLOAT64, "share of its RL-test responses that end by themselves", nullable=True),
+        Column("mean_tokens", FLOAT64, "mean length of its RL-test responses in tokens", nullable=True),
         Column("temperature", FLOAT64, "sampling temperature; null: unknown", nullable=True),
         Column("system_prompt", TEXT, "null: the chat template's own", nullable=True),
         Column("base_model", TEXT, "the model that was sampled"),
@@ -209,6 +216,7 @@ _TABLES = (
         Column("ppo_id", TEXT, "readable id, e.g. `ppo/flip-0.20`, `ppo-kl0.05/flip-0.20`, `rloo/flip-0.20`", key=True),
         Column("reward_model_id", TEXT, "the reward model it was optimised against", references="reward_model"),
         Column("kl_coefficient", FLOAT64, "coefficient of the KL penalty"),
+        Column("repeat", INT, "number among optimisations that differ only in their seed; null: 0", nullable=True),
         Column("trainable_layers", INT, "top layers of the policy that were trained; -1 = all"),
         Column("seed", INT, "seed of its rollouts and minibatches"),
         Column("steps", INT, "PPO steps planned; a step is one batch of rollouts and the updates on it"),

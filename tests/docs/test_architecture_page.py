@@ -76,9 +76,9 @@ def test_a_construction_and_an_optimizer_are_used_on_a_real_run_and_a_page_shows
     shutil.copytree(tiny_home, home, symlinks=True)
     python(grown, "-m", "pipeline", "resume", TINY_RUN, home=home)
     python(grown, "-m", "pipeline", "publish", home=home)
-    asked = ("-m", "pipeline", "measure", "--optimizer", "tilted", "--replicates", "50", "--json")
+    asked = ("-m", "pipeline", "measure", "--optimizer", "top", "--replicates", "50", "--json")
     whole, balanced = (json.loads(python(grown, *asked, *more, home=home)) for more in ((), ("--balanced",)))
-    assert whole["strength"] == 2.0
+    assert whole["strength"] == 4.0
     assert [pair["ndr"] for pair in whole["pairs"]] == [pair["ndr"] for pair in balanced["pairs"]]
     assert balanced["rm_test_prompts"] <= whole["rm_test_prompts"]
     python(grown, "-c", _PAGE, home=home)
