@@ -44,11 +44,12 @@ BY_WEIGHTING = ("bon", "tilted")
 
 KINDS = (
     *("flip", "size", "depth", "seed", "length", "model", "server", "import"),
-    *("label", "grade", "verifier", "ensemble"),
+    *("label", "grade", "verifier", "ensemble", "category-flip", "margin-flip", "only-category"),
 )
 """How a scorer differs from the others: label noise, number of training pairs, trained depth, seed, length-biased
-labels; a Hugging Face model or a server, trained elsewhere, that scores here; only its scores were imported; or no
-reward model at all: a benchmark's labels, people's grades, a verifier, other scorers together."""
+labels, noise in one category or on the closest pairs, pairs of one category alone; a Hugging Face model or a server,
+trained elsewhere, that scores here; only its scores were imported; other scorers together; or no reward model at all: a
+benchmark's labels, people's grades, a verifier."""
 
 ROLES = ("proxy", "golden")
 """What a scorer is only: a proxy that is never the truth, or a golden that no policy is optimised against."""
@@ -143,11 +144,11 @@ _TABLES = (
         "roles say. Null: unknown.",
         Column("reward_model_id", TEXT, "readable id, e.g. `flip-0.20`", key=True),
         Column("kind", TEXT, "how it differs: label noise, number of training pairs, trained depth, …", allowed=KINDS),
-        Column("flip_rate", FLOAT64, "share of its training labels flipped at random", nullable=True),
+        Column("flip_rate", FLOAT64, "share of its training labels flipped", nullable=True),
         Column("length_bias", FLOAT64, "share of its training labels set to the longer response", nullable=True),
         Column("base_model", TEXT, "the model whose trunk it shares; trained elsewhere: `model@revision` or its URL"),
         Column("trainable_layers", INT, "top layers trained besides the head; 0 = head only, -1 = all", nullable=True),
-        Column("seed", INT, "seed of its initialisation, flips and batch order", nullable=True),
+        Column("seed", INT, "seed of its flips and batch order", nullable=True),
         Column("train_pairs", INT, "preference pairs it was trained on", nullable=True),
         Column("validation_accuracy", FLOAT64, "accuracy on validation pairs, without flipped labels", nullable=True),
         Column("weights", TEXT, "folder of its safetensors in the run directory", nullable=True),

@@ -60,8 +60,9 @@ def add(command: AddCommand) -> None:
     rates = "add a reward model with this share of its training labels flipped; may be repeated"
     add_option(extension, "--flip-rate", "X", rates, float, dest="flip_rates", action="append")
     kinds = (
-        "add a reward model of another kind: size=0.25, depth=2, seed=1 or length=0.5, optionally followed by its own "
-        "flip_rate, learning_rate or epochs (depth=2,learning_rate=1e-4); may be repeated"
+        "add a reward model of another kind: size=0.25, depth=2, seed=1, length=0.5, margin-flip=0.2, "
+        "only-category=Safety, category-flip=Safety,flip_rate=0.4 or ensemble=flip-0.00+seed-1, optionally followed by "
+        "its own flip_rate, learning_rate or epochs (depth=2,learning_rate=1e-4); may be repeated"
     )
     add_option(extension, "--reward-model", "KIND=VALUE", kinds, dest="others", action="append")
     add_option(extension, "--rl-test-samples", "N", "samples per RL-test prompt, more than the run has", int)

@@ -62,6 +62,17 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _reward_models_name_categories(self) -> Self:
+        """Where pairs come from files, their categories are known only when the files are read."""
+        for other in self.reward_models.others if not self.preferences.files else ():
+            if other.category is not None and other.category not in self.prompts.categories:
+                raise ValueError(
+                    f"others has the category {other.category!r} for {other.reward_model_id}; the run's categories are "
+                    f"{list(self.prompts.categories)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _sweep_names_reward_models(self) -> Self:
         known = self.reward_models.trained_ids
         unknown = [name for name in (self.ppo.sweep_reward_models if self.ppo else ()) if name not in known]

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.sections import ALL_LAYERS, Count, DistinctInIds, Layers, LearningRate, Section, Share
+from pipeline.config.sections import ALL_LAYERS, Count, Distinct, DistinctInIds, Layers, LearningRate, Section, Share
 
 KINDS: Mapping[str, str] = {
     "size": "train_share",
     "depth": "trainable_layers",
     "seed": "number",
     "length": "length_bias",
+    "category-flip": "flipped_category",
+    "margin-flip": "flip_rate",
+    "only-category": "only_category",
+    "ensemble": "members",
 }
 """The kinds of variants, each with the setting that it changes."""
+
+CategoryName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,63}$")]
+"""A category of the run's prompts, or of the pairs in the profile's files, which may have their own."""
 
 
 class OtherRewardModel(Section):
@@ -27,33 +35,62 @@ class OtherRewardModel(Section):
     - `depth`: its own `trainable_layers`.
     - `seed`: only the random draws; `number` distinguishes several.
     - `length`: `length_bias` is the share of its training labels replaced by "the longer response is chosen".
+    - `category-flip`: `flip_rate` of the training labels of `flipped_category` are flipped, and no others.
+    - `margin-flip`: `flip_rate` of its training labels are flipped, those of the closest pairs: the ones whose scores
+      differ least under a model trained on the same pairs without flips.
+    - `only-category`: trained on the pairs of `only_category` alone.
+    - `ensemble`: the mean of the `members`, ids of other reward models of the run with trainable_layers 0, each in
+      standard deviations of its scores; a head itself. `number` distinguishes ensembles of equally many.
 
-    `flip_rate` adds label noise; `learning_rate` and `epochs` replace the family's.
+    For the other kinds `flip_rate` adds label noise; `learning_rate` and `epochs` replace the family's.
     """
 
-    kind: Literal["size", "depth", "seed", "length"]
+    kind: Literal["size", "depth", "seed", "length", "category-flip", "margin-flip", "only-category", "ensemble"]
     train_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     trainable_layers: Layers | None = None
     number: Annotated[int, Field(ge=1, le=999)] | None = None
     length_bias: Annotated[float, Field(gt=0, le=1)] | None = None
+    flipped_category: CategoryName | None = None
+    only_category: CategoryName | None = None
+    members: Annotated[tuple[str, ...], Distinct, Field(min_length=2)] | None = None
     flip_rate: Share = 0.0
     learning_rate: LearningRate | None = None
     epochs: Count | None = None
 
     @model_validator(mode="after")
     def _changes_what_its_kind_says(self) -> Self:
-        given = [name for name in KINDS.values() if getattr(self, name) is not None]
-        if given != [KINDS[self.kind]]:
-            raise ValueError(f"kind {self.kind!r} needs {KINDS[self.kind]}, and no other of {[*KINDS.values()]}")
+        own, settings = KINDS[self.kind], [name for name in KINDS.values() if name != "flip_rate"]
+        given = {name for name in settings if getattr(self, name) is not None}
+        optional = {"number"} if self.kind == "ensemble" else set()
+        if given - optional != {own} - {"flip_rate"}:
+            raise ValueError(f"kind {self.kind!r} needs {own}, and no other of {settings}")
+        if self.kind.endswith("-flip") and f"{self.flip_rate:.2f}" == "0.00":
+            raise ValueError(f"kind {self.kind!r} needs a flip_rate of at least 0.01")
+        if self.members and (self.flip_rate or self.learning_rate or self.epochs):
+            raise ValueError("kind 'ensemble' is not trained: leave out flip_rate, learning_rate and epochs")
         return self
 
     @property
+    def category(self) -> str | None:
+        """The category that it treats in its own way."""
+        return self.flipped_category or self.only_category
+
+    @property
     def reward_model_id(self) -> str:
-        """Readable id, e.g. `size-0.25`, `depth-2`, `depth-all`, `seed-1`, `length-0.50`, `length-0.50-flip-0.10`."""
-        changed = getattr(self, KINDS[self.kind])
+        """Readable id, fit for a file name.
+
+        E.g. `size-0.25`, `depth-2`, `depth-all`, `seed-1`, `length-0.50`, `length-0.50-flip-0.10`, `flip-safety-0.40`
+        (one category), `flip-close-0.20` (the closest pairs), `only-chat-hard`, `ensemble-4`, `ensemble-4-1`.
+        """
+        if self.members is not None:
+            return f"ensemble-{len(self.members)}" + (f"-{self.number}" if self.number else "")
+        category = re.sub(r"[^a-z0-9]+", "-", (self.category or "").lower()).strip("-")
+        if self.kind.endswith("-flip"):
+            return f"flip-{category or 'close'}-{self.flip_rate:.2f}"
+        changed = category or getattr(self, KINDS[self.kind])
         value = f"{changed:.2f}" if isinstance(changed, float) else "all" if changed == ALL_LAYERS else changed
         noise = f"-flip-{self.flip_rate:.2f}" if self.flip_rate else ""
-        return f"{self.kind}-{value}{noise}"
+        return f"{self.kind.removesuffix('-category')}-{value}{noise}"
 
 
 class AddedRewardModel(Section):
@@ -110,7 +147,10 @@ class AddedRewardModel(Section):
 
 @dataclass(frozen=True)
 class RewardModelPlan:
-    """How one reward model of the run is trained: its id and everything that distinguishes it from the others."""
+    """How one reward model of the run is trained: its id and everything that distinguishes it from the others.
+
+    One with `members` is their ensemble and is not trained.
+    """
 
     reward_model_id: str
     kind: str
@@ -120,6 +160,9 @@ class RewardModelPlan:
     flip_rate: float = 0.0
     train_share: float = 1.0
     length_bias: float = 0.0
+    flipped_category: str | None = None
+    only_category: str | None = None
+    members: tuple[str, ...] = ()
 
 
 class RewardModelSettings(Section):
@@ -168,23 +211,43 @@ class RewardModelSettings(Section):
         others = [other.reward_model_id for other in self.others]
         twice = sorted({name for name in others if others.count(name) > 1})
         if twice:
-            raise ValueError(f"others has {twice[0]} more than once; shares have to differ by 0.01, numbers by 1")
+            raise ValueError(
+                f"others has {twice[0]} more than once; shares and rates have to differ by 0.01, numbers by 1"
+            )
         if self.trainable_layers in {other.trainable_layers for other in self.others}:
             raise ValueError(f"others has a depth of {self.trainable_layers}, which is the family's trainable_layers")
         if len(set(self.ids)) < len(self.ids):
             raise ValueError(f"added has the name of another reward model; the names are {list(self.ids)}")
         return self
 
+    @model_validator(mode="after")
+    def _others_can_be_made(self) -> Self:
+        depths = {plan.reward_model_id: plan.trainable_layers for plan in self.plans if not plan.members}
+        for other in self.others:
+            for member in other.members or ():
+                if depths.get(member) != 0:
+                    heads = [name for name, layers in depths.items() if layers == 0]
+                    raise ValueError(
+                        f"others has an ensemble with the member {member!r}; use reward models of the run that train "
+                        f"only their head: {heads}"
+                    )
+            if other.kind == "margin-flip" and self.trainable_layers == ALL_LAYERS:
+                raise ValueError(
+                    "others has a margin-flip, whose pairs are ranked by a model trained on stored features: the "
+                    "family's trainable_layers must not be -1 (all)"
+                )
+        return self
+
     @property
     def plans(self) -> tuple[RewardModelPlan, ...]:
-        """All reward models that the run trains, in the order of the profile: the flip rates, then the others."""
+        """All reward models that the run makes, in the order of the profile: the flip rates, then the others."""
         family: dict[str, Any] = {name: getattr(self, name) for name in ("trainable_layers", "learning_rate", "epochs")}
         flips = [RewardModelPlan(f"flip-{rate:.2f}", "flip", flip_rate=rate, **family) for rate in self.flip_rates]
         others = [
             RewardModelPlan(other.reward_model_id, **family | other.model_dump(exclude={"number"}, exclude_none=True))
             for other in self.others
         ]
-        return (*flips, *others)
+        return (*flips, *(replace(plan, trainable_layers=0) if plan.members else plan for plan in others))
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -193,7 +256,7 @@ class RewardModelSettings(Section):
 
     @property
     def trained_ids(self) -> tuple[str, ...]:
-        """Ids of the reward models that the run trains, sorted; only against these can PPO be run."""
+        """Ids of the reward models that the run trains, and of ensembles, sorted; only against these can PPO be run."""
         return tuple(sorted(plan.reward_model_id for plan in self.plans))
 
     @property

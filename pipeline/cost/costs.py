@@ -181,7 +181,9 @@ class Costs:
 
     def _training(self) -> Iterator[Operations]:
         models = self.config.reward_models
-        same_cost = Counter((plan.trainable_layers, plan.epochs, plan.train_share) for plan in models.plans)
+        trained = [plan for plan in models.plans if not plan.members]
+        trained += [plan for plan in trained if plan.kind == "margin-flip"]  # another one ranks its pairs first
+        same_cost = Counter((plan.trainable_layers, plan.epochs, plan.train_share) for plan in trained)
         for (layers, epochs, share), number in same_cost.items():
             processes = min(models.processes, self.gpus) if layers == ALL_LAYERS else 1
             weights = self.size.trained(layers) if layers else _HEAD * self.size.trained(1)

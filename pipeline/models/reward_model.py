@@ -1,13 +1,14 @@
 """A reward model: a scalar head, and below it any number of trained top blocks, over the frozen shared trunk.
 
-The score of a text is the head's output at its last token, which ends the response's turn. Saved as safetensors with a
-small JSON file.
+The score of a text is the head's output at its last token, which ends the response's turn. The head starts at 0: what
+the labels say nothing about then stays 0, whereas a random start would remain in the head, more so the noisier the
+labels are, and would pass for label noise. Saved as safetensors with a small JSON file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,25 +19,21 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from pipeline.errors import ModelUnavailable
+from pipeline.errors import ModelUnavailable, TrainingFailed
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.trunk import Features, Reading, Tokens, blocks, copied_top, depth, run_top
-
-_INITIAL_STD = 0.02
 
 
 class RewardModel(nn.Module):
     """Scores of texts from their trunk features."""
 
-    def __init__(self, language_model: LanguageModel, trainable_layers: int, seed: int = 0) -> None:
+    def __init__(self, language_model: LanguageModel, trainable_layers: int) -> None:
         super().__init__()
         self.base_model = language_model.name
         self.trainable_layers = trainable_layers
         self.top: Any = copied_top(language_model, trainable_layers) if trainable_layers != 0 else None
         self.head = nn.Linear(language_model.hidden_size, 1, bias=False)
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            self.head.weight.normal_(0.0, _INITIAL_STD, generator=generator)
+        nn.init.zeros_(self.head.weight)
         self.to(language_model.device)
 
     def forward(self, features: Features | Tokens, texts: Tensor) -> Tensor:
@@ -53,7 +50,7 @@ class RewardModel(nn.Module):
             self.top.gradient_checkpointing_enable({"use_reentrant": False})
 
     @torch.inference_mode()
-    def score(self, features: Features) -> NDArray[np.float32]:
+    def score(self, features: Features | Tokens) -> NDArray[np.float32]:
         """Scores of all texts, in order, float32 `[texts]`."""
         batches = torch.arange(len(features)).split(features.at_once)
         return torch.cat([self(features, texts) for texts in batches]).cpu().numpy().astype(np.float32)
@@ -83,6 +80,27 @@ def load_reward_model(folder: Path, language_model: LanguageModel) -> RewardMode
     reward_model = RewardModel(language_model, facts["trainable_layers"])
     reward_model.load_state_dict(weights)
     return reward_model.eval()
+
+
+def mean_head(
+    language_model: LanguageModel, members: Sequence[RewardModel], features: Features, texts: NDArray[np.int64]
+) -> RewardModel:
+    """The ensemble of reward models that train only their head, as one: the mean of their standardised scores.
+
+    Each head is divided by the standard deviation of its scores of these `texts`, numbers `[K]`; their means are left
+    out, as a constant changes no order. Raises TrainingFailed for a member that scores all of them alike.
+    """
+    ensemble = RewardModel(language_model, 0)
+    with torch.no_grad():
+        for member in members:
+            deviation = float(member.score(features)[texts].astype(np.float64).std())
+            if not deviation > 0:
+                raise TrainingFailed(
+                    "an ensemble has a member whose scores of the validation texts are all equal, so that they cannot "
+                    "be standardised; leave it out, or train it on more pairs"
+                )
+            ensemble.head.weight += member.head.weight / (deviation * len(members))
+    return ensemble.eval()
 
 
 class Judge:

@@ -180,7 +180,7 @@ def work(folder: Path) -> None:
     train_pairs, validation_pairs = np.array(job["train_pairs"]), np.array(job["validation_pairs"])
     team = Accelerated(settings.processes)
     language_model = load(job["model"], job["threads"], getattr(torch, job["dtype"]), team.device)
-    reward_model = RewardModel(language_model, ALL_LAYERS, job["seed"])
+    reward_model = RewardModel(language_model, ALL_LAYERS)
     language_model.base.layers = torch.nn.ModuleList()  # frees memory: the reward model has its own
     tokens = Tokens(language_model, ALL_LAYERS, job["texts"], settings.texts_at_once)
     curve = train(reward_model, tokens, train_pairs, validation_pairs, settings, seed=job["seed"], team=team)

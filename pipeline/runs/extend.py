@@ -95,9 +95,10 @@ def extended(data: Path, run_id: str, additions: Mapping[str, Any]) -> Config:
 def reward_model(text: str) -> dict[str, Any]:
     """A reward model as typed in a command: `size=0.25`, `depth=2,learning_rate=1e-4`, `length=0.5,flip_rate=0.1`.
 
-    Raises InvalidSetting for any other form; the values are validated with all settings.
+    Members of an ensemble are joined by `+`: `ensemble=flip-0.00+seed-1`. Raises InvalidSetting for any other form; the
+    values are validated with all settings.
     """
-    (kind, _, value), *rest = (part.partition("=") for part in text.replace(" ", "").split(","))
+    (kind, _, value), *rest = ((cell.strip() for cell in part.partition("=")) for part in text.split(","))
     more = {name: changed for name, _, changed in rest}
     if kind not in KINDS or not value or not all(more.values()) or set(more) - set(OtherRewardModel.model_fields):
         raise InvalidSetting(
@@ -105,6 +106,8 @@ def reward_model(text: str) -> dict[str, Any]:
             "learning_rate=… or epochs=…",
             "others",
         )
+    if kind == "ensemble":
+        return {**more, "kind": kind, "members": value.split("+")}
     return {**more, "kind": kind, KINDS[kind]: "-1" if value == "all" else value}
 
 

@@ -20,13 +20,13 @@ import torch
 from pipeline.config import EMBEDDED_MODEL, PPOSettings
 from pipeline.models.language_model import LanguageModel, load
 from pipeline.models.ppo import PPO
-from pipeline.models.reward_model import RewardModel
 from pipeline.models.rollout import Rollout
 from pipeline.models.sampler import Request, sample
 from pipeline.models.trunk import trunk_features
 from pipeline.prompts import load_prompts
 from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
+from tests.pipeline.models.tiny import random_reward_model
 
 NEW_TOKENS = 48
 SAMPLES = 8
@@ -136,7 +136,7 @@ def ppo_steps(model: LanguageModel, prompts: list[str], weights: Weights) -> dic
     rows = [prompt for prompt in prompts for _ in range(SAMPLES)]
     ppo = PPO(
         model,
-        RewardModel(model, 0, seed=1),
+        random_reward_model(model, 0, seed=1),
         settings,
         kl_coefficient=0.0,
         temperature=1.0,

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config, load_profile, profile_names
+from pipeline.config import Config, OtherRewardModel, load_profile, profile_names
+from pipeline.config.reward_models import KINDS
 from pipeline.errors import InvalidConfig
+from pipeline.runs.extend import reward_model
+from warehouse import schema
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -55,6 +58,31 @@ length_bias = 0.5
 kind = "length"
 length_bias = 0.5
 flip_rate = 0.1
+[[reward_models.others]]
+kind = "seed"
+number = 1
+flip_rate = 0.2
+[[reward_models.others]]
+kind = "seed"
+number = 2
+flip_rate = 0.2
+[[reward_models.others]]
+kind = "category-flip"
+flipped_category = "Chat Hard"
+flip_rate = 0.4
+[[reward_models.others]]
+kind = "margin-flip"
+flip_rate = 0.2
+[[reward_models.others]]
+kind = "only-category"
+only_category = "Safety"
+[[reward_models.others]]
+kind = "ensemble"
+members = ["flip-0.00", "seed-1", "only-safety"]
+[[reward_models.others]]
+kind = "ensemble"
+number = 1
+members = ["flip-0.25", "seed-1", "seed-2-flip-0.20"]
 """
 
 
@@ -63,8 +91,10 @@ def test_reward_models_of_every_kind_have_readable_ids_and_differ_in_what_they_s
     path.write_text(OTHERS)
     settings = load_profile(str(path)).reward_models
     names = ["flip-0.00", "flip-0.25", "size-0.25", "depth-2", "depth-all", "seed-1", "length-0.50"]
-    assert [plan.reward_model_id for plan in settings.plans] == [*names, "length-0.50-flip-0.10"]
-    assert settings.ids == tuple(sorted([*names, "length-0.50-flip-0.10"]))
+    names += ["length-0.50-flip-0.10", "seed-1-flip-0.20", "seed-2-flip-0.20", "flip-chat-hard-0.40", "flip-close-0.20"]
+    names += ["only-safety", "ensemble-3", "ensemble-3-1"]
+    assert [plan.reward_model_id for plan in settings.plans] == names
+    assert settings.ids == settings.trained_ids == tuple(sorted(names))
     assert settings.depths == (-1, 0, 2)
     plans = {plan.reward_model_id: plan for plan in settings.plans}
     clean = replace(plans["flip-0.00"], reward_model_id="", kind="")
@@ -76,9 +106,40 @@ def test_reward_models_of_every_kind_have_readable_ids_and_differ_in_what_they_s
         "seed-1": {},
         "length-0.50": {"length_bias": 0.5},
         "length-0.50-flip-0.10": {"length_bias": 0.5, "flip_rate": 0.1},
+        "seed-2-flip-0.20": {"flip_rate": 0.2},
+        "flip-chat-hard-0.40": {"kind": "category-flip", "flipped_category": "Chat Hard", "flip_rate": 0.4},
+        "flip-close-0.20": {"kind": "margin-flip", "flip_rate": 0.2},
+        "only-safety": {"kind": "only-category", "only_category": "Safety"},
+        "ensemble-3": {"members": ("flip-0.00", "seed-1", "only-safety")},
     }
     for name, changed in changes.items():
-        assert plans[name] == replace(clean, reward_model_id=name, kind=name.split("-")[0], **changed)
+        assert plans[name] == replace(clean, **{"reward_model_id": name, "kind": name.split("-")[0], **changed})
+
+
+def test_every_kind_of_reward_model_is_a_kind_of_the_schema_and_can_be_typed_in_a_command() -> None:
+    assert set(KINDS) <= set(schema.KINDS)
+    values = {"only-category": "Chat Hard", "category-flip": "Chat Hard,flip_rate=0.4", "ensemble": "flip-0.00+seed-1"}
+    for kind in KINDS:
+        typed = f"{kind}={values.get(kind, '0.2' if 'flip' in kind or kind in ('size', 'length') else '1')}"
+        assert OtherRewardModel.model_validate(reward_model(typed)).kind == kind
+
+
+def test_an_ensemble_trains_only_a_head_whatever_the_family_trains(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    heads = other("kind = 'depth'", "trainable_layers = 0"), other("kind = 'seed'", "number = 1")
+    path.write_text("\n".join([family("trainable_layers = 2"), *heads]))
+    assert load_profile(str(path)).reward_models.depths == (0, 2)
+    ensemble = other("kind = 'ensemble'", "members = ['depth-0', 'seed-1']")
+    path.write_text("\n".join([family("trainable_layers = 2"), *heads, ensemble]))
+    with pytest.raises(InvalidConfig, match=r"member 'seed-1'; .* train only their head: \['depth-0'\]"):
+        load_profile(str(path))
+
+
+def test_categories_of_pairs_from_files_are_not_known_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    poems = other("kind = 'only-category'", "only_category = 'Poems'")
+    path.write_text("[preferences]\nfiles = ['pairs.jsonl']\n" + poems)
+    assert "only-poems" in load_profile(str(path)).reward_models.ids
 
 
 def test_without_others_the_reward_models_are_the_flip_rates() -> None:
@@ -137,13 +198,36 @@ def test_all_layers_can_be_trained_in_parts_and_by_several_processes(tmp_path: P
         ("[prompts]\ncategories = []", "prompts.categories: give at least 1"),
         ("[prompts]\ncategories = ['Chat', 'Chat']", "prompts.categories: the same value occurs twice"),
         ("[ppo]\nsweep_reward_models = ['flip-9']", "ppo.sweep_reward_models has 'flip-9'"),
-        (other("kind = 'colour'"), r"reward_models.others.0.kind: .*'size', 'depth', 'seed' or 'length'"),
+        (
+            other("kind = 'colour'"),
+            r"reward_models.others.0.kind: .*'size', 'depth', 'seed', 'length', 'category-flip'",
+        ),
         (other("kind = 'size'"), "kind 'size' needs train_share, and no other of"),
         (other("kind = 'size'", "train_share = 1.0"), "reward_models.others.0.train_share: .*less than 1"),
         (other("kind = 'seed'", "number = 1", "length_bias = 0.5"), "kind 'seed' needs number, and no other of"),
         (other("kind = 'length'", "length_bias = 0"), "reward_models.others.0.length_bias: .*greater than 0"),
         (other("kind = 'depth'", "trainable_layers = 0"), "others has a depth of 0, which is the family's"),
         (2 * (other("kind = 'seed'", "number = 1") + "\n"), "others has seed-1 more than once"),
+        (other("kind = 'margin-flip'"), "kind 'margin-flip' needs a flip_rate of at least 0.01"),
+        (other("kind = 'margin-flip'", "flip_rate = 0.2", "number = 1"), "kind 'margin-flip' needs flip_rate, and no"),
+        (
+            family("trainable_layers = -1") + "\n" + other("kind = 'margin-flip'", "flip_rate = 0.2"),
+            "others has a margin-flip, whose pairs are ranked",
+        ),
+        (other("kind = 'category-flip'", "flip_rate = 0.2"), "kind 'category-flip' needs flipped_category, and no"),
+        (other("kind = 'category-flip'", "flipped_category = 'Safety'"), "needs a flip_rate of at least 0.01"),
+        (
+            other("kind = 'category-flip'", "flipped_category = 'Poems'", "flip_rate = 0.2"),
+            r"others has the category 'Poems' for flip-poems-0.20; the run's categories are \['Chat'",
+        ),
+        (other("kind = 'only-category'", "only_category = '../x'"), "reward_models.others.0.only_category"),
+        (other("kind = 'ensemble'", "members = ['flip-0.00']"), "reward_models.others.0.members: give at least 2"),
+        (other("kind = 'ensemble'", "members = ['flip-0.00', 'flip-0.00']"), "members: the same value occurs twice"),
+        (other("kind = 'ensemble'", "members = ['flip-0.00', 'x']"), "others has an ensemble with the member 'x'; use"),
+        (
+            other("kind = 'ensemble'", "members = ['flip-0.00', 'flip-0.10']", "epochs = 2"),
+            "kind 'ensemble' is not trained: leave out",
+        ),
         (family("processes = 2", "trainable_layers = 2"), "reward_models: processes is 2, and only reward models with"),
         (family("gradient_checkpointing = true"), "reward_models: gradient_checkpointing saves memory where layers"),
         (family("gradient_accumulation = 33"), "gradient_accumulation × processes is 33: a step of 32 batch_pairs has"),

@@ -96,7 +96,10 @@ def restricted_range(study: Study) -> Claim:
 def _within(study: Study, policies: Optimised, limit: float) -> Bools:
     """Which reward models `[M]` differ in label noise alone, with no more than this share of flipped labels."""
     names = policies.curves.reward_models
-    flips_M = [study.kinds[name] == "flip" or name not in study.flip_rates for name in names]
+    flips_M = [
+        study.kinds[name] == "flip" or (name not in study.flip_rates and study.kinds[name] != "ensemble")
+        for name in names
+    ]
     return np.array(flips_M) & np.array([study.flip_rates.get(name, 0.0) <= limit + _ROUNDING for name in names])
 
 

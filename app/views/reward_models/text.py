@@ -17,7 +17,7 @@ NOT_TRAINED_HERE = {
     "label": "No reward model: the labels that came with the responses, 1 for a chosen one and 0 for a rejected one.",
     "grade": "No reward model: grades that people gave the responses.",
     "verifier": "No reward model: what a verifier says about the responses.",
-    "ensemble": "No reward model of its own: made from the scores of others.",
+    "ensemble": "An ensemble: the mean, or another summary, of the scores of other reward models.",
 }
 """What to say about scorers that were not trained here, by kind."""
 
@@ -48,7 +48,7 @@ def training_facts(row: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
         ("Labels flipped", percent(row["flip_rate"]) + flipped, None),
         ("Training pairs", f"{row['train_pairs']:,}", None),
         ("Trained", {0: "head only", -1: "all layers"}.get(layers, f"top {count(layers, 'layer')}"), None),
-        ("Seed", str(row["seed"]), "Decides its initial weights, which labels are flipped and the order of batches."),
+        ("Seed", str(row["seed"]), "Decides which labels are flipped and the order of batches."),
     ]
     if row.get("length_bias"):
         about = "Share of its training labels that prefer the longer response, whatever was preferred."

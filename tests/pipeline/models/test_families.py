@@ -14,7 +14,7 @@ from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel, load
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.trunk import Tokens
-from tests.pipeline.models.tiny import score_texts
+from tests.pipeline.models.tiny import random_reward_model, score_texts
 
 TEXTS = [
     ("What is 2 + 3?", "5"),
@@ -73,7 +73,7 @@ def test_a_decoder_cut_in_two_scores_as_it_does_whole(
     folder = saved(family, tmp_path, language_model.tokenizer, **FAMILIES[family])
     base = load(str(folder), dtype=torch.float32, device="cpu")
     for layers in (0, 1, 3, -1):
-        reward_model = RewardModel(base, layers, seed=1)
+        reward_model = random_reward_model(base, layers, seed=1)
         wanted = plain_scores(base, reward_model)
         assert np.ptp(wanted) > 0.01
         np.testing.assert_allclose(score_texts(base, reward_model, TEXTS), wanted, atol=2e-4, err_msg=str(layers))

@@ -16,11 +16,11 @@ from pipeline.config import PPOSettings
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.performance.prompt_states import PromptStates
 from pipeline.models.ppo import PPO, Diverged, _minibatches, load_tensors
-from pipeline.models.reward_model import Judge, RewardModel
+from pipeline.models.reward_model import Judge
 from pipeline.models.rollout import Rollout
 from pipeline.models.trunk import shared_layers
 from pipeline.prompts import load_prompts
-from tests.pipeline.models.tiny import score_texts
+from tests.pipeline.models.tiny import random_reward_model, score_texts
 
 PROMPTS = load_prompts().filter(split="rm_train")["text"].to_list()[::14]
 SMALL = PPOSettings(
@@ -40,7 +40,7 @@ def made(
     shared = shared_layers(language_model, settings.trainable_layers, layers)
     return PPO(
         language_model,
-        RewardModel(language_model, layers, seed=1),
+        random_reward_model(language_model, layers, seed=1),
         settings,
         kl_coefficient=kl_coefficient,
         temperature=1.0,
@@ -102,7 +102,7 @@ def test_minibatches_hold_every_row_once_and_prompts_together(language_model: La
 def test_the_judge_gives_the_reward_model_s_own_scores(language_model: LanguageModel, layers: int) -> None:
     """Also of cut-off responses, and of reward models that train fewer blocks than the policy, as many, and more."""
     ppo = made(language_model, layers=layers)
-    reward_model = RewardModel(language_model, layers, seed=1)
+    reward_model = random_reward_model(language_model, layers, seed=1)
     rollout = ppo.sample(PROMPTS[:8], seed=0)
     rows = torch.arange(8)
     reading = rollout.reading(language_model, rows)
@@ -124,7 +124,7 @@ def test_judges_of_several_depths_score_a_rollout_as_its_text_is_scored(
     language_model: LanguageModel, layers: int
 ) -> None:
     """Where the text has the tokens that were sampled; one of the reward models begins below the policy's trunk."""
-    reward_models = {f"depth-{own}": RewardModel(language_model, own, seed=1) for own in (0, 1, 3)}
+    reward_models = {f"depth-{own}": random_reward_model(language_model, own, seed=1) for own in (0, 1, 3)}
     ppo = made(language_model, layers=layers, deeper=(3,))
     rollout = ppo.sample(PROMPTS[:8], seed=0, deeper=True)
     judges = {

@@ -13,7 +13,7 @@ from pipeline.errors import ModelUnavailable
 from pipeline.models.language_model import LanguageModel, load
 from pipeline.models.reward_model import RewardModel, load_reward_model
 from pipeline.models.trunk import Features, load_features, save_features, trunk_features
-from tests.pipeline.models.tiny import score_texts
+from tests.pipeline.models.tiny import random_reward_model, score_texts
 
 TEXTS = [
     ("What is 2 + 3?", "5"),
@@ -41,7 +41,7 @@ def exact(language_model: LanguageModel) -> LanguageModel:
 
 
 def test_shared_prefixes_and_batches_change_nothing_but_rounding(exact: LanguageModel) -> None:
-    reward_model = RewardModel(exact, 0, seed=3)
+    reward_model = random_reward_model(exact, 0, seed=3)
     scores = score_texts(exact, reward_model, TEXTS)
     np.testing.assert_allclose(scores, plain_scores(exact, reward_model), atol=1e-3)
 
@@ -70,7 +70,7 @@ def test_other_depths_beside_it_change_no_bit_of_a_depth(language_model: Languag
 
 @pytest.mark.parametrize("trainable_layers", [0, 1, 3, -1])
 def test_an_untrained_model_scores_as_the_base_model_does(language_model: LanguageModel, trainable_layers: int) -> None:
-    reward_model = RewardModel(language_model, trainable_layers, seed=3)
+    reward_model = random_reward_model(language_model, trainable_layers, seed=3)
     scores = score_texts(language_model, reward_model, TEXTS)
     # bfloat16 rounds the 30 blocks' outputs by two or three per cent of their norm, in whatever order they are computed
     np.testing.assert_allclose(scores, plain_scores(language_model, reward_model), atol=0.1)
@@ -80,7 +80,7 @@ def test_an_untrained_model_scores_as_the_base_model_does(language_model: Langua
 def test_a_saved_model_scores_the_same_when_loaded(
     language_model: LanguageModel, tmp_path: Path, trainable_layers: int
 ) -> None:
-    reward_model = RewardModel(language_model, trainable_layers, seed=4)
+    reward_model = RewardModel(language_model, trainable_layers)
     with torch.no_grad():
         for parameter in reward_model.parameters():
             parameter.add_(0.01)
@@ -101,6 +101,11 @@ def test_a_reward_model_that_is_not_there_or_of_another_base_is_refused(
     other = LanguageModel("another", language_model.model, language_model.tokenizer)
     with pytest.raises(ModelUnavailable, match="trained on"):
         load_reward_model(tmp_path, other)
+
+
+def test_a_new_model_scores_every_text_zero(language_model: LanguageModel) -> None:
+    for layers in (0, 1):
+        assert not score_texts(language_model, RewardModel(language_model, layers), TEXTS).any()
 
 
 def test_only_the_head_and_the_top_blocks_are_trained(language_model: LanguageModel) -> None:
@@ -156,5 +161,5 @@ def test_any_local_folder_serves_as_policy_and_base(tmp_path: Path, language_mod
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     language_model.tokenizer.save_pretrained(tmp_path)
     small = load(str(tmp_path))
-    reward_model = RewardModel(small, 1, seed=0)
+    reward_model = random_reward_model(small, 1, seed=0)
     assert score_texts(small, reward_model, TEXTS).shape == (4,)

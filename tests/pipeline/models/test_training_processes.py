@@ -47,7 +47,7 @@ def test_two_processes_learn_what_one_learns(tiny: Path, tmp_path: Path, checkpo
     together = job(tiny, gradient_checkpointing=checkpointing)
     made = train_in_processes(tmp_path, together, TEXTS, PAIRS[:30], PAIRS[30:])
     language_model = load(str(tiny), dtype=torch.float32, device="cpu")
-    alone = RewardModel(language_model, -1, seed=3)
+    alone = RewardModel(language_model, -1)
     untrained = {name: weight.clone() for name, weight in alone.state_dict().items()}
     settings = SETTINGS.model_copy(update={"processes": 1, "gradient_accumulation": 1})
     curve = train(alone, Tokens(language_model, -1, TEXTS, 16), PAIRS[:30], PAIRS[30:], settings, seed=3)

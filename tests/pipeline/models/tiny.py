@@ -40,6 +40,14 @@ def tiny_task(pairs: int, seed: int = 0) -> tuple[list[Text], np.ndarray]:
     return texts, np.array(numbers, dtype=np.int64)
 
 
+def random_reward_model(language_model: LanguageModel, trainable_layers: int, seed: int) -> RewardModel:
+    """An untrained reward model whose head is random, so that its scores differ; a new one scores everything 0."""
+    reward_model = RewardModel(language_model, trainable_layers)
+    with torch.no_grad():
+        reward_model.head.weight.normal_(0.0, 0.02, generator=torch.Generator().manual_seed(seed))
+    return reward_model
+
+
 def score_texts(
     language_model: LanguageModel, reward_model: RewardModel, texts: Sequence[tuple[str, str]]
 ) -> NDArray[np.float32]:

@@ -240,10 +240,16 @@ def test_an_extension_runs_in_the_background_unless_the_server_is_read_only(
     [
         ("size=0.25", {"kind": "size", "train_share": "0.25"}),
         ("depth=all, learning_rate=1e-4", {"kind": "depth", "trainable_layers": "-1", "learning_rate": "1e-4"}),
+        (
+            "category-flip=Chat Hard, flip_rate=0.1",
+            {"kind": "category-flip", "flipped_category": "Chat Hard", "flip_rate": "0.1"},
+        ),
+        ("margin-flip=0.1", {"kind": "margin-flip", "flip_rate": "0.1"}),
+        ("ensemble=flip-0.00+seed-1", {"kind": "ensemble", "members": ["flip-0.00", "seed-1"]}),
         ("length=0.5,flip_rate=0.1", {"kind": "length", "length_bias": "0.5", "flip_rate": "0.1"}),
     ],
 )
-def test_a_reward_model_of_another_kind_can_be_written_as_text(text: str, settings: dict[str, str]) -> None:
+def test_a_reward_model_of_another_kind_can_be_written_as_text(text: str, settings: dict[str, object]) -> None:
     assert extend.reward_model(text) == settings
 
 
