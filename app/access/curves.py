@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from warehouse import reads
-from warehouse.metrics.cube import ScoreCube
+from warehouse.metrics.cube import ScoreCube, spread_within_prompts
 from warehouse.metrics.test_set import prompts_in
 from warehouse.metrics.worst_picks import WorstPicks, worst_picks
 from warehouse.reads.responses import Lengths
 from warehouse.study.curves.gain_curves import DegreeMap, GainCurves, degree_map, gain_curves
 from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve, length_drift, ndr_curve
 from warehouse.study.curves.value_curves import ValueCurves
-from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes, spread_within_prompts
+from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
 
 MOST_FOR_ALL_REPLICATES = 20
 _KEPT = 16

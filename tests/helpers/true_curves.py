@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.metrics.cube import PolicyValues, ScoreCube, best_of_n_policies, score_cube
-from warehouse.study.goodhart import spread_within_prompts
+from warehouse.metrics.cube import PolicyValues, ScoreCube, best_of_n_policies, score_cube, spread_within_prompts
 
 Floats = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from pipeline import runs
 from pipeline.config import load_profile
 from tests.conftest import QUICK_RUN, righttree
 from warehouse import reads, store
+from warehouse.metrics.cube import spread_within_prompts
 from warehouse.study import evaluate
-from warehouse.study.goodhart import spread_within_prompts
 
 pytestmark = pytest.mark.nightly
 _SIX_GIB = 6 * 2**30

@@ -8,7 +8,7 @@ Monte Carlo.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,24 +26,46 @@ def best_of_n_values(scores_MPN: ArrayLike, strengths: Sequence[int]) -> Floats:
     Raises InvalidChoice for an n outside 1…N.
     """
     scores = np.asarray(scores_MPN)
+    return best_of_n_expected(scores, scores, strengths)
+
+
+def best_of_n_expected(quantities_KPN: ArrayLike, scores_MPN: ArrayLike, strengths: Sequence[int]) -> Floats:
+    """Expectation `[S, K, M proxy, P]` of K quantities of each sample over what best-of-n by each proxy picks.
+
+    Raises InvalidChoice as `best_of_n_values`.
+    """
+    scores = np.asarray(scores_MPN)
     if scores.ndim != 3:
         raise InvalidChoice(f"scores have {scores.ndim} axes; best-of-n takes reward models × prompts × samples")
-    M, P, N = scores.shape
+    N = scores.shape[2]
     for n in strengths:
         if not 1 <= n <= N:
             raise InvalidChoice(f"n is {n}; there are {N} samples per prompt, so n has to be from 1 to {N}")
-    S = len(strengths)
     pick_NS = np.stack([pick_probabilities(N, n) for n in strengths], axis=1)
-    values = np.empty((S, M, M, P))
+    return expected(quantities_KPN, scores, len(strengths), lambda proxy_PN, _: _picked(proxy_PN, pick_NS))
+
+
+def expected(
+    quantities_KPN: ArrayLike, scores_MPN: ArrayLike, S: int, weigh: Callable[[Floats, int], Floats]
+) -> Floats:
+    """Expectation `[S, K, M proxy, P]` of K quantities under S weightings of the samples by each proxy's scores.
+
+    `weigh` takes scores `[P, N]` of some prompts and the proxy's number, and returns weights `[P, N, S]` with sum 1.
+    """
+    quantities, scores = np.asarray(quantities_KPN), np.asarray(scores_MPN)
+    M, P, N = scores.shape
+    K = len(quantities)
+    values = np.empty((S, K, M, P))
     step = max(1, _CHUNK_ENTRIES // (M * N * S))
     for start in range(0, P, step):
         part = slice(start, start + step)
         scores_PMN = scores[:, part].transpose(1, 0, 2).astype(np.float64)
-        picked_PNMS = np.empty((len(scores_PMN), N, M, S))
+        weights_PNMS = np.empty((len(scores_PMN), N, M, S))
         for proxy in range(M):
-            picked_PNMS[:, :, proxy] = _picked(scores_PMN[:, proxy], pick_NS)
-        values_PMMS = (scores_PMN @ picked_PNMS.reshape(-1, N, M * S)).reshape(-1, M, M, S)
-        values[..., part] = values_PMMS.transpose(3, 1, 2, 0)
+            weights_PNMS[:, :, proxy] = weigh(scores_PMN[:, proxy], proxy)
+        quantities_PKN = quantities[:, part].transpose(1, 0, 2).astype(np.float64)
+        values_PKMS = (quantities_PKN @ weights_PNMS.reshape(-1, N, M * S)).reshape(-1, K, M, S)
+        values[..., part] = values_PKMS.transpose(3, 1, 2, 0)
     return values
 
 
@@ -94,10 +116,7 @@ def best_of_n_tokens(
     """Expected length `[S, M, P]`, in the unit of `tokens_PN`, of what best-of-n picks under each reward model."""
     if scores_MPN.shape[1:] != tokens_PN.shape:
         raise InvalidChoice(f"lengths are {tokens_PN.shape}, scores of {scores_MPN.shape[1:]}; they have to agree")
-    expected_SMP = np.empty((len(strengths), *scores_MPN.shape[:2]))
-    for m, scores_PN in enumerate(scores_MPN):
-        both = np.stack([tokens_PN.astype(np.float64), scores_PN.astype(np.float64)])
-        expected_SMP[:, m] = best_of_n_values(both, strengths)[:, 0, 1]
+    expected_SMP: Floats = best_of_n_expected(tokens_PN[None], scores_MPN, strengths)[:, 0]
     return expected_SMP
 
 

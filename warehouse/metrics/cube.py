@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.best_of_n import best_of_n_values
 from warehouse.metrics.roles import Roles
+from warehouse.stats.bootstrap import Floats
 
 _ONE_CATEGORY = "all"
 
@@ -163,6 +164,36 @@ class PolicyValues(_Scorers):
         )
 
 
+def by_prompt(values_KR: NDArray[Any], counts_P: NDArray[np.int64]) -> NDArray[Any]:
+    """`[K, P, R]` from the values `[K, responses]` of all responses, sorted by prompt; beyond a prompt's count, 0."""
+    R = int(counts_P.max())
+    if (counts_P == R).all():
+        return values_KR.reshape(len(values_KR), len(counts_P), R)
+    values_KPR = np.zeros((len(values_KR), len(counts_P), R), dtype=values_KR.dtype)
+    values_KPR[:, np.arange(R) < counts_P[:, None]] = values_KR
+    return values_KPR
+
+
+def spread_within_prompts(scored: ScoreCube | ArrayLike) -> Floats:
+    """Standard deviation `[M]` of each reward model's scores within prompts, under the policy that was sampled.
+
+    The scores are a cube's or `[M, P, N]`. The unbiased variance per prompt, averaged over the prompts that have two
+    samples. Raises InvalidChoice if none has.
+    """
+    if isinstance(scored, ScoreCube) and scored.responses_P is not None:
+        parts = list(scored.by_count(least=2))
+        if not parts:
+            raise InvalidChoice("no prompt has two responses; a spread within prompts takes two")
+        variances_MP = [
+            scored.scores_MPR[:, places, :count].astype(np.float64).var(axis=2, ddof=1) for count, places in parts
+        ]
+        return np.sqrt(np.concatenate(variances_MP, axis=1).mean(axis=1))
+    scores = np.asarray(scored.scores_MPR if isinstance(scored, ScoreCube) else scored, dtype=np.float64)
+    if scores.ndim != 3 or scores.shape[2] < 2:
+        raise InvalidChoice(f"scores have shape {scores.shape}; a spread takes reward models × prompts × 2 samples")
+    return np.sqrt(scores.var(axis=2, ddof=1).mean(axis=1))
+
+
 def _rows(known: Sequence[str], names: Sequence[str]) -> list[int]:
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -214,6 +245,15 @@ def best_of_n_policies(
         _names(categories, Q, "categories", _ONE_CATEGORY),
         (_ONE_CATEGORY,) * Q,
     )
+
+
+def best_of_n_of_cube(cube: ScoreCube, strengths: Sequence[int]) -> NDArray[np.float64]:
+    """Values `[S, M golden, M proxy, P]` of best-of-n. Raises InvalidChoice for a prompt with fewer than n samples."""
+    M = len(cube.reward_models)
+    values = np.empty((len(strengths), M, M, len(cube.prompts)))
+    for count, places in cube.by_count():
+        values[..., places] = best_of_n_values(cube.scores_MPR[:, places, :count], strengths)
+    return values
 
 
 def _finite(values: ArrayLike, what: str) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.cube import ScoreCube
+from warehouse.metrics.cube import ScoreCube, by_prompt
 from warehouse.metrics.test_set import with_paraphrases, with_responses
 from warehouse.reads.policies import of_optimizer
 from warehouse.reads.runs import prompts, reward_models
@@ -137,20 +137,14 @@ def policy_scores(
             f"run {run_id!r}: the {split} responses of {policy_id!r} do not all have scores of all {M} reward models"
         )
     scores_MK = scores_MK if scored_K.all() else scores_MK[:, scored_K]
-    ragged = len(np.unique(counts_P)) > 1
-    if ragged:
-        scores_MPR = np.zeros((M, P, counts_P.max()), dtype=np.float32)
-        scores_MPR[:, np.arange(counts_P.max()) < counts_P[:, None]] = scores_MK  # both by prompt, then response
-    else:
-        scores_MPR = scores_MK.reshape(M, P, -1)
     only = tuple(scorers["role"])
     return ScoreCube(
-        scores_MPR=scores_MPR,
+        scores_MPR=by_prompt(scores_MK, counts_P),
         reward_models=models,
         prompts=tuple(described["prompt_id"]),
         categories=tuple(described["category"]),
         subsets=tuple(described["subset"]),
-        responses_P=counts_P if ragged else None,
+        responses_P=counts_P if len(np.unique(counts_P)) > 1 else None,
         only=only if any(only) else None,
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from warehouse.claims.claim import Optimised, Study
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.cube import PolicyValues, ScoreCube, spread_within_prompts
 from warehouse.metrics.test_set import FEWEST_RESPONSES
 from warehouse.reads import policies, scores, values
 from warehouse.reads.responses import lengths_of_curves, response_lengths
@@ -19,7 +19,6 @@ from warehouse.reads.runs import reward_models
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
 from warehouse.study.curves.value_curves import ValueCurves
-from warehouse.study.goodhart import spread_within_prompts
 
 
 def study(

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.best_of_n import best_of_n_values
-from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.cube import PolicyValues, ScoreCube, spread_within_prompts
 from warehouse.reads import policies
 from warehouse.reads.runs import prompts, reward_models
 from warehouse.reads.scores import initial_scores
 from warehouse.schema import INITIAL
 from warehouse.store import Connection
 from warehouse.study.curves.value_curves import ValueCurves, strengths_read, values_at_kl
-from warehouse.study.goodhart import spread_within_prompts
 
 Samples = Callable[[], ScoreCube]
 """Returns the scores of the RL-test responses, `scores.initial_scores`, from a cache; called only if needed."""

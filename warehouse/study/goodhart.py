@@ -30,26 +30,6 @@ from warehouse.study.folds import shared_prompts
 _LEAST_SQUARES = 1e-24  # of standardised gains: below that they are rounding
 
 
-def spread_within_prompts(scored: ScoreCube | ArrayLike) -> Floats:
-    """Standard deviation `[M]` of each reward model's scores within prompts, under the policy that was sampled.
-
-    The scores are a cube's or `[M, P, N]`. The unbiased variance per prompt, averaged over the prompts that have two
-    samples. Raises InvalidChoice if none has.
-    """
-    if isinstance(scored, ScoreCube) and scored.responses_P is not None:
-        parts = list(scored.by_count(least=2))
-        if not parts:
-            raise InvalidChoice("no prompt has two responses; a spread within prompts takes two")
-        variances_MP = [
-            scored.scores_MPR[:, places, :count].astype(np.float64).var(axis=2, ddof=1) for count, places in parts
-        ]
-        return np.sqrt(np.concatenate(variances_MP, axis=1).mean(axis=1))
-    scores = np.asarray(scored.scores_MPR if isinstance(scored, ScoreCube) else scored, dtype=np.float64)
-    if scores.ndim != 3 or scores.shape[2] < 2:
-        raise InvalidChoice(f"scores have shape {scores.shape}; a spread takes reward models × prompts × 2 samples")
-    return np.sqrt(scores.var(axis=2, ddof=1).mean(axis=1))
-
-
 @dataclass(frozen=True)
 class SlopeBin:
     """Pairs of like accuracy: mean accuracy, mean slope with its 95 % interval, and the curve's mean over the pairs."""

@@ -16,8 +16,8 @@ from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.views.responses import text
 from warehouse import reads
+from warehouse.metrics.cube import spread_within_prompts
 from warehouse.schema import INITIAL
-from warehouse.study.goodhart import spread_within_prompts
 
 search_prompts = warehouse.cached(reads.responses.search_prompts, entries=64, spinner="Searching …")
 prompt = warehouse.cached(reads.responses.prompt, entries=64)

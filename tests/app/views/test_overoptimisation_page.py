@@ -16,10 +16,9 @@ from tests.app.conftest import OpenPage
 from tests.helpers.reading import address, charts, said
 from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
-from warehouse.metrics.cube import score_cube
+from warehouse.metrics.cube import score_cube, spread_within_prompts
 from warehouse.metrics.worst_picks import worst_picks
 from warehouse.study.curves.gain_curves import CURVES, gain_curves
-from warehouse.study.goodhart import spread_within_prompts
 
 VIEW = "overoptimisation"
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.claims import Claim, Optimised, Study
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
+from warehouse.metrics.cube import spread_within_prompts
 from warehouse.study import PolicyValues, ScoreCube
 from warehouse.study.curves.value_curves import ValueCurves
-from warehouse.study.goodhart import spread_within_prompts
 
 STRENGTHS = (1, 2, 4, 8, 16)
 REPLICATES = 200

@@ -15,9 +15,9 @@ from tests.warehouse.exchange import files
 from tests.warehouse.exchange.conftest import Import
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice
+from warehouse.metrics.cube import spread_within_prompts
 from warehouse.study.curves.gain_curves import degree_map, gain_curves
 from warehouse.study.curves.strength_curves import ndr_curve
-from warehouse.study.goodhart import spread_within_prompts
 
 STEPS = {10: -0.02, 20: 0.3, 40: 1.1, 80: 2.4}
 """The KL at each step, below 0 at the first."""

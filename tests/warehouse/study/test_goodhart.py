@@ -9,8 +9,9 @@ import pytest
 
 from tests.warehouse.study.simulate import accuracy_of_correlation, correlations, cube_of, normal_scores, values_of
 from warehouse.errors import InvalidChoice
+from warehouse.metrics.cube import spread_within_prompts
 from warehouse.study import PolicyValues, ScoreCube
-from warehouse.study.goodhart import goodhart_slopes, slope_of_accuracy, spread_within_prompts
+from warehouse.study.goodhart import goodhart_slopes, slope_of_accuracy
 
 NOISE = np.linspace(0.2, 2.0, 6)
 
