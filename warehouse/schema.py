@@ -171,7 +171,7 @@ _TABLES = (
         Column("reward_model_id", TEXT, "the reward model that it maximises", nullable=True, references="reward_model"),
         Column("strength", FLOAT64, "n of best-of-n, λ of tilting, else the step of training", nullable=True),
         Column("kl", FLOAT64, "KL divergence from the initial policy, nats", nullable=True),
-        Column("kl_estimator", TEXT, "`bound` (best-of-n, an upper bound), `k1` or `k3`", nullable=True),
+        Column("kl_estimator", TEXT, "`bound` (best-of-n: upper), `weights` (tilted), `k1` or `k3`", nullable=True),
         Column("kl_coefficient", FLOAT64, "PPO: coefficient of the KL penalty", nullable=True),
         Column("repeat", INT, "number among optimisations that differ only in their seed; null: 0", nullable=True),
         Column("finished_share", FLOAT64, "share of its RL-test responses that end by themselves", nullable=True),

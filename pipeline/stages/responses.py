@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from pipeline.context import Context, Parts
 from warehouse.schema import ORIGINAL
 
@@ -79,3 +81,10 @@ def write_policies(context: Context, stage: str, unit: int | str, rows: Iterable
     policy = context.config.policy
     default = {"optimizer": "none", "temperature": policy.temperature, "base_model": policy.model}
     context.run.write_rows("policy", stage, unit, [default | dict(row) for row in rows])
+
+
+def endings(responses: pl.DataFrame) -> dict[str, float]:
+    """`finished_share` and `mean_tokens` of a policy's responses, of which each prompt counts the same."""
+    by_prompt = responses.group_by("prompt_id").agg(pl.col("finished").mean(), pl.col("tokens").mean())
+    finished, tokens = by_prompt.select(pl.mean("finished", "tokens")).row(0)
+    return {"finished_share": float(finished), "mean_tokens": float(tokens)}

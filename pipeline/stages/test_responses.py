@@ -9,23 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
 from pipeline.context import Context, Parts, StageResult
-from pipeline.stages.responses import PlannedResponse, sampling, write_policies
+from pipeline.stages.responses import PlannedResponse, endings, sampling, write_policies
 from warehouse.schema import INITIAL, PARAPHRASE
 
 STAGE = "test_responses"
 
 
 def run(context: Context) -> StageResult:
-    policies = [
-        {"policy_id": name, "temperature": temperature, "kl": 0.0 if name == INITIAL else None}
-        for name, temperature in _temperatures(context).items()
+    result = context.make(parts)
+    rl_test = context.run.read("prompt").filter(split="rl_test").select("prompt_id")
+    answers = context.run.read("response", STAGE).filter(policy_id=INITIAL).join(rl_test, on="prompt_id", how="semi")
+    policies: list[dict[str, Any]] = [
+        {"policy_id": name, "temperature": temperature} for name, temperature in _temperatures(context).items()
     ]
+    policies[0] |= {"kl": 0.0, **endings(answers)}
     write_policies(context, STAGE, 0, policies)
-    return context.make(parts)
+    return result
 
 
 def parts(context: Context) -> Parts:

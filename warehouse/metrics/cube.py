@@ -10,7 +10,7 @@ per prompt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.best_of_n import best_of_n_expected, best_of_n_values
 from warehouse.metrics.roles import Roles
 from warehouse.stats.bootstrap import Floats
 
@@ -247,12 +247,40 @@ def best_of_n_policies(
     )
 
 
-def best_of_n_of_cube(cube: ScoreCube, strengths: Sequence[int]) -> NDArray[np.float64]:
-    """Values `[S, M golden, M proxy, P]` of best-of-n. Raises InvalidChoice for a prompt with fewer than n samples."""
-    M = len(cube.reward_models)
-    values = np.empty((len(strengths), M, M, len(cube.prompts)))
-    for count, places in cube.by_count():
-        values[..., places] = best_of_n_values(cube.scores_MPR[:, places, :count], strengths)
+def best_of_n_of_cube(
+    cube: ScoreCube, strengths: Sequence[int], prompts: NDArray[np.int64], quantities_KPR: ArrayLike | None = None
+) -> Floats:
+    """Values `[S, M golden, M proxy, prompts]` of best-of-n on these prompts, from the samples that each has.
+
+    With `quantities_KPR` of all responses of the cube, their expectations `[S, K, M proxy, prompts]` over the picks.
+    Raises InvalidChoice for a prompt with fewer than n samples.
+    """
+
+    def expectations(quantities_KPN: Floats, scores_MPN: Floats) -> Floats:
+        return best_of_n_expected(quantities_KPN, scores_MPN, strengths)
+
+    return expected_of_cube(cube, prompts, len(strengths), expectations, quantities_KPR)
+
+
+def expected_of_cube(
+    cube: ScoreCube,
+    prompts: NDArray[np.int64],
+    S: int,
+    expectations: Callable[[NDArray[Any], NDArray[Any]], Floats],
+    quantities_KPR: ArrayLike | None = None,
+) -> Floats:
+    """`[S, K, M proxy, prompts]`: `expectations` of quantities and scores, for prompts with equally many responses.
+
+    The quantities are of all responses of the cube; None: the scores. `expectations` takes `[K, p, N]` and `[M, p, N]`
+    of some prompts and returns `[S, K, M, p]`. Raises InvalidChoice for quantities of another shape.
+    """
+    quantities = cube.scores_MPR if quantities_KPR is None else np.asarray(quantities_KPR)
+    if quantities.shape[1:] != cube.scores_MPR.shape[1:]:
+        raise InvalidChoice(f"quantities are {quantities.shape}, scores {cube.scores_MPR.shape}; they have to agree")
+    values = np.empty((S, len(quantities), len(cube.reward_models), len(prompts)))
+    for count, places in cube.of_prompts(prompts).by_count():
+        chosen = prompts[places]
+        values[..., places] = expectations(quantities[:, chosen, :count], cube.scores_MPR[:, chosen, :count])
     return values
 
 

@@ -15,9 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from warehouse.errors import InvalidChoice
 from warehouse.metrics.best_of_n import expected
-from warehouse.metrics.cube import ScoreCube, spread_within_prompts
+from warehouse.metrics.cube import ScoreCube, expected_of_cube, spread_within_prompts
 from warehouse.stats.bootstrap import Bools, Floats
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
@@ -81,8 +80,7 @@ class TiltedPolicies(NamedTuple):
     @property
     def defined_SP(self) -> Bools:
         """The prompts on which the policies of all reward models are defined, `[S, P]`: values are of these."""
-        everywhere: Bools = self.defined_SMP.all(axis=1)
-        return everywhere
+        return np.asarray(self.defined_SMP.all(axis=1))
 
     @property
     def kl_SM(self) -> Floats:
@@ -115,23 +113,16 @@ def tilted_policies(cube: ScoreCube, strengths: Sequence[float] = STRENGTHS) -> 
 
 
 def tilted_values(
-    cube: ScoreCube,
-    strengths: Sequence[float],
-    prompts: NDArray[np.int64],
-    quantities_KPR: ArrayLike | None = None,
+    cube: ScoreCube, strengths: Sequence[float], prompts: NDArray[np.int64], quantities_KPR: ArrayLike | None = None
 ) -> Floats:
     """Values `[S, M golden, M proxy, prompts]` on these prompts of the policies tilted by each reward model of a cube.
 
-    The standard deviation within prompts is that of all the cube's prompts. With `quantities_KPR` of all samples of the
-    cube, their expectations `[S, K, M proxy, prompts]`. Raises InvalidChoice if no prompt has two samples.
+    The standard deviation within prompts is that of all the cube's prompts. With `quantities_KPR` of all responses of
+    the cube, their expectations `[S, K, M proxy, prompts]`. Raises InvalidChoice if no prompt has two samples.
     """
     spread_M = spread_within_prompts(cube)
-    quantities = cube.scores_MPR if quantities_KPR is None else np.asarray(quantities_KPR)
-    if quantities.shape[1:] != cube.scores_MPR.shape[1:]:
-        raise InvalidChoice(f"quantities are {quantities.shape}, scores {cube.scores_MPR.shape}; they have to agree")
-    values = np.empty((len(strengths), len(quantities), len(cube.reward_models), len(prompts)))
-    for count, places in cube.of_prompts(prompts).by_count():
-        chosen = prompts[places]
-        scores_MPN = cube.scores_MPR[:, chosen, :count]
-        values[..., places] = tilted_expected(quantities[:, chosen, :count], scores_MPN, strengths, spread_M)
-    return values
+
+    def expectations(quantities_KPN: Floats, scores_MPN: Floats) -> Floats:
+        return tilted_expected(quantities_KPN, scores_MPN, strengths, spread_M)
+
+    return expected_of_cube(cube, prompts, len(strengths), expectations, quantities_KPR)
