@@ -4,6 +4,7 @@ The new scorer becomes a golden like all others: it needs the value of every pol
 mean score of a policy's responses to each RL-test prompt. So
 
 - best-of-n is not stored: it is computed from the scores when it is read, also of the policies against the new scorer;
+- tilted policies too, and each λ is offered again or not, as the new scorer has to be defined there as well;
 - a policy whose responses were stored gets its values from their scores;
 - any other gets the values that come with the scorer, if they do; without them its values are left out of the new run.
 
@@ -15,10 +16,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from pipeline import runs
@@ -27,8 +29,10 @@ from pipeline.provenance import code_version, host, package_versions
 from pipeline.runs.exchange import published_runs
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice
+from warehouse.exchange.policies import tilted_rows
 from warehouse.formats import count
 from warehouse.metrics.best_of_n import best_of_n_kl_bound
+from warehouse.metrics.cube import ScoreCube, by_prompt
 from warehouse.reads import derived as read
 from warehouse.schema import INITIAL, TABLES
 
@@ -97,15 +101,18 @@ def derive(data: Path, run_id: str, scorer: NewScorer, new_id: str | None = None
         policies = read.policies(connection, run_id)
         places = read.valued_prompts(connection, run_id)
         (run,) = reads.runs.all_runs(connection).filter(run_id=run_id).to_dicts()
+        samples = _samples(connection, run_id)
     config = json.loads(run["config"])
     given_n = run["profile"] == "import"  # values of best-of-n that were given are not computed from the scores
     of_n = policies.filter(optimizer="bon")
     recomputed = of_n.clear() if given_n else of_n.filter("valued")
+    tilted = policies.filter(optimizer="tilted")
+    tilted = tilted.clear() if given_n and tilted["valued"].any() else tilted
     answers = responses.filter(pl.col("split") == "rl_test")
     means = answers.group_by("policy_id", "prompt_id").agg(value=pl.col("score").cast(pl.Float64()).mean())
     if INITIAL not in means["policy_id"]:
         raise InvalidChoice(f"{scorer.name!r} has no scores of the initial policy's RL-test responses; score them too")
-    places = places.join(recomputed, on="policy_id", how="anti")
+    places = places.join(pl.concat([recomputed, tilted]), on="policy_id", how="anti")
     values = _whole(places, means.select(_VALUES))
     values = pl.concat([values, _whole(places.join(values, on="policy_id", how="anti"), scorer.values)])
     left_out = places.join(values, on="policy_id", how="anti")["policy_id"].unique().sort().to_list()
@@ -124,7 +131,12 @@ def derive(data: Path, run_id: str, scorer: NewScorer, new_id: str | None = None
     }
     more = {
         "reward_model": TABLES["reward_model"].rows_of_one_run([scorer.about]),
-        "policy": _best_of_n(of_n.filter(~pl.col("valued")) if given_n else of_n, scorer.name),
+        "policy": pl.concat(
+            [
+                _best_of_n(of_n.filter(~pl.col("valued")) if given_n else of_n, scorer.name),
+                _tilted(samples, answers.filter(policy_id=INITIAL), tilted, scorer.name),
+            ]
+        ),
         "score": scorer.scores.with_columns(reward_model_id=pl.lit(scorer.name)),
         "policy_value": values.with_columns(golden_id=pl.lit(scorer.name)),
     }
@@ -133,8 +145,8 @@ def derive(data: Path, run_id: str, scorer: NewScorer, new_id: str | None = None
         run_id,
         pl.DataFrame([row]),
         {name: frame.with_columns(run_id=pl.lit(new_id)) for name, frame in more.items()},
-        without_values=[*recomputed["policy_id"], *left_out],
-        without_policies=left_out,
+        without_values=[*recomputed["policy_id"], *tilted["policy_id"], *left_out],
+        without_policies=[*tilted["policy_id"], *left_out],
     )
     return Derived(new_id, scorer.name, scorer.scores.height, tuple(left_out))
 
@@ -159,6 +171,25 @@ def _best_of_n(computed: pl.DataFrame, name: str) -> pl.DataFrame:
         }
         for n in computed["strength"].unique().sort()
     ]
+    return TABLES["policy"].rows_of_one_run(rows)
+
+
+def _samples(connection: store.Connection, run_id: str) -> ScoreCube | None:
+    """The old scorers' scores of the initial policy's RL-test responses; None if they were not stored."""
+    try:
+        return reads.scores.initial_scores(connection, run_id, "rl_test")
+    except InvalidChoice:
+        return None
+
+
+def _tilted(samples: ScoreCube | None, answers: pl.DataFrame, replaced: pl.DataFrame, name: str) -> pl.DataFrame:
+    """All scorers' tilted policies in the place of those of the old run; `answers` have the new scorer's scores."""
+    rows = []
+    if samples is not None and replaced.height and answers.height == samples.counts_P.sum():
+        scores_1K = answers.sort("prompt_id")["score"].cast(pl.Float32()).to_numpy()[None]
+        scores_MPR = np.concatenate([samples.scores_MPR, by_prompt(scores_1K, samples.counts_P)])
+        cube = replace(samples, scores_MPR=scores_MPR, reward_models=(*samples.reward_models, name), only=None)
+        rows = [{**row, "base_model": replaced["base_model"][0]} for row in tilted_rows(cube)]
     return TABLES["policy"].rows_of_one_run(rows)
 
 

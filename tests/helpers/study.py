@@ -16,6 +16,8 @@ import polars as pl
 
 from warehouse import ingest
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
+from warehouse.metrics.cube import score_cube
+from warehouse.metrics.tilted import tilted_policies, tilted_values
 from warehouse.schema import CATEGORIES, TABLES, Table
 
 MARKUP = "<b>bold</b> **strong** [link](http://x) <script>alert(1)</script> $x^2$ :red[red]"
@@ -31,7 +33,8 @@ class Study:
     `ppo_steps` empty leaves PPO out, `stops` maps a reward model to its last PPO step; `penalties` are KL coefficients
     that PPO was run with besides 0, against the first `swept` reward models; `algorithms` are what else, or instead of
     it, went the same steps. `offset` is the standard deviation of
-    what a prompt adds to all scores of its responses. `sources` are further policies that answer the RM-test prompts;
+    what a prompt adds to all scores of its responses. With `tilted` there are tilted policies, as far as `samples`
+    allow. `sources` are further policies that answer the RM-test prompts;
     with `paraphrases` the initial policy answers them in other words too.
     """
 
@@ -51,6 +54,7 @@ class Study:
     paraphrases: bool = False
     offset: float = 0.0
     constant: bool = False
+    tilted: bool = False
     seed: int = 0
 
     @property
@@ -101,6 +105,8 @@ def rows(study: Study) -> dict[str, pl.DataFrame]:
         scores_MPN = _respond(made, study, rng, split, each, "initial")
         if split == "rl_test":
             _best_of_n(made, study, scores_MPN)
+            if study.tilted:
+                _tilted(made, study, scores_MPN)
     made["policy"].append(pl.DataFrame([{"policy_id": "initial", "optimizer": "none", "kl": 0.0}]))
     for source in study.sources:
         made["policy"].append(pl.DataFrame([{"policy_id": source, "optimizer": "none"}]))
@@ -196,8 +202,8 @@ def _respond(
     return scores.astype(np.float32)
 
 
-def _values(made: Made, study: Study, policy: str, values_MP: np.ndarray) -> None:
-    prompts = study.prompt_ids("rl_test")
+def _values(made: Made, study: Study, policy: str, values_MP: np.ndarray, prompts: list[str] | None = None) -> None:
+    prompts = prompts or study.prompt_ids("rl_test")
     made["policy_value"] += [
         pl.DataFrame({"prompt_id": prompts, "value": values_MP[g]}).with_columns(
             policy_id=pl.lit(policy), golden_id=pl.lit(name)
@@ -216,6 +222,20 @@ def _best_of_n(made: Made, study: Study, scores_MPN: np.ndarray) -> None:
             policy |= {"strength": float(n), "kl": best_of_n_kl_bound(n), "kl_estimator": "bound"}  # type: ignore[dict-item]
             made["policy"].append(pl.DataFrame([policy]))
             _values(made, study, policy["policy_id"], values_SMMP[s, :, m])
+
+
+def _tilted(made: Made, study: Study, scores_MPN: np.ndarray) -> None:
+    cube = score_cube(scores_MPN, reward_models=study.names)
+    offered = tilted_policies(cube).offered()
+    for strength, defined_P, kl_M in zip(offered.strengths, offered.defined_SP, offered.kl_SM, strict=True):
+        values_MMP = tilted_values(cube, [strength], np.flatnonzero(defined_P))[0]
+        prompts = [prompt for prompt, defined in zip(study.prompt_ids("rl_test"), defined_P, strict=True) if defined]
+        for m, name in enumerate(study.names):
+            policy = {"policy_id": f"tilted-{strength:g}/{name}", "optimizer": "tilted", "reward_model_id": name}
+            numbers = {"strength": strength, "kl": float(kl_M[m]), "kl_estimator": "weights"}
+            shares = {"finished_share": 0.9 - 0.1 * m, "mean_tokens": 30.0 + m}
+            made["policy"].append(pl.DataFrame([policy | numbers | shares]))
+            _values(made, study, policy["policy_id"], values_MMP[:, m], prompts)
 
 
 def _reward_model(made: Made, rng: np.random.Generator, name: str, flip_rate: float) -> None:

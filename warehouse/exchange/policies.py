@@ -1,8 +1,8 @@
-"""Policies of an imported run and their values: the initial one, best-of-n, and those whose values were given.
+"""Policies of an imported run and their values: the initial one, by weighting, and those whose values were given.
 
-Best-of-n has policies for n = 2, 4, 8 … and the largest n that at least two prompts have samples for, but no rows of
-values: with many reward models there would be far more of them than scores, and `reads.values` computes them from the
-scores faster than it could read them.
+Best-of-n has policies for n = 2, 4, 8 … and the largest n that at least two prompts have samples for, tilted policies
+for each λ that the samples allow, but no rows of values: with many reward models there would be far more of them than
+scores, and `reads.values` computes them from the scores faster than it could read them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import polars as pl
 
 from warehouse.exchange.sheet import Sheet, shown, wrong_row
 from warehouse.metrics.best_of_n import best_of_n_kl_bound
+from warehouse.metrics.cube import ScoreCube, by_prompt
+from warehouse.metrics.tilted import tilted_policies
 from warehouse.schema import INITIAL, LABEL, SAME_PROMPT, TABLES
 
 _GROUP = ("optimizer", "strength", "reward_model")
@@ -48,6 +50,8 @@ def policy_rows(
         for model in models
         for n in strengths
     ]
+    if "tilted" not in given["optimizer"]:
+        rows += tilted_rows(_cube(sampled, models, counts))
     others = given.filter(pl.col("optimizer") != "none").unique("policy_id", keep="first", maintain_order=True)
     rows += others.select("policy_id", "optimizer", "strength", "kl", reward_model_id="reward_model").to_dicts()
     for row in rows:
@@ -63,6 +67,31 @@ def policy_rows(
     initial = means.select("prompt_id", policy_id=pl.lit(INITIAL), golden_id="reward_model", value="score")
     values = pl.concat([initial.select(values.columns), values])
     return PolicyRows(TABLES["policy"].rows_of_one_run(rows), values)
+
+
+def tilted_rows(cube: ScoreCube) -> list[dict[str, Any]]:
+    """Rows of table `policy`: a policy tilted by each reward model, at each λ that the samples allow."""
+    offered = tilted_policies(cube).offered()
+    return [
+        {
+            "policy_id": f"tilted-{strength:g}/{model}",
+            "optimizer": "tilted",
+            "reward_model_id": model,
+            "strength": strength,
+            "kl": float(kl),
+            "kl_estimator": "weights",
+        }
+        for strength, kl_M in zip(offered.strengths, offered.kl_SM, strict=True)
+        for model, kl in zip(cube.reward_models, kl_M, strict=True)
+    ]
+
+
+def _cube(sampled: pl.DataFrame, models: list[str], counts: pl.DataFrame) -> ScoreCube:
+    """The scores of the samples; `counts` has `prompt_id, len`, by the first."""
+    counts_P = counts["len"].cast(pl.Int64).to_numpy()
+    names = tuple(counts["prompt_id"])
+    scores_MK = sampled["score"].to_numpy().reshape(len(models), -1)
+    return ScoreCube(by_prompt(scores_MK, counts_P), tuple(models), names, names, names, counts_P)
 
 
 def _named(given: pl.DataFrame) -> pl.DataFrame:

@@ -108,6 +108,7 @@ class Optimizer:
 
 _OPTIMIZERS: Mapping[str, Optimizer] = {
     "bon": Optimizer("Best-of-n", "n", "best-of-{}", "best-of-n at a KL of {} nats"),
+    "tilted": Optimizer("Tilted", "λ", "tilted at λ = {}", "tilted at a KL of {} nats"),
     **{
         name: Optimizer(name.upper(), "Step", f"{name.upper()} at step {{}}", f"{name.upper()} at a KL of {{}} nats")
         for name in RL_ALGORITHMS

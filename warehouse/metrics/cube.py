@@ -150,6 +150,17 @@ class PolicyValues(_Scorers):
     goldens: tuple[str, ...] = ()
     drawn: dict[tuple[Any, ...], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    def of_prompts(self, prompts: NDArray[np.int64]) -> PolicyValues:
+        """The values on some prompts only, given by their numbers `[prompts]`."""
+        return replace(
+            self,
+            initial_MQ=self.initial_MQ[:, prompts],
+            optimised_MMQ=self.optimised_MMQ[:, :, prompts],
+            prompts=tuple(self.prompts[number] for number in prompts),
+            categories=tuple(self.categories[number] for number in prompts),
+            subsets=tuple(self.subsets[number] for number in prompts),
+        )
+
     def of_reward_models(self, names: Sequence[str]) -> PolicyValues:
         """The values of some reward models only, in the order of these names. Raises UnknownName."""
         rows = _rows(self.reward_models, names)

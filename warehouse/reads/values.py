@@ -1,7 +1,7 @@
 """What optimised policies are worth to every golden reward model: at a strength, at a KL, or at all strengths.
 
-Best-of-n whose values are not stored, as in an imported run, is computed from the scores of the RL-test responses: at
-n, from those prompts that have n or more.
+Best-of-n and tilted policies whose values are not stored, as in an imported run, are computed from the scores of the
+RL-test responses: at n from those prompts that have n or more, at λ from those where it is defined for all.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.best_of_n import best_of_n_values
-from warehouse.metrics.cube import PolicyValues, ScoreCube, spread_within_prompts
+from warehouse.metrics.cube import PolicyValues, ScoreCube, best_of_n_of_cube, spread_within_prompts
+from warehouse.metrics.tilted import tilted_policies, tilted_values
 from warehouse.reads import policies
 from warehouse.reads.runs import prompts, reward_models
 from warehouse.reads.scores import initial_scores
-from warehouse.schema import INITIAL
+from warehouse.schema import BY_WEIGHTING, INITIAL
 from warehouse.store import Connection
 from warehouse.study.curves.value_curves import ValueCurves, strengths_read, values_at_kl
 
@@ -41,7 +41,7 @@ def policy_values(
 
     Both are float64. One KL penalty is read: `kl_coefficient`, or the default one (`policies.kl_coefficients`).
     A reward model without a policy at this strength (PPO that diverged) is marked in `optimised_M`. `samples` gives the
-    scores from which best-of-n is computed; None: they are read here.
+    scores from which best-of-n and tilted policies are computed; None: they are read here.
 
     Raises InvalidChoice if the run has no such policies.
     """
@@ -73,7 +73,7 @@ def value_curves(
     Reward models without a policy at some strength (PPO that diverged) are left out; if fewer than two would be left,
     the strengths that all have are taken instead. Scorers that are golden only, and `goldens`, stay without policies.
     All strengths are on the same prompts: of best-of-n, those with enough responses for every n that half of the
-    prompts reach.
+    prompts reach; of tilted policies, those where the greatest λ is defined, of which their KL is then too.
     Raises InvalidChoice if there is nothing to compare.
     """
     scorers = reward_models(connection, run_id)
@@ -100,6 +100,10 @@ def value_curves(
     )
     if optimizer == "bon":  # the same for all, with a policy of their own or not
         kl_SM[:] = kl_SM.max(axis=1, keepdims=True)
+    if optimizer == "tilted" and (cube := _scored(samples)) is not None:
+        used_P = np.isin(np.array(cube.prompts, dtype=object), stored.prompts["prompt_id"].to_list())
+        rows = [cube.reward_models.index(name) for name in present_names]
+        kl_SM = tilted_policies(cube, strengths).kl_SMP[:, rows][:, :, used_P].mean(axis=2)
     return ValueCurves(
         optimizer=optimizer,
         strengths=tuple(strengths),
@@ -166,6 +170,9 @@ def policy_values_at_kl(
     frame = policies.of_optimizer(connection, run_id, optimizer, kl_coefficient).drop_nulls("kl")
     if frame.is_empty():
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} whose KL is known")
+    if optimizer == "tilted":
+        curves = value_curves(connection, run_id, optimizer, samples=samples)
+        return values_at_kl(curves.values, curves.kl_SM, kl)
     models = reward_models(connection, run_id)["reward_model_id"].to_list()
     strengths = frame["strength"].unique().sort().to_list()
     kl_SM = np.full((len(strengths), len(models)), np.nan)
@@ -175,6 +182,9 @@ def policy_values_at_kl(
     read = strengths_read(kl_SM, known_SM, kl)
     penalty = frame["kl_coefficient"][0]
     values = [policy_values(connection, run_id, optimizer, strengths[s], penalty, samples=samples) for s in read]
+    if len(values) > 1 and values[0].prompts != values[-1].prompts:  # of best-of-n, fewer have samples for more
+        common = set.intersection(*(set(at.prompts) for at in values))
+        values = [at.of_prompts(np.flatnonzero([name in common for name in at.prompts])) for at in values]
     return values_at_kl(values, kl_SM[read], kl)
 
 
@@ -209,16 +219,17 @@ def _stored_values(
     ).pl()
     initial, optimised = values.filter(place=0), values.filter(pl.col("place") > 0)
     numbered = prompts(connection, run_id)
-    if optimised.is_empty() and optimizer == "bon":
-        cube = samples().of_reward_models(goldens)
-        strengths = [int(n) for n in frame["strength"].unique().sort()]
-        places = np.flatnonzero(cube.counts_P >= max(strengths))
-        optimised_values = _best_of_n(cube.of_prompts(places), strengths)
+    if optimised.is_empty() and optimizer in BY_WEIGHTING:
+        cube, strengths = samples(), frame["strength"].unique().sort().to_list()
+        places = _defined(cube, optimizer, max(strengths))
+        optimised_values = _weighted(cube.of_reward_models(goldens), optimizer, strengths, places)
         names = goldens
         answered = set(np.array(cube.prompts, dtype=object)[places].tolist())
         numbers = [number for number, name in enumerate(numbered["prompt_id"]) if name in answered]
         initial = initial.filter(pl.col("number").is_in(numbers))
     else:
+        if optimizer in BY_WEIGHTING:
+            optimised = _on_common_prompts(optimised, frame.height * len(goldens))
         initial = initial.filter(pl.col("number").is_in(optimised["number"].unique().implode()))
         optimised_values = optimised["value"].to_numpy()
         frame = frame[optimised["place"].unique().sort() - 1]
@@ -232,15 +243,27 @@ def _stored_values(
     return _Stored(initial["value"].to_numpy().reshape(M, Q), optimised_values, names, described)
 
 
-def _best_of_n(cube: ScoreCube, strengths: list[int]) -> NDArray[np.float64]:
-    """Values `[S, M golden, M proxy, P]` of best-of-n on prompts that all have responses enough."""
-    if cube.responses_P is None:
-        return best_of_n_values(cube.scores_MPR, strengths)
-    M = len(cube.reward_models)
-    values = np.empty((len(strengths), M, M, len(cube.prompts)))
-    for count, places in cube.by_count():
-        values[..., places] = best_of_n_values(cube.scores_MPR[:, places, :count], strengths)
-    return values
+def _defined(cube: ScoreCube, optimizer: str, strength: float) -> NDArray[np.int64]:
+    """Numbers `[prompts]` of the prompts on which the policies of an optimiser by weighting are defined."""
+    if optimizer == "bon":
+        return np.flatnonzero(cube.counts_P >= strength)
+    return np.flatnonzero(tilted_policies(cube, [strength]).defined_SP[0])
+
+
+def _weighted(
+    cube: ScoreCube, optimizer: str, strengths: list[float], places: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Values `[S, M golden, M proxy, prompts]` on prompts that are all defined."""
+    if optimizer == "bon":
+        return best_of_n_of_cube(cube, [int(n) for n in strengths], places)
+    return tilted_values(cube, strengths, places)
+
+
+def _on_common_prompts(values: pl.DataFrame, policies_and_goldens: int) -> pl.DataFrame:
+    """The stored values on those prompts that all policies have: fewer are defined at greater strengths."""
+    counted = values.group_by("number").len()
+    common = counted.filter(len=policies_and_goldens)["number"]
+    return values if len(common) == counted.height else values.filter(pl.col("number").is_in(common.implode()))
 
 
 def _incomplete(run_id: str, optimizer: str) -> InvalidChoice:

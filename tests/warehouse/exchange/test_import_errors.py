@@ -228,7 +228,7 @@ BESIDE: dict[str, tuple[Callable[[], pl.DataFrame], str]] = {
     "unknown optimizer": (
         lambda: files.values_frame().with_columns(optimizer=pl.lit("sgd")),
         r"row 1 \(line 2\), column optimizer: got 'sgd'; wanted one of "
-        r"\['bon', 'ppo', 'reinforce\+\+', 'rloo', 'grpo', 'none'\]",
+        r"\['bon', 'tilted', 'ppo', 'reinforce\+\+', 'rloo', 'grpo', 'sft', 'none'\]",
     ),
     "one policy of two": (
         lambda: files.values_frame().with_columns(policy_id=pl.lit("mine")),

@@ -10,7 +10,7 @@ from warehouse.exchange.layouts.pairs import no_scores
 from warehouse.exchange.layouts.source import Part, Source
 from warehouse.exchange.scored_rows import PREFERENCES, VALUES, Pieces, of_columns
 from warehouse.exchange.sheet import invalid
-from warehouse.schema import RL_ALGORITHMS
+from warehouse.schema import BY_WEIGHTING, RL_ALGORITHMS
 
 _PREFERENCE = ("preference_id", "source", "split", "category", "prompt_id")
 _VALUE = ("optimizer", "strength", "reward_model", "golden", "prompt_id", "value")
@@ -60,7 +60,7 @@ def read_values(source: Source) -> Part:
     sheet = source.sheet
     sheet.require(_VALUE, ("policy_id", "kl"), "policy values")
     columns = {name: sheet.ids(name) for name in ("optimizer", "golden", "prompt_id")}
-    _check_allowed(source, columns["optimizer"], ("bon", *RL_ALGORITHMS, "none"))
+    _check_allowed(source, columns["optimizer"], (*BY_WEIGHTING, *RL_ALGORITHMS, "none"))
     columns |= {name: sheet.labels(name) for name in ("policy_id", "reward_model")} | {"value": sheet.numbers("value")}
     columns |= {name: sheet.numbers(name, optional=True) for name in ("strength", "kl")}
     initial = columns["optimizer"] == "none"

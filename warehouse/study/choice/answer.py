@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -142,8 +142,7 @@ def by_policies(
         raise InvalidChoice("how much the golden's scores vary within prompts is unknown, as no samples have scores")
     goldens = task.sides.goldens
     share = samples is not None and len(goldens) == 1 and is_right_or_wrong(samples, goldens[0])
-    restricted = _restricted(values, task.prompts(values))
-    worth = of_policies(restricted, task.sides, spread_M, share=share)
+    worth = of_policies(values.of_prompts(task.prompts(values)), task.sides, spread_M, share=share)
     at = _at(task.question.by, strength, task.question.kl)
     return _answer(task, at, worth, strength=strength, kl=_kl_of(task, worth, kl or {}))
 
@@ -249,20 +248,6 @@ def _baseline(cube: ScoreCube, sides: Sides, lengths: Lengths, n: int, *, share:
     by_length = of_length(cube, lengths.lengths_PR, truth_PN, n, share=share)
     longest, shortest = (t_interval(values_Q) for values_Q in by_length.values_MQ)
     return Baseline(longest, shortest, lengths.unit)
-
-
-def _restricted(values: PolicyValues, prompts: NDArray[np.int64]) -> PolicyValues:
-    def of(names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(names[number] for number in prompts)
-
-    return replace(
-        values,
-        initial_MQ=values.initial_MQ[:, prompts],
-        optimised_MMQ=values.optimised_MMQ[:, :, prompts],
-        prompts=of(values.prompts),
-        categories=of(values.categories),
-        subsets=of(values.subsets),
-    )
 
 
 def _at(optimizer: str, strength: float | None, kl: float | None) -> str:

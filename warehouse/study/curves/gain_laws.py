@@ -14,13 +14,14 @@ from typing import Literal
 
 import numpy as np
 
-from warehouse.schema import RL_ALGORITHMS
+from warehouse.schema import BY_WEIGHTING, RL_ALGORITHMS
 from warehouse.stats.bootstrap import Bools, Floats
 
 Law = Literal["best-of-n", "rl"]
 
-LAWS: Mapping[str, Law] = {"bon": "best-of-n", **dict.fromkeys(RL_ALGORITHMS, "rl")}
-"""The law that the gain of an optimiser's policies follows."""
+LAWS: Mapping[str, Law] = {**dict.fromkeys(BY_WEIGHTING, "best-of-n"), **dict.fromkeys(RL_ALGORITHMS, "rl")}
+"""The law that the gain of an optimiser's policies follows; of tilted ones, whose own gain is √2·d for normal scores,
+that of best-of-n."""
 
 FEWEST_POINTS = 3
 _LARGEST_EXPONENT = 700.0  # e to a greater power overflows; such a distance is beyond any that a policy reaches
