@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,11 +36,14 @@ STAGE = "reward_models"
 def run(context: Context) -> StageResult:
     result = context.make(parts)
     _make_ensembles(context)
-    return replace(result, units=len(context.config.reward_models.ids))
+    return result
 
 
 def parts(context: Context) -> Parts:
-    """One part per reward model: those that are trained, in the order of their depths, then the added ones."""
+    """One part per reward model: those that are trained, in the order of their depths, then the added ones.
+
+    Ensembles are no parts, and count as done: they take no time.
+    """
     settings = context.config.reward_models
     trained = [plan for plan in settings.plans if not plan.members]
     plans = {plan.reward_model_id: plan for plan in sorted(trained, key=lambda plan: plan.trainable_layers)}
@@ -63,7 +66,7 @@ def parts(context: Context) -> Parts:
             _add_one(context, added[name])
         context.progress.advance()
 
-    return Parts(len(plans) + len(added), "reward models", dict.fromkeys(missing, 1), make)
+    return Parts(len(settings.ids), "reward models", dict.fromkeys(missing, 1), make)
 
 
 @dataclass(frozen=True)

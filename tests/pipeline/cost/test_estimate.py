@@ -56,6 +56,16 @@ def test_more_of_something_takes_longer_where_it_is_done_and_nowhere_else(smoke_
     assert 1.2 < doubled["ppo"] / once["ppo"] < 2.0  # its checkpoints are as many
 
 
+def test_a_margin_flip_takes_two_trainings_and_an_ensemble_none() -> None:
+    def training(*others: dict) -> float:
+        return estimate.work(changed(reward_models={"trainable_layers": 0, "others": others}))["reward_models"]
+
+    seed = training({"kind": "seed", "number": 1}) - training()
+    assert seed > 0
+    assert training({"kind": "margin-flip", "flip_rate": 0.2}) - training() == pytest.approx(2 * seed)
+    assert training({"kind": "ensemble", "members": ("flip-0.00", "flip-0.20")}) == training()
+
+
 def test_larger_batches_take_more_memory_than_the_run_tells(smoke_home: Path) -> None:
     assert estimate.estimate(smoke_home, changed(policy={"batch_responses": 96})).memory_is_least
     assert not estimate.estimate(smoke_home, changed(policy={"batch_responses": 24})).memory_is_least
