@@ -47,6 +47,13 @@ def test_reward_models_that_differ_in_something_else_are_outside_and_those_train
     assert [row[2] for row in claim.tables[0].rows] == [10, 9, 6, 4]
 
 
+def test_an_ensemble_is_outside_as_its_members_may_be_of_any_noise() -> None:
+    one = of_noise(np.geomspace(0.2, 3.0, 10), P=40, Q=40)
+    known = {name: rate for name, rate in FLIPS.items() if name != "rm-1"}
+    claim = restricted_range(study(one, kinds=dict.fromkeys(FLIPS, "flip") | {"rm-1": "ensemble"}, flip_rates=known))
+    assert [row[2] for row in claim.tables[0].rows] == [10, 9, 6, 4]
+
+
 def test_too_few_reward_models_within_a_range_are_no_correlation() -> None:
     rates = {f"rm-{m}": 0.1 * m for m in range(2, 8)}
     claim = restricted_range(study(of_noise(np.geomspace(0.2, 3.0, 6), P=40, Q=40), flip_rates=rates | {"rm-0": 0.4}))
