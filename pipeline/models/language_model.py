@@ -20,6 +20,7 @@ from pipeline.config import EMBEDDED_MODEL
 from pipeline.errors import ModelUnavailable
 from pipeline.models.embedded import provision
 from pipeline.models.performance.kv_cache import ATTENTION
+from pipeline.models.performance.packed_weights import packed
 from pipeline.models.performance.packing import TextBatch, packs
 
 T = TypeVar("T", bound=Hashable)
@@ -39,6 +40,16 @@ class LanguageModel:
         self.layers = int(model.config.num_hidden_layers)
         self.hidden_size = int(model.config.hidden_size)
         self.end_id = int(tokenizer.eos_token_id)
+
+    @cached_property
+    def frozen_base(self) -> Any:
+        """`base` for inference, its weights laid out once for all products (`performance.packed_weights`)."""
+        return packed(self.base)
+
+    @cached_property
+    def frozen_head(self) -> Any:
+        """The language-model head for inference, likewise."""
+        return packed(self.model.lm_head)
 
     @property
     def stop_ids(self) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.performance.head import token_log_probabilities, with_entropies
+from pipeline.models.performance.packed_weights import packed
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.trunk import Reading, blocks, copied_top, depth, shallow
 
@@ -71,13 +72,18 @@ class SamplingDecoder:
     def __init__(self, language_model: LanguageModel, layers: int) -> None:
         base = language_model.base
         self.trunk_depth = depth(language_model, layers)
+        self._trunk = language_model.frozen_base.layers[: self.trunk_depth]
         self._top = copy.deepcopy(base.layers[self.trunk_depth :])
         self.decoder: Any = shallow(base)
-        self.decoder.layers = nn.ModuleList([*base.layers[: self.trunk_depth], *self._top])
         self.decoder.norm = copy.deepcopy(base.norm)
-        self.top: Any = blocks(self.decoder, self.trunk_depth)
+        self._join()
 
     def update(self, policy: Policy) -> None:
         """Copy the policy's weights, rounded to the precision of sampling."""
         self._top.load_state_dict(policy.top.layers.state_dict())
         self.decoder.norm.load_state_dict(policy.top.norm.state_dict())
+        self._join()
+
+    def _join(self) -> None:
+        self.decoder.layers = nn.ModuleList([*self._trunk, *packed(self._top)])
+        self.top: Any = blocks(self.decoder, self.trunk_depth)

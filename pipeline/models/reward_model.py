@@ -116,7 +116,7 @@ class Judge:
         self._reward_model = reward_model
         self._between: Any = None
         if reward_model.top is not None and own > below:
-            self._between = blocks(language_model.base, below, own)
+            self._between = blocks(language_model.frozen_base, below, own)
             self._between.norm = nn.Identity()
 
     @torch.no_grad()

@@ -115,7 +115,7 @@ def roll_out(
     rows_B = torch.tensor(places, device=device)
     layers_read = states.deeper if deeper else ()
     depths = [sampling.trunk_depth, *(depth(language_model, layers) for layers in layers_read)]
-    prefix = states.prefix(sampling, of_prompts, max_new_tokens + 1)
+    prefix = states.prefix(sampling, of_prompts)
     starts_B = prefix.lengths_U[rows_B].cpu()
     outputs_BSD = [
         prefix.hidden_UTD.new_zeros(len(places), max_new_tokens + 1, language_model.hidden_size) for _ in depths

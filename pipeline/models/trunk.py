@@ -94,8 +94,9 @@ def shared_layers(language_model: LanguageModel, *trainable_layers: int) -> int:
 def trunk_of(language_model: LanguageModel, trainable_layers: int) -> Any:
     """The frozen part of the decoder; it shares its weights with the language model."""
     if trainable_layers == 0:
-        return language_model.base
-    trunk = blocks(language_model.base, 0, depth(language_model, trainable_layers))
+        return language_model.frozen_base
+    below = depth(language_model, trainable_layers)
+    trunk = blocks(language_model.frozen_base if below else language_model.base, 0, below)
     trunk.norm = nn.Identity()
     return trunk
 

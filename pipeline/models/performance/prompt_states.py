@@ -60,13 +60,13 @@ class PromptStates:
         return states
 
     @torch.no_grad()
-    def prefix(self, sampling: SamplingDecoder, states: Sequence[PromptState], room: int) -> Prefix:
+    def prefix(self, sampling: SamplingDecoder, states: Sequence[PromptState]) -> Prefix:
         """The result of `kv_cache.run_prefix`, running only the policy's blocks on top of the states."""
         device = self._language_model.device
         lengths_U = torch.tensor([len(state.outputs_SD) for state in states], device=device)
         outputs_USD = pad_sequence([state.outputs_SD for state in states], batch_first=True)
         U, width, _ = outputs_USD.shape
-        cache = PreallocatedCache(len(sampling.decoder.layers), width + room)
+        cache = PreallocatedCache(len(sampling.decoder.layers), width)
         L, heads, _, size = states[0].keys.shape
         keys, values = (outputs_USD.new_zeros(L, U, heads, width, size) for _ in range(2))
         for row, state in enumerate(states):

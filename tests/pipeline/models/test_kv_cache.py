@@ -31,7 +31,7 @@ def test_tokens_one_by_one_are_read_as_a_whole_text_is(heads: int, key_heads: in
     rows, generator = torch.tensor([1, 0, 2, 0]), torch.Generator().manual_seed(1)
     continued_BT = torch.randint(30, 60, (len(rows), 4), generator=generator)
     ours, theirs = tiny(heads, key_heads, ATTENTION), tiny(heads, key_heads, "eager")
-    prefix = run_prefix(ours.model, PROMPTS, room=7, device=torch.device("cpu"))
+    prefix = run_prefix(ours.model, PROMPTS, device=torch.device("cpu"))
     prefix.expand(rows)
     kept, found = torch.arange(len(rows)), {}
     for step in range(continued_BT.shape[1]):
@@ -56,7 +56,7 @@ def test_tokens_one_by_one_are_read_as_a_whole_text_is(heads: int, key_heads: in
 @torch.no_grad()
 def test_prompts_of_one_token_see_themselves_alone() -> None:
     prompts = [[5], [11]]
-    prefix = run_prefix(tiny(4, 2, ATTENTION).model, prompts, room=7, device=torch.device("cpu"))
+    prefix = run_prefix(tiny(4, 2, ATTENTION).model, prompts, device=torch.device("cpu"))
     for row, ids in enumerate(prompts):
         whole = tiny(4, 2, "eager").model(input_ids=torch.tensor([ids])).last_hidden_state[0]
         torch.testing.assert_close(prefix.hidden_UTD[row], whole, atol=1e-5, rtol=1e-4)
