@@ -13,6 +13,7 @@ from warehouse.metrics.catalogue import CORRELATION_WORDS as CORRELATIONS
 from warehouse.metrics.catalogue import optimizer_words as optimizer
 from warehouse.study import Evaluation
 from warehouse.study.correlation import Correlation
+from warehouse.study.training_noise import seeds
 
 
 def correlation(name: str, level: str) -> str:
@@ -51,9 +52,10 @@ def run_and_pairs(options: Options) -> list[str]:
 
 
 def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -> str:
-    """One line: run, number of reward models, prompts, responses, policies, and where the intervals come from."""
+    """One line: run, number of reward models, prompts, responses, policies, seeds, and where intervals come from."""
     most = chosen.responses or options.responses
     sources = [] if chosen.sources == ("initial",) else [source(name) for name in chosen.sources]
+    trained = seeds(chosen.optimizer, evaluation.repeats, evaluation.single_repeats)
     return " · ".join(
         [
             *run_and_pairs(options),
@@ -63,6 +65,7 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
             f"{f' of {formats.listed(sources)}' if sources else ''}{_bracketed(constructed(chosen))}",
             f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
             f"{_bracketed(formats.listed(chosen.rl_categories))}",
+            *([trained] if trained else []),
             estimates.intervals(evaluation.replicates),
         ]
     )

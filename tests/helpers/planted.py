@@ -13,13 +13,14 @@ with δ the mean features of what it answers. Nothing true is estimated from sim
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.metrics.cube import PolicyValues, ScoreCube, best_of_n_policies, score_cube
+from warehouse.metrics.repeats import averaged
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ class Size:
 
     Noisy values come from `P` RL-test prompts, of PPO from `ppo_samples` responses a prompt; clean ones are the truth.
     With an `oracle`, the first of the M is what all reward models have in common, without noise: golden only, as labels
-    of people are.
+    of people are. Each policy of PPO is optimised `repeats` times; where it ends varies with its seed by `seed_spread`.
     """
 
     M: int = 14
@@ -46,6 +47,8 @@ class Size:
     noisy: bool = True
     ppo_samples: int = 2
     oracle: bool = False
+    repeats: int = 1
+    seed_spread: float = 0.0
 
 
 class Planted:
@@ -70,7 +73,7 @@ class PlantedStudy:
 
     def __init__(self, of: Planted, rng: np.random.Generator) -> None:
         self._of, self._size = of, of.size
-        self._rng, self._rng_rm, self._rng_rl = rng.spawn(3)
+        self._rng, self._rng_rm, self._rng_rl, self._rng_seeds = rng.spawn(4)
         M = self._size.M
         self.heads_MK = self._heads(M)
         # under the null, what scores rest on is drawn again for the RL-test side
@@ -148,12 +151,22 @@ class PlantedStudy:
                 scores = (self.rl_heads_MK @ self._of._mix_cKK[c]) @ z.T
                 samples[:, rows] = scores.reshape(size.M, len(rows), MANY_SAMPLES)
             return best_of_n_policies(samples, PICKS_OF)
-        gain_MMQ = np.empty((size.M, size.M, size.P))
+        gain_TMMQ = np.empty((size.repeats, size.M, size.M, size.P))
+        of_seed_TMcK = self._of_seeds()
         for q, c in enumerate(category_Q):
             far = np.exp(rng.normal(0.0, 0.5) - 0.125)  # some prompts leave more to gain than others
-            noise = rng.normal(size=(size.M, FEATURES)) @ self._of._mix_cKK[c].T / np.sqrt(size.ppo_samples)
-            gain_MMQ[:, :, q] = self.rl_heads_MK @ (far * self._shift_McK[:, c] + noise).T
-        return _values(gain_MMQ)
+            for t in range(size.repeats):
+                noise = rng.normal(size=(size.M, FEATURES)) @ self._of._mix_cKK[c].T / np.sqrt(size.ppo_samples)
+                shift_MK = far * (self._shift_McK[:, c] + of_seed_TMcK[t, :, c])
+                gain_TMMQ[t, :, :, q] = self.rl_heads_MK @ (shift_MK + noise).T
+        mean_MMQ, repeats = averaged(gain_TMMQ, np.ones((size.repeats, size.M), dtype=bool))
+        return replace(_values(mean_MMQ), repeats=repeats)
+
+    def _of_seeds(self) -> Floats:
+        """What the seed of each optimisation adds to the mean features, `[T, M, category, K]`."""
+        size = self._size
+        own_TMK = self._rng_seeds.normal(size=(size.repeats, size.M, FEATURES)) / np.sqrt(FEATURES)
+        return size.seed_spread * np.einsum("ckl,tml->tmck", self._of._mix_cKK, own_TMK)
 
 
 def _values(gain_MMQ: Floats) -> PolicyValues:

@@ -32,10 +32,10 @@ class Study:
 
     `ppo_steps` empty leaves PPO out, `stops` maps a reward model to its last PPO step; `penalties` are KL coefficients
     that PPO was run with besides 0, against the first `swept` reward models; `algorithms` are what else, or instead of
-    it, went the same steps. `offset` is the standard deviation of
-    what a prompt adds to all scores of its responses. With `tilted` there are tilted policies, as far as `samples`
-    allow. `sources` are further policies that answer the RM-test prompts;
-    with `paraphrases` the initial policy answers them in other words too.
+    it, went the same steps. Each policy is optimised `repeats` times, those against `once` only once. `offset` is the
+    standard deviation of what a prompt adds to all scores of its responses. With `tilted` there are tilted policies, as
+    far as `samples` allow. `sources` are further policies that answer the RM-test prompts; with `paraphrases` the
+    initial policy answers them in other words too.
     """
 
     run_id: str = "simulated"
@@ -50,6 +50,8 @@ class Study:
     penalties: tuple[float, ...] = ()
     swept: int = 3
     algorithms: tuple[str, ...] = ("ppo",)
+    repeats: int = 1
+    once: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     paraphrases: bool = False
     offset: float = 0.0
@@ -118,8 +120,9 @@ def rows(study: Study) -> dict[str, pl.DataFrame]:
         last = dict(study.stops).get(name, max(study.ppo_steps, default=0))
         for algorithm in study.algorithms if study.ppo_steps else ():
             for penalty in (0.0, *(study.penalties if m < study.swept else ())):
-                for step in (step for step in study.ppo_steps if step <= last):
-                    _checkpoint(made, study, rng, m, step, penalty, algorithm)
+                for repeat in range(1 if name in study.once else study.repeats):
+                    for step in (step for step in study.ppo_steps if step <= last):
+                        _checkpoint(made, study, rng, m, step, penalty, algorithm, repeat)
             stopped = last < max(study.ppo_steps)
             run = {
                 "ppo_id": f"{algorithm}/{name}",
@@ -252,21 +255,35 @@ def _reward_model(made: Made, rng: np.random.Generator, name: str, flip_rate: fl
 
 
 def _checkpoint(
-    made: Made, study: Study, rng: np.random.Generator, m: int, step: int, penalty: float, algorithm: str
+    made: Made,
+    study: Study,
+    rng: np.random.Generator,
+    m: int,
+    step: int,
+    penalty: float,
+    algorithm: str,
+    repeat: int = 0,
 ) -> None:
-    """PPO at a step: KL grows with it, quality rises and then falls, the sooner the noisier the reward model."""
-    kl = step / 10.0 / (1.0 + 20.0 * penalty)
+    """PPO at a step: KL grows with it, quality rises and then falls, the sooner the noisier the reward model.
+
+    Another seed gets farther in KL, and adds to the quality what is its own.
+    """
+    kl = step / 10.0 / (1.0 + 20.0 * penalty) * (1.0 + 0.5 * repeat)
     quality = np.sqrt(kl) * (1.0 - (0.2 + study.flip_rates[m]) * np.sqrt(kl))
-    prefix, name = f"{algorithm}-kl{penalty:g}" if penalty else algorithm, study.names[m]
-    policy = {"policy_id": f"{prefix}-{step}/{name}", "optimizer": algorithm, "reward_model_id": name}
-    policy["kl_estimator"] = "k3"
+    if repeat:
+        quality += 0.3 * np.random.default_rng((study.seed, m, repeat)).standard_normal() * np.sqrt(kl)
+    of_penalty, of_repeat = f"-kl{penalty:g}" if penalty else "", f"-r{repeat}" if repeat else ""
+    name = study.names[m]
+    policy = {"policy_id": f"{algorithm}{of_penalty}-{step}{of_repeat}/{name}", "optimizer": algorithm}
+    policy |= {"reward_model_id": name, "kl_estimator": "k3"}
     numbers = {"strength": float(step), "kl": kl, "kl_coefficient": penalty if study.penalties else None}
+    numbers["repeat"] = repeat or None
     made["policy"].append(pl.DataFrame([policy | numbers]))
     learnt_M = 0.5 * np.sqrt(kl) * (np.arange(study.reward_models) == m)
     scores = _respond(made, study, rng, "rl_test", 2, policy["policy_id"], float(quality), 0.5 * step, learnt_M)
     _values(made, study, policy["policy_id"], scores.mean(axis=2, dtype=np.float64))
     for metric, value in (("reward", float(np.sqrt(kl))), ("kl_k3", kl)):
-        _curve(made, f"{prefix}/{name}", metric, step, value)
+        _curve(made, f"{algorithm}{of_penalty}{of_repeat}/{name}", metric, step, value)
 
 
 def _curve(made: Made, model: str, metric: str, step: int, value: float) -> None:

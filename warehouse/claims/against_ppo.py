@@ -120,7 +120,8 @@ def _valued_as(bon: Optimised, ppo: Optimised, seed: int) -> _Matched | None:
     gain_N = (gain_NM[:, spread_out] / spread_M[spread_out]).mean(axis=1)
     n = 2 + int(np.abs(gain_N[1:] - ppo_gain).argmin()) if N > 1 else 1
     optimised_MMQ = best_of_n_picks(scores_MQN, n, ppo.responses, reward_models=samples.reward_models, seed=seed)
-    values = replace(ppo.values, initial_MQ=scores_MQN.mean(axis=2, dtype=np.float64), optimised_MMQ=optimised_MMQ)
+    initial_MQ = scores_MQN.mean(axis=2, dtype=np.float64)
+    values = replace(ppo.values, initial_MQ=initial_MQ, optimised_MMQ=optimised_MMQ, repeats=None)
     curves = replace(bon.curves, strengths=(float(n),), values=(values,), kl_SM=bon.curves.kl_SM[-1:])
     return _Matched(replace(bon, curves=curves), n, ppo.responses, float(gain_N[n - 1]), ppo_gain)
 

@@ -32,6 +32,7 @@ from warehouse.study.curves.strength_curves import ndr_curve
 from warehouse.study.evaluate import Replicated, evaluate
 from warehouse.study.resolution import of_contrast, of_correlation
 from warehouse.study.together import groups, simultaneous
+from warehouse.study.training_noise import seeds
 
 PLAIN = "accuracy"
 
@@ -41,7 +42,7 @@ WEAK = 0.8
 
 def accuracy_predicts(study: Study) -> Claim:
     """Kendall τ of accuracy with NDR is above 0, and yet far from 1."""
-    findings, rows = [], []
+    findings, rows, trained = [], [], []
     for name, policies in study.optimised.items():
         (part,) = study.measured(policies, selected=EVERY)
         evaluation, kendall, parts, sizes = part.evaluation, tau(part), of_correlation(part), sizes_of(part)
@@ -53,6 +54,8 @@ def accuracy_predicts(study: Study) -> Claim:
         predicting_at_all = Finding(f"{policies.called}: predicts", "Kendall τ", kendall, predicts, why)
         only_weakly = Finding(f"{policies.called}: only weakly", "Kendall τ", kendall, weakly, why)
         findings += [resolved(predicting_at_all, parts, sizes), resolved(only_weakly, parts, sizes, open_bound)]
+        said = seeds(name, evaluation.repeats, evaluation.single_repeats)
+        trained += [f"{policies.called}: {said}."] if said else []
         pairs, undefined = pairs_of(evaluation)
         for correlation in CORRELATIONS:
             paper = ACCURACY_AGAINST_NDR.get((name, correlation))
@@ -84,6 +87,7 @@ def accuracy_predicts(study: Study) -> Claim:
             "noise of their values is taken off. The measure itself: the same with unlimited prompts. The sample’s: "
             "the plain correlation, which the noise of both sides pulls towards 0. Ceiling: the greatest plain "
             "correlation that any measure could have here, as policies are valued on few prompts.",
+            *trained,
             SETTING,
         ),
     )

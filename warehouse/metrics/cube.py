@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.best_of_n import best_of_n_expected, best_of_n_values
+from warehouse.metrics.repeats import Repeats, averaged
 from warehouse.metrics.roles import Roles
 from warehouse.stats.bootstrap import Floats
 
@@ -131,7 +132,8 @@ class PolicyValues(_Scorers):
     """Per-prompt values of the initial and of the optimised policies for one optimiser at one strength.
 
     `initial_MQ[g, q]` is golden `g`'s mean score of the initial policy on RL-test prompt `q`;
-    `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`. Both float64, finite.
+    `optimised_MMQ[g, m, q]` that of the policy optimised against reward model `m`, the mean over its `repeats` with
+    other seeds, None: each was optimised once. All float64, finite.
     `optimised_M` says which reward models have such a policy, None: all. Without one the values are the initial
     policy's, and every pair that needs it is undefined. `spread_M` is each golden's standard deviation within prompts
     under the initial policy, None: unknown. `only` and `goldens` are as in `ScoreCube`, whose goldens count where both
@@ -148,18 +150,8 @@ class PolicyValues(_Scorers):
     spread_M: NDArray[np.float64] | None = None
     only: tuple[str | None, ...] | None = None
     goldens: tuple[str, ...] = ()
+    repeats: Repeats | None = None
     drawn: dict[tuple[Any, ...], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def of_prompts(self, prompts: NDArray[np.int64]) -> PolicyValues:
-        """The values on some prompts only, given by their numbers `[prompts]`."""
-        return replace(
-            self,
-            initial_MQ=self.initial_MQ[:, prompts],
-            optimised_MMQ=self.optimised_MMQ[:, :, prompts],
-            prompts=tuple(self.prompts[number] for number in prompts),
-            categories=tuple(self.categories[number] for number in prompts),
-            subsets=tuple(self.subsets[number] for number in prompts),
-        )
 
     def of_reward_models(self, names: Sequence[str]) -> PolicyValues:
         """The values of some reward models only, in the order of these names. Raises UnknownName."""
@@ -171,8 +163,59 @@ class PolicyValues(_Scorers):
             reward_models=tuple(names),
             optimised_M=None if self.optimised_M is None else self.optimised_M[rows],
             spread_M=None if self.spread_M is None else self.spread_M[rows],
+            repeats=None if self.repeats is None else self.repeats.of_reward_models(rows),
             **self._roles_of(names, rows),
         )
+
+    @property
+    def repeats_M(self) -> NDArray[np.int64]:
+        """How often a policy was optimised against each reward model, `[M]`: 0 where there is none."""
+        if self.repeats is not None:
+            return self.repeats.count_M
+        every_M = np.ones(len(self.reward_models), dtype=np.int64)
+        return every_M if self.optimised_M is None else self.optimised_M.astype(np.int64)
+
+    def of_repeat(self, number: int) -> PolicyValues:
+        """The values of one repeat of each policy, given by its number among `repeats`; others have none here."""
+        if self.repeats is None:
+            return self
+        present_M = self.repeats.present_TM[number]
+        own_MMQ = self.optimised_MMQ + self.repeats.deviations_TMMQ[number]
+        return replace(
+            self,
+            optimised_MMQ=np.where(present_M[:, None], own_MMQ, self.initial_MQ[:, None]),
+            optimised_M=None if present_M.all() else present_M,
+            repeats=None,
+        )
+
+    def of_prompts(self, prompts: NDArray[np.int64]) -> PolicyValues:
+        """The values on some prompts only, given by their numbers `[prompts]`."""
+        return replace(
+            self,
+            initial_MQ=self.initial_MQ[:, prompts],
+            optimised_MMQ=self.optimised_MMQ[:, :, prompts],
+            prompts=tuple(self.prompts[number] for number in prompts),
+            categories=tuple(self.categories[number] for number in prompts),
+            subsets=tuple(self.subsets[number] for number in prompts),
+            repeats=None if self.repeats is None else self.repeats.of_prompts(prompts),
+        )
+
+
+def mean_of_repeats(parts: Sequence[PolicyValues]) -> PolicyValues:
+    """The mean of the values of T repeats, each of those policies that it has (`of_repeat`)."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    every_M = np.ones(len(first.reward_models), dtype=bool)
+    present_TM = np.stack([every_M if part.optimised_M is None else part.optimised_M for part in parts])
+    mean_MMQ, repeats = averaged(np.stack([part.optimised_MMQ for part in parts]), present_TM)
+    optimised_M: NDArray[np.bool_] = np.asarray(present_TM.any(axis=0))
+    return replace(
+        first,
+        optimised_MMQ=np.where(optimised_M[:, None], mean_MMQ, first.initial_MQ[:, None]),
+        optimised_M=None if optimised_M.all() else optimised_M,
+        repeats=repeats,
+    )
 
 
 def by_prompt(values_KR: NDArray[Any], counts_P: NDArray[np.int64]) -> NDArray[Any]:

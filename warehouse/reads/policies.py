@@ -128,10 +128,19 @@ def of_optimizer(
         """
         SELECT * FROM policy
         WHERE run_id = ? AND optimizer = ? AND reward_model_id IS NOT NULL AND kl_coefficient IS NOT DISTINCT FROM ?
-        ORDER BY strength, reward_model_id, policy_id
+        ORDER BY strength, reward_model_id, repeat NULLS FIRST, policy_id
         """,
         [run_id, optimizer, penalty],
     ).pl()
+
+
+def mean_kl(frame: pl.DataFrame) -> pl.DataFrame:
+    """The mean known KL of policies (rows of `of_optimizer`) over their repeats: `strength, reward_model_id, kl`.
+
+    Sorted by strength and reward model; null where none is known.
+    """
+    by = "strength", "reward_model_id"
+    return frame.group_by(by).agg(pl.col("kl").mean()).sort(by)
 
 
 def known_kl(
@@ -139,10 +148,11 @@ def known_kl(
 ) -> dict[str, float]:
     """KL in nats of an optimiser's policies at one strength, by reward model; those whose KL is unknown are left out.
 
-    An upper bound for best-of-n, an estimate for others. Raises as `of_optimizer`.
+    Of policies that were optimised several times, the mean. An upper bound for best-of-n, an estimate for others.
+    Raises as `of_optimizer`.
     """
     frame = of_optimizer(connection, run_id, optimizer, kl_coefficient).filter(strength=strength).drop_nulls("kl")
-    return dict(frame.select("reward_model_id", "kl").iter_rows())
+    return dict(mean_kl(frame).select("reward_model_id", "kl").iter_rows())
 
 
 def optimised(connection: Connection, run_id: str) -> list[str]:
@@ -153,17 +163,19 @@ def optimised(connection: Connection, run_id: str) -> list[str]:
 
 
 def responses_to_a_prompt(connection: Connection, run_id: str, optimizer: str, strength: float) -> int | None:
-    """The fewest responses that an optimiser's policies at one strength gave to an RL-test prompt; None without any.
+    """The fewest responses that a value at one strength comes from, to an RL-test prompt; None without any.
 
+    All repeats of a policy together.
     Policies of best-of-n give none of their own: their values are expectations over the initial policy's samples.
     """
     chosen = of_optimizer(connection, run_id, optimizer).filter(strength=strength)["policy_id"].to_list()
     row = connection.execute(
         """
         SELECT min(responses) FROM (
-            SELECT count(*) AS responses FROM response JOIN prompt USING (run_id, prompt_id)
+            SELECT count(*) AS responses
+            FROM response JOIN prompt USING (run_id, prompt_id) JOIN policy USING (run_id, policy_id)
             WHERE run_id = $run AND split = 'rl_test' AND list_contains($policies, policy_id)
-            GROUP BY policy_id, prompt_id
+            GROUP BY reward_model_id, prompt_id
         )
         """,
         {"run": run_id, "policies": chosen},
@@ -172,8 +184,8 @@ def responses_to_a_prompt(connection: Connection, run_id: str, optimizer: str, s
 
 
 def kl_reach(connection: Connection, run_id: str, optimizer: str) -> KlReach | None:
-    """How far an optimiser's policies get; None if no KL is known or none is above 0."""
-    frame = of_optimizer(connection, run_id, optimizer).drop_nulls("kl")
+    """How far an optimiser's policies get, on average over repeats; None if no KL is known or none is above 0."""
+    frame = mean_kl(of_optimizer(connection, run_id, optimizer).drop_nulls("kl"))
     farthest = frame.group_by("reward_model_id").agg(pl.col("kl").max())["kl"].to_list()
     reached = [kl for kl in farthest if kl > 0]
     return KlReach(min(reached), max(reached)) if reached else None
@@ -193,12 +205,13 @@ def stopped_ppo(connection: Connection, run_id: str) -> pl.DataFrame:
 def ppo_curves(connection: Connection, run_id: str) -> pl.DataFrame:
     """Metrics recorded while policies were optimised step by step: `model_id, metric, step, value`, by all three.
 
-    A `model_id` ends with `/` and the reward model that the policy was optimised against.
+    A `model_id` is the optimiser, a KL penalty and a repeat if any, `/` and the reward model that the policy was
+    optimised against: `rloo/flip-0.20`, `rloo-kl0.2-r1/flip-0.20`.
     """
     return connection.execute(
         """
         SELECT model_id, metric, step, value FROM training_curve
-        WHERE run_id = ? AND list_contains(?, regexp_extract(model_id, '^(.*?)(-kl[^/]*)?/', 1))
+        WHERE run_id = ? AND list_contains(?, regexp_extract(model_id, '^(.*?)(-kl[^/]*?)?(-r[0-9]+)?/', 1))
         ORDER BY model_id, metric, step
         """,
         [run_id, list(RL_ALGORITHMS)],

@@ -7,6 +7,7 @@ import polars as pl
 
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube
+from warehouse.metrics.test_set import with_responses
 from warehouse.reads import policies
 from warehouse.reads.scores import initial_scores, policy_scores
 from warehouse.reads.values import Samples, policy_values
@@ -62,5 +63,6 @@ def policy_draws(
 
 
 def _scores(connection: Connection, run_id: str, rows: pl.DataFrame, reward_model: str) -> ScoreCube:
-    (policy_id, *_) = rows.filter(reward_model_id=reward_model)["policy_id"]
-    return policy_scores(connection, run_id, policy_id, "rl_test")
+    """Of the responses of all repeats of the policy."""
+    repeats = rows.filter(reward_model_id=reward_model)["policy_id"]
+    return with_responses([policy_scores(connection, run_id, policy_id, "rl_test") for policy_id in repeats])

@@ -15,7 +15,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.cube import PolicyValues, ScoreCube, best_of_n_of_cube, spread_within_prompts
+from warehouse.metrics.cube import (
+    PolicyValues,
+    ScoreCube,
+    best_of_n_of_cube,
+    mean_of_repeats,
+    spread_within_prompts,
+)
+from warehouse.metrics.repeats import Repeats, averaged
 from warehouse.metrics.tilted import tilted_policies, tilted_values
 from warehouse.reads import policies
 from warehouse.reads.runs import prompts, reward_models
@@ -40,21 +47,23 @@ def policy_values(
     """Per-prompt values of the initial policy `[M, Q]` and of an optimiser's policies at one strength `[M, M, Q]`.
 
     Both are float64. One KL penalty is read: `kl_coefficient`, or the default one (`policies.kl_coefficients`).
-    A reward model without a policy at this strength (PPO that diverged) is marked in `optimised_M`. `samples` gives the
-    scores from which best-of-n and tilted policies are computed; None: they are read here.
+    A reward model without a policy at this strength (PPO that diverged) is marked in `optimised_M`; of policies that
+    were optimised several times, the values are means over those that got there (`PolicyValues.repeats`). `samples`
+    gives the scores from which best-of-n and tilted policies are computed; None: they are read here.
 
     Raises InvalidChoice if the run has no such policies.
     """
     penalty = policies.chosen_kl_coefficient(connection, run_id, optimizer, kl_coefficient)
     scorers = reward_models(connection, run_id)
     models = scorers["reward_model_id"].to_list()
-    frame = policies.of_optimizer(connection, run_id, optimizer, penalty).filter(strength=strength)
+    every = policies.of_optimizer(connection, run_id, optimizer, penalty)
+    frame = every.filter(strength=strength)
     if frame.is_empty():
         strengths = policies.strengths(connection, run_id, penalty)
         known = [f"{row['optimizer']} {row['strength']:g}" for row in strengths.to_dicts()]
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} at {strength:g}; it has {known}")
     samples = samples or partial(initial_scores, connection, run_id, "rl_test")
-    stored = _stored_values(connection, run_id, frame, models, samples)
+    stored = _stored_values(connection, run_id, frame, models, samples, repeats=_repeats(every))
     (values,) = _squared(stored, scorers, samples)
     return values
 
@@ -91,12 +100,13 @@ def value_curves(
     stays = names.is_in(list(goldens)) | (pl.col("role") == "golden").fill_null(False)
     present = scorers.filter(names.is_in(complete) | stays)
     present_names = present["reward_model_id"].to_list()
-    stored = _stored_values(connection, run_id, frame, present_names, samples)
+    repeats = _repeats(frame)
+    stored = _stored_values(connection, run_id, frame, present_names, samples, repeats=repeats)
     if len(stored.optimised_SMKQ) != len(strengths) or not set(complete) <= set(stored.reward_models):
         raise _incomplete(run_id, optimizer)
     kl_SM = np.zeros((len(strengths), len(present_names)))
     kl_SM[:, [present_names.index(name) for name in complete]] = (
-        frame["kl"].fill_null(0.0).to_numpy().reshape(len(strengths), len(complete))
+        policies.mean_kl(frame)["kl"].fill_null(0.0).to_numpy().reshape(len(strengths), len(complete))
     )
     if optimizer == "bon":  # the same for all, with a policy of their own or not
         kl_SM[:] = kl_SM.max(axis=1, keepdims=True)
@@ -132,11 +142,12 @@ def _squared(stored: _Stored, scorers: pl.DataFrame, samples: Samples) -> list[P
         spread_M = None if cube is None else spread_within_prompts(cube.of_reward_models(names))
     only = tuple(scorers["role"])
     values = []
-    for at_MKQ in stored.optimised_SMKQ:
+    for at_MKQ, repeats in zip(stored.optimised_SMKQ, stored.repeats_S, strict=True):
         optimised_MMQ = at_MKQ
         if not optimised_M.all():
             optimised_MMQ = np.repeat(stored.initial_MQ[:, None], len(names), axis=1)
             optimised_MMQ[:, optimised_M] = at_MKQ
+            repeats = repeats and repeats.among(optimised_M)
         values.append(
             PolicyValues(
                 initial_MQ=stored.initial_MQ,
@@ -148,6 +159,7 @@ def _squared(stored: _Stored, scorers: pl.DataFrame, samples: Samples) -> list[P
                 optimised_M=None if optimised_M.all() else optimised_M,
                 spread_M=spread_M,
                 only=only if any(only) else None,
+                repeats=repeats,
             )
         )
     return values
@@ -165,9 +177,11 @@ def policy_values_at_kl(
     """`policy_values` of an optimiser where each policy has diverged from the initial one by `kl` nats.
 
     Between strengths as in `study.curves.value_curves`; a reward model whose policy never gets that far is marked in
-    `optimised_M`. Raises InvalidChoice if the run has no such policies, or none gets that far.
+    `optimised_M`. Each repeat of a policy is read at its own strengths, and the mean is over those that get that far.
+    Raises InvalidChoice if the run has no such policies, or none gets that far.
     """
-    frame = policies.of_optimizer(connection, run_id, optimizer, kl_coefficient).drop_nulls("kl")
+    every = policies.of_optimizer(connection, run_id, optimizer, kl_coefficient)
+    frame = every.drop_nulls("kl")
     if frame.is_empty():
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r} whose KL is known")
     if optimizer == "tilted":
@@ -175,32 +189,60 @@ def policy_values_at_kl(
         return values_at_kl(curves.values, curves.kl_SM, kl)
     models = reward_models(connection, run_id)["reward_model_id"].to_list()
     strengths = frame["strength"].unique().sort().to_list()
-    kl_SM = np.full((len(strengths), len(models)), np.nan)
-    for strength, name, nats in frame.select("strength", "reward_model_id", "kl").iter_rows():
-        kl_SM[strengths.index(strength), models.index(name)] = nats
-    known_SM, kl_SM = ~np.isnan(kl_SM), np.nan_to_num(kl_SM)
-    read = strengths_read(kl_SM, known_SM, kl)
-    penalty = frame["kl_coefficient"][0]
-    values = [policy_values(connection, run_id, optimizer, strengths[s], penalty, samples=samples) for s in read]
-    if len(values) > 1 and values[0].prompts != values[-1].prompts:  # of best-of-n, fewer have samples for more
-        common = set.intersection(*(set(at.prompts) for at in values))
-        values = [at.of_prompts(np.flatnonzero([name in common for name in at.prompts])) for at in values]
-    return values_at_kl(values, kl_SM[read], kl)
+    repeats, penalty = _repeats(every), frame["kl_coefficient"][0]
+    kl_TSM = np.full((len(repeats), len(strengths), len(models)), np.nan)
+    for repeat, strength, name, nats in frame.select(_REPEAT, "strength", "reward_model_id", "kl").iter_rows():
+        kl_TSM[repeats.index(repeat), strengths.index(strength), models.index(name)] = nats
+    known_TSM, kl_TSM = ~np.isnan(kl_TSM), np.nan_to_num(kl_TSM)
+    farthest_T = np.where(known_TSM, kl_TSM, -np.inf).max(axis=(1, 2))
+    reaching = np.flatnonzero(farthest_T >= kl).tolist() or [int(farthest_T.argmax())]
+    read = {t: strengths_read(kl_TSM[t], known_TSM[t], kl) for t in reaching}
+    values = {
+        s: policy_values(connection, run_id, optimizer, strengths[s], penalty, samples=samples)
+        for s in sorted(set().union(*read.values()))
+    }
+    if len({at.prompts for at in values.values()}) > 1:  # of best-of-n, fewer have samples for more
+        common = set.intersection(*(set(at.prompts) for at in values.values()))
+        values = {s: at.of_prompts(np.flatnonzero([name in common for name in at.prompts])) for s, at in values.items()}
+    return mean_of_repeats(
+        [values_at_kl([values[s].of_repeat(t) for s in read[t]], kl_TSM[t][read[t]], kl) for t in reaching]
+    )
+
+
+_REPEAT = pl.col("repeat").fill_null(0)
+
+
+def _repeats(frame: pl.DataFrame) -> list[int]:
+    """The numbers of the repeats of policies (rows of `of_optimizer`), ascending."""
+    return frame.select(_REPEAT).to_series().unique().sort().to_list()
 
 
 class _Stored(NamedTuple):
-    """Values of the initial policy and of S strengths × K policies to M goldens, on Q prompts (rows of `prompt`)."""
+    """Values of the initial policy and of S strengths × K policies to M goldens, on Q prompts (rows of `prompt`).
+
+    Those of policies are means over their repeats, from which these differ as `repeats_S` says.
+    """
 
     initial_MQ: NDArray[np.float64]
     optimised_SMKQ: NDArray[np.float64]
+    repeats_S: list[Repeats | None]
     reward_models: list[str]
     prompts: pl.DataFrame
 
 
 def _stored_values(
-    connection: Connection, run_id: str, frame: pl.DataFrame, goldens: list[str], samples: Samples
+    connection: Connection,
+    run_id: str,
+    frame: pl.DataFrame,
+    goldens: list[str],
+    samples: Samples,
+    *,
+    repeats: list[int],
 ) -> _Stored:
-    """Values of policies (rows of `of_optimizer`) to these goldens. Raises InvalidChoice if some are missing."""
+    """Values of policies (rows of `of_optimizer`) to these goldens. Raises InvalidChoice if some are missing.
+
+    `repeats` are the numbers of repeats that any of the optimiser's policies has.
+    """
     optimizer = frame["optimizer"][0]
     # policies and prompts by number: names beside every value would take longer than the values
     values = connection.execute(
@@ -235,12 +277,46 @@ def _stored_values(
         frame = frame[optimised["place"].unique().sort() - 1]
         names = frame["reward_model_id"].unique().sort().to_list()
     described = numbered[initial["number"].unique().sort().to_numpy()]
-    S, M, K, Q = frame["strength"].n_unique(), len(goldens), len(names), described.height
-    if Q == 0 or initial.height != M * Q or optimised_values.size != S * M * K * Q:
+    M, Q = len(goldens), described.height
+    if Q == 0 or initial.height != M * Q:
         raise _incomplete(run_id, optimizer)
-    if optimised_values.ndim == 1:  # stored by strength, reward model, golden
-        optimised_values = np.ascontiguousarray(optimised_values.reshape(S, K, M, Q).transpose(0, 2, 1, 3))
-    return _Stored(initial["value"].to_numpy().reshape(M, Q), optimised_values, names, described)
+    repeats_S: list[Repeats | None] = [None] * frame["strength"].n_unique()
+    if optimised_values.ndim == 1:
+        if optimised_values.size != frame.height * M * Q:
+            raise _incomplete(run_id, optimizer)
+        means = _averaged(optimised_values.reshape(frame.height, M, Q), frame, names, repeats)
+        if means is None:
+            raise _incomplete(run_id, optimizer)
+        optimised_values, repeats_S = means
+    return _Stored(initial["value"].to_numpy().reshape(M, Q), optimised_values, repeats_S, names, described)
+
+
+class _Means(NamedTuple):
+    """Means over repeats, and how these differ from them at each strength."""
+
+    optimised_SMKQ: NDArray[np.float64]
+    repeats_S: list[Repeats | None]
+
+
+def _averaged(
+    values_LMQ: NDArray[np.float64], frame: pl.DataFrame, names: list[str], repeats: list[int]
+) -> _Means | None:
+    """Of the values of L policies (rows of `frame`), the means over repeats at each strength; None if some lack."""
+    columns = frame.select(_REPEAT, "strength", "reward_model_id")
+    axes = repeats, columns["strength"].unique().sort().to_list(), names
+    places = tuple(np.searchsorted(axis, columns.to_series(number).to_numpy()) for number, axis in enumerate(axes))
+    T, S, K = (len(axis) for axis in axes)
+    _, M, Q = values_LMQ.shape
+    present_TSK = np.zeros((T, S, K), dtype=bool)
+    present_TSK[places] = True
+    if present_TSK.sum() != len(values_LMQ) or not present_TSK.any(axis=0).all():
+        return None
+    if T == 1:  # by strength and reward model, as they are
+        return _Means(np.ascontiguousarray(values_LMQ.reshape(S, K, M, Q).transpose(0, 2, 1, 3)), [None] * S)
+    values_TSKMQ = np.zeros((T, S, K, M, Q))
+    values_TSKMQ[places] = values_LMQ
+    parts = [averaged(values_TSKMQ[:, s].swapaxes(1, 2), present_TSK[:, s]) for s in range(S)]
+    return _Means(np.stack([part.mean_MMQ for part in parts]), [part.repeats for part in parts])
 
 
 def _defined(cube: ScoreCube, optimizer: str, strength: float) -> NDArray[np.int64]:

@@ -26,12 +26,12 @@ SMALL_SAMPLE = 3.0
 REWARD_MODELS, RM_PROMPTS, RL_PROMPTS, ANNOTATOR, TEST_SET, PARAPHRASES, PERMUTATIONS, HALVES, TOGETHER, PICKS = range(
     10
 )
-OUTCOMES = 10
+OUTCOMES, TRAININGS = 10, 11
 """What is drawn at random in this package, each from its own stream (`generator`): the reward models, RM-test prompts
 and RL-test prompts of a bootstrap replicate, an annotator's noise, the prompts of a test set, which prompts are
 paraphrased, how reward models are renamed, halves of prompts that serve on both sides, draws of several figures
-together, which samples best-of-n picks from, and the errors of outcomes. A new purpose gets the next number;
-changing a number would change published figures."""
+together, which samples best-of-n picks from, the errors of outcomes, and the noise of training policies. A new purpose
+gets the next number; changing a number would change published figures."""
 
 _REMEMBERED_ENTRIES = 10_000_000
 _STEP_ENTRIES = 4_000_000

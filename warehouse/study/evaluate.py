@@ -43,7 +43,8 @@ class Evaluation:
     cells on which the measure is undefined and which weigh 0. `shared_prompts` counts prompts that are on both sides:
     if there are any, or are in a test set that this one is compared with, correlations are cross-fitted over halves of
     the prompts. `quantity` is `ndr`, or `gain` where gains in standard deviations stand in NDR's place
-    (`study.regret`).
+    (`study.regret`). Policies are means of `repeats` optimisations with different seeds, those of `single_repeats` of
+    the proxies of one only; with one of each, the noise of training counts as regret (`study.training_noise`).
     """
 
     measure: str
@@ -65,6 +66,8 @@ class Evaluation:
     seed: int
     resampled: str
     quantity: Quantity = "ndr"
+    repeats: int = 1
+    single_repeats: int = 0
 
     @property
     def proxies(self) -> int:
@@ -168,14 +171,18 @@ def replicated(
         parts = []
         for fold in folds.folds:
             prompts = rl_chosen[fold.rl_prompts]
-            of_fold = regret_of(values, prompts, fold.rl_counts_BQ, clear=regret.clear_M, unit=regret.unit_M)
+            of_fold = regret_of(values, prompts, fold.rl_counts_BQ, clear=regret.clear_M, unit=regret.unit_M, seed=seed)
             measured = [plans[place].altered(rows, seed, fold) for place in places]
             parts.append(correlate(measured, *of_fold.altered(rows), rows.goldens, rows.proxies, selected=selected))
         figures |= zip(places, _averaged(parts, len(places), rows, selected), strict=True)
     limits = ceilings(regret, rows, selected)
     return [
         _replicated(
-            plan, figures[place], _About(roles, regret, rows, limits, shared[plan.key], crossed), replicates, seed
+            plan,
+            figures[place],
+            _About(roles, regret, rows, limits, shared[plan.key], crossed, values.repeats_M),
+            replicates,
+            seed,
         )
         for place, plan in enumerate(plans)
     ]
@@ -191,6 +198,7 @@ class _About:
     limits: Mapping[tuple[str, str], Estimate]
     shared: int
     crossed: bool
+    repeats_M: NDArray[np.int64]
 
 
 def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, replicates: int, seed: int) -> Replicated:
@@ -198,6 +206,7 @@ def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, re
     measured = plan.sample()
     pair_MM = about.roles.pairs_MM
     defined_MM = measured.defined_BC[0][measured.column_MM] & pair_MM
+    repeats_M = about.repeats_M[pair_MM.any(axis=0)]
     rm_noise = 0.5 if about.crossed else 1.0
     pooled, within = (
         {
@@ -226,6 +235,8 @@ def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, re
         seed=seed,
         resampled=RESAMPLED,
         quantity=regret.quantity,
+        repeats=int(repeats_M.max(initial=1)),
+        single_repeats=int((repeats_M == 1).sum()),
     )
     return Replicated(evaluation, rows, *figures, rm_noise)
 

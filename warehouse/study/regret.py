@@ -11,7 +11,7 @@ gain J_g(π_m) − J_g(π_0) in the golden's standard deviations within prompts 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,16 @@ from warehouse.metrics.roles import Roles
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
 from warehouse.stats.resampling import Rows
+from warehouse.study.training_noise import training_noise
 
 Quantity = Literal["ndr", "gain"]
+
+
+class NoiseShares(NamedTuple):
+    """Shares of the variance of NDR between pairs: due to the seeds of training (None: unknown), and to prompts."""
+
+    training: float | None
+    prompts: float
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class Regret:
 
     `gains_MM`, `gains_BMM` are the golden gains that NDR is made of; `clear_M` says which goldens clearly gain from
     their own policy, `optimised_M` which reward models have one. `unit_M`: gains are divided by these standard
-    deviations instead of the golden's own gain, so that it is no NDR (`quantity`).
+    deviations instead of the golden's own gain, so that it is no NDR (`quantity`). `training_BMM` is what the noise of
+    training adds to `gains_BMM`; None where no policy was optimised twice.
     """
 
     ndr_MM: Floats
@@ -48,6 +57,7 @@ class Regret:
     optimised_M: Bools
     prompts: int
     unit_M: Floats | None = None
+    training_BMM: Floats | None = None
     ceilings: dict[Rows, dict[tuple[str, str], Estimate]] = field(default_factory=dict, repr=False)
     _altered: dict[Rows, tuple[NDArray[np.floating], Bools]] = field(default_factory=dict, repr=False)
 
@@ -76,6 +86,26 @@ class Regret:
         gains_BMM[noisy] += scale_B[noisy, None, None] * (self.gains_BMM[draw_B[noisy]] - self.gains_MM)
         return self.ndr_of(gains_BMM)
 
+    def noise_shares(self, pair_MM: Bools) -> NoiseShares | None:
+        """How much of the variance of NDR over these pairs `[M, M]` is noise; None with fewer than two defined."""
+        defined_MM = pair_MM & self.defined_MM
+        ndr = self.ndr_MM[defined_MM]
+        if len(ndr) < 2 or not ndr.var() > 0:
+            return None
+        own_M = np.diagonal(self.gains_MM) if self.unit_M is None else self.unit_M
+
+        def share(gains_BMM: NDArray[np.floating]) -> float:
+            deviation_BMM = gains_BMM.astype(np.float64)
+            if self.unit_M is None:  # NDR is a ratio of two gains, and either has noise
+                deviation_BMM -= self.ndr_MM * np.diagonal(gains_BMM, axis1=1, axis2=2)[:, :, None]
+            variance_MM = (deviation_BMM**2).mean(axis=0) / np.where(own_M > 0, own_M, 1.0)[:, None] ** 2
+            return float(variance_MM[defined_MM].mean() / ndr.var())
+
+        noise_BMM = self.gains_BMM - self.gains_MM
+        if self.training_BMM is None:
+            return NoiseShares(training=None, prompts=share(noise_BMM))
+        return NoiseShares(share(self.training_BMM), share(noise_BMM - self.training_BMM))
+
     def ndr_of(self, gains_BMM: NDArray[np.floating]) -> tuple[NDArray[np.floating], Bools]:
         """NDR of other golden gains `[B, M, M]` of these policies, and where it is defined."""
         return _ndr(gains_BMM, self.clear_M, self.optimised_M, self.unit_M)
@@ -92,7 +122,7 @@ def drawn_regret(
     regret: Regret | None = values.drawn.get(key)
     if regret is None:
         counts_BQ = bootstrap.counts(len(prompts), replicates, seed, bootstrap.RL_PROMPTS)
-        regret = regret_of(values, prompts, counts_BQ, unit=unit)
+        regret = regret_of(values, prompts, counts_BQ, unit=unit, seed=seed)
         values.drawn.clear()
         values.drawn[key] = regret
     return regret
@@ -120,10 +150,14 @@ def regret_of(
     counts_BQ: NDArray[np.floating],
     clear: Bools | None = None,
     unit: Floats | None = None,
+    *,
+    seed: int = 0,
 ) -> Regret:
     """NDR of every pair over these RL-test prompts `[P]`, and over each bootstrap replicate of them.
 
-    `clear` `[M]` says which goldens clearly gain; if not given, the replicates do. With a `unit` `[M]`, gains in it.
+    A replicate also draws the noise of training, where policies were optimised several times (`training_noise`); in
+    `gains_BMM` that of each proxy's own repeats, in intervals and `ndr_BMM` that of any. `clear` `[M]` says which
+    goldens clearly gain; if not given, the replicates do. With a `unit` `[M]`, gains in it.
     """
     M, Q = values.initial_MQ.shape
     chosen = slice(None) if len(prompts) == Q else prompts
@@ -138,14 +172,19 @@ def regret_of(
         gains_BMM[:, goldens] = (sums_BC / np.maximum(counts_BQ.sum(axis=1, dtype=np.float64), 1.0)[:, None]).reshape(
             len(counts_BQ), -1, M
         )
+    training = training_noise(values, prompts, len(counts_BQ), seed)
+    drawn_BMM = gains_BMM
+    if training is not None:
+        drawn_BMM = gains_BMM + training.any_BMM.astype(kind)
+        gains_BMM += training.own_BMM.astype(kind)
 
-    own_BM = np.diagonal(gains_BMM, axis1=1, axis2=2)
+    own_BM = np.diagonal(drawn_BMM, axis1=1, axis2=2)
     optimised_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M
     if unit is not None:
         clear_M = unit > 0
     else:
         clear_M = clear if clear is not None else (bootstrap.interval(own_BM)[0] > 0) & optimised_M
-    ndr_BMM, defined_BMM = _ndr(gains_BMM, clear_M, optimised_M, unit)
+    ndr_BMM, defined_BMM = _ndr(drawn_BMM, clear_M, optimised_M, unit)
     ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, optimised_M, unit)
     low_MM, high_MM = np.zeros((M, M)), np.zeros((M, M))
     for golden in np.flatnonzero(clear_M):
@@ -165,6 +204,7 @@ def regret_of(
         optimised_M=optimised_M,
         prompts=len(prompts),
         unit_M=unit,
+        training_BMM=None if training is None else training.own_BMM,
     )
 
 

@@ -22,7 +22,7 @@ from warehouse import files, reads, store
 from warehouse.errors import UnknownName
 from warehouse.reads.policies import usual_strength
 from warehouse.reads.values import policy_values, policy_values_at_kl
-from warehouse.schema import category_order
+from warehouse.schema import BY_WEIGHTING, category_order
 from warehouse.study import CORRELATIONS, MEASURES, Estimate, Evaluation, PolicyValues, ScoreCube, TestSet, compare
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import replicated
@@ -32,10 +32,10 @@ Result = dict[str, Any]
 _OTHERS = ("sample", "measure_itself", "ceiling")
 """What a correlation has beside its own value, each with an interval."""
 
-SCHEMA_VERSION = 4
-"""Version of the JSON. Version 4 has `goldens` and `quantity`, and a pair's `gain` in the place of its `ndr` where no
-policy was optimised against a golden. Version 1 had no `schema_version`, and called a pair's `value` its `error`; up to
-version 2 the `value` of a correlation was the plain one, which is `sample` now."""
+SCHEMA_VERSION = 5
+"""Version of the JSON. Version 5 has `repeats` and `single_repeats`; 4 has `goldens` and `quantity`, and a pair's
+`gain` in the place of its `ndr` where no policy was optimised against a golden. Version 1 had no `schema_version`, and
+called a pair's `value` its `error`; up to 2 the `value` of a correlation was the plain one, now `sample`."""
 
 
 def report(data: Path, choice: argparse.Namespace) -> str:
@@ -133,6 +133,8 @@ def as_json(
         "undefined_pairs": evaluation.undefined_pairs,
         "undefined_prompts": evaluation.undefined_prompts,
         **per_nat,
+        "repeats": None if about["optimizer"] in BY_WEIGHTING else evaluation.repeats,
+        "single_repeats": None if about["optimizer"] in BY_WEIGHTING else evaluation.single_repeats,
         "rm_test_prompts": evaluation.prompts_used,
         "rl_test_prompts": evaluation.rl_prompts_used,
         "shared_prompts": evaluation.shared_prompts,

@@ -13,6 +13,7 @@ from warehouse.formats import percent
 from warehouse.metrics.catalogue import CORRELATION_WORDS
 from warehouse.study import CORRELATIONS, MEASURES
 from warehouse.study.correlation import cautions
+from warehouse.study.training_noise import seeds
 
 Result = Mapping[str, Any]
 
@@ -100,6 +101,7 @@ def _heading(result: Result, what: str) -> list[str]:
         f"responses of {result['source']}{paraphrased}",
         "95 % intervals by Student’s t from leaving out each reward model and drawing prompts again, "
         f"{result['replicates']} replicates",
+        *([line] if (line := seeds(result["optimizer"], result["repeats"], result["single_repeats"])) else []),
         *([] if result["quantity"] == "ndr" else [_GAIN]),
         *cautions(len(proxies), result["shared_prompts"]),
     ]

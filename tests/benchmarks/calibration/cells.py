@@ -22,13 +22,14 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tests.benchmarks.calibration.alternatives import alternatives
 from tests.benchmarks.calibration.page import page
+from tests.benchmarks.calibration.repeats import calibrate
+from tests.benchmarks.calibration.truth import true_correlation
 from tests.helpers.planted import KINDS, Planted, PlantedStudy, Size
 from warehouse.metrics.test_set import TestSet
-from warehouse.stats.across_pairs import CORRELATIONS, LEVELS, PairValues, correlate
+from warehouse.stats.across_pairs import CORRELATIONS, LEVELS
 from warehouse.study.comparison import difference
 from warehouse.study.evaluate import Replicated, evaluate, replicated
 from warehouse.study.together import simultaneous
@@ -36,6 +37,8 @@ from warehouse.study.together import simultaneous
 RESULTS = Path(__file__).parent / "cells.json"
 ALTERNATIVES = RESULTS.with_name("alternatives.json")
 PERMUTATION = RESULTS.with_name("permutation.json")
+REPEATS = RESULTS.with_name("repeats.json")
+ALL = RESULTS, ALTERNATIVES, PERMUTATION, REPEATS
 PAGE = Path("docs/calibration.md")
 
 MODELS, PROMPTS, RESPONSES = (5, 10, 14, 40, 100), (48, 128, 400, 2733), (2, 6, 32)
@@ -164,11 +167,11 @@ def _record(study: PlantedStudy, level: str) -> _Record:
     figures = evaluation.within if level == "within" else evaluation.correlations
     for name, correlation in figures.items():
         pair_MM = evaluation.pair_MM
-        truth[name, "itself"] = _true(study.accuracy_MM, study.ndr_MM, name, level, pair_MM)
-        truth[name, "this"] = _true(evaluation.value_MM, study.ndr_MM, name, level, pair_MM)
+        truth[name, "itself"] = true_correlation(study.accuracy_MM, study.ndr_MM, name, level, pair_MM)
+        truth[name, "this"] = true_correlation(evaluation.value_MM, study.ndr_MM, name, level, pair_MM)
         plain = correlation.sample.value
         truth[name, "sample"] = np.nan if plain is None else plain
-        truth[name, "ceiling"] = _true(study.ndr_MM, evaluation.ndr_MM, name, level, pair_MM)
+        truth[name, "ceiling"] = true_correlation(study.ndr_MM, evaluation.ndr_MM, name, level, pair_MM)
         answers = (correlation, correlation.measure_itself, correlation.sample, correlation.ceiling)
         for estimand, answer in zip(ESTIMANDS, answers, strict=True):
             ends = answer.value, answer.low, answer.high
@@ -189,21 +192,6 @@ def _excludes(first: Replicated, second: Replicated) -> bool | None:
     if estimate.low is None or estimate.high is None:
         return None
     return estimate.low > 0 or estimate.high < 0
-
-
-def _true(
-    measure_MM: NDArray[np.float64],
-    ndr_MM: NDArray[np.float64],
-    name: str,
-    level: str,
-    pair_MM: NDArray[np.bool_] | None = None,
-) -> float:
-    M = len(measure_MM)
-    pairs = ~np.eye(M, dtype=bool) if pair_MM is None else pair_MM
-    values = PairValues(measure_MM.reshape(1, -1), np.ones((1, M * M), dtype=bool), np.arange(M * M).reshape(M, M))
-    (figures,) = correlate([values], ndr_MM[None], pairs[None], *[np.ones((1, M))] * 2, selected=((name, level),))
-    value, defined = figures[LEVELS.index(level)][name]
-    return float(value[0]) if defined[0] else np.nan
 
 
 def run(name: str, jobs: int, share: float) -> None:
@@ -243,9 +231,11 @@ def try_alternatives(share: float) -> None:
         accuracy = [evaluate(study.cube, study.values, replicates=1).value_MM for study, _ in drawn]
         truths = {
             "this": np.mean(
-                [_true(a, s.ndr_MM, "kendall", "pooled") for (s, _), a in zip(drawn, accuracy, strict=True)]
+                [true_correlation(a, s.ndr_MM, "kendall", "pooled") for (s, _), a in zip(drawn, accuracy, strict=True)]
             ),
-            "itself": np.mean([_true(study.accuracy_MM, study.ndr_MM, "kendall", "pooled") for study, _ in drawn]),
+            "itself": np.mean(
+                [true_correlation(study.accuracy_MM, study.ndr_MM, "kendall", "pooled") for study, _ in drawn]
+            ),
         }
         covered = {
             name: {
@@ -288,4 +278,5 @@ def main() -> None:
         run(arguments.grid, arguments.jobs, arguments.share)
         try_alternatives(0.5 * arguments.share)
         size_of_permutation_test(arguments.share)
-    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, ALTERNATIVES, PERMUTATION))))
+        _write(REPEATS, calibrate(arguments.share))
+    PAGE.write_text(page(*(json.loads(path.read_text()) for path in ALL)))

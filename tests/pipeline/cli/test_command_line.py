@@ -70,7 +70,9 @@ def test_the_json_has_the_names_that_the_notebook_page_promises(smoke_home: Path
     at_kl = json.loads(righttree("measure", "--kl", "0.5", "--json", home=smoke_home).stdout)
     names = {*found, *at_kl, *found["kendall"], *found["pairs"][0]}
     assert names == promised
-    assert found["schema_version"] == 4
+    assert found["schema_version"] == 5
+    assert (found["repeats"], found["single_repeats"]) == (1, len({pair["proxy"] for pair in found["pairs"]}))
+    assert (at_kl["repeats"], at_kl["single_repeats"]) == (None, None)
     assert found["estimand"] == "this test set"
     assert found["shared_prompts"] == 0
 

@@ -115,8 +115,9 @@ def gain_curves(
 
     gains_B: dict[str, list[Floats]] = {name: [] for name in CURVES}
     scale = np.where(spread > 0, spread, 1.0)
+    averaged = golden is None and proxy is None  # then drawing reward models draws the noise of training with them
     for values in curves.values:
-        gain_BMM = gains(values, prompts, counts_BQ) / scale[:, None]
+        gain_BMM = gains(values, prompts, counts_BQ, training=None if averaged else seed) / scale[:, None]
         own_BM = np.diagonal(gain_BMM, axis1=1, axis2=2)
         for name, summed in (
             ("own", np.einsum("bg,bgm->b", own_BM, weight_BMM)),
@@ -221,7 +222,7 @@ def degree_map(
     prompts = curves.prompts_in(rl_categories)
     M = len(curves.reward_models)
     counts_BQ = draws(len(prompts), curves.roles, replicates, seed).prompts_BQ
-    gain_SBMM = np.stack([gains(values, prompts, counts_BQ) for values in curves.values])
+    gain_SBMM = np.stack([gains(values, prompts, counts_BQ, training=seed) for values in curves.values])
     distance_SM = curves.distance_SM
     law = LAWS[curves.optimizer]
     fits_M = [

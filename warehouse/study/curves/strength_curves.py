@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -67,8 +67,10 @@ def ndr_curve(
     unit = unit_of(curves.values[-1], curves.roles)
     ends: list[_At] = []  # the first strength at which some pair is defined, and the last
     ndr, undefined = [], []
+    averaged = golden is None and proxy is None  # then drawing reward models draws the noise of training with them
     for strength, values in zip(curves.strengths, curves.values, strict=True):
-        regret = regret_of(values, prompts, counts_BQ[1:], unit=unit)
+        values = replace(values, repeats=None) if averaged else values
+        regret = regret_of(values, prompts, counts_BQ[1:], unit=unit, seed=seed)
         ndr_BMM = np.concatenate([regret.ndr_MM[None], regret.ndr_BMM])
         defined_BMM = pair_MM & np.concatenate([regret.defined_MM[None], regret.defined_BMM])
         ndr.append(first_with_interval(*_mean(ndr_BMM, weight_BMM * defined_BMM), models))

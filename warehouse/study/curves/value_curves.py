@@ -24,6 +24,7 @@ from warehouse.metrics.prompt_values import weighted_sums
 from warehouse.metrics.roles import Roles
 from warehouse.metrics.test_set import prompts_in
 from warehouse.stats.bootstrap import REWARD_MODELS, RL_PROMPTS, Bools, Floats, sample_and_counts
+from warehouse.study.training_noise import training_noise
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,21 @@ def distance(kl: NDArray[np.floating]) -> Floats:
     return np.sqrt(np.maximum(kl, 0.0)).astype(np.float64)
 
 
-def gains(values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating]) -> Floats:
-    """Gain over the initial policy `[B, M golden, M optimised]`, in the golden's units, for each row of counts."""
+def gains(
+    values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating], training: int | None = None
+) -> Floats:
+    """Gain over the initial policy `[B, M golden, M optimised]`, in the golden's units, for each row of counts.
+
+    With `training`, a seed, all rows but the first also draw the noise of training (`study.training_noise`).
+    """
     M, _ = values.initial_MQ.shape
     gains_MMQ = (values.optimised_MMQ - values.initial_MQ[:, None, :])[:, :, prompts]
     sums = weighted_sums(counts_BQ, gains_MMQ.reshape(M * M, len(prompts)).T)
-    return (sums / len(prompts)).astype(np.float64).reshape(len(counts_BQ), M, M)
+    gain_BMM: Floats = (sums / len(prompts)).astype(np.float64).reshape(len(counts_BQ), M, M)
+    noise = None if training is None else training_noise(values, prompts, len(counts_BQ) - 1, training)
+    if noise is not None:
+        gain_BMM[1:] += noise.any_BMM
+    return gain_BMM
 
 
 class Drawn(NamedTuple):
@@ -193,7 +203,8 @@ def values_at_kl(values: Sequence[PolicyValues], kl_SM: Floats, kl: float) -> Po
     if not reached_M.any():
         farthest = float(kl_SM[optimised_SM].max(initial=0.0))
         raise InvalidChoice(f"KL is {kl:g} nats; no policy gets that far: the farthest is at {farthest:.3g}")
-    return replace(first, optimised_MMQ=optimised_MMQ, optimised_M=None if reached_M.all() else reached_M)
+    optimised_M = None if reached_M.all() else reached_M
+    return replace(first, optimised_MMQ=optimised_MMQ, optimised_M=optimised_M, repeats=None)
 
 
 def _crossing(kl_S: Floats, optimised_S: Bools, kl: float) -> tuple[int | None, int] | None:
