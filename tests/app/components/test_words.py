@@ -23,6 +23,18 @@ def test_the_header_line_says_what_is_shown_and_where_the_intervals_come_from() 
         assert said in line
 
 
+def test_the_header_line_says_how_many_seeds_the_policies_of_a_trained_optimiser_are_of() -> None:
+    trained = Selection(optimizer="ppo", strength=8.0)
+    line = words.what_is_shown(trained, OPTIONS, evaluation())
+    assert "each policy was trained with one seed, so training noise counts as regret" in line
+    line = words.what_is_shown(trained, OPTIONS, replace(evaluation(), repeats=2))
+    assert "each policy is the mean of 2 seeds, and training noise is taken off" in line
+    line = words.what_is_shown(trained, OPTIONS, replace(evaluation(), repeats=3, single_repeats=1))
+    assert "up to 3 seeds" in line
+    assert "of 1 reward model with one seed" in line
+    assert "seed" not in words.what_is_shown(Selection(), OPTIONS, evaluation())
+
+
 def test_a_foreign_name_cannot_bring_markdown_into_a_sentence() -> None:
     assert "[x]" not in trouble.left_out(["run=[x](y) (not in the warehouse)"])
 

@@ -15,6 +15,7 @@ from warehouse.claims.expected_quality import better_than_values, independent_di
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats.bootstrap import NOTHING
 from warehouse.study import Estimate
+from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.evaluate import replicated
 
 GROWING = np.linspace(0.2, 3.0, 40)
@@ -62,6 +63,26 @@ def test_the_difference_is_the_true_one_where_it_is_computed() -> None:
     assert truth < -0.2
     assert np.mean([estimate.value or 0.0 for estimate in estimates]) == pytest.approx(truth, abs=0.08)
     assert sum((estimate.low or 0.0) <= truth <= (estimate.high or 0.0) for estimate in estimates) >= 10
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_how_much_of_the_variance_of_ndr_is_training_noise_is_a_table_where_it_is_known(repeats: int) -> None:
+    """The seed adds more than half as much to NDR as reward models differ in it, halved by two repeats."""
+    drawn = Planted("ppo", Size(M=14, P=128, repeats=repeats, seed_spread=1.0)).study(1)
+    curves = ValueCurves("ppo", (8.0,), np.ones((1, 14)), "k3", (drawn.values,))
+    policies = Optimised(curves, drawn.cube, paraphrased=None, spread_M=np.ones(14))
+    claims = better_than_values(Study({"ppo": policies}, {}, replicates=200))
+    table = claims.tables[1]
+    assert table.header == ("policies", "seeds", "training noise", "noise of the RL-test prompts")
+    ((called, seeds, training, prompts),) = table.rows
+    assert (called, seeds) == ("PPO at step 8", f"{repeats}")
+    if repeats == 1:
+        assert training == "unknown: counts as regret"
+    else:
+        assert isinstance(training, float)
+        assert 0.2 < training < 0.7
+    assert isinstance(prompts, float)
+    assert 0.0 < prompts < 0.3
 
 
 def test_the_interval_of_a_difference_joins_both() -> None:

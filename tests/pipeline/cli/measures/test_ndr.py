@@ -93,6 +93,22 @@ def test_few_reward_models_and_the_same_prompts_on_both_sides_are_said(tmp_path:
         assert "the same 12 prompts on both sides: correlations are cross-fitted over halves of the prompts" in text
 
 
+def test_how_many_seeds_the_policies_are_of_is_said_as_text_and_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repeated = Study(ppo_steps=(10,), repeats=2, once=("rm-03",))
+    monkeypatch.setenv("RIGHTTREE_HOME", str(publish(tmp_path, repeated)))
+    options = ("measure", "--optimizer", "ppo", "--replicates", "50")
+    assert main([*options, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["repeats"], result["single_repeats"]) == (2, 1)
+    assert main([*options]) == 0
+    assert "policies are means of up to 2 seeds" in capsys.readouterr().out
+    assert main(["measure", "--replicates", "50", "--export", str(tmp_path / "bon.csv")]) == 0
+    assert "seed" not in capsys.readouterr().out
+    assert pl.read_csv(tmp_path / "bon.csv")["repeats"].null_count() == 12
+
+
 def test_a_comparison_says_what_its_interval_is_and_is_the_difference_of_the_plain_figures(tmp_path: Path) -> None:
     home = publish(tmp_path, Study(reward_models=6))
     options = ("measure", "--compare", "pearson,accuracy_pair", "--replicates", "40")
