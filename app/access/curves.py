@@ -54,6 +54,12 @@ ppo_curves = warehouse.cached(reads.policies.ppo_curves)
 """What was recorded while PPO optimised the policies."""
 
 
+def used_penalty(series: Series) -> float | None:
+    """The KL penalty of the series' policies: the default one if it names none; None for an optimiser without any."""
+    penalties = kl_coefficients(series.snapshot, series.run_id, series.optimizer)
+    return series.penalty if series.penalty is not None or not penalties else penalties[0]
+
+
 @st.cache_resource(max_entries=_KEPT, show_spinner="Reading the policy values …")
 def value_curves(series: Series) -> ValueCurves:
     """Values of the policies at all strengths. Raises InvalidChoice where there are none to compare."""

@@ -117,6 +117,9 @@ def has_runs(snapshot: Snapshot | None) -> bool:
     return snapshot is not None and not runs(snapshot).is_empty()
 
 
+endings = cached(reads.endings.endings, entries=_RUNS_KEPT)
+"""How many responses of each policy end by themselves, and how long they are."""
+
 _score_cube = cached(reads.scores.score_cube, entries=2 * _RUNS_KEPT, spinner="Reading the scores …")
 
 

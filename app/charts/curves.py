@@ -6,7 +6,8 @@ import altair as alt
 import polars as pl
 
 from app.charts.style import INK, SOFT, axis, banded_line, layered, reference_line, tooltips, top_legend, with_interval
-from app.components.formats import AXIS, COUNT, FIGURE, SHORT, STEP
+from app.components.formats import AXIS, COUNT, FIGURE, SHARE, SHORT, STEP
+from warehouse.claims.endings import LEAST_FINISHED
 from warehouse.metrics.catalogue import QUANTITIES
 from warehouse.study.regret import Quantity
 
@@ -52,6 +53,32 @@ def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: st
     thin = base.transform_filter(f"datum.policies != '{whole}'").mark_line(strokeWidth=1, opacity=0.35)
     thin = thin.encode(y=y, detail=alt.Detail("policies:N"), color=alt.ColorValue(INK))
     return layered([thin, *banded_line(bold, y, width=2.5)], height=_HEIGHT)
+
+
+def finished(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.LayerChart:
+    """Share of responses that end along strengths, a line for each reward model; the mean is bold.
+
+    `points`: columns `policies, strength, finished, tokens`, the first `policies` being the mean.
+    """
+    base = alt.Chart(points).encode(
+        x=_strength(points, strength_title, doubling),
+        y=alt.Y("finished:Q", title="Finished share", scale=alt.Scale(domain=[0, 1]), axis=axis(format_=SHARE)),
+        tooltip=tooltips(
+            ("policies", "Optimised against"),
+            ("strength", strength_title, COUNT),
+            ("finished", "Finished share", SHARE),
+            ("tokens", "Mean tokens", AXIS),
+        ),
+    )
+    whole = points["policies"][0]
+    thin = base.transform_filter(f"datum.policies != '{whole}'").mark_line(strokeWidth=1, opacity=0.35)
+    bold = base.transform_filter(alt.FieldEqualPredicate(equal=whole, field="policies"))
+    layers = [
+        reference_line("y", LEAST_FINISHED),
+        thin.encode(detail=alt.Detail("policies:N"), color=alt.ColorValue(INK)),
+        bold.mark_line(strokeWidth=2.5, point=True),
+    ]
+    return layered(layers, height=_HEIGHT)
 
 
 def _strength(points: pl.DataFrame, title: str, doubling: bool) -> alt.X:

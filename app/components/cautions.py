@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import polars as pl
 import streamlit as st
 
 from app.components import estimates
+from app.components.formats import escape
+from warehouse.claims.endings import cut_off
 from warehouse.study import Evaluation
 
 
@@ -19,3 +22,9 @@ def show(evaluations: Iterable[Evaluation], reward_models: int) -> None:
 def explain() -> None:
     """Draw a line for each figure of a correlation."""
     st.caption(estimates.explained())
+
+
+def show_endings(endings: pl.DataFrame) -> None:
+    """Draw a warning where too few of the policies' responses end (`access.warehouse.endings`)."""
+    for line in cut_off(endings, escape):
+        st.warning(line, icon=":material/content_cut:")

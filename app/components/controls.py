@@ -27,6 +27,11 @@ ALL: tuple[Part, ...] = ("measure", "test set", "policies", "correlation")
 _BY_KL = "choose.by_kl"
 _BIN_PAIR = "choose.bin_pair"
 _NO_BINS = 0
+_ABOUT_KL = {
+    "bon": " Best-of-n's KL is an upper bound.",
+    "tilted": " Of tilted policies it is estimated by the weights, on the prompts where the greatest λ is defined.",
+}
+"""What kind of KL an optimiser by weighting has."""
 _ANY = 0
 
 
@@ -200,7 +205,7 @@ def _policies(chosen: Selection, options: Options) -> None:
             tuple(options.strengths),
             required=True,
             format_func=lambda name: words.optimizer(name).title,
-            help=f"How the policies were optimised.\n\n{glossary.explain('best-of-n', 'PPO')}",
+            help=f"How the policies were optimised.\n\n{glossary.explain('best-of-n', 'tilted', 'PPO')}",
             **bound(chosen, "optimizer", chosen.optimizer),
         )
     optimizer, strengths = words.optimizer(chosen.optimizer), options.strengths.get(chosen.optimizer, ())
@@ -221,8 +226,7 @@ def _policies(chosen: Selection, options: Options) -> None:
             min(0.01, reach[0]),
             reach[1],
             help=f"All policies reach {reach[0]:.3g}, the farthest {reach[1]:.3g}. Between two strengths, values are "
-            "interpolated linearly in √KL."
-            + (" Best-of-n's KL is an upper bound." if chosen.optimizer == "bon" else ""),
+            "interpolated linearly in √KL." + _ABOUT_KL.get(chosen.optimizer, ""),
             **bound(chosen, "kl", chosen.kl),
         )
     elif len(strengths) > 1:

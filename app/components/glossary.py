@@ -25,9 +25,14 @@ TERMS: Mapping[str, str] = {
     "Kendall τ": "agreement of two orders: pairs ordered alike minus pairs ordered differently, as a share; 1 is "
     "perfect agreement, 0 is none.",
     "best-of-n": "draw n responses and keep the one that the reward model scores highest.",
+    "tilted": "the initial policy with every response's probability multiplied by exp(λ · score / sd): the best "
+    "that a reward model allows at a given KL, computed exactly by weighting stored samples.",
     "PPO": "reinforcement learning that trains the policy's weights to raise its reward.",
-    "strength": "how hard a policy is optimised: n for best-of-n, training steps for PPO.",
+    "strength": "how hard a policy is optimised: n for best-of-n, λ for tilted, training steps for PPO.",
     "KL": "distance of a policy from the initial one (Kullback–Leibler divergence, in nats); 0 means unchanged.",
+    "efficiency": "gain² / (2 · KL), the gain in standard deviations within prompts: how much a policy reaches "
+    "of what its KL allows; about 1 for a tilted policy.",
+    "finished share": "share of a policy's responses that end by themselves, not cut off at the length limit.",
     "overoptimisation": "the proxy's score keeps rising while the golden's stops or falls (Goodhart's law).",
     "γ": "degree of overoptimisation: area between the golden gains of optimising the golden and the proxy, as a share "
     "of the former; 0 is none.",

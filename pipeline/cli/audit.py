@@ -50,7 +50,7 @@ def add(command: AddCommand) -> None:
     truth = "scorers that count as the truth (default: labels, grades and verifiers, else every reward model in turn)"
     add_option(audit, "--golden", "NAME[,…]", truth)
     add_option(audit, "--optimizer", "NAME", "optimiser whose policies subsets are to predict", default="bon")
-    degree = "n of best-of-n or PPO step (default: the largest; an n that half of the prompts reach)"
+    degree = "n of best-of-n, λ of tilted, or PPO step (default: the largest; an n that half of the prompts reach)"
     audit.add_argument("--n", "--strength", dest="strength", type=float, metavar="N", help=degree)
     add_option(audit, "--outcome", "NAME", "outcome that subsets are to predict, in NDR's place")
     add_option(audit, "--items", "K", "how many of the worst items to print", int, default=20)

@@ -20,11 +20,13 @@ from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
 from warehouse.claims import Claim, Table, examine
 from warehouse.claims.claim import Cell, Study
+from warehouse.claims.endings import cut_off
 from warehouse.claims.restricted_range import MOST_FLIPPED
 from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
 from warehouse.formats import count, counts, number
 from warehouse.reads.study import study as read_study
+from warehouse.schema import BY_WEIGHTING
 from warehouse.stats.bootstrap import LEVEL, Estimate
 from warehouse.study.correlation import cautions
 from warehouse.study.folds import shared_prompts
@@ -56,7 +58,8 @@ def findings(data: Path, choice: argparse.Namespace) -> str:
             connection, run["run_id"], goldens=choice.golden, replicates=choice.replicates, seed=choice.seed
         )
         models = reads.runs.reward_models(connection, run["run_id"])
-    text = page(run, models, study, examine(study), choice)
+        endings = reads.endings.endings(connection, run["run_id"])
+    text = page(run, models, study, examine(study), choice=choice, warnings=cut_off(endings, _text))
     if output is None:
         return text.rstrip("\n")
     with write_errors(output, "give another file to --output"):
@@ -65,13 +68,21 @@ def findings(data: Path, choice: argparse.Namespace) -> str:
 
 
 def page(
-    run: Mapping[str, Any], models: pl.DataFrame, study: Study, claims: Sequence[Claim], choice: argparse.Namespace
+    run: Mapping[str, Any],
+    models: pl.DataFrame,
+    study: Study,
+    claims: Sequence[Claim],
+    *,
+    choice: argparse.Namespace,
+    warnings: Sequence[str] = (),
 ) -> str:
     """The whole page; `run` is a row of table `run`, `models` the run's table `reward_model`."""
     lines = [
         f"# What the run {_text(str(run['run_id']))} says",
         "",
         *_header(run, models, study, choice),
+        *_undefined_prompts(study),
+        *(f"- **Warning**: {warning}" for warning in warnings),
         *_rulings(claims),
         "",
     ]
@@ -133,6 +144,16 @@ def _header(run: Mapping[str, Any], models: pl.DataFrame, study: Study, choice: 
     lines += [f"- Versions: {_text(versions)}"] if versions else []
     lines += [f"- Left out, without policies at every strength: {_text(', '.join(left_out))}"] if left_out else []
     return lines
+
+
+def _undefined_prompts(study: Study) -> list[str]:
+    """Policies by weighting that are defined on a part of the prompts only."""
+    return [
+        f"- {of.called[:1].upper()}{of.called[1:]} is defined on {len(of.values.prompts):,} of "
+        f"{count(len(of.samples.prompts), 'RL-test prompt')}; the others have too few samples for it."
+        for name, of in study.optimised.items()
+        if name in BY_WEIGHTING and of.samples is not None and len(of.values.prompts) < len(of.samples.prompts)
+    ]
 
 
 def _rulings(claims: Sequence[Claim]) -> list[str]:

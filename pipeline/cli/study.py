@@ -29,7 +29,13 @@ def add(command: AddCommand) -> None:
     add_option(measure, "--compare", "A,B", "compare two metrics by the paired difference of their correlations")
     outcome = "how well it predicts an outcome of the reward models, measured elsewhere, instead of the regret"
     add_option(measure, "--outcome", "NAME", outcome)
-    add_option(measure, "--optimizer", "NAME", "optimiser of the policies: bon or ppo", default="bon")
+    add_option(
+        measure,
+        "--optimizer",
+        "NAME",
+        "optimiser of the policies: bon, tilted, ppo, …",
+        default="bon",
+    )
     degree = measure.add_mutually_exclusive_group()
     degree.add_argument(
         "--n",
@@ -37,7 +43,7 @@ def add(command: AddCommand) -> None:
         dest="strength",
         type=float,
         metavar="N",
-        help="n of best-of-n or PPO step (default: the largest)",
+        help="n of best-of-n, λ of tilted, or PPO step (default: the largest)",
     )
     add_option(degree, "--kl", "NATS", "compare policies at this KL, interpolating between strengths", float)
     add_option(measure, "--kl-coefficient", "C", "KL penalty of PPO (default: the profile's main one)", float)
@@ -82,10 +88,13 @@ def _add_choose(command: AddCommand) -> None:
     golden = "scorers that count as the truth (default: those that are golden only, such as labels; else all others)"
     add_option(choose, "--golden", "NAME[,…]", golden)
     what = choose.add_mutually_exclusive_group()
-    add_option(what, "--by", "NAME", "bon, another optimiser of the run such as ppo, or a metric", default="bon")
+    add_option(what, "--by", "NAME", "bon, tilted, another optimiser of the run, or a metric", default="bon")
     add_option(what, "--outcome", "NAME", "rank by an outcome of the run that was measured elsewhere, such as Elo")
     degree = choose.add_mutually_exclusive_group()
-    strength = "n of best-of-n (default: half of the samples, all of fewer than 8) or PPO step (default: the largest)"
+    strength = (
+        "n of best-of-n (default: half of the samples, all of fewer than 8), λ of tilted, or PPO step (default: the "
+        "largest)"
+    )
     degree.add_argument("--n", "--strength", dest="strength", type=float, metavar="N", help=strength)
     add_option(degree, "--kl", "NATS", "compare policies at this KL, interpolating between strengths", float)
     add_option(choose, "--category", "NAME", "category of the prompts; may be repeated (default: all)", action="append")
@@ -109,8 +118,17 @@ def _add_power(command: AddCommand) -> None:
         power, "--golden", "G", "scorer that counts as the truth (default: averaged over all others that are golden)"
     )
     add_option(power, "--measure", "NAME", "metric of the reward models", default="accuracy")
-    add_option(power, "--optimizer", "NAME", "optimiser of the policies: bon or ppo", default="bon")
-    strength = "n of best-of-n (default: the largest with 2n samples per prompt) or PPO step (default: the largest)"
+    add_option(
+        power,
+        "--optimizer",
+        "NAME",
+        "optimiser of the policies: bon, tilted, ppo, …",
+        default="bon",
+    )
+    strength = (
+        "n of best-of-n (default: the largest with 2n samples per prompt), λ of tilted, or PPO step (default: the "
+        "largest)"
+    )
     power.add_argument("--n", "--strength", dest="strength", type=float, metavar="N", help=strength)
     differences = ", ".join(map(str, DIFFERENCES))
     difference = f"difference to show, a share such as 0.02; may be repeated (default: {differences})"

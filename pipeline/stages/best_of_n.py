@@ -35,7 +35,7 @@ def run(context: Context) -> StageResult:
     stored = sum(len(each.prompts) for each in weighted) * len(cube.reward_models) ** 2 <= MOST_VALUES
     quantities_KPR = np.concatenate([cube.scores_MPR, sample.endings_2PR]) if stored else sample.endings_2PR
     initial_MP = cube.scores_MPR.sum(axis=2, dtype=np.float64) / cube.counts_P
-    policies, values = [], [_value_rows(INITIAL, cube, np.arange(len(cube.prompts)), initial_MP)]
+    policies, values = [], [value_rows(INITIAL, cube, np.arange(len(cube.prompts)), initial_MP)]
     for each in weighted:
         expected_KMP = _expected(each, cube, quantities_KPR)
         for m, model in enumerate(cube.reward_models):
@@ -53,7 +53,7 @@ def run(context: Context) -> StageResult:
                 }
             )
             if stored:
-                values.append(_value_rows(str(policies[-1]["policy_id"]), cube, each.prompts, expected_KMP[:-2, m]))
+                values.append(value_rows(str(policies[-1]["policy_id"]), cube, each.prompts, expected_KMP[:-2, m]))
         context.progress.advance(len(cube.reward_models))
     context.run.write_part("policy_value", STAGE, 0, pl.concat(values))
     write_policies(context, STAGE, 0, policies)
@@ -124,7 +124,7 @@ def initial_sample(context: Context) -> InitialSample:
     return InitialSample(cube, by_prompt(endings_2K, counts_P))
 
 
-def _value_rows(
+def value_rows(
     policy_id: str, cube: ScoreCube, prompts: NDArray[np.int64], values_MP: NDArray[np.float64]
 ) -> pl.DataFrame:
     """Rows of table `policy_value` of one policy, from its values `[M golden, prompts]`."""

@@ -193,7 +193,7 @@ def _respond(
             text=pl.when(sample=0)
             .then(pl.lit(MARKUP))
             .otherwise(pl.format(f"Answer {{}} of {policy} to {{}}.", "sample", "prompt_id")),
-            finished=pl.col("sample") != 1,
+            finished=pl.col("sample") != 3,
             prompt_form=pl.lit(form),
         )
     )

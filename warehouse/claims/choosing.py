@@ -85,9 +85,17 @@ def per_nat(answer: Answer) -> str:
     text = "Gain per nat: the golden gain in sd within prompts over the policy's KL; efficiency: gain² / (2·KL)."
     if answer.question.by == BEST_OF_N:
         text += " The KL of best-of-n is an upper bound, so both are at least that."
+    if answer.question.by == "tilted":
+        text += " The KL of tilted policies is estimated by the weights of the samples; it and the gain are too small."
     if answer.without_kl:
         text += f" {count(answer.without_kl, 'reward model')} without them: the KL is unknown or not above 0."
     return text
+
+
+def fewer_samples(answer: Answer) -> str:
+    """How many prompts are left out for want of samples."""
+    why = "fewer samples than n" if answer.question.by == BEST_OF_N else "too few effective samples for some scorer"
+    return f"{count(answer.fewer_samples, 'prompt')} left out, with {why}."
 
 
 def more(answer: Answer, name: Name = str) -> str:

@@ -104,7 +104,7 @@ class Study:
 
     @property
     def first(self) -> Optimised:
-        """The first optimiser; all have the same prompts."""
+        """The first optimiser; all have the same RM-test prompts."""
         return next(iter(self.optimised.values()))
 
     def measured(

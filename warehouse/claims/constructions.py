@@ -50,8 +50,9 @@ def category_matters(study: Study) -> Claim:
         "Decided by Kendall τ of accuracy on a category with NDR on the same, minus the mean of τ of the other "
         f"categories with NDR on it, averaged over categories: {_BETTER}.",
     )
-    tested, optimised = Counter(study.first.cube.categories), Counter(study.first.values.categories)
-    names = sorted(name for name in tested if min(tested[name], optimised[name]) >= FEWEST_PROMPTS)
+    tested = Counter(study.first.cube.categories)
+    valued = [Counter(policies.values.categories) for policies in study.optimised.values()]
+    names = sorted(name for name in tested if min(of[name] for of in (tested, *valued)) >= FEWEST_PROMPTS)
     if len(names) < 2:
         return replace(claim, missing=f"it has {len(names)} category with prompts on both sides")
     test_sets = [TestSet(categories=(name,)) for name in names]

@@ -110,16 +110,6 @@ def best_of_n_picks(
     return values
 
 
-def best_of_n_tokens(
-    scores_MPN: NDArray[np.floating], tokens_PN: NDArray[np.floating], strengths: tuple[int, ...]
-) -> Floats:
-    """Expected length `[S, M, P]`, in the unit of `tokens_PN`, of what best-of-n picks under each reward model."""
-    if scores_MPN.shape[1:] != tokens_PN.shape:
-        raise InvalidChoice(f"lengths are {tokens_PN.shape}, scores of {scores_MPN.shape[1:]}; they have to agree")
-    expected_SMP: Floats = best_of_n_expected(tokens_PN[None], scores_MPN, strengths)[:, 0]
-    return expected_SMP
-
-
 def _picked(proxy_PN: Floats, pick_NS: Floats) -> Floats:
     """Probability `[P, N, S]` that each sample is the proxy's best of n; samples that it ties have their mean."""
     order_PN = np.argsort(proxy_PN, axis=1)

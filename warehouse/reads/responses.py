@@ -13,11 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.best_of_n import best_of_n_tokens
-from warehouse.metrics.cube import ScoreCube
+from warehouse.metrics.cube import ScoreCube, best_of_n_of_cube
+from warehouse.metrics.tilted import tilted_values
 from warehouse.reads import policies
 from warehouse.reads.scores import initial_scores
-from warehouse.schema import INITIAL
+from warehouse.schema import BY_WEIGHTING, INITIAL
 from warehouse.store import Connection
 from warehouse.study.audit.redundant import Texts
 from warehouse.study.curves.value_curves import ValueCurves
@@ -144,7 +144,7 @@ def mean_tokens(
 ) -> pl.DataFrame:
     """Mean length in tokens of the responses of an optimiser's policies: `reward_model, strength, prompt_id, tokens`.
 
-    Policies without responses of their own (best-of-n) have no rows.
+    Policies without responses of their own (best-of-n, tilted) have no rows.
     """
     frame = policies.of_optimizer(connection, run_id, optimizer, kl_coefficient)
     return connection.execute(
@@ -169,17 +169,16 @@ def lengths_of_curves(
     `samples` are the scores of the initial policy's responses to the RL-test prompts, of the curves' reward models.
     """
     prompts = curves.values[0].prompts
-    if curves.optimizer == "bon":
+    if curves.optimizer in BY_WEIGHTING:
         lengths = response_lengths(connection, run_id, "rl_test")
         if lengths is None:
             return None
-        places = np.array([samples.prompts.index(name) for name in prompts])
-        part, strengths = samples.of_prompts(places), tuple(int(n) for n in curves.strengths)
-        lengths_SMQ = np.empty((len(strengths), len(part.reward_models), len(prompts)))
-        for count, rows in part.by_count():
-            scores_MPN, lengths_PN = part.scores_MPR[:, rows, :count], lengths.values[places[rows], :count]
-            lengths_SMQ[..., rows] = best_of_n_tokens(scores_MPN, lengths_PN, strengths)
-        return Lengths(lengths_SMQ, lengths.unit)
+        places, of_samples = np.array([samples.prompts.index(name) for name in prompts]), lengths.values[None]
+        if curves.optimizer == "bon":
+            expected = best_of_n_of_cube(samples, [int(n) for n in curves.strengths], places, of_samples)
+        else:
+            expected = tilted_values(samples, curves.strengths, places, of_samples)
+        return Lengths(expected[:, 0], lengths.unit)
     means = (
         mean_tokens(connection, run_id, curves.optimizer, kl_coefficient)
         .filter(

@@ -15,6 +15,7 @@ from app.views.choose import outcome as by_outcome
 from app.views.choose.data import Offered
 from app.views.choose.figures import SHOWN, ChoiceFigures
 from warehouse.errors import WarehouseError
+from warehouse.metrics.catalogue import optimizer_words
 from warehouse.study import MEASURES
 from warehouse.study.choice.answer import BEST_OF_N, Question
 
@@ -118,10 +119,10 @@ def _strength(chosen: ChooseChoice, offered: Offered, by: str) -> None:
     strengths = offered.strengths.get(by, ())
     if len(strengths) > 1:
         st.selectbox(
-            "n" if by == BEST_OF_N else "Step",
+            optimizer_words(by).strength,
             strengths,
             index=None,
-            placeholder="Half of the samples" if by == BEST_OF_N else "The last",
+            placeholder="Half of the samples" if by == BEST_OF_N else "The greatest",
             format_func=lambda value: f"{value:g}",
             disabled=chosen.kl is not None,
             help=f"How hard the policies were optimised. None chosen: the default.\n\n{glossary.explain('strength')}",

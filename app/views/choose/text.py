@@ -33,7 +33,7 @@ def beside(answer: Answer) -> list[str]:
     if worth.left_out:
         left_out.append(f"Left out, without a figure: {', '.join(map(escape, worth.left_out))}.")
     if answer.fewer_samples:
-        left_out.append(f"{count(answer.fewer_samples, 'prompt')} left out, with fewer samples than n.")
+        left_out.append(choosing.fewer_samples(answer))
     sentences = [choosing.more(answer, escape), choosing.length_alone(answer), choosing.truths(answer, escape)]
     return [sentence for sentence in (*sentences, *left_out) if sentence]
 

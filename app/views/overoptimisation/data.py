@@ -107,6 +107,19 @@ def lengths(result: LengthDrift, strengths: Sequence[float], names: Sequence[str
     return pl.DataFrame(rows, schema={"policies": pl.String, **floats("strength", "length", "low", "high")})
 
 
+def finished(endings: pl.DataFrame, optimizer: str, penalty: float | None) -> pl.DataFrame:
+    """An optimiser's policies with one KL penalty of which it is known how many of their responses end.
+
+    Columns `policies` (the reward model, or ALL for the mean of a strength), `strength, finished, tokens`.
+    """
+    own = endings.filter(pl.col("kl_coefficient").eq_missing(penalty), optimizer=optimizer)
+    own = own.drop_nulls("finished_share")
+    figures = {"finished": pl.col("finished_share").mean(), "tokens": pl.col("mean_tokens").mean()}
+    of_each = own.group_by("reward_model_id", "strength").agg(**figures).rename({"reward_model_id": "policies"})
+    mean = own.group_by("strength").agg(**figures).select(pl.lit(ALL).alias("policies"), pl.all())
+    return pl.concat([mean, of_each]).sort(pl.col("policies") != ALL, "policies", "strength")
+
+
 def ppo_training(curves: pl.DataFrame, reward_models: pl.DataFrame, metric: str) -> pl.DataFrame:
     """One metric of the policies' training: `reward_model` (the policy's id), `kind, flip_rate, step, value`.
 

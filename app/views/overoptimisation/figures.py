@@ -20,9 +20,10 @@ from app.components.formats import escape
 from app.state import OveroptimisationChoice
 from app.views.overoptimisation import data, text
 from app.views.responses import data as responses_data
+from warehouse.claims.endings import LEAST_FINISHED
 from warehouse.errors import WarehouseError
 from warehouse.metrics.worst_picks import share_hacked
-from warehouse.schema import INITIAL
+from warehouse.schema import BY_WEIGHTING, INITIAL
 
 SHOWN = (3, 10, 30)
 """How many examples of reward hacking can be shown."""
@@ -59,7 +60,10 @@ class CurveFigures:
             fits.append(_titled(optimizer, data.fits(curves)))
             degrees.append(f"{words.optimizer(optimizer).title}: {text.degree(result)}")
             x_title = text.distance(access.value_curves(series).kl_estimator)
-            notes = text.resampled(result), text.below_zero(result.below_zero)
+            notes = [text.resampled(result), text.below_zero(result.below_zero)]
+            if optimizer in BY_WEIGHTING:
+                samples = warehouse.rl_scores(self._snapshot, self._run_id)
+                notes.append(text.on_prompts(access.value_curves(series).values[-1], samples))
             return Panel(charts.gains(points, data.fitted_lines(curves), x_title), points, _joined(*notes))
 
         self._figure(
@@ -67,7 +71,7 @@ class CurveFigures:
             panel,
             title="Golden and proxy reward against distance",
             note="*Distance* is √KL: how far the policy has moved from the initial one. Dashed: least-squares fits of "
-            "Gao et al., d(α − β d) for best-of-n and d(α − β log d) for PPO, with d = √KL.",
+            "Gao et al., d(α − β d) for best-of-n and tilted, d(α − β log d) for PPO, with d = √KL.",
             alt="Golden and proxy gain against the square root of KL, one panel an optimiser, with fits",
         )
         for sentence in degrees:
@@ -161,6 +165,26 @@ class CurveFigures:
             note="Bold: mean over all reward models, resampling them and prompts; thin: one line per reward model. For "
             "best-of-n, the expected length of its pick.",
             alt="Mean length of the optimised policies' responses against strength",
+        )
+
+    def finished(self) -> None:
+        """Share of responses that end by themselves against strength; nothing where it is unknown."""
+        endings = warehouse.endings(self._snapshot, self._run_id)
+
+        def panel(optimizer: str, series: access.Series) -> Panel | None:
+            frame = data.finished(endings, optimizer, access.used_penalty(series))
+            if frame.is_empty():
+                return None
+            return Panel(charts.finished(frame, words.optimizer(optimizer).strength, optimizer == "bon"), frame, "")
+
+        self._figure(
+            "finished",
+            panel,
+            title="Do the responses end by themselves?",
+            note="Share of each policy's responses to the RL-test prompts that end before the length limit; a line per "
+            f"reward model, bold: their mean, dashed: {LEAST_FINISHED:.0%}, below which gains may be little more than "
+            "responses that end.",
+            alt="Share of the optimised policies' responses that end by themselves against strength",
         )
 
     def training(self) -> None:

@@ -8,14 +8,14 @@ import streamlit as st
 
 from app.access import curves, warehouse
 from app.access.warehouse import Snapshot
-from app.components import page_state, trouble
+from app.components import cautions, page_state, trouble
 from app.components.page_state import Page
 from app.offers import Fitting
 from app.state import OveroptimisationChoice
 from app.views.overoptimisation import text
 from app.views.overoptimisation.figures import SHOWN, CurveFigures
 from app.views.overview import text as overview_text
-from warehouse.schema import category_order
+from warehouse.schema import BY_WEIGHTING, category_order
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ def show() -> None:
         if missing:
             st.info(missing)
             return
-        if offered.optimizers == ("bon",):
+        if set(offered.optimizers) <= set(BY_WEIGHTING):
             st.caption(text.NO_PPO)
+        cautions.show_endings(warehouse.endings(snapshot, run_id))
         stopped = text.stopped(curves.stopped_ppo(snapshot, run_id))
         if stopped:
             st.warning(stopped, icon=":material/report:")
@@ -55,6 +56,7 @@ def show() -> None:
         figures.goodhart()
         figures.degrees()
         figures.lengths()
+        figures.finished()
         figures.training()
         figures.hacking()
 

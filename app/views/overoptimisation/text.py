@@ -11,13 +11,14 @@ from app.access.frames import MOST_DRAWN
 from app.components.formats import count, escape, interval, number
 from warehouse.claims.findings import CLOSE, follows_curve
 from warehouse.claims.verdict import CANNOT_BE_TOLD, Verdict
+from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.curves.gain_curves import GainCurves
 from warehouse.study.curves.strength_curves import NdrCurve
 from warehouse.study.goodhart import GoodhartSlopes
 
 _STOPPED_SHOWN = 4
-NO_PPO = "This run has no policies trained by PPO or another algorithm; only best-of-n is shown."
+NO_PPO = "This run has no policies trained by PPO or another algorithm; only those by weighting its samples are shown."
 EMPTY = "(empty response)"
 
 _METRICS = {
@@ -74,8 +75,20 @@ def what_is_shown(run_id: str, golden: str | None, proxy: str | None) -> str:
 
 def distance(kl_estimator: str) -> str:
     """Title of the axis of distances, with how KL was estimated."""
-    how = {"bound": "upper bound", "k1": "estimated by k1", "k3": "estimated by k3"}
+    how = {
+        "bound": "upper bound",
+        "weights": "estimated by the weights",
+        "k1": "estimated by k1",
+        "k3": "estimated by k3",
+    }
     return f"Distance, √KL (√nats; {how.get(kl_estimator, 'KL not recorded')})"
+
+
+def on_prompts(values: PolicyValues, samples: ScoreCube) -> str:
+    """On how many prompts policies by weighting are defined at the greatest strength; empty if on all."""
+    if len(values.prompts) == len(samples.prompts):
+        return ""
+    return f"on the {len(values.prompts):,} of {count(len(samples.prompts), 'RL-test prompt')} where all are defined"
 
 
 def below_zero(policies: int) -> str:

@@ -32,6 +32,7 @@ def show() -> None:
         links.to("choose", "Which reward model should I take? See Choose", run=page.chosen.run)
         st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))
         cautions.show(evaluations.values(), models)
+        cautions.show_endings(warehouse.endings(snapshot, run_id))
         cautions.explain()
         st.caption(text.what_is_shown(run_id, evaluations, curves))
         figures.scatters(snapshot, run_id, evaluations, curves)

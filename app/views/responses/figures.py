@@ -8,6 +8,7 @@ from typing import TypeVar
 import polars as pl
 import streamlit as st
 
+from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.charts.responses import strip
 from app.components import figure, page_state
@@ -49,6 +50,8 @@ class PromptFigures:
                 "or a PPO checkpoint.",
                 **page_state.bound(self._chosen, "policy", policy_id),
             )
+        snapshot, run_id, _ = self._prompt
+        st.caption(text.ending(warehouse.endings(snapshot, run_id), policy_id))
         responses = data.responses_to(*self._prompt, policy_id)
         standardised = data.standardised_scores(*self._prompt, self._chosen.split, policy_id)
         if standardised.is_empty():

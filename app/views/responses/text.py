@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.components.formats import count, escape, listed, number
+import polars as pl
+
+from app.components.formats import count, escape, listed, number, percent
 
 SPLITS = {"rl_test": "RL-test", "rm_test": "RM-test"}
 """The prompts that can be browsed, and their names."""
@@ -40,6 +42,18 @@ def policy_option(row: Mapping[str, Any]) -> str:
     """A policy in a menu, as plain text."""
     name = "Initial policy π_0" if row["policy_id"] == "initial" else str(row["policy_id"])
     return f"{name} · {count(row['responses'], 'response')}"
+
+
+def ending(endings: pl.DataFrame, policy_id: str) -> str:
+    """How many of a policy's responses to the RL-test prompts end by themselves, and how long they are."""
+    row = endings.filter(policy_id=policy_id).drop_nulls("finished_share")
+    if row.is_empty():
+        return "How many of this policy's responses to the RL-test prompts end by themselves is unknown."
+    share, tokens = row.select("finished_share", "mean_tokens").row(0)
+    return (
+        f"{percent(share)} of this policy's responses to the RL-test prompts end by themselves, the others are cut "
+        f"off at the length limit; {number(tokens, 0)} tokens on average."
+    )
 
 
 def response_length(row: Mapping[str, Any]) -> str:

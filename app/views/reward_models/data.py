@@ -215,6 +215,20 @@ def overview(trained: pl.DataFrame, summary: ScoreSummary) -> pl.DataFrame:
     return frame.select(column for column in frame if column.null_count() < len(column))
 
 
+def endings(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
+    """How the responses of each reward model's policies end, of each optimiser at its usual strength.
+
+    Columns `reward_model, policies`, which names the strength, `finished_share, mean_tokens`; policies of which that
+    is unknown are left out.
+    """
+    usual = warehouse.endings(snapshot, run_id).filter(pl.col("usual"), pl.col("reward_model_id").is_not_null())
+    known = usual.drop_nulls("finished_share").sort("reward_model_id", "optimizer", "policy_id")
+    at = [optimizer_words(name).at.format(f"{n:g}") for name, n in known.select("optimizer", "strength").iter_rows()]
+    return known.select(
+        pl.Series("policies", at, dtype=pl.String), "finished_share", "mean_tokens", reward_model="reward_model_id"
+    ).select("reward_model", pl.exclude("reward_model"))
+
+
 def curves(snapshot: Snapshot, run_id: str, *metrics: str) -> pl.DataFrame:
     """Training curves of these metrics: `reward_model, kind, flip_rate, metric, step, value`."""
     recorded = training_curves(snapshot, run_id).rename({"model_id": "reward_model"})

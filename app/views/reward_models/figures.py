@@ -14,8 +14,8 @@ from app.access.warehouse import Snapshot
 from app.charts import models as charts
 from app.charts.export import Chart
 from app.charts.responses import reliability
-from app.components import columns, figure, page_state
-from app.components.formats import UNDEFINED, escape
+from app.components import columns, figure, glossary, page_state
+from app.components.formats import AXIS, SHARE, UNDEFINED, escape
 from app.report import page as report
 from app.state import ModelsChoice
 from app.views.overoptimisation.text import not_drawn
@@ -79,6 +79,26 @@ class ModelFigures:
                 key="models",
                 alt="All reward models: how each was trained and what its scores say",
             )
+            self._endings()
+
+    def _endings(self) -> None:
+        endings = data.endings(self._snapshot, self._run_id)
+        if endings.is_empty():
+            return
+        st.subheader("Do the responses of their policies end?", anchor=False)
+        st.caption(text.endings(warehouse.endings(self._snapshot, self._run_id)))
+        st.dataframe(
+            endings,
+            hide_index=True,
+            column_config={
+                "reward_model": "Reward model",
+                "policies": "Policy",
+                "finished_share": columns.number("Finished share", SHARE, glossary.TERMS["finished share"]),
+                "mean_tokens": columns.number("Mean tokens", AXIS),
+            },
+            key="endings",
+            alt="Share of the responses of each reward model's policies that end by themselves, and their mean length",
+        )
 
     def _report(self, name: str) -> None:
         goldens: tuple[str, ...] = (self._chosen.golden,) if self._chosen.golden else ()

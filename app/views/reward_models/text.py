@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from app.components.formats import count, counts, escape, interval, listed, number, percent
 from warehouse.metrics.calibration import Reliability
 from warehouse.metrics.cube import ScoreCube
 from warehouse.metrics.model_scores import ModelEstimates
+from warehouse.schema import INITIAL
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.power import FEWEST_PROMPTS, Resolution
 
@@ -94,6 +97,16 @@ def validation(row: Mapping[str, Any], pairs: int) -> str:
     return (
         f"95% interval {interval(row['validation_low'], row['validation_high'])} (Wilson, "
         f"{count(pairs, 'validation pair')} taken as independent)"
+    )
+
+
+def endings(of_policies: pl.DataFrame) -> str:
+    """What the table of finished shares shows, and the initial policy's own share, if that is known."""
+    initial = of_policies.filter(policy_id=INITIAL).drop_nulls("finished_share")["finished_share"].to_list()
+    beside = f" Of the initial policy's own it is {percent(initial[0])}." if initial else ""
+    return (
+        "Share of the responses to the RL-test prompts that end by themselves instead of being cut off at the length "
+        f"limit, of each policy at its usual strength.{beside}"
     )
 
 

@@ -114,7 +114,7 @@ def _text(run_id: str, answered: Answer) -> str:
     ranking, worth = answered.ranking, answered.worth
     left_out = [f"Left out, without a figure: {', '.join(worth.left_out)}."] if worth.left_out else []
     if answered.fewer_samples:
-        left_out.append(f"{count(answered.fewer_samples, 'prompt')} left out, with fewer samples than n.")
+        left_out.append(choosing.fewer_samples(answered))
     sentences = (
         *left_out,
         choosing.more(answered),

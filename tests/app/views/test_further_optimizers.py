@@ -10,7 +10,7 @@ from tests.app.conftest import OpenPage
 from tests.helpers.reading import charts, said
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
-from warehouse.schema import RL_ALGORITHMS
+from warehouse.schema import BY_WEIGHTING, RL_ALGORITHMS
 from warehouse.study.curves.gain_laws import LAWS
 
 
@@ -21,7 +21,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_algorithm_has_a_law_of_its_gain() -> None:
-    assert set(LAWS) == {"bon", *RL_ALGORITHMS}
+    assert set(LAWS) == {*BY_WEIGHTING, *RL_ALGORITHMS}
 
 
 def test_explore_offers_it_and_says_its_name(explore: OpenPage, home: Path) -> None:

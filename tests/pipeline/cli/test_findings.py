@@ -164,3 +164,15 @@ def test_a_real_run_is_examined_from_the_command_line(smoke_home: Path) -> None:
     assert done.stderr == ""
     assert len(re.findall(r"^## ", done.stdout, re.MULTILINE)) == len(CLAIMS)
     assert "1 depth, 3 flip" in done.stdout
+
+
+def test_tilted_policies_are_examined_too_and_what_is_undefined_or_cut_off_is_said(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(home, Study(reward_models=5, prompts=6, samples=24, ppo_steps=(5, 10), tilted=True))
+    text = page(capsys)
+    (at,) = set(re.findall(r"tilted at λ = ([\d.]+):? loses more", text))
+    assert f"best-of-16 and PPO at step 10 and tilted at λ = {at}" in text
+    assert re.search(rf"- Tilted at λ = {re.escape(at)} is defined on \d+ of 24 RL-test prompts", text)
+    assert f"- **Warning**: Tilted at λ = {at}: 50 % of the responses are cut off" in text
+    assert not re.search(r"\bnan\b|\binf\b|None", text)

@@ -15,7 +15,7 @@ from pipeline.runs import RunDirectory
 from pipeline.stages import best_of_n
 from pipeline.stages.responses import endings
 from tests.helpers.study import filled
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_tokens, best_of_n_values
+from warehouse.metrics.best_of_n import best_of_n_expected, best_of_n_kl_bound, best_of_n_values
 from warehouse.metrics.tilted import LEAST_EFFECTIVE, effective_samples, tilted_kl, tilted_weights
 from warehouse.schema import TABLES
 
@@ -102,8 +102,10 @@ def test_best_of_n_is_on_the_prompts_that_have_n_samples(run: RunDirectory, n: i
     values = {prompt: best_of_n_values(SCORES[prompt][:, None], [n])[0, 0, 1, 0] for prompt in enough}
     assert value(run, f"bon-{n}/{MODELS[1]}", MODELS[0]) == pytest.approx(values)
     policy = run.read("policy").filter(policy_id=f"bon-{n}/{MODELS[1]}").row(0, named=True)
-    tokens = [best_of_n_tokens(SCORES[prompt][1:2, None], TOKENS[prompt][None], (n,))[0, 0, 0] for prompt in enough]
-    ended = [best_of_n_tokens(SCORES[prompt][1:2, None], FINISHED[prompt][None], (n,))[0, 0, 0] for prompt in enough]
+    tokens, ended = (
+        [best_of_n_expected(of[prompt][None, None], SCORES[prompt][1:2, None], [n]).item() for prompt in enough]
+        for of in (TOKENS, FINISHED)
+    )
     assert (policy["kl"], policy["kl_estimator"]) == (pytest.approx(best_of_n_kl_bound(n)), "bound")
     assert policy["mean_tokens"] == pytest.approx(np.mean(tokens), rel=1e-6)
     assert policy["finished_share"] == pytest.approx(np.mean(ended), rel=1e-6)

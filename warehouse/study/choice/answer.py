@@ -15,6 +15,7 @@ from warehouse.metrics.catalogue import measure_named, optimizer_words
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.preparation import prepare
 from warehouse.metrics.test_set import prompts_in
+from warehouse.schema import BY_WEIGHTING
 from warehouse.stats.bootstrap import Estimate, Floats
 from warehouse.study.choice.per_nat import PerNat, each_per_nat
 from warehouse.study.choice.ranking import Ranking, ranked
@@ -95,7 +96,8 @@ class Answer:
     """The answer to a question; `at` says by what, `strength` is None for a measure and at a KL.
 
     `truth` says how the goldens were chosen. `baseline` is None but for best-of-n with texts or tokens, `more` None
-    where the first is clearly best. `fewer_samples` counts prompts left out as they have fewer than n samples.
+    where the first is clearly best. `fewer_samples` counts prompts left out as they have fewer than
+    n samples, or too few effective ones for a tilted policy.
     `per_nat` are of the candidates in the order of `worth`; none for a measure.
     """
 
@@ -144,7 +146,9 @@ def by_policies(
     share = samples is not None and len(goldens) == 1 and is_right_or_wrong(samples, goldens[0])
     worth = of_policies(values.of_prompts(task.prompts(values)), task.sides, spread_M, share=share)
     at = _at(task.question.by, strength, task.question.kl)
-    return _answer(task, at, worth, strength=strength, kl=_kl_of(task, worth, kl or {}))
+    sampled = 0 if samples is None or task.question.by not in BY_WEIGHTING else len(task.prompts(samples))
+    fewer = max(0, sampled - len(worth.prompts))
+    return _answer(task, at, worth, strength=strength, fewer_samples=fewer, kl=_kl_of(task, worth, kl or {}))
 
 
 def by_best_of_n(task: Task, samples: ScoreCube, lengths: Lengths | None) -> Answer:

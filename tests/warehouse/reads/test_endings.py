@@ -1,0 +1,92 @@
+"""How many of the policies' responses end, and what is said where too few do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.runs.exchange import import_files
+from tests.helpers.study import Study, publish, rows
+from warehouse import ingest, reads, store
+from warehouse.claims.endings import cut_off
+from warehouse.schema import INITIAL
+
+STUDY = Study(reward_models=3, prompts=3, samples=24, ppo_steps=(5, 10), penalties=(0.5,), tilted=True)
+
+
+def ending(home: Path, run_id: str = STUDY.run_id) -> pl.DataFrame:
+    with store.open_read_only(home) as connection:
+        return reads.endings.endings(connection, run_id)
+
+
+def test_shares_are_those_stored_or_those_of_a_policys_own_responses_to_rl_test_prompts(tmp_path: Path) -> None:
+    frame = ending(publish(tmp_path, STUDY))
+    (initial,) = frame.filter(policy_id=INITIAL).to_dicts()
+    responses = rows(STUDY)["response"].join(rows(STUDY)["prompt"], on="prompt_id")
+    own = responses.filter(policy_id=INITIAL, split="rl_test")
+    assert initial["finished_share"] == pytest.approx(own["finished"].mean()) == pytest.approx(23 / 24)
+    assert initial["mean_tokens"] == pytest.approx(own["tokens"].mean())
+    tilted = frame.filter(policy_id="tilted-0.25/rm-01").row(0, named=True)
+    assert (tilted["finished_share"], tilted["mean_tokens"]) == (pytest.approx(0.8), 31.0)
+    assert frame.filter(policy_id="bon-4/rm-01")["finished_share"].to_list() == [None]
+    assert frame.filter(policy_id="ppo-5/rm-00")["finished_share"].to_list() == [1.0]
+
+
+def test_every_prompt_counts_the_same_however_many_responses_it_has(tmp_path: Path) -> None:
+    tables = rows(STUDY)
+    (first, *_) = STUDY.prompt_ids("rl_test")
+    unfinished = pl.col("policy_id").eq("ppo-10/rm-00") & pl.col("prompt_id").eq(first)
+    tables["response"] = tables["response"].with_columns(finished=pl.col("finished") & ~unfinished)
+    dropped = unfinished & (pl.col("sample") == 1)
+    gone = tables["response"].filter(dropped)["response_id"].implode()
+    tables["response"] = tables["response"].filter(~dropped)
+    tables["score"] = tables["score"].filter(~pl.col("response_id").is_in(gone))
+    ingest.publish(tmp_path, tables, STUDY.run_id)
+    share = ending(tmp_path).filter(policy_id="ppo-10/rm-00")["finished_share"].item()
+    assert share == pytest.approx(11 / 12)
+
+
+def test_the_usual_policies_are_the_initial_one_and_each_optimisers_at_its_usual_strength(tmp_path: Path) -> None:
+    usual = ending(publish(tmp_path, STUDY)).filter("usual")
+    assert usual.filter(policy_id=INITIAL).height == 1
+    assert usual.filter(optimizer="ppo")["policy_id"].to_list() == [f"ppo-10/rm-0{m}" for m in range(3)]
+    assert usual.filter(optimizer="bon")["strength"].unique().to_list() == [16.0]
+    assert usual.filter(optimizer="tilted").height == 3
+
+
+def test_of_an_imported_run_nothing_is_known(tmp_path: Path) -> None:
+    scores = [
+        {"prompt_id": f"{split}{p}", "response_id": f"r{r}", "split": split, "reward_model": name, "score": p * r + m}
+        for split in ("rm_test", "rl_test")
+        for p in range(3)
+        for r in range(3)
+        for m, name in enumerate(("a", "b"))
+    ]
+    pl.DataFrame(scores).cast({"score": pl.Float64}).write_csv(tmp_path / "scores.csv")
+    import_files(tmp_path / "home", [tmp_path / "scores.csv"], "theirs", "auto")
+    frame = ending(tmp_path / "home", "theirs")
+    assert frame["finished_share"].null_count() == frame["mean_tokens"].null_count() == frame.height > 0
+    assert cut_off(frame) == []
+
+
+def test_a_warning_names_the_initial_policy_and_the_worst_of_each_optimiser() -> None:
+    frame = pl.DataFrame(
+        [
+            {"policy_id": INITIAL, "optimizer": "none", "finished_share": 0.18},
+            {"policy_id": "bon-8/a", "optimizer": "bon", "reward_model_id": "a", "strength": 8, "finished_share": 0.8},
+            {"policy_id": "bon-8/b", "optimizer": "bon", "reward_model_id": "b", "strength": 8, "finished_share": None},
+            {"policy_id": "ppo-4/a", "optimizer": "ppo", "reward_model_id": "a", "strength": 4, "finished_share": 0.7},
+            {"policy_id": "ppo-4/b", "optimizer": "ppo", "reward_model_id": "b", "strength": 4, "finished_share": 0.04},
+            {"policy_id": "ppo-4/c", "optimizer": "ppo", "reward_model_id": "c", "strength": 4, "finished_share": 0.85},
+            {"policy_id": "ppo-2/c", "optimizer": "ppo", "reward_model_id": "c", "strength": 2, "finished_share": 0.1},
+        ]
+    ).with_columns(usual=pl.col("policy_id") != "ppo-2/c")
+    assert cut_off(frame, lambda name: f"<{name}>") == [
+        "82 % of the initial policy’s responses are cut off at the length limit: what optimising gains may be little "
+        "more than responses that end.",
+        "PPO at step 4: 96 % of the responses are cut off at the length limit where it optimises <b>, and more than "
+        "20 % for 2 of 3 policies.",
+    ]
+    assert cut_off(frame.filter(pl.col("finished_share") >= 0.8)) == []
