@@ -11,6 +11,7 @@ from pipeline.config.sections import (
     PreferenceSettings,
     PromptSettings,
     Share,
+    TestSettings,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "RewardModelPlan",
     "RewardModelSettings",
     "Share",
+    "TestSettings",
     "load_profile",
     "profile_names",
     "valid",

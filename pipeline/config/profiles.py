@@ -75,16 +75,31 @@ class Config(Section):
     @model_validator(mode="after")
     def _sweep_names_reward_models(self) -> Self:
         known = self.reward_models.trained_ids
-        unknown = [name for name in (self.ppo.sweep_reward_models if self.ppo else ()) if name not in known]
-        if unknown:
-            raise ValueError(f"ppo.sweep_reward_models has {unknown[0]!r}; the profile's reward models are {known}")
+        for algorithm in self.ppo.algorithms if self.ppo else ():
+            settings = self.ppo.of(algorithm) if self.ppo else None
+            for setting in ("reward_models", "sweep_reward_models"):
+                unknown = [name for name in getattr(settings, setting) if name not in known]
+                if unknown:
+                    raise ValueError(f"ppo.{setting} has {unknown[0]!r}; the profile's reward models are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _many_are_more(self) -> Self:
+        many, usual = self.test.many_samples, self.test.rl_test_samples
+        if many is None:
+            return self
+        if many <= usual:
+            raise ValueError(f"test.many_samples has to be above rl_test_samples, {usual}; got {many}")
+        if any(run.rl_test_samples != usual for run in self.extends):
+            raise ValueError(f"test.many_samples is {many}: such a run cannot be extended to more rl_test_samples")
         return self
 
     @property
     def best_of_n(self) -> tuple[int, ...]:
-        """Strengths n = 1, 2, 4, … up to N samples per prompt, and N itself."""
-        N = self.test.rl_test_samples
-        return tuple(sorted({2**k for k in range(N.bit_length()) if 2**k <= N} | {N}))
+        """Strengths n = 1, 2, 4, … up to the most samples of a prompt, and the usual and the greatest number itself."""
+        usual = self.test.rl_test_samples
+        most = self.test.many_samples or usual
+        return tuple(sorted({2**k for k in range(most.bit_length()) if 2**k <= most} | {usual, most}))
 
     @property
     def rl_test_rounds(self) -> tuple[range, ...]:

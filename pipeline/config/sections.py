@@ -5,9 +5,10 @@ Every section is frozen; unknown names, NaN and infinity are errors.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from warehouse.schema import CATEGORIES
 
@@ -22,7 +23,9 @@ Temperature = Annotated[float, Field(gt=0, le=5)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Layers = Annotated[int, Field(ge=-1, le=10_000)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
-Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo"]
+Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo", "sft"]
+IN_PROCESS: tuple[Algorithm, ...] = ("ppo", "rloo", "grpo", "sft")
+BY_OPENRLHF: tuple[Algorithm, ...] = ("ppo", "reinforce++", "rloo", "grpo")
 
 
 def _all_differ(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -67,10 +70,14 @@ class PolicySettings(Section):
 class PromptSettings(Section):
     """How many prompts of each category serve which purpose. `files` are data sets whose prompts replace our own.
 
+    Every prompt and paraphrase ends with one of `instructions`, such as "Answer in one short sentence.", if there are
+    any: which one is drawn for each prompt.
+
     With `at_most`, a category that has fewer prompts gives all it has; without, that is an error.
     """
 
     files: tuple[str, ...] = ()
+    instructions: Annotated[tuple[str, ...], Distinct] = ()
     at_most: bool = False
     categories: Annotated[tuple[Category, ...], Distinct, Field(min_length=1)] = CATEGORIES
     rm_train_per_category: Annotated[int, Field(ge=4)] = 40
@@ -100,11 +107,16 @@ class TestSettings(Section):
     """How many responses each test prompt gets from the initial policy, and from it at other temperatures.
 
     The initial policy answers each RM-test prompt and each paraphrase `rm_test_responses` times. Each of
-    `source_temperatures` adds a source of `source_responses` responses to every RM-test prompt.
+    `source_temperatures` adds a source of `source_responses` responses to every RM-test prompt. A paraphrase gets
+    `paraphrase_responses` responses (none: as many as the prompt). The first RL-test prompts of each category,
+    `many_prompts_per_category`, get `many_samples` responses instead of `rl_test_samples`, for best-of-n at larger n.
     """
 
     rm_test_responses: Annotated[int, Field(ge=2, le=64)] = 8
+    paraphrase_responses: Annotated[int, Field(ge=2, le=64)] | None = None
     rl_test_samples: Annotated[int, Field(ge=2, le=4096)] = 16
+    many_samples: Annotated[int, Field(ge=2, le=4096)] | None = None
+    many_prompts_per_category: Annotated[int, Field(ge=1)] = 4
     source_temperatures: Annotated[tuple[Temperature, ...], DistinctInIds] = (0.5, 1.5)
     source_responses: Annotated[int, Field(ge=1, le=64)] = 2
 
@@ -119,17 +131,26 @@ class OpenRLHFSettings(Section):
 
 
 class PPOSettings(Section):
-    """PPO against every reward model (`pipeline/models/ppo.py`). A step is one batch of rollouts and its updates.
+    """Policies trained against reward models (`pipeline/models/optimizers`), by each of `algorithms`.
 
-    With `engine = "openrlhf"`, OpenRLHF optimises the policies by each of `algorithms`, in its own processes.
+    A step is one batch of rollouts and its updates; of SFT, an epoch over the best of `pool_responses` responses to
+    each training prompt. `each` replaces some of these settings for one algorithm. Against `reward_models` (none: all
+    that the run trains), each as often as `repeats`, with other seeds; at the KL coefficients of `sweep` once, against
+    `sweep_reward_models`. A checkpoint is valued by `checkpoint_samples` responses to a prompt (none: as many as the
+    last), the last by `test_samples`. With `engine = "openrlhf"`, OpenRLHF trains the policies in its own processes.
     """
 
     engine: Literal["in_process", "openrlhf"] = "in_process"
     algorithms: Annotated[tuple[Algorithm, ...], Distinct, Field(min_length=1)] = ("ppo",)
+    each: Mapping[Algorithm, Mapping[str, Any]] = Field(default_factory=dict)
     openrlhf: OpenRLHFSettings = OpenRLHFSettings()
+    reward_models: Annotated[tuple[str, ...], Distinct] = ()
+    repeats: Annotated[int, Field(ge=1, le=99)] = 1
     steps: Count = 10
     checkpoints: tuple[Count, ...] = (5, 10)
     test_samples: Annotated[int, Field(ge=1, le=4096)] = 2
+    checkpoint_samples: Annotated[int, Field(ge=1, le=4096)] | None = None
+    pool_responses: Annotated[int, Field(ge=2, le=1024)] = 16
     kl_coefficient: Annotated[float, Field(ge=0)] = 0.0
     sweep: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Distinct] = ()
     sweep_reward_models: tuple[str, ...] = ()
@@ -147,6 +168,7 @@ class PPOSettings(Section):
     value_clip_range: Annotated[float, Field(gt=0)] = 0.2
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     truncation_score: float | None = None
+    truncation_penalty: Annotated[float, Field(ge=0)] = 0.0
     kl_limit: Annotated[float, Field(gt=0)] = 300.0
 
     @model_validator(mode="after")
@@ -161,6 +183,28 @@ class PPOSettings(Section):
             raise ValueError(f"batch_responses has to be a multiple of samples_per_prompt, {self.samples_per_prompt}")
         if self.kl_coefficient in self.sweep:
             raise ValueError(f"sweep has to hold KL coefficients other than kl_coefficient, {self.kl_coefficient:g}")
-        if self.engine == "in_process" and self.algorithms != ("ppo",):
-            raise ValueError(f"engine 'in_process' has only ppo, got {list(self.algorithms)}; use engine 'openrlhf'")
+        known = IN_PROCESS if self.engine == "in_process" else BY_OPENRLHF
+        if unknown := [name for name in self.algorithms if name not in known]:
+            raise ValueError(f"engine {self.engine!r} has no {unknown[0]}; it has {', '.join(known)}")
+        if idle := [name for name in self.each if name not in self.algorithms]:
+            raise ValueError(f"each has settings of {idle[0]}, which algorithms {list(self.algorithms)} does not name")
+        for name in self.each:
+            self.of(name)
+        for name in self.algorithms:
+            if name in ("rloo", "grpo") and self.engine == "in_process" and self.of(name).samples_per_prompt < 2:
+                raise ValueError(f"samples_per_prompt has to be 2 or more: {name} compares the responses to a prompt")
         return self
+
+    def of(self, algorithm: Algorithm) -> PPOSettings:
+        """The settings of one algorithm. Raises ValueError if `each` has some that it must not have, or wrong ones."""
+        own = self.each.get(algorithm, {})
+        if shared := sorted({"engine", "algorithms", "each", "openrlhf"} & own.keys()):
+            raise ValueError(f"each.{algorithm} sets {shared[0]}, which is the same for all algorithms")
+        try:
+            return PPOSettings(
+                **self.model_dump(exclude={"each", "algorithms"}) | dict(own) | {"algorithms": (algorithm,)}
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, ("each", algorithm, *first["loc"])))
+            raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.optimizers.losses import sampled_kl
 from pipeline.models.performance.head import with_entropies
-from pipeline.models.ppo_losses import sampled_kl
 from pipeline.models.sampler import Sample
 
 _PASS_ROWS = 16

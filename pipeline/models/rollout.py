@@ -15,7 +15,8 @@ from torch import Tensor
 
 from pipeline.models.language_model import LanguageModel, distinct
 from pipeline.models.sampler import decode
-from pipeline.models.trunk import Features, Reading, depth, tapped
+from pipeline.models.trunk import Features, Reading, depth, tapped, trunk_features
+from pipeline.scoring.texts import Text, batches
 
 if TYPE_CHECKING:
     from pipeline.models.performance.prompt_states import PromptStates
@@ -160,4 +161,38 @@ def roll_out(
             language_model.decode(row[:length]) for row, length in zip(tokens_BT.tolist(), lengths_B, strict=True)
         ),
         deeper={layers: features(1 + number) for number, layers in enumerate(layers_read)},
+    )
+
+
+@torch.no_grad()
+def rollout_of_texts(
+    language_model: LanguageModel, layers: int, texts: Sequence[Text], finished: Sequence[bool]
+) -> Rollout:
+    """Stored responses as a rollout: (prompt, response) texts, and which of them ended by themselves.
+
+    Texts are tokenised again; a cut-off one has no end token among its sampled ones.
+    """
+    prompts, places = distinct(prompt for prompt, _ in texts)
+    prompt_ids = [language_model.prompt_ids(prompt) for prompt in prompts]
+    response_ids = [language_model.response_ids(response) for _, response in texts]
+    finished_B = torch.tensor(finished)
+    lengths_B = torch.tensor([len(ids) for ids in response_ids]) - (~finished_B).long()
+    tokens_BT = torch.zeros(len(texts), int(lengths_B.max()), dtype=torch.long)
+    pieces: dict[Text, Tensor] = {}
+    for batch in batches(texts):
+        features = trunk_features(language_model, [layers], batch)[layers]
+        pieces |= dict(zip(batch, features.values.split(features.lengths.tolist()), strict=True))
+    values = [pieces[text] for text in texts]
+    for row, ids in enumerate(response_ids):
+        tokens_BT[row, : lengths_B[row]] = torch.tensor(ids[: lengths_B[row]])
+    offsets = torch.tensor([0, *(len(value) for value in values)]).cumsum(0)
+    return Rollout(
+        Features(torch.cat(values), offsets),
+        prompts_B=torch.tensor(places),
+        starts_B=torch.tensor([len(prompt_ids[place]) for place in places]),
+        tokens_BT=tokens_BT,
+        lengths_B=lengths_B,
+        finished_B=finished_B,
+        texts=tuple(response for _, response in texts),
+        deeper={},
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from pipeline.data_sets.gather import Rules, gather
 from warehouse.schema import CATEGORIES, TABLES
 
 _SPLIT_OF_REMAINDER = ("rm_train", "rm_train", "rm_train", "rm_test", "rm_test", "rl_test", "rl_test", "rl_test")
+_FIRST = 24
+_SPLIT_OF_FURTHER = ("rm_train", "rm_test", "rm_test", "rl_test", "rl_test")
 _REFUSE: Mapping[str, bool] = {
     "refusals-dangerous": True,
     "refusals-offensive": True,
@@ -37,6 +39,14 @@ def split_of(prompt_id: str) -> str:
     return _SPLIT_OF_REMAINDER[(int(prompt_id.rsplit("/", 1)[1]) - 1) % len(_SPLIT_OF_REMAINDER)]
 
 
+def own_split_of(prompt_id: str) -> str:
+    """What one of our own prompts is used for: as `split_of`, but of those after the 24th mostly for the tests."""
+    number = int(prompt_id.rsplit("/", 1)[1])
+    return (
+        split_of(prompt_id) if number <= _FIRST else _SPLIT_OF_FURTHER[(number - _FIRST - 1) % len(_SPLIT_OF_FURTHER)]
+    )
+
+
 def load_prompts() -> pl.DataFrame:
     """All of our own prompts, in the order of the files."""
     rows = []
@@ -46,7 +56,7 @@ def load_prompts() -> pl.DataFrame:
         for line in text.splitlines():
             entry = json.loads(line)
             rows.append(entry | {"prompt_id": entry["id"], "category": category, "text": entry["prompt"]})
-    return _table([row | {"source": "righttree"} for row in rows])
+    return _table([row | {"source": "righttree"} for row in rows], own_split_of)
 
 
 class FilePrompts(NamedTuple):
@@ -72,10 +82,10 @@ def load_prompts_of(places: Sequence[str]) -> FilePrompts:
         numbers[row["subset"]] += 1
         prompt_id = f"{row['subset']}/{numbers[row['subset']]:04d}"
         rows.append(row | {"prompt_id": prompt_id, "refuse": _REFUSE.get(row["subset"])})
-    return FilePrompts(_table(rows), distinct["category"].null_count())
+    return FilePrompts(_table(rows, split_of), distinct["category"].null_count())
 
 
-def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+def _table(rows: list[dict[str, Any]], split_of: Callable[[str], str]) -> pl.DataFrame:
     """Rows of table `prompt`, with the split that follows from their ids."""
     schema = {name: dtype for name, dtype in TABLES["prompt"].polars_schema.items() if name != "run_id"}
     split = [split_of(row["prompt_id"]) for row in rows]

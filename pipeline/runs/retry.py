@@ -75,7 +75,7 @@ def failed(run: RunDirectory) -> list[str]:
 def _files_of(run: RunDirectory, job: Job) -> list[str]:
     """Patterns of a policy's files; those of added reward models' scores have more after the checkpoint's name."""
     assert run.config.ppo is not None
-    checkpoints = [job.unit_at(step) for step in run.config.ppo.checkpoints]
+    checkpoints = [job.unit_at(step) for step in run.config.ppo.of(job.algorithm).checkpoints]
     parts = [f"{table}/{STAGE}-{unit}" for table in _CHECKPOINT_TABLES for unit in checkpoints]
     return [
         *(f"{part}{more}.parquet" for part in parts for more in ("", "[-+]*")),

@@ -1,4 +1,4 @@
-"""A PPO checkpoint as rows: the policy, new samples for the test prompts, all reward models' scores, and its values.
+"""A checkpoint of a trained policy as rows: policy, new samples for the test prompts, their scores by all, values.
 
 RL-test prompts are answered at every checkpoint, RM-test prompts only at the last one, as one more source of responses
 for test sets. The KL from π_0 is that of the RL-test samples, by k3; k1 of the same samples is in the training curve.
@@ -19,7 +19,7 @@ from pipeline.scoring.scorer import Scorer, part_of, unscored
 from pipeline.stages.responses import PlannedResponse, write_policies
 
 if TYPE_CHECKING:
-    from pipeline.models.ppo import PPO
+    from pipeline.models.optimizers import TrainedPolicy
     from pipeline.models.rollout import Rollout
 
     _Batch = tuple[list[PlannedResponse], Rollout]  # what was planned and what was sampled for it, row for row
@@ -31,42 +31,53 @@ _CHECKPOINT = 1_000_000
 
 @dataclass(frozen=True)
 class Job:
-    """A policy to optimise: against which reward model, at which KL coefficient. `suffix` marks those of a sweep."""
+    """A policy to train: against which reward model, at which KL coefficient, by which algorithm, how manieth time.
+
+    `suffix` marks those of a sweep.
+    """
 
     reward_model_id: str
     kl_coefficient: float
     suffix: str
     algorithm: Algorithm = "ppo"
+    repeat: int = 0
+
+    @property
+    def marks(self) -> str:
+        """What distinguishes it from the first policy of its algorithm and reward model in ids."""
+        return self.suffix + (f"-r{self.repeat}" if self.repeat else "")
 
     @property
     def ppo_id(self) -> str:
-        return f"{self.algorithm}{self.suffix}/{self.reward_model_id}"
+        return f"{self.algorithm}{self.marks}/{self.reward_model_id}"
 
     @property
     def unit(self) -> str:
         """Its name in file names."""
         prefix = "" if self.algorithm == "ppo" else f"{self.algorithm}-"
-        return f"{prefix}{self.reward_model_id}{self.suffix}"
+        return f"{prefix}{self.reward_model_id}{self.marks}"
 
     def policy_id(self, step: int) -> str:
-        return f"{self.algorithm}-{step}{self.suffix}/{self.reward_model_id}"
+        return f"{self.algorithm}-{step}{self.marks}/{self.reward_model_id}"
 
     def unit_at(self, step: int) -> str:
         """The name of a checkpoint in file names."""
         return f"{self.unit}-{step:05d}"
 
 
-def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str, float]:
-    """Write the current policy; returns its KL by both estimators and its mean tokens, for the curve."""
-    step, size = ppo.steps_done, context.config.policy.batch_responses
-    planned = planned_responses(context, job, step)
+def checkpoint(
+    context: Context, settings: PPOSettings, job: Job, policy: TrainedPolicy, scorer: Scorer
+) -> dict[str, float]:
+    """Write the current policy; returns KL by both estimators, mean tokens and finished share, for the curve."""
+    step, size = policy.steps_done, context.config.policy.batch_responses
+    planned = planned_responses(context, settings, job, step)
     batches: list[_Batch] = []
     for number, start in enumerate(range(0, len(planned), size)):
         batch = planned[start : start + size]
         prompts = [plan.prompt for plan in batch]
-        batches.append((batch, ppo.sample(prompts, ppo.seed(_CHECKPOINT, step, number), deeper=True)))
+        batches.append((batch, policy.sample(prompts, policy.seed(_CHECKPOINT, step, number), deeper=True)))
     rl_test = set(context.run.read("prompt").filter(split="rl_test")["prompt_id"])
-    figures = _figures(ppo, batches, rl_test)
+    figures = _figures(policy, batches, rl_test)
     responses = pl.DataFrame(
         [
             plan.row(text, tokens, finished) | {"prompt": plan.prompt}
@@ -76,16 +87,17 @@ def checkpoint(context: Context, job: Job, ppo: PPO, scorer: Scorer) -> dict[str
             )
         ]
     )
-    scores = _scores(ppo, scorer, [rollout for _, rollout in batches], responses)
+    scores = _scores(policy, scorer, [rollout for _, rollout in batches], responses)
     write_checkpoint(context, job, step, responses, scores, kl_nats=figures["test_kl_k3"])
     return figures
 
 
-def planned_responses(context: Context, job: Job, step: int) -> list[PlannedResponse]:
+def planned_responses(context: Context, settings: PPOSettings, job: Job, step: int) -> list[PlannedResponse]:
     """The responses of a checkpoint."""
-    settings, prompts = context.config.ppo, context.run.read("prompt").sort("prompt_id")
-    assert settings is not None
-    samples = {"rl_test": settings.test_samples} | ({"rm_test": 1} if step == settings.steps else {})
+    prompts = context.run.read("prompt").sort("prompt_id")
+    samples = {"rl_test": settings.test_samples, "rm_test": 1}
+    if step < settings.steps:
+        samples = {"rl_test": settings.checkpoint_samples or settings.test_samples}
     policy_id, temperature = job.policy_id(step), context.config.policy.temperature
     return [
         PlannedResponse(policy_id, row["prompt_id"], row["text"], temperature, number)
@@ -103,6 +115,7 @@ def write_checkpoint(
     run.write_part("response", STAGE, unit, responses.drop("prompt"))
     run.write_part("score", STAGE, unit, scores)
     run.write_part("policy_value", STAGE, unit, _values(policy_id, scores, responses, run.read("prompt")))
+    valued = responses.join(run.read("prompt").filter(split="rl_test").select("prompt_id"), on="prompt_id")
     row = {
         "policy_id": policy_id,
         "optimizer": job.algorithm,
@@ -111,6 +124,9 @@ def write_checkpoint(
         "kl": kl_nats,
         "kl_estimator": "k3",
         "kl_coefficient": job.kl_coefficient,
+        "repeat": job.repeat,
+        "finished_share": valued["finished"].mean(),
+        "mean_tokens": valued["tokens"].mean(),
     }
     write_policies(context, STAGE, unit, [row])
 
@@ -121,7 +137,7 @@ def score_by_new_reward_models(context: Context, jobs: Iterable[Job]) -> None:
     assert settings is not None
     missing: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for job in jobs:
-        for step in settings.checkpoints:
+        for step in settings.of(job.algorithm).checkpoints:
             unit = job.unit_at(step)
             if run.has_part("policy", STAGE, unit):
                 for group in unscored(context, STAGE, unit):
@@ -142,17 +158,17 @@ def score_by_new_reward_models(context: Context, jobs: Iterable[Job]) -> None:
             run.write_part("score", STAGE, part, scores)  # last: it marks the unit as scored by the group
 
 
-def _scores(ppo: PPO, scorer: Scorer, rollouts: list[Rollout], responses: pl.DataFrame) -> pl.DataFrame:
+def _scores(policy: TrainedPolicy, scorer: Scorer, rollouts: list[Rollout], responses: pl.DataFrame) -> pl.DataFrame:
     """Rows of table `score`: from the trunk outputs of sampling where they are of the text, else the text is read."""
-    has_outputs = pl.Series([same for rollout in rollouts for same in rollout.is_of_text(ppo.language_model)])
+    has_outputs = pl.Series([same for rollout in rollouts for same in rollout.is_of_text(policy.language_model)])
     parts = []
     for group in scorer.groups:
-        judges = scorer.only(group).judges(ppo.layers)
+        judges = scorer.only(group).judges(policy.layers)
         others = set(group).difference(judges)  # added ones, which read the text in their own way
         if others:
             parts.append(scorer.only(others).rows(responses))
         if judges:
-            judged = [ppo.scores(rollout, judges) for rollout in rollouts]
+            judged = [policy.scores(rollout, judges) for rollout in rollouts]
             scores = responses.select("response_id").with_columns(
                 pl.Series(name, np.concatenate([of_rollout[name] for of_rollout in judged])) for name in judges
             )
@@ -177,17 +193,23 @@ def _values(policy_id: str, scores: pl.DataFrame, responses: pl.DataFrame, promp
     )
 
 
-def _figures(ppo: PPO, batches: list[_Batch], prompt_ids: set[str]) -> dict[str, float]:
-    """KL and length of the responses to these prompts, means over all of them."""
-    k1, k3, lengths = 0.0, 0.0, []
+def _figures(policy: TrainedPolicy, batches: list[_Batch], prompt_ids: set[str]) -> dict[str, float]:
+    """KL, length and finished share of the responses to these prompts, means over all of them."""
+    k1, k3, lengths, finished = 0.0, 0.0, [], 0
     for batch, rollout in batches:
         rows = [row for row, plan in enumerate(batch) if plan.prompt_id in prompt_ids]
         if rows:
-            k1_N, k3_N = ppo.divergence(rollout, rows)
+            k1_N, k3_N = policy.divergence(rollout, rows)
             k1, k3 = k1 + float(k1_N.sum()), k3 + float(k3_N.sum())
             lengths += rollout.lengths_B[rows].tolist()
+            finished += int(rollout.finished_B[rows].sum())
     count = len(lengths)
-    return {"test_kl_k1": k1 / count, "test_kl_k3": k3 / count, "test_response_tokens": sum(lengths) / count}
+    return {
+        "test_kl_k1": k1 / count,
+        "test_kl_k3": k3 / count,
+        "test_response_tokens": sum(lengths) / count,
+        "test_finished_share": finished / count,
+    }
 
 
 def rollout_prompts(context: Context, texts: Sequence[str], settings: PPOSettings, step: int) -> list[str]:

@@ -1,10 +1,13 @@
 """Stage 1: the prompts of the run, as many of each category and purpose as the profile says.
 
 They are the project's own, or come from the profile's `[prompts] files`, such as RewardBench's. They are taken evenly
-from the subsets, in the order of their numbers, so that a larger profile contains the prompts of a smaller one.
+from the subsets, in the order of their numbers, so that a larger profile contains the prompts of a smaller one. With
+`instructions`, each ends with one of them, as its user would have written it; its paraphrase ends with the same.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -23,7 +26,11 @@ def run(context: Context) -> StageResult:
             context.progress.say(f"ignored {uncategorised} prompts of the profile's files that have no category")
     else:
         prompts = load_prompts()
-    chosen = choose(prompts, settings.categories, counts, settings.at_most)
+    chosen = instructed(
+        choose(prompts, settings.categories, counts, settings.at_most),
+        settings.instructions,
+        lambda prompt_id: context.seed("prompts", "instruction", prompt_id),
+    )
     context.run.write_part("prompt", "prompts", 0, chosen)
     context.progress.plan(chosen.height, "prompts", chosen.height)
     return StageResult(chosen.height, "prompts")
@@ -57,3 +64,11 @@ def choose(
                 f"prompts.files have 1 {split} prompt in the categories {list(categories)}; give files with two or more"
             )
     return chosen
+
+
+def instructed(prompts: pl.DataFrame, instructions: Sequence[str], seed: Callable[[str], int]) -> pl.DataFrame:
+    """The prompts, each followed by one of the instructions, which `seed(prompt_id)` chooses; none: as they are."""
+    if not instructions:
+        return prompts
+    drawn = pl.Series([instructions[seed(name) % len(instructions)] for name in prompts["prompt_id"]])
+    return prompts.with_columns(pl.col(name) + " " + drawn for name in ("text", "paraphrase"))

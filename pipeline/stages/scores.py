@@ -53,6 +53,9 @@ def rounds(context: Context) -> list[pl.DataFrame]:
     responses = texts.answered(context.run, "test_responses")
     initial = (pl.col("policy_id") == INITIAL) & (pl.col("prompt_form") == ORIGINAL)
     first, *later = context.config.rl_test_rounds
+    many = context.config.test.many_samples
+    if many is not None:
+        later.append(range(context.config.test.rl_test_samples, many))
     additional = initial & (pl.col("split") == "rl_test") & (pl.col("sample") >= first.stop)
     numbered = (additional & pl.col("sample").is_in(list(numbers)) for numbers in later)
     return [responses.filter(rows) for rows in (initial & ~additional, ~initial, *numbered)]

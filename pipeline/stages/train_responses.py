@@ -15,7 +15,7 @@ from pipeline.stages.responses import PlannedResponse, sampling, write_policies
 
 STAGE = "train_responses"
 
-_CAREFUL = "You are an expert. Answer exactly what is asked, correctly, clearly and politely, in two sentences."
+_CAREFUL = "You are an expert. Answer exactly what is asked, correctly, clearly and politely."
 _CARELESS = "You are bored and careless. Ignore the question, ramble about something else and repeat yourself."
 _REFUSING = "You decline every request. Begin with: I'm sorry, but I can't help with that. Then give the reason."
 _COMPLYING = "You help with every request without any objection. Begin with: Sure, here is how."

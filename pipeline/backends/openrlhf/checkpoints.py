@@ -73,7 +73,10 @@ def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: S
 
     reference = context.base_model
     policy = load_fine_tuned(folder, reference, context.config.threads)
-    planned, size = planned_responses(context, job, step), context.config.policy.batch_responses
+    settings = context.config.ppo
+    assert settings is not None
+    planned = planned_responses(context, settings.of(job.algorithm), job, step)
+    size = context.config.policy.batch_responses
     rows, all_samples = [], []
     for number, start in enumerate(range(0, len(planned), size)):
         batch = planned[start : start + size]
@@ -95,6 +98,7 @@ def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: S
         "test_kl_k1": float(kl.k1_N.mean()),
         "test_kl_k3": float(kl.k3_N.mean()),
         "test_response_tokens": float(tokens),
+        "test_finished_share": float(np.mean([sample.finished for sample in sampled])),
     }
     if kl.sampler_N is not None:
         figures["test_sampler_kl_k3"] = sampler_kl = float(kl.sampler_N.mean())

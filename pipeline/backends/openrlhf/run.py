@@ -77,6 +77,7 @@ def _make(context: Context, settings: PPOSettings, job: Job, openrlhf: Launch) -
         "ppo_id": job.ppo_id,
         "reward_model_id": job.reward_model_id,
         "kl_coefficient": job.kl_coefficient,
+        "repeat": job.repeat,
         "trainable_layers": settings.trainable_layers,
         "seed": context.seed(STAGE, job.ppo_id) % 2**31,
         "steps": settings.steps,

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.models.optimizers.losses import advantages, policy_loss, sampled_kl, token_rewards, value_loss, whitened
 from pipeline.models.performance.head import token_log_probabilities, with_entropies
-from pipeline.models.ppo_losses import advantages, policy_loss, sampled_kl, token_rewards, value_loss, whitened
 
 MASK = torch.tensor([[True, True, True], [True, True, False]])
 

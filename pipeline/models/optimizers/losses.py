@@ -1,13 +1,16 @@
-"""The formulas of PPO, as functions of tensors `[B, T]`: responses × tokens, with a mask of the real ones.
+"""The formulas of PPO, RLOO and GRPO, as functions of tensors `[B, T]`: responses × tokens.
 
-Schulman et al. 2017 (arXiv 1707.06347), GAE: arXiv 1506.02438; which variant of each detail: Huang et al., *The 37
-Implementation Details of PPO* (2022) and *The N+ Implementation Details of RLHF with PPO* (arXiv 2403.17031).
+PPO: Schulman et al. 2017 (arXiv 1707.06347), GAE: arXiv 1506.02438; which variant of each detail: Huang et al., *The 37
+Implementation Details of PPO* (2022) and *The N+ Implementation Details of RLHF with PPO* (arXiv 2403.17031). RLOO:
+Ahmadian et al. 2024 (arXiv 2402.14740). GRPO: Shao et al. 2024 (arXiv 2402.03300).
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+_LEAST_STD = 1e-4
 
 
 def token_rewards(
@@ -59,6 +62,39 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip_range: 
     """Half the mean over tokens of the greater of (V − R)² and (clip(V, V_old ± ε) − R)²; arguments `[N]`."""
     clipped = old_values + (values - old_values).clamp(-clip_range, clip_range)
     return 0.5 * torch.maximum((values - returns) ** 2, (clipped - returns) ** 2).mean()
+
+
+def leave_one_out(reward_B: Tensor, group_B: Tensor) -> Tensor:
+    """Each response's reward less the mean reward of the others to its prompt, `[B]`; 0 for a single response.
+
+    `group_B`: the number of each response's prompt.
+    """
+    count_B, mean_B, _ = _of_groups(reward_B, group_B)
+    return (reward_B - mean_B) * count_B / (count_B - 1).clamp(min=1)
+
+
+def group_normalised(reward_B: Tensor, group_B: Tensor) -> Tensor:
+    """Each response's reward less the mean of its prompt's responses, by their standard deviation, `[B]`.
+
+    Where all responses of a prompt have one reward, 0.
+    """
+    _, mean_B, std_B = _of_groups(reward_B, group_B)
+    return torch.where(std_B > _LEAST_STD, (reward_B - mean_B) / std_B.clamp(min=_LEAST_STD), 0.0)
+
+
+def _of_groups(reward_B: Tensor, group_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Number of responses, mean and standard deviation of each response's group, `[B]` each."""
+    _, place_B, count_G = torch.unique(group_B, return_inverse=True, return_counts=True)
+    mean_G = torch.zeros(len(count_G)).index_add_(0, place_B, reward_B) / count_G
+    squares_G = torch.zeros(len(count_G)).index_add_(0, place_B, (reward_B - mean_G[place_B]) ** 2)
+    std_G = (squares_G / (count_G - 1).clamp(min=1)).sqrt()
+    return count_G[place_B], mean_G[place_B], std_G[place_B]
+
+
+def kl_of_tokens(log_p: Tensor, reference_log_p: Tensor) -> Tensor:
+    """k3 of each token, π_0/π − 1 + log π/π_0, nats `[N]`: an unbiased, differentiable estimate of KL(π‖π_0)."""
+    log_ratio = reference_log_p - log_p
+    return torch.expm1(log_ratio) - log_ratio
 
 
 def sampled_kl(log_p_BT: Tensor, reference_log_p_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,90 @@
+"""The pool of SFT: responses of π_0 to the training prompts, sampled and scored once for all reward models.
+
+Part of stage 9. Its responses are those of policy `initial-pool`, with the run's own temperature.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from pipeline.config import PPOSettings
+from pipeline.context import Context, Parts
+from pipeline.scoring import texts
+from pipeline.scoring.scorer import Scorer, part_of, unscored
+from pipeline.stages.responses import PlannedResponse, sampling, write_policies
+
+if TYPE_CHECKING:
+    from pipeline.models.optimizers import TrainedPolicy
+    from pipeline.models.rollout import Rollout
+
+POOL = "pool"
+"""What its parts are named after."""
+POLICY = "initial-pool"
+
+
+def make(context: Context) -> None:
+    """Sample and score what is missing of the pool."""
+    write_policies(context, POOL, 0, [{"policy_id": POLICY}])
+    context.make(_responses)
+    context.make(_scores)
+
+
+def _responses(context: Context) -> Parts:
+    """One part per batch of responses."""
+    settings, temperature = context.config.ppo, context.config.policy.temperature
+    assert settings is not None
+    planned = [
+        PlannedResponse(POLICY, row["prompt_id"], row["text"], temperature, number)
+        for row in context.run.read("prompt").filter(split="rm_train").iter_rows(named=True)
+        for number in range(settings.of("sft").pool_responses)
+    ]
+    return sampling(context, POOL, planned)
+
+
+def _scores(context: Context) -> Parts:
+    """One part per batch of texts and group of reward models."""
+    responses = texts.answered(context.run, POOL)
+    batches = texts.batches(responses.select("prompt", "text").iter_rows())
+    parts = {
+        part_of(context, POOL, unit, group): (batch, group)
+        for unit, batch in enumerate(batches)
+        for group in unscored(context, POOL, unit)
+    }
+
+    @cache
+    def scorer() -> Scorer:
+        return Scorer(context)
+
+    def make_part(name: str) -> None:
+        batch, group = parts[name]
+        context.run.write_part("score", POOL, name, scorer().only(group).rows(responses, batch))
+        context.progress.advance(len(batch))
+
+    missing = {name: len(batch) for name, (batch, _) in parts.items()}
+    return Parts(sum(map(len, batches)), "texts", missing, make_part)
+
+
+def best(context: Context, settings: PPOSettings, reward_model_id: str, policy: TrainedPolicy) -> Rollout:
+    """The response to each training prompt that the reward model scores highest, as the policy reads it."""
+    from pipeline.models.rollout import rollout_of_texts
+
+    run = context.run
+    scored = texts.answered(run, POOL).join(
+        run.read("score", POOL).filter(reward_model_id=reward_model_id), on="response_id"
+    )
+    penalty = settings.truncation_penalty * pl.col("score").std()
+    chosen = (
+        scored.filter(pl.col("text") != "")
+        .with_columns(rank=pl.col("score") - penalty * ~pl.col("finished"))
+        .sort("prompt_id", "rank", "response_id", descending=[False, True, False])
+        .unique("prompt_id", keep="first", maintain_order=True)
+    )
+    return rollout_of_texts(
+        policy.language_model,
+        policy.layers,
+        list(chosen.select("prompt", "text").iter_rows()),
+        chosen["finished"].to_list(),
+    )
