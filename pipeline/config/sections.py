@@ -188,11 +188,14 @@ class PPOSettings(Section):
             raise ValueError(f"engine {self.engine!r} has no {unknown[0]}; it has {', '.join(known)}")
         if idle := [name for name in self.each if name not in self.algorithms]:
             raise ValueError(f"each has settings of {idle[0]}, which algorithms {list(self.algorithms)} does not name")
-        for name in self.each:
-            self.of(name)
-        for name in self.algorithms:
-            if name in ("rloo", "grpo") and self.engine == "in_process" and self.of(name).samples_per_prompt < 2:
-                raise ValueError(f"samples_per_prompt has to be 2 or more: {name} compares the responses to a prompt")
+        if self.each or len(self.algorithms) > 1:
+            for name in self.algorithms:
+                self.of(name)
+        elif self.engine == "in_process" and self.algorithms[0] in ("rloo", "grpo") and self.samples_per_prompt < 2:
+            raise ValueError(
+                f"samples_per_prompt has to be 2 or more, as {self.algorithms[0]} compares the responses to a prompt; "
+                f"got {self.samples_per_prompt}"
+            )
         return self
 
     def of(self, algorithm: Algorithm) -> PPOSettings:

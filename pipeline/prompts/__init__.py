@@ -1,6 +1,6 @@
 """Prompts as rows of table `prompt` (without `run_id`): the project's own, or those of data sets in files.
 
-Our own were written for this project: RewardBench's four categories, six subsets of 24 or more in each. One JSON object
+Our own were written for this project: RewardBench's four categories, six subsets of 54 in each. One JSON object a
 a line: `id` (`<subset>/<number>`, never changed), `subset`, `prompt`, `paraphrase`; Reasoning adds `answer` and `check`
 (how a response is compared with it), Safety adds `refuse` (whether a good assistant declines). Its number decides what
 a prompt is used for, so that this never changes and the splits are disjoint.

@@ -19,7 +19,7 @@ import torch
 
 from pipeline.config import EMBEDDED_MODEL, PPOSettings
 from pipeline.models.language_model import LanguageModel, load
-from pipeline.models.ppo import PPO
+from pipeline.models.optimizers.ppo import PPO
 from pipeline.models.rollout import Rollout
 from pipeline.models.sampler import Request, sample
 from pipeline.models.trunk import trunk_features
@@ -144,7 +144,8 @@ def ppo_steps(model: LanguageModel, prompts: list[str], weights: Weights) -> dic
         seed=0,
     )
     rollout: Rollout = ppo.sample(rows, 0)
-    batch, _ = ppo._judged(rollout)
+    judged, _ = ppo._judged(rollout)
+    batch = ppo.batch(judged)
     tokens = int(rollout.lengths_B.sum())
     read = tokens + sum(len(model.prompt_ids(prompt)) for prompt in prompts)
     top, head, epochs = LAYERS * weights.block * read, weights.head * tokens, settings.epochs

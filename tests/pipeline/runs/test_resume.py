@@ -43,7 +43,7 @@ def resumed(data: Path, run_id: str) -> subprocess.Popen[bytes]:
 
 _KILLED_IN_EVERY_STAGE = """
 import os, signal, sys
-import pipeline.models.language_model, pipeline.models.ppo, pipeline.models.reward_model
+import pipeline.models.language_model, pipeline.models.optimizers, pipeline.models.reward_model
 from pipeline.__main__ import main
 from pipeline.runs.progress import Progress
 from pipeline.runs import RunDirectory

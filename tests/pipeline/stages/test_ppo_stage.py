@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import flow, runs
 from pipeline.config import load_profile
-from pipeline.models import ppo as ppo_module
+from pipeline.models.optimizers import trained_policy
 from pipeline.models.reward_model import Judge
 from pipeline.stages.ppo import Job, jobs
 from tests.conftest import SMOKE_RUN, TINY_RUN
@@ -106,7 +106,7 @@ def test_a_policy_that_diverges_says_why_and_the_others_are_there(
             super().__init__(*arguments)
             begun.append(self)
 
-    monkeypatch.setattr(ppo_module, "Judge", Broken)
+    monkeypatch.setattr(trained_policy, "Judge", Broken)
     flow.execute(run, io.StringIO())
     with store.open_read_only(tmp_path) as connection:
         ended = connection.execute("SELECT * FROM ppo_run ORDER BY ppo_id").pl()

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from pipeline.config import PPOSettings
 from pipeline.models.language_model import LanguageModel
+from pipeline.models.optimizers.ppo import PPO
+from pipeline.models.optimizers.trained_policy import Diverged, load_tensors, minibatches
 from pipeline.models.performance.prompt_states import PromptStates
-from pipeline.models.ppo import PPO, Diverged, _minibatches, load_tensors
 from pipeline.models.reward_model import Judge
 from pipeline.models.rollout import Rollout
 from pipeline.models.trunk import shared_layers
@@ -89,11 +90,11 @@ def test_rows_read_together_share_their_prompt_and_give_what_each_gives_alone(la
 
 def test_minibatches_hold_every_row_once_and_prompts_together(language_model: LanguageModel) -> None:
     rollout = made(language_model).sample([prompt for prompt in PROMPTS[:5] for _ in range(3)], seed=0)
-    parts = list(_minibatches(rollout, 3, np.random.default_rng(0)))
+    parts = list(minibatches(rollout, 3, np.random.default_rng(0)))
     assert sorted(torch.cat(parts).tolist()) == list(range(15))
     prompts = [set(rollout.prompts_B[part].tolist()) for part in parts]
     assert sum(map(len, prompts)) == 5
-    few = list(_minibatches(rollout, 8, np.random.default_rng(0)))
+    few = list(minibatches(rollout, 8, np.random.default_rng(0)))
     assert len(few) == 8
     assert sorted(torch.cat(few).tolist()) == list(range(15))
 
@@ -106,7 +107,7 @@ def test_the_judge_gives_the_reward_model_s_own_scores(language_model: LanguageM
     rollout = ppo.sample(PROMPTS[:8], seed=0)
     rows = torch.arange(8)
     reading = rollout.reading(language_model, rows)
-    scores = ppo._judge.scores(reading, reading.through(ppo.reference.top))
+    scores = ppo.judge.scores(reading, reading.through(ppo.reference.top))
     again = score_texts(language_model, reward_model, list(zip(PROMPTS[:8], rollout.texts, strict=True)))
     same_tokens = [
         language_model.response_ids(text)[:-1] == [t for t in tokens[:length] if t != language_model.end_id]
@@ -163,13 +164,14 @@ def test_a_rollout_knows_which_of_its_texts_have_other_tokens(language_model: La
 
 def test_the_first_step_begins_at_ratio_one_and_no_divergence(language_model: LanguageModel) -> None:
     ppo = made(language_model)
-    batch, seen = ppo._judged(ppo.sample(PROMPTS[:8], seed=0))
+    rollout = ppo.sample(PROMPTS[:8], seed=0)
+    judged, seen = ppo._judged(rollout)
     assert seen["kl_k1"] == 0.0
     assert seen["kl_k3"] == 0.0
     assert seen["standardised_reward"] == pytest.approx(0.0, abs=1e-5)
-    _, _, clipped, moved = ppo._losses(batch, torch.arange(8))
-    assert clipped.item() <= 0.05  # the rounding of bfloat16 in batches of another shape
-    assert moved.item() < 2e-3
+    figures = ppo.loss(ppo.batch(judged), ppo._current(rollout, torch.arange(8))).figures
+    assert figures["clip_share"].item() <= 0.05  # the rounding of bfloat16 in batches of another shape
+    assert figures["update_kl"].item() < 2e-3
     one_layer = [name for name, value in ppo.policy.named_parameters() if value.requires_grad]
     assert {name.split(".")[2] for name in one_layer if "layers" in name} == {"0"}
 

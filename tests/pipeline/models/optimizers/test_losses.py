@@ -6,7 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.models.optimizers.losses import advantages, policy_loss, sampled_kl, token_rewards, value_loss, whitened
+from pipeline.models.optimizers.losses import (
+    advantages,
+    group_normalised,
+    kl_of_tokens,
+    leave_one_out,
+    policy_loss,
+    sampled_kl,
+    token_rewards,
+    value_loss,
+    whitened,
+)
 from pipeline.models.performance.head import token_log_probabilities, with_entropies
 
 MASK = torch.tensor([[True, True, True], [True, True, False]])
@@ -103,3 +113,25 @@ def test_log_probabilities_and_their_gradient_are_those_of_a_categorical_distrib
     again, entropy = with_entropies(hidden, weight, tokens, 0.7)
     torch.testing.assert_close(again, ours.detach(), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(entropy, reference.entropy().detach(), atol=1e-4, rtol=1e-4)
+
+
+def test_leave_one_out_compares_a_response_with_the_others_to_its_prompt() -> None:
+    reward = torch.tensor([1.0, 5.0, 2.0, 3.0, 7.0])
+    group = torch.tensor([4, 0, 4, 4, 9])
+    torch.testing.assert_close(leave_one_out(reward, group), torch.tensor([-1.5, 0.0, 0.0, 1.5, 0.0]))
+
+
+def test_group_normalised_rewards_are_standard_and_equal_ones_are_zero() -> None:
+    reward = torch.tensor([1.0, 2.0, 3.0, 8.0, 8.0])
+    group = torch.tensor([0, 0, 0, 1, 1])
+    torch.testing.assert_close(group_normalised(reward, group), torch.tensor([-1.0, 0.0, 1.0, 0.0, 0.0]))
+
+
+def test_kl_of_tokens_is_k3_with_the_gradient_of_kl() -> None:
+    logits = torch.tensor([0.3, -0.2, 0.9], requires_grad=True)
+    reference = torch.log_softmax(torch.tensor([0.1, 0.4, -0.3]), 0)
+    log_p = torch.log_softmax(logits, 0)
+    expected = (log_p.exp() * (log_p - reference)).sum()
+    estimate = (log_p.exp().detach() * kl_of_tokens(log_p, reference)).sum()
+    torch.testing.assert_close(estimate, expected)
+    assert (kl_of_tokens(log_p, reference) >= 0).all()

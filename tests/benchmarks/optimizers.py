@@ -1,0 +1,177 @@
+"""How well small trained policies optimise: gain, KL, efficiency, finished share and seconds, beside what is possible.
+
+    python -m tests.benchmarks.optimizers RUN [--reward-models A,B,C] [--repeats 2] [--prompts 96] [--samples 4]
+
+RUN is the folder of a run whose reward models are trained. Each algorithm of its profile trains a policy, with each
+seed, against a transparent reward and some reward models; then all are compared on held-out prompts: the gain in
+standard deviations of π_0's scores within prompts, KL from π_0 by k3, and gain² / (2·KL), which is 1 for an ideal tilt
+of normal rewards. Best-of-n and tilting, from the same number of samples of π_0 for each prompt, say what was possible.
+Written into `docs/benchmarks.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.config import Algorithm, PPOSettings
+from pipeline.context import Context
+from pipeline.models.optimizers import OPTIMIZERS
+from pipeline.models.optimizers.trained_policy import TrainedPolicy
+from pipeline.models.performance.prompt_states import PromptStates
+from pipeline.models.reward_model import RewardModel
+from pipeline.models.rollout import Rollout
+from pipeline.models.trunk import shared_layers
+from pipeline.runs import open_run
+from pipeline.scoring.scorer import Scorer
+from pipeline.stages import pool
+from pipeline.stages.checkpoints import rollout_prompts
+from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_own_values
+
+TRANSPARENT = "transparent"
+_INITIAL = 32
+"""Samples of π_0 to each held-out prompt."""
+
+
+class Result(NamedTuple):
+    """One policy: gain in standard deviations with its standard error, KL in nats, finished share, tokens, seconds."""
+
+    optimizer: str
+    reward: str
+    gain: float
+    error: float
+    kl: float
+    finished: float
+    tokens: float
+    seconds: float
+
+    @property
+    def efficiency(self) -> float:
+        return self.gain**2 / (2 * self.kl) if self.gain > 0 and self.kl > 0 else 0.0
+
+
+def transparent(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Mean length of a word in letters: a reward that anybody can check, and that says nothing about finishing."""
+    return np.array([sum(map(len, text.split())) / max(1, len(text.split())) for text in texts])
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The held-out prompts with π_0's rollout, and how to train and score policies of a run."""
+
+    context: Context
+    settings: PPOSettings
+    prompts: list[str]
+    states: dict[int, PromptStates]
+    samples: int
+
+    @property
+    def texts(self) -> list[str]:
+        return self.context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
+
+    def policy(self, algorithm: Algorithm, reward: str, seed: int) -> TrainedPolicy:
+        """A policy at π_0."""
+        model, own = self.context.base_model, self.settings.of(algorithm)
+        reward_model = RewardModel(model, 0) if reward == TRANSPARENT else self._scorer.reward_model(reward)
+        layers = shared_layers(model, own.trainable_layers, reward_model.trainable_layers)
+        score: Callable[[Rollout], Tensor] | None = None
+        if reward == TRANSPARENT:
+            score = lambda rollout: torch.from_numpy(transparent(rollout.texts)).float()  # noqa: E731
+        return OPTIMIZERS[algorithm](
+            model,
+            reward_model,
+            own,
+            kl_coefficient=own.kl_coefficient,
+            temperature=self.context.config.policy.temperature,
+            max_new_tokens=self.context.config.policy.max_new_tokens,
+            seed=seed,
+            score=score,
+            states=self.states.setdefault(layers, PromptStates(model, layers)),
+        )
+
+    @property
+    def _scorer(self) -> Scorer:
+        return Scorer(self.context)
+
+    def trained(self, policy: TrainedPolicy, algorithm: Algorithm, reward: str) -> Iterator[int]:
+        """Train it; yields the number of steps after each."""
+        stored = pool.best(self.context, policy.settings, reward, policy) if policy.takes_pool else None
+        for step in range(policy.settings.steps):
+            distinct = rollout_prompts(self.context, self.texts, policy.settings, step)
+            policy.step([text for text in distinct for _ in range(policy.settings.samples_per_prompt)], stored)
+            yield step + 1
+
+    def held_out(self, policy: TrainedPolicy, samples: int, seed: int) -> list[Rollout]:
+        """So many responses to each held-out prompt."""
+        size = self.context.config.policy.batch_responses
+        asked = [prompt for prompt in self.prompts for _ in range(samples)]
+        parts = [asked[start : start + size] for start in range(0, len(asked), size)]
+        return [policy.sample(part, seed + number) for number, part in enumerate(parts)]
+
+    def scores(self, policy: TrainedPolicy, rollouts: Sequence[Rollout], reward: str) -> NDArray[np.float64]:
+        """Scores `[P, samples]`."""
+        if reward == TRANSPARENT:
+            values = [transparent(rollout.texts) for rollout in rollouts]
+        else:
+            values = [policy.scores(rollout, {reward: policy.judge})[reward].astype(float) for rollout in rollouts]
+        return np.concatenate(values).reshape(len(self.prompts), -1)
+
+
+def measured(
+    bench: Bench, policy: TrainedPolicy, reward: str, initial_PN: NDArray[np.float64], name: str, seconds: float
+) -> Result:
+    """A policy on fresh responses to the held-out prompts."""
+    rollouts = bench.held_out(policy, bench.samples, seed=1_000)
+    own_PN = bench.scores(policy, rollouts, reward)
+    spread = float(initial_PN.std(axis=1, ddof=1).mean())
+    gain_P = (own_PN.mean(axis=1) - initial_PN.mean(axis=1)) / spread
+    kl = torch.cat([policy.divergence(rollout)[1] for rollout in rollouts]).mean().item()
+    finished = np.mean([rollout.finished_B.float().mean() for rollout in rollouts])
+    tokens = np.mean([rollout.lengths_B.float().mean() for rollout in rollouts])
+    error = gain_P.std(ddof=1) / np.sqrt(len(gain_P))
+    return Result(name, reward, float(gain_P.mean()), float(error), kl, float(finished), float(tokens), seconds)
+
+
+def possible(reward: str, initial_PN: NDArray[np.float64]) -> list[Result]:
+    """Best-of-n and tilting from samples of π_0, as what could have been gained at a KL."""
+    spread, N = float(initial_PN.std(axis=1, ddof=1).mean()), initial_PN.shape[1]
+    own_N = best_of_n_own_values(initial_PN[None])[:, 0]
+    results = []
+    for n in (2, 4, 8, 16):
+        gain = (own_N[n - 1] - own_N[0]) / spread
+        results.append(Result(f"best-of-{n}", reward, float(gain), 0.0, best_of_n_kl_bound(n), np.nan, np.nan, 0.0))
+    for strength in (0.5, 1.0, 1.5):
+        weights_PN = np.exp(strength * (initial_PN - initial_PN.max(axis=1, keepdims=True)) / spread)
+        weights_PN /= weights_PN.sum(axis=1, keepdims=True)
+        kl = float((weights_PN * np.log(np.maximum(weights_PN * N, 1e-300))).sum(axis=1).mean())
+        gain = float(((weights_PN - 1 / N) * initial_PN).sum(axis=1).mean() / spread)
+        results.append(Result(f"tilted, λ = {strength:g}", reward, gain, 0.0, kl, np.nan, np.nan, 0.0))
+    return results
+
+
+def opened(run: Path, settings: PPOSettings | None, prompts: int, samples: int) -> Bench:
+    """A run's models and prompts; `settings` replace its profile's."""
+    directory = open_run(run.parent.parent, run.name)
+    context = Context(directory, _Silent())
+    chosen = settings or directory.config.ppo
+    if chosen is None:
+        raise SystemExit(f"{run} has no [ppo] in its profile")
+    texts = directory.read("prompt").filter(split="rl_test").sort("prompt_id")["text"].to_list()
+    return Bench(context, chosen, texts[:: max(1, len(texts) // prompts)][:prompts], {}, samples)
+
+
+class _Silent:
+    """A progress report that nobody reads."""
+
+    def plan(self, total: int, unit: str, done: int = 0) -> None: ...
+
+    def advance(self, count: int = 1) -> None: ...
+
+    def say(self, message: str) -> None: ...
