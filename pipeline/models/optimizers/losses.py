@@ -7,6 +7,8 @@ Ahmadian et al. 2024 (arXiv 2402.14740). GRPO: Shao et al. 2024 (arXiv 2402.0330
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import torch
 from torch import Tensor
 
@@ -69,8 +71,8 @@ def leave_one_out(reward_B: Tensor, group_B: Tensor) -> Tensor:
 
     `group_B`: the number of each response's prompt.
     """
-    count_B, mean_B, _ = _of_groups(reward_B, group_B)
-    return (reward_B - mean_B) * count_B / (count_B - 1).clamp(min=1)
+    group = _Group.of(reward_B, group_B)
+    return (reward_B - group.mean_B) * group.count_B / (group.count_B - 1).clamp(min=1)
 
 
 def group_normalised(reward_B: Tensor, group_B: Tensor) -> Tensor:
@@ -78,17 +80,25 @@ def group_normalised(reward_B: Tensor, group_B: Tensor) -> Tensor:
 
     Where all responses of a prompt have one reward, 0.
     """
-    _, mean_B, std_B = _of_groups(reward_B, group_B)
-    return torch.where(std_B > _LEAST_STD, (reward_B - mean_B) / std_B.clamp(min=_LEAST_STD), 0.0)
+    group = _Group.of(reward_B, group_B)
+    standard_B = (reward_B - group.mean_B) / group.std_B.clamp(min=_LEAST_STD)
+    return torch.where(group.std_B > _LEAST_STD, standard_B, 0.0)
 
 
-def _of_groups(reward_B: Tensor, group_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+class _Group(NamedTuple):
     """Number of responses, mean and standard deviation of each response's group, `[B]` each."""
-    _, place_B, count_G = torch.unique(group_B, return_inverse=True, return_counts=True)
-    mean_G = torch.zeros(len(count_G)).index_add_(0, place_B, reward_B) / count_G
-    squares_G = torch.zeros(len(count_G)).index_add_(0, place_B, (reward_B - mean_G[place_B]) ** 2)
-    std_G = (squares_G / (count_G - 1).clamp(min=1)).sqrt()
-    return count_G[place_B], mean_G[place_B], std_G[place_B]
+
+    count_B: Tensor
+    mean_B: Tensor
+    std_B: Tensor
+
+    @classmethod
+    def of(cls, reward_B: Tensor, group_B: Tensor) -> Self:
+        _, place_B, count_G = torch.unique(group_B, return_inverse=True, return_counts=True)
+        mean_G = torch.zeros(len(count_G)).index_add_(0, place_B, reward_B) / count_G
+        squares_G = torch.zeros(len(count_G)).index_add_(0, place_B, (reward_B - mean_G[place_B]) ** 2)
+        std_G = (squares_G / (count_G - 1).clamp(min=1)).sqrt()
+        return cls(count_G[place_B], mean_G[place_B], std_G[place_B])
 
 
 def kl_of_tokens(log_p: Tensor, reference_log_p: Tensor) -> Tensor:
