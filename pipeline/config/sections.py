@@ -198,6 +198,9 @@ class PPOSettings(Section):
             )
         return self
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # `each` is no tuple, of which pydantic could take the hash
+
     def of(self, algorithm: Algorithm) -> PPOSettings:
         """The settings of one algorithm. Raises ValueError if `each` has some that it must not have, or wrong ones."""
         own = self.each.get(algorithm, {})
