@@ -16,7 +16,8 @@ def sentence(resolution: Resolution, growth: Growth | None, most_flipped: float 
     text = f"This run detects an effect of {number(resolution.detectable)} or more with 80 % power. "
     if resolution.detectable <= resolution.effect:
         return f"{text}One of {effect} or more is thus likely to be told in another run like it."
-    ways = [_models(resolution, growth, most_flipped), *_prompts(resolution, growth), _all(resolution, growth)]
+    ways = [_models(resolution, growth, most_flipped), *_prompts(resolution, growth), _seeds(resolution)]
+    ways.append(_all(resolution, growth))
     ways = [way for way in ways if way]
     if not ways:
         return f"{text}No size that can be reached would tell one of {effect}."
@@ -43,6 +44,11 @@ def _prompts(resolution: Resolution, growth: Growth | None) -> list[str]:
         times = (after / before, 1.0) if name == "RM-test" else (1.0, after / before)
         ways.append(f"{after:,} {name} prompts instead of {before:,}{_new_run(growth, *times)}")
     return ways
+
+
+def _seeds(resolution: Resolution) -> str:
+    before, after = resolution.seeds_now, resolution.seeds
+    return "" if after is None or after == before else f"{after:,} seeds of each policy instead of {before:,}"
 
 
 def _all(resolution: Resolution, growth: Growth | None) -> str:
@@ -74,6 +80,7 @@ def _never(resolution: Resolution) -> str:
         "reward models": resolution.reward_models,
         "RM-test prompts": resolution.rm_prompts,
         "RL-test prompts": resolution.rl_prompts,
+        **({"seeds": resolution.seeds} if resolution.seeds_now else {}),
     }
     never = [name for name, size in alone.items() if size is None]
     return (

@@ -87,7 +87,8 @@ def similar_but_different(study: Study) -> Claim:
 class SimilarRegret:
     """Pairs of proxies whose true measures are similar, over all goldens.
 
-    `difference` is the root mean square of their differences in NDR, freed of the noise of both sides' prompts;
+    `difference` is the root mean square of their differences in NDR, freed of the noise of both sides' prompts and, as
+    far as it is known, of training;
     `expected` what it would be if NDR followed the true measure in a straight line; `alike` the estimated number of
     these pairs. `pairs` are similar as measured, and `clear` of them have a difference whose own 95 % interval excludes
     0, as one in twenty does by chance alone.
@@ -137,7 +138,7 @@ def regret_of_similar(
     defined_MM = evaluation.ndr_defined_MM & evaluation.value_defined_MM
     sample, drawn, thirds = _measured(prepared, replicates, seed)
     counts_BQ, goldens_BM, models_BM, _ = draws(len(values.prompts), prepared.roles, replicates, seed)
-    gain_BMM = gains(values, np.arange(len(values.prompts)), counts_BQ)
+    gain_BMM = gains(values, np.arange(len(values.prompts)), counts_BQ, training=seed)
     weighted_B, total_B = np.zeros((2, 1 + replicates))  # squared differences in NDR, and weights of pairs
     squares, pairs, clear = 0.0, 0, 0
     for golden in np.flatnonzero(defined_MM.any(axis=1)).tolist():

@@ -79,7 +79,8 @@ class Evaluation:
 class Replicated:
     """An evaluation with its correlations in every altered study of `rows`: what a paired comparison starts from.
 
-    `pooled` and `within` hold figures `[rows]` by name.
+    `pooled` and `within` hold figures `[rows]` by name. `training_share` is how much of the noise of NDR is that of
+    training, as far as it is known, and not of RL-test prompts.
     """
 
     evaluation: Evaluation
@@ -87,6 +88,7 @@ class Replicated:
     pooled: Figures
     within: Figures
     rm_noise: float
+    training_share: float = 0.0
 
     def figures(self, level: str) -> Figures:
         """Those of a level, `pooled` or `within`."""
@@ -175,12 +177,12 @@ def replicated(
             measured = [plans[place].altered(rows, seed, fold) for place in places]
             parts.append(correlate(measured, *of_fold.altered(rows), rows.goldens, rows.proxies, selected=selected))
         figures |= zip(places, _averaged(parts, len(places), rows, selected), strict=True)
-    limits = ceilings(regret, rows, selected)
+    limits, training_share = ceilings(regret, rows, selected), regret.training_share(roles.pairs_MM)
     return [
         _replicated(
             plan,
             figures[place],
-            _About(roles, regret, rows, limits, shared[plan.key], crossed, values.repeats_M),
+            _About(roles, regret, rows, limits, shared[plan.key], crossed, values.repeats_M, training_share),
             replicates,
             seed,
         )
@@ -199,6 +201,7 @@ class _About:
     shared: int
     crossed: bool
     repeats_M: NDArray[np.int64]
+    training_share: float
 
 
 def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, replicates: int, seed: int) -> Replicated:
@@ -238,7 +241,7 @@ def _replicated(plan: _Plan, figures: tuple[Figures, Figures], about: _About, re
         repeats=int(repeats_M.max(initial=1)),
         single_repeats=int((repeats_M == 1).sum()),
     )
-    return Replicated(evaluation, rows, *figures, rm_noise)
+    return Replicated(evaluation, rows, *figures, rm_noise, about.training_share)
 
 
 def _averaged(

@@ -106,6 +106,13 @@ class Regret:
             return NoiseShares(training=None, prompts=share(noise_BMM))
         return NoiseShares(share(self.training_BMM), share(noise_BMM - self.training_BMM))
 
+    def training_share(self, pair_MM: Bools) -> float:
+        """How much of the noise of NDR over these pairs is that of training; 0 where it is not known."""
+        shares = None if self.training_BMM is None else self.noise_shares(pair_MM)
+        if shares is None or not shares.training:
+            return 0.0
+        return shares.training / (shares.training + shares.prompts)
+
     def ndr_of(self, gains_BMM: NDArray[np.floating]) -> tuple[NDArray[np.floating], Bools]:
         """NDR of other golden gains `[B, M, M]` of these policies, and where it is defined."""
         return _ndr(gains_BMM, self.clear_M, self.optimised_M, self.unit_M)

@@ -4,7 +4,9 @@ METHOD, "Resolution". The sampling variance of a Kendall τ, or of a sum of seve
 comes of
 
 - reward models: the delete-one jackknife, ∝ 1/M;
-- RM-test prompts and RL-test prompts: the altered studies in which that side's prompts are drawn again, ∝ 1/P and 1/Q.
+- RM-test prompts and RL-test prompts: the altered studies in which that side's prompts are drawn again, ∝ 1/P and 1/Q;
+- the seeds of training, where policies have repeats: their share of the noise on the side of RL-test prompts, ∝ 1/S for
+  S seeds, and ∝ 1/M as each policy has seeds of its own.
 
 The jackknife contains the prompts' noise too, up to twice: a pair's noise moves the influence of both its members.
 That part falls with the prompts. As in `comparison`, reward models and prompts add up for a τ, and the greater of them
@@ -33,6 +35,7 @@ from warehouse.study.power import POWER
 
 MOST_MODELS = 10_000
 MOST_PROMPTS = 10_000_000
+MOST_SEEDS = 1_000
 """Sizes beyond which none suffices."""
 
 _FEWEST = 3
@@ -53,7 +56,7 @@ class Variances:
     `models` is that of reward models alone; `models_noise` what prompts add to the jackknife, of which `rm_share` is
     due to RM-test prompts; `least` the smallest that the variance over reward models may be. `both`: reward models and
     prompts add up, else the greater counts. `corrected` is the number of reward models for which the jackknife is
-    corrected (`intervals.small_sample`), 0 if it is not.
+    corrected (`intervals.small_sample`), 0 if it is not. `training` is the part of the seeds, `seeds` of each policy.
     """
 
     models: float
@@ -64,25 +67,25 @@ class Variances:
     degrees: float
     both: bool
     corrected: int = 0
-
-    @property
-    def rm_share(self) -> float:
-        """How much of the prompts' noise is due to RM-test prompts."""
-        prompts = self.rm_prompts + self.rl_prompts
-        return self.rm_prompts / prompts if prompts > 0 else 0.5
+    training: float = 0.0
+    seeds: int = 1
 
     def of_wider(self, times: float) -> Variances:
         """Those of a standard error `times` as great, as an interval for several figures at once has."""
-        parts = ("models", "models_noise", "rm_prompts", "rl_prompts", "least")
+        parts = ("models", "models_noise", "rm_prompts", "rl_prompts", "training", "least")
         return replace(self, **{name: times**2 * getattr(self, name) for name in parts})
 
-    def standard_error(self, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0) -> float:
+    def standard_error(
+        self, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0, seeds: float = 1.0
+    ) -> float:
         """At these multiples of the sizes of the run."""
-        noise = self.models_noise * (self.rm_share / rm_prompts + (1.0 - self.rm_share) / rl_prompts)
+        now = self.rm_prompts + self.rl_prompts + self.training
+        then = self.rm_prompts / rm_prompts + self.rl_prompts / rl_prompts + self.training / seeds
+        noise = self.models_noise * (then / now if now > 0 else 0.5 / rm_prompts + 0.5 / rl_prompts)
         of_models = max(self.models + noise, self.least) / models
         of_models *= intervals.small_sample(models * self.corrected) if self.corrected else 1.0
-        of_prompts = self.rm_prompts / rm_prompts + self.rl_prompts / rl_prompts
-        return float(np.sqrt(of_models + of_prompts if self.both else max(of_models, of_prompts)))
+        of_noise = self.rm_prompts / rm_prompts + self.rl_prompts / rl_prompts + self.training / (seeds * models)
+        return float(np.sqrt(of_models + of_noise if self.both else max(of_models, of_noise)))
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,9 @@ class Resolution:
 
     `detectable` is the smallest effect that the run detects with 80 % power. Each of `reward_models`, `rm_prompts` and
     `rl_prompts` is how many would detect `effect` with the other sizes as they are, None if no number suffices; `all`
-    grows the three together. `sizes` are those of the run. If not `split`, what each side adds is unknown, and `all` is
-    all there is.
+    grows the three together. `seeds` is the same for the seeds of each policy, of which there are `seeds_now`, 0 if the
+    noise of training is not known. `sizes` are those of the run. If not `split`, what each side adds is unknown, and
+    `all` is all there is.
     """
 
     effect: float
@@ -103,6 +107,8 @@ class Resolution:
     rl_prompts: int | None
     all: Sizes | None
     split: bool = True
+    seeds: int | None = None
+    seeds_now: int = 0
 
 
 def of_correlation(part: Replicated) -> Variances | None:
@@ -113,6 +119,7 @@ def of_correlation(part: Replicated) -> Variances | None:
     factor = less_noise(part.rows, "kendall", figure, part.rm_noise).factor
     least = factor**2 * intervals.least_variance(part.rows, figure)
     parts = variances(part.rows, (factor * figure[0], figure[1]), both=True, least=least)
+    parts = parts and _with_seeds(parts, [part])
     return parts and replace(parts, corrected=len(intervals.without_each(part.rows, figure)))
 
 
@@ -122,7 +129,8 @@ def of_contrast(parts: Sequence[tuple[float, Replicated]]) -> Variances | None:
         return None
     value_B = np.sum([weight * part.pooled["kendall"][0] for weight, part in parts], axis=0)
     defined_B = np.all([part.pooled["kendall"][1] for _, part in parts], axis=0)
-    return variances(shared_rows([part for _, part in parts]), (value_B, defined_B), both=False)
+    of_sum = variances(shared_rows([part for _, part in parts]), (value_B, defined_B), both=False)
+    return of_sum and _with_seeds(of_sum, [part for _, part in parts])
 
 
 def of_difference_without_noise(first: Replicated, second: Replicated) -> Variances | None:
@@ -136,7 +144,19 @@ def of_difference_without_noise(first: Replicated, second: Replicated) -> Varian
             (less_noise(part.rows, "kendall", (value_B, defined_B), part.rm_noise).factor * value_B, defined_B)
         )
     (left_B, left_defined_B), (right_B, right_defined_B) = sides
-    return variances(shared_rows([first, second]), (left_B - right_B, left_defined_B & right_defined_B), both=True)
+    figure = left_B - right_B, left_defined_B & right_defined_B
+    parts = variances(shared_rows([first, second]), figure, both=True)
+    return parts and _with_seeds(parts, [first, second])
+
+
+def _with_seeds(parts: Variances, of: Sequence[Replicated]) -> Variances:
+    """With the part of the seeds apart from that of RL-test prompts: by its share in the noisiest of these."""
+    noisiest = max(
+        of, key=lambda part: float(intervals.defined_in(part.rows.rl_noise[0], part.pooled["kendall"]).var())
+    )
+    training = noisiest.training_share * parts.rl_prompts
+    seeds = noisiest.evaluation.repeats
+    return replace(parts, rl_prompts=parts.rl_prompts - training, training=training, seeds=seeds)
 
 
 def of_interval(estimate: Estimate, sizes: Sizes, effect: float) -> Resolution | None:
@@ -177,10 +197,10 @@ def variances(rows: Rows, figure: Figure, *, both: bool, least: float = 0.0) -> 
 def resolution(parts: Variances, sizes: Sizes, effect: float) -> Resolution:
     """What detects `effect`, which is above 0, in a run of these sizes."""
 
-    def detects(models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0) -> bool:
-        return detectable(parts, models, rm_prompts, rl_prompts) <= effect
+    def detects(models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0, seeds: float = 1.0) -> bool:
+        return detectable(parts, models, rm_prompts, rl_prompts, seeds) <= effect
 
-    M, P, Q = sizes
+    (M, P, Q), S = sizes, parts.seeds
     together = _least(lambda size: detects(size / M, size / M, size / M), M, MOST_MODELS)
     return Resolution(
         effect=effect,
@@ -190,19 +210,25 @@ def resolution(parts: Variances, sizes: Sizes, effect: float) -> Resolution:
         rm_prompts=_least(lambda size: detects(rm_prompts=size / P), P, MOST_PROMPTS),
         rl_prompts=_least(lambda size: detects(rl_prompts=size / Q), Q, MOST_PROMPTS),
         all=None if together is None else Sizes(together, ceil(together * P / M), ceil(together * Q / M)),
+        seeds=_least(lambda size: detects(seeds=size / S), S, MOST_SEEDS) if parts.training > 0 else None,
+        seeds_now=S if parts.training > 0 else 0,
     )
 
 
-def detectable(parts: Variances, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0) -> float:
+def detectable(
+    parts: Variances, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0, seeds: float = 1.0
+) -> float:
     """The smallest effect that is detected with 80 % power at these multiples of the sizes of the run."""
     degrees = parts.degrees * models
     quantiles = intervals.t_quantile(degrees) + intervals.t_quantile(degrees, 2.0 * POWER - 1.0)
-    return quantiles * parts.standard_error(models, rm_prompts, rl_prompts)
+    return quantiles * parts.standard_error(models, rm_prompts, rl_prompts, seeds)
 
 
-def width(parts: Variances, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0) -> float:
+def width(
+    parts: Variances, models: float = 1.0, rm_prompts: float = 1.0, rl_prompts: float = 1.0, seeds: float = 1.0
+) -> float:
     """How wide the 95 % interval is at these multiples of the sizes of the run."""
-    standard_error = parts.standard_error(models, rm_prompts, rl_prompts)
+    standard_error = parts.standard_error(models, rm_prompts, rl_prompts, seeds)
     return 2.0 * intervals.t_quantile(parts.degrees * models, LEVEL) * standard_error
 
 

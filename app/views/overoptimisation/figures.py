@@ -60,7 +60,8 @@ class CurveFigures:
             fits.append(_titled(optimizer, data.fits(curves)))
             degrees.append(f"{words.optimizer(optimizer).title}: {text.degree(result)}")
             x_title = text.distance(access.value_curves(series).kl_estimator)
-            notes = [text.resampled(result), text.below_zero(result.below_zero)]
+            of_seeds = text.seeds(access.value_curves(series))
+            notes = [text.resampled(result), of_seeds, text.below_zero(result.below_zero)]
             if optimizer in BY_WEIGHTING:
                 samples = warehouse.rl_scores(self._snapshot, self._run_id)
                 notes.append(text.on_prompts(access.value_curves(series).values[-1], samples))
@@ -85,7 +86,8 @@ class CurveFigures:
         def panel(optimizer: str, series: access.Series) -> Panel:
             result = access.ndr(series, *self._pair, self._chosen.rl_category)
             frame, strength = data.ndr(result), words.optimizer(optimizer).strength
-            notes = text.resampled(result), text.undefined_ndr(result), text.in_place_of_ndr(result)
+            of_seeds = text.seeds(access.value_curves(series))
+            notes = text.resampled(result), of_seeds, text.undefined_ndr(result), text.in_place_of_ndr(result)
             chart = charts.ndr(frame, strength, doubling=optimizer == "bon", quantity=result.quantity)
             return Panel(chart, frame, _joined(*notes))
 
@@ -201,7 +203,7 @@ class CurveFigures:
             training(frame, title, x_title="Steps"),
             frame,
             title="How the policies were trained",
-            note="One line per policy, recorded during training on the policy's own rollouts.",
+            note="One line per policy and seed, recorded during training on the policy's own rollouts.",
             alt=f"{title} against steps of training, one line a policy",
             file_name=f"{self._run_id}-ppo-{metric}",
             facts={"run_id": self._run_id, "metric": metric},

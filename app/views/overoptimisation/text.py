@@ -15,6 +15,7 @@ from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.curves.gain_curves import GainCurves
 from warehouse.study.curves.strength_curves import NdrCurve
+from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.goodhart import GoodhartSlopes
 
 _STOPPED_SHOWN = 4
@@ -101,6 +102,16 @@ def below_zero(policies: int) -> str:
 def resampled(result: GainCurves | NdrCurve) -> str:
     """What the intervals of an optimiser's curves resample."""
     return f"{count(result.pairs, 'pair')}, resampling {escape(result.resampled)}"
+
+
+def seeds(curves: ValueCurves) -> str:
+    """How many seeds the values are means of; empty if each policy was optimised once."""
+    repeats = curves.values[-1].repeats_M
+    most = int(repeats.max())
+    fewest = int(repeats[repeats > 0].min(initial=most))
+    if most < 2:
+        return ""
+    return f"mean of {most} seeds" if fewest == most else f"mean of up to {most} seeds"
 
 
 def degree(result: GainCurves) -> str:

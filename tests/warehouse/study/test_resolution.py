@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.cli.resolving import sentence
 from tests.helpers.planted import Planted, PlantedStudy, Size
 from warehouse.claims.claim import KENDALL
 from warehouse.metrics.cube import PolicyValues
+from warehouse.metrics.repeats import averaged
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats import intervals
 from warehouse.stats.bootstrap import Estimate
@@ -67,6 +69,45 @@ def test_half_of_the_prompts_predict_the_width_of_the_whole(kind: str) -> None:
         of_differences.append(width(of_pair, rm_prompts=2.0, rl_prompts=2.0) / (between.high - between.low))
     assert 0.8 < np.median(of_tau) < 1.25
     assert 0.75 < np.median(of_differences) < 1.35
+
+
+def of_first_repeats(values: PolicyValues, n: int) -> PolicyValues:
+    of_each = np.stack([values.of_repeat(number).optimised_MMQ for number in range(n)])
+    mean_MMQ, repeats = averaged(of_each, np.ones((n, len(of_each[0])), dtype=bool))
+    return replace(values, optimised_MMQ=mean_MMQ, repeats=repeats)
+
+
+def test_two_seeds_predict_the_width_of_six_and_that_more_prompts_do_not_help_as_much() -> None:
+    planted = Planted("ppo", Size(M=14, P=200, repeats=6, seed_spread=1.0))
+    of_seeds, of_prompts = [], []
+    for seed in range(9):
+        study = planted.study(seed)
+        two, six = (
+            replicated(study.cube, of_first_repeats(study.values, n), [("accuracy", TestSet())], selected=KENDALL)[0]
+            for n in (2, 6)
+        )
+        parts, expected = of_correlation(two), of_correlation(six)
+        assert parts is not None
+        assert expected is not None
+        assert (parts.seeds, expected.seeds) == (2, 6)
+        of_seeds.append(width(parts, seeds=3.0) / width(expected))
+        of_prompts.append(width(parts, rl_prompts=100.0) / width(parts))
+    assert 0.8 < np.median(of_seeds) < 1.25
+    assert np.median(of_prompts) > 0.95
+
+
+def test_the_seeds_of_each_policy_are_a_size_where_their_noise_is_known() -> None:
+    repeated = replace(PARTS, training=0.02, seeds=2)
+    found = resolution(repeated, SIZES, effect=0.45)
+    assert found.seeds_now == 2
+    assert found.seeds is not None
+    for seeds, enough in ((found.seeds, True), (found.seeds - 1, False)):
+        assert (detectable(repeated, seeds=seeds / 2) <= 0.45) == enough
+    once = resolution(PARTS, SIZES, effect=0.35)
+    assert (once.seeds, once.seeds_now) == (None, 0)
+    assert "seeds of each policy instead of 2" in sentence(found, growth=None)
+    assert "seeds" not in sentence(once, growth=None)
+    assert "RL-test prompts or seeds alone" in sentence(resolution(repeated, SIZES, effect=0.2), growth=None)
 
 
 def test_the_width_now_is_that_of_the_interval() -> None:
