@@ -20,6 +20,7 @@ from warehouse.study import CORRELATIONS, MEASURES, Comparison, Estimate, Evalua
 from warehouse.study.correlation import Correlation, cautions
 from warehouse.study.power import DIFFERENCES, POWER, Draws, Resolution
 from warehouse.study.together import Adjusted
+from warehouse.study.training_noise import seeds
 
 
 class Printed:
@@ -166,7 +167,11 @@ class Result(Printed):
         return "\n".join([*lines, *self._cautions()])
 
     def _cautions(self) -> list[str]:
-        return [f"  {line}" for line in cautions(len(self.evaluation.ndr_MM), self.evaluation.shared_prompts)]
+        evaluation = self.evaluation
+        lines = cautions(len(evaluation.ndr_MM), evaluation.shared_prompts)
+        if evaluation.repeats > 1:
+            lines.append(seeds(evaluation.repeats, evaluation.single_repeats))
+        return [f"  {line}" for line in lines]
 
 
 @dataclass(frozen=True, repr=False, eq=False)

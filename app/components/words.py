@@ -55,7 +55,7 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
     """One line: run, number of reward models, prompts, responses, policies, seeds, and where intervals come from."""
     most = chosen.responses or options.responses
     sources = [] if chosen.sources == ("initial",) else [source(name) for name in chosen.sources]
-    trained = seeds(chosen.optimizer, evaluation.repeats, evaluation.single_repeats)
+    trained = seeds(evaluation.repeats, evaluation.single_repeats, chosen.optimizer)
     return " · ".join(
         [
             *run_and_pairs(options),

@@ -54,7 +54,7 @@ def accuracy_predicts(study: Study) -> Claim:
         predicting_at_all = Finding(f"{policies.called}: predicts", "Kendall τ", kendall, predicts, why)
         only_weakly = Finding(f"{policies.called}: only weakly", "Kendall τ", kendall, weakly, why)
         findings += [resolved(predicting_at_all, parts, sizes), resolved(only_weakly, parts, sizes, open_bound)]
-        said = seeds(name, evaluation.repeats, evaluation.single_repeats)
+        said = seeds(evaluation.repeats, evaluation.single_repeats, name)
         trained += [f"{policies.called}: {said}."] if said else []
         pairs, undefined = pairs_of(evaluation)
         for correlation in CORRELATIONS:

@@ -29,7 +29,7 @@ from warehouse.schema import BY_WEIGHTING
 from warehouse.stats.bootstrap import TRAININGS, Bools, Floats, generator
 
 
-def seeds(optimizer: str, repeats: int, single: int) -> str:
+def seeds(repeats: int, single: int, optimizer: str = "") -> str:
     """How many seeds the policies are of and what that means, in words; empty for an optimiser without training.
 
     They are means of `repeats` optimisations; those of `single` reward models of one only.

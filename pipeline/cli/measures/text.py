@@ -101,7 +101,7 @@ def _heading(result: Result, what: str) -> list[str]:
         f"responses of {result['source']}{paraphrased}",
         "95 % intervals by Student’s t from leaving out each reward model and drawing prompts again, "
         f"{result['replicates']} replicates",
-        *([line] if (line := seeds(result["optimizer"], result["repeats"], result["single_repeats"])) else []),
+        *([line] if (line := seeds(result["repeats"], result["single_repeats"], result["optimizer"])) else []),
         *([] if result["quantity"] == "ndr" else [_GAIN]),
         *cautions(len(proxies), result["shared_prompts"]),
     ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
-from tests.helpers.study import Study, publish
-from warehouse import reads, store
+from tests.helpers.study import Study, publish, rows
+from warehouse import ingest, reads, store
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.repeats import Repeats
 from warehouse.reads.two_models import policy_draws
@@ -124,6 +126,29 @@ def test_two_policies_are_compared_by_the_responses_of_all_their_repeats(connect
     golden = values.reward_models.index(draws.goldens[0])
     gap = values.optimised_MMQ[golden, 0] - values.optimised_MMQ[golden, 1]
     assert draws.terms(np.arange(4)).numerator_GP[0] == pytest.approx(gap, abs=1e-5)
+
+
+def test_a_golden_without_a_policy_leaves_gains_with_the_noise_of_their_training(tmp_path: Path) -> None:
+    """Gains in standard deviations stand in NDR's place; the golden's row has the deviations of all proxies."""
+    study = rows(Study(ppo_steps=STEPS, repeats=2, prompts=12))
+    golden = pl.col("reward_model_id") == "rm-03"
+    role = pl.when(golden).then(pl.lit("golden"))
+    study["reward_model"] = study["reward_model"].with_columns(role=role)
+    dropped = study["policy"].filter(golden & pl.col("policy_id").str.starts_with("ppo"))["policy_id"]
+    for name in ("policy", "policy_value", "response"):
+        study[name] = study[name].filter(~pl.col("policy_id").is_in(dropped.implode()))
+    study["score"] = study["score"].filter(pl.col("response_id").is_in(study["response"]["response_id"].implode()))
+    study["ppo_run"] = study["ppo_run"].filter(~golden)
+    ingest.publish(tmp_path, study, RUN)
+    with store.open_read_only(tmp_path) as opened:
+        cube = reads.scores.score_cube(opened, RUN).with_goldens(["rm-03"])
+        values = reads.values.policy_values(opened, RUN, "ppo", 20)
+    assert repeats_of(values).count_M.tolist() == [2, 2, 2, 0]
+    found, alone = (evaluate(cube, each, replicates=400) for each in (values, replace(values, repeats=None)))
+    assert found.quantity == "gain"
+    assert (found.repeats, found.single_repeats) == (2, 0)
+    widths = [(each.ndr_high_MM - each.ndr_low_MM)[3, :3].mean() for each in (found, alone)]
+    assert widths[0] > 1.1 * widths[1]
 
 
 def test_choosing_reward_models_and_prompts_carries_the_repeats_along(connection: Connection) -> None:

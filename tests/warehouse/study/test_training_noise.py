@@ -112,6 +112,20 @@ def test_correlations_ceilings_and_intervals_of_ndr_allow_for_the_noise_of_train
     assert 0.9 < coverage < 0.98
 
 
+def test_where_prompts_are_on_both_sides_both_halves_have_the_same_noise_of_training() -> None:
+    """Cross-fitted: the seeds belong to the policies and not to the prompts of a half."""
+    study = Planted("ppo", Size(M=14, P=80, repeats=2, seed_spread=1.0)).study(3)
+    shared = replace(study.values, prompts=study.cube.prompts)
+    found, alone = (evaluate(study.cube, each, replicates=320) for each in (shared, replace(shared, repeats=None)))
+    assert found.shared_prompts == 80
+    kendall, plain = found.correlations["kendall"], alone.correlations["kendall"]
+    assert kendall.value is not None
+    assert plain.value is not None
+    assert kendall.value > plain.value + 0.04
+    assert kendall.ceiling.value is not None
+    assert kendall.ceiling.value < 0.75
+
+
 def test_the_share_of_training_in_the_variance_of_ndr_is_the_planted_one() -> None:
     shares, truths = [], []
     for seed in range(10):
