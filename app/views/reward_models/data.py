@@ -218,11 +218,12 @@ def overview(trained: pl.DataFrame, summary: ScoreSummary) -> pl.DataFrame:
 def endings(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
     """How the responses of each reward model's policies end, of each optimiser at its usual strength.
 
-    Columns `reward_model, policies`, which names the strength, `finished_share, mean_tokens`; policies of which that
-    is unknown are left out.
+    Columns `reward_model, policies`, which names the strength, `finished_share, mean_tokens`, means over the seeds of a
+    policy; policies of which that is unknown are left out.
     """
     usual = warehouse.endings(snapshot, run_id).filter(pl.col("usual"), pl.col("reward_model_id").is_not_null())
-    known = usual.drop_nulls("finished_share").sort("reward_model_id", "optimizer", "policy_id")
+    by = "reward_model_id", "optimizer", "strength"
+    known = usual.drop_nulls("finished_share").group_by(by).agg(pl.col("finished_share", "mean_tokens").mean()).sort(by)
     at = [optimizer_words(name).at.format(f"{n:g}") for name, n in known.select("optimizer", "strength").iter_rows()]
     return known.select(
         pl.Series("policies", at, dtype=pl.String), "finished_share", "mean_tokens", reward_model="reward_model_id"

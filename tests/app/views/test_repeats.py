@@ -29,6 +29,13 @@ def test_every_page_shows_the_run(view: str, open_view: OpenPage, home: Path) ->
     assert not page.error
 
 
+def test_how_responses_end_is_one_row_for_each_reward_model(open_view: OpenPage, home: Path) -> None:
+    page = open_view("reward_models", home)
+    (ended,) = [frame.value for frame in page.dataframe if "finished_share" in frame.value.columns]
+    assert list(ended["reward_model"]) == ["rm-00", "rm-01", "rm-02", "rm-03"]
+    assert set(ended["policies"]) == {"RLOO at step 20"}
+
+
 @pytest.mark.parametrize("query", [{}, {"penalty": "0.5"}, {"golden": "rm-00", "proxy": "rm-01"}])
 def test_overoptimisation_draws_means_over_seeds_and_the_training_of_each(
     open_view: OpenPage, home: Path, query: dict[str, str]
