@@ -140,7 +140,8 @@ def decode(
 
 def _draw(logits_BV: Tensor, temperatures_B: Tensor, uniform_B: Tensor) -> Tensor:
     """One token per row `[B]` at its temperature, some rows at a time."""
-    parts = zip(logits_BV.split(_DRAW_ROWS), temperatures_B.split(_DRAW_ROWS), uniform_B.split(_DRAW_ROWS), strict=True)
+    rows = _DRAW_ROWS if logits_BV.device.type == "cpu" else len(logits_BV)
+    parts = zip(logits_BV.split(rows), temperatures_B.split(rows), uniform_B.split(rows), strict=True)
     return torch.cat([draw_(logits.float().div_(at[:, None]), uniform) for logits, at, uniform in parts])
 
 
