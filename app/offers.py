@@ -92,6 +92,7 @@ class Options:
     may_be_golden: tuple[str, ...] = ()
     fewest_responses: int | None = None
     usual: Mapping[str, float] = field(default_factory=dict)
+    rl_prompts: int = 0
 
     def usual_strength(self, optimizer: str) -> float:
         """The strength that is shown unless another one is chosen (`reads.policies.usual_strength`)."""

@@ -178,6 +178,7 @@ def options(snapshot: Snapshot, run_id: str, source: Source) -> Options:
             name: tuple(rows["strength"]) for (name,), rows in strengths.group_by("optimizer", maintain_order=True)
         },
         rl_categories=category_order(prompts.filter(split="rl_test")["category"]),
+        rl_prompts=prompts.filter(split="rl_test").height,
         reward_models=tuple(name for name, used in zip(cube.reward_models, used_M, strict=True) if used),
         goldens=tuple(name for name, golden in zip(cube.reward_models, roles.goldens, strict=True) if golden),
         proxies=tuple(name for name, proxy in zip(cube.reward_models, roles.proxies, strict=True) if proxy),

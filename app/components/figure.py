@@ -43,6 +43,8 @@ Clicked = tuple[str, Callable[[dict[str, Any]], None]]
 
 _CHART, _TABLE = "Chart", "Table"
 _TIMES = "clicks.{}"
+_ACROSS = 2
+"""How many panels of a figure are side by side."""
 
 
 def show(
@@ -60,7 +62,7 @@ def show(
 ) -> None:
     """Draw one figure.
 
-    - `chart`: one chart, or several panels, which are side by side and wrap where there is no room.
+    - `chart`: one chart, or several panels, two side by side, which wrap where there is no room.
     - `frame`: what the chart shows, for the table and the CSV; `columns` its `column_config`; `facts` (run, measure, …)
       are the first columns of the CSV.
     - `title` says what the figure shows, `note` how to read it (both Markdown; escape foreign names), `alt` describes
@@ -80,9 +82,11 @@ def show(
             _chart(f"chart-{key}", key, charts[0], alt, clicked)
         elif view == _CHART:
             with st.container(key=f"panels-{key}"):
-                for number, (column, panel) in enumerate(zip(st.columns(len(charts)), charts, strict=True)):
-                    with column:
-                        _chart(f"chart-{key}-{number}", key, panel, alt, clicked)
+                for start in range(0, len(charts), _ACROSS):
+                    row = zip(st.columns(_ACROSS), charts[start : start + _ACROSS], strict=False)
+                    for number, (column, panel) in enumerate(row, start):
+                        with column:
+                            _chart(f"chart-{key}-{number}", key, panel, alt, clicked)
         else:
             configuration = {**default_columns(frame), **(columns or {})}
             st.dataframe(

@@ -11,6 +11,7 @@ from app.offers import Options
 from app.state import Policies, Selection
 from warehouse.metrics.catalogue import CORRELATION_WORDS as CORRELATIONS
 from warehouse.metrics.catalogue import optimizer_words as optimizer
+from warehouse.schema import BY_WEIGHTING
 from warehouse.study import Evaluation
 from warehouse.study.correlation import Correlation
 from warehouse.study.training_noise import seeds
@@ -63,12 +64,19 @@ def what_is_shown(chosen: Selection, options: Options, evaluation: Evaluation) -
             f"{_bracketed(formats.listed(chosen.subsets or chosen.categories))} "
             f"× {formats.counts(min(options.fewest_responses or most, most), most, 'response')}"
             f"{f' of {formats.listed(sources)}' if sources else ''}{_bracketed(constructed(chosen))}",
-            f"{policies(chosen, options)} valued on {count(evaluation.rl_prompts_used, 'RL-test prompt')}"
+            f"{policies(chosen, options)} valued on {_rl_prompts(chosen, options, evaluation.rl_prompts_used)}"
             f"{_bracketed(formats.listed(chosen.rl_categories))}",
             *([trained] if trained else []),
             estimates.intervals(evaluation.replicates),
         ]
     )
+
+
+def _rl_prompts(chosen: Selection, options: Options, used: int) -> str:
+    """On how many prompts policies are valued, and of how many, if some have too few samples for them."""
+    prompts = count(used, "RL-test prompt")
+    few = chosen.optimizer in BY_WEIGHTING and not chosen.rl_categories and used < options.rl_prompts
+    return f"{prompts} of {options.rl_prompts:,}, as the others have too few samples" if few else prompts
 
 
 def constructed(chosen: Selection) -> str:

@@ -40,7 +40,9 @@ def show() -> None:
             st.markdown(text.headline(answer))
             st.markdown("\n".join(f"- {sentence}" for sentence in text.beside(answer)))
         st.caption(text.what_is_shown(page.run_id, answer))
-        st.markdown(glossary.explain("golden", "gain", "NDR", "best-of-n"))
+        st.markdown(
+            glossary.explain("golden", "gain", "NDR", "tilted" if answer.question.by == "tilted" else "best-of-n")
+        )
         figures = ChoiceFigures(page.snapshot, page.run_id, chosen, answer)
         figures.ranking()
         figures.chances()

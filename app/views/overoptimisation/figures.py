@@ -165,7 +165,7 @@ class CurveFigures:
             panel,
             title="Do optimised policies give longer responses?",
             note="Bold: mean over all reward models, resampling them and prompts; thin: one line per reward model. For "
-            "best-of-n, the expected length of its pick.",
+            "best-of-n and tilted, the expected length under the picks and weights.",
             alt="Mean length of the optimised policies' responses against strength",
         )
 

@@ -78,7 +78,7 @@ def distance(kl_estimator: str) -> str:
     """Title of the axis of distances, with how KL was estimated."""
     how = {
         "bound": "upper bound",
-        "weights": "estimated by the weights",
+        "weights": "by weights",
         "k1": "estimated by k1",
         "k3": "estimated by k3",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,9 @@ def test_explore_calls_it_by_its_strength_and_compares_at_a_kl(explore: OpenPage
     assert not at_strength.exception
     assert "tilted at λ = 0.5" in said(at_strength)
     assert "Tilted: λ" in [slider.label for slider in at_strength.select_slider]
+    left_out = r"valued on \d+ RL-test prompts of 24, as the others have too few samples"
+    assert re.search(left_out, said(explore(home, optimizer="tilted")))
+    assert not re.search(left_out, said(explore(home, optimizer="bon")))
     at_kl = explore(home, optimizer="tilted", kl="0.1")
     assert not at_kl.exception
     assert "tilted at a KL of 0.1 nats" in said(at_kl)
