@@ -8,7 +8,7 @@ STAGES = (
     "reward_models",  # M reward models learn from them, each on its own flips
     "test_responses",  # the initial policy answers the test prompts
     "scores",  # every reward model scores every test response
-    "best_of_n",  # what best-of-n against each reward model is worth to every other
+    "best_of_n",  # what best-of-n and tilting by each reward model are worth to every other
     "ppo",  # the policy learns from each reward model; its checkpoints answer the test prompts, scored by all
     "publish",  # manifest, then all rows into the warehouse
 )

@@ -133,6 +133,19 @@ def test_best_of_one_is_the_initial_policy_and_more_helps_its_own_reward_model(
     assert own == sorted(own)
 
 
+def test_policies_by_weighting_and_the_initial_one_say_how_many_of_their_responses_end(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    policies = table(warehouse, "policy").drop_nulls("finished_share")
+    assert {"none", "bon"} <= set(policies["optimizer"])
+    rl_test = table(warehouse, "prompt").filter(split="rl_test")
+    answers = table(warehouse, "response").filter(policy_id="initial").join(rl_test, on="prompt_id", how="semi")
+    for name in ("initial", f"bon-1/{CONFIG.reward_models.ids[0]}"):
+        row = policies.filter(policy_id=name).row(0, named=True)
+        assert row["finished_share"] == pytest.approx(answers["finished"].mean(), abs=1e-6)
+        assert row["mean_tokens"] == pytest.approx(answers["tokens"].mean(), rel=1e-6)
+
+
 def test_picks_are_the_favourites_among_the_first_n(warehouse: duckdb.DuckDBPyConnection) -> None:
     cube = reads.scores.score_cube(warehouse, SMOKE_RUN)
     golden, proxy = cube.reward_models[0], cube.reward_models[2]

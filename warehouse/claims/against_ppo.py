@@ -127,10 +127,9 @@ def _valued_as(bon: Optimised, ppo: Optimised, seed: int) -> _Matched | None:
 
 
 def _on_prompts(samples: ScoreCube, prompts: tuple[str, ...]) -> ScoreCube | None:
-    """The samples of these prompts; None if some are missing, or have other numbers of samples."""
-    if samples.responses_P is not None:
-        return None
+    """The samples of these prompts, of each as many as the one with the fewest has; None if some are missing."""
     places = {prompt: place for place, prompt in enumerate(samples.prompts)}
     if not set(prompts) <= set(places):
         return None
-    return samples.of_prompts(np.array([places[prompt] for prompt in prompts], dtype=np.int64))
+    part = samples.of_prompts(np.array([places[prompt] for prompt in prompts], dtype=np.int64))
+    return replace(part.first_responses(int(part.counts_P.min())), responses_P=None)

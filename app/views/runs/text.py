@@ -15,7 +15,7 @@ _STAGES: Mapping[str, str] = {
     "train_responses": "Training responses",
     "preferences": "Preference pairs",
     "features": "Trunk features",
-    "best_of_n": "Best-of-n values",
+    "best_of_n": "Best-of-n and tilted values",
     "ppo": "PPO",
 }
 """Titles of the stages that are not called by their names."""

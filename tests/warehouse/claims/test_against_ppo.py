@@ -74,6 +74,18 @@ def test_best_of_n_is_taken_where_it_gains_as_much_as_ppo() -> None:
         assert claim.tables[0].rows[1][:2] == ("best-of-16", "all samples")
 
 
+def test_of_prompts_with_more_samples_than_others_the_first_ones_count() -> None:
+    noise = np.geomspace(0.3, 2.5, 8)
+    both = sampled(noise, noise, P=40, Q=100)
+    samples = both.optimised["bon"].samples
+    assert samples is not None
+    more = np.concatenate([samples.scores_MPR, normal_scores(np.random.default_rng(8), noise, 100, 20)], axis=2)
+    more[:, 10:, 32:] = 0.0
+    ragged = replace(samples, scores_MPR=more, responses_P=np.array([52] * 10 + [32] * 90))
+    with_more = {**both.optimised, "bon": replace(both.optimised["bon"], samples=ragged)}
+    assert better_for_best_of_n(replace(both, optimised=with_more)) == better_for_best_of_n(both)
+
+
 def as_ppo(policies: Optimised) -> Optimised:
     """The same policies under PPO's name."""
     return replace(policies, curves=replace(policies.curves, optimizer="ppo"))
