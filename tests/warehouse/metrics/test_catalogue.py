@@ -38,4 +38,5 @@ def test_every_measure_says_how_it_is_written_and_whether_it_is_negated() -> Non
 def test_every_correlation_has_its_words_and_an_unknown_optimizer_its_own_name() -> None:
     assert tuple(CORRELATION_WORDS) == CORRELATIONS
     assert optimizer_words("bon").at.format("16") == "best-of-16"
-    assert optimizer_words("tilted").title == "tilted"
+    assert optimizer_words("tilted").at.format("0.5") == "tilted at λ = 0.5"
+    assert optimizer_words("annealed").title == "annealed"
