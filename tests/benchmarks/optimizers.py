@@ -11,6 +11,9 @@ Written into `docs/benchmarks.md`.
 
 from __future__ import annotations
 
+import argparse
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +36,7 @@ from pipeline.runs import open_run
 from pipeline.scoring.scorer import Scorer
 from pipeline.stages import pool
 from pipeline.stages.checkpoints import rollout_prompts
+from tests.benchmarks.document import insert
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_own_values
 
 TRANSPARENT = "transparent"
@@ -159,12 +163,12 @@ def possible(reward: str, initial_PN: NDArray[np.float64]) -> list[Result]:
 def opened(run: Path, settings: PPOSettings | None, prompts: int, samples: int) -> Bench:
     """A run's models and prompts; `settings` replace its profile's."""
     directory = open_run(run.parent.parent, run.name)
-    context = Context(directory, _Silent())
     chosen = settings or directory.config.ppo
     if chosen is None:
-        raise SystemExit(f"{run} has no [ppo] in its profile")
+        raise SystemExit(f"{run} trains no policies: its profile has no [ppo]")
     texts = directory.read("prompt").filter(split="rl_test").sort("prompt_id")["text"].to_list()
-    return Bench(context, chosen, texts[:: max(1, len(texts) // prompts)][:prompts], {}, samples)
+    places = np.linspace(0, len(texts), prompts, endpoint=False).astype(int)
+    return Bench(Context(directory, _Silent()), chosen, [texts[place] for place in places], {}, samples)
 
 
 class _Silent:
@@ -175,3 +179,67 @@ class _Silent:
     def advance(self, count: int = 1) -> None: ...
 
     def say(self, message: str) -> None: ...
+
+
+def compared(bench: Bench, rewards: Sequence[str], repeats: int) -> list[Result]:
+    """Every algorithm of the settings against every reward, with so many seeds, and what was possible."""
+    results = []
+    for reward in rewards:
+        initial = bench.policy(bench.settings.algorithms[0], reward, seed=0)
+        initial_PN = bench.scores(initial, bench.held_out(initial, _INITIAL, seed=7), reward)
+        results += possible(reward, initial_PN)
+        for algorithm in bench.settings.algorithms:
+            if algorithm == "sft" and reward == TRANSPARENT:
+                continue  # its pool is scored by the run's own reward models alone
+            for repeat in range(repeats):
+                policy = bench.policy(algorithm, reward, seed=repeat)
+                begun = time.perf_counter()
+                for _ in bench.trained(policy, algorithm, reward):
+                    pass
+                seconds = time.perf_counter() - begun
+                results.append(measured(bench, policy, reward, initial_PN, f"{algorithm}, seed {repeat}", seconds))
+                print(line(results[-1]), flush=True)
+    return results
+
+
+def line(result: Result) -> str:
+    """A row of the table; what does not apply is left blank."""
+    rest = (
+        f"{value:{form}}" if np.isfinite(value) and (value or form != ".0f") else ""
+        for value, form in ((result.finished, ".2f"), (result.tokens, ".1f"), (result.seconds, ".0f"))
+    )
+    gain = f"{result.gain:.2f}" + (f" ± {result.error:.2f}" if result.error else "")
+    row = (result.reward, result.optimizer, gain, f"{result.kl:.2f}", f"{result.efficiency:.3f}", *rest)
+    return f"| {' | '.join(row)} |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder of a run whose reward models are trained")
+    parser.add_argument("--reward-models", default="flip-0.00,flip-0.20,length-0.50", help="ids, with commas between")
+    parser.add_argument("--repeats", type=int, default=2, help="seeds of each policy")
+    parser.add_argument("--prompts", type=int, default=96, help="held-out prompts")
+    parser.add_argument("--samples", type=int, default=4, help="responses to each of them")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch: policies are trained side by side")
+    parser.add_argument("--print", action="store_true", help="print the section instead of writing it")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    bench = opened(arguments.run, None, arguments.prompts, arguments.samples)
+    rewards = [TRANSPARENT, *arguments.reward_models.split(",")]
+    results = compared(bench, rewards, arguments.repeats)
+    lines = [
+        f"{arguments.run.name}, {arguments.prompts} held-out prompts × {arguments.samples} responses; "
+        f"{arguments.threads} thread a policy; best-of-n and tilting by {_INITIAL} samples of π_0.",
+        "",
+        "| reward | policy | gain, sd | KL, nats | gain²/(2·KL) | finished | tokens | seconds |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *map(line, results),
+    ]
+    print("\n".join(lines))
+    if not arguments.print:
+        insert("optimisers", "\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
