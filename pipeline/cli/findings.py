@@ -186,6 +186,8 @@ def _section(place: int, claim: Claim, growth: Growth | None) -> list[str]:
             lines.append(f"  - {text}")
     for table in claim.tables:
         lines += _table(table)
+    if claim.setting:
+        lines += ["", f"**In which respect the settings differ.** {_text(claim.setting)}"]
     if claim.findings:
         lines += ["", " ".join([f"Resampled: {claim.resampled}.", *map(str, claim.notes)])]
     return lines

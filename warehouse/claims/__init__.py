@@ -3,6 +3,9 @@
 Pure functions of arrays; each says beforehand which figure's interval decides.
 """
 
+from dataclasses import replace
+
+from warehouse.claims import setting
 from warehouse.claims.against_ppo import better_for_best_of_n
 from warehouse.claims.claim import Claim, Finding, Optimised, Study, Table
 from warehouse.claims.constructions import (
@@ -47,5 +50,6 @@ __all__ = ["CLAIMS", "Claim", "Finding", "Optimised", "Study", "Table", "examine
 
 
 def examine(study: Study) -> tuple[Claim, ...]:
-    """All claims on a study, which has one optimiser or more."""
-    return tuple(claim(study) for claim in CLAIMS)
+    """All claims on a study with one optimiser or more, and how its setting differs where the paper is not confirmed."""
+    examined = (claim(study) for claim in CLAIMS)
+    return tuple(replace(claim, setting=setting.difference(study, claim)) for claim in examined)

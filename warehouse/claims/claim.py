@@ -164,7 +164,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim, how it is decided, and its findings; `missing` says why a run cannot answer it."""
+    """One claim, how it is decided, and its findings; `missing` says why a run cannot answer it.
+
+    `setting`: how the run's setting differs from the paper's, where it does not confirm the paper.
+    """
 
     name: str
     title: str
@@ -175,6 +178,7 @@ class Claim:
     notes: tuple[str, ...] = ()
     missing: str = ""
     beyond_paper: bool = False
+    setting: str = ""
 
 
 def tau(part: Replicated) -> Correlation:
