@@ -50,6 +50,6 @@ __all__ = ["CLAIMS", "Claim", "Finding", "Optimised", "Study", "Table", "examine
 
 
 def examine(study: Study) -> tuple[Claim, ...]:
-    """All claims on a study with one optimiser or more, and how its setting differs where the paper is not confirmed."""
+    """All claims on a study with one optimiser or more, and how its setting differs if the paper is not confirmed."""
     examined = (claim(study) for claim in CLAIMS)
     return tuple(replace(claim, setting=setting.difference(study, claim)) for claim in examined)
