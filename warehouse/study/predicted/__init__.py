@@ -1,0 +1,1 @@
+"""What regret a reward model without policies would give, predicted from its scores on the RM test alone."""
