@@ -200,7 +200,7 @@ def save_features(features: Mapping[int, Features], path: Path) -> None:
     tensors = {}
     for layers, of_depth in features.items():
         tensors[f"values.{layers}"] = of_depth.values.contiguous()
-        tensors[f"offsets.{layers}"] = of_depth.offsets
+        tensors[f"offsets.{layers}"] = of_depth.offsets.clone()  # depths share them, safetensors' files do not
     save_file(tensors, path)
 
 

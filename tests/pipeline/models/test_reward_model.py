@@ -122,10 +122,11 @@ def test_only_the_head_and_the_top_blocks_are_trained(language_model: LanguageMo
 def test_features_survive_the_disk_and_pad_as_they_should(language_model: LanguageModel, tmp_path: Path) -> None:
     features = trunk_features(language_model, [2], TEXTS)[2]
     for number in (0, 1):
-        part = trunk_features(language_model, [0, 2], TEXTS[2 * number : 2 * number + 2])
+        part = trunk_features(language_model, [0, 1, 2], TEXTS[2 * number : 2 * number + 2])
         save_features(part, tmp_path / f"{number}.safetensors")
     files = [tmp_path / "0.safetensors", tmp_path / "1.safetensors"]
     loaded = load_features(files, 2)
+    assert load_features(files, 1).offsets.equal(loaded.offsets)
     assert load_features(files, 0).values.shape == (len(TEXTS), language_model.hidden_size)
     assert loaded.offsets.equal(features.offsets)
     hidden, lengths = loaded.padded(torch.tensor([3, 0]))
