@@ -262,6 +262,12 @@ ADDED_LATER = ("outcome",)
 SAME_PROMPT: Mapping[str, str] = {"rm_test": "#rm", "rl_test": "#rl"}
 """What the id of a prompt that is on both sides ends with: it is stored once for each, as `p1#rm` and as `p1#rl`."""
 
+EDITS = ("padding", "polite", "list", "repeated", "unfinished")
+"""How responses are edited to see what reward models react to (`pipeline/scoring/edits.py`)."""
+
+PROBES: Mapping[str, str] = {edit: f"probe-{edit}" for edit in EDITS}
+"""The `policy_id` of the responses with each edit: no policy's answers, and no source of responses."""
+
 
 def category_order(categories: Iterable[str]) -> tuple[str, ...]:
     """Each category once: RewardBench's first, then the run's own, the one for prompts without a category last."""

@@ -110,6 +110,7 @@ class TestSettings(Section):
     `source_temperatures` adds a source of `source_responses` responses to every RM-test prompt. A paraphrase gets
     `paraphrase_responses` responses (none: as many as the prompt). The first RL-test prompts of each category,
     `many_prompts_per_category`, get `many_samples` responses instead of `rl_test_samples`, for best-of-n at larger n.
+    With `probes`, some responses to RM-test prompts are edited in five ways and scored too (`pipeline/stages/probes`).
     """
 
     rm_test_responses: Annotated[int, Field(ge=2, le=64)] = 8
@@ -119,6 +120,7 @@ class TestSettings(Section):
     many_prompts_per_category: Annotated[int, Field(ge=1)] = 4
     source_temperatures: Annotated[tuple[Temperature, ...], DistinctInIds] = (0.5, 1.5)
     source_responses: Annotated[int, Field(ge=1, le=64)] = 2
+    probes: bool = True
 
 
 class OpenRLHFSettings(Section):

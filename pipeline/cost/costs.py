@@ -111,7 +111,7 @@ class Costs:
             "features": self._features(tasks),
             "reward_models": self._training(),
             "test_responses": self._sampling(counts.test_texts, tasks),
-            "scores": self._scoring("read", counts.test_texts, tasks),
+            "scores": self._scoring("read", counts.scored_texts, tasks),
             "ppo": self._ppo(self.config.ppo) if self.config.ppo else iter(()),
         }
         nonzero = {stage: tuple(term for term in terms if term.value) for stage, terms in stages.items()}

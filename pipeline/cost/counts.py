@@ -15,8 +15,10 @@ import polars as pl
 from pipeline.config import Config, PromptSettings
 from pipeline.prompts import load_prompts, split_of
 from pipeline.stages.ppo import jobs
+from pipeline.stages.probes import MOST_PROMPTS
 from pipeline.stages.prompts import choose
 from pipeline.stages.train_responses import ways
+from warehouse.schema import EDITS
 
 PAPER_PAIRS = 112_400
 """Pairs that the paper kept of its mix (arXiv 2410.05584)."""
@@ -33,7 +35,8 @@ _OWN_PROMPT_TOKENS = 60
 
 @dataclass(frozen=True)
 class Counts:
-    """`train_texts`: responses sampled to make pairs; `checkpoint_texts`: those of one policy at all its checkpoints.
+    """`train_texts`: responses sampled to make pairs; `checkpoint_texts`: those of one policy at all its checkpoints;
+    `probe_texts`: edited responses.
 
     Lengths are in tokens: of a prompt, a response, and a text of a preference pair with its prompt; by default the
     longest that the settings allow.
@@ -43,6 +46,7 @@ class Counts:
     train_texts: int
     pairs: int
     test_texts: int
+    probe_texts: int
     policies: int
     checkpoint_texts: int
     prompt_tokens: int
@@ -60,9 +64,14 @@ class Counts:
         return self.train_texts or 2 * self.pairs
 
     @property
+    def scored_texts(self) -> int:
+        """Responses that every reward model scores before the policy is trained."""
+        return self.test_texts + self.probe_texts
+
+    @property
     def responses(self) -> int:
         """Responses that every reward model scores."""
-        return self.test_texts + self.policies * self.checkpoint_texts
+        return self.scored_texts + self.policies * self.checkpoint_texts
 
 
 def counts(
@@ -94,6 +103,7 @@ def counts(
         train_texts=train_texts,
         pairs=pairs or (PAPER_PAIRS if config.preferences.files else round(_PAIRS_PER_TEXT * train_texts)),
         test_texts=forms * test.rm_test_responses + other_sources + rl_test * test.rl_test_samples,
+        probe_texts=len(EDITS) * min(rm_test, MOST_PROMPTS) if test.probes else 0,
         policies=len(jobs(ppo, config.reward_models.trained_ids)) if ppo else 0,
         checkpoint_texts=rl_test * ppo.test_samples * len(ppo.checkpoints) + rm_test if ppo else 0,
         prompt_tokens=prompt_tokens or (longest_prompt if config.prompts.files else _OWN_PROMPT_TOKENS),

@@ -132,7 +132,7 @@ def of_added(data: Path, run_id: str, settings: AddedRewardModel) -> str:
     Raises UnknownRun, DamagedRun, and what a reward model raises that cannot score.
     """
     run = runs.open_run(data, run_id)
-    answers = (texts.answered(run, stage).select("prompt", "text") for stage in ("test_responses", "ppo"))
+    answers = (texts.answered(run, stage).select("prompt", "text") for stage in ("test_responses", "scores", "ppo"))
     to_score = {*pl.concat(answers).iter_rows(), *texts.of_pairs(run.read("preference").filter(split="validation"))}
     return of_scoring(settings, to_score, run_id)
 

@@ -1,4 +1,7 @@
-"""Stage 7: every reward model scores every test response; the trunk reads each text once for all that share it."""
+"""Stage 7: every reward model scores every test response; the trunk reads each text once for all that share it.
+
+The edited responses (`probes`) are scored in batches of their own, after all others.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,28 @@ import polars as pl
 from pipeline.context import Context, Parts, StageResult
 from pipeline.scoring import texts
 from pipeline.scoring.scorer import Scorer, groups, part_of, unscored
+from pipeline.stages import probes
 from warehouse.schema import INITIAL, ORIGINAL
 
 STAGE = "scores"
+_Batch = tuple[pl.DataFrame, list[texts.Text]]
+"""Responses, and those of their texts that are read together."""
 
 
 def run(context: Context) -> StageResult:
+    context.make(probes.parts)
     return context.make(parts)
 
 
 def parts(context: Context) -> Parts:
     """One part per batch of texts and group of reward models: all batches for one group, then for the next."""
     run, settings = context.run, context.config.reward_models
-    batches = [
-        (rows, batch) for rows in rounds(context) for batch in texts.batches(rows.select("prompt", "text").iter_rows())
-    ]
-    missing: dict[tuple[str, ...], list[int]] = {}
-    for unit in range(len(batches)):
+    numbered = [batch for rows in rounds(context) for batch in _batches(rows)]
+    edited = _batches(texts.answered(context.run, probes.STAGE))
+    batches = dict[int | str, _Batch](enumerate(numbered))
+    batches |= {f"{probes.UNIT}-{number:05d}": batch for number, batch in enumerate(edited)}
+    missing: dict[tuple[str, ...], list[int | str]] = {}
+    for unit in batches:
         for group in unscored(context, STAGE, unit):
             missing.setdefault(group, []).append(unit)
     parts = {part_of(context, STAGE, unit, group): (unit, group) for group, units in missing.items() for unit in units}
@@ -41,8 +49,12 @@ def parts(context: Context) -> Parts:
         context.progress.advance(len(batch))
 
     units = {part: len(batches[unit][1]) for part, (unit, _) in parts.items()}
-    total = len(groups(settings, settings.ids)) * sum(len(batch) for _, batch in batches)
+    total = len(groups(settings, settings.ids)) * sum(len(batch) for _, batch in batches.values())
     return Parts(total, "texts", units, make)
+
+
+def _batches(responses: pl.DataFrame) -> list[_Batch]:
+    return [(responses, batch) for batch in texts.batches(responses.select("prompt", "text").iter_rows())]
 
 
 def rounds(context: Context) -> list[pl.DataFrame]:

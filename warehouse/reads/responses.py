@@ -1,6 +1,7 @@
 """Responses as people read them: search, texts and scores to one prompt, their lengths, what best-of-n picks.
 
-Responses to paraphrases are left out: everything here shows a prompt in its own words.
+Responses to paraphrases are left out: everything here shows a prompt in its own words. So are edited responses
+(`schema.PROBES`), which no policy gave.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from warehouse.metrics.cube import ScoreCube, best_of_n_of_cube
 from warehouse.metrics.tilted import tilted_values
 from warehouse.reads import policies
 from warehouse.reads.scores import initial_scores
-from warehouse.schema import BY_WEIGHTING, INITIAL
+from warehouse.schema import BY_WEIGHTING, INITIAL, PROBES
 from warehouse.store import Connection
 from warehouse.study.audit.redundant import Texts
 from warehouse.study.curves.value_curves import ValueCurves
@@ -93,14 +94,23 @@ def search_prompts(
         """
         SELECT prompt_id, category, subset, prompt.text AS text,
                count(response.response_id) FILTER (contains(lower(response.text), lower($text))) AS hits
-        FROM prompt LEFT JOIN (FROM response WHERE prompt_form = 'original') AS response USING (run_id, prompt_id)
+        FROM prompt LEFT JOIN (
+            FROM response WHERE prompt_form = 'original' AND NOT list_contains($probes, policy_id)
+        ) AS response USING (run_id, prompt_id)
         WHERE run_id = $run AND split = $split
           AND (len($categories) = 0 OR list_contains($categories, category))
           AND (len($subsets) = 0 OR list_contains($subsets, subset))
         GROUP BY ALL HAVING hits > 0 OR contains(lower(prompt.text), lower($text))
         ORDER BY prompt_id
         """,
-        {"run": run_id, "split": split, "categories": list(categories), "subsets": list(subsets), "text": text},
+        {
+            "run": run_id,
+            "split": split,
+            "categories": list(categories),
+            "subsets": list(subsets),
+            "text": text,
+            "probes": list(PROBES.values()),
+        },
     ).pl()
 
 
@@ -111,10 +121,11 @@ def policies_answering(connection: Connection, run_id: str, prompt_id: str) -> p
         SELECT * FROM (
           SELECT policy_id, optimizer, reward_model_id, strength, kl, kl_estimator, temperature, count(*) AS responses
           FROM response JOIN policy USING (run_id, policy_id)
-          WHERE run_id = ? AND prompt_id = ? AND prompt_form = 'original' GROUP BY ALL
+          WHERE run_id = ? AND prompt_id = ? AND prompt_form = 'original' AND NOT list_contains(?, policy_id)
+          GROUP BY ALL
         ) ORDER BY policy_id <> ?, optimizer <> 'none', optimizer, reward_model_id, strength, policy_id
         """,
-        [run_id, prompt_id, INITIAL],
+        [run_id, prompt_id, list(PROBES.values()), INITIAL],
     ).pl()
 
 

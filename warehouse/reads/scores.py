@@ -18,7 +18,7 @@ from warehouse.metrics.cube import ScoreCube, by_prompt
 from warehouse.metrics.test_set import with_paraphrases, with_responses
 from warehouse.reads.policies import of_optimizer
 from warehouse.reads.runs import prompts, reward_models
-from warehouse.schema import INITIAL, ORIGINAL, PARAPHRASE
+from warehouse.schema import INITIAL, ORIGINAL, PARAPHRASE, PROBES
 from warehouse.store import Connection
 
 PPO = "ppo"
@@ -49,7 +49,7 @@ def sources(connection: Connection, run_id: str) -> pl.DataFrame:
 
     Columns: `source`, a policy or `ppo`, which stands for all policies of the last PPO step together, without those of
     other KL coefficients than the default one; `prompts` answered; `responses` to each (the fewest), and
-    `paraphrase_responses` to its paraphrase, 0 without any.
+    `paraphrase_responses` to its paraphrase, 0 without any. Edited responses (`schema.PROBES`) are no source.
     Raises UnknownName for an unknown run.
     """
     reward_models(connection, run_id)
@@ -59,7 +59,7 @@ def sources(connection: Connection, run_id: str) -> pl.DataFrame:
             SELECT policy_id, prompt_id, count(*) FILTER (WHERE prompt_form = 'original') AS responses,
                    count(*) FILTER (WHERE prompt_form = 'paraphrase') AS paraphrase_responses
             FROM response JOIN prompt USING (run_id, prompt_id)
-            WHERE run_id = $run AND split = 'rm_test'
+            WHERE run_id = $run AND split = 'rm_test' AND NOT list_contains($probes, policy_id)
               AND response_id IN (SELECT response_id FROM score WHERE run_id = $run)
             GROUP BY ALL
         )
@@ -67,7 +67,7 @@ def sources(connection: Connection, run_id: str) -> pl.DataFrame:
                max(paraphrase_responses) AS paraphrase_responses
         FROM counted GROUP BY policy_id ORDER BY policy_id <> $initial, policy_id
         """,
-        {"run": run_id, "initial": INITIAL},
+        {"run": run_id, "initial": INITIAL, "probes": list(PROBES.values())},
     ).pl()
     last = counted.filter(pl.col("source").is_in(_last_ppo_policies(connection, run_id, counted["source"].to_list())))
     if last.is_empty():

@@ -21,6 +21,7 @@ SOURCES = {
     ("ppo-4/flip-0.00", "original"): 1,
     ("ppo-8/flip-0.00", "original"): 1,
     ("ppo-8/flip-0.20", "original"): 1,
+    ("probe-list", "original"): 1,
 }
 """Responses to each prompt."""
 
