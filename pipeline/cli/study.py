@@ -1,4 +1,4 @@
-"""Commands that print what runs have shown, without a browser: choose, measure, power and findings."""
+"""Commands that print what runs have shown, without a browser: choose, predict, measure, power and findings."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from warehouse.study.power import DIFFERENCES, POWER
 
 
 def add(command: AddCommand) -> None:
-    """`choose`, `measure`, `power` and `findings`."""
+    """`choose`, `predict`, `measure`, `power` and `findings`."""
     _add_choose(command)
+    _add_predict(command)
     measure = command(
         "measure",
         "print how well a metric of reward models predicts the regret of the optimised policy",
@@ -103,6 +104,21 @@ def _add_choose(command: AddCommand) -> None:
     choose.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _add_predict(command: AddCommand) -> None:
+    predict = command(
+        "predict",
+        "predict the regret of the policies of a reward model from its RM-test scores, before any is optimised",
+        "righttree predict my-rm --run RUN",
+        _predict,
+    )
+    predict.add_argument("name", metavar="NAME", help="the reward model; if it has policies, they are not used")
+    _add_run(predict)
+    golden = "scorers that count as the truth (default: those that are golden only, such as labels; else all others)"
+    add_option(predict, "--golden", "NAME[,…]", golden, names_in, default=())
+    add_option(predict, "--seed", "S", "seed for which goldens clearly gain, in bootstrap replicates", int, default=0)
+    predict.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 def _add_power(command: AddCommand) -> None:
     power = command(
         "power",
@@ -164,6 +180,14 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 def _choose(arguments: argparse.Namespace) -> int:
     from pipeline.cli.choices.worth import report
+
+    exchange.provide_recorded(store.home())
+    print(report(store.home(), arguments))
+    return 0
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from pipeline.cli.choices.predicted import report
 
     exchange.provide_recorded(store.home())
     print(report(store.home(), arguments))

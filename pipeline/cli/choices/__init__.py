@@ -1,4 +1,4 @@
-"""What `righttree choose` prints: by what policies are worth or by a measure, and by an outcome, as text or JSON."""
+"""What `righttree choose` prints, by policies, a measure or an outcome, and `righttree predict`: as text or JSON."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from warehouse import reads, store
 from warehouse.study import MEASURES
 
 COMMANDS = ("run", "resume", "extend", "add-rm", "cancel", "delete", "runs", "publish", "measure")
-COMMANDS += ("power", "findings", "import", "data", "outcomes", "ensemble", "export", "export-rm", "app", "doctor")
+COMMANDS += ("power", "predict", "findings", "import", "data", "outcomes", "ensemble", "export", "export-rm", "app", "doctor")
 
 
 def test_help_names_every_command_and_where_things_are() -> None:

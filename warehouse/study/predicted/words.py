@@ -43,13 +43,13 @@ def quantity(result: PredictedRegret) -> str:
     return QUANTITIES[result.known.quantity].short
 
 
-def averaged(result: PredictedRegret, name: Name = str) -> str:
+def averaged(result: PredictedRegret, reward_model: str, name: Name = str) -> str:
     """Under which golden, or that it is a mean over goldens, and how many are left out."""
     known = result.known
-    goldens = known.goldens
+    goldens = [golden for golden in known.goldens if golden != reward_model]
     over = f"under {name(goldens[0])}" if len(goldens) == 1 else f"averaged over {count(len(goldens), 'golden')}"
-    undefined = len(known.undefined_goldens)
-    return f"{over} ({undefined} undefined)" if undefined else over
+    undefined = sum(golden != reward_model for golden in known.undefined_goldens)
+    return f"{over} (undefined under {undefined} more)" if undefined else over
 
 
 def why_not(result: PredictedRegret, reward_model: str, golden: str | None = None) -> str:
