@@ -17,8 +17,8 @@ from tests.conftest import SMOKE_RUN, righttree, righttree_process
 from warehouse import reads, store
 from warehouse.study import MEASURES
 
-COMMANDS = ("run", "resume", "extend", "add-rm", "cancel", "delete", "runs", "publish", "measure")
-COMMANDS += ("power", "predict", "findings", "import", "data", "outcomes", "ensemble", "export", "export-rm", "app", "doctor")
+COMMANDS = ("run", "resume", "extend", "add-rm", "cancel", "delete", "runs", "publish", "measure", "predict")
+COMMANDS += ("power", "findings", "import", "data", "outcomes", "ensemble", "export", "export-rm", "app", "doctor")
 
 
 def test_help_names_every_command_and_where_things_are() -> None:
