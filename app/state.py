@@ -199,8 +199,8 @@ class ModelsChoice(PageChoice):
 class ResponsesChoice(PageChoice):
     """Responses: which prompts are browsed (`split`, categories, subsets, text searched for) and what is shown of them.
 
-    `prompt` None is the first match, `policy` None the initial one, `reward_model` None the first with PPO checkpoints.
-    `sample` is 1-based.
+    `prompt` None is the first match, `policy` None the initial one, `optimizer` None the first that trained policies
+    which answered, `reward_model` None the first that it optimised. `sample` is 1-based.
     """
 
     split: str = "rl_test"
@@ -211,6 +211,7 @@ class ResponsesChoice(PageChoice):
     policy: str | None = None
     order: str = "sample"
     shown: int = 4
+    optimizer: str | None = None
     reward_model: str | None = None
     sample: int = 1
 

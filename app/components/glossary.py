@@ -28,7 +28,10 @@ TERMS: Mapping[str, str] = {
     "tilted": "the initial policy with every response's probability multiplied by exp(λ · score / sd): the best "
     "that a reward model allows at a given KL, computed exactly by weighting stored samples.",
     "PPO": "reinforcement learning that trains the policy's weights to raise its reward.",
-    "strength": "how hard a policy is optimised: n for best-of-n, λ for tilted, training steps for PPO.",
+    "RLOO": "like PPO, but a response is compared with the others to its prompt, not with a critic's estimate.",
+    "GRPO": "like RLOO, with the rewards of a prompt's responses standardised and the KL penalty in the loss.",
+    "SFT": "training on the response that the reward model prefers among several of the initial policy.",
+    "strength": "how hard a policy is optimised: n for best-of-n, λ for tilted, training steps for others.",
     "KL": "distance of a policy from the initial one (Kullback–Leibler divergence, in nats); 0 means unchanged.",
     "efficiency": "gain² / (2 · KL), the gain in standard deviations within prompts: how much a policy reaches "
     "of what its KL allows; about 1 for a tilted policy.",

@@ -11,7 +11,7 @@ from app.offers import Options
 from app.state import Policies, Selection
 from warehouse.metrics.catalogue import CORRELATION_WORDS as CORRELATIONS
 from warehouse.metrics.catalogue import optimizer_words as optimizer
-from warehouse.schema import BY_WEIGHTING
+from warehouse.schema import BY_WEIGHTING, RL_ALGORITHMS
 from warehouse.study import Evaluation
 from warehouse.study.correlation import Correlation
 from warehouse.study.training_noise import seeds
@@ -110,7 +110,7 @@ def source(name: str) -> str:
         return "Initial policy"
     if heated != name:
         return f"Initial policy at temperature {heated}"
-    return "PPO, last step, all reward models" if name == "ppo" else name
+    return f"{optimizer(name).title}, last step, all reward models" if name in RL_ALGORITHMS else name
 
 
 def nothing_correlates(options: Options) -> str:

@@ -3,12 +3,13 @@
 Best-of-n's stored values are expectations over many samples, PPO's come from a few responses of each checkpoint: that
 noise alone makes PPO look harder to predict. So best-of-n is valued as PPO is, by as many responses to each prompt,
 each the best of n of the stored samples, on the same prompts, where it gains as much. The noise that both then have is
-taken off (`without_noise`).
+taken off (`without_noise`). What holds of PPO is asked of every algorithm that trains policies.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from warehouse.claims.claim import (
 from warehouse.claims.verdict import NEGLIGIBLE, above
 from warehouse.metrics.best_of_n import best_of_n_own_values, best_of_n_picks
 from warehouse.metrics.cube import ScoreCube
+from warehouse.schema import RL_ALGORITHMS
 from warehouse.study.comparison import without_noise
 from warehouse.study.resolution import of_difference_without_noise
 
@@ -35,15 +37,34 @@ def better_for_best_of_n(study: Study) -> Claim:
     """Accuracy predicts best-of-n better than PPO."""
     claim = Claim(
         "best-of-n-against-ppo",
-        "Accuracy predicts best-of-n better than PPO",
-        "Decided by the difference of the two Kendall τ on this test set, best-of-n minus PPO, of the same reward "
-        "models and prompts; the noise of the policies’ values is taken off both. Best-of-n is taken at the n whose "
-        "mean gain, in standard deviations within prompts, is nearest to PPO’s, and valued by as many responses to a "
-        f"prompt: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}.",
+        "Accuracy predicts best-of-n better than PPO or other training",
+        "Decided by the difference of the two Kendall τ on this test set, best-of-n minus the trained policies, of the "
+        "same reward models and prompts; the noise of the policies’ values is taken off both. Best-of-n is taken at "
+        "the n whose mean gain, in standard deviations within prompts, is nearest to theirs, and valued by as many "
+        f"responses to a prompt: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}.",
     )
-    if not {"bon", "ppo"} <= set(study.optimised):
-        return replace(claim, missing="the run does not have both optimisers")
-    exact, ppo = (_of(study.optimised[name], study) for name in ("bon", "ppo"))
+    trained = [name for name in RL_ALGORITHMS if name in study.optimised]
+    if "bon" not in study.optimised or not trained:
+        return replace(claim, missing="the run does not have best-of-n and policies that were trained")
+    parts = [_against(study, name) for name in trained]
+    return replace(
+        claim,
+        findings=tuple(part.finding for part in parts),
+        tables=tuple(part.table for part in parts),
+        notes=tuple(dict.fromkeys(part.note for part in parts)),
+    )
+
+
+class _Part(NamedTuple):
+    """What is said of one algorithm."""
+
+    finding: Finding
+    table: Table
+    note: str
+
+
+def _against(study: Study, algorithm: str) -> _Part:
+    exact, ppo = (_of(study.optimised[name], study.optimised[algorithm]) for name in ("bon", algorithm))
     matched = _valued_as(exact, ppo, study.seed)
     bon = exact if matched is None else matched.policies
     (first,), (second,), (whole,) = (study.measured(policies) for policies in (bon, ppo, exact))
@@ -65,17 +86,16 @@ def better_for_best_of_n(study: Study) -> Claim:
     ]
     header = ("policies", "responses to a prompt", "τ, this test set", "the sample’s", "pairs", "undefined")
     table = Table(f"Of {len(ppo.curves.reward_models)} reward models", header, tuple(rows))
-    if matched is None:
-        notes = (
-            "The run does not say how many responses PPO’s values come from, or lacks the samples that best-of-n picks "
-            "from: best-of-n is valued by its expectation, at the largest n.",
-        )
-    else:
-        notes = (
+    note = (
+        f"The run does not say how many responses the values of {ppo.title} come from, or lacks the samples that "
+        "best-of-n picks from: best-of-n is valued by its expectation, at the largest n."
+    )
+    if matched is not None:
+        note = (
             f"At n = {matched.n}, a policy’s own golden reward rises by {matched.gain:.2f} standard deviations; under "
-            f"PPO by {matched.ppo_gain:.2f}. Which samples best-of-n picks from is drawn once, by the seed.",
+            f"{ppo.title} by {matched.ppo_gain:.2f}. Which samples best-of-n picks from is drawn once, by the seed."
         )
-    return replace(claim, findings=(finding,), tables=(table,), notes=notes)
+    return _Part(finding, table, note)
 
 
 @dataclass(frozen=True)
@@ -89,10 +109,9 @@ class _Matched:
     ppo_gain: float
 
 
-def _of(policies: Optimised, study: Study) -> Optimised:
-    """Of the reward models that both optimisers have."""
-    bon, ppo = (study.optimised[name].curves.reward_models for name in ("bon", "ppo"))
-    names = [name for name in bon if name in ppo]
+def _of(policies: Optimised, trained: Optimised) -> Optimised:
+    """Of the reward models that the trained policies have too."""
+    names = [name for name in policies.curves.reward_models if name in trained.curves.reward_models]
     rows = [policies.curves.reward_models.index(name) for name in names]
     return replace(
         policies,

@@ -166,22 +166,23 @@ def kl_penalty(study: Study) -> Claim:
     claim = Claim(
         "kl-penalty",
         "A KL penalty keeps more of the gain",
-        "PPO of the reward models of the sweep. Decided by the change of mean NDR from the penalty of all others to "
-        f"the largest, over the pairs that are defined under both, on the same draws, at the same step and at the same "
-        f"KL: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}. It takes a sweep of {FEWEST_RESAMPLED} "
-        f"reward models or more; of fewer it {CANNOT_BE_TOLD}.",
+        "Policies trained against the reward models of the sweep. Decided by the change of mean NDR from the penalty "
+        "of all others to the largest, over the pairs that are defined under both, on the same draws, at the same step "
+        f"and at the same KL: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}. It takes a sweep of "
+        f"{FEWEST_RESAMPLED} reward models or more; of fewer it {CANNOT_BE_TOLD}.",
         beyond_paper=True,
     )
     policies = next((policies for policies in study.optimised.values() if policies.penalised is not None), None)
     if policies is None or policies.penalised is None:
-        return replace(claim, missing="PPO was run with one KL penalty")
+        return replace(claim, missing="no algorithm was run with more than one KL penalty")
     swept = policies.penalised
     spread_M = policies.spread_M[[policies.curves.reward_models.index(name) for name in swept.reward_models]]
     gained = gain_curves(swept, spread_M, replicates=study.replicates, seed=study.seed)
     same_step = ndr_curve(swept, replicates=study.replicates, seed=study.seed)
     findings, same_kl = [_penalty_finding(study, swept, policies.called)], None
     if policies.at_kl is not None:
-        findings.append(_penalty_finding(study, policies.at_kl, f"PPO at a KL of {policies.matched_kl:.2f} nats"))
+        about = f"{policies.title} at a KL of {policies.matched_kl:.2f} nats"
+        findings.append(_penalty_finding(study, policies.at_kl, about))
         same_kl = ndr_curve(policies.at_kl, replicates=study.replicates, seed=study.seed)
     rows: list[tuple[Cell, ...]] = []
     for s, penalty in enumerate(swept.strengths):

@@ -113,6 +113,7 @@ _OPTIMIZERS: Mapping[str, Optimizer] = {
         name: Optimizer(name.upper(), "Step", f"{name.upper()} at step {{}}", f"{name.upper()} at a KL of {{}} nats")
         for name in RL_ALGORITHMS
     },
+    "sft": Optimizer("SFT on the best of n", "Epoch", "SFT at epoch {}", "SFT at a KL of {} nats"),
 }
 
 

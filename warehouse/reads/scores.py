@@ -18,11 +18,8 @@ from warehouse.metrics.cube import ScoreCube, by_prompt
 from warehouse.metrics.test_set import with_paraphrases, with_responses
 from warehouse.reads.policies import of_optimizer
 from warehouse.reads.runs import prompts, reward_models
-from warehouse.schema import INITIAL, ORIGINAL, PARAPHRASE, PROBES
+from warehouse.schema import INITIAL, ORIGINAL, PARAPHRASE, PROBES, RL_ALGORITHMS
 from warehouse.store import Connection
-
-PPO = "ppo"
-"""The source that stands for all PPO policies of the last step together, those of the default KL coefficient."""
 
 _BATCH_ROWS = 1_000_000
 
@@ -47,9 +44,10 @@ _SCORES = f"""
 def sources(connection: Connection, run_id: str) -> pl.DataFrame:
     """Where the scored responses to the RM-test prompts come from, the initial policy first.
 
-    Columns: `source`, a policy or `ppo`, which stands for all policies of the last PPO step together, without those of
-    other KL coefficients than the default one; `prompts` answered; `responses` to each (the fewest), and
-    `paraphrase_responses` to its paraphrase, 0 without any. Edited responses (`schema.PROBES`) are no source.
+    Columns: `source`, a policy or an algorithm such as `ppo`, which stands for all policies that it trained to the last
+    step, without those of other KL coefficients than the default one; `prompts` answered; `responses` to each (the
+    fewest), and `paraphrase_responses` to its paraphrase, 0 without any. Edited responses (`schema.PROBES`) are no
+    source.
     Raises UnknownName for an unknown run.
     """
     reward_models(connection, run_id)
@@ -69,11 +67,13 @@ def sources(connection: Connection, run_id: str) -> pl.DataFrame:
         """,
         {"run": run_id, "initial": INITIAL, "probes": list(PROBES.values())},
     ).pl()
-    last = counted.filter(pl.col("source").is_in(_last_ppo_policies(connection, run_id, counted["source"].to_list())))
-    if last.is_empty():
-        return counted
-    together = last.select(pl.lit(PPO).alias("source"), pl.col("prompts").min(), pl.exclude("source", "prompts").sum())
-    return pl.concat([counted, together.head(1)])
+    together = [
+        counted.filter(pl.col("source").is_in(policies))
+        .select(pl.lit(algorithm).alias("source"), pl.col("prompts").min(), pl.exclude("source", "prompts").sum())
+        .head(1)
+        for algorithm, policies in _last_policies(connection, run_id, counted["source"].to_list()).items()
+    ]
+    return pl.concat([counted, *together])
 
 
 def score_cube(
@@ -96,8 +96,8 @@ def score_cube(
         listed = ", ".join(f"{row['source']} ({row['responses']})" for row in known.to_dicts())
         wrong = unknown[0] if unknown else "no source is named"
         raise UnknownName(f"{wrong}; run {run_id!r} has, with responses per prompt: {listed}")
-    last = _last_ppo_policies(connection, run_id, known["source"].to_list())
-    policies = list(dict.fromkeys(policy for name in names for policy in (last if name == PPO else [name])))
+    last = _last_policies(connection, run_id, known["source"].to_list())
+    policies = list(dict.fromkeys(policy for name in names for policy in last.get(name, [name])))
     cube = _joined(connection, run_id, policies, ORIGINAL)
     if not paraphrase:
         return cube
@@ -155,10 +155,15 @@ def _joined(connection: Connection, run_id: str, policies: Sequence[str], form: 
     return cubes[0] if len(cubes) == 1 else with_responses(cubes)
 
 
-def _last_ppo_policies(connection: Connection, run_id: str, among: Sequence[str]) -> list[str]:
-    """Those of these policies that PPO trained to the largest step of any, by id; with the default KL coefficient."""
-    steps = of_optimizer(connection, run_id, "ppo").filter(pl.col("policy_id").is_in(among))
-    return steps.filter(pl.col("strength") == pl.col("strength").max())["policy_id"].sort().to_list()
+def _last_policies(connection: Connection, run_id: str, among: Sequence[str]) -> dict[str, list[str]]:
+    """Those of these policies that each algorithm trained to its last step, by id; with the default KL coefficient."""
+    last = {}
+    for algorithm in RL_ALGORITHMS:
+        steps = of_optimizer(connection, run_id, algorithm).filter(pl.col("policy_id").is_in(among))
+        if not steps.is_empty():
+            of_last = steps.filter(pl.col("strength") == pl.col("strength").max())
+            last[algorithm] = of_last["policy_id"].sort().to_list()
+    return last
 
 
 class _InPlace(NamedTuple):

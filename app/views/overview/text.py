@@ -41,7 +41,8 @@ _NO_PAIRS = "no two golden–proxy pairs have a defined NDR that differs"
 
 def terms(optimizers: Sequence[str]) -> tuple[str, ...]:
     """The terms of the glossary that the page needs."""
-    optional = [term for name, term in (("tilted", "tilted"), ("ppo", "PPO")) if name in optimizers]
+    known = {"tilted": "tilted", "ppo": "PPO", "rloo": "RLOO", "grpo": "GRPO", "sft": "SFT"}
+    optional = [term for name, term in known.items() if name in optimizers]
     return ("golden", "proxy", "NDR", "best-of-n", *optional, "KL", "Kendall τ")
 
 

@@ -39,7 +39,10 @@ def fit(snapshot: Snapshot, fitting: Fitting[ResponsesChoice], run_id: str) -> p
     if not prompts.is_empty():
         answered = data.answered_by(snapshot, run_id, chosen_prompt(fitting.chosen, prompts))
         fitting.allow("policy", answered["policy_id"].to_list(), "did not answer this prompt")
-        fitting.allow("reward_model", data.ppo_reward_models(answered), "no PPO checkpoint against it answered this")
+        algorithms = data.trained_by(answered)
+        fitting.allow("optimizer", algorithms, "none of its policies answered this prompt")
+        by = fitting.chosen.optimizer or next(iter(algorithms), None)
+        fitting.allow("reward_model", data.optimised_against(answered, by), "no checkpoint against it answered this")
         most = data.most_samples(answered)
         fitting.allow("sample", range(1, most + 1), f"checkpoints have samples 1 to {most}")
     return prompts

@@ -17,7 +17,7 @@ from app.access.warehouse import Snapshot
 from app.views.responses import text
 from warehouse import reads
 from warehouse.metrics.cube import spread_within_prompts
-from warehouse.schema import INITIAL
+from warehouse.schema import INITIAL, RL_ALGORITHMS
 
 search_prompts = warehouse.cached(reads.responses.search_prompts, entries=64, spinner="Searching …")
 prompt = warehouse.cached(reads.responses.prompt, entries=64)
@@ -98,21 +98,27 @@ def listed(responses: pl.DataFrame, standardised: pl.DataFrame, order: str, limi
     return frame if limit is None else frame.head(limit)
 
 
-def ppo_reward_models(answered: pl.DataFrame) -> list[str]:
-    """Reward models that PPO checkpoints with responses were optimised against."""
-    names: list[str] = answered.filter(optimizer="ppo")["reward_model_id"].drop_nulls().unique().sort().to_list()
+def trained_by(answered: pl.DataFrame) -> list[str]:
+    """The algorithms that trained policies which answered."""
+    answering = set(answered["optimizer"])
+    return [name for name in RL_ALGORITHMS if name in answering]
+
+
+def optimised_against(answered: pl.DataFrame, optimizer: str | None) -> list[str]:
+    """Reward models that checkpoints of this algorithm with responses were optimised against."""
+    names: list[str] = answered.filter(optimizer=optimizer)["reward_model_id"].drop_nulls().unique().sort().to_list()
     return names
 
 
 def most_samples(answered: pl.DataFrame) -> int:
-    """The greatest number of responses that a PPO checkpoint gave, 1 without any."""
-    counts: list[int] = answered.filter(optimizer="ppo")["responses"].to_list()
+    """The greatest number of responses that a checkpoint gave, 1 without any."""
+    counts: list[int] = answered.filter(pl.col("optimizer").is_in(RL_ALGORITHMS))["responses"].to_list()
     return max(counts, default=1)
 
 
-def checkpoints(answered: pl.DataFrame, reward_model: str, most: int = 12) -> pl.DataFrame:
-    """PPO checkpoints against a reward model that answered, by step; of many, evenly spaced ones with both ends."""
-    steps = answered.filter(optimizer="ppo", reward_model_id=reward_model).sort("strength", "policy_id")
+def checkpoints(answered: pl.DataFrame, optimizer: str, reward_model: str, most: int = 12) -> pl.DataFrame:
+    """Checkpoints against a reward model that answered, by step; of many, evenly spaced ones with both ends."""
+    steps = answered.filter(optimizer=optimizer, reward_model_id=reward_model).sort("strength", "policy_id")
     if steps.height <= most:
         return steps
     return steps[np.unique(np.linspace(0, steps.height - 1, most).round().astype(int)).tolist()]

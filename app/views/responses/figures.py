@@ -1,4 +1,4 @@
-"""The responses of one policy to a prompt with their scores, and PPO step by step. Texts are never read as markup."""
+"""The responses of one policy to a prompt with their scores, and training by steps. Texts are never read as markup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.charts.responses import strip
-from app.components import figure, page_state
+from app.components import figure, page_state, words
 from app.state import ResponsesChoice
 from app.views.responses import data, text
 from app.views.responses.controls import SHOWN
@@ -47,7 +47,7 @@ class PromptFigures:
                 list(rows),
                 format_func=lambda name: text.policy_option(rows[name]),
                 help="Whose responses are shown: the initial policy, the initial policy with other sampling settings, "
-                "or a PPO checkpoint.",
+                "or a checkpoint of training.",
                 **page_state.bound(self._chosen, "policy", policy_id),
             )
         snapshot, run_id, _ = self._prompt
@@ -62,18 +62,28 @@ class PromptFigures:
 
     def checkpoints(self) -> None:
         """The initial policy's response beside each checkpoint's, or why there are none."""
-        st.subheader("PPO step by step", anchor=False)
-        reward_models = data.ppo_reward_models(self._answered)
-        if not reward_models:
-            st.caption(text.no_ppo(self._chosen.split))
+        st.subheader("Training step by step", anchor=False)
+        algorithms = data.trained_by(self._answered)
+        if not algorithms:
+            st.caption(text.not_trained(self._chosen.split))
             return
+        optimizer = self._chosen.optimizer or algorithms[0]
+        reward_models = data.optimised_against(self._answered, optimizer)
         against = self._chosen.reward_model or reward_models[0]
-        samples = data.most_samples(self._answered.filter(reward_model_id=against))
+        samples = data.most_samples(self._answered.filter(optimizer=optimizer, reward_model_id=against))
         with st.container(horizontal=True, vertical_alignment="bottom", key="checkpoint-choice"):
+            if len(algorithms) > 1:
+                st.selectbox(
+                    "Trained by",
+                    algorithms,
+                    format_func=lambda name: words.optimizer(name).title,
+                    help="The algorithm that trained the policies.",
+                    **page_state.bound(self._chosen, "optimizer", optimizer, resets=("reward_model", "sample")),
+                )
             st.selectbox(
                 "Optimised against",
                 reward_models,
-                help="The reward model that PPO optimised.",
+                help="The reward model whose score the policies were trained to raise.",
                 **page_state.bound(self._chosen, "reward_model", against),
             )
             if samples > 1:
@@ -84,7 +94,7 @@ class PromptFigures:
                     **page_state.bound(self._chosen, "sample", self._chosen.sample),
                 )
         entries = [("**Initial policy π_0**", INITIAL)]
-        steps = data.checkpoints(self._answered, against).to_dicts()
+        steps = data.checkpoints(self._answered, optimizer, against).to_dicts()
         entries += [(text.checkpoint_line(row), str(row["policy_id"])) for row in steps]
         with st.container(key="rows-checkpoints"):
             for label, policy_id in _in_two_columns(entries):

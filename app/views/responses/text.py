@@ -74,7 +74,7 @@ def response_line(row: Mapping[str, Any]) -> str:
 
 
 def checkpoint_line(row: Mapping[str, Any]) -> str:
-    """Step, KL and id of a PPO checkpoint."""
+    """Step, KL and id of a checkpoint."""
     kl = "" if row["kl"] is None else f" · KL {number(row['kl'])} nats"
     return f"**Step {row['strength']:g}**{kl} · {escape(row['policy_id'])}"
 
@@ -84,12 +84,12 @@ def scores_line(reward_model: str, own: float | None, others: float | None) -> s
     return f"{escape(reward_model)}: {number(own)} sd · mean of the others: {number(others)} sd"
 
 
-def no_ppo(split: str) -> str:
-    """Why there are no PPO responses to show."""
+def not_trained(split: str) -> str:
+    """Why there are no responses of trained policies to show."""
     if split != "rl_test":
-        return "Optimised policies answer RL-test prompts: choose those to see PPO’s responses step by step."
+        return "Trained policies answer RL-test prompts: choose those to see their responses step by step."
     return (
-        "No PPO checkpoint answered this prompt: the run has no PPO policies, or they were evaluated on other prompts. "
+        "No trained policy answered this prompt: the run has none, or they were evaluated on other prompts. "
         "Best-of-n writes no responses of its own; its picks are ringed above."
     )
 

@@ -149,5 +149,5 @@ def test_picks_are_best_of_ns_and_scores_are_in_spreads_from_the_initial_mean(st
 
 def test_many_checkpoints_are_thinned_out_with_both_ends_kept() -> None:
     steps = pl.DataFrame({"optimizer": "ppo", "reward_model_id": "a", "strength": range(100), "policy_id": "p"})
-    kept = data.checkpoints(steps, "a")["strength"].to_list()
+    kept = data.checkpoints(steps, "ppo", "a")["strength"].to_list()
     assert (len(kept), kept[0], kept[-1]) == (12, 0, 99)
