@@ -22,6 +22,7 @@ from warehouse.claims.prediction import (
     another_measure_predicts_better,
     other_kinds,
 )
+from warehouse.claims.reactions import reactions_forecast_drift
 from warehouse.claims.response_source import response_source
 from warehouse.claims.restricted_range import restricted_range
 from warehouse.claims.similar_accuracy import similar_but_different
@@ -43,6 +44,7 @@ CLAIMS = (
     restricted_range,
     response_source,
     better_than_values,
+    reactions_forecast_drift,
 )
 """In the order of the page."""
 

@@ -23,6 +23,7 @@ from warehouse.study.comparison import paired, shared_rows
 from warehouse.study.correlation import Correlation
 from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.evaluate import RESAMPLED, Evaluation, Replicated, replicated
+from warehouse.study.reactions import Drift, Reactions
 from warehouse.study.resolution import Resolution, Sizes, Variances, of_contrast, of_interval, resolution
 from warehouse.study.together import simultaneous
 
@@ -50,6 +51,7 @@ class Optimised:
     - `tokens_SMQ`: mean lengths along the strengths, `initial_tokens_Q` the initial policy's; None if not recorded.
     - `samples`: scores of the RL-test samples that best-of-n picks from; None if not stored.
     - `responses`: how many responses to a prompt each value is the mean of; None for expectations, or if not known.
+    - `drift`: how the features that edits change drift from π_0 to the policies; None if their texts are not stored.
     - `penalised`: values at the last strength, with KL coefficients in the place of strengths, the default one first;
       of the reward models of the sweep. `at_kl`: the same where all have diverged by `matched_kl` nats.
     """
@@ -62,6 +64,7 @@ class Optimised:
     initial_tokens_Q: NDArray[np.float64] | None = None
     samples: ScoreCube | None = None
     responses: int | None = None
+    drift: Drift | None = None
     penalised: ValueCurves | None = None
     at_kl: ValueCurves | None = None
     matched_kl: float | None = None
@@ -93,6 +96,7 @@ class Study:
 
     - `flip_rates`: share of the training labels flipped, of the reward models of which it is known.
     - `sources`: scores of other policies' responses to the RM-test prompts, two or more to each, by the source's name.
+    - `reactions`: how the reward models react to edited responses; None if none were scored.
     """
 
     optimised: Mapping[str, Optimised]
@@ -101,6 +105,7 @@ class Study:
     seed: int = 0
     flip_rates: Mapping[str, float] = field(default_factory=dict)
     sources: Mapping[str, ScoreCube] = field(default_factory=dict)
+    reactions: Reactions | None = None
 
     @property
     def first(self) -> Optimised:

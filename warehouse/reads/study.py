@@ -13,7 +13,7 @@ from warehouse.claims.claim import Optimised, Study
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube, spread_within_prompts
 from warehouse.metrics.test_set import FEWEST_RESPONSES
-from warehouse.reads import policies, scores, values
+from warehouse.reads import policies, probes, scores, values
 from warehouse.reads.responses import lengths_of_curves, response_lengths
 from warehouse.reads.runs import reward_models
 from warehouse.schema import INITIAL
@@ -42,16 +42,24 @@ def study(
     cube = whole.of_reward_models([name for name, used in zip(whole.reward_models, used_M, strict=True) if used])
     paraphrased = _paraphrased(connection, run_id)
     samples = scores.initial_scores(connection, run_id, "rl_test")
+    reactions = probes.reactions(connection, run_id)
+    features_EQN = None if reactions is None else probes.initial_features(connection, run_id, samples)
+
+    def optimised(name: str) -> Optimised:
+        policies = _optimised(connection, run_id, name, cube=cube, paraphrased=paraphrased, samples=samples)
+        if features_EQN is None or policies.samples is None:
+            return policies
+        drift = probes.drift(connection, run_id, policies.curves, policies.samples, features_EQN)
+        return replace(policies, drift=drift)
+
     return Study(
-        optimised={
-            name: _optimised(connection, run_id, name, cube=cube, paraphrased=paraphrased, samples=samples)
-            for name in optimizers
-        },
+        optimised={name: optimised(name) for name in optimizers},
         kinds=dict(zip(models["reward_model_id"], models["kind"], strict=True)),
         replicates=replicates,
         seed=seed,
         flip_rates=dict(models.drop_nulls("flip_rate").select("reward_model_id", "flip_rate").iter_rows()),
         sources=_sources(connection, run_id),
+        reactions=reactions,
     )
 
 
