@@ -66,7 +66,9 @@ def add(command: AddCommand) -> None:
     )
     add_option(extension, "--reward-model", "KIND=VALUE", kinds, dest="others", action="append")
     add_option(extension, "--rl-test-samples", "N", "samples per RL-test prompt, more than the run has", int)
-    add_option(extension, "--ppo-steps", "S", "add PPO with this many steps to a run without PPO", int)
+    add_option(
+        extension, "--ppo-steps", "S", "train policies by PPO with this many steps, in a run that trains none", int
+    )
     add_start_options(extension)
 
     cancel = command("cancel", "stop a running or waiting run; `resume` continues it", "righttree cancel", _cancel)

@@ -132,8 +132,8 @@ def _add_rm(arguments: argparse.Namespace) -> int:
     if config.ppo is not None:
         without = len(config.reward_models.added)
         print(
-            f"{settings.name} scores the responses of PPO's checkpoints, but no policy is trained against it: "
-            f"{without} of {len(config.reward_models.ids)} reward models have no PPO",
+            f"{settings.name} scores the responses of trained policies, but none is trained against it: "
+            f"{without} of {len(config.reward_models.ids)} reward models have no policies",
             file=sys.stderr,
         )
     run = extend.create(data, arguments.run, additions, arguments.run_id)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.config.profiles import Config, FirstError, load_profile, profile_names, profile_text
+from pipeline.config.reward_models import OtherRewardModel
 from pipeline.config.sections import PPOSettings
 from pipeline.errors import InvalidSetting
 
 NO_PPO = 0
-"""The number of PPO steps that leaves PPO out."""
+"""The number of steps that leaves the training of policies out."""
 
 _PLACES: Mapping[str, tuple[str, ...]] = {
     "seed": ("seed",),
@@ -28,7 +29,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Values of these settings; `ppo_steps` is `NO_PPO` without PPO."""
+    """Values of these settings; `ppo_steps` is `NO_PPO` if no policy is trained."""
 
     seed: int
     rl_test_samples: int
@@ -63,11 +64,13 @@ def of(config: Config) -> Settings:
 def configured(profile: str, changes: Mapping[str, Any]) -> Config:
     """A profile of the package with the named settings changed.
 
-    Other `ppo_steps` keep the checkpoints before the last step and add the last step. Raises InvalidSetting, in one
-    line, for the first setting that is wrong.
+    Other `ppo_steps` keep the checkpoints before the last step and add the last step; an algorithm with `steps` of its
+    own keeps those. Other `categories` or `flip_rates` leave out the reward models, and policies, that need one of the
+    removed. Raises InvalidSetting, in one line, for the first setting that is wrong.
     """
     _check(profile)
-    settings = load_profile(profile).model_dump(mode="json")
+    config = load_profile(profile)
+    settings = config.model_dump(mode="json")
     for name, value in changes.items():
         if name not in _PLACES:
             raise InvalidSetting(f"{name}: no such setting; use one of {list(_PLACES)}", name)
@@ -76,7 +79,35 @@ def configured(profile: str, changes: Mapping[str, Any]) -> Config:
         else:
             *sections, field = _PLACES[name]
             (settings[sections[0]] if sections else settings)[field] = value
+    _leave_out(_impossible(config, changes), settings)
     return checked(settings)
+
+
+def _impossible(config: Config, changes: Mapping[str, Any]) -> set[str]:
+    """Ids of a profile's reward models that cannot be made after the changes, which may be invalid."""
+    models = config.reward_models
+    try:
+        categories = TypeAdapter(list[str]).validate_python(changes.get("categories", config.prompts.categories))
+        rates = TypeAdapter(list[float]).validate_python(changes.get("flip_rates", models.flip_rates))
+    except ValidationError:
+        return set()  # refused later
+    gone = {other.reward_model_id for other in models.others if other.category not in (None, *categories)}
+    gone |= {f"flip-{rate:.2f}" for rate in models.flip_rates} - {f"flip-{rate:.2f}" for rate in rates}
+    return gone | {other.reward_model_id for other in models.others if gone.intersection(other.members or ())}
+
+
+def _leave_out(names: set[str], settings: dict[str, Any]) -> None:
+    """Take these reward models out of a profile's settings, also where they are listed."""
+    if not names:
+        return
+    models, ppo = settings["reward_models"], settings["ppo"]
+    others = [OtherRewardModel.model_validate(other) for other in models["others"]]
+    models["others"] = [other.model_dump(mode="json") for other in others if other.reward_model_id not in names]
+    for section in (ppo, *ppo["each"].values()) if ppo else ():
+        for setting in ("reward_models", "sweep_reward_models"):
+            left = [name for name in section.get(setting, ()) if name not in names]
+            if left:  # an empty list would mean all
+                section[setting] = left
 
 
 def checked(settings: Mapping[str, Any]) -> Config:
@@ -90,7 +121,7 @@ def checked(settings: Mapping[str, Any]) -> Config:
             for name, place in _PLACES.items()
             if first.where[: len(place)] == place or first.message.startswith(place[-1])
         ]
-        # the only other cause: the profile's sweep names a reward model that the new flip rates do not have
+        # the only other cause: all reward models that the profile lists for policies are among the removed
         raise InvalidSetting(first.line, wrong[0] if wrong else "flip_rates") from error
 
 
@@ -101,11 +132,23 @@ def _check(profile: str) -> None:
 
 
 def with_steps(settings: dict[str, Any] | None, steps: Any) -> dict[str, Any] | None:
-    """PPO's settings with another number of steps; None for `NO_PPO`."""
+    """Settings of optimisers with another number of steps; None for `NO_PPO`."""
     if steps == NO_PPO:
         return None
     settings = settings or PPOSettings().model_dump(mode="json")
     if not isinstance(steps, int):
         return {**settings, "steps": steps}  # refused by the validation
-    earlier = [step for step in settings["checkpoints"] if step < steps]
-    return {**settings, "steps": steps, "checkpoints": [*earlier, steps]}
+
+    def ending(checkpoints: Sequence[int]) -> list[int]:
+        return [*(step for step in checkpoints if step < steps), steps]
+
+    each = {
+        algorithm: {**own, "checkpoints": ending(own["checkpoints"])} if _follows(own) else own
+        for algorithm, own in settings["each"].items()
+    }
+    return {**settings, "steps": steps, "checkpoints": ending(settings["checkpoints"]), "each": each}
+
+
+def _follows(own: Mapping[str, Any]) -> bool:
+    """Whether an algorithm has checkpoints of its own, but the steps of all."""
+    return "checkpoints" in own and "steps" not in own

@@ -256,7 +256,7 @@ class RewardModelSettings(Section):
 
     @property
     def trained_ids(self) -> tuple[str, ...]:
-        """Ids of the reward models that the run trains, and of ensembles, sorted; only against these can PPO be run."""
+        """Ids of the reward models that the run trains, and of ensembles, sorted. Policies can be trained on these."""
         return tuple(sorted(plan.reward_model_id for plan in self.plans))
 
     @property

@@ -1,4 +1,4 @@
-"""Sections of a run's settings: the policy, prompts, preference pairs, tests and PPO. Units are in the names.
+"""Sections of a run's settings: policy, prompts, preference pairs, tests and optimisers. Units are in the names.
 
 Every section is frozen; unknown names, NaN and infinity are errors.
 """
@@ -176,7 +176,7 @@ class PPOSettings(Section):
     @model_validator(mode="after")
     def _fit_each_other(self) -> Self:
         if self.trainable_layers == 0:
-            raise ValueError("trainable_layers has to be 1 or more, or -1 for all: PPO trains the policy's own blocks")
+            raise ValueError("trainable_layers has to be 1 or more, or -1 for all: they are the policy's own blocks")
         if list(self.checkpoints) != sorted(set(self.checkpoints)) or self.checkpoints[-1:] != (self.steps,):
             raise ValueError(f"checkpoints has to be ascending steps that end with {self.steps}")
         if self.minibatches > self.batch_responses:
@@ -188,6 +188,11 @@ class PPOSettings(Section):
         known = IN_PROCESS if self.engine == "in_process" else BY_OPENRLHF
         if unknown := [name for name in self.algorithms if name not in known]:
             raise ValueError(f"engine {self.engine!r} has no {unknown[0]}; it has {', '.join(known)}")
+        if self.engine == "openrlhf" and self.truncation_penalty:
+            raise ValueError(
+                f"truncation_penalty is {self.truncation_penalty:g}, and engine 'openrlhf' has none: leave it out, or "
+                "set a truncation_score"
+            )
         if idle := [name for name in self.each if name not in self.algorithms]:
             raise ValueError(f"each has settings of {idle[0]}, which algorithms {list(self.algorithms)} does not name")
         if self.each or len(self.algorithms) > 1:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.config import ALL_LAYERS, Config, PPOSettings
-from pipeline.cost.counts import Counts
+from pipeline.cost.counts import Counts, TrainedPolicies
 from pipeline.cost.model_size import ModelSize
 
 Factor = tuple[float, str]
@@ -33,8 +33,9 @@ _CHARACTERS_PER_TOKEN = 4
 _ACTIVATIONS, _CHECKPOINTED = 34, 2
 _HEAD = 0.002
 """Training a head takes as long as this share of a block, measured on two cores: its steps are mostly overhead."""
-_UPDATE = 0.29
-"""PPO's update of some blocks takes this share of the frozen weights on top, measured too: for the output layer."""
+_OUTPUT = 0.58
+"""An update of some of the policy's blocks takes this share of the frozen weights on top, measured too: for the output
+layer, whose gradient passes through it."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Costs:
             "reward_models": self._training(),
             "test_responses": self._sampling(counts.test_texts, tasks),
             "scores": self._scoring("read", counts.scored_texts, tasks),
-            "ppo": self._ppo(self.config.ppo) if self.config.ppo else iter(()),
+            "ppo": (term for own in self.counts.trained for term in self._policies(own)),
         }
         nonzero = {stage: tuple(term for term in terms if term.value) for stage, terms in stages.items()}
         return {stage: terms for stage, terms in nonzero.items() if terms}
@@ -130,7 +131,11 @@ class Costs:
         }
         if ppo is not None:
             in_process = ppo.engine == "in_process"
-            memory["ppo"] = (frozen, *self._ppo_memory(ppo)) if in_process else tuple(self._openrlhf_memory(ppo))
+            each = [
+                (frozen, *self._policy_memory(own)) if in_process else tuple(self._openrlhf_memory(own.settings))
+                for own in self.counts.trained
+            ]
+            memory["ppo"] = max(each, key=total)  # one policy is trained at a time
         return memory
 
     @property
@@ -201,28 +206,57 @@ class Costs:
             depth = {ALL_LAYERS: "all blocks", 0: "the head alone"}.get(layers, f"the top {layers} blocks")
             yield Operations(f"trained, {depth}", factors, self.rates.training, gpus)
 
-    def _ppo(self, ppo: PPOSettings) -> Iterator[Operations]:
-        """Of every policy: rollouts, read by policy, π_0, critic and reward model, and epochs of both networks."""
-        policies = self.counts.policies
+    def _policies(self, own: TrainedPolicies) -> Iterator[Operations]:
+        """What the policies of an algorithm take: texts to learn from, epochs on them, and checkpoints."""
+        ppo, policies = own.settings, own.number
         # OpenRLHF trains a policy on all its GPUs; its checkpoints are sampled and scored where the run was started
         parallel = min(policies, self.gpus) if self.ray else 1
         policy, checkpoint = parallel, parallel
         if ppo.engine == "openrlhf":
             policy, checkpoint = min(ppo.openrlhf.gpus, self.gpus), 1
-        rollouts = policies * ppo.steps * ppo.batch_responses
-        yield from self._sampling(rollouts, policy, "rollouts ")
-        read = (rollouts, "responses"), self._text_tokens
-        own, frozen = self.size.trained(ppo.trainable_layers), self.size.frozen(ppo.trainable_layers)
-        judges = (4 * own + frozen, "weights of four networks")
-        yield Operations("rollouts judged", (*read, _READ, judges), self.rates.reading, policy)
-        weights = (own + _UPDATE * frozen, "weights, with the overhead of frozen ones" if frozen else "weights")
-        learnt = (ppo.epochs, "epochs"), (2, "networks"), (_LEARN, "operations"), weights
-        yield Operations("policy and critic trained", (*read, *learnt), self.rates.training, policy)
-        answers = policies * self.counts.checkpoint_texts
-        yield from self._sampling(answers, checkpoint, "checkpoints ")
+        prefix = f"{own.algorithm}, " if len(self.counts.trained) > 1 else ""
+        yield from self._learnt_from(own, policy, prefix)
+        yield self._updates(own, policy, prefix)
+        answers = policies * own.checkpoint_texts
+        yield from self._sampling(answers, checkpoint, f"{prefix}checkpoints ")
         compared = (answers, "responses"), self._text_tokens, _READ, (2 * self.size.parameters, "weights of π and π_0")
-        yield Operations("checkpoints compared with π_0", compared, self.rates.reading, checkpoint)
-        yield from self._scoring("checkpoints scored", answers, checkpoint)
+        yield Operations(f"{prefix}checkpoints compared with π_0", compared, self.rates.reading, checkpoint)
+        yield from self._scoring(f"{prefix}checkpoints scored", answers, checkpoint)
+
+    def _learnt_from(self, own: TrainedPolicies, gpus: int, prefix: str) -> Iterator[Operations]:
+        """Of SFT: one pool, sampled and scored once for all. Otherwise rollouts of each policy, read by all networks:
+        the policy, π_0, the reward model, and PPO's critic."""
+        ppo = own.settings
+        if own.algorithm == "sft":
+            tasks = self.gpus if self.ray else 1
+            yield from self._sampling(own.pool_texts, tasks, f"{prefix}pool ")
+            yield from self._scoring(f"{prefix}pool scored", own.pool_texts, tasks)
+            return
+        rollouts = own.number * ppo.steps * ppo.batch_responses
+        yield from self._sampling(rollouts, gpus, f"{prefix}rollouts ")
+        trained, frozen = self.size.trained(ppo.trainable_layers), self.size.frozen(ppo.trainable_layers)
+        networks = _networks(own) + 2
+        judges = (networks * trained + frozen, f"weights of {networks} networks")
+        read = (rollouts, "responses"), self._text_tokens, _READ, judges
+        yield Operations(f"{prefix}rollouts judged", read, self.rates.reading, gpus)
+
+    def _updates(self, own: TrainedPolicies, gpus: int, prefix: str) -> Operations:
+        """Epochs over the rollouts; of SFT, a step is an epoch over one response to each training prompt."""
+        ppo = own.settings
+        trained, frozen = self.size.trained(ppo.trainable_layers), self.size.frozen(ppo.trainable_layers)
+        texts = self.counts.prompts["rm_train"] if own.algorithm == "sft" else ppo.batch_responses
+        weights = (
+            _networks(own) * trained + _OUTPUT * frozen,
+            "weights, with the overhead of frozen ones" if frozen else "weights",
+        )
+        factors = (
+            (own.number * ppo.steps * texts, "responses"),
+            self._text_tokens,
+            (1 if own.algorithm == "sft" else ppo.epochs, "epochs"),
+            (_LEARN, "operations"),
+            weights,
+        )
+        return Operations(f"{prefix}{_learners(own)} trained", factors, self.rates.training, gpus)
 
     def _activations(self, texts: float, tokens: Factor, layers: int, size_bytes: int = _ACTIVATIONS) -> Bytes:
         blocks, width = (self.size.blocks(layers), "blocks"), (self.size.hidden, "width")
@@ -245,12 +279,14 @@ class Costs:
         if ALL_LAYERS in depths:
             yield Bytes("a reward model of all layers, float32", (self._weights, _FLOAT32))
 
-    def _ppo_memory(self, ppo: PPOSettings) -> Iterator[Bytes]:
+    def _policy_memory(self, own: TrainedPolicies) -> Iterator[Bytes]:
+        ppo = own.settings
         trained = (self.size.trained(ppo.trainable_layers), "weights")
-        yield Bytes("policy and critic with Adam", ((2, "networks"), trained, (_ADAM, "bytes")))
+        networks = (_networks(own), "networks")
+        yield Bytes(f"{_learners(own)} with Adam", (networks, trained, (_ADAM, "bytes")))
         yield Bytes("reference", (trained, _FLOAT32))
-        texts = -(-ppo.batch_responses // ppo.minibatches)
-        yield self._activations(texts, self._text_tokens, ppo.trainable_layers)
+        responses = self.counts.prompts["rm_train"] if own.algorithm == "sft" else ppo.batch_responses
+        yield self._activations(-(-responses // ppo.minibatches), self._text_tokens, ppo.trainable_layers)
 
     def _openrlhf_memory(self, ppo: PPOSettings) -> Iterator[Bytes]:
         """While it trains, ZeRO's second stage: every GPU has all weights, and its share of gradients and Adam's state.
@@ -275,11 +311,12 @@ class Costs:
             tokens = self._pair_tokens if layers else (1, "tokens")
             disk.append(Bytes(f"features, trainable_layers {layers}", (texts, tokens, width, _BF16), "features"))
         disk.append(Bytes("reward models", (self._own, _FLOAT32), "reward_models"))
-        if ppo is not None:
-            trained = (self.size.trained(ppo.trainable_layers), "weights")
-            disk.append(Bytes("policies", ((counts.policies, "policies"), trained, _BF16), "ppo"))
+        for own in counts.trained:
+            trained = (self.size.trained(own.settings.trainable_layers), "weights")
+            disk.append(Bytes("policies", ((own.number, f"policies by {own.algorithm}"), trained, _BF16), "ppo"))
         if ppo is not None and ppo.engine == "openrlhf":
-            judges, saved = len(models.trained_ids), ppo.steps // math.gcd(*ppo.checkpoints) + 1
+            saved = max(own.settings.steps // math.gcd(*own.settings.checkpoints) + 1 for own in counts.trained)
+            judges = len(models.trained_ids)
             for what, number in (("reward models for OpenRLHF", judges), ("checkpoints of a policy", saved)):
                 disk.append(Bytes(what, ((number, "models"), self._weights, _BF16)))
             states = (2, "states"), (2, "networks"), self._weights, _SAVED_ADAM
@@ -289,6 +326,15 @@ class Costs:
         scores = (responses, "responses"), (len(models.plans), "reward models"), _FLOAT32
         disk.append(Bytes("scores", scores, "tables"))
         return tuple(disk)
+
+
+def _networks(own: TrainedPolicies) -> int:
+    """How many networks learn."""
+    return 2 if own.algorithm == "ppo" else 1
+
+
+def _learners(own: TrainedPolicies) -> str:
+    return "policy and critic" if own.algorithm == "ppo" else "policy"
 
 
 def shown(number: float) -> str:

@@ -6,13 +6,14 @@ its four categories; 2,733 of their prompts are distinct.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import polars as pl
 
-from pipeline.config import Config, PromptSettings
+from pipeline.config import Algorithm, Config, PPOSettings, PromptSettings, TestSettings
 from pipeline.prompts import load_prompts, split_of
 from pipeline.stages.ppo import jobs
 from pipeline.stages.probes import MOST_PROMPTS
@@ -34,8 +35,22 @@ _OWN_PROMPT_TOKENS = 60
 
 
 @dataclass(frozen=True)
+class TrainedPolicies:
+    """The policies that one algorithm trains: its settings, their number, and the responses of one at all checkpoints.
+
+    `pool_texts`: stored responses that all of them learn from.
+    """
+
+    algorithm: Algorithm
+    settings: PPOSettings
+    number: int
+    checkpoint_texts: int
+    pool_texts: int = 0
+
+
+@dataclass(frozen=True)
 class Counts:
-    """`train_texts`: responses sampled to make pairs; `checkpoint_texts`: those of one policy at all its checkpoints;
+    """`train_texts`: responses sampled to make pairs; `rl_test_texts`: those of `test_texts` to RL-test prompts;
     `probe_texts`: edited responses.
 
     Lengths are in tokens: of a prompt, a response, and a text of a preference pair with its prompt; by default the
@@ -46,9 +61,9 @@ class Counts:
     train_texts: int
     pairs: int
     test_texts: int
+    rl_test_texts: int
     probe_texts: int
-    policies: int
-    checkpoint_texts: int
+    trained: tuple[TrainedPolicies, ...]
     prompt_tokens: int
     response_tokens: int
     pair_tokens: int
@@ -71,7 +86,8 @@ class Counts:
     @property
     def responses(self) -> int:
         """Responses that every reward model scores."""
-        return self.scored_texts + self.policies * self.checkpoint_texts
+        of_policies = sum(own.number * own.checkpoint_texts + own.pool_texts for own in self.trained)
+        return self.scored_texts + of_policies
 
 
 def counts(
@@ -91,25 +107,52 @@ def counts(
     train_texts = 0
     if not config.preferences.files:
         train_texts = sum(way.samples * count("rm_train", way.prompts) for way in ways(config.preferences))
-    rm_test, rl_test = count("rm_test"), count("rl_test")
-    forms = rm_test + count("rm_test", pl.col("paraphrase").is_not_null())
-    other_sources = rm_test * test.source_responses * len(test.source_temperatures)
+    of_split = {split: count(split) for split in ("rm_train", "rm_test", "rl_test")}
+    paraphrases = count("rm_test", pl.col("paraphrase").is_not_null())
+    rm_test_texts = of_split["rm_test"] * (
+        test.rm_test_responses + test.source_responses * len(test.source_temperatures)
+    ) + paraphrases * (test.paraphrase_responses or test.rm_test_responses)
+    rl_test_texts = of_split["rl_test"] * test.rl_test_samples
+    if test.many_samples is not None:
+        rl_test_texts += _with_many(prompts, test) * (test.many_samples - test.rl_test_samples)
     longest_prompt = ppo.openrlhf.max_prompt_tokens if ppo else _LONGEST_PROMPT_TOKENS
-    longest_pair = _OWN_PROMPT_TOKENS + config.policy.max_new_tokens
+    longest_own = _OWN_PROMPT_TOKENS + max(map(len, config.prompts.instructions), default=0) // _CHARACTERS_PER_TOKEN
+    longest_pair = longest_own + config.policy.max_new_tokens
     if config.preferences.files:
         longest_pair = config.preferences.max_characters // _CHARACTERS_PER_TOKEN
     return Counts(
-        prompts={"rm_train": count("rm_train"), "rm_test": rm_test, "rl_test": rl_test},
+        prompts=of_split,
         train_texts=train_texts,
         pairs=pairs or (PAPER_PAIRS if config.preferences.files else round(_PAIRS_PER_TEXT * train_texts)),
-        test_texts=forms * test.rm_test_responses + other_sources + rl_test * test.rl_test_samples,
-        probe_texts=len(EDITS) * min(rm_test, MOST_PROMPTS) if test.probes else 0,
-        policies=len(jobs(ppo, config.reward_models.trained_ids)) if ppo else 0,
-        checkpoint_texts=rl_test * ppo.test_samples * len(ppo.checkpoints) + rm_test if ppo else 0,
-        prompt_tokens=prompt_tokens or (longest_prompt if config.prompts.files else _OWN_PROMPT_TOKENS),
+        test_texts=rm_test_texts + rl_test_texts,
+        rl_test_texts=rl_test_texts,
+        probe_texts=len(EDITS) * min(of_split["rm_test"], MOST_PROMPTS) if test.probes else 0,
+        trained=_trained(ppo, config.reward_models.trained_ids, of_split) if ppo else (),
+        prompt_tokens=prompt_tokens or (longest_prompt if config.prompts.files else longest_own),
         response_tokens=response_tokens or config.policy.max_new_tokens,
         pair_tokens=pair_tokens or longest_pair,
     )
+
+
+def _trained(
+    ppo: PPOSettings, reward_models: tuple[str, ...], prompts: Mapping[str, int]
+) -> tuple[TrainedPolicies, ...]:
+    """What each algorithm trains: repeats and sweeps, each with the algorithm's own settings."""
+    numbers = Counter(job.algorithm for job in jobs(ppo, reward_models))
+    trained = []
+    for algorithm in ppo.algorithms:
+        own = ppo.of(algorithm)
+        samples = (own.checkpoint_samples or own.test_samples) * (len(own.checkpoints) - 1) + own.test_samples
+        texts = prompts["rl_test"] * samples + prompts["rm_test"]
+        pool = own.pool_responses * prompts["rm_train"] if algorithm == "sft" else 0
+        trained.append(TrainedPolicies(algorithm, own, numbers[algorithm], texts, pool))
+    return tuple(trained)
+
+
+def _with_many(prompts: pl.DataFrame, test: TestSettings) -> int:
+    """How many RL-test prompts get `many_samples`."""
+    of_category = prompts.filter(split="rl_test").group_by("category").len()["len"]
+    return sum(min(number, test.many_prompts_per_category) for number in of_category)
 
 
 @lru_cache(maxsize=32)
@@ -130,5 +173,11 @@ def _prompts(settings: PromptSettings) -> pl.DataFrame:
         rows = _REWARDBENCH_ROWS[category] * splits.count(split) // _SPLIT_PERIOD
         return min(most[split], rows) if rewardbench else most[split]
 
-    rows = [split for category in settings.categories for split in most for _ in range(available(category, split))]
-    return pl.DataFrame({"split": rows}).with_columns(check=None, refuse=None, paraphrase=None)
+    rows = [
+        (category, split)
+        for category in settings.categories
+        for split in most
+        for _ in range(available(category, split))
+    ]
+    frame = pl.DataFrame(rows, schema=["category", "split"], orient="row")
+    return frame.with_columns(check=None, refuse=None, paraphrase=None)

@@ -186,7 +186,7 @@ def work(config: Config, *, by_trunk: bool = False) -> dict[str, float]:
         stage: sum(term.at_peak for term in costs.stages.get(stage, ()) if term.by_trunk or not by_trunk)
         for stage in _STAGES
     }
-    values = costs.counts.prompts["rl_test"] * config.test.rl_test_samples * len(config.reward_models.plans) ** 2
+    values = costs.counts.rl_test_texts * len(config.reward_models.plans) ** 2
     return amounts if by_trunk else amounts | {"best_of_n": float(values)}
 
 

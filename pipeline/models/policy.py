@@ -1,4 +1,4 @@
-"""PPO's networks over one frozen trunk: the policy and its critic, which are trained, and the reference π_0.
+"""Networks over one frozen trunk: the policy and, for PPO, its critic, which are trained, and the reference π_0.
 
 The sampler runs the trunk once per rollout. From its outputs each network runs only its own copy of the top blocks:
 the policy and π_0 under the language model's frozen head, the critic under a scalar head of its own.

@@ -1,8 +1,8 @@
 """The frozen trunk that all reward models share: it reads each text once, whatever their number and depths.
 
 With `trainable_layers = k` the trunk is everything below the top k blocks. At k = 0 a reward model needs one vector per
-text, the decoder's output at the last token; above that, the trunk's output at every token. Reward models, PPO's policy
-and its critic train copies of the blocks above it (`copied_top`). With `trainable_layers = -1` the trunk is the token
+text, the decoder's output at the last token; above that, the trunk's output at every token. Reward models, policies
+and critics train copies of the blocks above it (`copied_top`). With `trainable_layers = -1` the trunk is the token
 embedding alone: its outputs would take some hundred times the memory of the text, and are computed on demand
 (`Tokens`).
 """

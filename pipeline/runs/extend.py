@@ -1,4 +1,4 @@
-"""Extending a run: a new run with more reward models, more samples per prompt, or PPO, that computes what is missing.
+"""Extending a run: a new run with more reward models, samples per prompt or trained policies; computes what is missing.
 
 The old run is not changed, as it may be cited. The new one has its settings with the additions, and reuses everything
 that the old run computed, file by file, as hard links (copies if the file system has none). These files are those of a
@@ -6,7 +6,8 @@ fresh run with the new settings, because none of them depends on what can be add
 
 - A reward model's seed depends only on its name, so other models change neither it nor its scores.
 - Additional samples are drawn and scored in batches of their own, after the existing ones (`Config.rl_test_rounds`).
-- A policy depends on its own reward model and KL penalty, and on seeds of its name or of the whole run.
+- A policy depends on its own reward model and KL penalty, and on seeds of its name or of the whole run. The pool that
+  SFT learns from depends on no reward model; added ones score it.
 
 Only the values of best-of-n are all computed again.
 """
@@ -31,7 +32,7 @@ from warehouse.schema import TABLES
 
 ADDITIONS = ("flip_rates", "others", "added", "rl_test_samples", "ppo_steps")
 """What can be added: flip rates, reward models of other kinds (settings, or text for `reward_model`), reward models
-trained elsewhere, a larger N, PPO."""
+trained elsewhere, a larger N, policies trained by PPO (to a run that trains none)."""
 
 _UNCHANGED = ("prompts", "train_responses", "preferences")
 """Stages to which nothing can be added: they are not done again, as their markers are reused."""
@@ -69,13 +70,15 @@ def extended(data: Path, run_id: str, additions: Mapping[str, Any]) -> Config:
     samples, samples_before = additions.get("rl_test_samples"), old.config.test.rl_test_samples
     steps, steps_before = additions.get("ppo_steps"), old.config.ppo.steps if old.config.ppo else NO_PPO
     if not any(more.values()) and samples in (None, samples_before) and steps in (None, steps_before):
-        raise InvalidSetting(f"nothing is added to {run_id}: give a reward model, more samples, or PPO", "flip_rates")
+        raise InvalidSetting(
+            f"nothing is added to {run_id}: give a reward model, more samples, or ppo_steps", "flip_rates"
+        )
     if isinstance(samples, int) and samples < samples_before:
         message = f"rl_test_samples is {samples}; run {run_id} has {samples_before} already: give more"
         raise InvalidSetting(message, "rl_test_samples")
     if steps not in (None, steps_before) and steps_before:
-        message = f"ppo_steps is {steps}; run {run_id} has PPO of {steps_before}, which cannot go on: start another run"
-        raise InvalidSetting(message, "ppo_steps")
+        message = f"ppo_steps is {steps}; run {run_id} has policies of {steps_before} steps, which cannot go on"
+        raise InvalidSetting(f"{message}: start another run", "ppo_steps")
 
     settings = old.config.model_dump(mode="json")
     models = settings["reward_models"]

@@ -62,16 +62,24 @@ class Progress:
         """Open a stage."""
         self._current = self._stages[stage]
         self._current.state = "running"
-        self._stage_start = self._work_start = time.monotonic()
+        self._stage_start = self._plan_start = time.monotonic()
+        self._work_start: float | None = None
         self._done_before = 0
         self.say(f"{stage}: started")
         self._write(force=True)
 
     def plan(self, total: int, unit: str, done: int = 0) -> None:
-        """Say how many units the open stage has, and how many an earlier attempt did."""
+        """Say how many units the open stage has, and how many an earlier attempt did.
+
+        A stage with several kinds of parts says it again for each; the units of the last are those of the stage.
+        """
         state = self._open
         state.total, state.unit, state.done = total, unit, done
-        self._done_before, self._work_start = done, time.monotonic()
+        state.rate_per_s = state.eta_s = None
+        self._done_before, self._plan_start = done, time.monotonic()
+        if self._work_start is None:
+            self._work_start = self._plan_start
+        self._close_bar()
         if self._out.isatty():
             self._bar = tqdm(total=total, initial=done, unit=f" {unit}", desc=state.name, file=self._out, leave=True)
         self._write(force=True)
@@ -80,7 +88,7 @@ class Progress:
         """Say that the open stage has done more units."""
         state = self._open
         state.done += count
-        elapsed_s = time.monotonic() - self._work_start
+        elapsed_s = time.monotonic() - self._plan_start
         new = state.done - self._done_before
         if elapsed_s > 0 and new > 0:
             state.rate_per_s = new / elapsed_s
@@ -103,7 +111,8 @@ class Progress:
         self.say(f"{state.name}: done, {state.done} {state.unit} in {wall_s:.1f} s")
         self._current = None
         self._write(force=True)
-        return Attempt(wall_s, time.monotonic() - self._work_start, state.done - self._done_before, earlier_s)
+        work_s = time.monotonic() - (self._stage_start if self._work_start is None else self._work_start)
+        return Attempt(wall_s, work_s, state.done - self._done_before, earlier_s)
 
     def say(self, message: str) -> None:
         """Write one line to the log, if the disk has space for it, and to the screen."""

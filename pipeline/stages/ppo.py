@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def run(context: Context) -> StageResult:
     settings = context.config.ppo
     if settings is None:
-        return StageResult(0, "PPO steps")
+        return StageResult(0, "steps of training")
     todo = jobs(settings, context.config.reward_models.trained_ids)
     if settings.engine == "openrlhf":
         return openrlhf_run.run(context, settings, todo)

@@ -21,9 +21,12 @@ def test_profiles_that_come_along_load_under_their_own_name(name: str) -> None:
 
 def test_quick_is_what_the_method_asks_for() -> None:
     quick = load_profile("quick")
-    assert len(quick.reward_models.flip_rates) == 5
-    assert quick.reward_models.flip_rates[0] == 0.0
-    assert quick.reward_models.flip_rates[-1] == 0.4
+    assert quick.reward_models.flip_rates == (0.0, 0.1, 0.2, 0.3, 0.4)
+    assert len(quick.reward_models.ids) == 12
+    assert len({plan.kind for plan in quick.reward_models.plans}) == 8
+    assert quick.reward_models.depths == (0,)  # heads, which cost seconds
+    assert quick.ppo is not None
+    assert set(quick.ppo.reward_models) < set(quick.reward_models.ids)
     assert quick.best_of_n[0] == 1
     assert quick.best_of_n[-1] == quick.test.rl_test_samples
 
@@ -124,6 +127,21 @@ def test_every_kind_of_reward_model_is_a_kind_of_the_schema_and_can_be_typed_in_
         assert OtherRewardModel.model_validate(reward_model(typed)).kind == kind
 
 
+def test_an_algorithm_has_the_settings_of_all_but_for_its_own() -> None:
+    settings = {"algorithms": ["rloo", "ppo"], "steps": 6, "checkpoints": [3, 6], "each": {"ppo": {"epochs": 7}}}
+    ppo = Config.model_validate({"profile": "x", "ppo": settings}).ppo
+    assert ppo is not None
+    assert (ppo.of("rloo").epochs, ppo.of("ppo").epochs) == (ppo.epochs, 7)
+    assert ppo.of("ppo").steps == 6
+    assert ppo.of("ppo").algorithms == ("ppo",)
+    assert hash(ppo) == hash(ppo.model_copy())
+
+
+def test_many_samples_add_strengths_of_best_of_n() -> None:
+    test = {"rl_test_samples": 12, "many_samples": 40}
+    assert Config.model_validate({"profile": "x", "test": test}).best_of_n == (1, 2, 4, 8, 12, 16, 32, 40)
+
+
 def test_an_ensemble_trains_only_a_head_whatever_the_family_trains(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     heads = other("kind = 'depth'", "trainable_layers = 0"), other("kind = 'seed'", "number = 1")
@@ -143,7 +161,8 @@ def test_categories_of_pairs_from_files_are_not_known_before_they_are_read(tmp_p
 
 
 def test_without_others_the_reward_models_are_the_flip_rates() -> None:
-    assert load_profile("quick").reward_models.ids == ("flip-0.00", "flip-0.10", "flip-0.20", "flip-0.30", "flip-0.40")
+    settings = Config.model_validate({"profile": "x"}).reward_models
+    assert settings.ids == ("flip-0.00", "flip-0.10", "flip-0.20", "flip-0.30", "flip-0.40")
 
 
 def other(*settings: str) -> str:
@@ -195,6 +214,36 @@ def test_all_layers_can_be_trained_in_parts_and_by_several_processes(tmp_path: P
         ("[ppo]\nsweep = [0.1, 0.1]", "ppo.sweep: the same value occurs twice"),
         ("[ppo]\nsweep = [0.0]", "ppo: sweep has to hold KL coefficients other than kl_coefficient, 0"),
         ("[ppo]\nalgorithms = []", "ppo.algorithms: give at least 1"),
+        ("[ppo]\nreward_models = ['flip-9']", "ppo.reward_models has 'flip-9'; the profile's reward models are"),
+        ("[ppo]\nalgorithms = ['rloo']\nsamples_per_prompt = 1", "samples_per_prompt has to be 2 or more, as rloo"),
+        (
+            "[ppo]\nalgorithms = ['ppo', 'grpo']\nsamples_per_prompt = 1",
+            "ppo: each.grpo: samples_per_prompt has to be 2 or more, as grpo compares",
+        ),
+        ("[ppo.each.rloo]\nsteps = 5", r"ppo: each has settings of rloo, which algorithms \['ppo'\] does not name"),
+        ("[ppo.each.ppo]\nengine = 'openrlhf'", "ppo: each.ppo sets engine, which is the same for all algorithms"),
+        ("[ppo.each.ppo]\nsteps = 4", "ppo: each.ppo: checkpoints has to be ascending steps that end with 4"),
+        ("[ppo.each.ppo]\nstep = 4", "ppo: each.ppo.step: Extra inputs"),
+        ("[ppo.each.dpo]\nsteps = 4", "ppo.each.dpo"),
+        (
+            "[ppo]\nalgorithms = ['sft']\nengine = 'openrlhf'",
+            "ppo: engine 'openrlhf' has no sft; it has ppo, reinforce",
+        ),
+        ("[ppo]\nalgorithms = ['reinforce++']", "ppo: engine 'in_process' has no reinforce"),
+        (
+            "[ppo]\nengine = 'openrlhf'\ntruncation_penalty = 1.5",
+            "ppo: truncation_penalty is 1.5, and engine 'openrlhf' has none: leave it out",
+        ),
+        ("[ppo]\nrepeats = 0", "ppo.repeats: .*greater than or equal to 1"),
+        (
+            "[test]\nrl_test_samples = 8\nmany_samples = 8",
+            "test.many_samples has to be above rl_test_samples, 8; got 8",
+        ),
+        (
+            "[test]\nrl_test_samples = 8\nmany_samples = 4",
+            "test.many_samples has to be above rl_test_samples, 8; got 4",
+        ),
+        ("[prompts]\ninstructions = ['Be brief.', 'Be brief.']", "prompts.instructions: the same value occurs twice"),
         ("[prompts]\ncategories = []", "prompts.categories: give at least 1"),
         ("[prompts]\ncategories = ['Chat', 'Chat']", "prompts.categories: the same value occurs twice"),
         ("[ppo]\nsweep_reward_models = ['flip-9']", "ppo.sweep_reward_models has 'flip-9'"),

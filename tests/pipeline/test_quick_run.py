@@ -26,12 +26,11 @@ def warehouse(quick_home: Path) -> duckdb.DuckDBPyConnection:
 
 
 def test_accuracy_falls_as_the_flip_rate_rises(warehouse: duckdb.DuckDBPyConnection) -> None:
-    rates = reads.runs.reward_models(warehouse, QUICK_RUN)["flip_rate"].to_list()
-    assert rates == sorted(load_profile("quick").reward_models.flip_rates)
-    found = evaluate(
-        reads.scores.score_cube(warehouse, QUICK_RUN), reads.values.policy_values(warehouse, QUICK_RUN, "bon", 8)
-    )
-    accuracy_of_proxies = found.value_MM[0, 1:].tolist()
+    cube = reads.scores.score_cube(warehouse, QUICK_RUN)
+    evaluation = evaluate(cube, reads.values.policy_values(warehouse, QUICK_RUN, "bon", 8))
+    rates = [f"flip-{rate:.2f}" for rate in load_profile("quick").reward_models.flip_rates]
+    golden, *proxies = (cube.reward_models.index(name) for name in rates)
+    accuracy_of_proxies = evaluation.value_MM[golden, proxies].tolist()
     assert accuracy_of_proxies == sorted(accuracy_of_proxies, reverse=True)
     assert accuracy_of_proxies[0] > accuracy_of_proxies[-1] + 0.1
 
@@ -45,15 +44,19 @@ def test_accuracy_predicts_the_drop_of_best_of_n(quick_home: Path, n: int) -> No
     assert kendall["low"] > 0
 
 
-def test_ppo_gains_on_the_reward_models_it_learnt_under_and_moves_on_from_checkpoint_to_checkpoint(
+def test_rloo_gains_on_the_reward_models_it_learnt_under_and_moves_on_from_checkpoint_to_checkpoint(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    curves = reads.values.value_curves(warehouse, QUICK_RUN, "ppo")
-    assert curves.left_out == ()
+    curves = reads.values.value_curves(warehouse, QUICK_RUN, "rloo")
+    quick = load_profile("quick")
+    assert quick.ppo is not None
+    trained = sorted(quick.ppo.reward_models)
+    assert sorted(curves.left_out) == sorted(set(quick.reward_models.ids) - set(trained))
     assert len(curves.strengths) == 2
     assert (curves.kl_SM[0] > 0).all()
     assert (curves.kl_SM[1] > curves.kl_SM[0]).all()
-    spread_M = spread_within_prompts(reads.scores.initial_scores(warehouse, QUICK_RUN, "rl_test").scores_MPR)
+    cube = reads.scores.initial_scores(warehouse, QUICK_RUN, "rl_test")
+    spread_M = spread_within_prompts(cube.scores_MPR)[[cube.reward_models.index(name) for name in trained]]
     last = curves.values[-1]
     own_MQ = np.stack([last.optimised_MMQ[m, m] - last.initial_MQ[m] for m in range(len(spread_M))])
     gains_Q = (own_MQ / spread_M[:, None]).mean(axis=0)

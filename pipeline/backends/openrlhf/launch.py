@@ -1,4 +1,4 @@
-"""How OpenRLHF 0.11 is started: a profile's PPO as arguments of its `train_ppo_ray`, run in its own environment.
+"""How OpenRLHF 0.11 is started: a profile's `[ppo]` as arguments of its `train_ppo_ray`, run in its own environment.
 
 `RIGHTTREE_OPENRLHF_PYTHON` names the interpreter of the environment in which OpenRLHF is installed (it pins its own
 versions of everything). With `RIGHTTREE_OPENRLHF_RAY`, the address of a Ray cluster's dashboard, the command is
@@ -10,7 +10,9 @@ OpenRLHF has no flag for these settings, which are therefore not passed on:
 - `value_coefficient`: policy and critic have separate optimisers, so their losses are never added.
 - Standardisation of the score by π_0's mean and deviation: rewards are raw scores, so a KL coefficient has to be
   multiplied by π_0's standard deviation of the scores to mean the same as in-process.
-- `test_samples`, `sweep`, `sweep_reward_models`, `engine`, `algorithms`: several commands, or the use of checkpoints.
+- `truncation_penalty`, which a profile for OpenRLHF must not set, and `pool_responses`, which only SFT has.
+- `algorithms`, `each`, `reward_models`, `repeats`, `sweep`, `sweep_reward_models`, `engine`, `test_samples`,
+  `checkpoint_samples`: several commands, each with settings and a seed of its own, or the use of checkpoints.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ policy."""
 
 _ESTIMATORS = {"ppo": "gae", "reinforce++": "reinforce", "rloo": "rloo", "grpo": "group_norm"}
 _ADAM = {"adam.betas": (0.9, 0.999), "adam.eps": 1e-5, "lr_scheduler": "constant", "lr_warmup_ratio": 0.0}
-"""As in `pipeline/models/ppo.py`; OpenRLHF's default learning rate warms up and falls along a cosine."""
+"""As in `pipeline/models/optimizers`; OpenRLHF's default learning rate warms up and falls along a cosine."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def train_ppo_arguments(
     greatest common divisor of the profile's checkpoints, and a restarted command resumes from the last one. GRPO has
     its KL penalty in the loss (k3), the others in the reward (k1). `kl_coefficient` and `seed` replace the profile's.
 
-    Raises InvalidConfig for a profile without PPO or with settings that OpenRLHF cannot follow: `trainable_layers`
+    Raises InvalidConfig for a profile without `[ppo]` or with settings that OpenRLHF cannot follow: `trainable_layers`
     other than all, a `truncation_score` of 0 or more (it would be a factor there), a `discount` or one sample per
     prompt with RLOO or GRPO, or responses that cannot be split evenly.
     """
@@ -128,11 +130,11 @@ def train_ppo_arguments(
     return _written(flags)
 
 
-def _supported(config: Config, places: Places, algorithm: str) -> PPOSettings:
-    """The profile's PPO settings, if OpenRLHF can follow them."""
-    settings = config.ppo
-    if settings is None:
+def _supported(config: Config, places: Places, algorithm: Algorithm) -> PPOSettings:
+    """The profile's settings of this algorithm, if OpenRLHF can follow them."""
+    if config.ppo is None:
         raise InvalidConfig(f"profile {config.profile}: ppo is missing, from which OpenRLHF's settings are made")
+    settings = config.ppo.of(algorithm) if algorithm in config.ppo.algorithms else config.ppo
     batch, parts, score = settings.batch_responses, settings.minibatches, settings.truncation_score
     gpus = settings.openrlhf.gpus
     uneven = batch % (parts * gpus) != 0

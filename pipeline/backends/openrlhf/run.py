@@ -39,12 +39,12 @@ _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "true"
 def run(context: Context, settings: PPOSettings, todo: list[Job]) -> StageResult:
     """Train the missing policies one after the other: each uses all GPUs."""
     missing = [job for job in todo if not context.run.has_part("ppo_run", STAGE, job.unit)]
-    total = len(todo) * settings.steps
-    context.progress.plan(total, "steps of OpenRLHF", total - len(missing) * settings.steps)
+    total, left = (sum(settings.of(job.algorithm).steps for job in jobs) for jobs in (todo, missing))
+    context.progress.plan(total, "steps of OpenRLHF", total - left)
     if missing:
         openrlhf = launch()
         for job in missing:
-            _make(context, settings, job, openrlhf)
+            _make(context, settings.of(job.algorithm), job, openrlhf)
     shutil.rmtree(context.run.work_path(STAGE, TRAINING), ignore_errors=True)
     score_by_new_reward_models(context, todo)
     return StageResult(total, "steps of OpenRLHF")

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.backends.ray.options import EngineOptions, passed_on
+from pipeline.backends.ray.options import STAGE_OF, EngineOptions, passed_on
 from pipeline.backends.ray.storage import Store, files_of
 from pipeline.backends.ray.worker import Job, Relay
 from pipeline.context import Context, Engine, Plan, StageResult, make_here
@@ -48,7 +48,7 @@ class RayEngine:
             self._open(context)
             from pipeline.backends.ray.dispatch import Dispatcher  # imports ray, which reads the environment
 
-            job, resources = self._job(context, plan), self._resources(stage, context)
+            job, resources = self._job(context, plan), self._resources(STAGE_OF.get(stage, stage), context)
             Dispatcher(stage, context, parts, resources=resources, job=job, store=self._store).make()
         return StageResult(parts.total, parts.unit, "ray")
 

@@ -11,6 +11,8 @@ import pytest
 from pipeline import runs
 from pipeline.config import Config, load_profile
 from pipeline.cost import estimate
+from pipeline.cost.costs import Costs
+from pipeline.cost.counts import counts
 from pipeline.runs import extend
 from tests.conftest import SMOKE_RUN, righttree
 
@@ -23,8 +25,8 @@ def manifest(home: Path) -> dict:
 
 def changed(**settings: dict) -> Config:
     config = SMOKE.model_dump(mode="json")
-    for room, values in settings.items():
-        config[room] |= values
+    for section, values in settings.items():
+        config[section] |= values
     return Config.model_validate(config)
 
 
@@ -64,6 +66,73 @@ def test_a_margin_flip_takes_two_trainings_and_an_ensemble_none() -> None:
     assert seed > 0
     assert training({"kind": "margin-flip", "flip_rate": 0.2}) - training() == pytest.approx(2 * seed)
     assert training({"kind": "ensemble", "members": ("flip-0.00", "flip-0.20")}) == training()
+
+
+def test_every_optimiser_s_policies_repeats_and_checkpoints_are_counted_with_its_own_settings() -> None:
+    assert SMOKE.ppo is not None
+    own = SMOKE.ppo.model_dump(mode="json") | {"samples_per_prompt": 4, "reward_models": ["flip-0.00", "flip-0.20"]}
+
+    def work(**settings: object) -> float:
+        return estimate.work(changed(ppo=own | settings))["ppo"]
+
+    ppo, rloo = work(), work(algorithms=["rloo"])
+    assert rloo < ppo  # no critic
+    assert work(algorithms=["grpo"]) == rloo
+    assert work(algorithms=["ppo", "rloo"]) == pytest.approx(ppo + rloo)
+    assert work(algorithms=["ppo", "rloo"], each={"rloo": {"repeats": 3}}) == pytest.approx(ppo + 3 * rloo)
+    assert work(repeats=2) == pytest.approx(2 * ppo)
+    assert work(algorithms=["ppo", "rloo"], each={"rloo": {"reward_models": ["depth-0"]}}) == pytest.approx(
+        ppo + rloo / 2
+    )
+    assert work(sweep=[0.5], sweep_reward_models=["flip-0.20"]) == pytest.approx(1.5 * ppo)
+    last, first = work(test_samples=6, checkpoint_samples=1), work(test_samples=1, checkpoint_samples=6)
+    assert last == pytest.approx(first)  # two checkpoints
+    assert work(test_samples=6) > last > ppo
+
+
+def test_sft_samples_and_scores_its_pool_once_whatever_the_number_of_policies() -> None:
+    def costs(names: list[str], pool: int, steps: int = 2) -> Costs:
+        ppo = {"algorithms": ["sft"], "reward_models": names, "pool_responses": pool, "steps": steps}
+        return estimate.costs_of(changed(ppo=ppo | {"checkpoints": [steps], "test_samples": 1}))
+
+    def of(found: Costs, what: str) -> float:
+        return sum(term.value for term in found.stages["ppo"] if what in term.what)
+
+    single, both = costs(["flip-0.00"], pool=4), costs(["flip-0.00", "flip-0.20"], pool=4)
+    prompts = 4 * SMOKE.prompts.rm_train_per_category
+    assert single.counts.trained[0].pool_texts == both.counts.trained[0].pool_texts == 4 * prompts
+    for what in ("pool prompts read", "pool sampled", "pool scored"):
+        assert 0 < of(single, what) == of(both, what) == pytest.approx(of(costs(["flip-0.00"], pool=8), what) / 2)
+    for what in ("policy trained", "checkpoints"):
+        assert of(both, what) == pytest.approx(2 * of(single, what))
+    assert of(costs(["flip-0.00"], pool=4, steps=6), "policy trained") == pytest.approx(
+        3 * of(single, "policy trained")
+    )
+    assert of(single, "rollouts") == 0
+
+
+def test_many_samples_and_fewer_responses_to_paraphrases_are_counted() -> None:
+    def texts(**test: int) -> int:
+        return counts(changed(test=test)).test_texts
+
+    usual, rm_test = texts(), 4 * SMOKE.prompts.rm_test_per_category
+    assert texts(many_samples=20, many_prompts_per_category=1) - usual == 4 * (20 - SMOKE.test.rl_test_samples)
+    assert texts(many_samples=20, many_prompts_per_category=99) - usual == (
+        4 * SMOKE.prompts.rl_test_per_category * (20 - SMOKE.test.rl_test_samples)
+    )
+    assert usual - texts(paraphrase_responses=2) == rm_test * (SMOKE.test.rm_test_responses - 2)
+    longer = counts(changed(prompts={"instructions": ["Answer in one short sentence."]}))
+    assert longer.prompt_tokens > counts(SMOKE).prompt_tokens
+
+
+def test_an_added_reward_model_reads_the_pool_of_sft_again_but_changes_no_policy() -> None:
+    ppo = {"algorithms": ["sft"], "reward_models": ["flip-0.00"], "pool_responses": 4}
+    old = changed(ppo=ppo)
+    more = changed(ppo=ppo, reward_models={"flip_rates": [0.0, 0.1, 0.2, 0.4]})
+    facts = {"wall_s": 60.0, "units": 2, "made": 2, "peak_resident_bytes": 1}
+    known = estimate.Finished("a run", old, {"ppo": facts}, dict)
+    missing = estimate.in_place(known, more).stages
+    assert 0.0 < missing["ppo"] < 30.0
 
 
 def test_larger_batches_take_more_memory_than_the_run_tells(smoke_home: Path) -> None:

@@ -186,7 +186,7 @@ def test_samples_are_numbered_in_rounds() -> None:
         ("--flip-rate 0.2", "run smoke-test has the reward model flip-0.20 already"),
         ("--flip-rate 0.1 --flip-rate 0.1", "two values differ by less than 0.01"),
         ("--flip-rate 1.5", "less than 1; got 1.5"),
-        ("--ppo-steps 4", "run smoke-test has PPO of 2"),
+        ("--ppo-steps 4", "run smoke-test has policies of 2 steps"),
         ("--reward-model depth=0", "has the reward model depth-0 already"),
         ("--reward-model size", "reward model 'size': give size=…"),
         ("--reward-model taste=1", "reward model 'taste=1': give size=…"),

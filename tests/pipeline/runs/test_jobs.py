@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import runs
-from pipeline.config import Config, load_profile
+from pipeline.config import Config, PPOSettings, load_profile
+from pipeline.config.changes import with_steps
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly, RunBusy
 from pipeline.runs import jobs
 from tests.conftest import righttree
@@ -201,15 +202,42 @@ def test_without_changes_a_profile_is_itself() -> None:
 
 def test_changed_settings_are_those_of_the_config() -> None:
     changed = jobs.configured(
-        "recorded", {"seed": 3, "rl_test_samples": 8, "ppo_steps": 20, "categories": ["Safety"], "flip_rates": _RATES}
+        "quick", {"seed": 3, "rl_test_samples": 8, "ppo_steps": 20, "categories": ["Safety"], "flip_rates": _RATES}
     )
     assert changed.seed == 3
     assert changed.best_of_n == (1, 2, 4, 8)
     assert changed.prompts.categories == ("Safety",)
     assert changed.reward_models.flip_rates == (0.0, 0.2, 0.4)
     assert changed.ppo is not None
-    assert (changed.ppo.steps, changed.ppo.checkpoints) == (20, (2, 5, 8, 20))
+    assert (changed.ppo.steps, changed.ppo.checkpoints) == (20, (3, 6, 20))
     assert jobs.configured("quick", {"ppo_steps": 0}).ppo is None
+
+
+def test_reward_models_that_need_a_removed_category_or_rate_are_left_out_wherever_they_are_listed() -> None:
+    whole, changed = load_profile("quick"), jobs.configured("quick", {"categories": ["Safety"]})
+    assert set(whole.reward_models.ids) - set(changed.reward_models.ids) == {"only-reasoning"}
+    assert changed.ppo is not None
+    assert whole.ppo is not None
+    assert changed.ppo.reward_models == tuple(name for name in whole.ppo.reward_models if name != "only-reasoning")
+    rates = jobs.configured("quick", {"flip_rates": [0.0, 0.4]})  # the ensemble has flip-0.20 as a member
+    assert set(whole.reward_models.ids) - set(rates.reward_models.ids) == {
+        "flip-0.10",
+        "flip-0.20",
+        "flip-0.30",
+        "ensemble-3",
+    }
+    assert rates.ppo is not None
+    assert rates.ppo.reward_models == ("flip-0.00", "flip-0.40", "length-0.50", "only-reasoning")
+
+
+def test_other_steps_keep_the_checkpoints_of_every_algorithm_but_for_those_with_steps_of_their_own() -> None:
+    each = {"rloo": {"checkpoints": [2, 5, 10], "repeats": 2}, "sft": {"steps": 3, "checkpoints": [1, 3]}}
+    ppo = PPOSettings.model_validate({"algorithms": ["ppo", "rloo", "sft"], "each": each})
+    changed = PPOSettings.model_validate(with_steps(ppo.model_dump(mode="json"), 7))
+    assert (changed.steps, changed.checkpoints) == (7, (5, 7))
+    assert (changed.of("rloo").steps, changed.of("rloo").checkpoints) == (7, (2, 5, 7))
+    assert changed.of("rloo").repeats == 2
+    assert (changed.of("sft").steps, changed.of("sft").checkpoints) == (3, (1, 3))
 
 
 _RATES = ["0", " 0.2", "0.4"]
@@ -227,7 +255,6 @@ _RATES = ["0", " 0.2", "0.4"]
         ("flip_rates", ["0.1", "0.1"], "two values differ by less than 0.01"),
         ("flip_rates", ["0.1", "half"], "valid number.*got 'half'"),
         ("flip_rates", ["0.1", "1"], "less than 1; got '?1"),
-        ("flip_rates", ["0.1", "0.15"], "sweep_reward_models has 'flip-0.00'"),
         ("categories", [], "give at least 1"),
         ("categories", ["Poetry"], "some of"),
         ("threads", 4, "no such setting"),

@@ -60,3 +60,29 @@ def test_a_stage_that_was_stopped_has_the_seconds_of_all_attempts(
     third = Progress(run, ["prompts", "scores"], io.StringIO())
     third.begin("scores")
     assert third.end().earlier_s == 0.0
+
+
+def test_a_stage_of_several_kinds_of_parts_counts_the_last_and_the_seconds_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    run = runs.create(tmp_path, load_profile("smoke"), "two-kinds")
+    shown = Progress(run, ["ppo"], io.StringIO())
+    shown.begin("ppo")
+    clock.seconds += 2.0  # loading a model
+    shown.plan(40, "responses")
+    clock.seconds += 10.0
+    shown.advance(40)
+    shown.plan(6, "steps of training")
+    clock.seconds += 5.0
+    shown.advance(2)
+    now = json.loads((run.path / "progress.json").read_text())["stages"][0]
+    assert (now["done"], now["total"], now["unit"]) == (2, 6, "steps of training")
+    assert now["rate_per_s"] == pytest.approx(0.4)
+    assert now["eta_s"] == pytest.approx(10.0)
+    clock.seconds += 10.0
+    shown.advance(4)
+    attempt = shown.end()
+    shown.close()
+    assert (attempt.made, attempt.work_s, attempt.wall_s) == (6, 25.0, 27.0)

@@ -178,6 +178,21 @@ def test_what_openrlhf_cannot_follow_is_refused(changed: dict[str, Any], algorit
     assert named in str(refused.value)
 
 
+def test_an_algorithm_s_own_settings_and_a_repeat_s_seed_are_passed_on(parser: argparse.ArgumentParser) -> None:
+    own = {"rloo": {"epochs": 5, "batch_responses": 48, "steps": 10, "checkpoints": [5, 10], "repeats": 2}}
+    config = profile(engine="openrlhf", algorithms=["ppo", "rloo"], each=own)
+    first, second = (
+        vars(parser.parse_args(train_ppo_arguments(config, places("rloo"), algorithm="rloo", seed=seed)))
+        for seed in (1, 2)
+    )
+    of_ppo = vars(parser.parse_args(train_ppo_arguments(config, places("ppo"), algorithm="ppo")))
+    assert (first["train.max_epochs"], of_ppo["train.max_epochs"]) == (5, 3)
+    assert (first["rollout.batch_size"], of_ppo["rollout.batch_size"]) == (8, 16)
+    assert (first["data.max_samples"], of_ppo["data.max_samples"]) == (80, 480)
+    assert (first["ckpt.save_steps"], of_ppo["ckpt.save_steps"]) == (5, 10)
+    assert {name for name in first if first[name] != second[name]} == {"train.seed"}
+
+
 def test_places_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InvalidConfig, match="needs a critic, got None"):
         train_ppo_arguments(profile(), places("rloo"))

@@ -64,11 +64,16 @@ rl_test_samples = 8
 source_temperatures = [1.5]
 
 [ppo]
+algorithms = ["ppo", "sft"]
 steps = {steps}
 checkpoints = [1, {steps}]
 test_samples = 1
 trainable_layers = 1
 batch_responses = 16
+
+[ppo.each.sft]
+reward_models = ["flip-0.20"]
+pool_responses = 2
 """
 
 
