@@ -47,12 +47,26 @@ class _Fits(NamedTuple):
         predicted: Floats = self.mean_UF[..., None] + (deviation_UFTK * self.slope_UFK[:, :, None]).sum(axis=3)
         return predicted
 
+    def at_left_out(self, features_UNK: Floats) -> Floats:
+        """What each fit but the first predicts of the example that it is without, `[U, N]`."""
+        deviation_UNK = features_UNK - self.centre_UFK[:, 1:]
+        predicted: Floats = self.mean_UF[:, 1:] + (deviation_UNK * self.slope_UFK[:, 1:]).sum(axis=2)
+        return predicted
+
     def distances(self, new_UTK: Floats) -> Floats:
-        """Squared distance of new examples from the centre of each fit, in its own scatter: `[U, F, T]`."""
-        deviation_UFKT = np.swapaxes(new_UTK[:, None] - self.centre_UFK[:, :, None], 2, 3)
-        solved_UFKT = np.linalg.solve(self.scatter_UFKK, deviation_UFKT)
-        squared: Floats = self.count_UF[..., None] * (deviation_UFKT * solved_UFKT).sum(axis=2)
-        return squared
+        """Squared distance of new examples from the centre of the first fit, in its own scatter: `[U, T]`."""
+        return _distances(new_UTK, self.count_UF[:, :1], self.centre_UFK[:, :1], self.scatter_UFKK[:, :1])
+
+    def distances_left_out(self, features_UNK: Floats) -> Floats:
+        """That of each example in the fit without it, `[U, N]`."""
+        return _distances(features_UNK, self.count_UF[:, 1:], self.centre_UFK[:, 1:], self.scatter_UFKK[:, 1:])
+
+
+def _distances(new_UTK: Floats, count_UT: Floats, centre_UTK: Floats, scatter_UTKK: Floats) -> Floats:
+    deviation_UTK = new_UTK - centre_UTK
+    solved_UTK = np.linalg.solve(scatter_UTKK, deviation_UTK[..., None])[..., 0]
+    squared: Floats = count_UT * (deviation_UTK * solved_UTK).sum(axis=2)
+    return squared
 
 
 def jackknife_plus(
@@ -64,8 +78,7 @@ def jackknife_plus(
     to be above 0, as they may be collinear.
     """
     fits = _fitted(features_UNK, value_UN, known_UN, ridge)
-    own_UN = np.diagonal(fits.at(features_UNK)[:, 1:], axis1=1, axis2=2)
-    miss_UN1 = np.abs(value_UN - own_UN)[..., None]
+    miss_UN1 = np.abs(value_UN - fits.at_left_out(features_UNK))[..., None]
     predicted_UFT = fits.at(new_UTK)
     counted_UN1 = known_UN[..., None]
     below_UNT = np.sort(np.where(counted_UN1, predicted_UFT[:, 1:] - miss_UN1, np.inf), axis=1)
@@ -93,9 +106,8 @@ def outside(features_UNK: Floats, known_UN: Bools, new_UTK: Floats, *, ridge: fl
     from the centre, in the scatter of all features, than any of the known ones is from the others.
     """
     fits = _fitted(features_UNK, np.zeros(known_UN.shape), known_UN, ridge)
-    own_UN = np.diagonal(fits.distances(features_UNK)[:, 1:], axis1=1, axis2=2)
-    farthest_U = np.where(known_UN, own_UN, 0.0).max(axis=1)
-    far_UT = fits.distances(new_UTK)[:, 0] > farthest_U[:, None] * (1.0 + _ROUNDING)
+    farthest_U = np.where(known_UN, fits.distances_left_out(features_UNK), 0.0).max(axis=1)
+    far_UT = fits.distances(new_UTK) > farthest_U[:, None] * (1.0 + _ROUNDING)
     least_UK, greatest_UK = (fill(features_UNK, known_UN) for fill in (_least, _greatest))
     spread_UK = _spread(features_UNK, known_UN)
     slack_U1K = (FAR * spread_UK + _ROUNDING)[:, None]
@@ -104,27 +116,36 @@ def outside(features_UNK: Floats, known_UN: Bools, new_UTK: Floats, *, ridge: fl
 
 
 def _fitted(features_UNK: Floats, value_UN: Floats, known_UN: Bools, ridge: float) -> _Fits:
-    U, N, K = features_UNK.shape
-    value_UN = np.where(known_UN, value_UN, 0.0)
-    weight_UFN = np.repeat(known_UN[:, None].astype(np.float64), N + 1, axis=1)
-    weight_UFN[:, np.arange(1, N + 1), np.arange(N)] = 0.0
-    count_UF = weight_UFN.sum(axis=2)
-    share_UFN = weight_UFN / np.maximum(count_UF, 1.0)[..., None]
-    middle_U1K = share_UFN[:, :1] @ features_UNK  # sums about it, as those about 0 would lose digits
-    x_UNK = features_UNK - middle_U1K
-    centre_UFK = share_UFN @ x_UNK
-    mean_UF = (share_UFN @ value_UN[..., None])[..., 0]
-    products_UNL = (x_UNK[..., :, None] * x_UNK[..., None, :]).reshape(U, N, K * K)
-    scatter_UFKK = (weight_UFN @ products_UNL).reshape(U, N + 1, K, K)
+    """Sums over all known examples, from which each is taken off in turn."""
+    K = features_UNK.shape[2]
+    weight_UN = known_UN.astype(np.float64)
+    count_U1 = weight_UN.sum(axis=1, keepdims=True)
+    share_UN = weight_UN / np.maximum(count_U1, 1.0)
+    middle_U1K = share_UN[:, None] @ features_UNK  # sums are about the means, as those about 0 would lose digits
+    level_U1 = (share_UN * np.where(known_UN, value_UN, 0.0)).sum(axis=1, keepdims=True)
+    x_UNK = np.where(known_UN[..., None], features_UNK - middle_U1K, 0.0)
+    y_UN = np.where(known_UN, value_UN - level_U1, 0.0)
+
+    def without_each(terms: Floats) -> Floats:
+        """Sums over all and without each, `[U, F, …]`, of terms `[U, N, …]`."""
+        total = terms.sum(axis=1, keepdims=True)
+        return np.concatenate([total, total - terms], axis=1)
+
+    count_UF = without_each(weight_UN)
+    divisor_UF1 = np.maximum(count_UF, 1.0)[..., None]
+    centre_UFK = without_each(x_UNK) / divisor_UF1
+    mean_UF = without_each(y_UN) / divisor_UF1[..., 0]
+    scatter_UFKK = without_each(x_UNK[..., :, None] * x_UNK[..., None, :])
     scatter_UFKK -= count_UF[..., None, None] * centre_UFK[..., :, None] * centre_UFK[..., None, :]
-    common_UFK = weight_UFN @ (x_UNK * value_UN[..., None]) - (count_UF * mean_UF)[..., None] * centre_UFK
+    common_UFK = without_each(x_UNK * y_UN[..., None]) - (count_UF * mean_UF)[..., None] * centre_UFK
     diagonal = np.arange(K)
     size_UFK = scatter_UFKK[..., diagonal, diagonal]
-    alike_UFK = size_UFK <= _ROUNDING * np.abs(middle_U1K + centre_UFK) ** 2 + 1e-30
-    raised_UFK = np.where(alike_UFK, 1.0, size_UFK * (1.0 + ridge / np.maximum(count_UF, 1.0)[..., None]))
-    scatter_UFKK[..., diagonal, diagonal] = raised_UFK
+    alike_UFK = size_UFK <= _ROUNDING * (middle_U1K + centre_UFK) ** 2 + 1e-30
+    scatter_UFKK[..., diagonal, diagonal] = np.where(alike_UFK, 1.0, size_UFK * (1.0 + ridge / divisor_UF1))
     slope_UFK = np.linalg.solve(scatter_UFKK, common_UFK[..., None])[..., 0]
-    return _Fits(count_UF, centre_UFK + middle_U1K, mean_UF, np.where(alike_UFK, 0.0, slope_UFK), scatter_UFKK)
+    return _Fits(
+        count_UF, centre_UFK + middle_U1K, mean_UF + level_U1, np.where(alike_UFK, 0.0, slope_UFK), scatter_UFKK
+    )
 
 
 def _least(features_UNK: Floats, known_UN: Bools) -> Floats:

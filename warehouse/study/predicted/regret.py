@@ -32,6 +32,8 @@ PREDICTORS: dict[str, tuple[str, ...]] = {"features": FEATURES, "accuracy": (ACC
 RIDGE = 1.0
 _RIDGES = {"features": RIDGE, "accuracy": 0.0, "mean": 0.0}
 
+_FREE = 1e-9
+
 WhyNot = Literal["", "few", "undefined", "outside"]
 
 
@@ -251,7 +253,8 @@ def _questions(value_SGM: Floats, defined_GM: Bools, training_M: Bools) -> _Ques
     normal = np.block([[np.diag(counts.sum(axis=1)), counts], [counts.T, np.diag(counts.sum(axis=0))]])
     value_SGM = np.where(defined_GM, value_SGM, 0.0)
     sums_SC = np.concatenate([(value_SGM * counts).sum(axis=2), (value_SGM * counts).sum(axis=1)], axis=1)
-    effect_SG = (sums_SC @ np.linalg.pinv(normal, hermitian=True))[:, :G]
+    normal += _FREE * np.eye(len(normal))  # a constant may go from goldens to reward models, which changes nothing
+    effect_SG = np.linalg.solve(normal, sums_SC.T).T[:, :G]
     mean_S1 = effect_SG[:, fitted_G].sum(axis=1, keepdims=True) / max(1, fitted_G.sum())
     above_SM = ((value_SGM - effect_SG[..., None]) * among_GM).sum(axis=1) / np.maximum(among_GM.sum(axis=0), 1)
     mean_SM = np.where(judged_M, mean_S1 + above_SM, 0.0)
