@@ -170,6 +170,7 @@ class ChooseChoice(PageChoice):
 
     `by` is an optimiser, at a `strength` (None: the default) or a `kl`, or a measure. `category` and `subset` are of
     the prompts (none: all), `reward_model` the one whose failures are shown (None: the first), `shown` how many.
+    `predicted` is the one whose regret is predicted (None: the first without policies).
     """
 
     golden: tuple[str, ...] = ()
@@ -180,6 +181,7 @@ class ChooseChoice(PageChoice):
     subset: tuple[str, ...] = ()
     reward_model: str | None = None
     shown: int = 3
+    predicted: str | None = None
 
 
 @dataclass(frozen=True)

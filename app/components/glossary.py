@@ -55,6 +55,8 @@ TERMS: Mapping[str, str] = {
     "group": "measures with a letter in common cannot be told apart by this run; all pairs are compared at once.",
     "95% interval": "values that fit the data, found by leaving out reward models and resampling prompts; a wide one "
     "means little is known.",
+    "jackknife+": "an interval for what a new reward model's policies would keep, from predictions of each known "
+    "reward model without it; at 90%, it holds for 80% or more of reward models that are like the known ones.",
     "undefined": "left out: the golden's own gain cannot be distinguished from zero, so no share of it can be lost.",
 }
 """Each term and its explanation in Markdown, in the order in which a reader needs them."""

@@ -10,7 +10,7 @@ from app.components.formats import escape
 from app.components.page_state import Page
 from app.offers import Fitting
 from app.state import ChooseChoice
-from app.views.choose import data, text
+from app.views.choose import data, predicted, text
 from app.views.choose import outcome as by_outcome
 from app.views.choose.data import Offered
 from app.views.choose.figures import SHOWN, ChoiceFigures
@@ -49,6 +49,7 @@ def show() -> None:
         figures.failures()
         if text.at_n(answer) is not None:
             figures.worst()
+        predicted.show(page.snapshot, page.run_id, chosen)
 
 
 def question(chosen: ChooseChoice, offered: Offered) -> Question:
@@ -81,6 +82,7 @@ def fit(snapshot: Snapshot, fitting: Fitting[ChooseChoice], run_id: str) -> Offe
     fitting.allow_each("category", offered.categories, "not among the prompts")
     fitting.allow_each("subset", offered.subsets_of(fitting.chosen.category), "not in the chosen categories")
     fitting.allow("reward_model", offered.scorers, "no such reward model")
+    fitting.allow("predicted", offered.scorers, "no such reward model")
     fitting.allow("shown", SHOWN, f"use one of {', '.join(map(str, SHOWN))}")
     return offered
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.access import warehouse
-from app.views.choose import data, outcome
+from app.views.choose import data, outcome, predicted
 from tests.app.conftest import OpenPage
 from tests.helpers import benchmark_study
 from tests.helpers.benchmark_study import LONG, OWN, REVERSED, Benchmark
@@ -45,7 +45,10 @@ def test_the_answer_comes_first_then_who_is_worth_what_and_where_each_fails(
         "Where does it fail, by category?",
         "Which responses does it pick?",
         "Its worst picks",
+        predicted.TITLE,
     ]
+    few = "5 other reward models with such policies to learn from; it takes 12"
+    assert any(few in element.value for element in page.markdown)
 
 
 def test_the_planted_failures_are_in_the_tables(
@@ -177,3 +180,31 @@ def test_an_outcome_ranks_with_its_errors_and_shows_how_measures_rank_the_same(
     assert ranks.filter(part="Accuracy")["rank"].to_list() == list(answer.ranks("accuracy"))
     named = open_view(VIEW, home, by="outcome:luck")
     assert "by=outcome:luck" in named.warning[0].value.replace("\\", "")
+
+
+def test_a_reward_model_without_a_policy_is_predicted_and_any_other_can_be(tmp_path: Path, open_view: OpenPage) -> None:
+    study = Study(reward_models=14, prompts=12, ppo_steps=(5,), stops=(("rm-05", 0),))
+    page = open_view(VIEW, publish(tmp_path, study))
+    assert not page.exception
+    assert page.subheader[-2].value == predicted.TITLE
+    shown = "\n".join(element.value for element in page.markdown).replace("\\", "")
+    assert "PPO at step 5: NDR 0" in shown
+    assert "predicted, from 13 reward models." in shown
+    assert "Best-of-8: NDR" in shown
+    assert "predicted without it, from 13 reward models. NDR is measured:" in shown
+    (chosen,) = [box for box in page.selectbox if box.label == "Reward model to predict"]
+    assert chosen.value == "rm-05"
+    other = open_view(VIEW, tmp_path, predicted="rm-00", by="accuracy")
+    assert not other.exception
+    measured = [element.value for element in other.markdown if "PPO at step 5" in element.value.replace("\\", "")]
+    assert "NDR is measured:" in measured[0].replace("\\", "").partition("PPO at step 5")[2]
+    snapshot = warehouse.snapshot()
+    assert snapshot is not None
+    of_ppo = {each.optimizer: each for each in predicted.predictions(snapshot, study.run_id, ())}["ppo"]
+    assert of_ppo.result is not None
+    table = predicted.frame(of_ppo, of_ppo.result)
+    assert table.height == 14
+    assert table.filter(reward_model="rm-05")["measured"].to_list() == [None]
+    assert table["measured"].null_count() == 1
+    unknown = open_view(VIEW, tmp_path, predicted="nobody")
+    assert "predicted=nobody" in unknown.warning[0].value.replace("\\", "")
