@@ -91,9 +91,9 @@ class PredictedRegret:
     kind: HeldOut
 
     @property
-    def learnt_from(self) -> int:
-        """How many reward models have a policy and a figure under some golden."""
-        return int(self.known.defined_GM.any(axis=0).sum())
+    def predicts(self) -> bool:
+        """Whether there are enough reward models to predict any, averaged over goldens."""
+        return bool((self.each.examples_UM[0] >= FEWEST).any())
 
     def record(self, predictor: str, *, kind: bool = False, by_golden: bool = False) -> Record:
         """How a predictor did without each reward model, or each kind: for the mean over goldens, or all their pairs.
