@@ -12,7 +12,7 @@ from importlib import metadata
 
 import polars as pl
 
-from app.report import policies, scores
+from app.report import policies, predicted, scores
 from app.report.subject import Section, Subject
 from warehouse import reads
 from warehouse.stats.bootstrap import wilson_interval
@@ -25,7 +25,7 @@ _TRAINED = ("flip_rate", "length_bias", "trainable_layers", "seed", "train_pairs
 
 def card(about: Subject) -> Section:
     """The whole card."""
-    sections = {**scores.sections(about), **policies.sections(about)}
+    sections = {**scores.sections(about), **policies.sections(about), **predicted.sections(about)}
     return {
         "schema_version": SCHEMA_VERSION,
         "reward_model": _identity(about),

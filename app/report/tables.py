@@ -180,7 +180,23 @@ def _policies(card: Section) -> list[Table]:
         Table(
             "Other optimisers", ("Policy", "Worth", "NDR", "Gain per nat of KL", "Rank", "Groups", "Prompts"), others
         ),
+        _predicted(card),
     ]
+
+
+def _predicted(card: Section) -> Table:
+    rows = []
+    for row in card["predicted"]:
+        cells = [text.optimizer(row), "NDR" if row["quantity"] == "ndr" else "gain, sd", text.with_interval(row)]
+        cells += ["no policy" if row["measured"] is None else text.amount(row["measured"], "measure")]
+        cells.append(f"{row['learnt_from']:,}")
+        for left_out in ("reward_model", "kind"):
+            held = row["held"][left_out]
+            cells.append(f"{held['covered']} of {held['of']}, error {text.amount(held['error'], 'measure')}")
+        rows.append(tuple(cells))
+    level = percent(card["predicted"][0]["level"]) if rows else ""
+    columns = ("Policy", "Of", f"Predicted, {level} interval", "Measured", "Learnt from", "Each left out", "Each kind")
+    return Table("Regret predicted from RM-test scores, and how many such intervals held", columns, rows)
 
 
 def _scores(card: Section) -> Table:

@@ -114,7 +114,8 @@ def answer(card: Section) -> str:
 
 def points(card: Section) -> list[str]:
     """What else a reader takes in at once."""
-    lines = [_accuracy(card), _ndr(card), _optimizers(card), _length(card), _weakest(card), _favourite(card)]
+    lines = [_accuracy(card), _ndr(card), _optimizers(card), _predicted(card), _length(card)]
+    lines += [_weakest(card), _favourite(card)]
     return [line for line in lines if line]
 
 
@@ -211,6 +212,20 @@ def _optimizers(card: Section) -> str:
         for row in card["optimizers"]
     ]
     return f"By other optimisers: {'; '.join(rows)}." if rows else ""
+
+
+def _predicted(card: Section) -> str:
+    rows = []
+    for row in card["predicted"]:
+        what = "NDR" if row["quantity"] == "ndr" else "gain"
+        measured = "" if row["measured"] is None else f", measured {amount(row['measured'], 'measure')}"
+        rows.append(f"{optimizer(row)} {what} {with_interval(row)}{measured}")
+    if not rows:
+        return ""
+    new = any(row["new_kind"] for row in card["predicted"])
+    kind = " No other reward model with such policies is of its kind, so nothing is promised." if new else ""
+    level = percent(card["predicted"][0]["level"])
+    return f"Predicted from RM-test scores, without its own policies ({level} intervals): {'; '.join(rows)}.{kind}"
 
 
 def _length(card: Section) -> str:

@@ -21,6 +21,7 @@ from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.benchmarks.of_run import benchmark_scores
 from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.reads.predicted import predictions
 from warehouse.stats.bootstrap import wilson_interval
 from warehouse.store import Connection
 
@@ -82,7 +83,7 @@ def test_every_number_is_what_plain_loops_give(golden_is: str, labelled_home: Pa
     off = {path: (got[path], plain[path]) for path in defined if got[path] != pytest.approx(plain[path], **CLOSE)}
     assert off == {}
     about = {"schema_version", "reward_model", "judged_by", "optimizers", "shared_prompts", "undefined", "provenance"}
-    assert set(card) == set(expected) | about
+    assert set(card) == set(expected) | about | {"predicted"}
     assert card["schema_version"] == SCHEMA_VERSION
     assert card["judged_by"] == {
         "goldens": [golden],
@@ -117,6 +118,29 @@ def test_other_optimizers_have_the_gain_of_their_stored_values(ppo_home: Path) -
     assert row["kl"] == pytest.approx(kl)
     assert row["gain_per_nat"] == pytest.approx({end: row[end] / kl for end in ("value", "low", "high")})
     assert row["rank"] == 1 + sum(gains[m].mean() > gains[2].mean() for m in (1, 3))
+
+
+def test_what_its_policies_keep_is_predicted_without_them_where_there_are_enough_reward_models(
+    tmp_path: Path, ppo_home: Path
+) -> None:
+    home = publish(tmp_path, Study(reward_models=14, prompts=12, ppo_steps=(5,), stops=(("rm-05", 0),)))
+    with store.open_read_only(home) as connection:
+        html = page.write(connection, "simulated", "rm-05")
+        by_optimizer = {each.optimizer: each.result for each in predictions(connection, "simulated")}
+    card = card_in(html)
+    best, ppo = card["predicted"]
+    assert (best["optimizer"], best["learnt_from"], ppo["optimizer"], ppo["measured"]) == ("bon", 13, "ppo", None)
+    for row in (best, ppo):
+        result = by_optimizer[row["optimizer"]]
+        assert result is not None
+        assert [row[part] for part in ("value", "low", "high", "measured")] == list(result.guess("rm-05")[:4])
+        assert row["held"]["reward_model"]["covered"] == result.record("features").covered
+    assert "Predicted from RM-test scores, without its own policies (90% intervals): best-of-8 NDR" in html
+    with store.open_read_only(ppo_home) as connection:
+        few = written(connection, "simulated", "rm-02")
+    assert few["predicted"] == []
+    whys = {row["what"]: row["why"] for row in few["undefined"]}
+    assert "it takes 12" in whys["predicted regret of PPO at step 10"]
 
 
 def test_what_it_is_is_what_the_run_recorded(ppo_home: Path, labelled_home: Path) -> None:

@@ -162,7 +162,7 @@ def test_the_command_in_the_file_writes_the_same_card_again(html: str, tmp_path:
 def test_a_card_with_nothing_but_a_name_is_still_a_page(html: str) -> None:
     card: dict[str, Any] = card_in(html)
     nothing = ("accuracy", "scores", "length", "agreement", "calibration", "benchmarks", "best_of_n", "failures")
-    bare = {**card, **dict.fromkeys(nothing), "optimizers": []}
+    bare = {**card, **dict.fromkeys(nothing), "optimizers": [], "predicted": []}
     written = page.html(bare)
     assert "rm-03 has no figure in this run" in written
     assert "<svg" not in written
