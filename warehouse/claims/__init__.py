@@ -16,6 +16,7 @@ from warehouse.claims.constructions import (
     rank_matters,
 )
 from warehouse.claims.expected_quality import better_than_values
+from warehouse.claims.length_share import length_explains_little
 from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
 from warehouse.claims.prediction import (
     accuracy_predicts,
@@ -45,6 +46,7 @@ CLAIMS = (
     response_source,
     better_than_values,
     reactions_forecast_drift,
+    length_explains_little,
 )
 """In the order of the page."""
 

@@ -21,6 +21,7 @@ from warehouse.stats.across_pairs import Selected
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.comparison import paired, shared_rows
 from warehouse.study.correlation import Correlation
+from warehouse.study.curves.length_features import PolicyFeatures
 from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.evaluate import RESAMPLED, Evaluation, Replicated, replicated
 from warehouse.study.reactions import Drift, Reactions
@@ -49,6 +50,7 @@ class Optimised:
     - `cube`: scores on the RM-test prompts; `paraphrased`: on all of them in other words, None without paraphrases.
     - `spread_M`: `spread_within_prompts` under the initial policy.
     - `tokens_SMQ`: mean lengths along the strengths, `initial_tokens_Q` the initial policy's; None if not recorded.
+    - `features`: length and finishing of π_0's responses and of the policies; None if not recorded.
     - `samples`: scores of the RL-test samples that best-of-n picks from; None if not stored.
     - `responses`: how many responses to a prompt each value is the mean of; None for expectations, or if not known.
     - `drift`: how the features that edits change drift from π_0 to the policies; None if their texts are not stored.
@@ -62,6 +64,7 @@ class Optimised:
     spread_M: NDArray[np.float64]
     tokens_SMQ: NDArray[np.float64] | None = None
     initial_tokens_Q: NDArray[np.float64] | None = None
+    features: PolicyFeatures | None = None
     samples: ScoreCube | None = None
     responses: int | None = None
     drift: Drift | None = None

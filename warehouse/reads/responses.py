@@ -14,13 +14,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.cube import ScoreCube, best_of_n_of_cube
-from warehouse.metrics.tilted import tilted_values
-from warehouse.reads import policies
+from warehouse.metrics.cube import ScoreCube
+from warehouse.reads import endings, policies
 from warehouse.reads.scores import initial_scores
 from warehouse.schema import BY_WEIGHTING, INITIAL, PROBES
 from warehouse.store import Connection
 from warehouse.study.audit.redundant import Texts
+from warehouse.study.curves.length_features import expected_along
 from warehouse.study.curves.value_curves import ValueCurves
 
 _TO_PROMPT = " WHERE run_id = ? AND prompt_id = ? AND policy_id = ? AND prompt_form = 'original'"
@@ -41,23 +41,8 @@ def response_lengths(connection: Connection, run_id: str, split: str) -> Lengths
 
     In tokens if they were counted for all, else in characters of the texts; None without any text.
     """
-    rows = connection.execute(
-        """
-        SELECT dense_rank() OVER (ORDER BY prompt_id) - 1 AS prompt,
-               row_number() OVER (PARTITION BY prompt_id ORDER BY sample) - 1 AS place,
-               tokens, length(response.text) AS characters
-        FROM response JOIN prompt USING (run_id, prompt_id)
-        WHERE run_id = ? AND policy_id = ? AND split = ? AND prompt_form = 'original'
-        """,
-        [run_id, INITIAL, split],
-    ).pl()
-    unit = "tokens" if (rows["tokens"] > 0).all() else "characters"
-    if rows.is_empty() or not (rows[unit] > 0).any():
-        return None
-    prompt_K, place_K = rows["prompt"].to_numpy(), rows["place"].to_numpy()
-    lengths_PR = np.zeros((prompt_K.max() + 1, place_K.max() + 1))
-    lengths_PR[prompt_K, place_K] = rows[unit].to_numpy()
-    return Lengths(lengths_PR, unit)
+    of_initial = endings.answers(connection, run_id, INITIAL, split)
+    return None if of_initial is None else Lengths(of_initial.lengths_PR, of_initial.unit)
 
 
 def texts(connection: Connection, run_id: str, prompts: Sequence[str]) -> Texts:
@@ -184,12 +169,7 @@ def lengths_of_curves(
         lengths = response_lengths(connection, run_id, "rl_test")
         if lengths is None:
             return None
-        places, of_samples = np.array([samples.prompts.index(name) for name in prompts]), lengths.values[None]
-        if curves.optimizer == "bon":
-            expected = best_of_n_of_cube(samples, [int(n) for n in curves.strengths], places, of_samples)
-        else:
-            expected = tilted_values(samples, curves.strengths, places, of_samples)
-        return Lengths(expected[:, 0], lengths.unit)
+        return Lengths(expected_along(curves, samples, lengths.values[None])[:, 0], lengths.unit)
     means = (
         mean_tokens(connection, run_id, curves.optimizer, kl_coefficient)
         .filter(

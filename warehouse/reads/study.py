@@ -14,6 +14,7 @@ from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import PolicyValues, ScoreCube, spread_within_prompts
 from warehouse.metrics.test_set import FEWEST_RESPONSES
 from warehouse.reads import policies, probes, scores, values
+from warehouse.reads.endings import features_of_curves
 from warehouse.reads.responses import lengths_of_curves, response_lengths
 from warehouse.reads.runs import reward_models
 from warehouse.schema import INITIAL
@@ -109,6 +110,7 @@ def _optimised(
         cube=cube.of_reward_models(names),
         paraphrased=None if paraphrased is None else paraphrased.of_reward_models(names),
         spread_M=spread_within_prompts(own_samples),
+        features=features_of_curves(connection, run_id, curves, own_samples, matched=True),
         samples=own_samples,
         responses=policies.responses_to_a_prompt(connection, run_id, optimizer, curves.strengths[-1]),
     )

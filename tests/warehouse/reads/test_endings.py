@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -11,7 +13,11 @@ from pipeline.runs.exchange import import_files
 from tests.helpers.study import Study, publish, rows
 from warehouse import ingest, reads, store
 from warehouse.claims.endings import cut_off
+from warehouse.claims.length_share import length_explains_little
+from warehouse.reads.study import study as whole_study
 from warehouse.schema import INITIAL
+from warehouse.study.curves.length_features import PolicyFeatures
+from warehouse.study.curves.value_curves import ValueCurves
 
 STUDY = Study(reward_models=3, prompts=3, samples=24, ppo_steps=(5, 10), penalties=(0.5,), tilted=True)
 
@@ -90,3 +96,93 @@ def test_a_warning_names_the_initial_policy_and_the_worst_of_each_optimiser() ->
         "20 % for 2 of 3 policies.",
     ]
     assert cut_off(frame.filter(pl.col("finished_share") >= 0.8)) == []
+
+
+def curves_and_features(home: Path, optimizer: str, run_id: str = STUDY.run_id) -> tuple[ValueCurves, PolicyFeatures]:
+    with store.open_read_only(home) as connection:
+        curves = reads.values.value_curves(connection, run_id, optimizer)
+        samples = reads.scores.initial_scores(connection, run_id, "rl_test")
+        found = reads.endings.features_of_curves(connection, run_id, curves, samples, matched=True)
+    assert found is not None
+    return curves, found
+
+
+def test_features_of_trained_policies_are_means_over_their_own_responses_and_their_repeats(tmp_path: Path) -> None:
+    study = replace(STUDY, repeats=2, once=("rm-02",), tilted=False)
+    curves, found = curves_and_features(publish(tmp_path, study), "ppo")
+    responses = rows(study)["response"].join(rows(study)["prompt"], on="prompt_id").filter(split="rl_test")
+    q, s = 5, curves.strengths.index(10.0)
+    own = responses.filter(pl.col("policy_id").is_in(["ppo-10/rm-01", "ppo-10-r1/rm-01"]))
+    own = own.filter(prompt_id=curves.values[0].prompts[q])
+    assert own.height == 4
+    assert found.policies_SKMQ[s, :, 1, q] == pytest.approx(
+        [own["finished"].mean(), own["tokens"].log().mean(), (own["tokens"].log() ** 2).mean()]
+    )
+    initial = responses.filter(policy_id=INITIAL, prompt_id=curves.values[0].prompts[q])
+    assert found.initial_KQ[1, q] == pytest.approx(initial["tokens"].log().mean())
+    assert (found.unit, found.policies_SKMQ.shape) == ("tokens", (2, 3, 3, 12))
+
+
+def test_matched_responses_of_trained_policies_are_scored_by_every_golden(tmp_path: Path) -> None:
+    curves, found = curves_and_features(publish(tmp_path, replace(STUDY, tilted=False)), "ppo")
+    tables = rows(replace(STUDY, tilted=False))
+    prompt = curves.values[0].prompts[3]
+    scored = tables["response"].filter(prompt_id=prompt).join(tables["score"], on="response_id")
+    scored = scored.filter(reward_model_id="rm-02")
+    initial, own = (scored.filter(policy_id=policy) for policy in (INITIAL, "ppo-10/rm-00"))
+    above = []
+    for tokens, finished, score in own.select("tokens", "finished", "score").iter_rows():
+        near = (pl.col("tokens") - tokens).abs() <= max(2.0, 0.1 * tokens)
+        matches = initial.filter(near & (pl.col("finished") == finished))["score"]
+        above.append(0.0 if matches.is_empty() else score - matches.mean())
+    assert found.matched is not None
+    assert found.matched.difference_MMQ[2, 0, 3] == pytest.approx(sum(above) / len(above), abs=1e-5)
+    assert found.matched.share_MQ.min() >= 0.0
+    assert 0.5 < found.matched.share_MQ.mean() < 1.0
+
+
+@pytest.mark.parametrize("optimizer", ["bon", "tilted"])
+def test_policies_by_weighting_have_the_expected_features_of_their_picks(tmp_path: Path, optimizer: str) -> None:
+    curves, found = curves_and_features(publish(tmp_path, STUDY), optimizer)
+    S, K, M, Q = found.policies_SKMQ.shape
+    assert len(curves.strengths) == S
+    assert len(curves.values[0].prompts) == Q
+    assert (K, M) == (3, 3)
+    assert found.policies_SKMQ[-1, 1].mean() > found.initial_KQ[1].mean()  # every reward model likes length a little
+    assert found.matched is not None
+    if optimizer == "bon":
+        assert found.policies_SKMQ[0] == pytest.approx(np.repeat(found.initial_KQ[:, None], M, axis=1))
+
+
+def test_features_are_unknown_where_a_policys_tokens_were_not_counted(tmp_path: Path) -> None:
+    tables = rows(STUDY)
+    uncounted = pl.col("policy_id").eq("ppo-10/rm-01")
+    tables["response"] = tables["response"].with_columns(tokens=pl.when(uncounted).then(0).otherwise("tokens"))
+    ingest.publish(tmp_path, tables, STUDY.run_id)
+    with store.open_read_only(tmp_path) as connection:
+        found = {name: of.features for name, of in whole_study(connection, STUDY.run_id).optimised.items()}
+    assert found["ppo"] is None
+    assert found["bon"] is not None
+    assert found["tilted"] is not None
+
+
+def test_without_tokens_lengths_are_in_characters_and_nothing_is_known_of_endings(tmp_path: Path) -> None:
+    tables = rows(STUDY)
+    tables["response"] = tables["response"].with_columns(tokens=pl.lit(0))
+    ingest.publish(tmp_path, tables, STUDY.run_id)
+    curves, found = curves_and_features(tmp_path, "bon")
+    assert found.unit == "characters"
+    assert found.initial_KQR[0].min() == 1.0
+    first = tables["response"].filter(policy_id=INITIAL, prompt_id=curves.values[0].prompts[0], sample=7)
+    assert found.initial_KQR[1, 0, 7] == pytest.approx(np.log(len(first["text"].item())))
+
+
+def test_without_texts_there_are_no_features(tmp_path: Path) -> None:
+    tables = rows(STUDY)
+    tables["response"] = tables["response"].with_columns(tokens=pl.lit(0), text=pl.lit(""))
+    ingest.publish(tmp_path, tables, STUDY.run_id)
+    with store.open_read_only(tmp_path) as connection:
+        assert reads.endings.answers(connection, STUDY.run_id) is None
+        studied = whole_study(connection, STUDY.run_id)
+    assert {of.features for of in studied.optimised.values()} == {None}
+    assert "not recorded" in length_explains_little(studied).missing

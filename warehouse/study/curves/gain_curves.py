@@ -92,21 +92,10 @@ def gain_curves(
     """
     curves = curves.for_golden(golden)
     prompts = curves.prompts_in(rl_categories)
-    pair_MM = curves.pairs(golden, proxy)
     spread = np.asarray(spread_M, dtype=np.float64)
-    pair_MM &= (spread > 0)[:, None] & (spread > 0)
+    pair_MM = with_spread(curves, curves.pairs(golden, proxy), spread)
     optimised_M = curves.values[-1].optimised_M
-    has_own = True
-    if optimised_M is not None:
-        pair_MM &= optimised_M
-        own_MM = pair_MM & optimised_M[:, None]
-        has_own = bool(own_MM.any())
-        pair_MM = own_MM if has_own else pair_MM  # the three curves are of the same pairs
-    if not pair_MM.any():
-        raise InvalidChoice(
-            "no golden–proxy pair in which both tell responses apart and a policy was optimised against the proxy; "
-            "choose others"
-        )
+    has_own = optimised_M is None or bool((pair_MM & optimised_M[:, None]).any())
     drawn = draws(len(prompts), curves.roles, replicates, seed)
     counts_BQ = drawn.prompts_BQ
     weight_BMM, models, resampled = pair_weights(drawn, pair_MM, golden, proxy)
@@ -151,6 +140,25 @@ def gain_curves(
         replicates=replicates,
         resampled=resampled,
     )
+
+
+def with_spread(curves: ValueCurves, pair_MM: Bools, spread_M: Floats) -> Bools:
+    """Those of these pairs `[M, M]` in which both tell responses apart and a policy was optimised against the proxy.
+
+    Against the golden too, if that is so of any: all curves are of the same pairs. Raises InvalidChoice without any.
+    """
+    pair_MM = pair_MM & (spread_M > 0)[:, None] & (spread_M > 0)
+    optimised_M = curves.values[-1].optimised_M
+    if optimised_M is not None:
+        pair_MM &= optimised_M
+        own_MM = pair_MM & optimised_M[:, None]
+        pair_MM = own_MM if own_MM.any() else pair_MM
+    if not pair_MM.any():
+        raise InvalidChoice(
+            "no golden–proxy pair in which both tell responses apart and a policy was optimised against the proxy; "
+            "choose others"
+        )
+    return pair_MM
 
 
 class _Drawn(NamedTuple):
