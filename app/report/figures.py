@@ -10,7 +10,7 @@ import polars as pl
 
 from app.charts import choice, curves, export, report, responses
 from app.charts.export import Chart, Look
-from app.components.formats import SHARE, SHORT
+from app.components.formats import SHARE, SHORT, percent
 from app.report import text
 from app.report.subject import Section
 from warehouse.claims import choosing
@@ -35,7 +35,7 @@ class Figure(NamedTuple):
 
 def figures(card: Section) -> list[Figure]:
     """Those that the card has the figures for, in the order of a reader's questions."""
-    drawn = (_ranking, _curve, _categories, _thirds, _calibration, _distribution, _agreement, _benchmark)
+    drawn = (_ranking, _curve, _predicted, _categories, _thirds, _calibration, _distribution, _agreement, _benchmark)
     return [figure for draw in drawn if (figure := draw(card)) is not None]
 
 
@@ -101,6 +101,25 @@ def _curve(card: Section) -> Figure | None:
         "Golden gain as a share of what the golden itself gains, with 95% intervals. 1: nothing is lost; 0: no gain.",
         curves.ndr(frame, "n of best-of-n", doubling=True),
         "NDR of best-of-n along n",
+    )
+
+
+def _predicted(card: Section) -> Figure | None:
+    rows = [row for row in card["predicted"] if row["quantity"] == "ndr"]
+    if not rows:
+        return None
+    measured = [
+        f"{text.optimizer(row)} {text.amount(row['measured'], 'measure')}"
+        for row in rows
+        if row["measured"] is not None
+    ]
+    note = f" Measured: {'; '.join(measured)}." if measured else ""
+    return Figure(
+        "What its policies would keep, predicted",
+        f"NDR predicted from its RM-test scores, without its own policies, with {percent(rows[0]['level'])} intervals "
+        f"(jackknife+).{note}",
+        report.forest(_frame([{**row, "part": text.optimizer(row)} for row in rows]), "NDR"),
+        "Predicted NDR with its interval, one row an optimiser",
     )
 
 

@@ -37,7 +37,7 @@ RUN_BY: dict[tuple[str, ...], Callable[..., object]] = {
     ("app", "--port", "8501"): serving.served,
 }
 """What takes minutes, or has no end, and is run all the same: by what other tests stand on."""
-ON_RECORDED = {"audit", "measure", "report", "power", "findings", "export", "outcomes", "ensemble"}
+ON_RECORDED = {"audit", "measure", "predict", "report", "power", "findings", "export", "outcomes", "ensemble"}
 
 
 @pytest.fixture(scope="module")

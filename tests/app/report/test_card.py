@@ -136,6 +136,7 @@ def test_what_its_policies_keep_is_predicted_without_them_where_there_are_enough
         assert [row[part] for part in ("value", "low", "high", "measured")] == list(result.guess("rm-05")[:4])
         assert row["held"]["reward_model"]["covered"] == result.record("features").covered
     assert "Predicted from RM-test scores, without its own policies (90% intervals): best-of-8 NDR" in html
+    assert f"(jackknife+). Measured: best-of-8 {best['measured']:.3f}." in html
     with store.open_read_only(ppo_home) as connection:
         few = written(connection, "simulated", "rm-02")
     assert few["predicted"] == []
