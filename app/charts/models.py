@@ -151,6 +151,23 @@ def square(
     return layered(cells(base, "value", scale, figures=len(names) <= _CELLS_WITH_FIGURES), height=_SQUARE_HEIGHT)
 
 
+def reactions(changes: pl.DataFrame, names: list[str], edits: list[str]) -> alt.LayerChart:
+    """A heat map of how each reward model's score changes by each edit; one colour for more, one for less.
+
+    `changes`: columns `reward_model, edit, value, low, high`; `edits` are the columns from the left.
+    """
+    most = float(changes.select(pl.col("value").abs().max()).item() or 1.0)
+    base = alt.Chart(changes).encode(
+        x=alt.X("edit:N", sort=edits, title="Edit", axis=alt.Axis(labelAngle=0, orient="top")),
+        y=model_rows(names),
+        tooltip=tooltips(
+            ("reward_model", "Reward model"), ("edit", "Edit"), *with_interval("value", "Change of the score (sd)")
+        ),
+    )
+    scale = alt.Scale(range="diverging", domain=[-most, most])
+    return layered(cells(base, "value", scale, figures=len(names) <= _CELLS_WITH_FIGURES), height=height(names))
+
+
 def label_angle(names: list[str]) -> int:
     """Long or many names are turned, as upright labels would leave too little width to the cells."""
     return -45 if len(names) * max(map(len, names), default=0) > 30 else 0

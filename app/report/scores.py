@@ -30,7 +30,7 @@ _NO_ORDER = "the golden gives these responses equal scores, so there is no order
 
 def sections(about: Subject) -> Section:
     """All of them; null where the run has no scores of RM-test responses."""
-    names = ("accuracy", "scores", "length", "agreement", "calibration", "benchmarks")
+    names = ("accuracy", "scores", "length", "edits", "agreement", "calibration", "benchmarks")
     cube = about.cube
     if cube is None:
         about.lacks("accuracy and all that scores say", "the run has no scores of responses to RM-test prompts")
@@ -39,6 +39,7 @@ def sections(about: Subject) -> Section:
         "accuracy": about.attempt("accuracy", partial(_accuracy, about, cube)),
         "scores": _scores(about, cube),
         "length": _length(about, cube),
+        "edits": _edits(about),
         "agreement": _agreement(about, cube),
         "calibration": about.attempt("calibration", partial(_calibration, about, cube)),
         "benchmarks": _benchmarks(about, cube),
@@ -174,6 +175,17 @@ def _length(about: Subject, cube: ScoreCube) -> Section | None:
         "prompts": result.prompts,
         "undefined_prompts": result.undefined[0],
     }
+
+
+def _edits(about: Subject) -> list[Section] | None:
+    """How its score changes when a response is edited, in standard deviations within prompts; null if none was."""
+    reactions = reads.probes.reactions(about.connection, about.run_id)
+    if reactions is None or about.name not in reactions.reward_models:
+        about.lacks("reactions to edits", "it scored no edited responses, or all responses to a prompt alike")
+        return None
+    means = reactions.of_reward_models([about.name]).means(seed=about.task.seed)
+    prompts = len(reactions.prompts)
+    return [{"edit": edit, **figure(own), "prompts": prompts} for edit, (own,) in means.items()]
 
 
 def _agreement(about: Subject, cube: ScoreCube) -> list[Section]:

@@ -114,7 +114,7 @@ def answer(card: Section) -> str:
 
 def points(card: Section) -> list[str]:
     """What else a reader takes in at once."""
-    lines = [_accuracy(card), _ndr(card), _optimizers(card), _predicted(card), _length(card)]
+    lines = [_accuracy(card), _ndr(card), _optimizers(card), _predicted(card), _length(card), _edits(card)]
     lines += [_weakest(card), _favourite(card)]
     return [line for line in lines if line]
 
@@ -240,6 +240,17 @@ def _length(card: Section) -> str:
             parts.append("so this reward model reaches no more than length alone")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _edits(card: Section) -> str:
+    rows = card["edits"] or []
+    if not rows:
+        return ""
+    parts = [f"{row['edit']} {with_interval(row, 'sd')}" for row in rows]
+    return (
+        f"Its score changes when a response is edited, content aside, by {', '.join(parts)}; means over "
+        f"{count(rows[0]['prompts'], 'prompt')}."
+    )
 
 
 def _weakest(card: Section) -> str:

@@ -13,7 +13,7 @@ from app.components import links, page_state, trouble
 from app.components.page_state import Page
 from app.offers import Fitting
 from app.state import ModelsChoice
-from app.views.reward_models import benchmarks, comparison, data, text
+from app.views.reward_models import benchmarks, comparison, data, reactions, text
 from app.views.reward_models.figures import ModelFigures
 from warehouse.schema import category_order
 
@@ -38,6 +38,7 @@ def show() -> None:
         figures.card()
         comparison.show(snapshot, run_id, chosen, summary)
         figures.all_models()
+        reactions.show(snapshot, run_id, chosen, summary)
         benchmarks.show(snapshot, run_id)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from app.charts.models import distribution, dots, losses, prompts_needed, square, training
+from app.charts.models import distribution, dots, losses, prompts_needed, reactions, square, training
 from app.charts.responses import reliability, strip
 
 NAMES = ["a", "b"]
@@ -23,6 +23,7 @@ CELLS = pl.DataFrame(
 ).with_columns(length=pl.lit("7 tokens"))
 BINS = pl.DataFrame({"confidence": [0.55], "right": [0.6], "low": [0.5], "high": [0.7], "pairs": [9]})
 SHARES = pl.DataFrame({"reward_model": NAMES, "least": [-1.0, -1.0], "greatest": [0.0, 0.0], "share": [0.5, 0.5]})
+REACTIONS = FIGURES.with_columns(edit=pl.lit("padding"))
 LOSSES = pl.DataFrame({"step": [1, 2], "pairs": ["training", "validation"], "value": [0.6, 0.5]})
 NEEDED = pl.DataFrame({"responses": [2, 6], "difference": [0.02, 0.02], "prompts": [400, None]})
 
@@ -30,6 +31,7 @@ CHARTS = {
     "distribution": distribution(SHARES, NAMES),
     "dots": dots(FIGURES, NAMES, "Figure", reference=0.0),
     "reliability": reliability(BINS),
+    "reactions": reactions(REACTIONS, NAMES, ["padding"]),
     "square": square(PAIRS, NAMES, down=("one", "Golden"), across=("other", "Proxy"), title="Alike"),
     "strip": strip(CELLS, NAMES),
     "training": training(CURVES, "Accuracy", "a"),
@@ -90,3 +92,11 @@ def test_cells_lose_their_figures_where_they_are_many() -> None:
     )
     assert layers(CHARTS["square"], "text")
     assert not layers(square(many, names, down=("one", "G"), across=("other", "P"), title="t"), "text")
+
+
+def test_reactions_have_one_colour_for_more_and_one_for_less() -> None:
+    changes = REACTIONS.with_columns(value=pl.Series([0.1, -0.4]))
+    (shades,) = layers(reactions(changes, NAMES, ["padding"]), "rect")
+    assert shades["encoding"]["color"]["scale"] == {"range": "diverging", "domain": [-0.4, 0.4]}
+    assert shades["encoding"]["y"]["sort"] == NAMES
+    assert {"low", "high"} <= {field["field"] for field in shades["encoding"]["tooltip"]}

@@ -14,7 +14,7 @@ import pytest
 from app.report import page
 from app.report.card import SCHEMA_VERSION
 from tests.app.report.plain import Plain, about_policies, about_scores, numbers, t_interval
-from tests.helpers import benchmark_study
+from tests.helpers import benchmark_study, planted_reactions
 from tests.helpers.benchmark_study import Benchmark
 from tests.helpers.study import Study, publish
 from warehouse import ingest, reads, store
@@ -22,6 +22,7 @@ from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.benchmarks.of_run import benchmark_scores
 from warehouse.metrics.best_of_n import best_of_n_values
 from warehouse.reads.predicted import predictions
+from warehouse.schema import PROBES
 from warehouse.stats.bootstrap import wilson_interval
 from warehouse.store import Connection
 
@@ -83,7 +84,8 @@ def test_every_number_is_what_plain_loops_give(golden_is: str, labelled_home: Pa
     off = {path: (got[path], plain[path]) for path in defined if got[path] != pytest.approx(plain[path], **CLOSE)}
     assert off == {}
     about = {"schema_version", "reward_model", "judged_by", "optimizers", "shared_prompts", "undefined", "provenance"}
-    assert set(card) == set(expected) | about | {"predicted"}
+    assert set(card) == set(expected) | about | {"predicted", "edits"}
+    assert card["edits"] is None
     assert card["schema_version"] == SCHEMA_VERSION
     assert card["judged_by"] == {
         "goldens": [golden],
@@ -248,3 +250,30 @@ def test_what_cannot_be_judged_is_refused(labelled_home: Path) -> None:
             page.write(connection, None, "rm-99")
         with pytest.raises(UnknownName, match="no scorer 'nobody' to be golden"):
             page.write(connection, None, "rm-01", ("nobody",))
+
+
+def test_reactions_to_edits_are_the_mean_changes_of_the_stored_scores(tmp_path: Path) -> None:
+    ingest.publish(
+        tmp_path, planted_reactions.rows_with(planted_reactions.likes(1), planted_reactions.likes(1)), "test"
+    )
+    with store.open_read_only(tmp_path) as connection:
+        html = page.write(connection, planted_reactions.STUDY.run_id, "rm-03", ())
+        scores = connection.execute(
+            """
+            SELECT policy_id, avg(score) FROM score JOIN response USING (run_id, response_id)
+            JOIN prompt USING (run_id, prompt_id)
+            WHERE reward_model_id = 'rm-03' AND split = 'rm_test' AND sample = 1
+              AND (policy_id = 'initial' OR policy_id LIKE 'probe-%') GROUP BY policy_id
+            """
+        ).fetchall()
+        samples = reads.scores.initial_scores(connection, planted_reactions.STUDY.run_id, "rm_test").scores_MPR
+    means = dict(scores)
+    spread = np.sqrt(samples[3].astype(float).var(axis=1, ddof=1).mean())
+    edits = card_in(html)["edits"]
+    assert [row["edit"] for row in edits] == list(PROBES)
+    for row in edits:
+        change = (means[PROBES[row["edit"]]] - means["initial"]) / spread
+        assert row["value"] == pytest.approx(change, abs=1e-4)
+        assert row["low"] < row["value"] < row["high"]
+        assert row["prompts"] == 4 * planted_reactions.STUDY.prompts
+    assert "Its score changes when a response is edited, content aside, by padding " in html

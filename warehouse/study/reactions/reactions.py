@@ -6,7 +6,7 @@ model's standard deviation within prompts under π_0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from warehouse.schema import EDITS
@@ -30,6 +30,12 @@ class Reactions:
         """Those of these reward models, in their order."""
         rows = [self.reward_models.index(name) for name in names]
         return replace(self, reward_models=tuple(names), change_EMP=self.change_EMP[:, rows])
+
+    def of_prompts(self, names: Collection[str]) -> Reactions:
+        """Those on these prompts, as far as their responses were edited."""
+        columns = [place for place, prompt in enumerate(self.prompts) if prompt in names]
+        prompts = tuple(self.prompts[place] for place in columns)
+        return replace(self, prompts=prompts, change_EMP=self.change_EMP[:, :, columns])
 
     def means(self, *, replicates: int = 1000, seed: int = 0) -> Mapping[str, tuple[Estimate, ...]]:
         """The reactions by edit, one for each reward model, with intervals over the prompts."""
