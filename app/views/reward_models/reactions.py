@@ -57,8 +57,8 @@ def table(edited: Reactions) -> pl.DataFrame:
         for edit, estimates in edited.means().items()
         for name, estimate in zip(edited.reward_models, estimates, strict=True)
     ]
-    schema = {"reward_model": pl.String, "edit": pl.String, **frames.floats("value", "low", "high")}
-    return pl.DataFrame(rows, schema=schema)
+    texts = dict.fromkeys(("reward_model", "edit"), pl.String)
+    return pl.DataFrame(rows, schema={**texts, **frames.floats("value", "low", "high")})
 
 
 def note(edited: Reactions) -> str:
