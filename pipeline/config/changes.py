@@ -71,6 +71,7 @@ def configured(profile: str, changes: Mapping[str, Any]) -> Config:
     _check(profile)
     config = load_profile(profile)
     settings = config.model_dump(mode="json")
+    _leave_out(_impossible(config, changes), settings)
     for name, value in changes.items():
         if name not in _PLACES:
             raise InvalidSetting(f"{name}: no such setting; use one of {list(_PLACES)}", name)
@@ -79,7 +80,6 @@ def configured(profile: str, changes: Mapping[str, Any]) -> Config:
         else:
             *sections, field = _PLACES[name]
             (settings[sections[0]] if sections else settings)[field] = value
-    _leave_out(_impossible(config, changes), settings)
     return checked(settings)
 
 

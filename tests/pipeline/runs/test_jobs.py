@@ -257,6 +257,7 @@ _RATES = ["0", " 0.2", "0.4"]
         ("flip_rates", ["0.1", "1"], "less than 1; got '?1"),
         ("categories", [], "give at least 1"),
         ("categories", ["Poetry"], "some of"),
+        ("categories", "Safety", "valid tuple"),
         ("threads", 4, "no such setting"),
     ],
 )
