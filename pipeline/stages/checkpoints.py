@@ -1,7 +1,8 @@
 """A checkpoint of a trained policy as rows: policy, new samples for the test prompts, their scores by all, values.
 
 RL-test prompts are answered at every checkpoint, RM-test prompts only at the last one, as one more source of responses
-for test sets. The KL from π_0 is that of the RL-test samples, by k3; k1 of the same samples is in the training curve.
+for test sets. The KL from π_0 is that of the first RL-test samples, by k3; k1 of the same samples is in the training
+curve.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     _Batch = tuple[list[PlannedResponse], Rollout]  # what was planned and what was sampled for it, row for row
 
 STAGE = "ppo"
+_KL_SAMPLES = 2
+"""Responses to a prompt whose KL is measured: more would take as long as sampling them and change little."""
 _CHECKPOINT = 1_000_000
 """First number of the seeds of checkpoints; no step of training uses it."""
 
@@ -194,21 +197,20 @@ def _values(policy_id: str, scores: pl.DataFrame, responses: pl.DataFrame, promp
 
 
 def _figures(policy: TrainedPolicy, batches: list[_Batch], prompt_ids: set[str]) -> dict[str, float]:
-    """KL, length and finished share of the responses to these prompts, means over all of them."""
-    k1, k3, lengths, finished = 0.0, 0.0, [], 0
+    """KL, length and finished share of the responses to these prompts, means over all; of KL over the first ones."""
+    kl, lengths, finished = [], [], 0
     for batch, rollout in batches:
         rows = [row for row, plan in enumerate(batch) if plan.prompt_id in prompt_ids]
-        if rows:
-            k1_N, k3_N = policy.divergence(rollout, rows)
-            k1, k3 = k1 + float(k1_N.sum()), k3 + float(k3_N.sum())
-            lengths += rollout.lengths_B[rows].tolist()
-            finished += int(rollout.finished_B[rows].sum())
-    count = len(lengths)
+        if first := [row for row in rows if batch[row].sample < _KL_SAMPLES]:
+            kl += list(zip(*(estimate_N.tolist() for estimate_N in policy.divergence(rollout, first)), strict=True))
+        lengths += rollout.lengths_B[rows].tolist()
+        finished += int(rollout.finished_B[rows].sum())
+    k1, k3 = np.mean(kl, axis=0).tolist()
     return {
-        "test_kl_k1": k1 / count,
-        "test_kl_k3": k3 / count,
-        "test_response_tokens": sum(lengths) / count,
-        "test_finished_share": finished / count,
+        "test_kl_k1": k1,
+        "test_kl_k3": k3,
+        "test_response_tokens": float(np.mean(lengths)),
+        "test_finished_share": finished / len(lengths),
     }
 
 
