@@ -181,11 +181,7 @@ class TrainedPolicy(ABC):
         return rollout.spread(rows, network.log_probabilities(output_ND, tokens_N, self.temperature))
 
     def learn(self, loss: Tensor) -> list[float]:
-<<<<<<< HEAD
         """One step of Adam on a loss of shape `[]`; returns the norm of each network's gradient before it is clipped.
-=======
-        """One step of Adam on a loss (shape `[]`); returns the norm of each network's gradient before it is clipped.
->>>>>>> ddd0858 (KL of a checkpoint is measured on two responses to a prompt; the recorded study trains against twelve reward models)
 
         Each is clipped by itself: one norm for all would let the critic's, large at first, shrink the policy's.
         """
@@ -223,11 +219,7 @@ def _learning(module: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def minibatches(rollout: Rollout, count: int, rng: np.random.Generator) -> Iterator[Tensor]:
-<<<<<<< HEAD
     """All rows `[B]` in random parts, those of a prompt together so that it is read once; singly if prompts are few."""
-=======
-    """All row numbers in random parts `[rows]`, those of a prompt together, so that it is read once; singly if few."""
->>>>>>> ddd0858 (KL of a checkpoint is measured on two responses to a prompt; the recorded study trains against twelve reward models)
     groups = torch.unique(rollout.prompts_B, return_inverse=True)[1].numpy()
     if groups.max() + 1 < count:
         groups = np.arange(len(rollout))
@@ -236,11 +228,7 @@ def minibatches(rollout: Rollout, count: int, rng: np.random.Generator) -> Itera
 
 
 def by_prompt(rollout: Rollout, chosen: Sequence[int] | None = None) -> tuple[Tensor, ...]:
-<<<<<<< HEAD
     """Rows `[B]`, all or the chosen, sorted by length of prompt and prompt, in groups for passes without gradient."""
-=======
-    """Row numbers `[rows]`, all or the chosen, by length of prompt and prompt, in groups for passes."""
->>>>>>> ddd0858 (KL of a checkpoint is measured on two responses to a prompt; the recorded study trains against twelve reward models)
     rows = np.arange(len(rollout)) if chosen is None else np.asarray(chosen)
     order = np.lexsort((rollout.prompts_B.numpy()[rows], rollout.starts_B.numpy()[rows]))
     return torch.from_numpy(rows[order]).split(_PASS_ROWS)
