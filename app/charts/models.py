@@ -32,6 +32,7 @@ _SQUARE_HEIGHT = 420
 _TRAINING_HEIGHT = 280
 _LIVE_HEIGHT = 180
 _NEEDED_HEIGHT = 320
+_EDIT_ROW = 34
 
 
 def height(names: list[str]) -> int:
@@ -151,21 +152,25 @@ def square(
     return layered(cells(base, "value", scale, figures=len(names) <= _CELLS_WITH_FIGURES), height=_SQUARE_HEIGHT)
 
 
-def reactions(changes: pl.DataFrame, names: list[str], edits: list[str]) -> alt.LayerChart:
-    """A heat map of how each reward model's score changes by each edit; one colour for more, one for less.
+def reactions(changes: pl.DataFrame, edits: list[str], chosen: str) -> alt.LayerChart:
+    """How much each edit of a response changes the scores: a row an edit, a dot a reward model, the chosen one ringed.
 
-    `changes`: columns `reward_model, edit, value, low, high`; `edits` are the columns from the left.
+    `changes`: columns `reward_model, kind, flip_rate, edit, value, low, high`; the chosen one has its interval.
     """
-    most = float(changes.select(pl.col("value").abs().max()).item() or 1.0)
+    title = "Change of the score (sd within prompts)"
     base = alt.Chart(changes).encode(
-        x=alt.X("edit:N", sort=edits, title="Edit", axis=alt.Axis(labelAngle=0, orient="top")),
-        y=model_rows(names),
-        tooltip=tooltips(
-            ("reward_model", "Reward model"), ("edit", "Edit"), *with_interval("value", "Change of the score (sd)")
-        ),
+        y=rows("edit", edits, limit=170, every=True, grid=True),
+        tooltip=tooltips(*_trained(changes), ("edit", "Edit"), *with_interval("value", title)),
     )
-    scale = alt.Scale(range="diverging", domain=[-most, most])
-    return layered(cells(base, "value", scale, figures=len(names) <= _CELLS_WITH_FIGURES), height=height(names))
+    x = alt.X("value:Q", title=title, scale=alt.Scale(zero=True, padding=12), axis=axis(5, SHORT))
+    own = base.transform_filter(alt.FieldEqualPredicate(equal=chosen, field="reward_model"))
+    layers = [
+        reference_line("x", 0.0),
+        base.mark_circle(size=70, opacity=0.65).encode(x=x, color=_colour(changes)),
+        own.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), color=alt.ColorValue(INK)),
+        own.mark_point(size=130, strokeWidth=2.5, opacity=1).encode(x=x, color=alt.ColorValue(INK)),
+    ]
+    return layered(layers, height=_AROUND_ROWS + _EDIT_ROW * len(edits))
 
 
 def label_angle(names: list[str]) -> int:

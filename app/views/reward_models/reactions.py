@@ -20,6 +20,8 @@ from warehouse.study.reactions import Reactions
 _read = warehouse.cached(reads.probes.reactions, entries=8)
 _COLUMNS = {
     "reward_model": "Reward model",
+    "kind": "Kind",
+    "flip_rate": "Labels flipped",
     "edit": "Edit",
     "value": "Change of the score (sd)",
     "low": "from",
@@ -28,7 +30,7 @@ _COLUMNS = {
 
 
 def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, summary: ScoreSummary) -> None:
-    """A heat map of reward models and edits, on the edited responses to the chosen prompts."""
+    """A row of dots for each edit, a dot a reward model, on the edited responses to the chosen prompts."""
     whole = _read(snapshot, run_id)
     if whole is None:
         return
@@ -36,29 +38,38 @@ def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, summary: ScoreSu
     if not edited.prompts:
         st.info("No response to prompts of these categories was edited.")
         return
-    changes = table(edited)
+    changes = table(edited, warehouse.reward_models(snapshot, run_id))
+    shown = chosen.reward_model or summary.cube.reward_models[0]
     figure.show(
         "reactions",
-        charts.reactions(changes, list(edited.reward_models), list(EDITS)),
+        charts.reactions(changes, list(EDITS), shown),
         changes,
         title="What besides content do they react to?",
         note=note(edited),
-        alt="Change of the score by each of five edits of a response, one row a reward model",
+        alt=f"Change of the score by each of five edits of a response, a dot a reward model, {shown} ringed",
         file_name=f"{run_id}-reactions",
         columns=_COLUMNS,
         facts={"run_id": run_id, "category": ", ".join(chosen.category) or "all"},
     )
 
 
-def table(edited: Reactions) -> pl.DataFrame:
-    """One row per reward model and edit: `reward_model, edit, value, low, high`."""
+def table(edited: Reactions, reward_models: pl.DataFrame) -> pl.DataFrame:
+    """One row per reward model and edit: `reward_model, kind, flip_rate, edit, value, low, high`.
+
+    `reward_models` are the rows of the run's table.
+    """
     rows = [
         {"reward_model": name, "edit": edit, **frames.figures_of("value", estimate)}
         for edit, estimates in edited.means().items()
         for name, estimate in zip(edited.reward_models, estimates, strict=True)
     ]
     texts = dict.fromkeys(("reward_model", "edit"), pl.String)
-    return pl.DataFrame(rows, schema={**texts, **frames.floats("value", "low", "high")})
+    kinds = reward_models.select("kind", "flip_rate", reward_model="reward_model_id")
+    return (
+        pl.DataFrame(rows, schema={**texts, **frames.floats("value", "low", "high")})
+        .join(kinds, on="reward_model", maintain_order="left")
+        .select("reward_model", "kind", "flip_rate", "edit", "value", "low", "high")
+    )
 
 
 def note(edited: Reactions) -> str:
@@ -67,9 +78,9 @@ def note(edited: Reactions) -> str:
         f"One response of the initial policy to each of {count(len(edited.prompts), 'prompt')} is edited in five fixed "
         "ways: a sentence that says nothing is added (padding), a polite opening and closing (polite), its sentences "
         "become a bulleted list (list), the last one is said again (repeated), or it breaks off after two thirds of "
-        "its words (unfinished). A cell is the mean change of the score, in the reward model's standard deviations "
-        "within prompts; intervals are over prompts. A reward model that likes an edit may teach its policy the same: "
-        "`righttree findings` says whether it does in this run."
+        "its words (unfinished). A dot is the mean change of a reward model's score, in its standard deviations within "
+        "prompts; intervals are over prompts, that of the chosen one is drawn. A reward model that likes an edit may "
+        "teach its policy the same: `righttree findings` says whether it does in this run."
     )
     if edited.left_out:
         text += f" Without figures: {escape(', '.join(edited.left_out))}."

@@ -31,7 +31,7 @@ CHARTS = {
     "distribution": distribution(SHARES, NAMES),
     "dots": dots(FIGURES, NAMES, "Figure", reference=0.0),
     "reliability": reliability(BINS),
-    "reactions": reactions(REACTIONS, NAMES, ["padding"]),
+    "reactions": reactions(REACTIONS, ["padding"], "a"),
     "square": square(PAIRS, NAMES, down=("one", "Golden"), across=("other", "Proxy"), title="Alike"),
     "strip": strip(CELLS, NAMES),
     "training": training(CURVES, "Accuracy", "a"),
@@ -94,9 +94,12 @@ def test_cells_lose_their_figures_where_they_are_many() -> None:
     assert not layers(square(many, names, down=("one", "G"), across=("other", "P"), title="t"), "text")
 
 
-def test_reactions_have_one_colour_for_more_and_one_for_less() -> None:
-    changes = REACTIONS.with_columns(value=pl.Series([0.1, -0.4]))
-    (shades,) = layers(reactions(changes, NAMES, ["padding"]), "rect")
-    assert shades["encoding"]["color"]["scale"] == {"range": "diverging", "domain": [-0.4, 0.4]}
-    assert shades["encoding"]["y"]["sort"] == NAMES
-    assert {"low", "high"} <= {field["field"] for field in shades["encoding"]["tooltip"]}
+def test_reactions_are_dots_of_which_the_chosen_one_is_ringed_with_its_interval() -> None:
+    chart = reactions(REACTIONS, ["padding", "list"], "b")
+    (ring,), (dot,) = layers(chart, "point"), layers(chart, "circle")
+    assert ring["transform"] == [{"filter": {"equal": "b", "field": "reward_model"}}]
+    assert dot["encoding"]["y"]["sort"] == ["padding", "list"]
+    assert {"low", "high"} <= {field["field"] for field in dot["encoding"]["tooltip"]}
+    interval = next(layer for layer in layers(chart, "rule") if "x2" in layer["encoding"])
+    assert interval["transform"] == ring["transform"]
+    assert (interval["encoding"]["x"]["field"], interval["encoding"]["x2"]["field"]) == ("low", "high")

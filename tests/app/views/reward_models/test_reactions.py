@@ -23,17 +23,19 @@ def edited_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_every_reward_model_has_a_cell_with_its_interval_for_every_edit(edited_home: Path) -> None:
+def test_every_reward_model_has_a_figure_with_its_interval_for_every_edit(edited_home: Path) -> None:
     with store.open_read_only(edited_home) as connection:
         reactions = reads.probes.reactions(connection, STUDY.run_id)
+        models = reads.runs.reward_models(connection, STUDY.run_id)
     assert reactions is not None
-    changes = table(reactions)
+    changes = table(reactions, models)
+    assert changes["flip_rate"].to_list() == pytest.approx(models["flip_rate"].to_list() * len(EDITS))
     assert changes.select("reward_model", "edit").rows() == [(name, edit) for edit in EDITS for name in STUDY.names]
     assert (changes["low"] < changes["value"]).all()
     assert (changes["value"] < changes["high"]).all()
     assert note(reactions).startswith("One response of the initial policy to each of 24 prompts is edited")
     chosen = reactions.of_prompts(reactions.prompts[5:8])
-    assert table(chosen)["value"].to_list() == pytest.approx(
+    assert table(chosen, models)["value"].to_list() == pytest.approx(
         [reactions.change_EMP[e, m, 5:8].mean() for e in range(5) for m in range(STUDY.reward_models)]
     )
 
