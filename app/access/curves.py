@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from warehouse import reads
+from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube, spread_within_prompts
 from warehouse.metrics.test_set import prompts_in
 from warehouse.metrics.worst_picks import WorstPicks, worst_picks
 from warehouse.reads.responses import Lengths
+from warehouse.stats.bootstrap import Estimate
 from warehouse.study.curves.gain_curves import DegreeMap, GainCurves, degree_map, gain_curves
+from warehouse.study.curves.length_features import PolicyFeatures
+from warehouse.study.curves.length_share import length_share
 from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve, length_drift, ndr_curve
 from warehouse.study.curves.value_curves import ValueCurves
 from warehouse.study.goodhart import GoodhartSlopes, goodhart_slopes
@@ -105,6 +109,40 @@ def gains(series: Series, golden: str | None, proxy: str | None, categories: Cat
         rl_categories=categories,
         replicates=replicates(curves),
     )
+
+
+@st.cache_resource(max_entries=128, show_spinner="Resampling …")
+def left_over(
+    series: Series, golden: str | None, proxy: str | None, categories: Categories
+) -> tuple[Estimate, ...] | None:
+    """The golden reward of `gains` that length and finishing do not explain; None where they are not known."""
+    curves, features = value_curves(series), _features(series)
+    if features is None:
+        return None
+    try:
+        explained = length_share(
+            curves,
+            features,
+            _spread(series.snapshot, series.run_id, curves.reward_models),
+            golden=golden,
+            proxy=proxy,
+            rl_categories=categories,
+            only_clear=False,
+            replicates=replicates(curves),
+        )
+    except InvalidChoice:  # no prompt of these categories has two responses
+        return None
+    return tuple(at.left for at in explained.at)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _features(series: Series) -> PolicyFeatures | None:
+    """Length and finishing of the initial policy's responses and of the policies; None if they were not recorded."""
+    snapshot, run_id, _, penalty = series
+    curves = value_curves(series)
+    samples = warehouse.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
+    with warehouse.cursor(snapshot) as connection:
+        return reads.endings.features_of_curves(connection, run_id, curves, samples, penalty)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Resampling …")

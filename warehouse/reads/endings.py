@@ -101,8 +101,10 @@ def features_of_curves(
     With `matched` the responses at the last strength are matched with the initial policy's; that is None if they were
     not all scored.
     """
-    of_initial = answers(connection, run_id)
+    of_initial, prompts = answers(connection, run_id), curves.values[0].prompts
     if of_initial is None or of_initial.lengths_PR.shape != samples.is_response_PR.shape:
+        return None
+    if not set(prompts) <= set(samples.prompts):
         return None
     if curves.optimizer in BY_WEIGHTING:
         whole = weighted_features(curves, samples, of_initial)
@@ -112,7 +114,6 @@ def features_of_curves(
     frame = policies.of_optimizer(connection, run_id, curves.optimizer, kl_coefficient).filter(
         pl.col("reward_model_id").is_in(curves.reward_models), pl.col("strength").is_in(curves.strengths)
     )
-    prompts = curves.values[0].prompts
     own_LKQ = _own_features(connection, run_id, frame["policy_id"].to_list(), prompts)
     if own_LKQ is None:
         return None

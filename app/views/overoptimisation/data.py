@@ -10,11 +10,13 @@ import polars as pl
 from app.access.frames import figures_of, floats, pair_rows
 from warehouse.metrics.roles import Roles
 from warehouse.metrics.worst_picks import WorstPicks
+from warehouse.stats.bootstrap import Estimate
 from warehouse.study.curves.gain_curves import CURVES, DegreeMap, FittedCurve, GainCurves
 from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve
 from warehouse.study.goodhart import GoodhartSlopes, slope_of_accuracy
 
 OWN = "Own reward, itself optimised"
+LEFT_OVER = "Golden reward, the proxy optimised, without length"
 ALL = "mean of all"
 _LINE_POINTS = 60
 
@@ -34,6 +36,18 @@ def gains(curves: Mapping[str, FittedCurve], strengths: Sequence[float]) -> pl.D
         for strength, distance, estimate in zip(strengths, curve.distances, curve.gains, strict=True)
     ]
     return pl.DataFrame(rows, schema={"curve": pl.String, **floats("strength", "distance", "gain", "low", "high")})
+
+
+def with_left_over(points: pl.DataFrame, left: Sequence[Estimate] | None) -> pl.DataFrame:
+    """`gains` with a further curve: what length and finishing do not explain of the golden reward; None: not known."""
+    if left is None:
+        return points
+    golden = points.filter(curve=CURVES["golden"]).select("strength", "distance")
+    rows = [
+        {"curve": LEFT_OVER, "strength": strength, "distance": distance, **figures_of("gain", estimate)}
+        for (strength, distance), estimate in zip(golden.iter_rows(), left, strict=True)
+    ]
+    return pl.concat([points, pl.DataFrame(rows, schema=points.schema)])
 
 
 def fitted_lines(curves: Mapping[str, FittedCurve]) -> pl.DataFrame:

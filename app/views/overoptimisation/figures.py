@@ -56,7 +56,8 @@ class CurveFigures:
             result = access.gains(series, *self._pair, self._chosen.rl_category)
             same = access.value_curves(series).roles.same
             curves = data.labelled(result, averaged=same and self._pair == (None, None))
-            points = data.gains(curves, result.strengths)
+            left = access.left_over(series, *self._pair, self._chosen.rl_category)
+            points = data.with_left_over(data.gains(curves, result.strengths), left)
             fits.append(_titled(optimizer, data.fits(curves)))
             degrees.append(f"{words.optimizer(optimizer).title}: {text.degree(result)}")
             x_title = text.distance(access.value_curves(series).kl_estimator)
@@ -72,7 +73,8 @@ class CurveFigures:
             panel,
             title="Golden and proxy reward against distance",
             note="*Distance* is √KL: how far the policy has moved from the initial one. Dashed: least-squares fits of "
-            "Gao et al., d(α − β d) for best-of-n and tilted, d(α − β log d) for PPO, with d = √KL.",
+            "Gao et al., d(α − β d) for best-of-n and tilted, d(α − β log d) for PPO, with d = √KL. "
+            "*Without length*: less what responses that are so long, and end so often, gain under the initial policy.",
             alt="Golden and proxy gain against the square root of KL, one panel an optimiser, with fits",
         )
         for sentence in degrees:

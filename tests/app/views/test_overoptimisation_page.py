@@ -19,6 +19,7 @@ from warehouse import reads, store
 from warehouse.metrics.cube import score_cube, spread_within_prompts
 from warehouse.metrics.worst_picks import worst_picks
 from warehouse.study.curves.gain_curves import CURVES, gain_curves
+from warehouse.study.curves.length_share import length_share
 
 VIEW = "overoptimisation"
 
@@ -35,6 +36,30 @@ def test_every_figure_has_a_panel_for_each_optimizer(study_home: Path, open_view
     fits = page.dataframe[0].value
     assert fits["curve"].to_list() == [data.OWN, CURVES["golden"]] * 2
     assert (fits["alpha_low"] <= fits["alpha"]).all()
+
+
+def test_the_golden_reward_is_drawn_without_length_too_with_the_figures_of_the_measure(
+    study_home: Path, open_view: OpenPage
+) -> None:
+    page = open_view(VIEW, study_home)
+    drawn = [chart for chart in page.get("vega_lite_chart") if data.LEFT_OVER in chart.proto.spec]
+    assert len(drawn) == 2  # best-of-n and PPO
+    assert "*Without length*" in said(page)
+    with store.open_read_only(study_home) as connection:
+        curves = reads.values.value_curves(connection, "simulated", "ppo")
+        samples = reads.scores.initial_scores(connection, "simulated", "rl_test")
+        features = reads.endings.features_of_curves(connection, "simulated", curves, samples)
+    assert features is not None
+    spread_M = spread_within_prompts(samples)
+    result = gain_curves(curves, spread_M, replicates=50)
+    explained = length_share(curves, features, spread_M, only_clear=False, replicates=50)
+    points = data.gains(data.labelled(result, averaged=True), result.strengths)
+    whole = data.with_left_over(points, [at.left for at in explained.at])
+    left, golden = whole.filter(curve=data.LEFT_OVER), whole.filter(curve=CURVES["golden"])
+    assert left["distance"].to_list() == golden["distance"].to_list()
+    assert golden["gain"].to_list() == pytest.approx([at.gain.value for at in explained.at])
+    assert left["gain"].to_list() == pytest.approx([at.left.value for at in explained.at])
+    assert data.with_left_over(points, None).equals(points)
 
 
 def test_the_fits_of_a_pair_are_those_of_the_measures(study_home: Path, open_view: OpenPage) -> None:
