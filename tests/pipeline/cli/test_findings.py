@@ -105,7 +105,7 @@ def test_a_run_without_ppo_paraphrases_and_sweep_says_so(home: Path, capsys: pyt
     publish(home, Study())
     text = page(capsys)
     for missing in (
-        "not have both optimisers",
+        "not have best-of-n and policies that were trained",
         "have paraphrases",
         "one KL penalty",
         "of one kind",
