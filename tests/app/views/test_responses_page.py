@@ -52,9 +52,9 @@ def test_ppo_stands_step_by_step_beside_the_initial_policy(study_home: Path, ope
 def test_without_ppo_the_page_says_so(without_ppo_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, without_ppo_home)
     assert not page.exception
-    assert "the run has no PPO policies" in said(page)
+    assert "No trained policy answered this prompt: the run has none" in said(page)
     page = open_view(VIEW, without_ppo_home, split="rm_test")
-    assert "Optimised policies answer RL-test prompts" in said(page)
+    assert "Trained policies answer RL-test prompts" in said(page)
 
 
 def test_a_search_finds_prompts_by_their_responses_and_stays_in_the_link(study_home: Path, open_view: OpenPage) -> None:
