@@ -25,6 +25,16 @@ Layers = Annotated[int, Field(ge=-1, le=10_000)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
 Algorithm = Literal["ppo", "reinforce++", "rloo", "grpo", "sft"]
 IN_PROCESS: tuple[Algorithm, ...] = ("ppo", "rloo", "grpo", "sft")
+_NO_CRITIC = frozenset({"critic_learning_rate", "value_coefficient", "value_clip_range", "gae_lambda", "discount"})
+_LACKS: Mapping[Algorithm, frozenset[str]] = {
+    "ppo": frozenset({"pool_responses"}),
+    "rloo": _NO_CRITIC | {"pool_responses"},
+    "grpo": _NO_CRITIC | {"pool_responses"},
+    "sft": _NO_CRITIC
+    | {"kl_coefficient", "sweep", "sweep_reward_models", "kl_limit", "truncation_score"}
+    | {"batch_responses", "samples_per_prompt", "epochs", "clip_range"},
+}
+"""Settings that an algorithm does not have in process."""
 BY_OPENRLHF: tuple[Algorithm, ...] = ("ppo", "reinforce++", "rloo", "grpo")
 
 
@@ -40,6 +50,12 @@ def _differ_in_ids(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
+def _differ_as_penalties(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len({f"{value:g}" for value in values}) < len(values):
+        raise ValueError("two values have the same six digits, so that the ids of their policies would be equal")
+    return values
+
+
 def _category(name: str) -> str:
     if name not in CATEGORIES:
         raise ValueError(f"{name!r} is no category; use some of {list(CATEGORIES)}")
@@ -49,6 +65,7 @@ def _category(name: str) -> str:
 Category = Annotated[str, AfterValidator(_category)]
 Distinct = AfterValidator(_all_differ)
 DistinctInIds = AfterValidator(_differ_in_ids)
+DistinctPenalties = AfterValidator(_differ_as_penalties)
 
 
 class Section(BaseModel):
@@ -154,8 +171,8 @@ class PPOSettings(Section):
     checkpoint_samples: Annotated[int, Field(ge=1, le=4096)] | None = None
     pool_responses: Annotated[int, Field(ge=2, le=1024)] = 16
     kl_coefficient: Annotated[float, Field(ge=0)] = 0.0
-    sweep: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Distinct] = ()
-    sweep_reward_models: tuple[str, ...] = ()
+    sweep: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Distinct, DistinctPenalties] = ()
+    sweep_reward_models: Annotated[tuple[str, ...], Distinct] = ()
     trainable_layers: Annotated[int, Field(ge=-1)] = 2
     batch_responses: Annotated[int, Field(ge=2, le=4096)] = 64
     samples_per_prompt: Annotated[int, Field(ge=1, le=256)] = 4
@@ -195,6 +212,10 @@ class PPOSettings(Section):
             )
         if idle := [name for name in self.each if name not in self.algorithms]:
             raise ValueError(f"each has settings of {idle[0]}, which algorithms {list(self.algorithms)} does not name")
+        if self.truncation_score is not None and self.truncation_penalty:
+            raise ValueError("truncation_score and truncation_penalty are set; a cut-off response can have one of them")
+        if self.truncation_score is not None and "sft" in self.algorithms:
+            raise ValueError("truncation_score is set, which sft does not have; use truncation_penalty")
         if self.each or len(self.algorithms) > 1:
             for name in self.algorithms:
                 self.of(name)
@@ -213,6 +234,9 @@ class PPOSettings(Section):
         own = self.each.get(algorithm, {})
         if shared := sorted({"engine", "algorithms", "each", "openrlhf"} & own.keys()):
             raise ValueError(f"each.{algorithm} sets {shared[0]}, which is the same for all algorithms")
+        lacks = _LACKS.get(algorithm, frozenset()) if self.engine == "in_process" else frozenset()
+        if idle := sorted(lacks & own.keys()):
+            raise ValueError(f"each.{algorithm} sets {idle[0]}, which {algorithm} does not have; leave it out")
         try:
             return PPOSettings(
                 **self.model_dump(exclude={"each", "algorithms"}) | dict(own) | {"algorithms": (algorithm,)}

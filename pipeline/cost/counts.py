@@ -144,7 +144,7 @@ def _trained(
         own = ppo.of(algorithm)
         samples = (own.checkpoint_samples or own.test_samples) * (len(own.checkpoints) - 1) + own.test_samples
         texts = prompts["rl_test"] * samples + prompts["rm_test"]
-        pool = own.pool_responses * prompts["rm_train"] if algorithm == "sft" else 0
+        pool = own.pool_responses * own.repeats * prompts["rm_train"] if algorithm == "sft" else 0
         trained.append(TrainedPolicies(algorithm, own, numbers[algorithm], texts, pool))
     return tuple(trained)
 

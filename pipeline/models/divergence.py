@@ -21,7 +21,7 @@ _PASS_ROWS = 16
 
 @dataclass(frozen=True)
 class Divergence:
-    """KL(π‖π_0) of each response by two estimates, k1 and k3, nats `[N]` each (`ppo_losses.sampled_kl`).
+    """KL(π‖π_0) of each response by two estimates, k1 and k3, nats `[N]` each (`losses.sampled_kl`).
 
     `sampler_N`, if the sampler gave its own log-probabilities: KL by k3 of the sampler's distribution from π as it is
     read here. It is 0 but for rounding, unless the sampler ran other weights.

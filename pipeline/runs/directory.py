@@ -24,6 +24,9 @@ from warehouse import files
 from warehouse.ingest import conform
 from warehouse.schema import TABLES
 
+STAGE_OF = {"probes": "scores", "pool": "ppo"}
+"""The stage of a module that makes parts for another one; its marker is that stage's."""
+
 _RESERVE, _RESERVE_BYTES = ".room", 4096
 _DISK_FULL = "The run stopped because the disk is full. Free some space, then resume it."
 
@@ -86,8 +89,8 @@ class RunDirectory:
         return pl.concat([self._read_part(part, sums) for part in parts]).drop("run_id")
 
     def _read_part(self, part: Path, sums: Mapping[str, str]) -> pl.DataFrame:
-        stage = part.name.partition("-")[0]
-        to_remove = (f"*/{stage}-*.parquet", f"stages/{stage}.json", "stages/publish.json")
+        name = part.name.partition("-")[0]
+        to_remove = (f"*/{name}-*.parquet", f"stages/{STAGE_OF.get(name, name)}.json", "stages/publish.json")
         self._check(part, sums, to_remove)
         try:
             return pl.read_parquet(part)

@@ -1,4 +1,4 @@
-"""(prompt, response) texts, and batches of them for the trunk: sorted by length of prompt, each prompt in one batch."""
+"""(prompt, response) texts, and batches of them for the trunk: by length, each prompt in one batch if it can."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from warehouse.schema import PARAPHRASE
 Text = tuple[str, str]
 """(prompt, response)."""
 
+_MOST_OF_A_PROMPT = 128
+"""Responses to one prompt that are read together: what attention needs grows with their number."""
 BATCH_TEXTS = 48  # larger batches are no faster and need more memory for activations
 
 
@@ -33,8 +35,10 @@ def batches(texts: Iterable[Text], size: int = BATCH_TEXTS) -> list[list[Text]]:
     ordered = sorted(set(texts), key=lambda text: (len(text[0]), text[0], len(text[1]), text[1]))
     filled: list[list[Text]] = []
     for _, group in groupby(ordered, key=lambda text: text[0]):
-        of_prompt = list(group)
-        if not filled or len(filled[-1]) + len(of_prompt) > size:
-            filled.append([])
-        filled[-1] += of_prompt
+        of_all = list(group)
+        for start in range(0, len(of_all), _MOST_OF_A_PROMPT):
+            of_prompt = of_all[start : start + _MOST_OF_A_PROMPT]
+            if not filled or len(filled[-1]) + len(of_prompt) > size:
+                filled.append([])
+            filled[-1] += of_prompt
     return filled

@@ -13,7 +13,8 @@ import polars as pl
 from pipeline.config import PPOSettings
 from pipeline.context import Context, Parts
 from pipeline.scoring import texts
-from pipeline.scoring.scorer import Scorer, part_of, unscored
+from pipeline.scoring.scorer import Scorer, groups, part_of, unscored
+from pipeline.stages.checkpoints import Job
 from pipeline.stages.responses import PlannedResponse, sampling, write_policies
 
 if TYPE_CHECKING:
@@ -39,19 +40,21 @@ def _responses(context: Context) -> Parts:
     planned = [
         PlannedResponse(POLICY, row["prompt_id"], row["text"], temperature, number)
         for row in context.run.read("prompt").filter(split="rm_train").iter_rows(named=True)
-        for number in range(settings.of("sft").pool_responses)
+        for number in range(settings.of("sft").pool_responses * settings.of("sft").repeats)
     ]
     return sampling(context, POOL, planned)
 
 
 def _scores(context: Context) -> Parts:
-    """One part per batch of texts and group of reward models."""
+    """One part per batch of texts and group of the reward models that were trained: no policy is against the others."""
+    trained = set(context.config.reward_models.trained_ids)
     responses = texts.answered(context.run, POOL)
     batches = texts.batches(responses.select("prompt", "text").iter_rows())
     parts = {
         part_of(context, POOL, unit, group): (batch, group)
         for unit, batch in enumerate(batches)
-        for group in unscored(context, POOL, unit)
+        for every in unscored(context, POOL, unit)
+        if (group := tuple(name for name in every if name in trained))
     }
 
     @cache
@@ -64,20 +67,24 @@ def _scores(context: Context) -> Parts:
         context.progress.advance(len(batch))
 
     missing = {name: len(batch) for name, (batch, _) in parts.items()}
-    return Parts(sum(map(len, batches)), "texts", missing, make_part)
+    total = len(groups(context.config.reward_models, trained)) * sum(map(len, batches))
+    return Parts(total, "texts", missing, make_part)
 
 
-def best(context: Context, settings: PPOSettings, reward_model_id: str, policy: TrainedPolicy) -> Rollout:
-    """The response to each training prompt that the reward model scores highest, as the policy reads it."""
+def best(context: Context, settings: PPOSettings, job: Job, policy: TrainedPolicy) -> Rollout:
+    """The response to each training prompt that the job's reward model scores highest, as the policy reads it.
+
+    Each repeat has its own responses of the pool, so that the seeds of SFT differ in what its policies learn from.
+    """
     from pipeline.models.rollout import rollout_of_texts
 
     run = context.run
     scored = texts.answered(run, POOL).join(
-        run.read("score", POOL).filter(reward_model_id=reward_model_id), on="response_id"
+        run.read("score", POOL).filter(reward_model_id=job.reward_model_id), on="response_id"
     )
     penalty = settings.truncation_penalty * pl.col("score").std()
     chosen = (
-        scored.filter(pl.col("text") != "")
+        scored.filter((pl.col("text") != "") & (pl.col("sample") // settings.pool_responses == job.repeat))
         .with_columns(rank=pl.col("score") - penalty * ~pl.col("finished"))
         .sort("prompt_id", "rank", "response_id", descending=[False, True, False])
         .unique("prompt_id", keep="first", maintain_order=True)

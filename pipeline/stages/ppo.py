@@ -1,10 +1,11 @@
 """Stage 9: policies trained against reward models; the checkpoints of each are sampled and scored by all reward models.
 
 Each algorithm of the profile trains a policy against each of its reward models, once for every repeat and for every KL
-coefficient of a sweep. All that an algorithm trains see the same prompts in the same order and start from the same
-rollouts, which are π_0's: only the reward differs, and between repeats the draws. A part is one policy. Its state is
-saved at every checkpoint, so that a stopped stage continues from the last one; its row in table `ppo_run`, written
-last, says how it ended. A policy that diverges does not stop the others, and its checkpoints up to then remain.
+coefficient of a sweep. All that an algorithm trains see the same prompts in the same order. Those of the first repeat
+start from the same rollout, which is π_0's: only the reward differs, and between repeats the draws. A part is one
+policy. Its state is saved at every checkpoint, so that a stopped stage continues from the last one; its row in table
+`ppo_run`, written last, says how it ended. A policy that diverges does not stop the others, and its checkpoints up to
+then remain.
 """
 
 from __future__ import annotations
@@ -67,9 +68,10 @@ def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
     for repeat in range(max(own.repeats for own in of_algorithms.values())):
         for algorithm, own in of_algorithms.items():
             names = (own.reward_models or reward_models) if repeat < own.repeats else ()
-            planned += [Job(name, own.kl_coefficient, "", algorithm, repeat) for name in names]
+            penalty = 0.0 if algorithm == "sft" else own.kl_coefficient
+            planned += [Job(name, penalty, "", algorithm, repeat) for name in names]
     for algorithm, own in of_algorithms.items():
-        for coefficient in own.sweep:
+        for coefficient in own.sweep if algorithm != "sft" else ():  # which has no penalty
             swept = own.sweep_reward_models or own.reward_models or reward_models
             planned += [Job(name, coefficient, f"-kl{coefficient:g}", algorithm) for name in swept]
     return planned
@@ -113,7 +115,7 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer,
     curve.begin(policy.steps_done)
     context.progress.advance(policy.steps_done)
     reason = None
-    pool_responses = pool.best(context, settings, job.reward_model_id, policy) if policy.takes_pool else None
+    pool_responses = pool.best(context, settings, job, policy) if policy.takes_pool else None
     try:
         for step in range(policy.steps_done, settings.steps):
             prompts = _prompts(context, settings, step)

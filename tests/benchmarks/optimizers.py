@@ -167,7 +167,7 @@ def opened(run: Path, settings: PPOSettings | None, prompts: int, samples: int) 
     if chosen is None:
         raise SystemExit(f"{run} trains no policies: its profile has no [ppo]")
     texts = directory.read("prompt").filter(split="rl_test").sort("prompt_id")["text"].to_list()
-    places = np.linspace(0, len(texts), prompts, endpoint=False).astype(int)
+    places = np.linspace(0, len(texts), min(prompts, len(texts)), endpoint=False).astype(int)
     return Bench(Context(directory, _Silent()), chosen, [texts[place] for place in places], {}, samples)
 
 

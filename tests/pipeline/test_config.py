@@ -224,6 +224,11 @@ def test_all_layers_can_be_trained_in_parts_and_by_several_processes(tmp_path: P
         ("[ppo.each.ppo]\nengine = 'openrlhf'", "ppo: each.ppo sets engine, which is the same for all algorithms"),
         ("[ppo.each.ppo]\nsteps = 4", "ppo: each.ppo: checkpoints has to be ascending steps that end with 4"),
         ("[ppo.each.ppo]\nstep = 4", "ppo: each.ppo.step: Extra inputs"),
+        ("[ppo.each.ppo]\npool_responses = 4", "ppo: each.ppo sets pool_responses, which ppo does not have"),
+        ("[ppo]\nalgorithms = ['sft']\n[ppo.each.sft]\nsweep = [0.4]", "each.sft sets sweep, which sft does not have"),
+        ("[ppo]\ntruncation_score = -1\ntruncation_penalty = 1", "can have one of them"),
+        ("[ppo]\nsweep = [0.1234567, 0.1234568]", "ppo.sweep: two values have the same six digits"),
+        ("[ppo]\nalgorithms = ['sft']\ntruncation_score = -1", "sft does not have; use truncation_penalty"),
         ("[ppo.each.dpo]\nsteps = 4", "ppo.each.dpo"),
         (
             "[ppo]\nalgorithms = ['sft']\nengine = 'openrlhf'",

@@ -86,17 +86,22 @@ def kl_coefficients(connection: Connection, run_id: str, optimizer: str) -> tupl
         [run_id, optimizer],
     ).pl()
     counted = frame["kl_coefficient"].to_list()
-    own = _profile_kl_coefficient(connection, run_id)
+    own = _profile_kl_coefficient(connection, run_id, optimizer)
     default = [own] if own in counted else counted[:1]
     return (*default, *sorted(set(counted) - set(default)))
 
 
-def _profile_kl_coefficient(connection: Connection, run_id: str) -> float | None:
-    """None if the stored settings are no profile with PPO: those of an imported run may be anything."""
+def _profile_kl_coefficient(connection: Connection, run_id: str, optimizer: str) -> float | None:
+    """The optimiser's own, `ppo.each.<optimizer>`, or the common one.
+
+    None if the stored settings are no profile with PPO: those of an imported run may be anything.
+    """
     (config,) = connection.execute("SELECT config FROM run WHERE run_id = ?", [run_id]).fetchone() or ("{}",)
     try:
-        return float(json.loads(config)["ppo"]["kl_coefficient"])
-    except (ValueError, TypeError, KeyError, IndexError):
+        settings = json.loads(config)["ppo"]
+        own = settings.get("each", {}).get(optimizer, {})
+        return float(own.get("kl_coefficient", settings["kl_coefficient"]))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
 
 

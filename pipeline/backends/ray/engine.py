@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.backends.ray.options import STAGE_OF, EngineOptions, passed_on
+from pipeline.backends.ray.options import EngineOptions, passed_on
 from pipeline.backends.ray.storage import Store, files_of
 from pipeline.backends.ray.worker import Job, Relay
 from pipeline.context import Context, Engine, Plan, StageResult, make_here
 from pipeline.errors import PipelineError
 from pipeline.machine import sleep_while_waiting
 from pipeline.provenance import code_version
+from pipeline.runs.directory import STAGE_OF
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when ray is imported
 

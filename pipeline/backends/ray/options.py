@@ -18,9 +18,6 @@ from pipeline.errors import InvalidConfig, PipelineError
 PARTED = ("train_responses", "features", "reward_models", "test_responses", "scores", "ppo")
 """Stages that are made in parts; the others take seconds and run where the run was started."""
 
-STAGE_OF = {"probes": "scores", "pool": "ppo"}
-"""The stage of a module that makes parts for another one: its tasks ask for what that stage's tasks ask for."""
-
 _RAY_NAMES = {"cpus": "CPU", "gpus": "GPU", "memory": "memory"}
 _BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _AMOUNT = re.compile(r"\d{1,5}(\.\d+)?", re.ASCII)

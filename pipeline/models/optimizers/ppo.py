@@ -3,7 +3,7 @@
 The reward of a token is the KL penalty −c·(log π − log π_0), and at the last one also the response's score. Advantages
 are generalised ones, whitened over the batch. Departures, beside those of `on_policy`:
 
-1. The critic is trained on the policy's own number of blocks over the shared trunk; its head starts at 0.
+1. The critic is trained on all blocks above the trunk that policy and reward model share; its head starts at 0.
 2. Gradients of policy and critic are clipped by themselves.
 """
 

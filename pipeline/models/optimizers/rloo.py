@@ -3,8 +3,8 @@
 The whole response is one action. Its reward is the score less the KL penalty c·(log π − log π_0), its advantage the
 reward less that of the other responses to its prompt; there is no critic. Departures, beside those of `on_policy`:
 
-1. The ratio is clipped token by token, as in PPO; with one epoch of one minibatch, as here by default, it is 1 and the
-   update is REINFORCE's.
+1. The ratio is clipped token by token, as in PPO; with one epoch of one minibatch it is 1 and the update is
+   REINFORCE's.
 2. The loss is a mean over tokens: the sum over a response's tokens, but for a factor that all responses share.
 """
 

@@ -8,7 +8,7 @@ is log n − (n − 1)/n, as far as the trained blocks can tell responses apart:
 1. Only the top blocks are trained; the trunk reads the chosen responses once.
 2. A cut-off response counts `truncation_penalty` standard deviations less when the best is chosen; if it is the best
    all the same, it has no end token to imitate.
-3. There is no KL penalty: the number of epochs bounds how far the policy goes.
+3. There is no KL penalty and no `kl_limit`: the number of epochs bounds how far the policy goes.
 """
 
 from __future__ import annotations

@@ -56,3 +56,12 @@ def test_lost_weights_are_named(context: Context) -> None:
     shutil.rmtree(context.run.work_path("reward_models", "depth-0"))
     with pytest.raises(ModelUnavailable, match=r"no reward model in .*depth-0"):
         Scorer(context).score([("Name a colour.", "Blue.")])
+
+
+def test_texts_of_a_prompt_share_a_batch_up_to_a_number_beyond_which_attention_would_need_too_much() -> None:
+    few = [("a", str(number)) for number in range(100)]
+    assert [len(batch) for batch in texts.batches([*few, ("bb", "x")])] == [100, 1]
+    many = [("a", str(number)) for number in range(300)]
+    batches = texts.batches(many)
+    assert [len(batch) for batch in batches] == [128, 128, 44]
+    assert sorted(text for batch in batches for text in batch) == sorted(many)
