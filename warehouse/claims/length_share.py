@@ -90,10 +90,11 @@ def _finding(policies: Optimised, explained: LengthShare) -> Finding:
 
 
 def _rows(policies: Optimised, explained: LengthShare) -> list[tuple[Cell, ...]]:
+    known = explained.unit == "tokens"  # else whether responses end is not known
     return [
         (
             *(policies.title, f"{strength:g}", at.gain, at.explained, at.left, at.share, at.r2),
-            *(at.pairs, at.unclear, explained.initial_finished, at.finished),
+            *(at.pairs, at.unclear, *((explained.initial_finished, at.finished) if known else (None, None))),
         )
         for strength, at in zip(policies.curves.strengths, explained.at, strict=True)
     ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table, resolved_by_interval
+from warehouse.claims.claim import Cell, Claim, Finding, Optimised, Study, Table
 from warehouse.claims.verdict import NEGLIGIBLE, SIGNIFICANT, negated, predicting
 from warehouse.schema import EDITS
 from warehouse.study.outcomes.outcome import FEWEST
 from warehouse.study.reactions import Forecasts, Reactions, forecasts
 from warehouse.study.reactions.features import FEATURES
-from warehouse.study.resolution import Sizes
 
 TITLE = "A reward model’s reaction to edits forecasts how its policy drifts"
 _RESAMPLED = "reward models, prompts of both sides"
@@ -65,13 +64,13 @@ def reactions_forecast_drift(study: Study) -> Claim:
 
 
 def _finding(policies: Optimised, reactions: Reactions, result: Forecasts) -> Finding:
-    M, Q = len(result.reward_models), len(policies.values.prompts)
+    M = len(result.reward_models)
     figure = f"mean τ of {result.defined} of {len(EDITS)} edits, {M} reward models"
     why = ""
     if result.mean.value is None:
         fewer = f"{M} reward models have edited responses scored and policies: it takes {FEWEST}"
         why = fewer if M < FEWEST else "no reaction differs between reward models, or no feature between their policies"
-    finding = Finding(
+    return Finding(
         policies.called,
         figure,
         result.mean,
@@ -80,4 +79,3 @@ def _finding(policies: Optimised, reactions: Reactions, result: Forecasts) -> Fi
         _RESAMPLED,
         opposite=predicting(negated(result.mean), result.mean.p_value) == "holds",
     )
-    return resolved_by_interval(finding, Sizes(M, len(reactions.prompts), Q))

@@ -48,18 +48,23 @@ def _is_about(policies: Optimised, findings: Sequence[Finding]) -> bool:
 
 def _reward_models(study: Study) -> str:
     """How many reward models of which kinds, how accurate they are, and on how many prompts."""
-    kinds = Counter(study.kinds[name] for name in study.first.cube.reward_models)
+    cube = study.first.cube
+    kinds = Counter(
+        study.kinds[name] for name, proxy in zip(cube.reward_models, cube.roles.proxies, strict=True) if proxy
+    )
     (part,) = study.measured(study.first)
     accuracies = part.evaluation.value_MM[part.evaluation.value_defined_MM]
     middle = ""
     if len(accuracies):
         low, high = (number(float(end)) for end in np.quantile(accuracies, (0.05, 0.95)))
-        middle = f", nine tenths of whose accuracies under one another are between {low} and {high}"
+        truth = "one another" if cube.roles.same else "the goldens"
+        middle = f", nine tenths of whose accuracies under {truth} are between {low} and {high}"
     of_kinds = f"{count(len(kinds), 'kind')}" if len(kinds) > 1 else f"one kind, {next(iter(kinds))}"
-    _, P, R = study.first.cube.scores_MPR.shape
+    responses = int(np.median(cube.counts_P))
+    each = f"{responses} responses to each" if np.ptp(cube.counts_P) == 0 else f"{responses} responses (median) to each"
     return (
-        f"This run has {count(sum(kinds.values()), 'reward model')} of {of_kinds}{middle}, and {R} responses to each "
-        f"of {count(P, 'prompt')}."
+        f"This run has {count(sum(kinds.values()), 'reward model')} of {of_kinds}{middle}, and {each} of "
+        f"{count(len(cube.prompts), 'prompt')}."
     )
 
 
@@ -76,13 +81,12 @@ def _policies(study: Study, policies: Optimised) -> str:
     kl_M = policies.curves.kl_SM[-1][known_M]
     gains = gain_M[known_M] / spread_M[known_M]
     kl = float(kl_M.mean())
-    text = f"{called} gains {number(float(gains.mean()))} standard deviations of its own reward at {number(kl)} nats"
-    if kl <= 0:
-        return f"{text}."
-    efficiency = float((np.maximum(gains, 0.0) ** 2).mean() / (2 * kl))
+    text = f"{called} gains {number(float(gains.mean()))} standard deviations of its own reward"
+    if (kl_M > 0).all():
+        efficiency = float((np.maximum(gains, 0.0) ** 2).mean() / (2 * kl))
+        text += f" at {number(kl)} nats, an efficiency gain²/(2·KL) of {number(efficiency)} (1: an ideal tilt)"
+    else:
+        text += " at a KL that is not known of all its policies"
     (part,) = study.measured(policies)
     ceiling = tau(part).ceiling.value
-    return (
-        f"{text}, an efficiency gain²/(2·KL) of {number(efficiency)} (1: an ideal tilt); the greatest τ that any "
-        f"measure could have with its values is {number(ceiling)}."
-    )
+    return f"{text}; the greatest τ that any measure could have with its values is {number(ceiling)}."

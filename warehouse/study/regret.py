@@ -159,12 +159,14 @@ def regret_of(
     unit: Floats | None = None,
     *,
     seed: int = 0,
+    noisy_M: Bools | None = None,
 ) -> Regret:
     """NDR of every pair over these RL-test prompts `[P]`, and over each bootstrap replicate of them.
 
     A replicate also draws the noise of training, where policies were optimised several times (`training_noise`); in
     `gains_BMM` that of each proxy's own repeats, in intervals and `ndr_BMM` that of any. `clear` `[M]` says which
-    goldens clearly gain; if not given, the replicates do. With a `unit` `[M]`, gains in it.
+    goldens clearly gain; if not given, the replicates do. With a `unit` `[M]`, gains in it. `noisy_M` `[M]`: whose
+    policies' noise `ndr_BMM` has, where drawing reward models draws that of the others; all, if not given.
     """
     M, Q = values.initial_MQ.shape
     chosen = slice(None) if len(prompts) == Q else prompts
@@ -180,10 +182,12 @@ def regret_of(
             len(counts_BQ), -1, M
         )
     training = training_noise(values, prompts, len(counts_BQ), seed)
-    drawn_BMM = gains_BMM
+    drawn_BMM = quiet_BMM = gains_BMM
     if training is not None:
-        drawn_BMM = gains_BMM + training.any_BMM.astype(kind)
-        gains_BMM += training.own_BMM.astype(kind)
+        any_BMM: NDArray[np.floating] = training.any_BMM.astype(kind)
+        drawn_BMM = gains_BMM + any_BMM
+        quiet_BMM = drawn_BMM if noisy_M is None else gains_BMM + any_BMM * noisy_M
+        gains_BMM = gains_BMM + training.own_BMM.astype(kind)
 
     own_BM = np.diagonal(drawn_BMM, axis1=1, axis2=2)
     optimised_M = np.ones(M, dtype=bool) if values.optimised_M is None else values.optimised_M
@@ -191,7 +195,8 @@ def regret_of(
         clear_M = unit > 0
     else:
         clear_M = clear if clear is not None else (bootstrap.interval(own_BM)[0] > 0) & optimised_M
-    ndr_BMM, defined_BMM = _ndr(drawn_BMM, clear_M, optimised_M, unit)
+    own_BM = np.diagonal(quiet_BMM, axis1=1, axis2=2)
+    ndr_BMM, defined_BMM = _ndr(quiet_BMM, clear_M, optimised_M, unit)
     ndr_MM, defined_MM = _ndr(gains_MM[None], clear_M, optimised_M, unit)
     low_MM, high_MM = np.zeros((M, M)), np.zeros((M, M))
     for golden in np.flatnonzero(clear_M):

@@ -141,8 +141,8 @@ def records(results: Results) -> pl.DataFrame:
         for kind in (False, True):
             for predictor in PREDICTORS:
                 record = result.record(predictor, kind=kind)
-                if not record.predicted + record.outside + record.few:
-                    continue  # all are of one kind
+                if not record.predicted + record.outside + (0 if kind else record.few):
+                    continue  # all are of one kind, or nothing is left to learn from
                 rows.append(
                     {
                         "Policies": at(each),

@@ -11,7 +11,8 @@ from tests.helpers.planted import Planted, Size
 from warehouse.metrics.cube import PolicyValues
 from warehouse.metrics.repeats import averaged
 from warehouse.study import evaluate
-from warehouse.study.regret import drawn_regret
+from warehouse.study.curves.value_curves import ValueCurves, fixed_policies, gains
+from warehouse.study.regret import drawn_regret, regret_of
 from warehouse.study.training_noise import training_noise
 
 M, Q, DRAWS = 30, 40, 400
@@ -143,3 +144,23 @@ def test_the_share_of_training_in_the_variance_of_ndr_is_the_planted_one() -> No
         truths.append(of_ndr_TMM.var(axis=0)[OFF].mean() / 2 / regret.ndr_MM[OFF].var())
     assert np.mean(shares) == pytest.approx(np.mean(truths), rel=0.15)
     assert 0.1 < np.mean(truths) < 0.4
+
+
+def test_curves_draw_the_noise_of_fixed_policies_alone_and_clear_goldens_are_those_of_a_measure() -> None:
+    """A mean over reward models that are drawn has their noise already; a named one's policy has it once."""
+    values = policies(np.random.default_rng(1), repeats=2, of_training=1.5, of_prompts=0.5)
+    curves = ValueCurves("rloo", (1.0,), np.ones((1, M)), "k3", (values,))
+    first, second = curves.reward_models[:2]
+    assert not fixed_policies(curves, golden=None, proxy=None).any()
+    assert np.flatnonzero(fixed_policies(curves, golden=None, proxy=second)).tolist() == [1]
+    assert np.flatnonzero(fixed_policies(curves.with_goldens([first]), golden=None, proxy=second)).tolist() == [0, 1]
+    counts_BQ = np.ones((1 + DRAWS, Q))
+    noisy_M = fixed_policies(curves, golden=None, proxy=second)
+    drawn_BMM = gains(values, np.arange(Q), counts_BQ, training=0, noisy_M=noisy_M)
+    assert drawn_BMM[:, :, 1].std(axis=0).min() > 0.1
+    assert drawn_BMM[:, :, 2:].std(axis=0).max() < 1e-9
+    whole = regret_of(values, np.arange(Q), counts_BQ[1:201])
+    part = regret_of(values, np.arange(Q), counts_BQ[1:201], noisy_M=np.zeros(M, dtype=bool))
+    assert part.clear_M.tolist() == whole.clear_M.tolist()
+    assert not whole.clear_M.all()
+    assert part.ndr_BMM.std(axis=0).max() < 1e-9

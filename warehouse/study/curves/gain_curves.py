@@ -21,7 +21,7 @@ from warehouse.errors import InvalidChoice
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats, first_with_interval
 from warehouse.study.curves.gain_laws import LAWS, Law, coefficients_of, degrees, gains_at, peaks
-from warehouse.study.curves.value_curves import ValueCurves, draws, gains, pair_weights
+from warehouse.study.curves.value_curves import ValueCurves, draws, fixed_policies, gains, pair_weights
 
 CURVES: Mapping[str, str] = {
     "own": "Golden reward, the golden optimised",
@@ -104,9 +104,9 @@ def gain_curves(
 
     gains_B: dict[str, list[Floats]] = {name: [] for name in CURVES}
     scale = np.where(spread > 0, spread, 1.0)
-    averaged = golden is None and proxy is None  # then drawing reward models draws the noise of training with them
+    noisy_M = fixed_policies(curves, golden, proxy)
     for values in curves.values:
-        gain_BMM = gains(values, prompts, counts_BQ, training=None if averaged else seed) / scale[:, None]
+        gain_BMM = gains(values, prompts, counts_BQ, training=seed, noisy_M=noisy_M) / scale[:, None]
         own_BM = np.diagonal(gain_BMM, axis1=1, axis2=2)
         for name, summed in (
             ("own", np.einsum("bg,bgm->b", own_BM, weight_BMM)),

@@ -28,7 +28,15 @@ from warehouse.metrics.prompt_values import weighted_sums
 from warehouse.stats.bootstrap import NOTHING, Bools, Estimate, Floats, first_with_interval, interval
 from warehouse.study.curves.gain_curves import with_spread
 from warehouse.study.curves.length_features import Matched, PolicyFeatures
-from warehouse.study.curves.value_curves import Drawn, PairWeights, ValueCurves, draws, gains, pair_weights
+from warehouse.study.curves.value_curves import (
+    Drawn,
+    PairWeights,
+    ValueCurves,
+    draws,
+    fixed_policies,
+    gains,
+    pair_weights,
+)
 from warehouse.study.regret import unit_of
 
 _FEWEST_PAIRS = 3
@@ -58,7 +66,7 @@ class MatchedGain:
     """Mean golden gain of matched responses, and the share of the policies' responses that have no match."""
 
     gain: Estimate
-    unmatched: float
+    unmatched: float | None
 
 
 @dataclass(frozen=True)
@@ -101,10 +109,10 @@ def length_share(
     drawn = draws(len(prompts), curves.roles, replicates, seed)
     scale_M = np.where(spread > 0, spread, 1.0)
     slope_BKM = _slopes(features, prompts, drawn.prompts_BQ) / scale_M
-    averaged = golden is None and proxy is None  # then drawing reward models draws the noise of training with them
+    noisy_M = fixed_policies(curves, golden, proxy)
     at, matched = [], None
     for s, values in enumerate(curves.values):
-        gain_BMM = gains(values, prompts, drawn.prompts_BQ, training=None if averaged else seed) / scale_M[:, None]
+        gain_BMM = gains(values, prompts, drawn.prompts_BQ, training=seed, noisy_M=noisy_M) / scale_M[:, None]
         moved_KMQ = (features.policies_SKMQ[s] - features.initial_KQ[:, None])[:, :, prompts]
         explained_BMM = np.einsum("bkg,bkm->bgm", slope_BKM, _means(moved_KMQ, drawn.prompts_BQ))
         used_MM = pair_MM
@@ -226,4 +234,4 @@ def _matched_gain(
     gain_BMM = np.divide(difference_BMM, share_BM, out=np.zeros_like(difference_BMM), where=matched_BM)
     gain = first_with_interval(*_mean(gain_BMM, weights.weight_BMM * matched_BM), weights.models)
     proxy_M = weights.weight_BMM[0].any(axis=0)
-    return MatchedGain(gain, 1.0 - float(share_BM[0, 0, proxy_M].mean()) if proxy_M.any() else 1.0)
+    return MatchedGain(gain, 1.0 - float(share_BM[0, 0, proxy_M].mean()) if proxy_M.any() else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.roles import Roles
 from warehouse.stats.bootstrap import Bools, Estimate, Floats, first_with_interval
-from warehouse.study.curves.value_curves import ValueCurves, draws, pair_weights
+from warehouse.study.curves.value_curves import ValueCurves, draws, fixed_policies, pair_weights
 from warehouse.study.regret import Quantity, regret_of, unit_of
 
 
@@ -67,10 +67,9 @@ def ndr_curve(
     unit = unit_of(curves.values[-1], curves.roles)
     ends: list[_At] = []  # the first strength at which some pair is defined, and the last
     ndr, undefined = [], []
-    averaged = golden is None and proxy is None  # then drawing reward models draws the noise of training with them
+    noisy_M = fixed_policies(curves, golden, proxy)
     for strength, values in zip(curves.strengths, curves.values, strict=True):
-        values = replace(values, repeats=None) if averaged else values
-        regret = regret_of(values, prompts, counts_BQ[1:], unit=unit, seed=seed)
+        regret = regret_of(values, prompts, counts_BQ[1:], unit=unit, seed=seed, noisy_M=noisy_M)
         ndr_BMM = np.concatenate([regret.ndr_MM[None], regret.ndr_BMM])
         defined_BMM = pair_MM & np.concatenate([regret.defined_MM[None], regret.defined_BMM])
         ndr.append(first_with_interval(*_mean(ndr_BMM, weight_BMM * defined_BMM), models))

@@ -105,11 +105,16 @@ def distance(kl: NDArray[np.floating]) -> Floats:
 
 
 def gains(
-    values: PolicyValues, prompts: NDArray[np.int64], counts_BQ: NDArray[np.floating], training: int | None = None
+    values: PolicyValues,
+    prompts: NDArray[np.int64],
+    counts_BQ: NDArray[np.floating],
+    training: int | None = None,
+    noisy_M: Bools | None = None,
 ) -> Floats:
     """Gain over the initial policy `[B, M golden, M optimised]`, in the golden's units, for each row of counts.
 
-    With `training`, a seed, all rows but the first also draw the noise of training (`study.training_noise`).
+    With `training`, a seed, all rows but the first also draw the noise of training (`study.training_noise`), of the
+    policies of these reward models `[M]` alone if they are given.
     """
     M, _ = values.initial_MQ.shape
     gains_MMQ = (values.optimised_MMQ - values.initial_MQ[:, None, :])[:, :, prompts]
@@ -117,8 +122,17 @@ def gains(
     gain_BMM: Floats = (sums / len(prompts)).astype(np.float64).reshape(len(counts_BQ), M, M)
     noise = None if training is None else training_noise(values, prompts, len(counts_BQ) - 1, training)
     if noise is not None:
-        gain_BMM[1:] += noise.any_BMM
+        gain_BMM[1:] += noise.any_BMM if noisy_M is None else noise.any_BMM * noisy_M
     return gain_BMM
+
+
+def fixed_policies(curves: ValueCurves, golden: str | None, proxy: str | None) -> Bools:
+    """Whose policies do not vary when reward models are drawn `[M]`: of a named one, and of goldens that are fixed.
+
+    Their noise of training has to be drawn by itself; drawing the others draws theirs with them.
+    """
+    fixed_M = np.array([name in (golden, proxy) for name in curves.reward_models])
+    return fixed_M if curves.roles.same else fixed_M | curves.roles.golden_M
 
 
 class Drawn(NamedTuple):
