@@ -44,7 +44,7 @@ def test_accuracy_predicts_the_drop_of_best_of_n(quick_home: Path, n: int) -> No
     assert kendall["low"] > 0
 
 
-def test_rloo_gains_on_the_reward_models_it_learnt_under_and_moves_on_from_checkpoint_to_checkpoint(
+def test_rloo_gains_on_the_reward_models_it_learnt_under_and_moves_away_from_the_initial_policy(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
     curves = reads.values.value_curves(warehouse, QUICK_RUN, "rloo")
@@ -53,14 +53,18 @@ def test_rloo_gains_on_the_reward_models_it_learnt_under_and_moves_on_from_check
     trained = sorted(quick.ppo.reward_models)
     assert sorted(curves.left_out) == sorted(set(quick.reward_models.ids) - set(trained))
     assert len(curves.strengths) == 2
-    assert (curves.kl_SM[0] > 0).all()
-    assert (curves.kl_SM[1] > curves.kl_SM[0]).all()
+    assert (curves.kl_SM > 0.02).all()  # with its penalty, a policy may come back between checkpoints
     cube = reads.scores.initial_scores(warehouse, QUICK_RUN, "rl_test")
     spread_M = spread_within_prompts(cube.scores_MPR)[[cube.reward_models.index(name) for name in trained]]
     last = curves.values[-1]
     own_MQ = np.stack([last.optimised_MMQ[m, m] - last.initial_MQ[m] for m in range(len(spread_M))])
     gains_Q = (own_MQ / spread_M[:, None]).mean(axis=0)
     assert gains_Q.mean() - 1.96 * gains_Q.std(ddof=1) / np.sqrt(len(gains_Q)) > 0
+
+
+def test_nine_in_ten_responses_of_the_initial_policy_end_by_themselves(warehouse: duckdb.DuckDBPyConnection) -> None:
+    (finished,) = warehouse.execute("SELECT finished_share FROM policy WHERE policy_id = 'initial'").fetchone() or (0,)
+    assert finished >= 0.88  # 0.90 where it was measured; two standard errors of 1,024 responses less
 
 
 def test_every_source_of_preferences_is_there(warehouse: duckdb.DuckDBPyConnection) -> None:
