@@ -139,10 +139,8 @@ def left_over(
 def _features(series: Series) -> PolicyFeatures | None:
     """Length and finishing of the initial policy's responses and of the policies; None if they were not recorded."""
     snapshot, run_id, _, penalty = series
-    curves = value_curves(series)
-    samples = warehouse.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
     with warehouse.cursor(snapshot) as connection:
-        return reads.endings.features_of_curves(connection, run_id, curves, samples, penalty)
+        return reads.endings.features_of_curves(connection, run_id, value_curves(series), _samples(series), penalty)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Resampling …")
@@ -178,10 +176,13 @@ def lengths(series: Series, categories: Categories) -> LengthDrift | None:
 def mean_lengths(series: Series) -> Lengths | None:
     """Mean lengths `[S, M, Q]` on all prompts, and their unit."""
     snapshot, run_id, _, penalty = series
-    curves = value_curves(series)
-    samples = warehouse.rl_scores(snapshot, run_id).of_reward_models(curves.reward_models)
     with warehouse.cursor(snapshot) as connection:
-        return reads.responses.lengths_of_curves(connection, run_id, curves, samples, penalty)
+        return reads.responses.lengths_of_curves(connection, run_id, value_curves(series), _samples(series), penalty)
+
+
+def _samples(series: Series) -> ScoreCube:
+    """Scores of the initial policy's responses to the RL-test prompts, of the curves' reward models."""
+    return warehouse.rl_scores(series.snapshot, series.run_id).of_reward_models(value_curves(series).reward_models)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

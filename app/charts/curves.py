@@ -7,7 +7,7 @@ import polars as pl
 
 from app.charts.style import INK, SOFT, axis, banded_line, layered, reference_line, tooltips, top_legend, with_interval
 from app.components.formats import AXIS, COUNT, FIGURE, SHARE, SHORT, STEP
-from warehouse.claims.endings import LEAST_FINISHED
+from warehouse.claims.policies.endings import LEAST_FINISHED
 from warehouse.metrics.catalogue import QUANTITIES
 from warehouse.study.regret import Quantity
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.components import estimates
 from app.components.formats import escape
-from warehouse.claims.endings import cut_off
+from warehouse.claims.policies.endings import cut_off
 from warehouse.study import Evaluation
 
 

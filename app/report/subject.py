@@ -71,9 +71,7 @@ def subject(
     connection: Connection, run_id: str | None, name: str, goldens: tuple[str, ...] = (), seed: int = 0
 ) -> Subject:
     """The reward model of a run (None: the newest). Raises UnknownName, and InvalidChoice if nothing judges it."""
-    run_id = run_id or reads.runs.newest_run(connection)
-    if run_id is None:
-        raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+    run_id = reads.runs.named_or_newest(connection, run_id)
     names = tuple(reads.runs.reward_models(connection, run_id)["reward_model_id"])
     if name not in names:
         raise UnknownName(f"run {run_id!r} has no reward model {name!r}; it has {', '.join(names)}")

@@ -17,7 +17,6 @@ from pipeline.cli import AddCommand, add_option
 from pipeline.errors import InvalidConfig, write_errors
 from pipeline.runs import exchange
 from warehouse import files, reads, store
-from warehouse.errors import UnknownName
 from warehouse.formats import count, names_in, number
 from warehouse.metrics.catalogue import optimizer_words
 from warehouse.metrics.cube import PolicyValues
@@ -66,9 +65,7 @@ def report(choice: argparse.Namespace) -> str:
         raise InvalidConfig(f"--export {choice.export}: the name has to end in .csv or .parquet")
     exchange.provide_recorded(store.home())
     with store.open_read_only(store.home()) as connection:
-        run_id = choice.run or reads.runs.newest_run(connection)
-        if run_id is None:
-            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+        run_id = reads.runs.named_or_newest(connection, choice.run)
         cube = reads.scores.score_cube(connection, run_id)
         goldens = names_in(choice.golden) or default_goldens(cube)
         cube = cube.with_goldens(goldens)

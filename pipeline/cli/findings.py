@@ -20,7 +20,7 @@ from pipeline.errors import InvalidConfig, write_errors
 from warehouse import files, reads, store
 from warehouse.claims import Claim, Table, examine
 from warehouse.claims.claim import Cell, Study
-from warehouse.claims.endings import cut_off
+from warehouse.claims.policies.endings import cut_off
 from warehouse.claims.restricted_range import MOST_FLIPPED
 from warehouse.claims.verdict import MEANING
 from warehouse.errors import UnknownName
@@ -48,9 +48,7 @@ def findings(data: Path, choice: argparse.Namespace) -> str:
         raise InvalidConfig(f"--output {output}: there is no folder {output.parent}; make it first")
     with store.open_read_only(data) as connection:
         runs = reads.runs.all_runs(connection)
-        if runs.is_empty():
-            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
-        run_id = run_id or runs["run_id"][0]
+        run_id = reads.runs.named_or_newest(connection, run_id)
         if run_id not in runs["run_id"]:
             raise UnknownName(f"run {run_id!r} is not in the warehouse; it has {runs['run_id'].to_list()}")
         run = runs.row(by_predicate=pl.col("run_id") == run_id, named=True)

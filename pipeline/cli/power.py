@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from warehouse import reads, store
-from warehouse.errors import UnknownName
 from warehouse.metrics.catalogue import measure_named, optimizer_words
 from warehouse.reads.two_models import compared_strength, policy_draws
 from warehouse.study import ScoreCube
@@ -33,9 +32,7 @@ _CAUTION = (
 def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName and InvalidChoice."""
     with store.open_read_only(data) as connection:
-        run_id = choice.run or reads.runs.newest_run(connection)
-        if run_id is None:
-            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+        run_id = reads.runs.named_or_newest(connection, choice.run)
         cube = reads.scores.score_cube(connection, run_id)
         first, second = _pair(cube, choice.first, choice.second)
         in_measure = measure_draws(cube, first, second, measure=choice.measure, golden=choice.golden)

@@ -105,9 +105,11 @@ class Config(Section):
     def rl_test_rounds(self) -> tuple[range, ...]:
         """Numbers of an RL-test prompt's samples, in the rounds in which they are drawn and scored.
 
-        There is one round, and one more for every extended run with fewer samples, whose responses are reused.
+        There is one round, one more for every extended run with fewer samples, whose responses are reused, and a last
+        one from `rl_test_samples` on for the prompts with `many_samples`.
         """
-        ends = sorted({*(run.rl_test_samples for run in self.extends), self.test.rl_test_samples})
+        usual, many = self.test.rl_test_samples, self.test.many_samples
+        ends = sorted({*(run.rl_test_samples for run in self.extends), usual, many or usual})
         return tuple(range(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
 
 

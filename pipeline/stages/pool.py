@@ -5,7 +5,6 @@ Part of stage 9. Its responses are those of policy `initial-pool`, with the run'
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,9 +12,9 @@ import polars as pl
 from pipeline.config import PPOSettings
 from pipeline.context import Context, Parts
 from pipeline.scoring import texts
-from pipeline.scoring.scorer import Scorer, groups, part_of, unscored
 from pipeline.stages.checkpoints import Job
 from pipeline.stages.responses import PlannedResponse, sampling, write_policies
+from pipeline.stages.scores import Batch, batches_of, scoring
 
 if TYPE_CHECKING:
     from pipeline.models.optimizers import TrainedPolicy
@@ -46,29 +45,9 @@ def _responses(context: Context) -> Parts:
 
 
 def _scores(context: Context) -> Parts:
-    """One part per batch of texts and group of the reward models that were trained: no policy is against the others."""
-    trained = set(context.config.reward_models.trained_ids)
-    responses = texts.answered(context.run, POOL)
-    batches = texts.batches(responses.select("prompt", "text").iter_rows())
-    parts = {
-        part_of(context, POOL, unit, group): (batch, group)
-        for unit, batch in enumerate(batches)
-        for every in unscored(context, POOL, unit)
-        if (group := tuple(name for name in every if name in trained))
-    }
-
-    @cache
-    def scorer() -> Scorer:
-        return Scorer(context)
-
-    def make_part(name: str) -> None:
-        batch, group = parts[name]
-        context.run.write_part("score", POOL, name, scorer().only(group).rows(responses, batch))
-        context.progress.advance(len(batch))
-
-    missing = {name: len(batch) for name, (batch, _) in parts.items()}
-    total = len(groups(context.config.reward_models, trained)) * sum(map(len, batches))
-    return Parts(total, "texts", missing, make_part)
+    """By the reward models that were trained: no policy is against the others."""
+    batches = dict[int | str, Batch](enumerate(batches_of(texts.answered(context.run, POOL))))
+    return scoring(context, POOL, batches, context.config.reward_models.trained_ids)
 
 
 def best(context: Context, settings: PPOSettings, job: Job, policy: TrainedPolicy) -> Rollout:

@@ -114,11 +114,12 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer,
         policy.restore(state)
     curve.begin(policy.steps_done)
     context.progress.advance(policy.steps_done)
-    reason = None
+    reason, texts = None, run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
     pool_responses = pool.best(context, settings, job, policy) if policy.takes_pool else None
     try:
         for step in range(policy.steps_done, settings.steps):
-            prompts = _prompts(context, settings, step)
+            distinct = rollout_prompts(context, texts, settings, step)
+            prompts = [text for text in distinct for _ in range(settings.samples_per_prompt)]
             rollout = pool_responses or (_first_rollout(context, job, policy, prompts, shared) if step == 0 else None)
             curve.add(step, policy.step(prompts, rollout))
             context.progress.advance()
@@ -151,14 +152,6 @@ def _optimise(context: Context, settings: PPOSettings, job: Job, scorer: Scorer,
     run.write_rows("ppo_run", STAGE, job.unit, [row])
     saved_state.unlink(missing_ok=True)
     curve.close()
-
-
-def _prompts(context: Context, settings: PPOSettings, step: int) -> list[str]:
-    """The prompts of a step, each as often as it is answered."""
-    texts = context.run.read("prompt").filter(split="rm_train").sort("prompt_id")["text"].to_list()
-    return [
-        text for text in rollout_prompts(context, texts, settings, step) for _ in range(settings.samples_per_prompt)
-    ]
 
 
 def _first_rollout(

@@ -14,6 +14,7 @@ import polars as pl
 
 from pipeline.context import Context, Parts
 from pipeline.scoring.edits import can_be_edited, edited
+from pipeline.stages.prompts import evenly
 from pipeline.stages.responses import PlannedResponse, write_policies
 from warehouse.schema import EDITS, INITIAL, ORIGINAL, PROBES
 
@@ -48,9 +49,8 @@ def chosen(prompts: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
         .sort("prompt_id", "sample")
         .unique("prompt_id", keep="first", maintain_order=True)
     )
-    of_subset = pl.col("prompt_id").rank("ordinal").over("category", "subset")
     return (
-        first.sort("category", of_subset, "subset")
+        evenly(first)
         .sort(pl.int_range(pl.len()).over("category"), maintain_order=True)
         .head(MOST_PROMPTS)
         .sort("prompt_id")

@@ -44,26 +44,30 @@ def choose(
     Raises InvalidConfig if a category has too few prompts (with `at_most`, none), or if all categories together have
     fewer than two prompts of a test split, from which nothing can be measured.
     """
-    number = pl.col("prompt_id").str.split("/").list.last().cast(pl.Int64)
-    place = number.rank("ordinal").over("category", "subset", "split")
-    ordered = prompts.with_columns(place=place).sort("category", "split", "place", "subset")
+    ordered = {split: evenly(prompts.filter(split=split)) for split in counts}
     parts = []
     for category in categories:
         for split, count in counts.items():
-            available = ordered.filter(category=category, split=split)
+            available = ordered[split].filter(category=category)
             if available.height < (1 if at_most else count):
                 raise InvalidConfig(
                     f"prompts.{split}_per_category is {count}; {category} has {available.height} {split} prompts: "
                     "lower it"
                 )
             parts.append(available.head(count))
-    chosen = pl.concat(parts).drop("place").sort("prompt_id")
+    chosen = pl.concat(parts).sort("prompt_id")
     for split in counts.keys() - {"rm_train"}:
         if chosen.filter(split=split).height < 2:
             raise InvalidConfig(
                 f"prompts.files have 1 {split} prompt in the categories {list(categories)}; give files with two or more"
             )
     return chosen
+
+
+def evenly(prompts: pl.DataFrame) -> pl.DataFrame:
+    """Rows with a `prompt_id`, by category and then each subset's in turn, in the order of their numbers."""
+    number = pl.col("prompt_id").str.split("/").list.last().cast(pl.Int64)
+    return prompts.sort("category", number.rank("ordinal").over("category", "subset"), "subset")
 
 
 def instructed(prompts: pl.DataFrame, instructions: Sequence[str], seed: Callable[[str], int]) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +51,13 @@ def parts(context: Context) -> Parts:
     added = {entry.name: entry for entry in settings.added}
     missing = [name for name in (*plans, *added) if not context.run.has_part("reward_model", STAGE, name)]
     batches = text_batches(context.run) if plans.keys() & set(missing) else []
-    texts = [text for batch in batches for text in batch]
-    numbers = {text: number for number, text in enumerate(texts)}
+    numbers = _numbers(batches)
 
     @lru_cache(maxsize=1)  # holds the features of one depth at a time
     def trainer(layers: int) -> Trainer:
         if layers == ALL_LAYERS and settings.processes > 1:
-            return partial(_train_in_processes, context, texts)
-        return partial(_train_here, context, _trunk_outputs(context, layers, texts, len(batches)))
+            return partial(_train_in_processes, context, list(numbers))
+        return partial(_train_here, context, _trunk_outputs(context, layers, list(numbers), len(batches)))
 
     def make(name: str) -> None:
         if name in plans:
@@ -216,8 +216,7 @@ def _make_ensembles(context: Context) -> None:
     from pipeline.models.reward_model import load_reward_model, mean_head
 
     batches = text_batches(run)
-    texts = [text for batch in batches for text in batch]
-    numbers = {text: number for number, text in enumerate(texts)}
+    numbers = _numbers(batches)
     features = _stored_features(context, 0, len(batches))
     validation_pairs = _text_numbers(run.read("preference").filter(split="validation"), numbers)
     for plan in plans:
@@ -228,8 +227,7 @@ def _make_ensembles(context: Context) -> None:
             run.check(folder, f"reward_model/{STAGE}-{member}.parquet", f"stages/{STAGE}.json")
             members.append(load_reward_model(folder, context.base_model))
         ensemble = mean_head(context.base_model, members, features, np.unique(validation_pairs))
-        chosen, rejected = ensemble.score(features)[validation_pairs].T
-        accuracy = float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
+        accuracy = _accuracy(*ensemble.score(features)[validation_pairs].T)
         weights = _save(context, name, ensemble.save)
         point = {"model_id": name, "metric": "validation_accuracy", "step": 0, "value": accuracy}
         run.write_rows("training_curve", STAGE, name, [point])
@@ -251,7 +249,7 @@ def _add_one(context: Context, added: AddedRewardModel) -> None:
     texts = sorted({*sides[0], *sides[1]})
     scores = dict(zip(texts, context.added(added.name).score(texts), strict=True))
     chosen, rejected = (np.array([scores[text] for text in side], dtype=np.float32) for side in sides)
-    accuracy = float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
+    accuracy = _accuracy(chosen, rejected)
     row = {
         "reward_model_id": added.name,
         "kind": added.kind,
@@ -260,6 +258,11 @@ def _add_one(context: Context, added: AddedRewardModel) -> None:
     }
     context.run.write_rows("reward_model", STAGE, added.name, [row])
     context.progress.say(f"{added.name}: validation accuracy {accuracy:.3f} on {pairs.height} pairs")
+
+
+def _accuracy(chosen: NDArray[np.float32], rejected: NDArray[np.float32]) -> float:
+    """Share of pairs whose chosen text has the higher score `[pairs]`; a tie counts half."""
+    return float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
 
 
 def labels_of(
@@ -312,6 +315,11 @@ def some_of(pairs: int, share: float, rng: Generator) -> NDArray[np.bool_]:
     chosen = np.zeros(pairs, dtype=bool)
     chosen[rng.permutation(pairs)[: round(share * pairs)]] = True
     return chosen
+
+
+def _numbers(batches: Sequence[Sequence[Text]]) -> dict[Text, int]:
+    """The number of each text in the features, which are of distinct texts, batch after batch."""
+    return {text: number for number, text in enumerate(chain.from_iterable(batches))}
 
 
 def _text_numbers(pairs: pl.DataFrame, numbers: Mapping[Text, int]) -> NDArray[np.int64]:

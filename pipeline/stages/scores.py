@@ -5,6 +5,7 @@ The edited responses (`probes`) are scored in batches of their own, after all ot
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from functools import cache
 
 import polars as pl
@@ -16,7 +17,7 @@ from pipeline.stages import probes
 from warehouse.schema import INITIAL, ORIGINAL
 
 STAGE = "scores"
-_Batch = tuple[pl.DataFrame, list[texts.Text]]
+Batch = tuple[pl.DataFrame, list[texts.Text]]
 """Responses, and those of their texts that are read together."""
 
 
@@ -26,17 +27,22 @@ def run(context: Context) -> StageResult:
 
 
 def parts(context: Context) -> Parts:
-    """One part per batch of texts and group of reward models: all batches for one group, then for the next."""
-    run, settings = context.run, context.config.reward_models
-    numbered = [batch for rows in rounds(context) for batch in _batches(rows)]
-    edited = _batches(texts.answered(context.run, probes.STAGE))
-    batches = dict[int | str, _Batch](enumerate(numbered))
+    """One part per batch of texts and group of reward models."""
+    numbered = [batch for rows in rounds(context) for batch in batches_of(rows)]
+    edited = batches_of(texts.answered(context.run, probes.STAGE))
+    batches = dict[int | str, Batch](enumerate(numbered))
     batches |= {f"{probes.UNIT}-{number:05d}": batch for number, batch in enumerate(edited)}
+    return scoring(context, STAGE, batches, context.config.reward_models.ids)
+
+
+def scoring(context: Context, stage: str, batches: Mapping[int | str, Batch], names: Collection[str]) -> Parts:
+    """Parts that score the batches, by unit, with these reward models: all batches for one group, then for the next."""
     missing: dict[tuple[str, ...], list[int | str]] = {}
     for unit in batches:
-        for group in unscored(context, STAGE, unit):
-            missing.setdefault(group, []).append(unit)
-    parts = {part_of(context, STAGE, unit, group): (unit, group) for group, units in missing.items() for unit in units}
+        for every in unscored(context, stage, unit):
+            if group := tuple(name for name in every if name in names):
+                missing.setdefault(group, []).append(unit)
+    parts = {part_of(context, stage, unit, group): (unit, group) for group, units in missing.items() for unit in units}
 
     @cache
     def scorer() -> Scorer:
@@ -45,15 +51,16 @@ def parts(context: Context) -> Parts:
     def make(part: str) -> None:
         unit, group = parts[part]
         responses, batch = batches[unit]
-        run.write_part("score", STAGE, part, scorer().only(group).rows(responses, batch))
+        context.run.write_part("score", stage, part, scorer().only(group).rows(responses, batch))
         context.progress.advance(len(batch))
 
     units = {part: len(batches[unit][1]) for part, (unit, _) in parts.items()}
-    total = len(groups(settings, settings.ids)) * sum(len(batch) for _, batch in batches.values())
+    total = len(groups(context.config.reward_models, names)) * sum(len(batch) for _, batch in batches.values())
     return Parts(total, "texts", units, make)
 
 
-def _batches(responses: pl.DataFrame) -> list[_Batch]:
+def batches_of(responses: pl.DataFrame) -> list[Batch]:
+    """The texts of these responses, which have a column `prompt`, in batches."""
     return [(responses, batch) for batch in texts.batches(responses.select("prompt", "text").iter_rows())]
 
 
@@ -65,9 +72,6 @@ def rounds(context: Context) -> list[pl.DataFrame]:
     responses = texts.answered(context.run, "test_responses")
     initial = (pl.col("policy_id") == INITIAL) & (pl.col("prompt_form") == ORIGINAL)
     first, *later = context.config.rl_test_rounds
-    many = context.config.test.many_samples
-    if many is not None:
-        later.append(range(context.config.test.rl_test_samples, many))
     additional = initial & (pl.col("split") == "rl_test") & (pl.col("sample") >= first.stop)
     numbered = (additional & pl.col("sample").is_in(list(numbers)) for numbers in later)
     return [responses.filter(rows) for rows in (initial & ~additional, ~initial, *numbered)]

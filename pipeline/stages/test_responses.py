@@ -15,6 +15,7 @@ import polars as pl
 
 from pipeline.config import TestSettings
 from pipeline.context import Context, Parts, StageResult
+from pipeline.stages.prompts import evenly
 from pipeline.stages.responses import PlannedResponse, endings, sampling, write_policies
 from warehouse.schema import INITIAL, PARAPHRASE
 
@@ -39,16 +40,14 @@ def parts(context: Context) -> Parts:
     first, *later = context.config.rl_test_rounds
     initial, paraphrased, elsewhere = [], [], []
     additional: list[list[PlannedResponse]] = [[] for _ in later]
-    many: list[PlannedResponse] = []
     with_many = prompts_with_many(context.run.read("prompt"), settings)
     for row in context.run.read("prompt").filter(pl.col("split") != "rm_train").iter_rows(named=True):
         plan = PlannedResponse(INITIAL, row["prompt_id"], row["text"], temperatures[INITIAL], sample=0)
         if row["split"] == "rl_test":
             initial += _numbered(plan, first)
             for responses, numbers in zip(additional, later, strict=True):
-                responses += _numbered(plan, numbers)
-            if row["prompt_id"] in with_many:
-                many += _numbered(plan, range(settings.rl_test_samples, settings.many_samples or 0))
+                if numbers.start < settings.rl_test_samples or row["prompt_id"] in with_many:
+                    responses += _numbered(plan, numbers)
             continue
         initial += _numbered(plan, range(settings.rm_test_responses))
         if row["paraphrase"] is not None:
@@ -57,22 +56,15 @@ def parts(context: Context) -> Parts:
         for name, temperature in list(temperatures.items())[1:]:
             other = replace(plan, policy_id=name, temperature=temperature)
             elsewhere += _numbered(other, range(settings.source_responses))
-    return sampling(context, STAGE, initial, paraphrased, elsewhere, *additional, many)
+    return sampling(context, STAGE, initial, paraphrased, elsewhere, *additional)
 
 
 def prompts_with_many(prompts: pl.DataFrame, settings: TestSettings) -> frozenset[str]:
     """Ids of the RL-test prompts that get `many_samples`: of each category the first, evenly from its subsets."""
     if settings.many_samples is None:
         return frozenset()
-    place = pl.col("prompt_id").rank("ordinal").over("category", "subset")
-    first = (
-        prompts.filter(split="rl_test")
-        .with_columns(place=place)
-        .sort("category", "place", "subset")
-        .group_by("category", maintain_order=True)
-        .head(settings.many_prompts_per_category)
-    )
-    return frozenset(first["prompt_id"])
+    of_categories = evenly(prompts.filter(split="rl_test")).group_by("category", maintain_order=True)
+    return frozenset(of_categories.head(settings.many_prompts_per_category)["prompt_id"])
 
 
 def _numbered(plan: PlannedResponse, numbers: Iterable[int]) -> list[PlannedResponse]:

@@ -6,7 +6,6 @@ Pure functions of arrays; each says beforehand which figure's interval decides.
 from dataclasses import replace
 
 from warehouse.claims import setting
-from warehouse.claims.against_ppo import better_for_best_of_n
 from warehouse.claims.claim import Claim, Finding, Optimised, Study, Table
 from warehouse.claims.constructions import (
     budget_on_responses,
@@ -16,14 +15,15 @@ from warehouse.claims.constructions import (
     rank_matters,
 )
 from warehouse.claims.expected_quality import better_than_values
-from warehouse.claims.length_share import length_explains_little
-from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
+from warehouse.claims.policies.against_ppo import better_for_best_of_n
+from warehouse.claims.policies.length_share import length_explains_little
+from warehouse.claims.policies.optimising import goodhart_slope, kl_penalty, optimising_harder
+from warehouse.claims.policies.reactions import reactions_forecast_drift
 from warehouse.claims.prediction import (
     accuracy_predicts,
     another_measure_predicts_better,
     other_kinds,
 )
-from warehouse.claims.reactions import reactions_forecast_drift
 from warehouse.claims.response_source import response_source
 from warehouse.claims.restricted_range import restricted_range
 from warehouse.claims.similar_accuracy import similar_but_different

@@ -70,9 +70,7 @@ def export_run(data: Path, run_id: str | None, target: Path) -> tuple[str, dict[
 def run_rows(data: Path, run_id: str | None) -> dict[str, pl.DataFrame]:
     """All rows of a run of the warehouse (None: the newest), by table, sorted by key. Raises UnknownName."""
     with store.open_read_only(data) as connection:
-        run_id = run_id or reads.runs.newest_run(connection)
-        if run_id is None:
-            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+        run_id = reads.runs.named_or_newest(connection, run_id)
         frames = {name: _table(connection, name, run_id) for name in TABLES}
         if frames["run"].is_empty():
             known = reads.runs.all_runs(connection)["run_id"].to_list()

@@ -169,7 +169,7 @@ class PolicyValues(_Scorers):
 
     @property
     def repeats_M(self) -> NDArray[np.int64]:
-        """How often a policy was optimised against each reward model, `[M]`: 0 where there is none."""
+        """How often a policy was optimised against each reward model, `[M]`: 0 without a policy."""
         if self.repeats is not None:
             return self.repeats.count_M
         every_M = np.ones(len(self.reward_models), dtype=np.int64)

@@ -18,6 +18,14 @@ def newest_run(connection: Connection) -> str | None:
     return next(iter(all_runs(connection)["run_id"]), None)
 
 
+def named_or_newest(connection: Connection, run_id: str | None) -> str:
+    """The run, or the one that finished last for None. Raises UnknownName in an empty warehouse."""
+    chosen = run_id or newest_run(connection)
+    if chosen is None:
+        raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+    return chosen
+
+
 def reward_models(connection: Connection, run_id: str) -> pl.DataFrame:
     """Table `reward_model` of a run, by id. Raises UnknownName for an unknown run."""
     frame = connection.execute("SELECT * FROM reward_model WHERE run_id = ? ORDER BY reward_model_id", [run_id]).pl()

@@ -82,8 +82,8 @@ def _chart(run_id: str, chosen: ChooseChoice, name: str, drawn: Results) -> None
         pl.concat(tables),
         title="What policies keep, by what the RM test says",
         note=f"Points: reward models with policies, {words.averaged(drawn[0][1], name, escape)}. Diamond: the "
-        f"prediction for {escape(name)} with its {LEVEL:.0%} interval; a dashed line if there is none. {words.BY} "
-        f"{words.PROMISE} {words.SUPPORT} The table has the prediction of each reward model, made without it.",
+        f"prediction for {escape(name)} with its {LEVEL:.0%} interval; a dashed line where nothing could be predicted. "
+        f"{words.BY} {words.PROMISE} {words.SUPPORT} The table has each reward model’s prediction, made without it.",
         alt=f"NDR of each reward model against {measure}, and what is predicted for {name}",
         file_name=f"{run_id}-choose-predicted",
         facts={"run_id": run_id, "goldens": ", ".join(chosen.golden) or "default", "level": LEVEL},
@@ -113,7 +113,7 @@ def default(results: Results) -> str:
 
 
 def frame(each: OfOptimizer, result: PredictedRegret) -> pl.DataFrame:
-    """One row a reward model: the main measure, what was measured, the prediction without it, and why there is none."""
+    """One row a reward model: the main measure, what was measured, the prediction without it, or why it is missing."""
     known, main_M = result.known, result.each.feature_KUM[0, 0]
     rows = []
     for m, name in enumerate(known.reward_models):

@@ -20,7 +20,7 @@ from app.components.formats import escape
 from app.state import OveroptimisationChoice
 from app.views.overoptimisation import data, text
 from app.views.responses import data as responses_data
-from warehouse.claims.endings import LEAST_FINISHED
+from warehouse.claims.policies.endings import LEAST_FINISHED
 from warehouse.errors import WarehouseError
 from warehouse.metrics.worst_picks import share_hacked
 from warehouse.schema import BY_WEIGHTING, INITIAL

@@ -14,7 +14,6 @@ from pipeline.cli.choices import outcome as of_outcome
 from pipeline.errors import InvalidConfig
 from warehouse import reads, store
 from warehouse.claims import choosing
-from warehouse.errors import UnknownName
 from warehouse.formats import count, names_in, number
 from warehouse.reads.choice import answer, answer_by_outcome
 from warehouse.stats.bootstrap import NOTHING
@@ -28,9 +27,7 @@ SCHEMA_VERSION = 1
 def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName and InvalidChoice."""
     with store.open_read_only(data) as connection:
-        run_id = choice.run or reads.runs.newest_run(connection)
-        if run_id is None:
-            raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
+        run_id = reads.runs.named_or_newest(connection, choice.run)
         question = Question(
             goldens=names_in(choice.golden),
             by=choice.by,

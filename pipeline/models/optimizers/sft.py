@@ -3,7 +3,7 @@
 The pool, some responses of π_0 to every training prompt, is sampled and scored once for all reward models, so that one
 policy more costs seconds. A step is an epoch of cross-entropy over the best response to each prompt (best-of-n
 distillation; Stiennon et al. 2020 call its target rejection sampling). It approximates best-of-n's own policy, whose KL
-is log n − (n − 1)/n, as far as the trained blocks can tell responses apart: docs/log.md says how far.
+is log n − (n − 1)/n, as far as the trained blocks can distinguish responses: docs/log.md says how far.
 
 1. Only the top blocks are trained; the trunk reads the chosen responses once.
 2. A cut-off response counts `truncation_penalty` standard deviations less when the best is chosen; if it is the best

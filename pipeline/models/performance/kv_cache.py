@@ -102,7 +102,7 @@ class PreallocatedCache(Cache):
             layer.select(rows)
 
     def reserve(self, positions: int) -> None:
-        """Make room for so many positions and, if there is none yet, for some more."""
+        """Make room for this many positions, and for some more where it has to grow."""
         if positions > self.positions:
             self.positions = positions - 1 + _GROWTH
             for layer in self._preallocated:

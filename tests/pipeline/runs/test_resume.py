@@ -17,6 +17,7 @@ from pipeline.config import Config, load_profile
 from pipeline.runs import jobs
 from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN, TINY_RUN, righttree, righttree_process
+from tests.helpers.kills import killed
 from warehouse import reads, store
 from warehouse.schema import TABLES
 
@@ -41,54 +42,12 @@ def resumed(data: Path, run_id: str) -> subprocess.Popen[bytes]:
     )
 
 
-_KILLED_IN_EVERY_STAGE = """
-import os, signal, sys
-import pipeline.models.language_model, pipeline.models.optimizers, pipeline.models.reward_model
-from pipeline.__main__ import main
-from pipeline.runs.progress import Progress
-from pipeline.runs import RunDirectory
-from pipeline.stages import STAGES
-
-def work(killed_in):
-    begin, write_atomically, writes = Progress.begin, RunDirectory.write_atomically, {}
-
-    def begin_stage(self, stage):
-        writes.update(stage=stage, count=0)
-        begin(self, stage)
-
-    def write_and_die(self, path, write):
-        def half_way(temporary):
-            write(temporary)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        if writes.get("stage") == killed_in:
-            writes["count"] += 1
-        write_atomically(self, path, half_way if writes.get("count") == 2 else write)
-
-    Progress.begin, RunDirectory.write_atomically = begin_stage, write_and_die
-    main(["resume", "killed"])
-
-for stage in STAGES:
-    if os.fork() == 0:
-        work(stage)
-        os._exit(1)
-    print(stage, os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
-"""
-
-
 def test_a_run_killed_in_every_stage_ends_with_the_rows_of_an_uninterrupted_one(
     tiny_config: Config, tiny_home: Path, tmp_path: Path
 ) -> None:
     """In each it is killed while its second file, a part or the marker, is written but does not have its name yet."""
     run = runs.create(tmp_path, tiny_config, "killed")
-    killing = subprocess.run(
-        [sys.executable, "-c", _KILLED_IN_EVERY_STAGE],
-        env={**os.environ, "RIGHTTREE_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert killing.stdout.splitlines() == [f"{stage} -9" for stage in STAGES], killing.stderr
+    assert killed(tmp_path, "killed", [(stage, 2) for stage in STAGES]) == [-9] * len(STAGES)
     assert list(run.path.rglob(".partial-*")) != []
     assert jobs.status(tmp_path, "killed").state == "interrupted"
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from pipeline.runs import extend
 from pipeline.stages.pool import POLICY as POOL_POLICY
 from pipeline.stages.ppo import Job
 from tests.conftest import TINY_RUN, made_once, righttree_process
+from tests.helpers.kills import killed
 from tests.pipeline.runs.test_resume import rows
 from warehouse import reads, store
 from warehouse.schema import INITIAL, TABLES
@@ -204,52 +202,11 @@ def test_ragged_samples_are_scored_once_by_each_reward_model(
     assert len(values.prompts) == 4
 
 
-_KILLED = """
-import os, signal
-import pipeline.models.language_model, pipeline.models.optimizers, pipeline.models.reward_model
-from pipeline.__main__ import main
-from pipeline.runs.progress import Progress
-from pipeline.runs import RunDirectory
-
-def work(killed_at):
-    begin, write_atomically, state = Progress.begin, RunDirectory.write_atomically, {}
-
-    def begin_stage(self, stage):
-        state.update(stage=stage, count=0)
-        begin(self, stage)
-
-    def write_and_die(self, path, write):
-        def half_way(temporary):
-            write(temporary)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        state["count"] = state.get("count", 0) + 1
-        is_last = state.get("stage") == "ppo" and state["count"] == killed_at
-        write_atomically(self, path, half_way if is_last else write)
-
-    Progress.begin, RunDirectory.write_atomically = begin_stage, write_and_die
-    main(["resume", "killed"])
-
-for number in (2, 3, 8, 13):
-    if os.fork() == 0:
-        work(number)
-        os._exit(1)
-    print(number, os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
-"""
-
-
 def test_killed_in_the_pool_and_between_checkpoints_it_ends_with_the_same_rows(
     home: Path, config: Config, tmp_path: Path
 ) -> None:
     runs.create(tmp_path, config, "killed")
-    killing = subprocess.run(
-        [sys.executable, "-c", _KILLED],
-        env={**os.environ, "RIGHTTREE_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert killing.stdout.splitlines() == [f"{number} -9" for number in (2, 3, 8, 13)], killing.stderr
+    assert killed(tmp_path, "killed", [("ppo", number) for number in (2, 3, 8, 13)]) == [-9] * 4
     done = righttree_process("resume", "killed", home=tmp_path)
     assert done.returncode == 0, done.stderr
     for table in TABLES:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.warehouse.claims.studies import of_noise, study
 from warehouse.claims import examine
-from warehouse.claims.optimising import optimising_harder
+from warehouse.claims.policies.optimising import optimising_harder
 from warehouse.claims.prediction import accuracy_predicts
 from warehouse.claims.setting import PAPER, difference, unconfirmed
 

@@ -10,7 +10,7 @@ import pytest
 from tests.warehouse.claims.studies import of_noise, optimised, study, valued, verdicts
 from tests.warehouse.study.simulate import normal_scores
 from warehouse.claims.claim import SHARED, Study
-from warehouse.claims.optimising import goodhart_slope
+from warehouse.claims.policies.optimising import goodhart_slope
 from warehouse.claims.similar_accuracy import SIMILAR, SimilarRegret, regret_of_similar, similar_but_different
 from warehouse.metrics.preparation import prepare
 from warehouse.study import evaluate

@@ -12,8 +12,8 @@ import pytest
 from pipeline.runs.exchange import import_files
 from tests.helpers.study import Study, publish, rows
 from warehouse import ingest, reads, store
-from warehouse.claims.endings import cut_off
-from warehouse.claims.length_share import length_explains_little
+from warehouse.claims.policies.endings import cut_off
+from warehouse.claims.policies.length_share import length_explains_little
 from warehouse.reads.study import study as whole_study
 from warehouse.schema import INITIAL
 from warehouse.study.curves.length_features import PolicyFeatures

@@ -1,4 +1,4 @@
-"""`claims/length_share.py` on policies of which it is known how much of their gain length and finishing explain."""
+"""`policies/length_share.py` on policies of which it is known how much of their gain length and finishing explain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.warehouse.claims.studies import of_noise, study, verdicts
 from tests.warehouse.study.curves.answers import planted
 from warehouse.claims import CLAIMS
 from warehouse.claims.claim import Optimised
-from warehouse.claims.length_share import length_explains_little
+from warehouse.claims.policies.length_share import length_explains_little
 
 
 def of_share(share: float, optimizer: str = "bon", seed: int = 0) -> Optimised:

@@ -10,7 +10,7 @@ from tests.helpers.study import rows
 from tests.warehouse.rows import inserted
 from warehouse.claims import Claim
 from warehouse.claims.claim import Study
-from warehouse.claims.reactions import reactions_forecast_drift
+from warehouse.claims.policies.reactions import reactions_forecast_drift
 from warehouse.metrics.cube import spread_within_prompts
 from warehouse.reads.scores import initial_scores
 from warehouse.reads.study import study

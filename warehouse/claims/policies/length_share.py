@@ -37,7 +37,11 @@ def length_explains_little(study: Study) -> Claim:
     for policies in study.optimised.values():
         explained = _length_share(study, policies)
         if explained is None:
-            why = _NOT_RECORDED if policies.features is None else "fewer than two reward models tell responses apart"
+            why = (
+                _NOT_RECORDED
+                if policies.features is None
+                else "fewer than two reward models score responses differently"
+            )
             findings.append(Finding(policies.called, "share explained", NOTHING, "undefined", why))
             continue
         findings.append(_finding(policies, explained))

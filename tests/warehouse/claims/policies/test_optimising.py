@@ -1,4 +1,4 @@
-"""`claims/optimising.py` on studies with a known answer."""
+"""`claims/policies/optimising.py` on studies with a known answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.warehouse.claims.studies import of_noise, optimised, policy_values, s
 from tests.warehouse.study.curves.simulated import lawful
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.claims.claim import Optimised
-from warehouse.claims.optimising import goodhart_slope, kl_penalty, optimising_harder
+from warehouse.claims.policies.optimising import goodhart_slope, kl_penalty, optimising_harder
 from warehouse.study.curves.value_curves import ValueCurves
 
 GROWING = np.linspace(0.2, 3.0, 8)

@@ -1,4 +1,4 @@
-"""`claims/against_ppo.py`: best-of-n valued as PPO is, where PPO's policies are in truth best-of-n's, or others."""
+"""`policies/against_ppo.py`: best-of-n valued as PPO is, where PPO's policies are in truth best-of-n's, or others."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from tests.warehouse.claims.studies import of_noise, optimised, policy_values, study, verdicts
 from tests.warehouse.study.simulate import normal_scores
-from warehouse.claims.against_ppo import better_for_best_of_n
 from warehouse.claims.claim import Optimised, Study, tau_difference
+from warehouse.claims.policies.against_ppo import better_for_best_of_n
 from warehouse.claims.verdict import above
 from warehouse.metrics.best_of_n import best_of_n_picks
 
