@@ -219,6 +219,6 @@ def test_a_checkpoint_of_ppo_is_sampled_by_the_engine_with_its_own_weights(fine_
     assert seen["test_sampler_kl_k3"] < 0.01 * seen["test_response_tokens"]
     assert "may be of other weights" not in (run.path / "log.txt").read_text()
     made = run.read("response", STAGE)
-    assert made.height == len(planned_responses(context, job, step))
+    assert made.height == len(planned_responses(context, run.config.ppo.of(job.algorithm), job, step))
     assert set(made["policy_id"]) == {job.policy_id(step)}
     assert run.read("score", STAGE).height == made.height
