@@ -77,6 +77,11 @@ def add(command: AddCommand) -> None:
     )
     export.add_argument("folder", type=Path, metavar="FOLDER", help="folder to create; it must not exist yet")
     add_option(export, "--run", "RUN", "id of the run (default: the newest finished one)")
+    export.add_argument(
+        "--rounded",
+        action="store_true",
+        help="round scores by a thousandth of their standard deviation at most: half the bytes",
+    )
 
     export_rm = command(
         "export-rm",
@@ -145,7 +150,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from pipeline.runs.exchange import export_run
 
     exchange.provide_recorded(store.home())
-    print(export_run(store.home(), arguments.run, arguments.folder))
+    print(export_run(store.home(), arguments.run, arguments.folder, in_fewer_digits=arguments.rounded))
     return 0
 
 

@@ -159,9 +159,9 @@ def _list_left_out(data: Path, run_id: str, study: exchange.Study) -> tuple[str,
     return (f"left out: {study.left_out_line or 'repeated ids'}; listed in {path}",)
 
 
-def export_run(data: Path, run_id: str | None, target: Path) -> str:
+def export_run(data: Path, run_id: str | None, target: Path, *, in_fewer_digits: bool = False) -> str:
     """Write a run (None: the newest) as Parquet into the new folder `target`; returns the line to print."""
-    run_id, rows = exchange.export_run(data, run_id, target)
+    run_id, rows = exchange.export_run(data, run_id, target, in_fewer_digits=in_fewer_digits)
     return f"{run_id}: {sum(rows.values())} rows of {len(rows)} tables in {target}; `righttree import` imports it again"
 
 

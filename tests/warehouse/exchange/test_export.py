@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -50,6 +51,34 @@ def check_roundtrip(data: Path, run_id: str, tmp_path: Path) -> None:
 
 def test_a_real_run_comes_back_as_it_was(smoke_home: Path, tmp_path: Path) -> None:
     check_roundtrip(smoke_home, SMOKE_RUN, tmp_path)
+
+
+def test_a_rounded_run_is_smaller_and_off_by_a_thousandth_of_a_deviation(smoke_home: Path, tmp_path: Path) -> None:
+    export_run(smoke_home, SMOKE_RUN, tmp_path / "whole")
+    export_run(smoke_home, SMOKE_RUN, tmp_path / "rounded", in_fewer_digits=True)
+    import_files(tmp_path / "home", [tmp_path / "rounded"], None, "auto")
+    bytes_of = {name: (tmp_path / name / "score.parquet").stat().st_size for name in ("whole", "rounded")}
+    assert bytes_of["rounded"] < 0.95 * bytes_of["whole"]  # of few rows; of millions the half
+    before, after = tables(smoke_home), tables(tmp_path / "home")
+    deviations = before["score"].group_by("reward_model_id").agg(sd=pl.col("score").std())
+    for table, scorer, column in (("score", "reward_model_id", "score"), ("policy_value", "golden_id", "value")):
+        keys = list(TABLES[table].keys)
+        both = before[table].filter(run_id=SMOKE_RUN).join(after[table], on=keys, validate="1:1")
+        both = both.join(deviations, left_on=scorer, right_on="reward_model_id")
+        off = (pl.col(column) - pl.col(f"{column}_right")).abs() / pl.col("sd")
+        assert both.height == after[table].height > 0
+        assert 0.0 < both.select(off.max()).item() <= 1 / 1000
+    rest = [name for name in TABLES if name not in ("score", "policy_value")]
+    assert all(after[name].equals(before[name].filter(run_id=SMOKE_RUN)) for name in rest)
+
+
+def test_scores_that_do_not_vary_are_not_rounded(data: Path, tmp_path: Path) -> None:
+    constant = files.long_frame().with_columns(score=pl.lit(0.123456789))
+    import_files(data, [files.write(files.described(constant), tmp_path / "scores.parquet")], "constant", "auto")
+    export_run(data, "constant", tmp_path / "rounded", in_fewer_digits=True)
+    assert pl.read_parquet(tmp_path / "rounded" / "score.parquet")["score"].unique().to_list() == [
+        np.float32(0.123456789)
+    ]
 
 
 def test_an_imported_run_comes_back_as_it_was(data: Path, exported: Path, tmp_path: Path) -> None:
