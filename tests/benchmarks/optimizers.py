@@ -35,7 +35,7 @@ from pipeline.models.trunk import shared_layers
 from pipeline.runs import open_run
 from pipeline.scoring.scorer import Scorer
 from pipeline.stages import pool
-from pipeline.stages.checkpoints import rollout_prompts
+from pipeline.stages.checkpoints import Job, rollout_prompts
 from tests.benchmarks.document import insert
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_own_values
 
@@ -105,8 +105,9 @@ class Bench:
         return Scorer(self.context)
 
     def trained(self, policy: TrainedPolicy, algorithm: Algorithm, reward: str) -> Iterator[int]:
-        """Train it; yields the number of steps after each."""
-        stored = pool.best(self.context, policy.settings, reward, policy) if policy.takes_pool else None
+        """Train it; yields the number of steps after each. Policies of SFT with another seed share their responses."""
+        job = Job(reward, policy.kl_coefficient, "", algorithm)
+        stored = pool.best(self.context, policy.settings, job, policy) if policy.takes_pool else None
         for step in range(policy.settings.steps):
             distinct = rollout_prompts(self.context, self.texts, policy.settings, step)
             policy.step([text for text in distinct for _ in range(policy.settings.samples_per_prompt)], stored)
