@@ -32,6 +32,8 @@ PAGES = (
     "reward-models",
     "responses",
 )
+HOME_PAGE, HOME_TITLE = "overview", "Does accuracy predict the policy?"
+"""Where a session lands that does not say which page it is on."""
 _CHANGED = ("selectbox", "button_group", "multiselect", "slider")
 _THINK_S = (1.0, 3.0)
 
@@ -113,6 +115,8 @@ def _visit(address: str, page: str, seconds: float, rng: Random, seen: Seen) -> 
             answer = session.change(widget, rng.choice(widget.options))
             seen.changes.append(answer.seconds)
             seen.failures += [f"{page}, {widget.proto.label}: {exception}" for exception in answer.exceptions]
+            if page != HOME_PAGE and session.title == HOME_TITLE:
+                seen.failures.append(f"{page}, {widget.proto.label}: the session is on {HOME_PAGE}")
         session.close()
     except Exception as error:
         seen.failures.append(f"{page}: {type(error).__name__}: {error}")

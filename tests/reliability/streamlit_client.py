@@ -48,11 +48,12 @@ class Answer:
 
 
 class Session:
-    """One visitor's connection. `widgets` are those of the last answer, by id."""
+    """One visitor's connection. `widgets` are those of the last answer, by id; `title` is its first heading."""
 
     def __init__(self, address: str, page: str, query: str = "") -> None:
         self._page, self._query, self._hash = page, query, ""
         self.session_id = ""
+        self.title = ""
         self.widgets: dict[str, Widget] = {}
         self._values: dict[str, WidgetState] = {}
         self._open = ExitStack()
@@ -113,6 +114,8 @@ class Session:
                 self.session_id = forward.new_session.initialize.session_id or self.session_id
                 self._hash = forward.new_session.page_script_hash
                 fresh = {}
+            elif kind == "navigation":  # the page itself: `new_session` names the script that all pages share
+                self._hash = forward.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self._query = forward.page_info_changed.query_string
             elif kind == "delta":
@@ -134,6 +137,8 @@ class Session:
         proto = getattr(delta.new_element, kind) if kind else None
         if kind == "exception":
             answer.exceptions.append(f"{proto.type}: {proto.message}")
+        elif kind == "heading" and proto.tag == "h1":
+            self.title = proto.body
         elif kind in ("markdown", "alert"):
             answer.texts.append(proto.body)
         elif isinstance(proto, Message) and getattr(proto, "id", "") and hasattr(proto, "label"):

@@ -160,6 +160,7 @@ def test_no_job_is_started_through_the_session_of_a_read_only_server(writable: s
     before = contents(home)
     clicked = WidgetState(id=button.id, trigger_value=True)  # as if the page showed the button
     assert attacker.send(clicked).exceptions == []
+    assert attacker.title == "Runs"  # where the button would be
     for key in ("start", "import", "start.go", "import.go", "cancel-stopped", "resume-stopped", "retry-stopped"):
         for name in (key, f"$$ID-0-{key}", f"$$ID-{'0' * 32}-{key}"):
             for state in (WidgetState(id=name, trigger_value=True), WidgetState(id=name, bool_value=True)):
@@ -173,6 +174,7 @@ def test_the_same_click_does_resume_where_it_may(writable: str, home: Path) -> N
     session = Session(writable, "runs")
     session.load()
     answer = session.change(keyed(session, "resume-stopped"), True)
+    assert session.title == "Runs"
     assert answer.exceptions == []
     try:
         assert jobs.status(home, "stopped").state == "running"
