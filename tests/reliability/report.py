@@ -1,6 +1,6 @@
 """The whole of what `tests/reliability` does in small, its figures into `docs/reliability.md`.
 
-    python -m tests.reliability.report [--print] [--only NAME ...] [--kills N] [--cases N] [--visitors N] [--seconds S]
+    python -m tests.reliability.report [--print] [--only NAME …] [--kills N] [--cases N] [--visitors N …] [--seconds S]
 
 `publishing`: readers while the warehouse is replaced. `hostile`: broken input. `sessions`: many visitors at once.
 `kills`: a run killed again and again, which takes most of the time. Ends with exit code 1 where anything failed.
@@ -23,7 +23,7 @@ from tests.conftest import righttree_process
 from tests.reliability import killing, publishing, sessions
 from tests.reliability.hostile import kinds
 
-KILLS, CASES, VISITORS, SECONDS = 50, 12_000, 25, 60.0
+KILLS, CASES, VISITORS, SECONDS = 50, 12_000, (1, 10, 25, 50, 100), 60.0
 _PROFILE = "smoke"
 _LONGEST_S = 12.0  # after a process begins to work: a stage of the profile takes less
 
@@ -53,10 +53,17 @@ def hostile_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool]
 
 
 def sessions_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool]:
-    crowd = sessions.gather(place, wanted.visitors, wanted.seconds)
-    for failure in crowd.failures[:10]:
-        print(failure, file=sys.stderr)
-    return crowd.line, not crowd.failures
+    lines, well = [*sessions.HEADER], True
+    for visitors in wanted.visitors:
+        (folder := place / str(visitors)).mkdir()
+        crowd = sessions.gather(folder, visitors, wanted.seconds)
+        for failure in crowd.failures[:10]:
+            print(failure, file=sys.stderr)
+        lines.append(crowd.row)
+        print(crowd.row, file=sys.stderr)
+        well &= not crowd.failures
+    pages = f"{len(sessions.PAGES)} pages, each crowd on a fresh server for {wanted.seconds:.0f} s."
+    return "\n".join([pages, "", *lines]), well
 
 
 def kills_section(place: Path, wanted: argparse.Namespace) -> tuple[str, bool]:
@@ -82,7 +89,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS), default=tuple(SECTIONS), help="only these")
     parser.add_argument("--kills", type=int, default=KILLS, help=f"kills (default: {KILLS})")
     parser.add_argument("--cases", type=int, default=CASES, help=f"cases of broken input (default: {CASES})")
-    parser.add_argument("--visitors", type=int, default=VISITORS, help=f"sessions at once (default: {VISITORS})")
+    parser.add_argument("--visitors", type=int, nargs="+", default=VISITORS, help="sessions at once, several crowds")
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"how long they stay (default: {SECONDS:.0f})")
     arguments = parser.parse_args()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {date.today()}"

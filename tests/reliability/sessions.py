@@ -66,22 +66,26 @@ class Crowd:
         return [failure for one in self.seen for failure in one.failures]
 
     @property
-    def line(self) -> str:
-        """What the document says of it."""
+    def row(self) -> str:
+        """Its row of the document's table."""
         first = sorted(second for one in self.seen for second in one.first)
-        return (
-            f"{self.visitors} sessions on {len(PAGES)} pages for {self.seconds:.0f} s: {len(self.changes):,} changed "
-            f"controls, {len(self.failures)} errors. A change was answered in {_ms(self.changes, 0.5)} (median), "
-            f"{_ms(self.changes, 0.99)} (99th percentile); the first views, all begun at once, in {_ms(first, 0.5)} "
-            f"(median), {_ms(first, 1)} (the last). The server's memory rose from "
-            f"{self.memory_before / 2**20:,.0f} MiB to {self.memory_most / 2**20:,.0f} MiB at most."
-        )
+        times = (_ms(self.changes, 0.5), _ms(self.changes, 0.99), _ms(first, 0.5), _ms(first, 1))
+        memory = f"{self.memory_before / 2**20:,.0f} → {self.memory_most / 2**20:,.0f}"
+        row = (self.visitors, f"{len(self.changes):,}", len(self.failures), *times, memory)
+        return f"| {' | '.join(map(str, row))} |"
+
+
+HEADER = (
+    "| sessions | changed controls | errors | a change: median, ms | 99th percentile | first view, all at once: median "
+    "| the last | memory, MiB |",
+    "|---:|---:|---:|---:|---:|---:|---:|---:|",
+)
 
 
 def _ms(times: Sequence[float], share: float) -> str:
     if not times:
-        return "no time at all"
-    return f"{1000 * (statistics.median(times) if share == 0.5 else times[int(share * (len(times) - 1))]):,.0f} ms"
+        return "–"
+    return f"{1000 * (statistics.median(times) if share == 0.5 else times[int(share * (len(times) - 1))]):,.0f}"
 
 
 def gather(place: Path, visitors: int, seconds: float, seed: int = 0) -> Crowd:
