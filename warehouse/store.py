@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import shlex
 import uuid
 from collections.abc import Iterator, Sequence
@@ -136,6 +137,9 @@ def building(data: Path, without: Sequence[str] = ()) -> Iterator[Connection]:
 def _written(draft: Path) -> Iterator[Connection]:
     """A new database file: complete on the disk at the end, or removed."""
     memory_bytes = min(_MOST_MEMORY_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+    allowed_bytes, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    if allowed_bytes != resource.RLIM_INFINITY:  # of which the rows to write have their share
+        memory_bytes = min(memory_bytes, allowed_bytes // 4)
     limit = f"{memory_bytes // 2**20}MiB"  # what DuckDB needs beyond that, it writes beside the draft
     config: dict[str, Any] = {"storage_compatibility_version": "v1.5.0", "memory_limit": limit}
     try:

@@ -1,18 +1,16 @@
 """Import and export: results computed elsewhere become a run, and a run becomes a folder that can be imported again.
 
 An imported run has no run directory: it is only in the warehouse, with profile `import`. Uploads from a browser are
-imported like files; their names and sizes are checked first.
+imported like files, in a process of their own (`pipeline.uploads`).
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,20 +19,14 @@ import polars as pl
 
 import warehouse
 from pipeline import runs
-from pipeline.errors import InvalidConfig, InvalidUpload, PipelineError
+from pipeline.errors import InvalidConfig, PipelineError
 from pipeline.provenance import code_version, host, package_versions
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows, WarehouseError
-from warehouse.exchange.reading import read_sheet
-from warehouse.exchange.reading.content import is_packed, unpacked
 from warehouse.formats import count
 from warehouse.schema import SAME_PROMPT
 from warehouse.study.folds import shared_prompts
 
-MOST_BYTES = 200 * 2**20
-"""Most bytes of all files of an upload together; `righttree import` takes larger ones."""
-_MOST_FILES = 100
-_MOST_UNPACKED_BYTES = 4 * MOST_BYTES
 RECORDED = Path(warehouse.__file__).parent / "recorded"
 """A run that comes with the package, to explore before running anything: an export of profile `recorded`, unedited."""
 
@@ -85,6 +77,7 @@ def import_files(
     choices: exchange.Choices | None = None,
     *,
     columns: exchange.ColumnMap | None = None,
+    limits: exchange.Limits = exchange.COMMAND_LINE,
 ) -> Imported:
     """Publish scores computed elsewhere, or a folder of `export_run`, as a run.
 
@@ -98,14 +91,16 @@ def import_files(
     if folders and len(files) > 1:
         raise InvalidRows(f"{folders[0]}: an exported run is imported alone; give its folder and nothing else")
     if folders:
-        run_id, rows = exchange.read_folder(folders[0], run_id)
+        run_id, rows = exchange.read_folder(folders[0], run_id, limits)
         _check_id(data, run_id)
         if columns or choices not in (None, exchange.Choices()):
             raise InvalidConfig(f"{folders[0]}: an exported run has its roles and is whole; leave the options out")
         study = None
     else:
         run_id = run_id or f"import-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        rows, study = _rows_of_files(files, run_id, layout, choices or exchange.Choices(), columns)
+        rows, study = _rows_of_files(
+            files, run_id, layout, choices=choices or exchange.Choices(), columns=columns, limits=limits
+        )
     written = ingest.publish(data, rows, ", ".join(path.name for path in files))
     names = {split: rows["prompt"].filter(split=split)["prompt_id"].to_list() for split in SAME_PROMPT}
     shared = shared_prompts(names["rm_test"], names["rl_test"])
@@ -169,11 +164,13 @@ def _rows_of_files(
     files: Sequence[Path],
     run_id: str,
     layout: str,
+    *,
     choices: exchange.Choices,
     columns: exchange.ColumnMap | None,
+    limits: exchange.Limits,
 ) -> tuple[dict[str, pl.DataFrame], exchange.Study]:
     started_at, start = runs.now(), time.monotonic()
-    sheets, pieces = exchange.read_files(files, layout, columns)
+    sheets, pieces = exchange.read_files(files, layout, columns, limits)
     facts = exchange.Facts(
         run_id=run_id,
         layout=layout,
@@ -192,88 +189,6 @@ def _check_id(data: Path, run_id: str) -> None:
     runs.check_id(run_id)
     if (runs.runs_folder(data) / run_id).exists() or run_id in published_runs(data):
         raise InvalidConfig(f"run {run_id!r} exists already; name another with --run-id")
-
-
-def import_uploads(
-    data: Path,
-    files: Sequence[tuple[str, bytes]],
-    run_id: str | None,
-    choices: exchange.Choices | None = None,
-    *,
-    columns: exchange.ColumnMap | None = None,
-) -> Imported:
-    """Publish uploaded files (name, content) as one run; the archive of an exported run has to be the only file.
-
-    Raises InvalidUpload before anything is written, and what `import_files` raises.
-    """
-    _check(files)
-    with _uploaded(data, files) as paths:
-        return import_files(data, paths, run_id, "auto", choices, columns=columns)
-
-
-def first_rows(data: Path, files: Sequence[tuple[str, bytes]], rows: int) -> dict[str, pl.DataFrame]:
-    """The first rows of each uploaded file, by name, to see what its columns are; none of an exported run.
-
-    Raises what `import_uploads` raises for files that cannot be read.
-    """
-    _check(files)
-    if files[0][0].lower().endswith(exchange.ARCHIVE):
-        return {}
-    with _uploaded(data, files) as paths:
-        return {path.name: read_sheet(path).frame.head(rows) for path in paths}
-
-
-@contextmanager
-def _uploaded(data: Path, files: Sequence[tuple[str, bytes]]) -> Iterator[list[Path]]:
-    """The files, or the folder of the one archive, for as long as they are needed."""
-    folder = data / f".upload-{secrets.token_hex(8)}"
-    try:
-        folder.mkdir(parents=True)
-        yield _written(folder, files)
-    except OSError as error:
-        raise InvalidUpload(f"{data} cannot be written ({error.strerror}); make room or set RIGHTTREE_HOME") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _check(files: Sequence[tuple[str, bytes]]) -> None:
-    if not files:
-        raise InvalidUpload("no files: give one with scores, or the ZIP of an exported run")
-    total_mib, most_mib = sum(len(content) for _, content in files) / 2**20, MOST_BYTES // 2**20
-    if total_mib > most_mib:
-        message = f"the files have {total_mib:,.0f} MiB, an upload may have {most_mib} MiB"
-        raise InvalidUpload(f"{message}; import them with `righttree import`")
-    if len(files) > _MOST_FILES:
-        raise InvalidUpload(f"{len(files)} files, more than the {_MOST_FILES} that an upload may have: join some")
-    endings = (*exchange.EXTENSIONS, exchange.ARCHIVE)
-    names = [name for name, _ in files]
-    for name in names:
-        if name != Path(name).name or name.startswith(".") or not name.isprintable():
-            raise InvalidUpload(f"{name!r} is not a plain file name: rename the file")
-        if not name.lower().endswith(endings):
-            raise InvalidUpload(f"{name}: unknown kind of file; use one of {', '.join(endings)}")
-        if names.count(name) > 1:
-            raise InvalidUpload(f"{name}: two files of this name; give each file once, or rename one")
-    archives = [name for name in names if name.lower().endswith(exchange.ARCHIVE)]
-    if archives and len(files) > 1:
-        raise InvalidUpload(f"{archives[0]}: an exported run is imported alone; give it and nothing else")
-
-
-def _written(folder: Path, files: Sequence[tuple[str, bytes]]) -> list[Path]:
-    """Write the uploaded files into the folder, or unpack the one archive; returns what to import."""
-    name, content = files[0]
-    if name.lower().endswith(exchange.ARCHIVE):
-        exchange.unpack(name, content, folder / "run", _MOST_UNPACKED_BYTES)
-        return [folder / "run"]
-    left = _MOST_UNPACKED_BYTES
-    for name, content in files:
-        plain = unpacked(name, content, left)
-        left -= len(plain)
-        if left < 0 or is_packed(plain):
-            limit = f"more than {_MOST_UNPACKED_BYTES // 2**20} MiB unpacked, or packed twice"
-            raise InvalidUpload(f"{name}: {limit}; unpack it, or `righttree import` it")
-        (folder / name).write_bytes(plain)
-    return [folder / name for name, _ in files]
 
 
 # The recorded run ---------------------------------------------------------------------------------------------------

@@ -31,11 +31,13 @@ from pipeline.runs import RunDirectory, ensembles, exchange, locks, workers
 from pipeline.runs import extend as extensions
 from pipeline.runs import retry as retries
 from pipeline.runs.derived import Derived
-from pipeline.runs.exchange import MOST_BYTES, Imported, published_runs
+from pipeline.runs.exchange import Imported, published_runs
 from pipeline.runs.extend import extended
 from pipeline.runs.live_curve import FOLDER, read_points
 from pipeline.runs.records import RayAnswer, StageProgress
 from pipeline.stages import STAGES
+from pipeline.uploads import upload
+from pipeline.uploads.upload import MOST_BYTES
 from warehouse import ingest
 from warehouse.exchange import Choices, ColumnMap
 
@@ -287,10 +289,11 @@ def import_uploads(
 ) -> Imported:
     """Publish uploaded files (name, content) as a run, as `righttree import` does; `columns` says what columns are.
 
-    Raises ReadOnly, InvalidUpload for a name or size that is refused, and what the reader of the files finds wrong.
+    They are read in a process of their own. Raises ReadOnly, InvalidUpload for a name or size that is refused or for
+    files that take too much memory or time, and what the reader of the files finds wrong.
     """
     _check_allowed("files cannot be imported")
-    return exchange.import_uploads(data, files, run_id, choices, columns=columns)
+    return upload.import_uploads(data, files, run_id, choices, columns=columns)
 
 
 def ensemble(
@@ -314,7 +317,7 @@ def ensemble(
 def first_rows(data: Path, files: Sequence[tuple[str, bytes]], rows: int) -> dict[str, pl.DataFrame]:
     """The first rows of each uploaded file, by name; none of an exported run. Raises what `import_uploads` raises."""
     _check_allowed("files cannot be imported")
-    return exchange.first_rows(data, files, rows)
+    return upload.first_rows(data, files, rows)
 
 
 def stopped(data: Path, config: Config) -> str | None:

@@ -1,6 +1,6 @@
 """Attacks on a served dashboard and on what it reads.
 
-Elsewhere: names and kinds of uploads, pickles under other names (`tests/pipeline/runs/test_uploads.py`); ids of runs
+Elsewhere: names and kinds of uploads, pickles under other names (`tests/pipeline/uploads/test_upload.py`); ids of runs
 (`tests/pipeline/runs/test_runs.py`); what a reader of the warehouse may do (`tests/warehouse/test_store.py`); markup in
 responses (`tests/app/views/test_responses_page.py`, `test_overoptimisation_page.py`); what a read-only process refuses
 (`tests/pipeline/runs/test_jobs.py`, `tests/app/views/runs/test_page.py`); signing in
@@ -32,7 +32,7 @@ from tests.app.conftest import OpenPage
 from tests.browser.serving import served_by
 from tests.helpers import simulated
 from tests.helpers.reading import said
-from tests.pipeline.runs.test_uploads import Attack
+from tests.pipeline.uploads.test_upload import Attack
 from tests.reliability.streamlit_client import Session, has_key, keyed
 from warehouse import exchange, reads, store
 from warehouse.errors import WarehouseError
@@ -109,7 +109,7 @@ def test_an_archive_writes_nothing_beside_its_folder(tmp_path: Path, home: Path)
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in good.namelist():
             archive.writestr(name, b"0" * 2**20 * 150)
-    with pytest.raises(WarehouseError, match="800 MiB unpacked"):
+    with pytest.raises(WarehouseError, match="MiB unpacked, above 250 times its size"):
         jobs.import_uploads(data, [("run.zip", bomb.getvalue())])
 
 

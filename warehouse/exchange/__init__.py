@@ -11,13 +11,15 @@ from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_
 from warehouse.exchange.layouts import LAYOUTS, read_files
 from warehouse.exchange.outcomes import outcome_rows, outcomes_line, read_outcome_files, smaller_is_better
 from warehouse.exchange.reading import EXTENSIONS, ColumnMap
+from warehouse.exchange.reading.limits import COMMAND_LINE, UPLOADED, Limits
 from warehouse.exchange.rows import Facts, build
 
-__all__ = ["ARCHIVE", "DEFAULT_SUBSET", "EXTENSIONS", "INCOMPLETE", "LAYOUTS", "MANIFEST"]
+__all__ = ["ARCHIVE", "COMMAND_LINE", "DEFAULT_SUBSET", "EXTENSIONS", "INCOMPLETE", "LAYOUTS", "MANIFEST", "UPLOADED"]
 __all__ += [
     "Choices",
     "ColumnMap",
     "Facts",
+    "Limits",
     "Study",
     "build",
     "export_run",

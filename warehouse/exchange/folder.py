@@ -25,6 +25,7 @@ from warehouse import files, reads, store
 from warehouse.errors import InvalidChoice, UnknownName, WarehouseError
 from warehouse.exchange.reading.arrow import read_arrow
 from warehouse.exchange.reading.content import Kind
+from warehouse.exchange.reading.limits import COMMAND_LINE, RATIO, Limits
 from warehouse.exchange.rounding import rounded
 from warehouse.exchange.sheet import CUT, invalid, shown
 from warehouse.schema import ADDED_LATER, TABLES
@@ -84,8 +85,13 @@ def run_rows(data: Path, run_id: str | None) -> dict[str, pl.DataFrame]:
     return frames
 
 
-def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str, pl.DataFrame]]:
-    """The rows of an exported run, under its own id or a new one. Raises InvalidRows if anything was changed."""
+def read_folder(
+    folder: Path, run_id: str | None = None, limits: Limits = COMMAND_LINE
+) -> tuple[str, dict[str, pl.DataFrame]]:
+    """The rows of an exported run, under its own id or a new one.
+
+    Raises InvalidRows if anything was changed, or if it is too large.
+    """
     manifest = _manifest(folder)
     own = manifest["run_id"]
     frames = {}
@@ -97,7 +103,8 @@ def read_folder(folder: Path, run_id: str | None = None) -> tuple[str, dict[str,
             raise invalid(f"{path}: cannot be read ({error.strerror}); export the run again") from error
         if hashlib.sha256(content).hexdigest() != facts.get("sha256"):
             raise invalid(f"{path}: not the file that was exported: cut off or changed; export the run again")
-        frame = read_arrow(path.name, content, Kind.PARQUET).frame
+        frame = read_arrow(path.name, content, Kind.PARQUET, limits).frame
+        limits = limits.left(frame.height, len(content))
         needed = {column.name for column in TABLES[name].columns if not column.nullable}
         if frame.height != facts.get("rows") or not needed <= set(frame.columns) <= set(TABLES[name].polars_schema):
             got = f"{frame.height} rows of {frame.columns}"
@@ -119,10 +126,10 @@ def pack(data: Path, run_id: str, folder: Path) -> bytes:
     return target.getvalue()
 
 
-def unpack(name: str, content: bytes, folder: Path, most_bytes: int) -> None:
+def unpack(name: str, content: bytes, folder: Path, limits: Limits) -> None:
     """Write the files of an exported run, wherever they are in the ZIP, into the new `folder`.
 
-    Raises InvalidRows for a ZIP that is damaged, holds anything else, or has more than `most_bytes` unpacked.
+    Raises InvalidRows for a ZIP that is damaged, holds anything else, or is larger than the limits unpacked.
     """
     folder.mkdir()
     try:
@@ -132,13 +139,14 @@ def unpack(name: str, content: bytes, folder: Path, most_bytes: int) -> None:
                 raise invalid(f"{name}: no export of a run: it has to hold {', '.join(_FILES)} and nothing else")
             if any(info.compress_type not in _METHODS for info in entries.values()):
                 raise invalid(f"{name}: compressed by another method than deflate; pack it as it was exported")
-            left = most_bytes
+            left = most = limits.most_unpacked(len(content))
             for file, info in entries.items():
                 with archive.open(info) as packed:
                     unpacked = packed.read(left + 1)  # the sizes that the ZIP states are not trusted
                 left -= len(unpacked)
                 if left < 0:
-                    limit = f"more than {most_bytes // 2**20} MiB unpacked"
+                    above = "" if most == limits.unpacked_bytes else f", above {RATIO} times its size"
+                    limit = f"more than {most // 2**20:,} MiB unpacked{above}"
                     raise invalid(f"{name}: {limit}; unpack it and `righttree import` it")
                 (folder / file).write_bytes(unpacked)
     except WarehouseError:

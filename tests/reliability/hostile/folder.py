@@ -10,6 +10,7 @@ from random import Random
 from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.runs import jobs
+from pipeline.uploads import upload, work
 from tests.reliability.hostile.cases import hostile_text, mutated, refused
 from tests.warehouse.exchange.test_import_fuzz import SAMPLES, beside
 from tests.warehouse.rows import tiny_run
@@ -86,7 +87,7 @@ def upload_under_name(rng: Random, data: DataFolder) -> bool:
 
 def _uploaded(data: DataFolder, files: list[tuple[str, bytes]], run_id: str) -> bool:
     done: list[jobs.Imported] = []
-    message = refused(lambda: done.append(jobs.import_uploads(data.path, files, run_id)))
+    message = refused(lambda: done.append(upload.import_uploads(data.path, files, run_id, execute=work.answer)))
     if message is not None:
         data.check_unchanged(message)
         return False

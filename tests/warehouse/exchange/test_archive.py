@@ -12,7 +12,7 @@ from tests.helpers import simulated
 from warehouse import exchange
 from warehouse.errors import InvalidRows, UnknownName
 
-MOST = 2**24
+MOST = exchange.Limits(rows=10_000, unpacked_bytes=2**24, remedy="make it smaller")
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,15 @@ def test_more_than_may_be_unpacked_is_refused_whatever_the_zip_says(packed: byte
     bomb = changed(packed, **{"simulated/score.parquet": b"0" * 2**22})
     assert len(bomb) < 2**20
     with pytest.raises(InvalidRows, match="more than 1 MiB unpacked"):
-        exchange.unpack("run.zip", bomb, tmp_path / "run", 2**20)
+        exchange.unpack("run.zip", bomb, tmp_path / "run", MOST._replace(unpacked_bytes=2**20))
     assert sum(path.stat().st_size for path in (tmp_path / "run").iterdir()) <= 2**20
+
+
+def test_more_than_the_size_of_the_zip_allows_is_refused(packed: bytes, tmp_path: Path) -> None:
+    bomb = changed(packed, **{"simulated/score.parquet": b"0" * 70 * 2**20})
+    limits = MOST._replace(unpacked_bytes=2**40)
+    with pytest.raises(InvalidRows, match="more than 64 MiB unpacked, above 250 times its size"):
+        exchange.unpack("run.zip", bomb, tmp_path / "run", limits)
 
 
 @pytest.mark.parametrize("cut", [0, 20, 0.5, 0.99])

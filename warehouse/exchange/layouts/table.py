@@ -15,6 +15,7 @@ from warehouse.exchange.layouts import beside, completions, judgments, lists, lo
 from warehouse.exchange.layouts.identify import identified
 from warehouse.exchange.layouts.source import Part, Source, display_names, model_names
 from warehouse.exchange.reading import ColumnMap, read_sheets
+from warehouse.exchange.reading.limits import COMMAND_LINE, Limits
 from warehouse.exchange.scored_rows import Pieces
 from warehouse.exchange.sheet import Sheet, gathered, invalid
 
@@ -62,7 +63,9 @@ class Read(NamedTuple):
     pieces: Pieces
 
 
-def read_files(files: Sequence[Path], layout: str = "auto", columns: ColumnMap | None = None) -> Read:
+def read_files(
+    files: Sequence[Path], layout: str = "auto", columns: ColumnMap | None = None, limits: Limits = COMMAND_LINE
+) -> Read:
     """All files, with `columns` named as the user says, what is in them, and what each was read as.
 
     Raises InvalidRows for the first thing that is wrong, InvalidChoice for an unknown layout.
@@ -75,7 +78,7 @@ def read_files(files: Sequence[Path], layout: str = "auto", columns: ColumnMap |
     if repeated:
         raise invalid(f"{repeated[0]}: given twice; give each file once")
     names, models = display_names(files), model_names(files)
-    sheets = [_named(sheet, name) for sheet, name in zip(read_sheets(files, columns), names, strict=True)]
+    sheets = [_named(sheet, name) for sheet, name in zip(read_sheets(files, columns, limits), names, strict=True)]
     parts, lines = [], []
     for number, (sheet, model) in enumerate(zip(sheets, models, strict=True)):
         source = Source(sheet, number, model, columns or ColumnMap())

@@ -10,8 +10,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from warehouse.errors import first_line
+from warehouse.errors import InvalidRows, first_line
 from warehouse.exchange.reading.content import Kind
+from warehouse.exchange.reading.limits import COMMAND_LINE, Limits
 from warehouse.exchange.sheet import CUT, Sheet, invalid
 
 _UNREADABLE = (
@@ -24,6 +25,9 @@ _UNREADABLE = (
     OverflowError,
 )
 
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "BYTE_ARRAY": 16}
+"""Bytes of a value in memory by its type in Parquet; a text has at least its place and length."""
+
 
 class ArrowFile(NamedTuple):
     """A frame with the file's own types, and the columns that pandas wrote as its index."""
@@ -32,9 +36,10 @@ class ArrowFile(NamedTuple):
     index_columns: tuple[str, ...]
 
 
-def read_arrow(name: str, content: bytes, kind: Kind) -> ArrowFile:
-    """A Parquet or Arrow file as it is. Raises InvalidRows if it is none, or not whole."""
+def read_arrow(name: str, content: bytes, kind: Kind, limits: Limits = COMMAND_LINE) -> ArrowFile:
+    """A Parquet or Arrow file as it is. Raises InvalidRows if it is none, not whole, or too large."""
     try:
+        _check_size(name, content, kind, limits)
         if kind is Kind.PARQUET:
             frame = pl.read_parquet(io.BytesIO(content))
             metadata = pq.read_schema(pa.BufferReader(content)).metadata
@@ -44,9 +49,40 @@ def read_arrow(name: str, content: bytes, kind: Kind) -> ArrowFile:
         else:
             frame = pl.read_ipc_stream(io.BytesIO(content))
             metadata = pa.ipc.open_stream(pa.BufferReader(content)).schema.metadata
+    except InvalidRows:
+        raise
     except _UNREADABLE as error:
         raise invalid(f"{name}: no whole {kind.value} file ({first_line(error)}); {CUT}") from error
     return ArrowFile(frame, pandas_index(metadata))
+
+
+def _check_size(name: str, content: bytes, kind: Kind, limits: Limits) -> None:
+    """Look at rows and sizes before anything is decoded. An Arrow file tells its rows only."""
+    if kind is Kind.PARQUET:
+        footer = pq.read_metadata(pa.BufferReader(content))
+        limits.check(name, footer.num_rows, _decoded_bytes(footer))
+        return
+    first = pa.ipc.IpcReadOptions(included_fields=[0])  # the other columns are not decompressed
+    rows = 0
+    if content.startswith(b"ARROW1"):
+        file = pa.ipc.open_file(pa.BufferReader(content), options=first)
+        batches = (file.get_batch(number) for number in range(file.num_record_batches))
+    else:
+        batches = iter(pa.ipc.open_stream(pa.BufferReader(content), options=first))
+    for batch in batches:
+        rows += batch.num_rows
+        limits.check(name, rows)
+
+
+def _decoded_bytes(footer: pq.FileMetaData) -> int:
+    """At least what a Parquet file takes in memory: values may be stored in less than their width."""
+    total = 0
+    for group in (footer.row_group(number) for number in range(footer.num_row_groups)):
+        for place in range(group.num_columns):
+            column = group.column(place)
+            width = _WIDTHS.get(column.physical_type) or footer.schema.column(place).length
+            total += max(column.total_uncompressed_size, column.num_values * width)
+    return total
 
 
 def pandas_index(metadata: dict[bytes, bytes] | None) -> tuple[str, ...]:

@@ -9,13 +9,16 @@ import re
 import zlib
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
-from warehouse.errors import first_line
+from warehouse.errors import InvalidRows, first_line
+from warehouse.exchange.reading.limits import COMMAND_LINE, RATIO, Limits
 from warehouse.exchange.sheet import CUT, invalid
 
 _PACKED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
+_PART_BYTES = 4 * 2**20
 _UTF_8 = b"\xef\xbb\xbf"
 _UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -60,36 +63,51 @@ _OTHERS = {
 }
 
 
-def content_of(path: Path) -> bytes:
-    """The bytes of a file, decompressed. Raises InvalidRows if it is missing, empty or cut off."""
+def content_of(path: Path, limits: Limits = COMMAND_LINE) -> bytes:
+    """The bytes of a file, decompressed. Raises InvalidRows if it is missing, empty, cut off or too large."""
     try:
+        limits.check(path.name, 0, path.stat().st_size)
         content = path.read_bytes()
+    except InvalidRows:
+        raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise invalid(f"{path}: cannot be read ({reason}); check the path") from error
-    content = unpacked(path.name, content)
+    content = unpacked(path.name, content, limits)
     if not content.strip():
         raise invalid(f"{path.name}: the file is empty; give one with rows")
     return content
 
 
-def is_packed(content: bytes) -> bool:
-    """Whether gzip or Zstandard is around the bytes."""
-    return content.startswith(tuple(_PACKED.values()))
-
-
-def unpacked(name: str, content: bytes, most_bytes: int | None = None) -> bytes:
-    """The bytes without gzip or Zstandard around them, whatever the name says; of more than `most_bytes` one more."""
-    most = -1 if most_bytes is None else most_bytes + 1
+def unpacked(name: str, content: bytes, limits: Limits = COMMAND_LINE) -> bytes:
+    """The bytes without gzip or Zstandard around them, whatever the name says. Raises InvalidRows."""
     try:
         if content.startswith(_PACKED[".gz"]):
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-                return file.read(most)
-        if content.startswith(_PACKED[".zst"]):
-            return bytes(pa.CompressedInputStream(pa.BufferReader(content), "zstd").read(None if most < 0 else most))
+            plain = _at_most(name, gzip.GzipFile(fileobj=io.BytesIO(content)), len(content), limits)
+        elif content.startswith(_PACKED[".zst"]):
+            stream = pa.CompressedInputStream(pa.BufferReader(content), "zstd")
+            plain = _at_most(name, stream, len(content), limits)
+        else:
+            return content
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise invalid(f"{name}: cannot be read ({first_line(error)}); {CUT}") from error
-    return content
+    if plain.startswith(tuple(_PACKED.values())):
+        raise invalid(f"{name}: packed twice; unpack it first")
+    return plain
+
+
+def _at_most(name: str, packed: BinaryIO | pa.NativeFile, packed_bytes: int, limits: Limits) -> bytes:
+    """Everything that a stream unpacks to; it is given up as soon as that is too much."""
+    most, size, parts = limits.most_unpacked(packed_bytes), 0, []
+    while part := packed.read(_PART_BYTES):
+        size += len(part)
+        if size > most:
+            above = f"more than {most // 2**20:,} MiB unpacked"
+            if most < limits.unpacked_bytes:
+                raise invalid(f"{name}: {above}, above {RATIO} times its size; unpack it first")
+            raise invalid(f"{name}: {above}; {limits.remedy}")
+        parts.append(part)
+    return b"".join(parts)
 
 
 def extension(name: str) -> str:

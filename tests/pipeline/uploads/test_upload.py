@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import json
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline.errors import InvalidUpload, PipelineError
-from pipeline.runs import exchange as runs_exchange
 from pipeline.runs import jobs
+from pipeline.uploads import upload
 from tests.helpers import simulated
 from tests.warehouse.exchange import files
 from warehouse import exchange as warehouse_exchange
 from warehouse import reads, store
 from warehouse.errors import InvalidRows, WarehouseError
+from warehouse.exchange import Choices, ColumnMap
 
 
 @pytest.fixture
@@ -65,22 +68,16 @@ def test_a_name_that_is_not_plain_or_of_another_kind_is_refused(data: Path, name
     assert not data.exists()
 
 
-def test_a_packed_file_is_read_if_it_is_not_too_large_or_packed_twice(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_packed_file_is_read_unless_it_is_packed_twice(data: Path) -> None:
     scores = files.long_frame().write_csv().encode()
     assert jobs.import_uploads(data, [("scores.csv.gz", gzip.compress(scores))], "packed").run_id == "packed"
-    monkeypatch.setattr(runs_exchange, "_MOST_UNPACKED_BYTES", len(scores) - 1)
-    for name, content in (("scores.csv.gz", gzip.compress(scores)), ("scores.csv", gzip.compress(b"0" * 10**6))):
-        with pytest.raises(InvalidUpload, match=f"{name}: more than 0 MiB unpacked"):
-            jobs.import_uploads(data, [(name, content)])
-    with pytest.raises(InvalidUpload, match="or packed twice"):
+    with pytest.raises(InvalidRows, match="packed twice"):
         jobs.import_uploads(data, [("scores.csv.gz", gzip.compress(gzip.compress(b"a,b")))])
     assert imported(data) == ["packed"]
 
 
 def test_too_much_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs_exchange, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(upload, "MOST_BYTES", 2**20)
     with pytest.raises(InvalidUpload, match="the files have 2 MiB, an upload may have 1 MiB"):
         jobs.import_uploads(data, [("a.csv", b"0" * 2**20), ("b.csv", b"0" * 2**20)])
     with pytest.raises(InvalidUpload, match="101 files"):
@@ -115,6 +112,29 @@ def test_a_pickle_under_another_name_is_not_opened(data: Path, tmp_path: Path, n
         jobs.import_uploads(data, [(name, pickle.dumps(Attack(tmp_path / "opened")))])
     assert not (tmp_path / "opened").exists()
     assert store.build_id(data) is None
+
+
+def test_the_first_rows_are_those_of_the_file_with_their_types(data: Path) -> None:
+    rows = [{"prompt_id": "a", "score": 0.5, "n": 1, "good": True, "meta": {"id": 7}, "none": None}]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows * 9)
+    (frame,) = jobs.first_rows(data, [("a.jsonl", lines.encode())], 2).values()
+    assert frame.to_dicts() == rows * 2
+    assert [frame[name].dtype for name in ("score", "n", "good", "none")] == [
+        pl.Float64(),
+        pl.Int64(),
+        pl.Boolean(),
+        pl.String(),
+    ]
+
+
+def test_how_scores_are_read_is_handed_over(data: Path) -> None:
+    frame = files.long_frame().rename({"prompt_id": "question"})
+    content = frame.write_csv().encode()
+    columns = ColumnMap({"prompt_id": "question"})
+    jobs.import_uploads(data, [("a.csv", content)], "theirs", Choices(golden=("big",)), columns=columns)
+    with store.open_read_only(data) as connection:
+        roles = dict(reads.runs.reward_models(connection, "theirs").select("reward_model_id", "role").iter_rows())
+    assert roles == {"big": "golden", "mid": "proxy", "small": "proxy"}
 
 
 def test_an_invalid_file_is_refused_in_one_line_and_nothing_is_written(data: Path) -> None:
