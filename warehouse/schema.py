@@ -51,6 +51,9 @@ labels, noise in one category or on the closest pairs, pairs of one category alo
 trained elsewhere, that scores here; only its scores were imported; other scorers together; or no reward model at all: a
 benchmark's labels, people's grades, a verifier."""
 
+LABEL_NOISE = ("flip", "seed")
+"""Kinds whose reward models differ in nothing but how many labels are flipped, which ones, and the seed."""
+
 ROLES = ("proxy", "golden")
 """What a scorer is only: a proxy that is never the truth, or a golden that no policy is optimised against."""
 

@@ -194,15 +194,15 @@ def paraphrases(study: Study) -> Claim:
         "paraphrases",
         "Accuracy on paraphrased prompts predicts worse",
         "Decided by the paired difference of Kendall τ, the prompts in their own words minus all of them paraphrased, "
-        f"each with the initial policy’s responses to it: {_BETTER}.",
+        f"each with as many of the initial policy’s responses to it: {_BETTER}.",
     )
     findings, rows = [], []
     for policies in study.optimised.values():
         if policies.paraphrased is None:
             continue
-        (plain,), (reworded,) = (
-            study.measured(replace(policies, cube=cube)) for cube in (policies.cube, policies.paraphrased)
-        )
+        sides = policies.cube, policies.paraphrased
+        R = min(cube.scores_MPR.shape[2] for cube in sides)
+        (plain,), (reworded,) = (study.measured(replace(policies, cube=cube.first_responses(R))) for cube in sides)
         findings.append(predicts_better(policies.called, "τ, own words minus paraphrased", plain, reworded))
         for words, part in (("their own", plain), ("paraphrased", reworded)):
             rows.append((policies.called, words, tau(part), part.evaluation.prompts_used, *pairs_of(part.evaluation)))

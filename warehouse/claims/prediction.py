@@ -25,6 +25,7 @@ from warehouse.claims.claim import (
 from warehouse.claims.verdict import CANNOT_BE_TOLD, NEGLIGIBLE, SIGNIFICANT, Verdict, above, below, predicting
 from warehouse.metrics.catalogue import CORRELATION_WORDS, MEASURES
 from warehouse.paper import ACCURACY_AGAINST_NDR, SETTING
+from warehouse.schema import LABEL_NOISE
 from warehouse.stats.across_pairs import CORRELATIONS, EVERY
 from warehouse.stats.bootstrap import NOTHING, Estimate
 from warehouse.study.correlation import Correlation
@@ -104,15 +105,17 @@ def other_kinds(study: Study) -> Claim:
     claim = Claim(
         "kinds",
         "Reward models that differ in kind are harder to predict than those that differ in label noise alone",
-        "Decided by the paired difference of Kendall τ of accuracy with NDR, flip-rate reward models minus all, on "
+        "Decided by the paired difference of Kendall τ of accuracy with NDR, those that differ in label noise alone "
+        "(flip rates, with one or several seeds) minus all, on "
         f"the same altered studies: it holds above 0, not if the interval ends below {NEGLIGIBLE:g}.",
         beyond_paper=True,
     )
-    if set(study.kinds.values()) <= {"flip"} or "flip" not in study.kinds.values():
-        return replace(claim, missing="all its reward models are of one kind")
+    kinds = set(study.kinds.values())
+    if kinds <= set(LABEL_NOISE) or "flip" not in kinds:
+        return replace(claim, missing="all its reward models differ in label noise alone")
     findings, rows = [], []
     for policies in study.optimised.values():
-        flip_M = np.array([study.kinds[name] == "flip" for name in policies.curves.reward_models])
+        flip_M = np.array([study.kinds[name] in LABEL_NOISE for name in policies.curves.reward_models])
         (whole,), (flips,) = (study.measured(policies, among=among) for among in (None, flip_M))
         difference = tau_difference(flips, whole)
         defined = tau(flips).value is not None and tau(whole).value is not None

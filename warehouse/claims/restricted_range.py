@@ -24,6 +24,7 @@ from warehouse.claims.claim import (
     tau_difference,
 )
 from warehouse.claims.verdict import NEGLIGIBLE, SIGNIFICANT, predicting
+from warehouse.schema import LABEL_NOISE
 from warehouse.stats.bootstrap import Bools
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import Replicated
@@ -97,7 +98,7 @@ def _within(study: Study, policies: Optimised, limit: float) -> Bools:
     """Which reward models `[M]` differ in label noise alone, with no more than this share of flipped labels."""
     names = policies.curves.reward_models
     flips_M = [
-        study.kinds[name] == "flip" or (name not in study.flip_rates and study.kinds[name] != "ensemble")
+        study.kinds[name] in LABEL_NOISE or (name not in study.flip_rates and study.kinds[name] != "ensemble")
         for name in names
     ]
     return np.array(flips_M) & np.array([study.flip_rates.get(name, 0.0) <= limit + _ROUNDING for name in names])

@@ -176,19 +176,17 @@ def prompts_in(
 def with_paraphrases(cube: ScoreCube, paraphrased: ScoreCube, share: float, seed: int = 0) -> ScoreCube:
     """The cube with a share of its prompts, drawn at random, replaced by their paraphrases.
 
-    `paraphrased` is of the same reward models and number of responses, its `prompts` named as the originals. A smaller
-    share is part of a larger one. Which prompts are paraphrased is independent of which prompts a test set of the same
-    seed draws. Raises InvalidChoice where the cubes do not fit or there are too few paraphrases.
+    `paraphrased` is of the same reward models, its `prompts` named as the originals. Where one of the two has fewer
+    responses to each prompt, the other is cut to as many. A smaller share is part of a larger one. Which prompts are
+    paraphrased is independent of which prompts a test set of the same seed draws. Raises InvalidChoice where the cubes
+    do not fit or there are too few paraphrases.
     """
     if not 0.0 <= share <= 1.0:
         raise InvalidChoice(f"paraphrase is {share}; it is a share of the prompts, from 0 to 1")
     _check_reward_models(cube, paraphrased)
     ragged = cube.responses_P is not None or paraphrased.responses_P is not None
-    if cube.scores_MPR.shape[2] != paraphrased.scores_MPR.shape[2]:
-        raise InvalidChoice(
-            f"paraphrases have {paraphrased.scores_MPR.shape[2]} responses each, the prompts "
-            f"{cube.scores_MPR.shape[2]}; cut both to the same number"
-        )
+    R = min(cube.scores_MPR.shape[2], paraphrased.scores_MPR.shape[2])
+    cube, paraphrased = cube.first_responses(R), paraphrased.first_responses(R)
     row = {prompt: p for p, prompt in enumerate(paraphrased.prompts)}
     candidates = np.array([p for p, prompt in enumerate(cube.prompts) if prompt in row], dtype=np.int64)
     needed = round(share * len(cube.prompts))

@@ -109,6 +109,14 @@ def test_paraphrases_predict_worse_where_they_turn_the_reward_models_round_and_n
     assert paraphrases(study(optimised(scores, samples))).missing
 
 
+def test_paraphrases_with_fewer_responses_are_compared_with_as_many_responses_to_the_prompts_themselves() -> None:
+    rng = np.random.default_rng(6)
+    scores, samples = normal_scores(rng, GROWING, 200, 6), normal_scores(rng, GROWING, 200, 16)
+    claim = paraphrases(study(optimised(scores, samples, paraphrased_MPR=scores[:, :, :2])))
+    assert verdicts(claim) == ["does not hold"]
+    assert claim.findings[0].estimate.value == 0
+
+
 def test_an_annotator_who_cannot_flip_so_many_of_very_few_pairs_leaves_the_rest_of_the_claim() -> None:
     claims = [budget_on_responses(replace(study(of_noise(GROWING, P=4, Q=20, R=4)), seed=seed)) for seed in range(8)]
     undecided = [claim for claim in claims if any("can flip" in finding.why for finding in claim.findings)]

@@ -41,7 +41,7 @@ def test_a_prediction_among_all_holds_within_a_range_that_is_wide_enough() -> No
 
 def test_reward_models_that_differ_in_something_else_are_outside_and_those_trained_elsewhere_within() -> None:
     one = of_noise(np.geomspace(0.2, 3.0, 10), P=40, Q=40)
-    kinds = dict.fromkeys(FLIPS, "flip") | {"rm-0": "size", "rm-1": "server"}
+    kinds = dict.fromkeys(FLIPS, "flip") | {"rm-0": "size", "rm-1": "server", "rm-2": "seed"}
     known = {name: rate for name, rate in FLIPS.items() if name != "rm-1"}
     claim = restricted_range(study(one, kinds=kinds, flip_rates=known))
     assert [row[2] for row in claim.tables[0].rows] == [10, 9, 6, 4]

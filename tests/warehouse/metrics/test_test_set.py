@@ -146,6 +146,8 @@ def test_paraphrases_replace_a_share_of_the_prompts() -> None:
     assert replaced.sum() == 30
     np.testing.assert_array_equal(whole.scores_MPR, other.scores_MPR)
     np.testing.assert_array_equal(with_paraphrases(cube, other, 0.0).scores_MPR, cube.scores_MPR)
+    fewer = with_paraphrases(cube, other.first_responses(3), 0.5, seed=1)
+    np.testing.assert_array_equal(fewer.scores_MPR, half.scores_MPR[:, :, :3])
     few = replace(
         other,
         scores_MPR=other.scores_MPR[:, :9],
