@@ -2,7 +2,7 @@
 
     import righttree as rt
 
-    study = rt.open()  # the newest run in your data folder; the recorded run if there is none
+    study = rt.open()  # the pinned run of your data folder, else the recorded one
     rt.evaluate(study, "accuracy")  # how well accuracy predicts what the optimised policies lose
 
 Every name in `__all__` is public: a test keeps the names and their arguments. Results print as text, give their rows as
@@ -49,9 +49,10 @@ _RECORDED = Path(warehouse.__file__).parent / "recorded"
 
 
 def open(where: str | Path | None = None, run: str | None = None) -> Study:  # noqa: A001
-    """Open a run (default: the newest) of a data folder or a warehouse file (default: `RIGHTTREE_HOME`, else `./data`).
+    """Open a run of a data folder (default: `RIGHTTREE_HOME`, else `./data`) or a warehouse file.
 
-    If nothing is published in the default folder, this opens the recorded run that comes with righttree.
+    The default is the pinned run, else the recorded one, else the one that finished last and is no smoke run. If
+    nothing is published in the default folder, this opens the recorded run that comes with righttree.
     Raises a WarehouseError (NoWarehouse, UnknownName) for a folder or run that does not exist.
 
     >>> open("data", run="quick-20261128-1")
@@ -66,7 +67,7 @@ def open(where: str | Path | None = None, run: str | None = None) -> Study:  # n
     connection = store.open_read_only(path.parent if is_file else path, path.name if is_file else None)
     if temporary is not None:
         temporary.cleanup()  # the open connection keeps the file
-    run_id = run or reads.runs.newest_run(connection)
+    run_id = run or reads.runs.default_run(connection)
     if run_id is None:
         raise UnknownName(f"{path} has no run yet; import one or start one with `righttree run --profile quick`")
 

@@ -41,6 +41,10 @@ class UnknownRun(PipelineError, LookupError):
     """No run directory of that name."""
 
 
+class ResultsOnly(UnknownRun):
+    """A run whose results are in the warehouse, without a run directory: nothing can be computed in it."""
+
+
 class RunBusy(PipelineError, RuntimeError):
     """Another process works on the run."""
 

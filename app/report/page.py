@@ -25,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def write(connection: Connection, run_id: str | None, name: str, goldens: tuple[str, ...] = (), seed: int = 0) -> str:
-    """The file of a reward model (of the newest run, if None is given). Raises as `subject.subject`."""
+    """The file of a reward model (of the default run, if None is given). Raises as `subject.subject`."""
     return html(card_of(subject(connection, run_id, name, goldens, seed)))
 
 

@@ -70,8 +70,8 @@ class Subject:
 def subject(
     connection: Connection, run_id: str | None, name: str, goldens: tuple[str, ...] = (), seed: int = 0
 ) -> Subject:
-    """The reward model of a run (None: the newest). Raises UnknownName, and InvalidChoice if nothing judges it."""
-    run_id = reads.runs.named_or_newest(connection, run_id)
+    """The reward model of a run (None: the default one). Raises UnknownName, and InvalidChoice if nothing judges it."""
+    run_id = reads.runs.named_or_default(connection, run_id)
     names = tuple(reads.runs.reward_models(connection, run_id)["reward_model_id"])
     if name not in names:
         raise UnknownName(f"run {run_id!r} has no reward model {name!r}; it has {', '.join(names)}")

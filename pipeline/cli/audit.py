@@ -45,7 +45,9 @@ def add(command: AddCommand) -> None:
         "righttree audit --export items.csv",
         lambda choice: print(report(choice)) or 0,
     )
-    audit.add_argument("run", nargs="?", metavar="RUN", help="id of the run (default: the newest finished one)")
+    audit.add_argument(
+        "run", nargs="?", metavar="RUN", help="id of the run (default: the pinned one, else the recorded one)"
+    )
     truth = "scorers that count as the truth (default: labels, grades and verifiers, else every reward model in turn)"
     add_option(audit, "--golden", "NAME[,…]", truth)
     add_option(audit, "--optimizer", "NAME", "optimiser whose policies subsets are to predict", default="bon")
@@ -65,7 +67,7 @@ def report(choice: argparse.Namespace) -> str:
         raise InvalidConfig(f"--export {choice.export}: the name has to end in .csv or .parquet")
     exchange.provide_recorded(store.home())
     with store.open_read_only(store.home()) as connection:
-        run_id = reads.runs.named_or_newest(connection, choice.run)
+        run_id = reads.runs.named_or_default(connection, choice.run)
         cube = reads.scores.score_cube(connection, run_id)
         goldens = names_in(choice.golden) or default_goldens(cube)
         cube = cube.with_goldens(goldens)

@@ -30,7 +30,7 @@ def add(command: AddCommand) -> None:
         "righttree benchmark --run RUN",
         lambda choice: print(report(choice)) or 0,
     )
-    add_option(benchmark, "--run", "RUN", "id of the run (default: the newest finished one)")
+    add_option(benchmark, "--run", "RUN", "id of the run (default: the pinned one, else the recorded one)")
     benchmark.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -38,7 +38,7 @@ def report(choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName without a run or without benchmarks."""
     exchange.provide_recorded(store.home())
     with store.open_read_only(store.home()) as connection:
-        run_id = choice.run or reads.runs.newest_run(connection)
+        run_id = choice.run or reads.runs.default_run(connection)
         if run_id is None:
             raise UnknownName("the warehouse has no run yet; import one with `righttree import FILES`")
         cube = reads.scores.initial_scores(connection, run_id, "rm_test")

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from pipeline import runs
 from pipeline.cli import AddCommand, add_option, import_check
 from pipeline.runs import exchange
 from warehouse import store
@@ -76,7 +77,7 @@ def add(command: AddCommand) -> None:
         _export,
     )
     export.add_argument("folder", type=Path, metavar="FOLDER", help="folder to create; it must not exist yet")
-    add_option(export, "--run", "RUN", "id of the run (default: the newest finished one)")
+    add_option(export, "--run", "RUN", "id of the run (default: the pinned one, else the recorded one)")
     export.add_argument(
         "--rounded",
         action="store_true",
@@ -155,6 +156,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _export_rm(arguments: argparse.Namespace) -> int:
+    runs.open_run(store.home(), arguments.run)  # raises at once for a run that has results only
     from pipeline.scoring.export import export_rm
 
     print(export_rm(store.home(), arguments.run, arguments.reward_model, arguments.folder, arguments.dtype))

@@ -38,7 +38,7 @@ _MARKED = re.compile(r"([\\`*_\[\]<>|~])")
 
 
 def findings(data: Path, choice: argparse.Namespace) -> str:
-    """The page of a run (None: the newest), written to the output if that is given; returns what to print.
+    """The page of a run (None: the default one), written to the output if that is given; returns what to print.
 
     Raises UnknownName for a run that is not published, InvalidChoice for one with too little data, InvalidConfig and
     NotWritten for the file.
@@ -48,7 +48,7 @@ def findings(data: Path, choice: argparse.Namespace) -> str:
         raise InvalidConfig(f"--output {output}: there is no folder {output.parent}; make it first")
     with store.open_read_only(data) as connection:
         runs = reads.runs.all_runs(connection)
-        run_id = reads.runs.named_or_newest(connection, run_id)
+        run_id = reads.runs.named_or_default(connection, run_id)
         if run_id not in runs["run_id"]:
             raise UnknownName(f"run {run_id!r} is not in the warehouse; it has {runs['run_id'].to_list()}")
         run = runs.row(by_predicate=pl.col("run_id") == run_id, named=True)

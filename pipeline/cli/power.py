@@ -32,7 +32,7 @@ _CAUTION = (
 def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName and InvalidChoice."""
     with store.open_read_only(data) as connection:
-        run_id = reads.runs.named_or_newest(connection, choice.run)
+        run_id = reads.runs.named_or_default(connection, choice.run)
         cube = reads.scores.score_cube(connection, run_id)
         first, second = _pair(cube, choice.first, choice.second)
         in_measure = measure_draws(cube, first, second, measure=choice.measure, golden=choice.golden)

@@ -16,15 +16,14 @@ from pipeline.cost import command as plan_command
 from pipeline.cost import estimate
 from pipeline.errors import PipelineError
 from pipeline.models.installed import require_pipeline, require_sampler
-from pipeline.runs import exchange, extend, jobs, retry
-from pipeline.runs.exchange import published_runs
-from warehouse import store
+from pipeline.runs import exchange, extend, jobs, published_runs, retry
+from warehouse import labels, reads, store
 
 _WATCH_S = 2.0
 
 
 def add(command: AddCommand) -> None:
-    """`run`, `resume`, `extend`, `cancel`, `runs`, `publish` and `delete`."""
+    """`run`, `resume`, `extend`, `cancel`, `runs`, `label`, `publish`, `delete` and `restore`."""
     run = command(
         "run",
         "train, optimise, score and publish; resumes a stopped run with the same settings",
@@ -86,6 +85,21 @@ def add(command: AddCommand) -> None:
     delete.add_argument("run", metavar="RUN", help="id of the run; cancel it first if it is running")
     delete.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
+    command("restore", "publish the recorded run again after it was deleted", "righttree restore", _restore)
+
+    label = command(
+        "label",
+        "give a run a name and a note, or pin it: commands and pages take the pinned run if none is named",
+        'righttree label RUN --name "less noise" --pin',
+        _label,
+    )
+    label.add_argument("run", metavar="RUN", help="id of the run; its id does not change")
+    add_option(label, "--name", "TEXT", "name that lists show before the id; an empty one removes it")
+    add_option(label, "--note", "TEXT", "note that `runs` and the Runs page show; an empty one removes it")
+    pinned = label.add_mutually_exclusive_group()
+    pinned.add_argument("--pin", action="store_true", help="make it the default run, instead of the recorded one")
+    pinned.add_argument("--unpin", action="store_true", help="no run is pinned; the recorded one is the default again")
+
 
 def _run(arguments: argparse.Namespace) -> int:
     data, config = store.home(), load_profile(arguments.profile, arguments.seed, arguments.sampler)
@@ -111,6 +125,7 @@ def _extend(arguments: argparse.Namespace) -> int:
         config = extend.extended(data, arguments.run, additions)
         print(estimate.text(estimate.of_extension(data, arguments.run, config)))
         return 0
+    runs.open_run(data, arguments.run)  # raises at once for a run that has results only
     require_pipeline()
     engine = EngineOptions.of(arguments)
     run = extend.create(data, arguments.run, additions, arguments.run_id)
@@ -118,8 +133,10 @@ def _extend(arguments: argparse.Namespace) -> int:
 
 
 def _resume(arguments: argparse.Namespace) -> int:
-    require_pipeline()
     data, engine = store.home(), EngineOptions.of(arguments)
+    if arguments.run:
+        runs.open_run(data, arguments.run)  # raises at once for a run that has results only
+    require_pipeline()
 
     def is_candidate(run: jobs.RunStatus) -> bool:
         if arguments.retry:
@@ -164,18 +181,34 @@ def _list_runs() -> None:
     jobs.refresh(data)
     listed = jobs.list_runs(data)
     published = published_runs(data)
-    if not listed and set(published) <= {exchange.RECORDED.name}:
-        print(f"no runs in {data}; start one with `righttree run --profile quick`")
+    named, default = labels.read(data), reads.runs.RECORDED
+    if not listed and set(published) <= {default}:
+        print(f"no runs of your own in {data}; start one with `righttree run --profile quick`")
     for run in listed:
         done = sum(stage.state == "done" for stage in run.stages)
         current = next((_progress(stage) for stage in run.stages if stage.state == "running"), "")
         waits = f"waits for {run.waits_for or f'Ray at {run.submitted_to}'}" if run.state == "waiting" else ""
+        publish = f"not published; `righttree publish {run.run_id}`"
+        state = jobs.shown_state(run, published)
         detail = run.error if run.state in ("failed", "unreadable") else waits or current
         stages = f"{done}/{len(run.stages)} stages"
-        print(f"{run.run_id}  {run.state:<11}  {stages}  {run.wall_s:6.0f} s  {detail or ''}".rstrip(), flush=True)
+        words = [f"{stages}  {run.wall_s:6.0f} s", detail or (publish if state == "finished" else "")]
+        _print_run(run.run_id, state, "  ".join(words), named)
     for run_id in published:
         if run_id not in {run.run_id for run in listed}:
-            print(f"{run_id}  published    imported, without a run directory", flush=True)
+            recorded = "comes with righttree, " if run_id == default else ""
+            _print_run(run_id, jobs.PUBLISHED, f"{recorded}results only", named)
+    if default not in {*published, *(run.run_id for run in listed)}:
+        _print_run(default, "absent", "comes with righttree; `righttree restore` publishes it", named)
+
+
+def _print_run(run_id: str, state: str, detail: str, named: labels.Labels) -> None:
+    """A line, and a second one with the name and the note, if it has them."""
+    pinned = "  pinned" if run_id == named.pinned else ""
+    print(f"{run_id}  {state:<11}  {detail.rstrip()}{pinned}".rstrip(), flush=True)
+    label = named.of(run_id)
+    if label != labels.Label():
+        print("    " + " · ".join(text for text in (label.name, " ".join(label.note.split())) if text), flush=True)
 
 
 def _progress(stage: jobs.StageProgress) -> str:
@@ -213,4 +246,22 @@ def _delete(arguments: argparse.Namespace) -> int:
             return 0
     jobs.delete(data, run_id)
     print(f"{run_id} is deleted")
+    return 0
+
+
+def _restore(_: argparse.Namespace) -> int:
+    restored = jobs.restore(store.home())
+    print(f"{reads.runs.RECORDED} is published already" if restored is None else restored.line)
+    return 0
+
+
+def _label(arguments: argparse.Namespace) -> int:
+    data, run_id = store.home(), arguments.run
+    if arguments.name is None and arguments.note is None and not arguments.pin and not arguments.unpin:
+        raise PipelineError("nothing to change: give --name, --note, --pin or --unpin")
+    label = jobs.label(data, run_id, name=arguments.name, note=arguments.note)
+    if arguments.pin or (arguments.unpin and labels.read(data).pinned == run_id):
+        jobs.pin(data, run_id if arguments.pin else None)
+    pinned = " (pinned)" if labels.read(data).pinned == run_id else ""
+    print(f"{run_id}{pinned}: {label.name or 'no name'}; {label.note or 'no note'}")
     return 0

@@ -16,8 +16,7 @@ from pipeline.config import AddedRewardModel
 from pipeline.cost import estimate
 from pipeline.errors import InvalidConfig, InvalidSetting
 from pipeline.models.installed import require_pipeline
-from pipeline.runs import extend
-from pipeline.runs.exchange import published_runs
+from pipeline.runs import extend, published_runs
 from pipeline.scoring import added
 from warehouse import store
 
@@ -120,6 +119,7 @@ def _add_rm(arguments: argparse.Namespace) -> int:
     data = store.home()
     if not _has_folder(data, arguments.run) and arguments.run in published_runs(data):
         return _score_run(data, arguments)
+    runs.open_run(data, arguments.run)  # raises at once for a wrong name, before a hub is asked for the model
     require_pipeline()
     engine = EngineOptions.of(arguments)
     settings = _reward_model(arguments)

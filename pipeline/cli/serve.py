@@ -33,7 +33,7 @@ def add(command: AddCommand) -> None:
         _report,
     )
     report.add_argument("name", metavar="NAME", help="the reward model")
-    add_option(report, "--run", "RUN", "id of the run (default: the newest finished one)")
+    add_option(report, "--run", "RUN", "id of the run (default: the pinned one, else the recorded one)")
     golden = "scorers that count as the truth (default: those that are golden only, such as labels; else all others)"
     add_option(report, "--golden", "NAME[,…]", golden, names_in, default=())
     add_option(report, "--output", "FILE", "HTML file to write (default: report-NAME.html)")

@@ -155,7 +155,7 @@ def _add_power(command: AddCommand) -> None:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    add_option(parser, "--run", "RUN", "id of the run (default: the newest finished one)")
+    add_option(parser, "--run", "RUN", "id of the run (default: the pinned one, else the recorded one)")
 
 
 def _add_golden(parser: argparse.ArgumentParser) -> None:

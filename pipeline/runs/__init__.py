@@ -29,10 +29,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.config import Config, validated
-from pipeline.errors import DamagedRun, InvalidConfig, UnknownRun, write_errors
+from pipeline.errors import DamagedRun, InvalidConfig, ResultsOnly, UnknownRun, write_errors
 from pipeline.runs import records
 from pipeline.runs.directory import RunDirectory
-from warehouse import files
+from warehouse import files, reads, store
+from warehouse.errors import WarehouseError
 
 _PLAIN = re.compile(r"[a-zA-Z0-9][\w.-]{0,99}", re.ASCII)
 _REMOVED = f"{files.TEMPORARY}removed-"
@@ -88,9 +89,11 @@ def check_id(run_id: str) -> None:
 
 
 def run_path(data: Path, run_id: str) -> Path:
-    """The directory of an existing run, readable or not. Raises UnknownRun."""
+    """The directory of an existing run, readable or not. Raises ResultsOnly for one that has none, UnknownRun."""
     path = runs_folder(data) / run_id
     if not _PLAIN.fullmatch(run_id) or not os.path.lexists(path / "config.json"):
+        if _is_published(data, run_id):
+            raise ResultsOnly(why_results_only(run_id))
         raise UnknownRun(f"no run {run_id!r} in {runs_folder(data)}; there are {run_ids(data) or 'none'}")
     return path
 
@@ -117,6 +120,32 @@ def run_ids(data: Path) -> list[str]:
         return "", path.name
 
     return [path.name for path in sorted(paths, key=age, reverse=True)]
+
+
+def published_runs(data: Path) -> list[str]:
+    """Ids of the runs in the warehouse, the newest first; empty if nothing is published."""
+    if store.build_id(data) is None:
+        return []
+    with store.open_read_only(data) as connection:
+        return list(reads.runs.all_runs(connection)["run_id"])
+
+
+def _is_published(data: Path, run_id: str) -> bool:
+    """Also False for a warehouse that cannot be read."""
+    try:
+        return run_id in published_runs(data)
+    except (WarehouseError, store.Damaged):
+        return False
+
+
+def why_results_only(run_id: str) -> str:
+    """Why a run that is only in the warehouse cannot be extended, and what can be done instead."""
+    again = " --profile recorded" if run_id == reads.runs.RECORDED else ""
+    return (
+        f"run {run_id} has results only: its weights and settings are not in this data folder, so it cannot be "
+        f"extended, resumed or retried; `righttree run{again}` computes a run that can, and `righttree add-rm --run "
+        f"{run_id}` adds a scorer to this one"
+    )
 
 
 def created_at(path: Path) -> str:

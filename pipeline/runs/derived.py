@@ -26,7 +26,7 @@ import polars as pl
 from pipeline import runs
 from pipeline.errors import InvalidConfig
 from pipeline.provenance import code_version, host, package_versions
-from pipeline.runs.exchange import published_runs
+from pipeline.runs import published_runs
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.exchange.policies import tilted_rows

@@ -22,7 +22,7 @@ from pipeline import runs
 from pipeline.errors import InvalidConfig, PipelineError
 from pipeline.provenance import code_version, host, package_versions
 from warehouse import exchange, ingest, reads, store
-from warehouse.errors import InvalidRows, WarehouseError
+from warehouse.errors import InvalidRows, UnknownName, WarehouseError
 from warehouse.formats import count
 from warehouse.schema import SAME_PROMPT
 from warehouse.study.folds import shared_prompts
@@ -59,14 +59,6 @@ class Imported:
     def line(self) -> str:
         """What the command line prints about it first."""
         return f"{self.run_id}: {self.counts}; explore it with `righttree app`"
-
-
-def published_runs(data: Path) -> list[str]:
-    """Ids of the runs in the warehouse, the newest first; empty if nothing is published."""
-    if store.build_id(data) is None:
-        return []
-    with store.open_read_only(data) as connection:
-        return list(reads.runs.all_runs(connection)["run_id"])
 
 
 def import_files(
@@ -155,7 +147,7 @@ def _list_left_out(data: Path, run_id: str, study: exchange.Study) -> tuple[str,
 
 
 def export_run(data: Path, run_id: str | None, target: Path, *, in_fewer_digits: bool = False) -> str:
-    """Write a run (None: the newest) as Parquet into the new folder `target`; returns the line to print."""
+    """Write a run (None: the default one) as Parquet into the new folder `target`; returns the line to print."""
     run_id, rows = exchange.export_run(data, run_id, target, in_fewer_digits=in_fewer_digits)
     return f"{run_id}: {sum(rows.values())} rows of {len(rows)} tables in {target}; `righttree import` imports it again"
 
@@ -187,7 +179,7 @@ def _rows_of_files(
 
 def _check_id(data: Path, run_id: str) -> None:
     runs.check_id(run_id)
-    if (runs.runs_folder(data) / run_id).exists() or run_id in published_runs(data):
+    if (runs.runs_folder(data) / run_id).exists() or run_id in runs.published_runs(data):
         raise InvalidConfig(f"run {run_id!r} exists already; name another with --run-id")
 
 
@@ -203,6 +195,18 @@ def publish_recorded(data: Path, folder: Path | None = None) -> Imported | None:
     if store.build_id(data) is not None or not (folder / exchange.MANIFEST).exists():
         return None
     return import_files(data, [folder], run_id=None, layout="auto")
+
+
+def restore_recorded(data: Path) -> Imported | None:
+    """Publish the recorded run again after it was deleted, beside the others; None if it is there.
+
+    Raises UnknownName if the package lacks it, and what an import raises.
+    """
+    if not (RECORDED / exchange.MANIFEST).exists():
+        raise UnknownName(f"the recorded run is not in {RECORDED}; install righttree again")
+    if reads.runs.RECORDED in {*runs.published_runs(data), *runs.run_ids(data)}:
+        return None
+    return import_files(data, [RECORDED], run_id=None, layout="auto")
 
 
 def provide_recorded(data: Path, *, required: bool = True) -> None:

@@ -6,7 +6,7 @@ If `RIGHTTREE_READ_ONLY` is set, everything that changes the data folder is refu
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,18 +27,18 @@ from pipeline.cost.estimate import Estimate, estimate
 from pipeline.cost.estimate import of_extension as estimate_extension
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly, UnknownRun
 from pipeline.models.installed import require_pipeline, require_sampler
-from pipeline.runs import RunDirectory, ensembles, exchange, locks, workers
+from pipeline.runs import RunDirectory, ensembles, exchange, locks, published_runs, workers
 from pipeline.runs import extend as extensions
 from pipeline.runs import retry as retries
 from pipeline.runs.derived import Derived
-from pipeline.runs.exchange import Imported, published_runs
+from pipeline.runs.exchange import Imported
 from pipeline.runs.extend import extended
 from pipeline.runs.live_curve import FOLDER, read_points
 from pipeline.runs.records import RayAnswer, StageProgress
 from pipeline.stages import STAGES
 from pipeline.uploads import upload
 from pipeline.uploads.upload import MOST_BYTES
-from warehouse import ingest
+from warehouse import ingest, labels
 from warehouse.exchange import Choices, ColumnMap
 
 __all__ = ["MOST_BYTES", "Estimate", "InvalidSetting", "configured", "estimate", "estimate_extension", "extended"]
@@ -46,6 +46,9 @@ __all__ += ["Derived", "profile_about", "profile_settings", "profiles"]  # what 
 
 READ_ONLY = "RIGHTTREE_READ_ONLY"
 """Environment variable; anything but 0 refuses all changes."""
+
+PUBLISHED = "published"
+"""State of a run whose results can be explored."""
 
 State = Literal["running", "waiting", "finished", "interrupted", "failed", "unreadable"]
 
@@ -139,6 +142,11 @@ def refresh(data: Path) -> None:
             submitted.ask(runs.open_run(data, run.run_id))
 
 
+def shown_state(run: RunStatus, published: Collection[str]) -> str:
+    """The state as people read it: `published` is every run that can be explored, whichever way it came here."""
+    return PUBLISHED if run.state == "finished" and run.run_id in published else run.state
+
+
 def log_tail(data: Path, run_id: str, lines: int = 40) -> str:
     """The last lines of the run's log, or of its process's output if the process ended before it wrote a log."""
     folder = runs.run_path(data, run_id)
@@ -212,6 +220,8 @@ def extend(data: Path, run_id: str, additions: Mapping[str, Any]) -> str:
 
     Raises InvalidSetting, UnknownRun, RunBusy, ReadOnly, ModelUnavailable.
     """
+    _check_allowed("a run cannot be extended")
+    runs.open_run(data, run_id)  # raises for a run that has results only, before anything is asked to be installed
     _check_can_work("a run cannot be extended")
     run = extensions.create(data, run_id, additions)
     workers.start(data, run)
@@ -220,8 +230,10 @@ def extend(data: Path, run_id: str, additions: Mapping[str, Any]) -> str:
 
 def resume(data: Path, run_id: str, engine: EngineOptions = HERE) -> None:
     """Resume a stopped run as `start` does. Raises UnknownRun, RunBusy, ReadOnly, ModelUnavailable."""
+    _check_allowed("a run cannot be resumed")
+    run = runs.open_run(data, run_id)
     _check_can_work("a run cannot be resumed")
-    workers.start(data, runs.open_run(data, run_id), engine)
+    workers.start(data, run, engine)
 
 
 def retry(data: Path, run_id: str, engine: EngineOptions = HERE) -> list[str]:
@@ -229,8 +241,9 @@ def retry(data: Path, run_id: str, engine: EngineOptions = HERE) -> list[str]:
 
     Raises UnknownRun, RunBusy, ReadOnly, ModelUnavailable, and PipelineError if none failed.
     """
-    _check_can_work("policies cannot be trained again")
+    _check_allowed("policies cannot be trained again")
     run = runs.open_run(data, run_id)
+    _check_can_work("policies cannot be trained again")
     policies = retries.request(run)
     if not policies:
         raise PipelineError(retries.why_nothing(run))
@@ -276,6 +289,33 @@ def delete(data: Path, run_id: str) -> None:
         ingest.remove(data, run_id)
         exchange.left_out_file(data, run_id).unlink(missing_ok=True)
     else:
+        raise UnknownRun(f"no run {run_id!r} in {data}; `righttree runs` lists the existing ones")
+    labels.forget(data, run_id)
+
+
+def restore(data: Path) -> Imported | None:
+    """Publish the recorded run again, as `righttree restore` does; None if it is there. Raises ReadOnly."""
+    _check_allowed("the recorded run cannot be restored")
+    return exchange.restore_recorded(data)
+
+
+def label(data: Path, run_id: str, *, name: str | None = None, note: str | None = None) -> labels.Label:
+    """Set the name and the note of a run (None: as it is, empty: none). Raises ReadOnly, UnknownRun, InvalidChoice."""
+    _check_allowed("a run cannot be named")
+    _check_known(data, run_id)
+    return labels.change(data, run_id, name=name, note=note)
+
+
+def pin(data: Path, run_id: str | None) -> None:
+    """Show and measure this run where none is named; None: the recorded one again. Raises ReadOnly, UnknownRun."""
+    _check_allowed("a run cannot be pinned")
+    if run_id is not None:
+        _check_known(data, run_id)
+    labels.pin(data, run_id)
+
+
+def _check_known(data: Path, run_id: str) -> None:
+    if run_id not in runs.run_ids(data) and run_id not in published_runs(data):
         raise UnknownRun(f"no run {run_id!r} in {data}; `righttree runs` lists the existing ones")
 
 

@@ -14,8 +14,8 @@ import polars as pl
 from pipeline import runs
 from pipeline.config import AddedRewardModel
 from pipeline.errors import InvalidConfig, InvalidDataSet, InvalidSetting
+from pipeline.runs import published_runs
 from pipeline.runs.derived import Derived, NewScorer, derive
-from pipeline.runs.exchange import published_runs
 from pipeline.scoring import texts
 from pipeline.scoring.added import Scoring
 from pipeline.scoring.parts import Parts

@@ -37,7 +37,8 @@ RUN_BY: dict[tuple[str, ...], Callable[..., object]] = {
     ("app", "--port", "8501"): serving.served,
 }
 """What takes minutes, or has no end, and is run all the same: by what other tests stand on."""
-ON_RECORDED = {"audit", "measure", "predict", "report", "power", "findings", "export", "outcomes", "ensemble"}
+ON_RECORDED = {"audit", "choose", "measure", "predict", "report", "power", "findings", "export", "outcomes", "ensemble"}
+ON_RECORDED |= {"restore"}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_every_command_works(
             end = Timer(120, watching.kill)
             end.start()
             assert watching.stdout is not None
-            lists = (line for line in watching.stdout if line.startswith(f"{TINY_RUN}  finished"))
+            lists = (line for line in watching.stdout if line.startswith(f"{TINY_RUN}  published"))
             assert len(list(islice(lists, 2))) == 2
             end.cancel()
             watching.kill()

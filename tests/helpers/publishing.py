@@ -19,7 +19,7 @@ def copy_of(home: Path, target: Path) -> Path:
 def publish_again(home: Path, run_id: str, finished_at: str = "2099-01-01T00:00:00+00:00") -> None:
     """Publish the newest run's rows once more, as another run that finished at the given time."""
     with store.open_read_only(home) as connection:
-        original = reads.runs.newest_run(connection)
+        original = reads.runs.default_run(connection)
         rows = {
             name: connection.execute(f'SELECT * FROM "{name}" WHERE run_id = ?', [original]).pl() for name in TABLES
         }

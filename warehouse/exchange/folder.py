@@ -54,7 +54,7 @@ _DAMAGED = (
 def export_run(
     data: Path, run_id: str | None, target: Path, *, in_fewer_digits: bool = False
 ) -> tuple[str, dict[str, int]]:
-    """Write a run (default: the newest) into the new folder `target`; returns its id and the rows per table.
+    """Write a run (None: the default one) into the new folder `target`; returns its id and the rows per table.
 
     With `in_fewer_digits` it takes half the bytes, and scores are rounded (`rounding.py`).
     Raises UnknownName for an unknown run, InvalidChoice for a target that exists, WarehouseError if writing fails.
@@ -75,9 +75,9 @@ def export_run(
 
 
 def run_rows(data: Path, run_id: str | None) -> dict[str, pl.DataFrame]:
-    """All rows of a run of the warehouse (None: the newest), by table, sorted by key. Raises UnknownName."""
+    """All rows of a run of the warehouse (None: the default one), by table, sorted by key. Raises UnknownName."""
     with store.open_read_only(data) as connection:
-        run_id = reads.runs.named_or_newest(connection, run_id)
+        run_id = reads.runs.named_or_default(connection, run_id)
         frames = {name: _table(connection, name, run_id) for name in TABLES}
         if frames["run"].is_empty():
             known = reads.runs.all_runs(connection)["run_id"].to_list()

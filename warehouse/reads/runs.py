@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
+from warehouse import labels
 from warehouse.errors import UnknownName
 from warehouse.store import Connection
+
+RECORDED = "recorded"
+"""Id of the run that comes with the package."""
+SMOKE = "smoke"
+"""Profile of runs that only try every stage."""
 
 
 def all_runs(connection: Connection) -> pl.DataFrame:
@@ -13,14 +21,28 @@ def all_runs(connection: Connection) -> pl.DataFrame:
     return connection.execute("SELECT * FROM run ORDER BY finished_at DESC, run_id DESC").pl()
 
 
-def newest_run(connection: Connection) -> str | None:
-    """Id of the run that finished last; None in an empty warehouse."""
-    return next(iter(all_runs(connection)["run_id"]), None)
+def default_of(runs: pl.DataFrame, pinned: str | None) -> str | None:
+    """The run that is shown and measured where none is named; None if there is none. `runs` is as of `all_runs`.
+
+    It is the pinned run, or the recorded one, or the one that finished last. A smoke run, which is too small to mean
+    anything, is chosen only where there is nothing else.
+    """
+    names = runs["run_id"].to_list()
+    serious = runs.filter(pl.col("profile") != SMOKE)["run_id"].to_list()
+    return next((name for name in (pinned, RECORDED, *serious, *names) if name in names), None)
 
 
-def named_or_newest(connection: Connection, run_id: str | None) -> str:
-    """The run, or the one that finished last for None. Raises UnknownName in an empty warehouse."""
-    chosen = run_id or newest_run(connection)
+def default_run(connection: Connection) -> str | None:
+    """Id of that run in a warehouse, with what is pinned in its data folder; None in an empty warehouse."""
+    query = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    (path,) = connection.execute(query).fetchall()[0]
+    pinned = None if path is None else labels.read(Path(path).parent).pinned
+    return default_of(all_runs(connection), pinned)
+
+
+def named_or_default(connection: Connection, run_id: str | None) -> str:
+    """The run, or the default one for None. Raises UnknownName in an empty warehouse."""
+    chosen = run_id or default_run(connection)
     if chosen is None:
         raise UnknownName("the warehouse has no run yet; start one with `righttree run --profile quick`")
     return chosen

@@ -30,7 +30,7 @@ _HEADER = (
 def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName and InvalidChoice."""
     with store.open_read_only(data) as connection:
-        run_id = reads.runs.named_or_newest(connection, choice.run)
+        run_id = reads.runs.named_or_default(connection, choice.run)
         models = reads.runs.reward_models(connection, run_id)
         names = models["reward_model_id"].to_list()
         if choice.name not in names:

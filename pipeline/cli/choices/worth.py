@@ -27,7 +27,7 @@ SCHEMA_VERSION = 1
 def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName and InvalidChoice."""
     with store.open_read_only(data) as connection:
-        run_id = reads.runs.named_or_newest(connection, choice.run)
+        run_id = reads.runs.named_or_default(connection, choice.run)
         question = Question(
             goldens=names_in(choice.golden),
             by=choice.by,

@@ -43,7 +43,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     if choice.export and choice.export.suffix not in _WRITERS:
         raise InvalidConfig(f"--export {choice.export}: the name has to end in .json, .csv or .parquet")
     with store.open_read_only(data) as connection:
-        run_id = reads.runs.named_or_newest(connection, choice.run)
+        run_id = reads.runs.named_or_default(connection, choice.run)
         sources = [name.strip() for name in choice.source.split(",")]
         cube = reads.scores.score_cube(connection, run_id, sources, choice.paraphrase, choice.seed)
         cube = cube.with_goldens(choice.golden)

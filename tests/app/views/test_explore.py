@@ -213,7 +213,7 @@ def test_a_choice_made_before_is_not_computed_again(simulated_home: Path, monkey
 def newest_run(home: Path) -> str:
     """Id of the newest run of a data folder."""
     with store.open_read_only(home) as connection:
-        newest = reads.runs.newest_run(connection)
+        newest = reads.runs.default_run(connection)
     assert newest is not None
     return newest
 

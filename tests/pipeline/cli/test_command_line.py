@@ -266,7 +266,7 @@ def test_a_folder_that_cannot_be_written_says_so_in_one_line(tmp_path: Path, com
 
 def test_runs_lists_state_and_stages(smoke_home: Path) -> None:
     line = righttree("runs", home=smoke_home).stdout.splitlines()[0]
-    assert line.startswith(f"{SMOKE_RUN}  finished     {len(STAGES)}/{len(STAGES)} stages")
+    assert line.startswith(f"{SMOKE_RUN}  published    {len(STAGES)}/{len(STAGES)} stages")
 
 
 def test_doctor_finds_everything_with_a_run_and_says_what_is_missing_without(smoke_home: Path, tmp_path: Path) -> None:

@@ -79,7 +79,9 @@ def test_an_imported_run_is_listed_without_a_hint_to_start_one(
 ) -> None:
     said(capsys, "import", scores, "--run-id", "theirs")
     main(["runs"])
-    assert capsys.readouterr().out == "theirs  published    imported, without a run directory\n"
+    listed = capsys.readouterr().out.splitlines()
+    assert listed[0] == "theirs  published    results only"
+    assert "no runs" not in listed[0]
 
 
 def test_every_layout_can_be_named_and_help_names_them(

@@ -116,4 +116,4 @@ def test_resuming_a_finished_run_does_nothing(smoke_home: Path) -> None:
 
 def test_the_newest_run_is_the_one_that_was_published(smoke_home: Path) -> None:
     with store.open_read_only(smoke_home) as connection:
-        assert reads.runs.newest_run(connection) == SMOKE_RUN
+        assert reads.runs.default_run(connection) == SMOKE_RUN

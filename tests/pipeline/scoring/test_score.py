@@ -264,7 +264,7 @@ def test_an_imported_run_is_published_again_with_the_scorer(
         curves = reads.values.value_curves(connection, "theirs-mine", "bon")
         assert curves.reward_models == ("large", "mine", "small")
         assert curves.strengths == reads.values.value_curves(connection, "theirs", "bon").strengths
-        assert reads.runs.newest_run(connection) == "theirs-mine"
+        assert reads.runs.default_run(connection) == "theirs-mine"
     assert main(["measure", "--run", "theirs-mine", "--n", "2"]) == 0
     assert main(["add-rm", "--run", "theirs-mine", "--url", server.url, "--name", "more"]) == 0
     assert not list((desk / "home").glob(".scoring*"))
