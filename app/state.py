@@ -8,8 +8,9 @@ fields (`components/page_state.py`). To add a choice to a page:
 3. draw a widget: `st.selectbox("Shown", (3, 10), **page_state.bound(chosen, "shown", chosen.shown))`.
 
 A field is a string, an `int`, a `float`, one of these or None, or a tuple of strings (a parameter given several times).
-Defaults are not written to the URL: the plain address shows the newest run. What a link asks for and the page does not
-know is left out, with a note each; nothing here raises for a bad link.
+Defaults are not written to the URL, except the run: an address always names it, so that a link shows the same figures
+after new runs. What a link asks for and the page does not know is left out, with a note each; nothing here raises for a
+bad link.
 """
 
 from __future__ import annotations
@@ -27,13 +28,19 @@ _SINGULAR = {"categories": "category", "subsets": "subset", "sources": "source",
 """Parameters named differently from their field: each holds one of the field's values."""
 _FORMER_VALUES = {("cells", "error"): "value"}
 """Values in links of earlier versions, by field, and their name today."""
+_FORMER_PARAMETERS = {"first": "compare", "second": "compare"}
+"""Parameters in links of earlier versions, and the one that has their values today."""
 
 
 @dataclass(frozen=True)
 class PageChoice:
-    """The choice of every page, and the only one of Overview: the run; None is the newest."""
+    """The choice of every page, and the only one of Overview: the run, and the figures shown as tables, by their keys.
+
+    A run of None is the default one (`reads.runs.default_of`).
+    """
 
     run: str | None = None
+    table: tuple[str, ...] = ()
 
 
 Chosen = TypeVar("Chosen", bound=PageChoice)
@@ -45,7 +52,7 @@ def from_query(kind: type[Chosen], query: Query) -> tuple[Chosen, list[str]]:
     types = get_type_hints(kind)
     values_of: dict[str, Any] = {}
     notes = []
-    for name, values in query.items():
+    for name, values in _renamed(kind, query).items():
         if name not in field_of:
             notes.append(f"{name} (no such choice)")
             continue
@@ -60,6 +67,16 @@ def from_query(kind: type[Chosen], query: Query) -> tuple[Chosen, list[str]]:
         except ValueError:
             notes.append(f"{name}={value} (not a {'whole ' if number is int else ''}number)")
     return replace(kind(), **values_of), notes
+
+
+def _renamed(kind: type[PageChoice], query: Query) -> Query:
+    """The parameters by the names that they have today."""
+    own = {parameter(entry.name) for entry in fields(kind)}
+    renamed: dict[str, list[str]] = {}
+    for name, values in query.items():
+        former = _FORMER_PARAMETERS.get(name)
+        renamed.setdefault(former if former in own and name not in own else name, []).extend(values)
+    return renamed
 
 
 def to_query(chosen: PageChoice) -> dict[str, list[str]]:
@@ -188,13 +205,16 @@ class ChooseChoice(PageChoice):
 class ModelsChoice(PageChoice):
     """Reward models: categories of the RM-test prompts (none: all), the reward model shown, and its golden.
 
-    `against` is the reward model that it is compared with.
+    `against` is the reward model that it is compared with. The figures of all show those whose name or kind has the
+    text `search`, of these kinds (none: all).
     """
 
     category: tuple[str, ...] = ()
     reward_model: str | None = None
     golden: str | None = None
     against: str | None = None
+    search: str = ""
+    kind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -251,7 +271,7 @@ class AuditChoice(PageChoice):
 
 @dataclass(frozen=True)
 class RunsChoice(PageChoice):
-    """Runs: the two that are compared (None: the chosen or newest run, and the newest other one)."""
+    """Runs: those that are compared (none: the chosen one and the newest other), and a text that listed ones have."""
 
-    first: str | None = None
-    second: str | None = None
+    compare: tuple[str, ...] = ()
+    search: str = ""

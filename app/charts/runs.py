@@ -40,7 +40,7 @@ def timings(stages: pl.DataFrame) -> alt.LayerChart:
     return layered(layers, height=26 * max(1, len(order)), padding={"bottom": 2, "right": 70})
 
 
-def two_runs(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> alt.LayerChart:
+def compared_runs(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> alt.LayerChart:
     """A dot with its interval, a ring and a tick for each run and optimiser.
 
     `headlines`: columns `run_id, policies` and those of `access.frames.correlation_of`. The ring is the plain
@@ -58,7 +58,7 @@ def two_runs(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> alt.La
     return layered(layers, height=_FRAME + 32 * max(2, len(order)))
 
 
-def two_times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
+def compared_times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
     """A bar for each stage and run. `stages`: columns `run_id, title, wall_s, label`."""
     order = stages["title"].unique(maintain_order=True).to_list()
     base = alt.Chart(stages).encode(

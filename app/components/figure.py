@@ -1,6 +1,6 @@
 """The frame of every figure: its title, the chart or its table, and downloads.
 
-    figure.show("bins", rank_bins(frame), frame, title="…", alt="…", file_name="run-rank-bins")
+    figure.show("bins", rank_bins(frame), frame, title="…", alt="…", file_name="run-rank-bins", code="rt.…")
 
 Charts are not checked against Vega-Lite's schema, which would take half of a page's time; the tests do it. Files are
 made when their button is clicked.
@@ -18,6 +18,7 @@ import streamlit as st
 
 from app.charts import export
 from app.charts.export import Chart, Look
+from app.components import page_state
 from app.components.columns import defaults as default_columns
 from app.components.formats import UNDEFINED
 
@@ -59,6 +60,7 @@ def show(
     columns: Mapping[str, Any] | None = None,
     facts: Mapping[str, object] | None = None,
     clicked: Clicked | None = None,
+    code: str = "",
 ) -> None:
     """Draw one figure.
 
@@ -68,12 +70,15 @@ def show(
     - `title` says what the figure shows, `note` how to read it (both Markdown; escape foreign names), `alt` describes
       it for screen readers; `file_name` has no extension.
     - `clicked`: for a chart with a selection, its name and what a click does.
+    - `code`: Python that computes the same in a notebook (`components/code.py`), to copy.
     """
     charts = [chart] if isinstance(chart, Chart) else list(chart)
     with st.container(key=f"figure-{key}", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key=f"head-{key}"):
             st.subheader(title, anchor=False, width="stretch")
             view = _view(key, title)
+            if code:
+                _code(key, code)
             csv = partial(export.csv, frame, facts or {})
             _downloads(key, file_name, partial(export.png, charts, title), partial(export.svg, charts, title), csv)
         if note:
@@ -110,16 +115,23 @@ def look() -> Look:
 
 
 def _view(key: str, title: str) -> str:
+    name = f"view-{key}"
+    st.session_state[name] = _TABLE if page_state.is_table(key) else _CHART
     chosen = st.segmented_control(
         f"{title}: chart or table",
         (_CHART, _TABLE),
-        default=_CHART,
         required=True,
-        key=f"view-{key}",
+        key=name,
+        on_change=lambda: page_state.show_table(key, shown=st.session_state[name] == _TABLE),
         label_visibility="collapsed",
         width="content",
     )
     return str(chosen or _CHART)
+
+
+def _code(key: str, code: str) -> None:
+    with st.popover("Code", key=f"code-{key}", type="tertiary", help="The same figure in a notebook"):
+        st.code(code, language="python")
 
 
 def _downloads(

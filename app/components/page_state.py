@@ -3,25 +3,31 @@
 `begin` is the first line of a page. It returns a `Page`: the choice, fitted to its run, and what that run offers.
 Widgets show the choice stored in the session and change it through `bound`; a URL that differs from the last one
 written (because a link was opened or edited) replaces it. All pages show the same run, which the session stores,
-because the links of the navigation bar name none. No other module reads or writes the URL. `app/state.py` says how to
-add a choice.
+because the links of the navigation bar name none. An address always names its run: one that is not here, or a link that
+fits another run, is offered and not replaced by other figures (`components/other_run.py`). No other module reads or
+writes the URL. `app/state.py` says how to add a choice.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
-from app.components import glossary, links, progress, trouble
+from app.components import glossary, links, other_run, progress, trouble
 from app.components.formats import escape
 from app.offers import Fitting
 from app.state import Chosen, PageChoice, from_query, to_query
 from app.views.runs import data
+from warehouse import labels, reads
+from warehouse.errors import WarehouseError
 
 Offered = TypeVar("Offered")
 Fit = Callable[[Snapshot, Fitting[Chosen], str], Offered]
@@ -31,7 +37,12 @@ EVERY = "2s"
 """How often an open page checks for a new build and for progress."""
 
 _RUN = "session.run"
-_NEWEST = ""  # a selectbox takes None for "nothing chosen"
+_KIND = "session.page"
+_KNOWN = "session.known_runs"
+_MOST_TRIED = 4
+"""In how many other runs a link that names none is tried."""
+_MOST_TABLES = 20
+_FIGURE = re.compile(r"[a-z][a-z-]{0,40}")
 
 
 @dataclass(frozen=True)
@@ -63,9 +74,12 @@ def begin(
     if snapshot is None or not warehouse.has_runs(snapshot):
         _nothing_published()
         st.stop()
+    _stop_for_another_run(kind, snapshot, fit)
     page = restore(kind, snapshot, fit)
     with st.sidebar:
         _choose_run(page.chosen, snapshot)
+        _offer_new_runs(kind, page)
+        _copy_link(page.chosen)
         if controls is not None:
             controls(page)
         glossary.show()
@@ -77,37 +91,68 @@ def begin(
 
 def restore(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chosen, Offered]) -> Page[Chosen, Offered]:
     """The page's choice, fitted to its run, and what that run offers. Writes the URL."""
-    query = {name: st.query_params.get_all(name) for name in st.query_params}
-    notes: list[str] = []
-    if query and query != st.session_state.get(_written_key(kind)):
-        choice, notes = from_query(kind, query)
-    else:
-        choice = replace(st.session_state.get(_chosen_key(kind), kind()), run=st.session_state.get(_RUN))
+    st.session_state[_KIND] = kind
+    choice, notes = _choice(kind)
     runs = warehouse.runs(snapshot)
     fitting = Fitting(choice)
     fitting.allow("run", runs["run_id"].to_list(), "not in the warehouse")
-    run_id = fitting.chosen.run or runs["run_id"][0]
+    run_id = fitting.chosen.run or str(reads.runs.default_of(runs, _labels().pinned))
+    fitting.change(run=run_id)
+    figures = [name for name in fitting.chosen.table[:_MOST_TABLES] if _FIGURE.fullmatch(name)]
+    fitting.allow_each("table", figures, "no such figure")
     offered = fit(snapshot, fitting, run_id)
     st.session_state[_chosen_key(kind)] = fitting.chosen
-    keep_run(fitting.chosen.run)
-    written = to_query(fitting.chosen)
-    if written != query:
+    keep_run(run_id)
+    _write(kind)
+    return Page(snapshot, run_id, fitting.chosen, offered, notes + fitting.notes)
+
+
+def _choice(kind: type[Chosen]) -> tuple[Chosen, list[str]]:
+    """The choice of the link that was opened, with what cannot be read of it; else that of the session."""
+    query = _query()
+    if not query or query == st.session_state.get(_written_key(kind)):
+        return replace(st.session_state.get(_chosen_key(kind), kind()), run=st.session_state.get(_RUN)), []
+    choice, notes = from_query(kind, query)
+    return (choice if choice.run else replace(choice, run=st.session_state.get(_RUN))), notes
+
+
+def _query() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def _write(kind: type[PageChoice]) -> None:
+    """Write the page's choice into the URL."""
+    written = to_query(st.session_state[_chosen_key(kind)])
+    if written != _query():
         st.query_params.from_dict(written)
     st.session_state[_written_key(kind)] = written
-    return Page(snapshot, run_id, fitting.chosen, offered, notes + fitting.notes)
 
 
 def change(kind: type[PageChoice], **values: Any) -> None:
     """Change a page's choice, for its next run; call it from a callback."""
     key = _chosen_key(kind)
-    st.session_state[key] = replace(st.session_state[key], **values)
+    st.session_state[key] = replace(st.session_state.get(key, kind()), **values)
     if "run" in values:
         keep_run(values["run"])
 
 
-def keep_run(run_id: str | None) -> None:
-    """Show this run on every page from now on; None is the newest."""
+def keep_run(run_id: str) -> None:
+    """Show this run on every page from now on."""
     st.session_state[_RUN] = run_id
+
+
+def is_table(figure: str) -> bool:
+    """Whether this figure of the page is shown as a table."""
+    kind = st.session_state.get(_KIND, PageChoice)
+    return figure in st.session_state.get(_chosen_key(kind), kind()).table
+
+
+def show_table(figure: str, *, shown: bool) -> None:
+    """Show this figure as a table, or as a chart again, and say so in the URL; call it from a callback."""
+    kind = st.session_state.get(_KIND, PageChoice)
+    others = [name for name in st.session_state.get(_chosen_key(kind), kind()).table if name != figure]
+    change(kind, table=(*others, figure) if shown else tuple(others))
+    _write(kind)  # a figure may be drawn again without its page
 
 
 def bound(
@@ -152,15 +197,77 @@ def several(
         st.pills(label, offered, selection_mode="multi", help=help_text, **arguments)
 
 
-def _choose_run(chosen: PageChoice, snapshot: Snapshot) -> None:
+def _labels() -> labels.Labels:
+    return labels.read(warehouse.home())
+
+
+def _stop_for_another_run(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chosen, Offered]) -> None:
+    """Offer another run, and stop, where the one that is named is not here, or where a link without one fits another.
+
+    Showing the default run instead would show other figures than those that the link was made for.
+    """
+    (choice, _), query = _choice(kind), _query()
     runs = warehouse.runs(snapshot)
+    names, default = runs["run_id"].to_list(), str(reads.runs.default_of(runs, _labels().pinned))
+    if choice.run is not None and choice.run not in names:
+        other_run.not_here(choice.run, default, lambda run_id: _open(kind, choice, run_id))
+        _watch(snapshot)
+        st.stop()
+    if choice == kind() or not query or query == st.session_state.get(_written_key(kind)) or "run" in query:
+        return
+    shown = choice.run or default
+    unfit = _notes(snapshot, fit, choice, shown)
+    fitting = [name for name in names[: _MOST_TRIED + 1] if name != shown and _notes(snapshot, fit, choice, name) == []]
+    if unfit and fitting:
+        other_run.fits(fitting, shown, unfit, lambda run_id: _open(kind, choice, run_id))
+        st.stop()
+
+
+def _notes(snapshot: Snapshot, fit: Fit[Chosen, Offered], choice: Chosen, run_id: str) -> list[str] | None:
+    """What a run leaves out of a choice; None for a run that the page cannot show."""
+    fitting = Fitting(replace(choice, run=run_id))
+    with suppress(WarehouseError):
+        fit(snapshot, fitting, run_id)
+        return fitting.notes
+    return None
+
+
+def _open(kind: type[Chosen], choice: Chosen, run_id: str) -> None:
+    """Show a link's choice in this run; call it from a callback."""
+    st.session_state[_chosen_key(kind)] = replace(choice, run=run_id)
+    keep_run(run_id)
+    st.session_state[_written_key(kind)] = _query()
+
+
+def _choose_run(chosen: PageChoice, snapshot: Snapshot) -> None:
+    titles = _labels()
+    note = titles.of(chosen.run or "").note
     st.selectbox(
         "Run",
-        [_NEWEST, *runs["run_id"]],
-        format_func=lambda run_id: run_id or f"Newest: {runs['run_id'][0]}",
-        help="A finished run of the pipeline. *Newest* always shows the run that finished last.",
-        **bound(chosen, "run", chosen.run or _NEWEST),
+        warehouse.runs(snapshot)["run_id"].to_list(),
+        format_func=titles.title,
+        help="A run whose results can be explored. Type to search. The Runs page names, pins and deletes runs.",
+        **bound(chosen, "run", chosen.run),
     )
+    if note:
+        st.caption(escape(note))
+
+
+def _offer_new_runs(kind: type[PageChoice], page: Page[Any, Any]) -> None:
+    """Offer the runs that were published since the session began; none is shown unasked."""
+    names = warehouse.runs(page.snapshot)["run_id"].to_list()
+    known = st.session_state.setdefault(_KNOWN, set(names))
+    known.add(page.run_id)
+    new = [name for name in names if name not in known]
+    if new:
+        other_run.new(_labels().title(new[0]), show=lambda: change(kind, run=new[0]), dismiss=lambda: known.update(new))
+
+
+def _copy_link(chosen: PageChoice) -> None:
+    """The whole address of what is shown, to copy."""
+    with st.popover("Copy link", icon=":material/link:", key="copy-link", type="tertiary"):
+        st.caption("Opens this page with this run and every choice:")
+        st.code(f"{st.context.url or ''}?{urlencode(to_query(chosen), doseq=True)}", language=None, wrap_lines=True)
 
 
 @st.fragment(run_every=EVERY)

@@ -161,7 +161,7 @@ def test_the_good_part_of_a_half_good_link_is_kept() -> None:
     assert fitted(chosen, OPTIONS)[0] == Selection(measure="kendall", categories=("Chat",))
 
 
-def test_a_run_that_is_gone_gives_way_to_the_newest() -> None:
+def test_a_run_that_is_gone_is_left_out_with_a_note() -> None:
     gone = replace(FULL, run="quick-0")
     assert with_known_run(gone, ["quick-1"]) == (replace(FULL, run=None), ["run=quick-0 (not in the warehouse)"])
     assert with_known_run(FULL, ["quick-1"]) == (FULL, [])

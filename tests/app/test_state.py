@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app import state
 from app.offers import Fitting
-from app.state import PageChoice, Selection, from_query, parameter, to_query
+from app.state import PageChoice, RunsChoice, Selection, from_query, parameter, to_query
 
 KINDS = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, PageChoice)]
 """The choice of every page."""
@@ -26,10 +26,11 @@ class Example(PageChoice):
 
 
 def test_a_choice_comes_back_from_its_own_link() -> None:
-    chosen = Example("r1", ("Chat", "Safety"), "flip-0.20", 2.5, 10, "a & b")
+    chosen = Example("r1", ("scatter",), ("Chat", "Safety"), "flip-0.20", 2.5, 10, "a & b")
     query = to_query(chosen)
     assert query == {
         "run": ["r1"],
+        "table": ["scatter"],
         "category": ["Chat", "Safety"],
         "reward-model": ["flip-0.20"],
         "step": ["2.5"],
@@ -99,3 +100,6 @@ def test_no_two_fields_of_a_page_share_a_parameter(kind: type[PageChoice]) -> No
 
 def test_a_link_of_an_earlier_version_keeps_its_meaning() -> None:
     assert from_query(Selection, {"cells": ["error"]}) == (Selection(cells="value"), [])
+    two = {"first": ["one"], "second": ["two"]}
+    assert from_query(RunsChoice, two) == (RunsChoice(compare=("one", "two")), [])
+    assert from_query(Selection, two)[1] == ["first (no such choice)", "second (no such choice)"]

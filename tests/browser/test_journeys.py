@@ -137,6 +137,8 @@ def test_an_emptied_warehouse_says_what_to_do_until_a_run_is_published(
     expect(page.get_by_text("righttree run --profile quick")).to_be_visible()
     shutil.copytree(smoke_home / "runs", home / "runs", dirs_exist_ok=True)
     assert righttree("publish", home=home).returncode == 0
+    expect(page.get_by_role("heading", level=1)).to_have_text("Run recorded is not here")
+    page.get_by_role("button", name="Open smoke-test instead").click()
     settled(page)
     expect(page.get_by_role("heading", level=1)).to_contain_text("does it predict the policy?")
 
@@ -150,6 +152,9 @@ def test_a_second_publish_appears_in_the_open_page_and_keeps_the_choice(
     choose(page, "Measure", "NDCG")
     settled(page)
     publish_again(home, "published-later")
+    expect(page.get_by_text("New run: published-later")).to_be_visible()
+    expect(page.get_by_text("Run smoke-test")).to_be_visible()
+    page.get_by_role("button", name="Show it").click()
     expect(page.get_by_text("Run published-later")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_contain_text("NDCG")
 

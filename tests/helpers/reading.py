@@ -22,6 +22,13 @@ def charts(page: AppTest) -> int:
     return len(page.get("vega_lite_chart"))
 
 
+def choices(page: AppTest) -> dict[str, list[str]]:
+    """The parameters in the page's address, without the run, which is always among them."""
+    parameters = address(page)
+    assert parameters.pop("run")
+    return parameters
+
+
 def address(page: AppTest) -> dict[str, list[str]]:
     """The parameters in the page's address."""
     values = {name: page.query_params[name] for name in page.query_params}

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from app import notebook_code
 from app.access import frames, warehouse
 from app.access.warehouse import Snapshot
 from app.charts.pairs import CLICK, MANY, matrix, panels, scatter
@@ -71,6 +72,7 @@ def scatter_and_matrix(
                     alt=f"{measure.title} against {against.short}, a point for each golden–proxy pair",
                     file_name=words.file_name(chosen, options, "pairs"),
                     clicked=None if points.height > MANY else (CLICK, lambda mark: _choose(mark, MATRIX)),
+                    code=notebook_code.scatter(chosen, options) if quantity == "ndr" else "",
                     **shared,
                 )
         with right:
@@ -83,6 +85,7 @@ def scatter_and_matrix(
                 alt="All golden–proxy pairs",
                 file_name=words.file_name(chosen, options, "matrix"),
                 clicked=(CLICK, lambda mark: _choose(mark, SCATTER)),
+                code=notebook_code.matrix(chosen, options) if quantity == "ndr" else "",
                 **shared,
             )
             st.segmented_control(
@@ -115,6 +118,7 @@ def by_category(
         file_name=words.file_name(chosen, options, "categories"),
         columns={"category": "Category", **columns.pairs(measure)},
         facts=words.facts(chosen, options),
+        code=notebook_code.by_category(chosen, options, tuple(evaluations)),
     )
 
 
@@ -184,6 +188,7 @@ def _scores(snapshot: Snapshot, chosen: Selection, options: Options, golden: str
         file_name=f"{options.run}-scores-{golden}-{proxy}",
         columns=columns.scores(golden, proxy),
         facts={"run_id": options.run, "golden": golden, "proxy": proxy},
+        code=notebook_code.scores(chosen, options),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from app import notebook_code
 from app.charts.leaderboard import leaderboard, where
 from app.components import columns, estimates, figure, words
 from app.offers import Options
@@ -38,6 +39,7 @@ def leaderboards(board: pl.DataFrame, chosen: Selection, options: Options) -> No
                 "once.",
                 alt=f"{name} of every measure with NDR, with intervals",
                 file_name=f"{options.run}-leaderboard",
+                code=notebook_code.leaderboard(chosen, options) if name == "Kendall τ" else "",
                 **shared,
             )
         with right:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 import streamlit as st
 
+from app import notebook_code
 from app.access import frames, warehouse
 from app.access.warehouse import Snapshot
 from app.charts.pairs import scatter
@@ -86,6 +87,7 @@ def scatters(
         note=" ".join(note for note in notes if note),
         alt="Accuracy against NDR, one panel an optimiser, one point a golden–proxy pair",
         file_name=f"{run_id}-overview",
+        code=notebook_code.overview(run_id, tuple(evaluations)),
         columns=columns.pairs(MEASURES["accuracy"]),
         facts={"run_id": run_id, "measure": "accuracy"},
     )
@@ -102,6 +104,7 @@ def paper(run_id: str, evaluations: Mapping[str, Evaluation]) -> None:
         note=f"This run: {estimates.KEY}. ◇\N{NO-BREAK SPACE}the paper's plain correlations. {the_paper.SETTING}",
         alt="Correlations of accuracy with NDR, this run's and the paper's",
         file_name=f"{run_id}-beside-the-paper",
+        code=notebook_code.overview(run_id, tuple(evaluations)),
         columns={
             **columns.correlations("This run"),
             "paper": st.column_config.NumberColumn("The paper", format="%.3f", help="Wen et al., arXiv 2410.05584"),

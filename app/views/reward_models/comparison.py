@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
+from app import notebook_code
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.charts import models as charts
@@ -59,6 +60,7 @@ def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, summary: ScoreSu
             alt=f"Prompts needed by the difference of {first} and {second} that they show",
             file_name=f"{run_id}-{first}-{second}-prompts-needed",
             columns=_COLUMNS,
+            code="" if chosen.category else notebook_code.power(run_id, first, second),
             facts={
                 "run_id": run_id,
                 "category": ", ".join(chosen.category) or "all",

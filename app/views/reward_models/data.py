@@ -180,6 +180,13 @@ def trained(snapshot: Snapshot, run_id: str) -> pl.DataFrame:
     )
 
 
+def matching(reward_models: pl.DataFrame, search: str, kinds: Sequence[str]) -> list[str]:
+    """Ids of those whose name or kind has the text, in any case, of these kinds (none: of all)."""
+    text = pl.concat_str("reward_model_id", pl.lit(" "), "kind").str.to_lowercase()
+    of_kind = pl.col("kind").is_in(kinds) if kinds else pl.lit(value=True)
+    return reward_models.filter(text.str.contains(search.lower(), literal=True), of_kind)["reward_model_id"].to_list()
+
+
 def of_each(names: Sequence[str], result: ModelEstimates, reward_models: pl.DataFrame) -> pl.DataFrame:
     """A figure of each reward model: `reward_model, kind, flip_rate, value, low, high, undefined_prompts`."""
     return (

@@ -22,6 +22,9 @@ from app.views.overoptimisation.text import not_drawn
 from app.views.reward_models import data, text
 from app.views.reward_models.data import ScoreSummary
 
+FEW = 8
+"""From how many reward models on they can be searched."""
+
 _COLUMNS: Mapping[str, Any] = {
     "reward_model": "Reward model",
     "kind": "Kind",
@@ -47,6 +50,8 @@ class ModelFigures:
         self._snapshot, self._run_id, self._chosen, self._summary = snapshot, run_id, chosen, summary
         self._names = list(summary.cube.reward_models)
         self._models = warehouse.reward_models(snapshot, run_id)
+        matching = set(data.matching(self._models, chosen.search, chosen.kind))
+        self._listed = [name for name in self._names if name in matching]
 
     def card(self) -> None:
         """The card of the chosen reward model, or of the first."""
@@ -63,7 +68,11 @@ class ModelFigures:
                 self._reliability(name)
 
     def all_models(self) -> None:
-        """The figures of all reward models, two in a row, and the table."""
+        """The figures of all reward models, or of those that match the search: two in a row, and the table."""
+        self._search()
+        if not self._listed:
+            st.info("No reward model matches this search.")
+            return
         with st.container(key="rows-models"):
             for row in ((self._curves, self._distribution), (self._variances, self._lengths)):
                 for column, draw in zip(st.columns(2, gap="large"), row, strict=True):
@@ -72,7 +81,7 @@ class ModelFigures:
             self._agreement()
             st.subheader("All reward models", anchor=False)
             st.dataframe(
-                data.overview(data.trained(self._snapshot, self._run_id), self._summary),
+                self._of_listed(data.overview(data.trained(self._snapshot, self._run_id), self._summary)),
                 hide_index=True,
                 column_config=_COLUMNS,
                 placeholder=UNDEFINED,
@@ -81,8 +90,28 @@ class ModelFigures:
             )
             self._endings()
 
+    def _search(self) -> None:
+        """The controls that many reward models need."""
+        if len(self._names) < FEW:
+            return
+        with st.container(horizontal=True, vertical_alignment="bottom", key="search-models"):
+            st.text_input(
+                "Search reward models",
+                placeholder="part of a name or a kind",
+                width=280,
+                **page_state.bound(self._chosen, "search", self._chosen.search),
+            )
+            kinds = self._models["kind"].unique().sort().to_list()
+            page_state.several(
+                "Kinds", self._chosen, "kind", kinds, help_text="Kinds of reward models. None chosen: all."
+            )
+            st.caption(f"{len(self._listed)} of {len(self._names)} reward models")
+
+    def _of_listed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.filter(pl.col("reward_model").is_in(self._listed))
+
     def _endings(self) -> None:
-        endings = data.endings(self._snapshot, self._run_id)
+        endings = self._of_listed(data.endings(self._snapshot, self._run_id))
         if endings.is_empty():
             return
         st.subheader("Do the responses of their policies end?", anchor=False)
@@ -185,7 +214,7 @@ class ModelFigures:
         )
 
     def _curves(self) -> None:
-        curves = data.curves(self._snapshot, self._run_id, "validation_accuracy")
+        curves = self._of_listed(data.curves(self._snapshot, self._run_id, "validation_accuracy"))
         if curves.is_empty():
             st.info("The training curves of this run's reward models were not stored.")
             return
@@ -201,10 +230,10 @@ class ModelFigures:
         )
 
     def _distribution(self) -> None:
-        shares = data.distribution(self._summary)
+        shares = self._of_listed(data.distribution(self._summary))
         self._show(
             "distribution",
-            charts.distribution(shares, self._names),
+            charts.distribution(shares, self._listed),
             shares,
             title="How scores are distributed",
             note="Standardised by each reward model's mean and standard deviation over all these responses; the end "
@@ -214,10 +243,10 @@ class ModelFigures:
         )
 
     def _variances(self) -> None:
-        frame = data.of_each(self._names, self._summary.variances, self._models)
+        frame = self._of_listed(data.of_each(self._names, self._summary.variances, self._models))
         self._show(
             "variance",
-            charts.dots(frame, self._names, "Reward variance (share of all variance)"),
+            charts.dots(frame, self._listed, "Reward variance (share of all variance)"),
             frame,
             title="Reward variance within prompts",
             note="Variance of the scores within a prompt, as a share of all variance. Where it is small, optimisation "
@@ -232,10 +261,10 @@ class ModelFigures:
         if lengths is None:
             st.info("Whether scores follow length is unknown: the run has neither texts nor token counts.")
             return
-        frame = data.of_each(self._names, lengths, self._models)
+        frame = self._of_listed(data.of_each(self._names, lengths, self._models))
         self._show(
             "length",
-            charts.dots(frame, self._names, f"Spearman ρ of score and length in {unit}", reference=0.0),
+            charts.dots(frame, self._listed, f"Spearman ρ of score and length in {unit}", reference=0.0),
             frame,
             title="Do scores follow length?",
             note=f"Rank correlation of score and number of {unit} among the responses to one prompt, averaged over "
@@ -245,18 +274,20 @@ class ModelFigures:
         )
 
     def _agreement(self) -> None:
-        if len(self._names) < 2:
-            st.info("Agreement needs two reward models; this run has one.")
+        if len(self._listed) < 2:
+            whose = "this run has" if len(self._names) < 2 else "the search leaves"
+            st.info(f"Agreement needs two reward models; {whose} one.")
             return
-        frame = data.agreements(self._names, self._summary.agreement)
+        frame = self._of_listed(data.agreements(self._names, self._summary.agreement))
+        frame = frame.filter(pl.col("other").is_in(self._listed))
         if frame["value"].null_count() == frame.height:
             st.info("No reward model ranks any two responses to a prompt: there is nothing to agree on.")
             return
         self._show(
             "agreement",
             charts.square(
-                frames.drawn(frame, self._names, ("reward_model", "other")),
-                self._names[: frames.MOST_DRAWN],
+                frames.drawn(frame, self._listed, ("reward_model", "other")),
+                self._listed[: frames.MOST_DRAWN],
                 down=("other", "Golden"),
                 across=("reward_model", "Proxy"),
                 title="Ordered alike",
@@ -265,7 +296,7 @@ class ModelFigures:
             frame,
             title="Which reward models agree?",
             note="Share of response pairs that both reward models order alike, among the pairs that the row's orders; "
-            f"0.50 is chance. {not_drawn(len(self._names))}",
+            f"0.50 is chance. {not_drawn(len(self._listed))}",
             alt="Share of response pairs ordered alike, for all pairs of reward models",
             file_name="agreement",
         )

@@ -47,6 +47,8 @@ def fit(snapshot: Snapshot, fitting: Fitting[ModelsChoice], run_id: str) -> Offe
     cube = warehouse.score_cube(snapshot, run_id)
     categories = category_order(cube.categories)
     fitting.allow_each("category", categories, "not among the RM-test prompts")
+    kinds = warehouse.reward_models(snapshot, run_id)["kind"].unique().to_list()
+    fitting.allow_each("kind", kinds, "no such kind of reward model")
     fitting.allow("reward_model", cube.reward_models, "no such reward model")
     shown = fitting.chosen.reward_model or cube.reward_models[0]
     others = [name for name in cube.reward_models if name != shown]

@@ -18,6 +18,7 @@ from app.views.overoptimisation import text as overoptimisation_text
 from app.views.runs import data, ensemble, forms, text
 from pipeline.runs import jobs
 from pipeline.runs.jobs import RunStatus
+from warehouse import labels, reads
 
 _COLOURS: Mapping[str, Any] = {
     "running": "blue",
@@ -37,7 +38,8 @@ def show(run: RunStatus, published: Collection[str]) -> None:
     """Draw one run of the pipeline: its stages are shown while it runs, and folded up otherwise."""
     is_stopped = run.state in ("interrupted", "failed")
     with st.container(border=True, key=f"run-{run.run_id}"):
-        _head(run.run_id, run.state, is_published=run.run_id in published)
+        _head(run.run_id, jobs.shown_state(run, published), is_published=run.run_id in published)
+        _note(run.run_id)
         st.caption(text.run_line(run))
         if run.state == "waiting":
             st.caption(text.waiting(run))
@@ -71,8 +73,10 @@ def show_published(snapshot: Snapshot, run_id: str) -> None:
     """Draw a run that is only in the warehouse: an imported one, or one whose directory was deleted."""
     facts = data.facts(snapshot, run_id)
     with st.container(border=True, key=f"run-{run_id}"):
-        _head(run_id, "imported" if facts["profile"] == "import" else "in the warehouse", is_published=True)
+        _head(run_id, jobs.PUBLISHED, is_published=True)
+        _note(run_id)
         st.caption(text.published_line(facts))
+        st.caption(text.RESULTS_ONLY)
         ensemble.form(run_id)
         _manifest(run_id, lambda: {**facts, "stages": facts["timings"]})
 
@@ -86,11 +90,32 @@ def show_none() -> None:
     st.code("righttree run --profile quick", language=None)
 
 
+def show_absent() -> None:
+    """Draw the recorded run where it is not published, with the offer to publish it."""
+    with st.container(border=True, key="run-absent"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{reads.runs.RECORDED}**", width="content")
+            st.badge("absent", color="gray")
+            st.space("stretch")
+            if not data.is_read_only():
+                _action("restore", reads.runs.RECORDED, lambda _: data.restore(), "Restoring …", label="Restore")
+        st.caption("The run that comes with righttree; it is not published in this data folder.")
+
+
+def _note(run_id: str) -> None:
+    if note := labels.read(home()).of(run_id).note:
+        st.text(note)
+
+
 def _head(run_id: str, state: str, *, is_published: bool) -> None:
     """Name and state on the left, what can be done on the right."""
+    named = labels.read(home())
     with st.container(horizontal=True, vertical_alignment="center", key=f"head-run-{run_id}"):
-        st.markdown(f"**{escape(run_id)}**", width="content")
+        label, pinned = named.of(run_id), named.pinned == run_id
+        st.markdown(f"**{escape(named.title(run_id))}**", width="content")
         st.badge(state, color=_COLOURS.get(state, "green"))
+        if pinned:
+            st.badge("pinned", icon=":material/keep:", color="violet")
         st.space("stretch")
         if is_published:
             links.to("explore", "Explore", run=run_id)
@@ -111,12 +136,28 @@ def _head(run_id: str, state: str, *, is_published: bool) -> None:
             return
         if state in ("interrupted", "failed"):
             _action("resume", run_id, data.resume, "Starting …", label="Resume", help=text.RESUME)
-        if state == "finished" and (failed := data.failed_policies(run_id)):
+        if state in ("finished", jobs.PUBLISHED) and (failed := data.failed_policies(run_id)):
             _action("retry", run_id, data.retry, "Starting …", label="Retry", help=text.retry(failed))
+        _label(run_id, label, pinned=pinned)
         with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run_id}"):
             st.markdown(f"Delete **{escape(run_id)}**?")
             st.caption(text.DELETE)
             _action("delete", run_id, data.delete, "Deleting …", label="Delete for good", type="primary")
+
+
+def _label(run_id: str, label: labels.Label, *, pinned: bool) -> None:
+    """A form for the name, the note and the pin of a run."""
+    popover = st.popover("Name", icon=":material/edit:", key=f"ask-label-{run_id}", help="Name, note and pin")
+    with popover, st.form(f"label-{run_id}", border=False):
+        name = st.text_input("Name", label.name, max_chars=labels.MOST_LETTERS["name"])
+        note = st.text_area("Note", label.note, max_chars=labels.MOST_LETTERS["note"])
+        pin = st.checkbox("Pinned", pinned, help=text.PINNED)
+        if st.form_submit_button("Save"):
+            with trouble.shown():
+                data.label(run_id, name, note)
+                if pin != pinned:
+                    data.pin(run_id if pin else None)
+                st.rerun()
 
 
 def _action(action: str, run_id: str, act: Callable[[str], None], meanwhile: str, **button: Any) -> None:

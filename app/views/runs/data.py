@@ -1,4 +1,4 @@
-"""What the Runs page reads and changes: jobs, uploads and exports, never cached, and two finished runs compared.
+"""What the Runs page reads and changes: jobs, uploads and exports, never cached, and finished runs compared.
 
 `pipeline.runs.jobs` refuses every change on a read-only server, and `_changed` refuses it to a visitor who has to sign
 in first, whatever a page shows.
@@ -77,6 +77,21 @@ def resume(run_id: str) -> None:
 def retry(run_id: str) -> None:
     """Retrain the policies that failed."""
     jobs.retry(_changed("policies cannot be trained again"), run_id)
+
+
+def restore() -> None:
+    """Publish the recorded run again."""
+    jobs.restore(_changed("the recorded run cannot be restored"))
+
+
+def label(run_id: str, name: str, note: str) -> None:
+    """Set the name and the note of a run. Raises InvalidChoice for one that is refused."""
+    jobs.label(_changed("a run cannot be named"), run_id, name=name, note=note)
+
+
+def pin(run_id: str | None) -> None:
+    """Make a run the default one; None: the recorded one again."""
+    jobs.pin(_changed("a run cannot be pinned"), run_id)
 
 
 def cancel(run_id: str) -> None:
@@ -206,22 +221,22 @@ def headline_rows(
     return pl.DataFrame(rows, schema={**names, **frames.floats(*frames.CORRELATION), **counts})
 
 
-def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFrame:
-    """`setting, first, second`: settings of the profile, then code, packages and machine, where two runs differ.
+def differing(runs: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """`setting`, then a column for each run: settings of the profile, then code, packages and machine, that differ.
 
-    The runs are as `facts` gives them.
+    `runs` maps ids to what `facts` gives.
     """
+    machines = {run_id: {name: run[name] for name in _MACHINE if run[name]} for run_id, run in runs.items()}
     tables = []
-    machines = [{name: run[name] for name in _MACHINE if run[name]} for run in (first, second)]
-    for settings in ((first["config"], second["config"]), machines):
-        left, right = map(flattened, settings)
-        joined = left.join(
-            right, on="setting", how="full", coalesce=True, suffix="_second", maintain_order="left_right"
-        )
-        tables.append(joined.filter(pl.col("value").ne_missing(pl.col("value_second"))))
-    return pl.concat(tables).select(
-        "setting", first=pl.col("value").fill_null(ABSENT), second=pl.col("value_second").fill_null(ABSENT)
-    )
+    for settings in ({run_id: run["config"] for run_id, run in runs.items()}, machines):
+        values = {run_id: dict(flattened(of_run).iter_rows()) for run_id, of_run in settings.items()}
+        names = dict.fromkeys(name for of_run in values.values() for name in of_run)
+        rows = [
+            {"setting": name} | {run_id: of_run.get(name, ABSENT) for run_id, of_run in values.items()}
+            for name in names
+        ]
+        tables += [row for row in rows if len({row[run_id] for run_id in runs}) > 1]
+    return pl.DataFrame(tables, schema=dict.fromkeys(("setting", *runs), pl.String))
 
 
 def stages(runs: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:

@@ -120,6 +120,12 @@ EXTENDED = (
     "missing. This run is not changed."
 )
 
+PINNED = "The pinned run is shown, and measured by commands, where none is named."
+RESULTS_ONLY = (
+    "Results only: its weights and settings are not in this data folder, so it cannot be extended. Start a run of its "
+    "profile to have one that can."
+)
+
 DELETE = (
     "Its folder and its rows in the warehouse are deleted for good. Runs that extend it keep what they reuse. To be "
     "able to import it again, export it first."
@@ -251,10 +257,10 @@ def waiting(run: RunStatus) -> str:
 
 
 def headlines(frame: pl.DataFrame, runs: Sequence[str]) -> str:
-    """How to read the correlations of two runs; `frame` is that of `data.headlines`."""
+    """How to read the correlations of some runs; `frame` is that of `data.headlines`."""
     parts = [
         f"Kendall τ at each optimiser's greatest strength: {estimates.KEY}. {estimates.intervals(1000)}.",
-        "The intervals show how certain each figure is; they do not test whether the two runs differ.",
+        "The intervals show how certain each figure is; they do not test whether the runs differ.",
     ]
     for run_id, policies, value, undefined in frame.select("run_id", "policies", "value", "undefined").iter_rows():
         missing = [f"{formats.count(undefined, 'pair')} undefined and left out"] if undefined else []

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import streamlit as st
 
+from app import notebook_code
 from app.access.warehouse import Snapshot
 from app.charts.test_sets import along_responses, best_splits, grid
 from app.components import cautions, columns, estimates, figure, words
@@ -41,6 +42,7 @@ def ranks(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         f"cell uses pairs of its two bins only. {_IN_CELLS} {text.ceilings(table)}",
         alt=f"Heat map of rank bins: {title}, with intervals",
         file_name=words.file_name(chosen, options, "rank-map"),
+        code=notebook_code.rank_map(chosen, options, bins),
         **shared,
     )
 
@@ -67,6 +69,7 @@ def categories(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         f"policies are judged. {_IN_CELLS} {text.ceilings(table, by='valued')}",
         alt=f"Table of categories: {title}, with intervals",
         file_name=words.file_name(chosen, options, "category-table"),
+        code=notebook_code.category_table(chosen, options, *(_named(table, side) for side in ("measured", "valued"))),
         **shared,
     )
 
@@ -91,6 +94,7 @@ def responses(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
         f"annotations, which leaves fewer prompts. {estimates.LINE_KEY}.",
         alt=f"{title} against the number of responses per prompt, with intervals",
         file_name=words.file_name(chosen, options, "responses"),
+        code=notebook_code.by_responses(chosen, options, table.filter(held="prompts")["responses"].to_list()),
         **shared,
     )
 
@@ -135,6 +139,11 @@ def budget(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
 
 
 _IN_CELLS = "The figure is about this test set, with its 95% interval; the others are in the table."
+
+
+def _named(table: pl.DataFrame, side: str) -> list[str]:
+    """The categories of one side of the table of categories."""
+    return [name for name in table[side].unique(maintain_order=True).to_list() if name != data.ALL]
 
 
 def _is_defined(table: pl.DataFrame, evaluations: Iterable[Evaluation], options: Options) -> bool:

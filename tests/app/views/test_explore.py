@@ -36,7 +36,7 @@ def table(page: AppTest) -> pd.DataFrame:
 
 
 def address(page: AppTest) -> dict[str, object]:
-    return {name: page.query_params[name] for name in page.query_params}
+    return {name: page.query_params[name] for name in page.query_params if name != "run"}
 
 
 def test_the_page_shows_the_same_figures_as_the_command_line(smoke_home: Path, explore: OpenPage) -> None:
@@ -57,7 +57,7 @@ def test_changing_the_measure_changes_the_figures_and_the_address(simulated_home
     assert not page.exception
     assert page.dataframe[0].value["value"].to_list() != before
     assert page.title[0].value.startswith("Brier score")
-    assert address(page) == {"measure": "brier"}
+    assert address(page) == {"measure": "brier", "table": "scatter"}
 
 
 def test_a_link_reopens_the_same_choice(simulated_home: Path, explore: OpenPage) -> None:
@@ -171,25 +171,40 @@ def test_an_empty_data_folder_says_which_command_to_run(tmp_path: Path, explore:
     assert "righttree run --profile quick" in [code.value for code in page.code]
 
 
-def test_a_new_build_is_shown_without_restart_unless_a_run_was_chosen(
+def test_a_new_build_is_read_without_restart_and_its_run_is_offered_and_does_not_take_over(
     simulated_home: Path, tmp_path: Path, explore: OpenPage
 ) -> None:
     home = copy_of(simulated_home, tmp_path / "home")
     first = newest_run(home)
-    page, pinned = explore(home), explore(home, run=first)
+    page = explore(home, measure="brier")
     publish_again(home, "later")
     page.run()
     assert not page.exception
+    assert page.selectbox(key="choose.run").value == first
+    assert "New run: **later**" in everything_said(page)
+    page.button(key="new-run.show").click().run()
     assert "Run **later**" in everything_said(page)
-    pinned.run()
-    assert pinned.selectbox(key="choose.run").value == first
-    assert "Run **later**" not in everything_said(pinned)
+    assert "New run" not in everything_said(page)
+    assert page.selectbox(key="choose.measure").value == "brier"
+    publish_again(home, "latest")
+    page.run().button(key="new-run.dismiss").click().run()
+    assert page.selectbox(key="choose.run").value == "later"
+    assert "New run" not in everything_said(page.run())
 
 
-def test_a_link_to_a_run_that_is_gone_shows_the_newest_and_says_so(simulated_home: Path, explore: OpenPage) -> None:
-    page = explore(simulated_home, run="long-gone")
+def test_a_link_to_a_run_that_is_gone_offers_another_and_shows_no_other_figures(
+    simulated_home: Path, explore: OpenPage
+) -> None:
+    page = explore(simulated_home, run="long-gone", measure="brier")
     assert not page.exception
-    assert "not in the warehouse" in page.warning[0].value
+    assert page.title[0].value == "Run long\\-gone is not here"
+    assert page.get("vega_lite_chart") == []
+    assert page.query_params["run"] in ("long-gone", ["long-gone"])
+    first = newest_run(simulated_home)
+    page.button(key=f"open-run.{first}").click().run()
+    assert page.selectbox(key="choose.run").value == first
+    assert page.selectbox(key="choose.measure").value == "brier"
+    assert page.get("vega_lite_chart")
 
 
 def test_a_warehouse_that_cannot_be_read_is_one_line(tmp_path: Path, explore: OpenPage) -> None:

@@ -13,7 +13,7 @@ from app.charts.curves import gains, goodhart
 from app.views.overoptimisation import data
 from app.views.overoptimisation import text as overoptimisation_text
 from tests.app.conftest import OpenPage
-from tests.helpers.reading import address, charts, said
+from tests.helpers.reading import charts, choices, said
 from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
 from warehouse.metrics.cube import score_cube, spread_within_prompts
@@ -85,13 +85,13 @@ def test_without_ppo_the_page_says_so_and_shows_best_of_n(without_ppo_home: Path
 def test_a_pair_is_kept_in_the_link_and_nonsense_is_one_line(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
     page.selectbox(key="choose.golden").set_value("rm-01").run()
-    assert address(page) == {"golden": ["rm-01"]}
+    assert choices(page) == {"golden": ["rm-01"]}
     page = open_view(VIEW, study_home, golden="rm-01", proxy="rm-01", penalty="0.5", rl_category="Poetry", vibes="1")
     assert not page.exception
     (warning,) = page.warning
     for word in ("proxy=rm\\-01", "penalty", "rl\\-category=Poetry", "vibes"):
         assert word in warning.value
-    assert address(page) == {"golden": ["rm-01"]}
+    assert choices(page) == {"golden": ["rm-01"]}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_figure_of_ppos_training_can_be_chosen(study_home: Path, open_view: Op
     page = open_view(VIEW, study_home)
     page.selectbox(key="choose.metric").set_value("kl_k3").run()
     assert not page.exception
-    assert address(page) == {"metric": ["kl_k3"]}
+    assert choices(page) == {"metric": ["kl_k3"]}
     with store.open_read_only(study_home) as connection:
         curves = reads.policies.ppo_curves(connection, "simulated")
         frame = data.ppo_training(curves, reads.runs.reward_models(connection, "simulated"), "kl_k3")

@@ -75,10 +75,10 @@ def test_a_named_run_goes_along_with_the_links(study_home: Path, open_view: Open
 
 
 def test_nonsense_in_a_link_is_one_line(study_home: Path, open_view: OpenPage) -> None:
-    page = open_view(VIEW, study_home, run="gone", colour="red")
+    page = open_view(VIEW, study_home, table="1", colour="red")
     assert not page.exception
     (warning,) = page.warning
-    assert "run=gone" in warning.value
+    assert "table=1" in warning.value
     assert "colour" in warning.value
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.views.responses import data
 from tests.app.conftest import OpenPage
-from tests.helpers.reading import address, charts, said
+from tests.helpers.reading import charts, choices, said
 from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
 
@@ -64,14 +64,14 @@ def test_a_search_finds_prompts_by_their_responses_and_stays_in_the_link(study_h
     page.text_input(key="choose.search").set_value("of ppo-40/rm-01 to safety").run()
     assert not page.exception
     assert "4 RL-test prompts with" in said(page)
-    assert address(page) == {"search": ["of ppo-40/rm-01 to safety"]}
+    assert choices(page) == {"search": ["of ppo-40/rm-01 to safety"]}
 
 
 def test_next_and_previous_walk_through_the_prompts_found(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home, category="Chat")
     assert page.button(key="go-Previous").disabled
     page.button(key="go-Next").click().run()
-    assert address(page) == {"category": ["Chat"], "prompt": ["chat-rl/01"]}
+    assert choices(page) == {"category": ["Chat"], "prompt": ["chat-rl/01"]}
     page.button(key="go-Previous").click().run()
     assert page.selectbox(key="choose.prompt").value == "chat-rl/00"
 
@@ -106,7 +106,7 @@ def test_nonsense_in_a_link_is_one_line_and_the_default(study_home: Path, open_v
     (warning,) = page.warning
     for word in ("split", "prompt=nowhere", "shown", "sample", "order", "policy", "vibes"):
         assert word in warning.value
-    assert address(page) == {}
+    assert choices(page) == {}
 
 
 @pytest.mark.parametrize("study", [Study(reward_models=2, categories=("Chat",)), Study(constant=True)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from app.access.warehouse import Snapshot
@@ -12,7 +13,7 @@ from app.components import figure
 from app.components.formats import number
 from app.views.reward_models import data
 from tests.app.conftest import OpenPage
-from tests.helpers.reading import address, charts, figures, said
+from tests.helpers.reading import charts, choices, figures, said
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.metrics.model_scores import agreement
@@ -52,10 +53,10 @@ def test_the_table_holds_the_figures_of_the_measures(study_home: Path, open_view
 def test_another_reward_model_and_golden_are_kept_in_the_link(study_home: Path, open_view: OpenPage) -> None:
     page = open_view(VIEW, study_home)
     page.selectbox(key="choose.reward_model").set_value("rm-02").run()
-    assert address(page) == {"reward-model": ["rm-02"]}
+    assert choices(page) == {"reward-model": ["rm-02"]}
     assert figures(page)["Labels flipped"] == "30%"
     page.selectbox(key="choose.golden").set_value("rm-03").run()
-    assert address(page) == {"reward-model": ["rm-02"], "golden": ["rm-03"]}
+    assert choices(page) == {"reward-model": ["rm-02"], "golden": ["rm-03"]}
     assert "**rm\\-03** orders them" in said(page)
     again = open_view(VIEW, study_home, reward_model="rm-02", golden="rm-03", category=["Chat"])
     assert again.selectbox(key="choose.golden").value == "rm-03"
@@ -87,7 +88,7 @@ def test_nonsense_in_a_link_is_one_line_and_the_default(study_home: Path, open_v
     (warning,) = page.warning
     for word in ("reward\\-model", "category", "golden=rm\\-00", "vibes"):
         assert word in warning.value
-    assert address(page) == {}
+    assert choices(page) == {}
 
 
 def test_two_reward_models_and_one_category_are_enough(tmp_path: Path, open_view: OpenPage) -> None:
@@ -104,7 +105,7 @@ def test_two_reward_models_are_compared_in_accuracy_and_in_their_policies(
     assert page.selectbox(key="choose.against").value == "rm-00"  # the best other one
     page.selectbox(key="choose.against").set_value("rm-03").run()
     assert not page.exception
-    assert address(page) == {"reward-model": ["rm-02"], "against": ["rm-03"]}
+    assert choices(page) == {"reward-model": ["rm-02"], "against": ["rm-03"]}
     text = said(page)
     assert "**rm\\-02** minus **rm\\-03**, averaged over 2 others as golden" in text
     with store.open_read_only(study_home) as connection:
@@ -119,7 +120,7 @@ def test_two_reward_models_are_compared_in_accuracy_and_in_their_policies(
     assert "16 RL-test prompts × 8 samples" in text
     assert "**NDR, PPO at step 40**: " in text
     page.selectbox(key="choose.reward_model").set_value("rm-03").run()
-    assert address(page) == {"reward-model": ["rm-03"]}
+    assert choices(page) == {"reward-model": ["rm-03"]}
 
 
 def test_a_comparison_says_what_it_lacks(tmp_path: Path, open_view: OpenPage) -> None:
@@ -176,3 +177,21 @@ def test_the_card_offers_a_report_with_the_chosen_golden(study_home: Path, open_
     models = data.warehouse.reward_models(snapshot, "simulated")
     assert data.is_judged(models, "rm-02", ())
     assert not data.is_judged(models, "rm-02", ("rm-02",))
+
+
+def test_many_reward_models_are_searched_and_filtered_by_kind(
+    study_home: Path, tmp_path: Path, open_view: OpenPage
+) -> None:
+    home = publish(tmp_path, Study(reward_models=12))
+    page = open_view(VIEW, home)
+    page.text_input(key="choose.search").set_value("RM-1").run()
+    assert not page.exception
+    assert choices(page) == {"search": ["RM-1"]}
+    assert "2 of 12 reward models" in said(page)
+    assert page.dataframe[0].value["reward_model"].to_list() == ["rm-10", "rm-11"]
+    page.text_input(key="choose.search").set_value("nothing").run()
+    assert "No reward model matches this search." in [info.value for info in page.info]
+    few = open_view(VIEW, study_home)
+    assert "choose.search" not in [field.key for field in few.text_input]
+    kinds = data.matching(pl.DataFrame({"reward_model_id": ["a", "b"], "kind": ["flip", "seed"]}), "", ("seed",))
+    assert kinds == ["b"]

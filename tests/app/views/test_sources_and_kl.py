@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import OpenPage
-from tests.helpers.reading import address, said
+from tests.helpers.reading import address, choices, said
 from tests.helpers.study import Study, publish
 from warehouse import reads, store
 from warehouse.study import ScoreCube, evaluate
@@ -28,7 +28,7 @@ def test_measures_are_of_the_chosen_sources_responses(home: Path, explore: OpenP
     page = explore(home)
     page.multiselect(key="choose.sources").set_value(["initial-t1.50"]).run()
     assert not page.exception
-    assert address(page) == {"source": ["initial-t1.50"]}
+    assert choices(page) == {"source": ["initial-t1.50"]}
     assert "5 responses of Initial policy at temperature 1\\.50" in said(page)
     assert shown(page) == expected(cube, values)
 
@@ -48,7 +48,7 @@ def test_a_share_of_the_prompts_is_paraphrased_by_the_seed(home: Path, explore: 
         values = reads.values.policy_values(connection, RUN, "bon", 8)
     assert shown(page) == expected(cube, values)
     page.number_input(key="choose.seed").set_value(4).run()
-    assert address(page) == {"paraphrase": ["0.5"], "seed": ["4"]}
+    assert choices(page) == {"paraphrase": ["0.5"], "seed": ["4"]}
     page.multiselect(key="choose.sources").set_value(["initial-t1.50"]).run()
     assert "did not answer paraphrases" in page.warning[0].value
     assert "paraphrase" not in address(page)
@@ -57,7 +57,7 @@ def test_a_share_of_the_prompts_is_paraphrased_by_the_seed(home: Path, explore: 
 def test_policies_are_compared_at_the_same_kl(home: Path, explore: OpenPage) -> None:
     page = explore(home, optimizer="ppo")
     page.toggle(key="choose.by_kl").set_value(True).run()
-    assert address(page) == {"optimizer": ["ppo"], "kl": ["1"]}
+    assert choices(page) == {"optimizer": ["ppo"], "kl": ["1"]}
     page.number_input(key="choose.kl").set_value(1.5).run()
     assert not page.exception
     assert "PPO at a KL of 1.5 nats" in said(page)
@@ -68,7 +68,7 @@ def test_policies_are_compared_at_the_same_kl(home: Path, explore: OpenPage) -> 
     assert values.optimised_M.tolist() == [True, False, True, True]
     assert shown(page) == expected(cube, values)
     page.toggle(key="choose.by_kl").set_value(False).run()
-    assert address(page) == {"optimizer": ["ppo"]}
+    assert choices(page) == {"optimizer": ["ppo"]}
 
 
 @pytest.mark.parametrize("view", ["measures", "test_sets"])

@@ -28,7 +28,7 @@ PAGES = (
     state.RunsChoice,
 )
 _NAMES = tuple(parameter(entry.name) for entry in fields(Selection))
-_OTHERS = ("split", "search", "prompt", "policy", "order", "shown", "sample", "reward-model", "penalty", "first", "x")
+_OTHERS = ("split", "search", "prompt", "policy", "order", "shown", "sample", "reward-model", "penalty", "compare", "x")
 
 
 @dataclass(frozen=True)

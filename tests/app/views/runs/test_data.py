@@ -17,12 +17,15 @@ FACTS = {
 
 def test_only_what_differs_is_listed_the_profile_first() -> None:
     other = {**FACTS, "config": {"seed": 0, "test": {"rl_test_samples": 16}, "same": True, "new": 1}, "packages": {}}
-    assert data.differing(FACTS, other).rows() == [
+    assert data.differing({"a": FACTS, "b": other}).rows() == [
         ("test.rl_test_samples", "8", "16"),
         ("new", data.ABSENT, "1"),
         ("packages.torch", "2", data.ABSENT),
     ]
-    assert data.differing(FACTS, FACTS).is_empty()
+    assert data.differing({"a": FACTS, "b": FACTS}).is_empty()
+    three = data.differing({"a": FACTS, "b": other, "c": FACTS})
+    assert three.columns == ["setting", "a", "b", "c"]
+    assert three.rows()[1] == ("new", data.ABSENT, "1", data.ABSENT)
 
 
 def test_stages_of_both_runs_stand_below_one_another() -> None:

@@ -19,10 +19,12 @@ from pipeline.runs.progress import Progress
 from pipeline.stages import STAGES
 from tests.app.conftest import OpenPage
 from tests.helpers import simulated
-from tests.helpers.reading import address, said
+from tests.helpers.reading import address, choices, said
 from tests.helpers.study import filled
 from tests.warehouse.exchange import files
-from warehouse import reads, store
+from warehouse import exchange, reads, store
+from warehouse import labels as warehouse_labels
+from warehouse.labels import Label, Labels
 from warehouse.schema import TABLES
 
 
@@ -49,7 +51,7 @@ def labels(page: AppTest) -> list[str]:
 def test_a_finished_run_shows_how_it_was_made(smoke_home: Path, runs_page: OpenPage) -> None:
     page = runs_page(smoke_home)
     assert not page.exception
-    assert any("finished" in badge for badge in badges(page))
+    assert any("published" in badge for badge in badges(page))
     assert "Settings and timings" in [expander.label for expander in page.expander]
 
 
@@ -338,17 +340,17 @@ def test_two_runs_are_compared_by_a_link(two: Path, open_view: OpenPage) -> None
     text = said(page)
     assert "How well accuracy predicts the policy" in text
     assert "leaving out each reward model in turn (jackknife)" in text
-    assert address(page) == {"first": ["one"], "second": ["two"]}
+    assert choices(page) == {"compare": ["one", "two"]}
     assert "None: the same settings" in text
     assert len(page.get("vega_lite_chart")) == 1  # no stages are known of simulated runs
 
 
 def test_a_comparison_of_a_run_with_itself_or_with_nothing(two: Path, open_view: OpenPage) -> None:
     page = open_view("runs", two, first="one", second="one")
-    assert "one run twice" in page.info[0].value
+    assert "This is one run" in page.info[0].value
     page = open_view("runs", two, first="one", second="gone")
     assert not page.exception
-    assert "second=gone" in page.warning[0].value
+    assert "compare=gone" in page.warning[0].value
 
 
 def import_form(page: AppTest) -> AppTest:
@@ -385,7 +387,8 @@ def test_files_are_imported_and_their_run_is_chosen(two: Path, tmp_path: Path, o
     assert not page.exception
     assert "3 reward models" in page.success[0].value
     assert address(page)["run"] == ["theirs"]
-    assert any("imported" in badge for badge in badges(page))
+    assert any("published" in badge for badge in badges(page))
+    assert "Results only" in said(page)
     with store.open_read_only(two) as connection:
         assert "theirs" in reads.runs.all_runs(connection)["run_id"].to_list()
 
@@ -437,3 +440,69 @@ def test_runs_are_shown_and_started_beside_a_warehouse_that_cannot_be_read(tmp_p
     assert "cannot be opened" in warning.value
     assert "Resume" in labels(page)
     assert "Start a run" in [expander.label for expander in page.expander]
+
+
+def test_several_runs_are_compared_at_once(two: Path, open_view: OpenPage) -> None:
+    simulated.publish(two, run_id="three", P=8, Q=8, M=3, seed=3)
+    page = open_view("runs", two, compare=["three", "one"])
+    page.multiselect(key="choose.compare").select("two").run()
+    assert not page.exception
+    assert choices(page) == {"compare": ["three", "one", "two"]}
+    page.segmented_control(key="view-headlines").set_value("Table").run()
+    assert set(page.dataframe[0].value["run_id"]) == {"three", "one", "two"}
+
+
+def test_a_run_gets_a_name_a_note_and_the_pin_on_its_card(two: Path, open_view: OpenPage) -> None:
+    page = open_view("runs", two)
+    (name,) = (field for field in page.text_input if field.label == "Name" and "label-one" in field.form_id)
+    (note,) = (field for field in page.text_area if "label-one" in field.form_id)
+    (pin,) = (box for box in page.checkbox if box.label == "Pinned" and "label-one" in box.form_id)
+    name.set_value("Less *noise*")
+    note.set_value("the second try")
+    pin.check()
+    (save,) = (button for button in page.button if button.label == "Save" and "label-one" in button.form_id)
+    page = save.click().run()
+    assert not page.exception
+    assert warehouse_labels.read(two) == Labels("one", {"one": Label("Less *noise*", "the second try")})
+    assert any("pinned" in badge for badge in badges(page))
+    assert "Less \\*noise\\*" in said(page)
+    shown = open_view("explore", two)
+    (control,) = [box for box in shown.selectbox if box.label == "Run"]
+    assert control.value == "one"
+    assert "Less *noise* (one)" in control.options
+    assert "the second try" in said(shown)
+
+
+def test_the_recorded_run_is_listed_where_it_is_absent_and_restored_by_a_button(
+    two: Path, tmp_path: Path, open_view: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = simulated.publish(tmp_path / "source", run_id="recorded", P=8, Q=8, M=3)
+    exchange.export_run(source, None, tmp_path / "package")
+    monkeypatch.setattr(jobs.exchange, "RECORDED", tmp_path / "package")
+    page = open_view("runs", two)
+    assert any("absent" in badge for badge in badges(page))
+    page = page.button(key="restore-recorded").click().run()
+    assert not page.exception
+    assert not any("absent" in badge for badge in badges(page))
+    jobs.delete(two, "recorded")
+    page = open_view("explore", two, run="recorded")
+    assert page.get("vega_lite_chart") == []
+    page = page.button(key="restore").click().run()
+    assert not page.exception
+    assert page.get("vega_lite_chart")
+    assert address(page) == {"run": ["recorded"]}
+
+
+def test_many_runs_are_searched_by_id_name_and_note(two: Path, open_view: OpenPage) -> None:
+    for number in range(5):
+        simulated.publish(two, run_id=f"more-{number}", P=4, Q=4, M=2)
+    jobs.label(two, "two", name="Less noise")
+    jobs.label(two, "more-3", note="with LESS data")
+    page = open_view("runs", two)
+    page.text_input(key="choose.search").set_value("less").run()
+    assert not page.exception
+    assert choices(page) == {"search": ["less"]}
+    listed = said(page)
+    assert "Less noise" in listed
+    assert "**more\\-3**" in listed
+    assert "**more\\-4**" not in listed
