@@ -80,7 +80,7 @@ def test_the_pipeline_s_command_is_understood(pipeline_build: Build) -> None:
     done = pipeline_build.run([*entry, *command, "--help"])
     assert (done.returncode, done.stdout.split()[:3]) == (0, ["usage:", "righttree", "run"])
     done = pipeline_build.run([*entry, "runs"])
-    assert done.stdout.startswith(f"no runs in {pipeline_build.folder}/data"), done.stderr
+    assert done.stdout.startswith(f"no runs of your own in {pipeline_build.folder}/data"), done.stderr
     can_run = pipeline_build.run(
         ["python", "-c", "import torch; from pipeline.models import installed as i; i.require_pipeline()"]
     )
