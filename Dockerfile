@@ -3,6 +3,8 @@
 #   docker build --tag righttree .                            docker run -p 8501:8501 -v DATA:/data righttree
 #   docker build --target pipeline --tag righttree-pipeline . docker run -v DATA:/data righttree-pipeline run --profile quick
 #
+# The dashboard writes nothing, not even the recorded run into an empty DATA: docker run -v DATA:/data righttree righttree runs
+#
 # The pipeline's torch is PyTorch's for CPUs. With CUDA, which takes gigabytes, and `docker run --gpus all`:
 #
 #   docker build --target pipeline --build-arg TORCH_INDEX=https://pypi.org/simple --tag righttree-pipeline .

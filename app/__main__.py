@@ -7,6 +7,7 @@ charts and queries need, before the server answers, so that nobody has to wait f
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 import sys
 from pathlib import Path
@@ -25,7 +26,9 @@ def main() -> None:
     alt.Chart(pl.DataFrame({"x": [0.0]})).mark_point().to_dict()  # imports what reads a frame
     for name in (*(f"{page.name}.page" for page in pkgutil.iter_modules(views.__path__, "app.views.")), *_LATER):
         importlib.import_module(name)
-    cli.main(["run", str(Path(__file__).with_name("main.py")), *sys.argv[1:]], prog_name="streamlit")
+    # The web server would say again, in other words, where it listens; warnings and errors stay.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno > logging.INFO)
+    cli.main(["run", str(Path(__file__).with_name("served.py")), *sys.argv[1:]], prog_name="streamlit")
 
 
 if __name__ == "__main__":

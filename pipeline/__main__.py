@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 
-from pipeline.cli import added, audit, benchmark, data, run, scoring, serve, study
+from pipeline.cli import added, audit, benchmark, data, in_options, run, scoring, serve, study
 from pipeline.errors import PipelineError
 from warehouse import store
 from warehouse.errors import WarehouseError
+from warehouse.terminals import escaping
 
 _EPILOG = """\
 The data folder is ./data, or RIGHTTREE_HOME; it holds the runs, in runs/, and warehouse.duckdb.
@@ -31,6 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    version = f"righttree {metadata.version('righttree')}"
+    parser.add_argument("--version", action="version", version=version, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(
@@ -38,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     ) -> argparse.ArgumentParser:
         about, usage = does[0].upper() + does[1:] + ".", f"example: {example}"
         added = commands.add_parser(name, help=does, description=about, epilog=usage, allow_abbrev=False)
-        added.set_defaults(handler=handler)
+        added.set_defaults(handler=handler, parser=added)
         parser.epilog = f"{parser.epilog}  {example}\n"
         return added
 
@@ -48,13 +52,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    arguments = build_parser().parse_args(argv)
+    """Run the command line; returns the exit code. Codes that would steer a terminal are printed escaped."""
+    words = sys.argv[1:] if argv is None else argv
+    with escaping():
+        return _run(build_parser().parse_args(words), words)
+
+
+def _run(arguments: argparse.Namespace, words: Sequence[str]) -> int:
     try:
         return int(arguments.handler(arguments))
     except (PipelineError, WarehouseError, store.Damaged) as error:
         damage = store.damage(store.home(), error) if isinstance(error, store.Damaged) else error
-        print(f"righttree: {damage}", file=sys.stderr)
+        print(f"righttree: {in_options(damage, arguments.parser, words)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("righttree: stopped", file=sys.stderr)

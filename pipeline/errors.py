@@ -69,6 +69,19 @@ class TrainingFailed(PipelineError, RuntimeError):
     """One of the processes that train a reward model together ended too early."""
 
 
+_SECRETS = (
+    (re.compile(r"(?<=://)[^/?#\s'\"]*@"), "…@"),  # user and password
+    (re.compile(r"([?&#][^=&#\s'\"]*=)[^&#\s'\"]+"), r"\1…"),  # values after a question mark
+)
+
+
+def without_secrets(text: str) -> str:
+    """The text with what may be secret in its URLs left out: user and password, and the values of a query."""
+    for secret, shown in _SECRETS:
+        text = secret.sub(shown, text)
+    return text
+
+
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # how Polars and safetensors report a system error
 
 

@@ -16,7 +16,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 PRODUCT = ("pipeline", "warehouse", "app")
-WITHOUT_CODE = {"docs/": "What is computed, measured and decided, and how to use each part"}
+WITHOUT_CODE = {
+    "docs/": "What is computed, measured and decided, and how to use each part",
+    "examples/": "Sample files for the commands that take one",
+}
 LINES_MAY_DIFFER_BY = 0.1
 """A share of the folder's lines, or of `SMALL_FOLDER` lines where it has fewer."""
 SMALL_FOLDER = 500

@@ -6,16 +6,33 @@ killed in between leaves only a file or folder whose name begins with `TEMPORARY
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".partial-"
+
+_SPECIAL = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def special(path: Path) -> str | None:
+    """What is at the path, if it is no file, folder or nothing: reading it may never end, writing may replace it."""
+    try:
+        return _SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
+    except (OSError, ValueError):  # nothing is there, or it cannot be looked at, which whoever opens it says
+        return None
 
 
 @contextmanager
@@ -24,8 +41,10 @@ def replacing(path: Path, *, sync: bool = True, replace_folder: bool = False) ->
 
     If anything raises, the temporary path is removed and `path` stays as it was. `sync=False` is for content that may
     be lost in a crash of the machine. `replace_folder` removes a folder at `path` just before the rename; without it
-    a folder that is not empty raises OSError.
+    a folder that is not empty raises OSError, as does a pipe or a device, which a rename would replace.
     """
+    if kind := special(path):
+        raise FileExistsError(errno.EEXIST, f"it is {kind}, not a file", str(path))
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")  # unique: two may write at once
     try:
         yield temporary

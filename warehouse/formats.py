@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable
 
@@ -30,8 +31,15 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def names_in(text: str | None) -> tuple[str, ...]:
-    """Names with commas between them, each once; a name with a comma in it stands in double quotes."""
-    parts = next(csv.reader([text or ""], skipinitialspace=True), [])
+    """Names with commas or line breaks between them, each once; a name with one in it stands in double quotes.
+
+    Raises ValueError for what is no such list.
+    """
+    try:
+        lines = list(csv.reader(io.StringIO(text or "", newline=""), skipinitialspace=True))
+    except csv.Error as error:
+        raise ValueError(f"names cannot be read ({error}); put commas between them") from error
+    parts = (part for line in lines for part in line)
     return tuple(dict.fromkeys(name for part in parts if (name := part.strip())))
 
 

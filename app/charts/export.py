@@ -17,6 +17,7 @@ import polars as pl
 import vl_convert
 
 from app.charts.style import INK
+from warehouse.spreadsheets import neutral
 
 Chart = alt.Chart | alt.LayerChart
 Look = Literal["light", "dark"]
@@ -52,10 +53,10 @@ def colours(look: Look) -> Mapping[str, Any]:
 def csv(table: pl.DataFrame, facts: Mapping[str, object]) -> bytes:
     """The table as CSV; `facts` (run, measure, optimiser, …) come first in every row, so that the file explains itself.
 
-    A fact that is also a column of the table is left out.
+    A fact that is also a column of the table is left out. A cell that a spreadsheet would run has an apostrophe before.
     """
     added = [pl.lit(value).alias(name) for name, value in facts.items() if name not in table.columns]
-    return table.select(*added, pl.all()).write_csv().encode()
+    return neutral(table.select(*added, pl.all())).write_csv().encode()
 
 
 def specification(charts: Sequence[Chart], title: str, look: Look, width: int = WIDTH) -> dict[str, Any]:

@@ -13,26 +13,28 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.cli import AddCommand, add_option
+from pipeline.cli import AddCommand, add_option, check_target
 from pipeline.errors import InvalidConfig, write_errors
 from pipeline.runs import exchange
 from warehouse import files, reads, store
 from warehouse.formats import count, names_in, number
 from warehouse.metrics.catalogue import optimizer_words
 from warehouse.metrics.cube import PolicyValues
+from warehouse.spreadsheets import neutral
 from warehouse.store import Connection
 from warehouse.study.audit.audit import Audit, audited, default_goldens
 from warehouse.study.audit.items import FAULTS, FEWEST_MODELS, RATE
 from warehouse.study.audit.subsets import FEWEST_ITEMS, STANDARD
 from warehouse.study.audit.table import item_rows, reason_rows, subset_rows
 from warehouse.study.correlation import cautions
+from warehouse.terminals import on_one_line
 
 Result = dict[str, Any]
 
 SCHEMA_VERSION = 1
 
 _WRITERS: Mapping[str, Callable[[pl.DataFrame, Path], object]] = {
-    ".csv": lambda rows, path: rows.write_csv(path),
+    ".csv": lambda rows, path: neutral(rows).write_csv(path),
     ".parquet": lambda rows, path: rows.write_parquet(path),
 }
 
@@ -65,6 +67,9 @@ def report(choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName, InvalidChoice and InvalidConfig."""
     if choice.export and choice.export.suffix not in _WRITERS:
         raise InvalidConfig(f"--export {choice.export}: the name has to end in .csv or .parquet")
+    check_target("--export", choice.export)
+    if choice.items < 0:
+        raise InvalidConfig(f"--items is {choice.items}; give 0 or more")
     exchange.provide_recorded(store.home())
     with store.open_read_only(store.home()) as connection:
         run_id = reads.runs.named_or_default(connection, choice.run)
@@ -95,7 +100,7 @@ def report(choice: argparse.Namespace) -> str:
         rows = pl.DataFrame(result["items"], infer_schema_length=None)
         with write_errors(choice.export, "give another file to --export"), files.replacing(choice.export) as temporary:
             _WRITERS[choice.export.suffix](rows, temporary)
-    return json.dumps(result) if choice.json else _text(result, audit, choice.items)
+    return json.dumps(result) if choice.json else _text(on_one_line(result), audit, choice.items)
 
 
 def _strength(connection: Connection, run_id: str, choice: argparse.Namespace) -> float | None:

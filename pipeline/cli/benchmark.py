@@ -18,6 +18,7 @@ from warehouse.errors import UnknownName
 from warehouse.formats import count
 from warehouse.metrics.benchmarks.of_run import benchmark_scores, lacking
 from warehouse.metrics.benchmarks.scores import BenchmarkScores
+from warehouse.terminals import names_on_one_line
 
 SCHEMA_VERSION = 1
 
@@ -50,7 +51,7 @@ def report(choice: argparse.Namespace) -> str:
     if choice.json:
         rows = [_row(scores) for scores in results]
         return json.dumps({"schema_version": SCHEMA_VERSION, "run": run_id, "benchmarks": rows})
-    return "\n\n".join(map(_text, results))
+    return names_on_one_line("\n\n".join(map(_text, results)), cube.reward_models)
 
 
 def _row(scores: BenchmarkScores) -> dict[str, Any]:

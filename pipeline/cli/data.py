@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 
 from pipeline import runs
-from pipeline.cli import AddCommand, add_option, import_check
+from pipeline.cli import AddCommand, add_option, check_target, import_check
 from pipeline.runs import exchange
 from warehouse import store
 from warehouse.errors import InvalidRows
 from warehouse.exchange import INCOMPLETE, LAYOUTS, Choices, ColumnMap, read_files, study_of
 from warehouse.exchange.reading.mapping import parsed
 from warehouse.formats import count, names_in
+from warehouse.terminals import on_one_line
 
 
 def add(command: AddCommand) -> None:
@@ -113,7 +114,7 @@ def _import(arguments: argparse.Namespace) -> int:
     imported = import_files(store.home(), arguments.files, arguments.run_id, arguments.layout, choices, columns=columns)
     lines = [line for line in (imported.line, *imported.notes, imported.warning) if line]
     facts = {"run": imported.run_id, "rows": imported.rows, "shared_prompts": imported.shared_prompts, "lines": lines}
-    print(json.dumps(facts, ensure_ascii=False) if arguments.json else "\n".join(lines))
+    print(json.dumps(facts, ensure_ascii=False) if arguments.json else "\n".join(on_one_line(lines)))
     return 0
 
 
@@ -127,7 +128,9 @@ def _check(arguments: argparse.Namespace, choices: Choices, columns: ColumnMap) 
     try:
         described |= import_check.of_study(study_of(sheets, pieces, choices))
     finally:
-        print(json.dumps(described, ensure_ascii=False) if arguments.json else import_check.text(described))
+        print(
+            json.dumps(described, ensure_ascii=False) if arguments.json else import_check.text(on_one_line(described))
+        )
     return 0
 
 
@@ -137,6 +140,7 @@ def _data(arguments: argparse.Namespace) -> int:
 
     names = ("seed", "validation_share", "ranked_pairs", "max_characters", "pairs_per_source")
     rules = Rules(**{name: vars(arguments)[name] for name in names})
+    check_target("--to", arguments.to)
     if arguments.to is not None:
         check_new(arguments.to)  # before large files are read
     pairs, counts, remarks = gather(arguments.files, rules, arguments.name, parsed(arguments.map))

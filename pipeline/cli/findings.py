@@ -14,9 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.cli import resolving
+from pipeline.cli import check_target, resolving
 from pipeline.cost.growth import Growth
-from pipeline.errors import InvalidConfig, write_errors
+from pipeline.errors import write_errors
 from warehouse import files, reads, store
 from warehouse.claims import Claim, Table, examine
 from warehouse.claims.claim import Cell, Study
@@ -44,8 +44,7 @@ def findings(data: Path, choice: argparse.Namespace) -> str:
     NotWritten for the file.
     """
     run_id, output = choice.run, choice.output
-    if output is not None and not output.parent.is_dir():
-        raise InvalidConfig(f"--output {output}: there is no folder {output.parent}; make it first")
+    check_target("--output", output)
     with store.open_read_only(data) as connection:
         runs = reads.runs.all_runs(connection)
         run_id = reads.runs.named_or_default(connection, run_id)

@@ -17,6 +17,7 @@ from warehouse.reads.two_models import compared_strength, policy_draws
 from warehouse.study import ScoreCube
 from warehouse.study.power import DIFFERENCES, FEWEST_PROMPTS, Resolution, resolution
 from warehouse.study.two_models import best_two, measure_draws
+from warehouse.terminals import on_one_line
 
 Result = dict[str, Any]
 
@@ -55,7 +56,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
         "in_measure": as_json(resolution(in_measure, choice.seed), **named),
         "in_policies": as_json(resolution(in_policies, choice.seed), **named),
     }
-    return json.dumps(result) if choice.json else _text(result)
+    return json.dumps(result) if choice.json else _text(on_one_line(result))
 
 
 def as_json(comparison: Resolution, *, difference: Sequence[float], power: float) -> Result:

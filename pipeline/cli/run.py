@@ -171,7 +171,9 @@ def _runs(arguments: argparse.Namespace) -> int:
     _list_runs()
     while arguments.watch:
         time.sleep(_WATCH_S)
-        print("\033[H\033[2J" if sys.stdout.isatty() else "", flush=True)
+        if sys.stdout.isatty() and sys.__stdout__ is not None:
+            sys.__stdout__.write("\033[H\033[2J")  # printed, the codes would be shown instead of obeyed
+        print(flush=True)
         _list_runs()
     return 0
 

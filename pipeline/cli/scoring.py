@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import runs
 from pipeline.backends.ray.options import EngineOptions
-from pipeline.cli import AddCommand, add_option
+from pipeline.cli import AddCommand, add_option, check_target
 from pipeline.cli.starting import add_start_options, start
 from pipeline.config import AddedRewardModel
 from pipeline.cost import estimate
@@ -98,6 +98,7 @@ def _score(arguments: argparse.Namespace) -> int:
 
     settings, responses = _reward_model(arguments), of_files(arguments.files)
     target = arguments.to or default_target(arguments.files[0], settings.name)
+    check_target("--to", target)
     if settings.name in responses.scorers:
         raise InvalidSetting(f"the files have scores of {settings.name} already; give another --name", "name")
     print(*responses.notes, sep="\n", end="\n" * bool(responses.notes), file=sys.stderr)

@@ -24,7 +24,8 @@ from pipeline.config.sections import (
     Section,
     TestSettings,
 )
-from pipeline.errors import InvalidConfig, InvalidSetting
+from pipeline.errors import InvalidConfig, InvalidSetting, without_secrets
+from warehouse.files import special
 
 _FOLDER = resources.files("pipeline") / "profiles"
 
@@ -132,6 +133,8 @@ def load_profile(name: str, seed: int | None = None, sampler: str | None = None)
     if name in profile_names():
         text = profile_text(name)
     elif path.suffix == ".toml":
+        if kind := special(path):
+            raise InvalidConfig(f"profile {name}: is {kind}, not a file; give the path of a TOML file")
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -193,9 +196,9 @@ class FirstError:
 
     @property
     def got(self) -> str:
-        """The value as text, at most 200 characters."""
+        """The value as text, at most 200 characters, without what a URL keeps secret."""
         try:
-            return f"{self.value!r:.200}"
+            return f"{without_secrets(repr(self.value)):.200}"
         except ValueError:  # Python does not print integers of more than 4,300 digits
             return "a number of thousands of digits"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -26,6 +26,9 @@ KINDS: Mapping[str, str] = {
 
 CategoryName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,63}$")]
 """A category of the run's prompts, or of the pairs in the profile's files, which may have their own."""
+
+_SECRET = re.compile(r"token|key|secret|passw|pwd|auth|cred|jwt|bearer|sig", re.IGNORECASE)
+"""Names of values in a URL that let somebody in."""
 
 
 class OtherRewardModel(Section):
@@ -122,6 +125,9 @@ class AddedRewardModel(Section):
             raise ValueError("has to be http://… or https://… with a host, in ASCII without spaces")
         if parts.username is not None or parts.password is not None:
             raise ValueError("must hold no user name or password: it is published with the run")
+        names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+        if secret := next(filter(_SECRET.search, names), None):
+            raise ValueError(f"must hold no secret, as {secret} seems to be: it is published with the run")
         return url
 
     @model_validator(mode="after")

@@ -47,10 +47,12 @@ class Rules:
 
     def __post_init__(self) -> None:
         if not 0 <= self.validation_share < 1:
-            raise InvalidDataSet(f"validation share is {self.validation_share}; give 0 or more, less than 1")
-        most = 1 if self.pairs_per_source is None else self.pairs_per_source
-        if self.seed < 0 or min(self.ranked_pairs, self.max_characters, most) < 1:
-            raise InvalidDataSet(f"got {self}; give a seed of 0 or more, and 1 or more of the others")
+            raise InvalidDataSet(f"validation_share is {self.validation_share}; give 0 or more, less than 1")
+        least = {"seed": 0, "ranked_pairs": 1, "max_characters": 1, "pairs_per_source": 1}
+        for name, fewest in least.items():
+            value = getattr(self, name)
+            if value is not None and value < fewest:
+                raise InvalidDataSet(f"{name} is {value}; give {fewest} or more")
 
 
 @dataclass

@@ -25,6 +25,7 @@ from warehouse.exchange.reading.content import Kind, content_of, is_readable, ki
 from warehouse.exchange.reading.json_rows import is_lines, parts
 from warehouse.exchange.reading.mapping import ColumnPath, path_in, value_at
 from warehouse.exchange.sheet import CUT
+from warehouse.files import special
 
 _SCANNERS: dict[str, Callable[[str], pl.LazyFrame]] = {
     ".parquet": pl.scan_parquet,
@@ -135,7 +136,7 @@ def _of_hub(place: str) -> Table:
 
 def _of_file(path: Path) -> Table:
     try:
-        if path.suffix.lower() == ".parquet":
+        if path.suffix.lower() == ".parquet" and not special(path):
             return _of_parquet(path)
         content = content_of(path)
         kind = kind_of(path.name, content)

@@ -43,6 +43,8 @@ def ensemble(
     """
     if role is not None and role not in ROLES:
         raise InvalidConfig(f"role is {role!r}; choose one of {', '.join(ROLES)}, or none for both")
+    if not members:
+        raise InvalidChoice("members is empty; an ensemble takes two or more")
     if repeated := [member for member in members if list(members).count(member) > 1]:
         raise InvalidChoice(f"member {repeated[0]!r} is named twice; name each once")
     with store.open_read_only(data) as connection:

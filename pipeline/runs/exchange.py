@@ -25,6 +25,7 @@ from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows, UnknownName, WarehouseError
 from warehouse.formats import count
 from warehouse.schema import SAME_PROMPT
+from warehouse.spreadsheets import neutral
 from warehouse.study.folds import shared_prompts
 
 RECORDED = Path(warehouse.__file__).parent / "recorded"
@@ -142,7 +143,7 @@ def _list_left_out(data: Path, run_id: str, study: exchange.Study) -> tuple[str,
     if study.left_out.is_empty():
         return ()
     path = left_out_file(data, run_id)
-    study.left_out.write_csv(path)
+    neutral(study.left_out).write_csv(path)
     return (f"left out: {study.left_out_line or 'repeated ids'}; listed in {path}",)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import AddedRewardModel, valid
-from pipeline.errors import InvalidSetting
+from pipeline.errors import InvalidSetting, ModelUnavailable
 from pipeline.scoring.reward_server import Render, RewardServer
 from pipeline.scoring.texts import Text
 
@@ -49,6 +49,8 @@ def settings_of(
         from pipeline.models.classifier import revision_of
 
         folder = Path(model)
+        if not folder.is_dir() and (model.startswith((".", "/", "~")) or (model.count("/") != 1 and "/" in model)):
+            raise ModelUnavailable(f"model {model!r}: there is no such folder; give a folder or a hub id")
         place = str(folder.resolve()) if folder.is_dir() else model
         settings |= {"model": place, "name": name or _plain(Path(place).name), "revision": revision_of(place)}
     return cast("AddedRewardModel", valid(AddedRewardModel, settings, "added"))

@@ -12,6 +12,7 @@ from pipeline.scoring.added import Scoring
 from pipeline.scoring.parts import Parts
 from pipeline.scoring.responses import IDS, Responses
 from warehouse import files
+from warehouse.spreadsheets import neutral
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
@@ -38,7 +39,7 @@ def score_files(responses: Responses, settings: AddedRewardModel, target: Path, 
         if target.suffix == ".parquet":
             rows.write_parquet(draft)
         elif target.suffix == ".csv":
-            rows.write_csv(draft)
+            neutral(rows).write_csv(draft)
         else:
             rows.write_ndjson(draft)
     parts.finish()

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from threading import Timer
@@ -20,7 +20,6 @@ from pipeline.runs import exchange
 from tests import conftest
 from tests.browser import serving
 from tests.conftest import TINY_RUN
-from tests.pipeline.data_sets import hub
 from tests.pipeline.reward_models_elsewhere import checkpoint
 from warehouse import reads, store
 
@@ -37,31 +36,19 @@ RUN_BY: dict[tuple[str, ...], Callable[..., object]] = {
     ("app", "--port", "8501"): serving.served,
 }
 """What takes minutes, or has no end, and is run all the same: by what other tests stand on."""
+TARGETS = ("--output", "--export", "--to")
 ON_RECORDED = {"audit", "choose", "measure", "predict", "report", "power", "findings", "export", "outcomes", "ensemble"}
 ON_RECORDED |= {"restore"}
 
 
 @pytest.fixture(scope="module")
 def desk(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a reader may have it: a run of one's own, the recorded one, and the files that the README names."""
+    """A folder as a reader may have it: a run of one's own, the recorded one, the sample files, a reward model."""
     desk = tmp_path_factory.mktemp("desk")
     shutil.copytree(tiny_home, desk / "own", symlinks=True)
     exchange.publish_recorded(desk / "recorded")
     checkpoint(desk / "FOLDER")
-    (desk / "hh-rlhf").mkdir()
-    hub.jsonl(desk / "hh-rlhf" / "train.jsonl", hub.HH_RLHF)
-    hub.parquet(desk / "nectar.parquet", hub.NECTAR)
-    with store.open_read_only(tiny_home) as connection:
-        scores = connection.execute(
-            "SELECT prompt_id, response_id, reward_model_id AS reward_model, score, split, "
-            "prompt.text AS prompt, response.text AS response FROM score "
-            "JOIN response USING (run_id, response_id) JOIN prompt USING (run_id, prompt_id) "
-            "WHERE policy_id = 'initial' AND prompt_form = 'original'"
-        ).pl()
-    scores.write_parquet(desk / "scores.parquet")
-    rates = [f"flip-{rate}" for rate in ("0.00", "0.10", "0.20", "0.30", "0.40")]
-    elo = pl.DataFrame({"reward_model": rates, "outcome": "elo", "value": [1100, 1080, 1090, 1020, 1000]})
-    elo.write_csv(desk / "elo.csv")
+    shutil.copytree(ROOT / "examples", desk / "examples")
     return desk
 
 
@@ -101,6 +88,39 @@ def test_they_leave_what_they_say(desk: Path) -> None:
     assert len(runs) == 3  # extended, joined by a reward model, imported
     assert any("flip-0.15" in names for names in models)
     assert any("FOLDER" in names for names in models)
+
+
+def test_what_they_write_is_ignored_by_git(desk: Path) -> None:
+    own = {"own", "recorded", "examples", "FOLDER"}
+    written = sorted(path.name for path in desk.iterdir() if path.name not in own)
+    assert len(written) > 5
+    assert untracked(written) == []
+    beside, given = (sorted(path.name for path in (place / "examples").iterdir()) for place in (desk, ROOT))
+    assert beside == given
+
+
+def test_the_files_that_commands_name_are_ignored_by_git() -> None:
+    targets = [words[place + 1] for words in COMMANDS for place, word in enumerate(words) if word in TARGETS]
+    targets += [words[-1] for words in COMMANDS if words[0] in ("export", "export-rm")]
+    assert len(targets) > 5
+    assert untracked(targets) == []
+    assert untracked(["README.md", "examples/elo.csv", "docs/items.csv"]) != []
+
+
+def untracked(names: Sequence[str]) -> list[str]:
+    """Which of these names, in the repository's root, git does not ignore."""
+    command = ["git", "-C", str(ROOT), "check-ignore", "--no-index", *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return [name for name in names if name not in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_file_that_a_command_reads_comes_with_the_repository(words: list[str]) -> None:
+    """`FOLDER` stands for a reader's own reward model, `RUN` for a run."""
+    written = {words[place + 1] for place, word in enumerate(words[:-1]) if word in TARGETS}
+    read = [word for word in words if re.search(r"/|\.(csv|jsonl?|parquet)$", word) and word not in written]
+    assert [word for word in read if not (ROOT / word).is_file()] == []
 
 
 @pytest.mark.parametrize("target", re.findall(r"^make ([\w-]+)", README, re.MULTILINE))

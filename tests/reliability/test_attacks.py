@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 import shutil
 import socket
 import urllib.error
@@ -23,6 +24,8 @@ from pathlib import Path
 
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets import InvalidStatus, Origin
+from websockets.sync.client import connect
 
 from pipeline import runs
 from pipeline.config import load_profile
@@ -146,6 +149,31 @@ def test_the_server_listens_on_this_machine_alone(writable: str) -> None:
     assert listening == [f"{socket.inet_aton('127.0.0.1')[::-1].hex().upper()}:{port:04X}"]
 
 
+def test_no_page_may_frame_the_dashboard_and_no_script_from_elsewhere_runs(writable: str) -> None:
+    for path in ("/", "/runs", "/_stcore/health", "/nowhere/at/all"):
+        with urllib.request.urlopen(f"{writable}{path}", timeout=30) as answer:
+            headers = answer.headers
+        assert headers.get_all("X-Frame-Options") == ["DENY"]
+        assert headers.get_all("X-Content-Type-Options") == ["nosniff"]
+        (policy,) = headers.get_all("Content-Security-Policy")
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert rules["frame-ancestors"] == "'none'"
+        assert rules["default-src"] == "'self'"
+        assert "unsafe-inline" not in rules["script-src"]
+        assert "unsafe-eval" not in rules["script-src"].replace("wasm-unsafe-eval", "")
+
+
+@pytest.mark.parametrize("form", ["http://127.0.0.1:{other}", "http://localhost:{port}", "https://127.0.0.1", "null"])
+def test_a_page_of_another_origin_opens_no_websocket_though_it_is_on_this_machine(writable: str, form: str) -> None:
+    port = int(writable.rpartition(":")[2])
+    stream = f"{writable.replace('http', 'ws')}/_stcore/stream"
+    with connect(stream, origin=Origin(writable)):
+        pass
+    with pytest.raises(InvalidStatus) as refused:
+        connect(stream, origin=Origin(form.format(port=port, other=port - 1)))
+    assert refused.value.response.status_code == 403
+
+
 def contents(home: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in home.rglob("*") if path.name not in (".lock", ".turn")}
 
@@ -168,6 +196,21 @@ def test_no_job_is_started_through_the_session_of_a_read_only_server(writable: s
     assert contents(home) == before
     assert jobs.status(home, "stopped").state == "interrupted"
     assert [run.run_id for run in jobs.list_runs(home)] == ["stopped"]
+
+
+def test_a_read_only_server_writes_nothing_not_even_the_recorded_run(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    with served_by(tmp_path / "home", tmp_path, RIGHTTREE_READ_ONLY="1") as (address, _):
+        for page in ("overview", "explore", "runs"):
+            session = Session(address, page)
+            assert session.load().exceptions == []
+            session.close()
+    assert list((tmp_path / "home").iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "server.log"}
+    log = (tmp_path / "server.log").read_text()
+    assert "nothing is published" in log
+    assert re.findall(r"http://\S+", log) == [f"http://localhost:{address.rpartition(':')[2]}"]  # announced once
+    assert "Uvicorn running" not in log
 
 
 def test_the_same_click_does_resume_where_it_may(writable: str, home: Path) -> None:

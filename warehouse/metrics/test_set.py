@@ -136,10 +136,9 @@ def chosen_prompts(cube: ScoreCube, test_set: TestSet) -> NDArray[np.int64]:
     if prompts is None:
         return chosen
     if not FEWEST_PROMPTS <= prompts <= len(chosen):
-        spent = "" if test_set.budget is None else f" (a budget of {test_set.budget})"
-        raise InvalidChoice(
-            f"prompts is {prompts}{spent}; the chosen categories allow from {FEWEST_PROMPTS} to {len(chosen)}"
-        )
+        budget = f"budget is {test_set.budget}, for {prompts} prompts"
+        given = f"prompts is {prompts}" if test_set.budget is None else budget
+        raise InvalidChoice(f"{given}; the chosen categories allow from {FEWEST_PROMPTS} to {len(chosen)}")
     drawn = generator(test_set.seed, TEST_SET).permutation(chosen)
     if test_set.budget is not None and cube.responses_P is not None:
         annotations_P = np.minimum(cube.responses_P[drawn], choice.responses or FEWEST_RESPONSES)

@@ -32,7 +32,8 @@ def outcome(connection: Connection, run_id: str, name: str) -> Outcome:
     known = frame["outcome"].unique().sort().to_list()
     chosen = name if name in known else f"{MINUS}{name}"
     if chosen not in known:
-        listed = f"it has {', '.join(known)}" if known else "it has none: add some with `righttree outcomes FILE --run`"
+        add = f"it has none: add some with `righttree outcomes FILE --run {run_id}`"
+        listed = f"it has {', '.join(known)}" if known else add
         raise UnknownName(f"run {run_id!r} has no outcome {name!r}; {listed}")
     rows = frame.filter(outcome=chosen)
     return Outcome(

@@ -53,6 +53,7 @@ class Estimate:
 
 
 NOTHING = Estimate.undefined()
+MOST_REPLICATES = 100_000
 
 
 def counts(size: int, replicates: int, seed: int, stream: int) -> Counts:
@@ -61,10 +62,15 @@ def counts(size: int, replicates: int, seed: int, stream: int) -> Counts:
     The same arguments give the same array, which must not be written to. Raises InvalidChoice for fewer than one
     replicate or a negative seed.
     """
-    if replicates < 1:
-        raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more")
+    check_replicates(replicates)
     draw = _remembered if size * replicates <= _REMEMBERED_ENTRIES else _draw
     return draw(size, replicates, seed, stream)
+
+
+def check_replicates(replicates: int) -> None:
+    """Raise InvalidChoice for fewer replicates than one, or more than memory is there for."""
+    if not 1 <= replicates <= MOST_REPLICATES:
+        raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more, at most {MOST_REPLICATES:,}")
 
 
 def generator(seed: int, stream: int, name: str = "") -> np.random.Generator:

@@ -23,7 +23,6 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.errors import InvalidChoice
 from warehouse.stats import bootstrap
 from warehouse.stats.bootstrap import Bools, Floats
 
@@ -81,8 +80,7 @@ def rows_for(goldens: tuple[bool, ...], proxies: tuple[bool, ...], replicates: i
     object, whose arrays must not be written to. Raises InvalidChoice as `bootstrap.counts`.
     """
     M = len(goldens)
-    if replicates < 1:
-        raise InvalidChoice(f"replicates is {replicates}; the bootstrap takes 1 or more")
+    bootstrap.check_replicates(replicates)
     drawn = max(min(replicates, _FEWEST), min(replicates, _MOST_ENTRIES // M**2))
     return _rows_for(goldens, proxies, drawn, seed)
 

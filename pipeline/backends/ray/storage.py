@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,8 +21,9 @@ from typing import Any
 import psutil
 
 from pipeline.config import Config
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, without_secrets
 from pipeline.runs import RunDirectory
+from warehouse.errors import first_line
 
 Files = Mapping[str, int]
 """Files by their path in a run's directory, with their modification time in nanoseconds."""
@@ -90,8 +92,9 @@ class Store:
         except PipelineError:
             raise
         except Exception as error:  # every kind of store has its own errors
+            reason = without_secrets(first_line(error))
             raise PipelineError(
-                f"the store {self.url} cannot be used ({type(error).__name__}: {str(error).splitlines()[0]:.200}): "
+                f"the store {without_secrets(self.url)} cannot be used ({type(error).__name__}: {reason:.200}): "
                 "check that --ray-storage is an fsspec URL that every node may write to, and install its package there"
             ) from error
 
@@ -109,7 +112,9 @@ def _is_object_store(system: Any) -> bool:
 def own_folder(path: Path, config: str) -> RunDirectory:
     """An empty directory for the run, only for this process; those of processes that have ended are removed."""
     root = Path(tempfile.gettempdir()) / f"righttree-{os.getuid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        root.mkdir(mode=0o700)
+    _check_own(root)
     for left in root.iterdir():
         if not left.name.isdecimal() or not psutil.pid_exists(int(left.name)):
             shutil.rmtree(left, ignore_errors=True)
@@ -117,3 +122,13 @@ def own_folder(path: Path, config: str) -> RunDirectory:
     shutil.rmtree(own, ignore_errors=True)
     (own / path.name).mkdir(parents=True)
     return RunDirectory(own / path.name, Config.model_validate_json(config))
+
+
+def _check_own(folder: Path) -> None:
+    """Raise PipelineError for a folder that somebody else put there, who could read a run's files or exchange them."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PipelineError(
+            f"{folder} is not a folder that only this user may use (owner {found.st_uid}, mode "
+            f"{stat.S_IMODE(found.st_mode):o}): remove it, or set TMPDIR to a folder of your own"
+        )

@@ -18,6 +18,7 @@ from warehouse.reads.predicted import OfOptimizer, predictions
 from warehouse.study.predicted import words
 from warehouse.study.predicted.known import FEATURES
 from warehouse.study.predicted.regret import LEVEL, PREDICTORS, PredictedRegret
+from warehouse.terminals import names_on_one_line
 
 SCHEMA, SCHEMA_VERSION = "predict", 1
 
@@ -41,7 +42,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     kind = models["kind"][names.index(choice.name)]
     if choice.json:
         return json.dumps(as_json(run_id, choice.name, kind, predicted, choice.seed))
-    return _text(run_id, choice.name, predicted)
+    return names_on_one_line(_text(run_id, choice.name, predicted), names)
 
 
 def as_json(run_id: str, name: str, kind: str, predicted: list[OfOptimizer], seed: int) -> Result:

@@ -20,6 +20,7 @@ from warehouse.stats.bootstrap import NOTHING
 from warehouse.study.choice.answer import Answer, Question
 from warehouse.study.choice.failures import by_part
 from warehouse.study.choice.per_nat import PerNat
+from warehouse.terminals import names_on_one_line
 
 SCHEMA_VERSION = 1
 
@@ -28,6 +29,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName and InvalidChoice."""
     with store.open_read_only(data) as connection:
         run_id = reads.runs.named_or_default(connection, choice.run)
+        names = reads.runs.reward_models(connection, run_id)["reward_model_id"].to_list()
         question = Question(
             goldens=names_in(choice.golden),
             by=choice.by,
@@ -41,9 +43,13 @@ def report(data: Path, choice: argparse.Namespace) -> str:
                 raise InvalidConfig("--n and --kl are about policies; with --outcome leave them out")
             by_outcome = answer_by_outcome(connection, run_id, choice.outcome, question, seed=choice.seed)
             result = of_outcome.as_json(run_id, by_outcome, choice.seed)
-            return json.dumps(result) if choice.json else of_outcome.as_text(run_id, by_outcome)
+            if choice.json:
+                return json.dumps(result)
+            return names_on_one_line(of_outcome.as_text(run_id, by_outcome), names)
         answered = answer(connection, run_id, question, seed=choice.seed)
-    return json.dumps(as_json(run_id, answered, choice.seed)) if choice.json else _text(run_id, answered)
+    if choice.json:
+        return json.dumps(as_json(run_id, answered, choice.seed))
+    return names_on_one_line(_text(run_id, answered), names)
 
 
 def as_json(run_id: str, answered: Answer, seed: int) -> Result:

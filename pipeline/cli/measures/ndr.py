@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.cli import check_target
 from pipeline.cli.measures import outcome as of_outcome
 from pipeline.cli.measures import text as measure_text
 from pipeline.errors import InvalidConfig, write_errors
@@ -23,9 +24,11 @@ from warehouse.errors import UnknownName
 from warehouse.reads.policies import usual_strength
 from warehouse.reads.values import policy_values, policy_values_at_kl
 from warehouse.schema import BY_WEIGHTING, category_order
+from warehouse.spreadsheets import neutral
 from warehouse.study import CORRELATIONS, MEASURES, Estimate, Evaluation, PolicyValues, ScoreCube, TestSet, compare
 from warehouse.study.correlation import Correlation
 from warehouse.study.evaluate import replicated
+from warehouse.terminals import on_one_line
 
 Result = dict[str, Any]
 
@@ -42,6 +45,7 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     """What to print for the choices of the command line. Raises UnknownName, InvalidChoice and InvalidConfig."""
     if choice.export and choice.export.suffix not in _WRITERS:
         raise InvalidConfig(f"--export {choice.export}: the name has to end in .json, .csv or .parquet")
+    check_target("--export", choice.export)
     with store.open_read_only(data) as connection:
         run_id = reads.runs.named_or_default(connection, choice.run)
         sources = [name.strip() for name in choice.source.split(",")]
@@ -73,14 +77,15 @@ def report(data: Path, choice: argparse.Namespace) -> str:
     }
     if choice.compare:
         result = _compared(about, cube, values, choice, kl)
-        text = measure_text.of_comparison(result)
+        text = measure_text.of_comparison(on_one_line(result))
     else:
         names = tuple(MEASURES) if choice.measure == "all" else (choice.measure,)
         test_set = test_set_of(choice, cube.categories)
         parts = replicated(cube, values, [(name, test_set) for name in names], **_draws(choice, values))
         results = [as_json(about, cube.reward_models, part.evaluation, kl) for part in parts]
         result = results[0] if choice.measure != "all" else {**about, "measures": results}
-        text = measure_text.of_one(result) if choice.measure != "all" else measure_text.of_all(results)
+        shown = on_one_line(results)
+        text = measure_text.of_one(shown[0]) if choice.measure != "all" else measure_text.of_all(shown)
     if choice.export:
         with write_errors(choice.export, "give another file to --export"), files.replacing(choice.export) as temporary:
             _WRITERS[choice.export.suffix](result, temporary)
@@ -200,7 +205,7 @@ def _flat(correlation: Result) -> dict[str, float | None]:
 
 _WRITERS: dict[str, Callable[[Result, Path], object]] = {
     ".json": lambda result, path: path.write_text(json.dumps(result, indent=2) + "\n"),
-    ".csv": lambda result, path: _rows(result).write_csv(path),
+    ".csv": lambda result, path: neutral(_rows(result)).write_csv(path),
     ".parquet": lambda result, path: _rows(result).write_parquet(path),
 }
 

@@ -20,6 +20,7 @@ from warehouse.metrics.test_set import TestSet
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.correlation import cautions
 from warehouse.study.outcomes import CORRELATIONS, FEWEST, Board, Outcome, Prediction, predict_all
+from warehouse.terminals import on_one_line
 
 Result = dict[str, Any]
 
@@ -43,7 +44,7 @@ def report(run_id: str, cube: ScoreCube, outcome: Outcome, test_set: TestSet, ch
     names, second = _measures(choice)
     board = predict_all(cube, outcome, names, second, test_set=test_set, replicates=choice.replicates, seed=choice.seed)
     result = as_json(run_id, cube, board, choice)
-    return json.dumps(result) if choice.json else _text(result)
+    return json.dumps(result) if choice.json else _text(on_one_line(result))
 
 
 def _measures(choice: argparse.Namespace) -> tuple[tuple[str, ...], str]:

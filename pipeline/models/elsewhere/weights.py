@@ -110,9 +110,10 @@ def has_model_weights(folder: Path) -> bool:
 def unavailable(model: object, error: BaseException) -> ModelUnavailable:
     """The error, in one line, for a model that cannot be read."""
     why = next(iter(str(error).splitlines()), type(error).__name__)
+    missing = "" if Path(str(model)).exists() else f"there is no folder {model}, and the "
     return ModelUnavailable(
-        f"model {str(model)!r} cannot be loaded as a reward model ({why}); give a folder with safetensors and a "
-        "tokenizer, or a hub id that is reachable"
+        f"{missing}model {str(model)!r} cannot be loaded as a reward model ({why}); give a folder with safetensors and "
+        "a tokenizer, or a hub id that is reachable"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from importlib import metadata
 from pathlib import Path
 
 import polars as pl
@@ -185,18 +186,40 @@ def test_what_is_printed_can_be_exported(smoke_home: Path, tmp_path: Path, endin
         ("measure --n 3", "no policies of 'bon' at 3"),
         ("measure --category Chatter", "no category 'Chatter'"),
         ("measure --subset nothing", "no RM-test prompts of subset 'nothing'"),
-        ("measure --responses 99", "responses is 99"),
+        ("measure --responses 99", "righttree: --responses is 99"),
         ("measure --export found.txt", "has to end in .json, .csv or .parquet"),
-        ("measure --export /nowhere/found.csv", "cannot be written"),
+        (
+            "measure --export /nowhere/found.csv",
+            "--export /nowhere/found.csv: there is no folder /nowhere",
+        ),
+        (
+            "audit --export /nowhere/items.csv",
+            "--export /nowhere/items.csv: there is no folder /nowhere",
+        ),
+        ("findings --output /nowhere/f.md", "--output /nowhere/f.md: there is no folder /nowhere; make it first"),
+        ("report flip-0.00 --output /nowhere/c.html", "there is no folder /nowhere; make it first"),
+        ("report flip-0.00 --output /tmp", "--output /tmp: it is a folder; name a file"),
+        ("measure --export /dev/null.csv/x.csv", "there is no folder /dev/null.csv; make it first"),
         ("measure --compare accuracy", "give two measures"),
-        ("measure --noise 0.7", "noise is 0.7"),
-        ("measure --rank-bins 9", "rank_bins is 9"),
-        ("measure --replicates 0", "replicates is 0"),
+        ("measure --noise 0.7", "righttree: --noise is 0.7"),
+        ("measure --rank-bins 9", "righttree: --rank-bins is 9"),
+        ("measure --replicates 0", "righttree: --replicates is 0"),
         ("measure --source nobody", "no source 'nobody'; run 'smoke-test' has, with responses per prompt: initial (5)"),
         ("measure --source initial-t1.50 --paraphrase 0.5", "'initial-t1.50' has no responses to paraphrases"),
         ("measure --paraphrase 1.5", "paraphrase is 1.5"),
-        ("measure --kl 99", "KL is 99 nats; no policy gets that far"),
-        ("measure --kl 0", "KL is 0; give nats above 0"),
+        ("measure --rank-bins 3 --chosen-bin 9 --rejected-bin 1", "righttree: --chosen-bin is 9, --rejected-bin 1; it"),
+        ("measure --chosen-bin 2 --rejected-bin 1", "a bin is chosen but --rank-bins is not set"),
+        ("choose --strength 2.5", "righttree: --strength is 2.5; best-of-n draws a whole number"),
+        ("choose --n 2.5", "righttree: --n is 2.5; best-of-n draws a whole number"),
+        ("power --difference 0", "righttree: --difference is 0"),
+        ("power --power 2", "righttree: --power is 2"),
+        ("run --profile smoke --seed -1 --estimate", "profile smoke: --seed: "),
+        ("run --profile smoke --sampler dice --estimate", "profile smoke: --sampler: "),
+        ("add-rm --run smoke-test --url http://host --batch-texts 0", "righttree: --batch-texts: "),
+        ("add-rm --run smoke-test --url http://me:hunter2@host", "righttree: --url: must hold no user name"),
+        ("extend smoke-test --flip-rate 2 --estimate", "--flip-rate: "),
+        ("measure --kl 99", "righttree: --kl is 99 nats; no policy gets that far"),
+        ("measure --kl 0", "righttree: --kl is 0; give nats above 0"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(smoke_home: Path, arguments: str, message: str) -> None:
@@ -293,3 +316,43 @@ def test_publishing_again_changes_nothing_but_the_build(smoke_home: Path, tmp_pa
     assert store.build_id(copy) != before
     with store.open_read_only(copy) as connection:
         assert reads.runs.all_runs(connection).height == 1
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"righttree {metadata.version('righttree')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            f"measure --replicates {'9' * 30}",
+            f"--replicates is {'9' * 30}; the bootstrap takes 1 or more, at most 100,000",
+        ),
+        ("choose --n nan", "--n is nan; best-of-n draws a whole number"),
+        ("choose --n inf", "--n is inf; best-of-n draws a whole number"),
+        ("ensemble --run smoke-test --members ,", "--members is empty; an ensemble takes two or more"),
+        ("audit --items -1", "--items is -1; give 0 or more"),
+        ("measure --budget -1", "--budget is -1, for -1 prompts"),
+        ("data x.csv --ranked-pairs 0", "--ranked-pairs is 0; give 1 or more"),
+        ("data x.csv --validation-share 2", "--validation-share is 2.0; give 0 or more"),
+        ("extend smoke-test --reward-model depth=x --estimate", "--reward-model: trainable_layers: "),
+        ("extend smoke-test --rl-test-samples 99999 --estimate", "--rl-test-samples: Input should be less than"),
+        ("score x.csv --model ./nowhere", "model './nowhere': there is no such folder"),
+        ("measure --outcome elo", "add some with `righttree outcomes FILE --run smoke-test`"),
+    ],
+)
+def test_a_bad_argument_is_no_traceback_and_its_option_is_named(smoke_home: Path, arguments: str, message: str) -> None:
+    done = righttree(*arguments.split(), home=smoke_home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_names_in_an_option_may_have_line_breaks(smoke_home: Path) -> None:
+    done = righttree("measure", "--golden", "flip-0.00\nnobody", home=smoke_home)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "no scorer 'nobody'" in done.stderr

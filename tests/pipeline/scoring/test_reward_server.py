@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pipeline.config import AddedRewardModel
-from pipeline.errors import InvalidSetting, NoScore
+from pipeline.config import AddedRewardModel, validated
+from pipeline.errors import InvalidConfig, InvalidSetting, NoScore
 from pipeline.scoring import added
 from pipeline.scoring.reward_server import RewardServer
 from tests.pipeline.reward_models_elsewhere import reward_of, rewards, serving
@@ -139,6 +139,32 @@ def test_an_address_that_is_no_plain_http_is_refused(url: str, says: str) -> Non
     with pytest.raises(InvalidSetting, match=says) as refused:
         added.settings_of(url=url, name="server")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:hunter2@host/reward",
+        "http://me:at@hunter2@host/reward",
+        "ftp://me:hunter2@host/reward",
+        "http://host/reward?token=hunter2",
+        "http://host/reward?model=a&Access_Token=hunter2",
+        "http://host/reward?api-key=hunter2",
+        "http://host:port/reward?token=hunter2",
+    ],
+)
+def test_a_secret_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        added.settings_of(url=url, name="server")
+    assert "host" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(InvalidConfig) as refused_profile:
+        validated({"reward_models": {"added": [{"name": "server", "url": url, "model": "me"}]}}, "own.toml")
+    assert "hunter2" not in str(refused_profile.value)
+
+
+def test_other_values_in_an_address_stay() -> None:
+    assert added.settings_of(url="http://host/reward?model=mine", name="server").url == "http://host/reward?model=mine"
 
 
 def test_a_server_is_named_after_its_host() -> None:

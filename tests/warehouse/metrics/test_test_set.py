@@ -189,7 +189,7 @@ def test_responses_of_several_sources_alternate_on_the_prompts_that_all_have() -
         (TestSet(responses=1), InvalidChoice, "from 2 to 5"),
         (TestSet(prompts=1), InvalidChoice, "prompts is 1; the chosen categories allow from 2 to 60"),
         (TestSet(prompts=61), InvalidChoice, "prompts is 61"),
-        (TestSet(budget=1000), InvalidChoice, r"prompts is 200 \(a budget of 1000\)"),
+        (TestSet(budget=1000), InvalidChoice, "budget is 1000, for 200 prompts; the chosen"),
         (TestSet(budget=100, prompts=5), InvalidChoice, "leave one out"),
         (TestSet(rank_bins=6), InvalidChoice, "rank_bins is 6; 5 responses"),
         (TestSet(rank_bins=3, chosen_bin=2), InvalidChoice, "set both or neither"),

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from warehouse import files
 from warehouse.errors import InvalidRows, first_line
 from warehouse.exchange.reading.limits import COMMAND_LINE, RATIO, Limits
 from warehouse.exchange.sheet import CUT, invalid
@@ -64,7 +65,9 @@ _OTHERS = {
 
 
 def content_of(path: Path, limits: Limits = COMMAND_LINE) -> bytes:
-    """The bytes of a file, decompressed. Raises InvalidRows if it is missing, empty, cut off or too large."""
+    """The bytes of a file, decompressed. Raises InvalidRows if it is missing, no file, empty, cut off or too large."""
+    if kind := files.special(path):
+        raise invalid(f"{path}: is {kind}, not a file; write what comes out of it to a file and give that")
     try:
         limits.check(path.name, 0, path.stat().st_size)
         content = path.read_bytes()

@@ -19,6 +19,7 @@ from warehouse.errors import first_line
 from warehouse.exchange.numbers import has_decimal_commas
 from warehouse.exchange.reading.content import extension, utf_8
 from warehouse.exchange.sheet import CUT, Sheet, invalid, shown
+from warehouse.spreadsheets import restored
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _QUOTE, _RETURN, _FEED = (ord(character) for character in '"\r\n')
@@ -59,7 +60,7 @@ def read_delimited(name: str, content: bytes) -> Sheet:
     if not content.endswith((b"\n", b"\r")):  # else the first digits of a score would pass for the whole of it
         where = f"{name}, row {len(lines) - 1} (line {lines[-1]}), column {header[-1]}"
         raise invalid(f"{where}: the last line does not end; {CUT}, or add a line break if it is whole")
-    frame = _cells(name, _joined(content, records), header, delimiter)
+    frame = restored(_cells(name, _joined(content, records), header, delimiter))
     first_line_of_rows, last = (int(lines[1]), int(lines[-1])) if len(lines) > 1 else (0, -1)
     regular = last - first_line_of_rows + 2 == len(lines)
     rows: Sequence[int] = range(first_line_of_rows, last + 1) if regular else lines[1:].tolist()

@@ -156,9 +156,9 @@ def by_best_of_n(task: Task, samples: ScoreCube, lengths: Lengths | None) -> Ans
     question, sides = task.question, task.sides
     chosen = task.prompts(samples)
     cube, lengths = samples.of_prompts(chosen), lengths and lengths.of_prompts(chosen)
-    n = default_n(cube) if question.strength is None else int(question.strength)
-    if question.strength is not None and question.strength != n:
+    if question.strength is not None and not float(question.strength).is_integer():
         raise InvalidChoice(f"n is {question.strength:g}; best-of-n draws a whole number of samples")
+    n = default_n(cube) if question.strength is None else int(question.strength)
     values = best_of_n(cube, n) if question.kl is None else best_of_n_at_kl(cube, question.kl)
     share = len(sides.goldens) == 1 and is_right_or_wrong(cube, sides.goldens[0])
     spread_M = spread_within(cube)

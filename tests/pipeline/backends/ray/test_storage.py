@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import s3fs
 from moto.server import ThreadedMotoServer
 
 from pipeline import runs
-from pipeline.backends.ray.storage import Store, files_of
+from pipeline.backends.ray.storage import Store, files_of, own_folder
 from pipeline.config import load_profile
 from pipeline.errors import PipelineError
 from pipeline.prompts import load_prompts
@@ -48,6 +49,31 @@ def run(tmp_path: Path) -> RunDirectory:
     weights.parent.mkdir(parents=True)
     weights.write_bytes(os.urandom(6 * 2**20))  # more than one piece of an upload
     return made
+
+
+@pytest.mark.parametrize("planted", ["link", "open folder", "file"])
+def test_a_folder_that_somebody_else_may_have_put_into_the_temporary_one_is_not_used(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    place, others = tmp_path / "tmp" / f"righttree-{os.getuid()}", tmp_path / "others"
+    others.mkdir()
+    (others / "mine.txt").write_text("mine")
+    place.parent.mkdir()
+    if planted == "link":
+        place.symlink_to(others)
+    elif planted == "file":
+        place.write_text("")
+    else:
+        place.mkdir()
+        place.chmod(0o777)
+    with pytest.raises(PipelineError, match=r"is not a folder that only this user may use .* set TMPDIR"):
+        own_folder(run.path, run.config.model_dump_json())
+    assert (others / "mine.txt").exists()
+    place.rmdir() if planted == "open folder" else place.unlink()
+    made = own_folder(run.path, run.config.model_dump_json())
+    assert made.path.parent.parent == place
+    assert place.stat().st_mode & 0o077 == 0
 
 
 def test_files_come_back_from_an_object_store_as_they_were(run: RunDirectory, bucket: str, tmp_path: Path) -> None:

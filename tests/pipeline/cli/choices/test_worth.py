@@ -186,4 +186,4 @@ def test_what_cannot_be_is_one_line(home: Path, capsys: pytest.CaptureFixture[st
     assert "n is 2.5" in refused(capsys, "--n", "2.5")
     assert "n is 0; best-of-n draws 1 sample or more" in refused(capsys, "--n", "0")
     assert "no RL-test prompts of category 'Chess'" in refused(capsys, "--category", "Chess")
-    assert "KL is 9 nats; no policy gets that far" in refused(capsys, "--kl", "9")
+    assert "--kl is 9 nats; no policy gets that far" in refused(capsys, "--kl", "9")

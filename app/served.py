@@ -1,0 +1,12 @@
+"""What `python -m app` serves: the dashboard, `main.py`, behind `app.access.headers`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from app.access.headers import Guarded
+
+app = st.App(Path(__file__).with_name("main.py"), middleware=[Middleware(Guarded)])
