@@ -19,7 +19,7 @@ _HIDDEN = re.compile(
 
 def visible(text: str) -> str:
     """The text with control characters and overrides of its direction as Python writes them; lines stay lines."""
-    return _HIDDEN.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _HIDDEN.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def on_one_line(value: Any) -> Any:

@@ -126,9 +126,9 @@ def own_folder(path: Path, config: str) -> RunDirectory:
 
 def _check_own(folder: Path) -> None:
     """Raise PipelineError for a folder that somebody else put there, who could read a run's files or exchange them."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise PipelineError(
-            f"{folder} is not a folder that only this user may use (owner {found.st_uid}, mode "
-            f"{stat.S_IMODE(found.st_mode):o}): remove it, or set TMPDIR to a folder of your own"
+            f"{folder} is not a folder that only this user may use (owner {status.st_uid}, mode "
+            f"{stat.S_IMODE(status.st_mode):o}): remove it, or set TMPDIR to a folder of your own"
         )
