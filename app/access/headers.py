@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,14 +25,14 @@ _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _PORTS = {"http": 80, "https": 443}
 
 
-def policy() -> str:
+def policy(scripts: Sequence[str] = ()) -> str:
     """The content security policy: scripts of Streamlit's own files, and what its pages need besides.
 
-    Its first page has scripts in its text, which are allowed by their hashes. Styles are made by its scripts, pictures
-    and downloads are data in the page. WebAssembly is tried by a package for long numbers.
+    Its first page has scripts in its text, which are allowed by their hashes, as are our own `scripts`. Styles are made
+    by Streamlit's scripts, pictures and downloads are data in the page. A package for long numbers tries WebAssembly.
     """
     page = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    digests = (hashlib.sha256(text.encode()).digest() for text in _INLINE.findall(page))
+    digests = (hashlib.sha256(text.encode()).digest() for text in (*_INLINE.findall(page), *scripts))
     inline = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     sources = {
         "default-src": "'self'",
@@ -64,13 +64,14 @@ def same_origin(origin: str | None, host: str | None) -> bool:
 class Guarded:
     """An ASGI application around Streamlit's: adds the headers to every answer, refuses websockets of other pages.
 
-    `server.corsAllowedOrigins` lists origins that may open websockets too.
+    `scripts` are the texts of our own scripts in pages. `server.corsAllowedOrigins` lists origins that may open
+    websockets too.
     """
 
-    def __init__(self, app: Served) -> None:
+    def __init__(self, app: Served, scripts: Sequence[str] = ()) -> None:
         self._app = app
         headers = {
-            "Content-Security-Policy": policy(),
+            "Content-Security-Policy": policy(scripts),
             "X-Frame-Options": "DENY",
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",

@@ -62,7 +62,9 @@ def in_options(error: Exception | str, parser: argparse.ArgumentParser, words: S
             if option:
                 message = re.sub(rf"(^|: |, ){setting}(?=: | is |=)", rf"\1{option}", message)
             if "_" in name and options:
-                message = re.sub(rf"(?<![\w'\"`./-]){setting}(?![\w'\"`./-])", option or options[0], message)
+                message = re.sub(
+                    rf"(?<!column )(?<![\w'\"`./-]){setting}(?![\w'\"`./-])", option or options[0], message
+                )
         if option and action.dest == setting_of and option not in message:
             message = f"{option}: {message}"
     return message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.access.headers import same_origin
+from app.access.headers import policy, same_origin
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,11 @@ def test_a_page_of_the_server_s_own_origin_is_let_in(origin: str | None, host: s
 )
 def test_any_other_is_not(origin: str, host: str | None) -> None:
     assert not same_origin(origin, host)
+
+
+def test_a_script_of_our_own_runs_by_its_hash_alone() -> None:
+    digest = "'sha256-CihokcEcBW4atb/CW/XWsvWwbTjqwQlE9nj9ii5ww5M='"  # of console.log(1)
+    own, other = policy(["console.log(1)"]), policy(["console.log(2)"])
+    assert digest in own
+    assert digest not in other
+    assert digest not in policy()

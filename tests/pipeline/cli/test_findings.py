@@ -134,8 +134,8 @@ def test_the_page_goes_into_a_file_whole(home: Path, tmp_path: Path, capsys: pyt
     [
         (("--run", "nothing"), "righttree: run 'nothing' is not in the warehouse; it has ['simulated']"),
         (("--output", "nowhere/findings.md"), "righttree: --output nowhere/findings.md: there is no folder nowhere"),
-        (("--replicates", "0"), "righttree: replicates is 0; the bootstrap takes 1 or more"),
-        (("--seed", "-1"), "righttree: seed is -1; it has to be 0 or more"),
+        (("--replicates", "0"), "righttree: --replicates is 0; the bootstrap takes 1 or more, at most 100,000"),
+        (("--seed", "-1"), "righttree: --seed is -1; it has to be 0 or more"),
     ],
 )
 def test_errors_are_one_line(
