@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +14,10 @@ from warehouse.store import Connection
 
 Rows = Mapping[str, pl.DataFrame | Iterable[pl.DataFrame]]
 """Rows of tables by name, each table as one frame or as frames one after the other; table `run` is one frame."""
+
+Then = Callable[[Connection], object]
+"""What is done with a new build, all of whose rows are in and checked, before it is published; if it raises, it is not.
+"""
 
 _BATCH_ROWS = 1_000_000
 
@@ -60,7 +64,7 @@ def repeated(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     return frame.filter(of_keys.is_duplicated())
 
 
-def publish(data: Path, rows: Rows, origin: str) -> dict[str, int]:
+def publish(data: Path, rows: Rows, origin: str, *, then: Then = lambda _: None) -> dict[str, int]:
     """Check the rows of one or more runs and publish a new build with them and all other runs.
 
     Existing rows of the same runs are replaced, so publishing twice changes nothing. A table may come as frames one
@@ -77,7 +81,9 @@ def publish(data: Path, rows: Rows, origin: str) -> dict[str, int]:
         raise InvalidRows(f"{origin}: table run is empty; it has to have a row for each run")
     run_ids = conform(TABLES["run"], run, origin)["run_id"].unique().to_list()
     with store.building(data, without=run_ids) as connection:
-        return insert(connection, rows, run_ids, origin)
+        written = insert(connection, rows, run_ids, origin)
+        then(connection)
+    return written
 
 
 def remove(data: Path, run_id: str) -> None:
@@ -86,14 +92,18 @@ def remove(data: Path, run_id: str) -> None:
         pass
 
 
-def replace_table(data: Path, run_id: str, table: str, rows: pl.DataFrame, origin: str) -> int:
+def replace_table(
+    data: Path, run_id: str, table: str, rows: pl.DataFrame, origin: str, *, then: Then = lambda _: None
+) -> int:
     """Publish a new build in which one table of a published run has these rows; returns how many.
 
     Raises InvalidRows as `publish` does; then the published build stays as it is.
     """
     with store.building(data) as connection:
         connection.execute(f'DELETE FROM "{TABLES[table].name}" WHERE run_id = ?', [run_id])
-        return insert(connection, {table: rows.with_columns(run_id=pl.lit(run_id))}, [run_id], origin)[table]
+        written = insert(connection, {table: rows.with_columns(run_id=pl.lit(run_id))}, [run_id], origin)
+        then(connection)
+    return written[table]
 
 
 def derive(
@@ -104,6 +114,7 @@ def derive(
     *,
     without_values: Sequence[str] = (),
     without_policies: Sequence[str] = (),
+    then: Then = lambda _: None,
 ) -> None:
     """Publish a new run: the rows of a published one and `more`; `run` is its row of table `run`.
 
@@ -124,6 +135,7 @@ def derive(
         chosen["policies"] = list(without_policies)
         connection.execute(f"DELETE FROM policy {of_these} AND {silent}", chosen)
         insert(connection, {"run": run, **more}, [new_id], origin)
+        then(connection)
 
 
 def insert(connection: Connection, rows: Rows, run_ids: Sequence[str], origin: str) -> dict[str, int]:

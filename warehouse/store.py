@@ -28,6 +28,8 @@ Connection = duckdb.DuckDBPyConnection
 LINK = "warehouse.duckdb"
 Damaged = duckdb.IOException
 """What a query raises on a damaged file: DuckDB checks the checksum of every block that it reads."""
+Unreadable = duckdb.Error
+"""The root of what a query can raise on a file that is damaged or of another version."""
 
 _MOST_MEMORY_BYTES = 4 * 2**30
 
@@ -43,6 +45,11 @@ def build_id(data: Path) -> str | None:
         return (data / LINK).readlink().name
     except OSError:
         return None
+
+
+def newest_build(data: Path) -> str | None:
+    """Name of the newest build in the data folder, published or not; None if there is none."""
+    return max((build.name for build in data.glob("warehouse-*.duckdb")), default=None)
 
 
 def open_read_only(data: Path, build: str | None = None) -> Connection:
@@ -67,6 +74,11 @@ def open_read_only(data: Path, build: str | None = None) -> Connection:
             _check_columns(connection, path)
             return connection
     raise NoWarehouse(f"the build {name} is gone from {data}: open the published one instead")
+
+
+def unreadable(path: Path, error: duckdb.Error) -> WarehouseError:
+    """The error for a build whose queries fail."""
+    return WarehouseError(f"{path} is damaged ({first_line(error)}): {_remedy(path)}")
 
 
 def damage(data: Path, error: duckdb.Error) -> str:

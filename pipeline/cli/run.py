@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from pipeline import runs
 from pipeline.backends.openrlhf.launch import require_engine
@@ -16,8 +17,9 @@ from pipeline.cost import command as plan_command
 from pipeline.cost import estimate
 from pipeline.errors import PipelineError
 from pipeline.models.installed import require_pipeline, require_sampler
-from pipeline.runs import exchange, extend, jobs, published_runs, retry
+from pipeline.runs import exchange, extend, jobs, published_runs, results, retry
 from warehouse import labels, reads, store
+from warehouse.errors import InvalidRows, WarehouseError
 
 _WATCH_S = 2.0
 
@@ -184,7 +186,8 @@ def _list_runs() -> None:
     listed = jobs.list_runs(data)
     published = published_runs(data)
     named, default = labels.read(data), reads.runs.RECORDED
-    if not listed and set(published) <= {default}:
+    others = list(dict.fromkeys([*published, *results.run_ids(data)]))
+    if not listed and set(others) <= {default}:
         print(f"no runs of your own in {data}; start one with `righttree run --profile quick`")
     for run in listed:
         done = sum(stage.state == "done" for stage in run.stages)
@@ -196,11 +199,12 @@ def _list_runs() -> None:
         stages = f"{done}/{len(run.stages)} stages"
         words = [f"{stages}  {run.wall_s:6.0f} s", detail or (publish if state == "finished" else "")]
         _print_run(run.run_id, state, "  ".join(words), named)
-    for run_id in published:
+    for run_id in others:
         if run_id not in {run.run_id for run in listed}:
             recorded = "comes with righttree, " if run_id == default else ""
-            _print_run(run_id, jobs.PUBLISHED, f"{recorded}results only", named)
-    if default not in {*published, *(run.run_id for run in listed)}:
+            state = jobs.PUBLISHED if run_id in published else "unpublished"
+            _print_run(run_id, state, f"{recorded}results only", named)
+    if default not in {*others, *(run.run_id for run in listed)}:
         _print_run(default, "absent", "comes with righttree; `righttree restore` publishes it", named)
 
 
@@ -223,18 +227,45 @@ def _publish(arguments: argparse.Namespace) -> int:
     from pipeline.stages.publish import publish_run
 
     data = store.home()
+    whole = _rescued(data)
     run_ids = list(arguments.runs)
     for listed in [] if run_ids else jobs.list_runs(data):
         if listed.state == "unreadable":
             print(f"righttree: not published: {listed.error}", file=sys.stderr)
         elif runs.open_run(data, listed.run_id).is_finished:
             run_ids.append(listed.run_id)
+    stored = results.run_ids(data)
+    run_ids += [] if arguments.runs else stored
     if not run_ids:
         raise PipelineError(f"no finished run in {data}; start one with `righttree run --profile quick`")
-    for run in [runs.open_run(data, run_id) for run_id in run_ids]:
-        with run.held():  # so that nobody deletes it meanwhile
-            print(f"{run.run_id}: {sum(publish_run(run).values())} rows")
+    opened = {run_id: runs.open_run(data, run_id) for run_id in run_ids if run_id not in stored}
+    for run_id in run_ids:
+        try:
+            if run_id in opened:
+                with opened[run_id].held():  # so that nobody deletes it meanwhile
+                    rows = publish_run(opened[run_id])
+            else:
+                rows = results.publish(data, run_id)
+        except InvalidRows as error:
+            if arguments.runs:
+                raise
+            print(f"righttree: not published: {error}", file=sys.stderr)
+        else:
+            print(f"{run_id}: {sum(rows.values())} rows")
+    if not whole:  # a build of an older version can be read now
+        _rescued(data)
     return 0
+
+
+def _rescued(data: Path) -> bool:
+    """Store the runs that are only in the warehouse, before another build takes its place; whether it could be read."""
+    try:
+        for run_id in results.rescue(data):
+            print(f"{run_id}: was in the warehouse only, now stored in {runs.runs_folder(data) / run_id}")
+    except WarehouseError as error:
+        print(f"righttree: what is only in the warehouse is not stored: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _delete(arguments: argparse.Namespace) -> int:

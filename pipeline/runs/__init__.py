@@ -14,6 +14,7 @@ runs/<run_id>/config.json            the validated profile, written when the run
              /.lock                  the lock of the process that works on it
      /.turn                          the lock of the run that is executing
 ```
+Of imported and derived runs only the results are stored, in folders without `config.json` (`results.py`).
 """
 
 from __future__ import annotations

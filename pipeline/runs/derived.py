@@ -8,7 +8,7 @@ mean score of a policy's responses to each RL-test prompt. So
 - a policy whose responses were stored gets its values from their scores;
 - any other gets the values that come with the scorer, if they do; without them its values are left out of the new run.
 
-The old run is not changed. The new one is in the warehouse only, as an imported one is.
+The old run is not changed. Of the new one only the results are stored, as of an imported one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import polars as pl
 from pipeline import runs
 from pipeline.errors import InvalidConfig
 from pipeline.provenance import code_version, host, package_versions
-from pipeline.runs import published_runs
+from pipeline.runs import published_runs, results
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.exchange.policies import tilted_rows
@@ -140,14 +140,16 @@ def derive(data: Path, run_id: str, scorer: NewScorer, new_id: str | None = None
         "score": scorer.scores.with_columns(reward_model_id=pl.lit(scorer.name)),
         "policy_value": values.with_columns(golden_id=pl.lit(scorer.name)),
     }
-    ingest.derive(
-        data,
-        run_id,
-        pl.DataFrame([row]),
-        {name: frame.with_columns(run_id=pl.lit(new_id)) for name, frame in more.items()},
-        without_values=[*recomputed["policy_id"], *tilted["policy_id"], *left_out],
-        without_policies=[*tilted["policy_id"], *left_out],
-    )
+    with results.storing(data, new_id) as then:
+        ingest.derive(
+            data,
+            run_id,
+            pl.DataFrame([row]),
+            {name: frame.with_columns(run_id=pl.lit(new_id)) for name, frame in more.items()},
+            without_values=[*recomputed["policy_id"], *tilted["policy_id"], *left_out],
+            without_policies=[*tilted["policy_id"], *left_out],
+            then=then,
+        )
     return Derived(new_id, scorer.name, scorer.scores.height, tuple(left_out))
 
 
@@ -194,7 +196,7 @@ def _tilted(samples: ScoreCube | None, answers: pl.DataFrame, replaced: pl.DataF
 
 
 def _new_id(data: Path, run_id: str, new_id: str | None, suffix: str) -> str:
-    known = {*published_runs(data), *runs.run_ids(data)}
+    known = {*published_runs(data), *runs.run_ids(data), *results.run_ids(data)}
     if new_id is None:
         plain = f"{run_id}-{suffix}"
         numbered = (f"{plain}-{number}" for number in range(2, len(known) + 3))

@@ -1,7 +1,7 @@
 """Import and export: results computed elsewhere become a run, and a run becomes a folder that can be imported again.
 
-An imported run has no run directory: it is only in the warehouse, with profile `import`. Uploads from a browser are
-imported like files, in a process of their own (`pipeline.uploads`).
+An imported run has profile `import`; of it only the results are stored (`pipeline.runs.results`). Uploads
+from a browser are imported like files, in a process of their own (`pipeline.uploads`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ import warehouse
 from pipeline import runs
 from pipeline.errors import InvalidConfig, PipelineError
 from pipeline.provenance import code_version, host, package_versions
+from pipeline.runs import results
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows, UnknownName, WarehouseError
 from warehouse.formats import count
@@ -71,19 +73,22 @@ def import_files(
     *,
     columns: exchange.ColumnMap | None = None,
     limits: exchange.Limits = exchange.COMMAND_LINE,
+    stored: bool = True,
 ) -> Imported:
-    """Publish scores computed elsewhere, or a folder of `export_run`, as a run.
+    """Publish and store scores computed elsewhere, or a folder of `export_run`, as a run.
 
-    `columns` says what columns are where their names do not. What is left out of incomplete scores is listed in
+    `columns` says what columns are where their names do not; a run that is not `stored` is in the warehouse only. What is left out of incomplete scores is listed in
     `left_out_file`. Raises InvalidRows for the first thing that is wrong, before anything is written, and InvalidConfig
     for a run id that exists or is not a valid name.
     """
     if run_id is not None:
         _check_id(data, run_id)
+    as_it_is: Path | None = None
     folders = [path for path in files if path.is_dir()]
     if folders and len(files) > 1:
         raise InvalidRows(f"{folders[0]}: an exported run is imported alone; give its folder and nothing else")
     if folders:
+        as_it_is = folders[0] if run_id is None else None
         run_id, rows = exchange.read_folder(folders[0], run_id, limits)
         _check_id(data, run_id)
         if columns or choices not in (None, exchange.Choices()):
@@ -94,7 +99,8 @@ def import_files(
         rows, study = _rows_of_files(
             files, run_id, layout, choices=choices or exchange.Choices(), columns=columns, limits=limits
         )
-    written = ingest.publish(data, rows, ", ".join(path.name for path in files))
+    with results.storing(data, run_id, as_it_is) if stored else nullcontext(_nothing) as then:
+        written = ingest.publish(data, rows, ", ".join(path.name for path in files), then=then)
     names = {split: rows["prompt"].filter(split=split)["prompt_id"].to_list() for split in SAME_PROMPT}
     shared = shared_prompts(names["rm_test"], names["rl_test"])
     if study is None:
@@ -102,6 +108,10 @@ def import_files(
     subsets = rows["prompt"]["subset"].unique().to_list()
     note = " (no categories given: all are under Chat)" if subsets == [exchange.DEFAULT_SUBSET] else ""
     return Imported(run_id, written, _counts(rows) + note, shared, (*study.notes, *_list_left_out(data, run_id, study)))
+
+
+def _nothing(_: store.Connection) -> None:
+    """For a run that is stored elsewhere: the package has the recorded one."""
 
 
 def _counts(rows: Mapping[str, pl.DataFrame]) -> str:
@@ -195,7 +205,7 @@ def publish_recorded(data: Path, folder: Path | None = None) -> Imported | None:
     folder = folder or RECORDED
     if store.build_id(data) is not None or not (folder / exchange.MANIFEST).exists():
         return None
-    return import_files(data, [folder], run_id=None, layout="auto")
+    return import_files(data, [folder], run_id=None, layout="auto", stored=False)
 
 
 def restore_recorded(data: Path) -> Imported | None:
@@ -207,7 +217,7 @@ def restore_recorded(data: Path) -> Imported | None:
         raise UnknownName(f"the recorded run is not in {RECORDED}; install righttree again")
     if reads.runs.RECORDED in {*runs.published_runs(data), *runs.run_ids(data)}:
         return None
-    return import_files(data, [RECORDED], run_id=None, layout="auto")
+    return import_files(data, [RECORDED], run_id=None, layout="auto", stored=False)
 
 
 def provide_recorded(data: Path, *, required: bool = True) -> None:

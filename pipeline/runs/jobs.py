@@ -27,7 +27,7 @@ from pipeline.cost.estimate import Estimate, estimate
 from pipeline.cost.estimate import of_extension as estimate_extension
 from pipeline.errors import InvalidSetting, PipelineError, ReadOnly, UnknownRun
 from pipeline.models.installed import require_pipeline, require_sampler
-from pipeline.runs import RunDirectory, ensembles, exchange, locks, published_runs, workers
+from pipeline.runs import RunDirectory, ensembles, exchange, locks, published_runs, results, workers
 from pipeline.runs import extend as extensions
 from pipeline.runs import retry as retries
 from pipeline.runs.derived import Derived
@@ -279,17 +279,17 @@ def delete(data: Path, run_id: str) -> None:
     cannot be read: then nothing is deleted.
     """
     _check_allowed("a run cannot be deleted")
-    if run_id in runs.run_ids(data):
-        path = runs.run_path(data, run_id)
+    if run_id in runs.run_ids(data) or run_id in results.run_ids(data):
+        path = runs.runs_folder(data) / run_id
         with locks.hold(path):
             if run_id in published_runs(data):
                 ingest.remove(data, run_id)
             runs.remove(path)
     elif run_id in published_runs(data):
         ingest.remove(data, run_id)
-        exchange.left_out_file(data, run_id).unlink(missing_ok=True)
     else:
         raise UnknownRun(f"no run {run_id!r} in {data}; `righttree runs` lists the existing ones")
+    exchange.left_out_file(data, run_id).unlink(missing_ok=True)
     labels.forget(data, run_id)
 
 
@@ -315,7 +315,7 @@ def pin(data: Path, run_id: str | None) -> None:
 
 
 def _check_known(data: Path, run_id: str) -> None:
-    if run_id not in runs.run_ids(data) and run_id not in published_runs(data):
+    if run_id not in {*runs.run_ids(data), *results.run_ids(data), *published_runs(data)}:
         raise UnknownRun(f"no run {run_id!r} in {data}; `righttree runs` lists the existing ones")
 
 

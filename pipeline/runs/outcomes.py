@@ -1,6 +1,6 @@
 """Outcomes that were measured elsewhere, added to a run that is published already.
 
-A run that was made here has a directory, from which it can be published again; so its outcomes are a part of that too.
+A run has a directory, from which it can be published again; so its outcomes are a part of that too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline import runs
-from pipeline.runs import RunDirectory
+from pipeline.runs import RunDirectory, results
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows
 from warehouse.exchange.outcomes import COLUMNS
@@ -62,7 +62,7 @@ def add_outcomes(
         with run.held():
             _put(data, run, rows, origin)
     else:
-        ingest.replace_table(data, run_id, "outcome", rows, origin)
+        results.replace_table(data, run_id, "outcome", rows, origin)
     names = tuple(rows["outcome"].unique().sort())
     others = dict.fromkeys(name for sheet in sheets for name in sheet.frame.columns if name not in COLUMNS)
     unread = f"; columns left out: {', '.join(others)}" if others else ""

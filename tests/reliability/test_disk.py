@@ -18,7 +18,8 @@ import pytest
 from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import NotWritten
-from pipeline.runs import jobs
+from pipeline.runs import jobs, results
+from pipeline.runs.exchange import import_files
 from pipeline.runs.records import RunProgress
 from tests.app.conftest import OpenPage
 from tests.conftest import TINY_RUN
@@ -69,6 +70,25 @@ def test_a_disk_that_fills_up_while_publishing_leaves_the_last_build_or_a_whole_
         disk.make_room()
         ingest.publish(disk.home, tiny_run("second", samples=2000), "test")
     assert published(disk.home) == {"first": 12, "second": 8000}
+
+
+@pytest.mark.parametrize("room", [1400 * KIB, 2000 * KIB, 2600 * KIB, 2900 * KIB, 3200 * KIB, 4500 * KIB])
+def test_a_disk_that_fills_up_during_an_import_leaves_a_run_that_is_stored_and_published_or_neither(
+    disk: Disk, tmp_path: Path, room: int
+) -> None:
+    ingest.publish(disk.home, tiny_run("first"), "test")
+    path = files.write(files.long_frame(prompts=2000), tmp_path / "a.csv")
+    disk.fill(leave_bytes=room)
+    message = refused(lambda: import_files(disk.home, [path], "theirs", "auto"))
+    if message is not None:
+        assert "No space left on device" in message
+        assert set(published(disk.home)) == {"first"}
+        assert results.run_ids(disk.home) == []
+        assert list(disk.home.rglob(".partial-*")) == []
+        disk.make_room()
+        import_files(disk.home, [path], "theirs", "auto")
+    assert set(published(disk.home)) == {"first", "theirs"}
+    assert results.run_ids(disk.home) == ["theirs"]
 
 
 def test_on_a_full_disk_nothing_is_imported_started_or_resumed_and_all_is_shown(disk: Disk, tmp_path: Path) -> None:

@@ -7,7 +7,17 @@ and reads it back. Whatever is wrong is one line with file, row and column, and 
 from warehouse.exchange.categories import DEFAULT_SUBSET
 from warehouse.exchange.checking.check import Choices, Study, study_of
 from warehouse.exchange.checking.incomplete import INCOMPLETE
-from warehouse.exchange.folder import ARCHIVE, MANIFEST, export_run, pack, read_folder, run_rows, unpack
+from warehouse.exchange.folder import (
+    ARCHIVE,
+    MANIFEST,
+    copy_run,
+    export_run,
+    pack,
+    read_folder,
+    run_rows,
+    unpack,
+    write_run,
+)
 from warehouse.exchange.layouts import LAYOUTS, read_files
 from warehouse.exchange.outcomes import outcome_rows, outcomes_line, read_outcome_files, smaller_is_better
 from warehouse.exchange.reading import EXTENSIONS, ColumnMap
@@ -22,6 +32,7 @@ __all__ += [
     "Limits",
     "Study",
     "build",
+    "copy_run",
     "export_run",
     "outcome_rows",
     "outcomes_line",
@@ -33,4 +44,5 @@ __all__ += [
     "smaller_is_better",
     "study_of",
     "unpack",
+    "write_run",
 ]

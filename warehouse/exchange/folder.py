@@ -13,9 +13,11 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +70,24 @@ def export_run(
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(target) as draft:
             draft.mkdir()
-            _write(draft, run_id, frames)
+            _write(draft, run_id, frames.items(), _LEVEL)
     except OSError as error:
         raise WarehouseError(f"{target} cannot be written ({error.strerror}); export to another folder") from error
     return run_id, {name: frame.height for name, frame in frames.items()}
+
+
+def write_run(connection: store.Connection, run_id: str, folder: Path) -> None:
+    """Write a run of an open warehouse into the new `folder`, a table at a time; raises OSError."""
+    folder.mkdir()
+    _write(folder, run_id, ((name, _table(connection, name, run_id)) for name in TABLES))
+
+
+def copy_run(folder: Path, target: Path) -> None:
+    """Copy the files of an exported run, which was read already, into the new folder `target`; raises OSError."""
+    target.mkdir()
+    for name in _FILES:
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, target / name)
 
 
 def run_rows(data: Path, run_id: str | None) -> dict[str, pl.DataFrame]:
@@ -178,11 +194,12 @@ def _table(connection: store.Connection, name: str, run_id: str) -> pl.DataFrame
     return rows.select(pl.col(column.name).cast(column.dtype) for column in table.columns).rechunk()
 
 
-def _write(folder: Path, run_id: str, frames: dict[str, pl.DataFrame]) -> None:
+def _write(folder: Path, run_id: str, frames: Iterable[tuple[str, pl.DataFrame]], level: int | None = None) -> None:
+    """`level` is that of Zstandard; None: its default, which is faster."""
     tables = {}
-    for name, frame in frames.items():
+    for name, frame in frames:
         path = folder / f"{name}.parquet"
-        frame.write_parquet(path, compression="zstd", compression_level=_LEVEL)
+        frame.write_parquet(path, compression="zstd", compression_level=level)
         with path.open("rb") as file:
             tables[name] = {"rows": frame.height, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     (folder / MANIFEST).write_text(json.dumps({"format": _FORMAT, "run_id": run_id, "tables": tables}, indent=2) + "\n")

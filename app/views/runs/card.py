@@ -70,7 +70,7 @@ def show(run: RunStatus, published: Collection[str]) -> None:
 
 
 def show_published(snapshot: Snapshot, run_id: str) -> None:
-    """Draw a run that is only in the warehouse: an imported one, or one whose directory was deleted."""
+    """Draw a run of which only the results are stored: an imported or derived one."""
     facts = data.facts(snapshot, run_id)
     with st.container(border=True, key=f"run-{run_id}"):
         _head(run_id, jobs.PUBLISHED, is_published=True)

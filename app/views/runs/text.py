@@ -195,7 +195,7 @@ def run_line(run: RunStatus) -> str:
 
 
 def published_line(facts: Mapping[str, Any]) -> str:
-    """A run that is only in the warehouse: profile, and when it was imported or finished."""
+    """A run of which only the results are stored: profile, and when it was imported or finished."""
     if facts["profile"] == "import":
         files = [str(file.get("name")) for file in facts["config"].get("files", [])]
         source = [f"from {formats.listed(files)}"] if files else []
