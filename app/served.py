@@ -1,4 +1,4 @@
-"""What `python -m app` serves: the dashboard, `main.py`, behind `app.access.headers`."""
+"""What `python -m app` serves: the dashboard, `main.py`, behind `app.access.headers` and `app.access.uploads`."""
 
 from __future__ import annotations
 
@@ -8,5 +8,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from app.access.headers import Guarded
+from app.access.uploads import Limited, freeing
 
-app = st.App(Path(__file__).with_name("main.py"), middleware=[Middleware(Guarded)])
+app = st.App(
+    Path(__file__).with_name("main.py"), middleware=[Middleware(Guarded), Middleware(Limited)], lifespan=freeing
+)

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.access import uploads as uploads_route
 from app.access import warehouse
 from app.components import formats, links, page_state, trouble
 from app.components.formats import escape
@@ -202,6 +203,7 @@ def _import_form() -> None:
             with st.spinner("Importing …"):
                 done = data.import_uploads(uploaded, name.strip() or None, choices, given)
             st.session_state[_UPLOADS], st.session_state[_DONE] = uploads + 1, done
+            uploads_route.forget(file.file_id for file in files)
             page_state.keep_run(done.run_id)
             st.rerun()
     imported = st.session_state.get(_DONE)
