@@ -77,9 +77,9 @@ def import_files(
 ) -> Imported:
     """Publish and store scores computed elsewhere, or a folder of `export_run`, as a run.
 
-    `columns` says what columns are where their names do not; a run that is not `stored` is in the warehouse only. What is left out of incomplete scores is listed in
-    `left_out_file`. Raises InvalidRows for the first thing that is wrong, before anything is written, and InvalidConfig
-    for a run id that exists or is not a valid name.
+    `columns` says what columns are where their names do not; a run that is not `stored` is in the warehouse only. What
+    is left out of incomplete scores is listed in `left_out_file`. Raises InvalidRows for the first thing that is wrong,
+    before anything is written, and InvalidConfig for a run id that exists or is not a valid name.
     """
     if run_id is not None:
         _check_id(data, run_id)
