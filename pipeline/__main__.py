@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    version = f"righttree {metadata.version('righttree')}"
+    version = f"righttree {_version()}"
     parser.add_argument("--version", action="version", version=version, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -49,6 +49,13 @@ def build_parser() -> argparse.ArgumentParser:
     for module in (run, scoring, data, added, study, audit, benchmark, serve):
         module.add(command)
     return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("righttree")
+    except metadata.PackageNotFoundError:  # run from a folder of its source
+        return "of no version: it is not installed"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
