@@ -7,7 +7,7 @@ from importlib import import_module
 import streamlit as st
 from altair.utils import schemapi
 
-from app.components import style
+from app.components import page_state, style
 
 # Folder in `app/views`, title and icon of each page, in the order of the navigation. Streamlit would show a string.
 PAGES = (
@@ -32,19 +32,28 @@ stroke-linecap="round"><path d="M12 22V11M12 15l-5-5M12 12l5-5"/><circle cx="6" 
 # check whole charts, so the dashboard does not; notebooks that import righttree keep the check.
 schemapi.disable_debug_mode()
 
-st.set_page_config(page_title="righttree", page_icon=_ICON, layout="wide")
-page = st.navigation(
-    [
-        st.Page(
-            import_module(f"app.views.{name}.page").show,
-            title=title,
-            icon=f":material/{icon}:",
-            url_path=name.replace("_", "-"),
-            default=name == "overview",
-        )
-        for name, title, icon in PAGES
-    ],
-    position="top",
-)
+st.set_page_config(page_title="righttree", page_icon=_ICON, layout="wide")  # first: else the page's icon is fetched
+_pages = {
+    name: st.Page(
+        import_module(f"app.views.{name}.page").show,
+        title=title,
+        icon=f":material/{icon}:",
+        url_path=None if name == "overview" else name.replace("_", "-"),
+        default=name == "overview",
+    )
+    for name, title, icon in PAGES
+}
+
+
+def _default_page() -> None:
+    """The default page has the empty path; for its own name Streamlit would say that there is no such page."""
+    st.switch_page(_pages["overview"], query_params=st.query_params.to_dict())
+
+
+_by_path = st.Page(_default_page, title="Overview", url_path="overview", visibility="hidden")
+page = st.navigation([*_pages.values(), _by_path], position="top")
+st.set_page_config(page_title=f"{page.title} · righttree", page_icon=_ICON)
 style.show()
 page.run()
+if shown := page_state.shown_run():
+    st.set_page_config(page_title=f"{page.title} · {shown} · righttree", page_icon=_ICON)

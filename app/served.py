@@ -9,7 +9,10 @@ from starlette.middleware import Middleware
 
 from app.access.headers import Guarded
 from app.access.uploads import Limited, freeing
+from app.components import style
 
 app = st.App(
-    Path(__file__).with_name("main.py"), middleware=[Middleware(Guarded), Middleware(Limited)], lifespan=freeing
+    Path(__file__).with_name("main.py"),
+    middleware=[Middleware(Guarded, scripts=(style.SCRIPT,)), Middleware(Limited)],
+    lifespan=freeing,
 )

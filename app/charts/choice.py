@@ -84,7 +84,7 @@ def chances(
             ("p", "p, all at once", FIGURE),
         ),
     )
-    scale = alt.Scale(range="diverging", domain=[-0.4, 1.4])  # the ends of the ramp would hide the figures
+    scale = alt.Scale(range="heatmap", domain=[0, 1])
     pixels = max(_FEWEST_PIXELS, _AROUND + _ROW * len(names))
     return layered(cells(base, "beats", scale, figures=len(names) <= _CELLS_WITH_FIGURES), height=min(pixels, 640))
 

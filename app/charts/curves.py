@@ -50,9 +50,7 @@ def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: st
     )
     y = alt.Y("length:Q", title=f"Mean length ({unit})", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6))
     bold = base.transform_filter(alt.FieldEqualPredicate(equal=whole, field="policies"))
-    thin = base.transform_filter(f"datum.policies != '{whole}'").mark_line(strokeWidth=1, opacity=0.35)
-    thin = thin.encode(y=y, detail=alt.Detail("policies:N"), color=alt.ColorValue(INK))
-    return layered([thin, *banded_line(bold, y, width=2.5)], height=_HEIGHT)
+    return layered([*_others(base.encode(y=y), points, whole), *banded_line(bold, y, width=2.5)], height=_HEIGHT)
 
 
 def finished(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.LayerChart:
@@ -71,14 +69,21 @@ def finished(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.L
         ),
     )
     whole = points["policies"][0]
-    thin = base.transform_filter(f"datum.policies != '{whole}'").mark_line(strokeWidth=1, opacity=0.35)
     bold = base.transform_filter(alt.FieldEqualPredicate(equal=whole, field="policies"))
     layers = [
         reference_line("y", LEAST_FINISHED),
-        thin.encode(detail=alt.Detail("policies:N"), color=alt.ColorValue(INK)),
+        *_others(base, points, whole),
         bold.mark_line(strokeWidth=2.5, point=True),
     ]
     return layered(layers, height=_HEIGHT)
+
+
+def _others(base: alt.Chart, points: pl.DataFrame, whole: str) -> list[alt.Chart]:
+    """A thin line for each of the policies but the `whole`; none where there are no others, as Vega would warn."""
+    if points["policies"].n_unique() == 1:
+        return []
+    thin = base.transform_filter(f"datum.policies != '{whole}'").mark_line(strokeWidth=1, opacity=0.35)
+    return [thin.encode(detail=alt.Detail("policies:N"), color=alt.ColorValue(INK))]
 
 
 def _strength(points: pl.DataFrame, title: str, doubling: bool) -> alt.X:
@@ -94,7 +99,7 @@ def gains(points: pl.DataFrame, lines: pl.DataFrame, x_title: str) -> alt.LayerC
     `points`: columns `curve, strength, distance, gain, low, high`; `lines`, the fits: `curve, distance, gain`.
     """
     x = alt.X("distance:Q", title=x_title, axis=axis())
-    y = alt.Y("gain:Q", title="Gain over the initial policy (sd within prompts)", axis=axis())
+    y = alt.Y("gain:Q", title="Gain (sd within prompts)", axis=axis())
     order = points["curve"].unique(maintain_order=True).to_list()
     legend = top_legend(direction="vertical", labelLimit=320)
     colour = alt.Color("curve:N", sort=order, scale=alt.Scale(domain=order), legend=legend)
@@ -128,7 +133,7 @@ def goodhart(pairs: pl.DataFrame, bins: pl.DataFrame, line: pl.DataFrame) -> alt
     """
     scale = alt.Scale(zero=False, padding=10)
     x = alt.X("accuracy:Q", title="Accuracy", scale=scale, axis=axis(format_=SHORT))
-    y = alt.Y("slope:Q", title="Golden gain per proxy gain (standardised)", axis=axis())
+    y = alt.Y("slope:Q", title="Golden per proxy gain", axis=axis())
     predicted = ("predicted", "Predicted by accuracy", FIGURE)
     points = alt.Chart(pairs).encode(
         x=x,

@@ -16,7 +16,7 @@ import altair as alt
 import polars as pl
 import vl_convert
 
-from app.charts.style import INK
+from app.charts.style import INK, ON_GRIDLINES
 from warehouse.spreadsheets import neutral
 
 Chart = alt.Chart | alt.LayerChart
@@ -90,7 +90,8 @@ def _config(colours: Mapping[str, Any]) -> dict[str, Any]:
         "font": "sans-serif",
         "background": colours["backgroundColor"],
         "title": {"color": colours["textColor"], "fontSize": 16, "font": "serif"},
-        "axis": {**text, "gridColor": line, "domainColor": line, "ticks": False, "domain": False, "labelPadding": 6},
+        "axis": {**text, **ON_GRIDLINES, "gridColor": line, "domainColor": line, "ticks": False, "domain": False}
+        | {"labelPadding": 6},
         "axisXBand": {"grid": False},
         "axisYBand": {"grid": False},
         "header": text,

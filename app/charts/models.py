@@ -112,7 +112,7 @@ def distribution(shares: pl.DataFrame, names: list[str]) -> alt.Chart:
             x=alt.X(
                 "least:Q",
                 bin=alt.Bin(binned=True),
-                title="Score, standardised by reward model (sd from its mean)",
+                title="Standardised score (sd)",
                 axis=alt.Axis(values=[-3, -2, -1, 0, 1, 2, 3], format="~f", grid=False),
             ),
             x2=alt.X2("greatest:Q"),
@@ -163,13 +163,13 @@ def reactions(changes: pl.DataFrame, edits: list[str], chosen: str) -> alt.Layer
         tooltip=tooltips(*_trained(changes), ("edit", "Edit"), *with_interval("value", title)),
     )
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=True, padding=12), axis=axis(5, SHORT))
-    own = base.transform_filter(alt.FieldEqualPredicate(equal=chosen, field="reward_model"))
-    layers = [
-        reference_line("x", 0.0),
-        base.mark_circle(size=70, opacity=0.65).encode(x=x, color=_colour(changes)),
-        own.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), color=alt.ColorValue(INK)),
-        own.mark_point(size=130, strokeWidth=2.5, opacity=1).encode(x=x, color=alt.ColorValue(INK)),
-    ]
+    layers = [reference_line("x", 0.0), base.mark_circle(size=70, opacity=0.65).encode(x=x, color=_colour(changes))]
+    if chosen in changes["reward_model"]:  # Vega warns of a layer without a row
+        own = base.transform_filter(alt.FieldEqualPredicate(equal=chosen, field="reward_model"))
+        layers += [
+            own.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), color=alt.ColorValue(INK)),
+            own.mark_point(size=130, strokeWidth=2.5, opacity=1).encode(x=x, color=alt.ColorValue(INK)),
+        ]
     return layered(layers, height=_AROUND_ROWS + _EDIT_ROW * len(edits))
 
 
@@ -192,12 +192,10 @@ def training(
         color=_colour(curves),
         tooltip=tooltips(*_trained(curves), ("step", "Steps", COUNT), ("value", title, FIGURE)),
     )
-    bold = base.transform_filter(alt.FieldEqualPredicate(equal=chosen or "", field="reward_model"))
-    layers = [
-        base.mark_line(strokeWidth=1.5, opacity=0.55),
-        bold.mark_line(strokeWidth=3.5),
-        base.mark_circle(size=28, opacity=0.8),
-    ]
+    layers = [base.mark_line(strokeWidth=1.5, opacity=0.55), base.mark_circle(size=28, opacity=0.8)]
+    if chosen is not None and chosen in curves["reward_model"]:
+        bold = base.transform_filter(alt.FieldEqualPredicate(equal=chosen, field="reward_model"))
+        layers.insert(1, bold.mark_line(strokeWidth=3.5))
     return layered(layers, height=_TRAINING_HEIGHT)
 
 
@@ -206,10 +204,10 @@ def losses(curves: pl.DataFrame) -> alt.LayerChart:
     base = alt.Chart(curves).encode(
         x=alt.X("step:Q", title="Optimiser steps", axis=axis(format_=STEP, grid=False)),
         y=alt.Y("value:Q", title="Loss (nats per pair)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("pairs:N", legend=top_legend("Pairs", symbolStrokeWidth=0)),
+        color=alt.Color("pairs:N", legend=top_legend("Pairs")),
         tooltip=tooltips(("pairs", "Pairs"), ("step", "Steps", COUNT), ("value", "Loss", FIGURE)),
     )
-    lines = base.mark_line(strokeWidth=2.5).encode(strokeDash=alt.StrokeDash("pairs:N", legend=None))
+    lines = base.mark_line(strokeWidth=2.5).encode(strokeDash=alt.StrokeDash("pairs:N", legend=top_legend("Pairs")))
     return layered([lines, base.mark_circle(size=40, opacity=1)], height=_TRAINING_HEIGHT)
 
 

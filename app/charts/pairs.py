@@ -22,9 +22,10 @@ from app.charts.style import (
     layered,
     reference_line,
     tooltips,
+    top_legend,
     with_interval,
 )
-from app.components.formats import COUNT, FIGURE, SHARE
+from app.components.formats import COUNT, FIGURE, SHARE, SHORT
 from warehouse.metrics.catalogue import QUANTITIES
 from warehouse.metrics.formulas import Measure
 from warehouse.study.regret import Quantity
@@ -32,12 +33,13 @@ from warehouse.study.regret import Quantity
 CLICK = "pair"
 """Name of the selection that a click makes; it carries `golden` and `proxy`."""
 
-MANY = 1500
-"""More points than this are drawn as a density."""
+MANY = 2000
+"""More points than this are drawn as a density: the pairs of 46 reward models or more."""
 
 _HEIGHT = 440
 _PANEL_HEIGHT = 230
 _BINS = 40
+_COLOURS = 5
 _LARGE_POINTS = 200
 _CELLS_WITH_FIGURES = 10
 _DESCRIPTION = (
@@ -52,8 +54,8 @@ def scatter(pairs: pl.DataFrame, measure: Measure, quantity: Quantity = "ndr") -
     Column `ndr` may hold gains in NDR's place (`quantity`).
 
     `pairs` has no nulls, except unknown flip rates. A click selects `golden` and `proxy`. The chosen pair is ringed,
-    with the 95% interval of its NDR. Ticks along the edges show the distribution of each axis. Very many pairs are
-    drawn as a density, in which nothing can be clicked.
+    with the 95% interval of its NDR. Of few pairs, ticks along the edges show the distribution of each axis; very many
+    are drawn as a density, in which nothing can be clicked.
     """
     base = _described(pairs)
     x = alt.X(
@@ -71,40 +73,45 @@ def scatter(pairs: pl.DataFrame, measure: Measure, quantity: Quantity = "ndr") -
         layers.append(density(pairs, "value", "ndr", (measure.axis, title), "pairs"))
     else:
         points = base.mark_circle(size=110 if pairs.height <= _LARGE_POINTS else 45, opacity=0.85, cursor="pointer")
-        layers += _edge_ticks(base, x, y)
+        layers += _edge_ticks(base, x, y) if pairs.height <= _LARGE_POINTS else []
         layers.append(
             points.encode(
                 x=x,
                 y=y,
-                color=_golden_colour(pairs, legend=True),
                 tooltip=_tooltip(pairs, measure),
                 description=alt.Description("description:N"),
+                **_golden_colour(pairs, legend=True),
             ).add_params(click())
         )
-    chosen = base.transform_filter("datum.chosen").encode(x=x, color=alt.ColorValue(INK))
-    layers += [
-        chosen.mark_rule(strokeWidth=1.5, clip=True, aria=False).encode(y=alt.Y("ndr_low:Q"), y2=alt.Y2("ndr_high:Q")),
-        chosen.mark_point(size=340, strokeWidth=2, filled=False, opacity=1, aria=False).encode(y=y),
-    ]
+    if pairs["chosen"].any():  # Vega warns of a layer without a row
+        chosen = base.transform_filter("datum.chosen").encode(x=x, color=alt.ColorValue(INK))
+        interval = alt.Y("ndr_low:Q"), alt.Y2("ndr_high:Q")
+        layers += [
+            chosen.mark_rule(strokeWidth=1.5, clip=True, aria=False).encode(y=interval[0], y2=interval[1]),
+            chosen.mark_point(size=340, strokeWidth=2, filled=False, opacity=1, aria=False).encode(y=y),
+        ]
     return layered(layers, height=_HEIGHT)
 
 
 def matrix(pairs: pl.DataFrame, column: str, measure: Measure) -> alt.LayerChart:
     """All pairs at once, golden down, proxy across; `column` is `value` or `ndr`. A click selects `golden` and `proxy`.
 
-    The diagonal is empty, as no pair is there; an undefined value is a dash.
+    Reward models are in the order that they have everywhere, that of their names (`warehouse.reads`). The diagonal is
+    empty, as no pair is there; an undefined value is a dash.
     """
-    names = pairs.select("golden", "golden_flip_rate").unique().sort("golden_flip_rate", "golden")["golden"].to_list()
-    with_figures = len(names) <= _CELLS_WITH_FIGURES
-    labels = alt.Axis(labelAngle=label_angle(names), labelOverlap=not with_figures, labelFlush=False)
+    goldens, proxies = (sorted(pairs[side].unique()) for side in ("golden", "proxy"))
+    with_figures = len(proxies) <= _CELLS_WITH_FIGURES
+    labels = alt.Axis(labelAngle=label_angle(proxies), labelOverlap=not with_figures, labelFlush=False)
     base = _described(pairs).encode(
-        x=alt.X("proxy:N", sort=names, title="Proxy", axis=labels), y=alt.Y("golden:N", sort=names, title="Golden")
+        x=alt.X("proxy:N", sort=proxies, title="Proxy", axis=labels), y=alt.Y("golden:N", sort=goldens, title="Golden")
     )
     scale = alt.Scale(range="heatmap", domain=[0, 1], clamp=True) if column == "ndr" else alt.Scale(range="heatmap")
     shades, *figures = cells(base, column, scale, figures=with_figures, mark={"cursor": "pointer"})
     shades = shades.encode(tooltip=_tooltip(pairs, measure), description=alt.Description("description:N"))
-    frame = base.transform_filter("datum.chosen").mark_rect(filled=False, strokeWidth=2.5, cornerRadius=2, aria=False)
-    layers = [shades.add_params(click()), frame.encode(color=alt.ColorValue(INK)), *figures]
+    layers = [shades.add_params(click()), *figures]
+    if pairs["chosen"].any():
+        chosen = base.transform_filter("datum.chosen").encode(color=alt.ColorValue(INK))
+        layers.insert(1, chosen.mark_rect(filled=False, strokeWidth=2.5, cornerRadius=2, aria=False))
     return layered(layers, height=_HEIGHT)
 
 
@@ -134,24 +141,46 @@ def _panel(pairs: pl.DataFrame, measure: Measure, x: alt.X, y: alt.Y, title: alt
         layers = [shades]
     else:
         points = base.mark_circle(size=28, opacity=0.7)
-        points = points.encode(color=_golden_colour(pairs, legend=False), tooltip=_tooltip(pairs, measure))
+        points = points.encode(tooltip=_tooltip(pairs, measure), **_golden_colour(pairs, legend=False))
         layers = [points, *_fit(base, pairs, x, y, clip=True)]
     return layered(layers, title=title, height=_PANEL_HEIGHT)
 
 
 def density(frame: pl.DataFrame, x: str, y: str, titles: tuple[str, str], unit: str) -> alt.Chart:
-    """Number of rows in cells of columns `x` and `y`, for very many points; `unit` is what a row is, in the plural."""
-    legend = gradient_legend(unit, gradientThickness=8)
+    """Number of rows in cells of columns `x` and `y`, for very many points; `unit` is what a row is, in the plural.
+
+    Cells are counted here, not by Vega: the axis of Vega's bins is labelled in their middle and has no true zero.
+    """
+    edges = {column: _edges(frame[column]) for column in (x, y)}
+    cells = frame.select(x, y).with_columns(
+        ((pl.col(column) - least) / width).floor().clip(0, _BINS - 1) * width + least
+        for column, (least, width) in edges.items()
+    )
+    counted = cells.group_by(x, y, maintain_order=True).len("rows")
+    counted = counted.with_columns(
+        (pl.col(column) + width).alias(f"{column}_to") for column, (_, width) in edges.items()
+    )
+    legend = gradient_legend(unit, gradientThickness=8, tickCount=4)
+    fields = [(x, f"{titles[0]}, from", SHORT), (f"{x}_to", "to below", SHORT)]
+    fields += [(y, f"{titles[1]}, from", SHORT), (f"{y}_to", "to  below", SHORT)]
     return (
-        alt.Chart(frame.select(x, y))
+        alt.Chart(counted)
         .mark_rect()
         .encode(
-            x=alt.X(f"{x}:Q", bin=alt.Bin(maxbins=_BINS), title=titles[0]),
-            y=alt.Y(f"{y}:Q", bin=alt.Bin(maxbins=_BINS), title=titles[1]),
-            color=alt.Color("count():Q", scale=alt.Scale(range="heatmap", type="sqrt"), legend=legend),
-            tooltip=[alt.Tooltip("count():Q", title=unit, format=COUNT)],
+            x=alt.X(f"{x}:Q", title=titles[0], scale=alt.Scale(zero=False), axis=axis()),
+            x2=alt.X2(f"{x}_to:Q"),
+            y=alt.Y(f"{y}:Q", title=titles[1], scale=alt.Scale(zero=False), axis=axis()),
+            y2=alt.Y2(f"{y}_to:Q"),
+            color=alt.Color("rows:Q", scale=alt.Scale(range="heatmap", type="sqrt"), legend=legend),
+            tooltip=[alt.Tooltip("rows:Q", title=unit, format=COUNT), *tooltips(*fields)],
         )
     )
+
+
+def _edges(values: pl.Series) -> tuple[float, float]:
+    """Where the first cell begins, and how wide each is."""
+    least, most = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    return least, (most - least) / _BINS or 1.0
 
 
 def click() -> alt.Parameter:
@@ -164,16 +193,21 @@ def _described(pairs: pl.DataFrame) -> alt.Chart:
     return alt.Chart(pairs).transform_calculate(description=_DESCRIPTION)
 
 
-def _golden_colour(pairs: pl.DataFrame, *, legend: bool) -> alt.Color:
-    """By the share of flipped labels; by name if one is unknown, as a null has no place on a scale."""
+def _golden_colour(pairs: pl.DataFrame, *, legend: bool) -> dict[str, Any]:
+    """By the share of flipped labels; by name if one is unknown, as a null has no place on a scale.
+
+    Of more goldens than the theme has colours, such as imported ones, all have the same: two of a colour would seem to
+    have something in common.
+    """
     rates = pairs["golden_flip_rate"].unique().sort().to_list()
     if None in rates or not rates:
-        return alt.Color("golden:N", legend=None)
-    return alt.Color(
-        "golden_flip_rate:Q",
-        scale=flip_scale(rates),
-        legend=flip_legend(rates, "Labels flipped in the golden") if legend else None,
-    )
+        goldens = sorted(pairs["golden"].unique())
+        if len(goldens) > _COLOURS:
+            return {}
+        shown = top_legend("Golden", labelLimit=160) if legend else None
+        return {"color": alt.Color("golden:N", scale=alt.Scale(domain=goldens), legend=shown)}
+    shown = flip_legend(rates, "Labels flipped in the golden") if legend else None
+    return {"color": alt.Color("golden_flip_rate:Q", scale=flip_scale(rates), legend=shown)}
 
 
 def _tooltip(pairs: pl.DataFrame, measure: Measure) -> list[alt.Tooltip]:

@@ -39,7 +39,7 @@ def histogram(bins: pl.DataFrame) -> alt.Chart:
             x=alt.X(
                 "least:Q",
                 bin=alt.Bin(binned=True),
-                title="Score, standardised (sd from its mean)",
+                title="Standardised score (sd)",
                 axis=alt.Axis(values=[-3, -2, -1, 0, 1, 2, 3], format="~f", grid=False),
             ),
             x2=alt.X2("greatest:Q"),

@@ -10,8 +10,6 @@ from app.charts.pairs import MANY, density
 from app.charts.style import INK, SOFT, axis, gradient_legend, layered, tooltips, with_interval
 from app.components.formats import COUNT, EXACT_SHARE, FIGURE, SHARE, SHORT
 
-_NUMBERED = 40
-
 
 def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
     """The scores of one prompt's responses: a row for each of these reward models, its pick ringed.
@@ -19,7 +17,7 @@ def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
     `cells`: columns `reward_model, response, standard, score, pick, length`.
     """
     shown = cells.filter(pl.col("reward_model").is_in(names))
-    numbers = alt.Axis(labelAngle=0, labelOverlap=shown["response"].n_unique() > _NUMBERED)
+    numbers = alt.Axis(labelAngle=0, labelOverlap=True)
     base = alt.Chart(shown).encode(
         x=alt.X("response:O", title="Response", axis=numbers),
         y=alt.Y("reward_model:N", sort=names, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=len(names) > 30)),
@@ -38,6 +36,8 @@ def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
             legend=gradient_legend("Standardised score (sd)", format="~f"),
         )
     )
+    if not shown["pick"].any():
+        return layered([shades], height=height(names))
     ring = base.transform_filter("datum.pick").mark_point(
         shape="circle", size=110, strokeWidth=2, filled=False, opacity=1, aria=False
     )
@@ -77,9 +77,7 @@ def reliability(bins: pl.DataFrame) -> alt.LayerChart:
     `bins`: columns `confidence, right, low, high, pairs`.
     """
     share = axis(format_=SHARE)
-    x = alt.X(
-        "confidence:Q", title="Confidence σ|b_i − b_j|, mean of the bin", scale=alt.Scale(domain=[0.5, 1.0]), axis=share
-    )
+    x = alt.X("confidence:Q", title="Confidence σ|b_i − b_j|", scale=alt.Scale(domain=[0.5, 1.0]), axis=share)
     y = alt.Y("right:Q", title="Share ordered right", scale=alt.Scale(domain=[0.0, 1.0]), axis=share)
     base = alt.Chart(bins).encode(
         x=x,

@@ -16,6 +16,9 @@ INK = "gray"
 Pass it as `alt.ColorValue(INK)`: for `alt.value(INK)` Altair would search all its classes.
 """
 
+ON_GRIDLINES = {"labelFlush": False}
+"""Configuration of axes: Vega would move the first and last label inwards, away from their gridlines."""
+
 SOFT = 0.55
 """Opacity of what is behind the data: references, fitted lines."""
 
@@ -38,9 +41,13 @@ def with_interval(column: str, title: str, format_: str = FIGURE, *, bounds: str
     return [(column, title, format_), (f"{bounds}low", "95% from", format_), (f"{bounds}high", "to", format_)]
 
 
+_AUTOMATIC: Mapping[str, Any] = {AXIS: alt.Undefined, SHORT: alt.Undefined, SHARE: "%"}
+"""On an axis these have as many decimals as its ticks need: with a fixed number, 0.75 and 0.8 would read alike."""
+
+
 def axis(ticks: int = 6, format_: str = AXIS, **properties: Any) -> alt.Axis:
     """A number axis with about this many ticks."""
-    return alt.Axis(tickCount=ticks, format=format_, **properties)
+    return alt.Axis(tickCount=ticks, format=_AUTOMATIC.get(format_, format_), **properties)
 
 
 def rows(column: str, order: Sequence[str], *, limit: int = 200, every: bool = False, **axis: Any) -> alt.Y:

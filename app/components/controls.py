@@ -5,7 +5,7 @@ A page names the parts it uses; the others are not shown and stay as they were.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import floor
 from typing import Literal
 
@@ -53,18 +53,19 @@ def fit(snapshot: Snapshot, fitting: Fitting[Selection], run_id: str) -> Options
     return options
 
 
-def show(page: Page[Selection, Options], parts: Sequence[Part] = ALL) -> None:
-    """Draw the parts of the sidebar, below the run."""
+def show(page: Page[Selection, Options], parts: Sequence[Part] = ALL, *, ignored: Collection[str] = ()) -> None:
+    """Draw the parts of the sidebar, below the run; controls of the fields that the page ignores are disabled."""
     draw = {"measure": _measure, "test set": _test_set, "policies": _policies, "correlation": _correlation}
     for part in parts:
-        draw[part](page.chosen, page.offered)
+        draw[part](page.chosen, page.offered, ignored)
 
 
-def _measure(chosen: Selection, options: Options) -> None:
+def _measure(chosen: Selection, options: Options, ignored: Collection[str]) -> None:
     st.selectbox(
         "Measure",
         options.measures,
         format_func=lambda name: MEASURES[name].title,
+        disabled="measure" in ignored,
         help="How each proxy is judged against the golden reward model. Larger is always better.",
         **bound(chosen, "measure", chosen.measure),
     )
@@ -79,7 +80,7 @@ def _measure(chosen: Selection, options: Options) -> None:
     )
 
 
-def _test_set(chosen: Selection, options: Options) -> None:
+def _test_set(chosen: Selection, options: Options, ignored: Collection[str]) -> None:
     st.markdown("**Test set**")
     help_text = "Categories of RewardBench. None chosen: all."
     several("Categories", chosen, "categories", tuple(options.subsets), help_text=help_text)
@@ -104,6 +105,7 @@ def _test_set(chosen: Selection, options: Options) -> None:
             "Responses per prompt",
             2,
             options.responses,
+            disabled="responses" in ignored,
             help="How many responses to each RM-test prompt are measured, from the first on.",
             **bound(chosen, "responses", chosen.responses or options.responses, unset=options.responses),
         )
@@ -111,9 +113,9 @@ def _test_set(chosen: Selection, options: Options) -> None:
     fields = ("prompts", "budget", "rank_bins", "noise", "paraphrase")
     is_set = any(getattr(chosen, field) != getattr(plain, field) for field in fields)
     with st.expander("Size, ranks, noise, paraphrase", expanded=is_set):
-        _size(chosen, options)
-        _ranks(chosen, options)
-        noise_slider("Annotation noise", chosen, "noise")
+        _size(chosen, options, ignored)
+        _ranks(chosen, options, disabled="rank_bins" in ignored)
+        noise_slider("Annotation noise", chosen, "noise", disabled="noise" in ignored)
         if options.paraphrases:
             st.select_slider(
                 "Paraphrased prompts",
@@ -132,7 +134,7 @@ def _test_set(chosen: Selection, options: Options) -> None:
             )
 
 
-def _size(chosen: Selection, options: Options) -> None:
+def _size(chosen: Selection, options: Options, ignored: Collection[str]) -> None:
     most = options.prompts_of(chosen.categories, chosen.subsets)
     responses = chosen.responses or options.responses
     if most > 2:
@@ -141,7 +143,7 @@ def _size(chosen: Selection, options: Options) -> None:
             "Prompts",
             2,
             most,
-            disabled=chosen.budget is not None,
+            disabled=chosen.budget is not None or "prompts" in ignored,
             help="How many of the chosen prompts to use, drawn at random; a smaller draw is part of a larger one.",
             **bound(chosen, "prompts", drawn, unset=most),
         )
@@ -151,17 +153,18 @@ def _size(chosen: Selection, options: Options) -> None:
         max(2 * responses, most * responses),
         placeholder="All prompts",
         help="Number of responses to annotate: prompts × responses per prompt. It sets the number of prompts.",
-        disabled=chosen.prompts is not None,
+        disabled=chosen.prompts is not None or "budget" in ignored,
         **bound(chosen, "budget", chosen.budget),
     )
 
 
-def _ranks(chosen: Selection, options: Options) -> None:
+def _ranks(chosen: Selection, options: Options, *, disabled: bool) -> None:
     most = chosen.responses or options.responses
     st.selectbox(
         "Rank bins",
         (_NO_BINS, *range(2, most + 1)),
         format_func=lambda bins: str(bins) if bins else "No bins: all pairs",
+        disabled=disabled,
         help="Cut each prompt's responses, ordered by golden score, into bins; only pairs from different bins count.",
         **bound(chosen, "rank_bins", chosen.rank_bins or _NO_BINS, unset=_NO_BINS),
     )
@@ -173,6 +176,7 @@ def _ranks(chosen: Selection, options: Options) -> None:
         "Chosen and rejected bin",
         cells,
         format_func=lambda cell: f"{cell[0]} over {cell[1]}" if cell[0] else "Any two bins",
+        disabled=disabled,
         help="The bins that the chosen and the rejected response come from; bin 1 has the lowest golden scores.",
         key=_BIN_PAIR,
         on_change=_change_bins,
@@ -184,7 +188,14 @@ def _change_bins() -> None:
     change(Selection, chosen_bin=chosen_bin or None, rejected_bin=rejected_bin or None)
 
 
-def noise_slider(label: str, chosen: Selection, field: str, width: int | Literal["stretch"] = "stretch") -> None:
+def noise_slider(
+    label: str,
+    chosen: Selection,
+    field: str,
+    width: int | Literal["stretch"] = "stretch",
+    *,
+    disabled: bool = False,
+) -> None:
     """A share of noise in steps of 0.05, and whatever other share a link asked for."""
     share = getattr(chosen, field)
     st.select_slider(
@@ -193,11 +204,12 @@ def noise_slider(label: str, chosen: Selection, field: str, width: int | Literal
         format_func=percent,
         help="Share of pairs that an annotator orders differently from the golden.",
         width=width,
+        disabled=disabled,
         **bound(chosen, field, share),
     )
 
 
-def _policies(chosen: Selection, options: Options) -> None:
+def _policies(chosen: Selection, options: Options, _: Collection[str]) -> None:
     st.markdown("**Policies**")
     if len(options.strengths) > 1:
         st.segmented_control(
@@ -245,7 +257,7 @@ def _change_by_kl(nats: float) -> None:
     change(Selection, kl=nats if st.session_state[_BY_KL] else None, strength=None)
 
 
-def _correlation(chosen: Selection, _: Options) -> None:
+def _correlation(chosen: Selection, _: Options, __: Collection[str]) -> None:
     st.markdown("**Correlation with NDR**")
     st.selectbox(
         "Correlation",

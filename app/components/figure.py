@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import streamlit as st
 
 from app.charts import export
 from app.charts.export import Chart, Look
-from app.components import page_state
+from app.charts.style import ON_GRIDLINES
+from app.components import page_state, trouble
 from app.components.columns import defaults as default_columns
 from app.components.formats import UNDEFINED
 
@@ -36,11 +37,13 @@ class _Unchecked:
     def to_dict(self) -> dict[str, Any]:
         """All that Streamlit asks of a chart."""
         specification: dict[str, Any] = self.chart.to_dict(validate=False)
-        return specification
+        return specification | {"config": {"axis": ON_GRIDLINES}}
 
 
 Clicked = tuple[str, Callable[[dict[str, Any]], None]]
 """Name of a chart's selection, and the callback for a click, which takes the fields of the clicked mark."""
+
+NOTHING_TO_DRAW = "Nothing to draw: every figure is undefined here. The table has them all."
 
 _CHART, _TABLE = "Chart", "Table"
 _TIMES = "clicks.{}"
@@ -61,6 +64,7 @@ def show(
     facts: Mapping[str, object] | None = None,
     clicked: Clicked | None = None,
     code: str = "",
+    level: Literal[2, 3] = 2,
 ) -> None:
     """Draw one figure.
 
@@ -71,11 +75,13 @@ def show(
       it for screen readers; `file_name` has no extension.
     - `clicked`: for a chart with a selection, its name and what a click does.
     - `code`: Python that computes the same in a notebook (`components/code.py`), to copy.
+    - `level` of the title's heading: 3 in a part of a page that has a heading of its own.
     """
     charts = [chart] if isinstance(chart, Chart) else list(chart)
     with st.container(key=f"figure-{key}", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key=f"head-{key}"):
-            st.subheader(title, anchor=False, width="stretch")
+            heading = st.header if level == 2 else st.subheader
+            heading(title, anchor=False, width="stretch")
             view = _view(key, title)
             if code:
                 _code(key, code)
@@ -145,7 +151,7 @@ def _downloads(
         ):
             st.download_button(
                 extension.upper(),
-                make,
+                trouble.noting(f"{file_name}.{extension}", make),
                 file_name=f"{file_name}.{extension}",
                 mime=mime,
                 key=f"{extension}-{key}",
@@ -155,6 +161,9 @@ def _downloads(
 
 
 def _chart(name: str, key: str, chart: Chart, alt: str, clicked: Clicked | None) -> None:
+    if isinstance(chart.data, pl.DataFrame) and chart.data.is_empty():
+        st.info(NOTHING_TO_DRAW)
+        return
     if clicked is None:
         draw(chart, key=name, alt=alt)
         return

@@ -70,7 +70,7 @@ AXIS = ".1f"
 SHARE = ".0%"
 EXACT_SHARE = ".1%"
 COUNT = ","
-STEP = "~g"
+STEP = ".6~r"
 
 
 def column(d3_format: str) -> str:

@@ -5,12 +5,13 @@ The words of a measure, a correlation or an optimiser are in `warehouse.metrics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
 TERMS: Mapping[str, str] = {
-    "policy": "the language model that writes the responses; the *initial* policy is the one before optimisation.",
+    "policy": "the language model that writes the responses.",
+    "π₀": "the *initial* policy, as it is before it is optimised; all others are compared with it.",
     "reward model": "a model that scores a response; policies are optimised to get high scores.",
     "golden": "the reward model that plays ground truth: its scores count as the true quality of a response.",
     "proxy": "any other reward model: the policy is optimised against it and then judged by the golden.",
@@ -62,9 +63,25 @@ TERMS: Mapping[str, str] = {
 """Each term and its explanation in Markdown, in the order in which a reader needs them."""
 
 
+_OPTIMISERS: Mapping[str, tuple[str, ...]] = {
+    "bon": ("best-of-n",),
+    "tilted": ("KL", "tilted"),
+    "ppo": ("PPO",),
+    "rloo": ("PPO", "RLOO"),
+    "grpo": ("KL", "PPO", "RLOO", "GRPO"),
+    "sft": ("SFT",),
+}
+"""What a reader has to know of each optimiser, and before it."""
+
+
+def of_optimizers(names: Iterable[str]) -> tuple[str, ...]:
+    """The terms of these optimisers, as far as the glossary has them."""
+    return tuple(dict.fromkeys(term for name in names for term in _OPTIMISERS.get(name, ())))
+
+
 def explain(*terms: str) -> str:
-    """Markdown that explains these terms, for the place where a page first uses them."""
-    return " ".join(_line(term) for term in terms)
+    """Markdown that explains these terms, each once, for the place where a page first uses them."""
+    return " ".join(_line(term) for term in dict.fromkeys(terms))
 
 
 def show() -> None:
@@ -74,4 +91,5 @@ def show() -> None:
 
 
 def _line(term: str) -> str:
-    return f"**{term[:1].upper()}{term[1:]}**: {TERMS[term]}"
+    first = term[:1].upper() if term.isascii() else term[:1]  # a Greek letter is a symbol
+    return f"**{first}{term[1:]}**: {TERMS[term]}"

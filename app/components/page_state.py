@@ -83,9 +83,10 @@ def begin(
         if controls is not None:
             controls(page)
         glossary.show()
-        _watch(snapshot)
+        _watch(snapshot, trouble.count_failed_exports())
     st.title(title if isinstance(title, str) else title(page.chosen))
     trouble.notes(page.notes)
+    trouble.failed_exports()
     return page
 
 
@@ -139,6 +140,12 @@ def change(kind: type[PageChoice], **values: Any) -> None:
 def keep_run(run_id: str) -> None:
     """Show this run on every page from now on."""
     st.session_state[_RUN] = run_id
+
+
+def shown_run() -> str | None:
+    """The run that the session's last page showed; None before the first."""
+    shown: str | None = st.session_state.get(_RUN)
+    return shown
 
 
 def is_table(figure: str) -> bool:
@@ -211,7 +218,7 @@ def _stop_for_another_run(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chose
     names, default = runs["run_id"].to_list(), str(reads.runs.default_of(runs, _labels().pinned))
     if choice.run is not None and choice.run not in names:
         other_run.not_here(choice.run, default, lambda run_id: _open(kind, choice, run_id))
-        _watch(snapshot)
+        _watch(snapshot, trouble.count_failed_exports())
         st.stop()
     if choice == kind() or not query or query == st.session_state.get(_written_key(kind)) or "run" in query:
         return
@@ -271,9 +278,9 @@ def _copy_link(chosen: PageChoice) -> None:
 
 
 @st.fragment(run_every=EVERY)
-def _watch(shown: Snapshot) -> None:
-    """Rerun the page when a new build is published; until then, show the progress of a run."""
-    if warehouse.snapshot() != shown:
+def _watch(shown: Snapshot, failed_exports: int) -> None:
+    """Rerun the page when a new build is published or an export failed; until then, show the progress of a run."""
+    if warehouse.snapshot() != shown or trouble.count_failed_exports() != failed_exports:
         st.rerun()
     for run in warehouse.list_runs():
         if run.state == "running":

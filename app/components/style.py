@@ -1,4 +1,7 @@
-"""CSS for what the theme cannot express: columns that wrap early, quiet labels, figures of equal width."""
+"""CSS for what the theme cannot express: columns that wrap early, quiet labels, figures of equal width.
+
+And bringing a part of a page into view after a click elsewhere on it, which Streamlit cannot.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,12 @@ _CSS = """
 [class*="st-key-stage-"] [data-testid="stProgress"] { transform: translateY(-0.3rem); }
 [data-testid="stMetricValue"], [data-testid="stText"] { font-variant-numeric: tabular-nums; }
 .st-key-picks [data-testid="stText"] { line-height: 1.55; overflow-wrap: anywhere; }
-[data-testid="stCaptionContainer"] { color: inherit; opacity: 0.78; }
+[data-testid="stCaptionContainer"] { color: inherit; opacity: 0.88; }
 .stMain .block-container { max-width: 90rem; }
+.st-key-drilldown { scroll-margin-top: 4.5rem; }
+/* Streamlit draws axes and legends in a grey of its own that is too pale on a light ground. */
+.stVegaLiteChart :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-legend-title) text {
+  fill: currentColor; fill-opacity: 0.8; }
 </style>
 """
 
@@ -32,3 +39,25 @@ _CSS = """
 def show() -> None:
     """Put the rules into the page."""
     st.html(_CSS)
+
+
+_ASKED, _TIMES = "scroll.asked", "scroll.times"
+
+TARGET = "scrolled-to"
+SCRIPT = (
+    f"requestAnimationFrame(() => document.querySelector('.{TARGET}')?.closest('[data-testid=stVerticalBlock]')"
+    "?.scrollIntoView({behavior: 'smooth', block: 'start'}))"
+)
+"""The only script of ours on a page. A content security policy lets it run by its hash, so it is always the same."""
+
+
+def ask_to_scroll() -> None:
+    """Bring the container that calls `scroll_if_asked` into view on the next run; call it from a callback."""
+    st.session_state[_ASKED] = True
+
+
+def scroll_if_asked() -> None:
+    """Bring the container in which this is called into view if that was asked for since the last run."""
+    if st.session_state.pop(_ASKED, False):
+        times = st.session_state[_TIMES] = st.session_state.get(_TIMES, 0) + 1  # the same text would not run again
+        st.html(f'<i class="{TARGET}" data-times="{times}"></i><script>{SCRIPT}</script>', unsafe_allow_javascript=True)

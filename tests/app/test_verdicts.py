@@ -34,8 +34,8 @@ SENTENCES = {
     "better": "better than accuracy",
     "worse": "worse than accuracy",
     "not better": "no better than accuracy",
-    CANNOT_BE_TOLD: CANNOT_BE_TOLD,
-    "undefined": "undefined",
+    CANNOT_BE_TOLD: "**Cannot be told** for best-of-8 at this size",
+    "undefined": "**Undefined**",
 }
 
 

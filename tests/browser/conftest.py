@@ -50,7 +50,12 @@ def open_address(browser: Browser) -> Iterator[OpenAddress]:
 
 
 def _is_trouble(said: ConsoleMessage) -> bool:
-    """Whether the console reports an error. Streamlit looks for its server below a page's own path first: no error."""
+    """Whether the console reports an error, or Vega warns of a chart.
+
+    Streamlit looks for its server below a page's own path first: no error.
+    """
+    if said.type == "warning":
+        return said.text.startswith("WARN")
     return said.type == "error" and "/_stcore/" not in said.location["url"]
 
 

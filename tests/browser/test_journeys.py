@@ -70,12 +70,13 @@ def test_clicking_a_point_opens_its_row_and_the_picked_responses(
     topmost = points(page).last
     pair = re.fullmatch(r"golden (\S+), proxy (\S+), NDR (\S+)", topmost.get_attribute("aria-label") or "")
     assert pair is not None
+    page.set_viewport_size({"width": 1400, "height": 1000})
     topmost.click()
     drilldown = page.locator(".st-key-drilldown")
     expect(drilldown.get_by_role("heading", name=re.compile("What best-of-"))).to_be_visible()
     ndr = page.locator(".st-key-pair-figures").get_by_test_id("stMetricValue").nth(1)
     expect(ndr).to_have_text(pair[3].replace("-", "−"))
-    expect(page.locator(".st-key-picks").get_by_test_id("stText").first).to_be_visible()
+    expect(page.locator(".st-key-picks").get_by_test_id("stText").first).to_be_in_viewport()
     page.wait_for_function("location.search.includes('golden=') && location.search.includes('proxy=')")
     assert f"golden={pair[1]}&proxy={pair[2]}" in page.evaluate("location.search")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -28,6 +29,22 @@ PAGES = {
     "responses": "Responses",
 }
 
+READABLE = (Path(__file__).parent / "readable.js").read_text()
+"""Texts of the page whose contrast with their ground is below 4.5:1 (3:1 where they are large)."""
+
+CHARTS = (Path(__file__).parent / "charts.js").read_text()
+"""What of the charts is cut off or printed over something else."""
+
+
+def faults(page: Page, script: str) -> list[str]:
+    """What a script finds in the page once charts have their final size."""
+    for _ in range(8):
+        poor: list[str] = page.evaluate(f"({script})()")
+        if not poor:
+            break
+        page.wait_for_timeout(500)
+    return poor
+
 
 def settled(page: Page, heading: str) -> None:
     """Wait until the page stands and the server has nothing left to do."""
@@ -47,6 +64,8 @@ def test_a_page_opens_by_its_address_without_a_complaint_in_light_and_dark_wide_
         warnings = page.get_by_test_id("stAlertContentWarning").all_inner_texts()
         assert [text for text in warnings if "cut off at the length limit" not in text] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert faults(page, READABLE) == []
+        assert faults(page, CHARTS) == []
 
 
 @pytest.mark.parametrize(
@@ -72,6 +91,40 @@ def taken(page: Page, button: str) -> bytes:
         page.get_by_role("button", name=button, exact=True).click()
     assert download.value.suggested_filename.endswith(f".{button.lower()}")
     return download.value.path().read_bytes()
+
+
+def test_the_default_page_opens_by_its_own_path_with_its_parameters(
+    smoke_home: Path, serve: Serve, open_address: OpenAddress
+) -> None:
+    page = open_address(f"{serve(smoke_home)}/overview?run=smoke-test")
+    settled(page, PAGES[""])
+    page.wait_for_function("location.pathname == '/' && location.search == '?run=smoke-test'")
+    assert page.get_by_role("dialog").count() == 0
+
+
+@pytest.mark.parametrize("path", [*PAGES, "runs"])
+def test_headings_skip_no_level_and_the_tab_names_page_and_run(
+    smoke_home: Path, serve: Serve, open_address: OpenAddress, path: str
+) -> None:
+    page = open_address(f"{serve(smoke_home)}/{path}")
+    expect(page).to_have_title(re.compile(f"^{path.replace('-', ' ').capitalize() or 'Overview'} · .*smoke-test.*"))
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    headings = page.locator("h1, h2, h3, h4, h5, h6").evaluate_all("all => all.map(h => Number(h.tagName[1]))")
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+
+
+def test_the_first_tab_stop_leads_past_the_navigation_and_the_sidebar(
+    smoke_home: Path, serve: Serve, open_address: OpenAddress
+) -> None:
+    page = open_address(f"{serve(smoke_home)}/explore")
+    settled(page, PAGES["explore"])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to main content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('[data-testid=stMain]') !== null")
 
 
 def test_a_finding_leads_to_its_page_with_its_run(smoke_home: Path, serve: Serve, open_address: OpenAddress) -> None:

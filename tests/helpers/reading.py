@@ -8,7 +8,7 @@ from streamlit.testing.v1.element_tree import Block
 
 def said(page: AppTest | Block) -> str:
     """All text of the page, or of a part of it such as `page.main`, that is not a control."""
-    kinds = (page.title, page.subheader, page.markdown, page.caption, page.info, page.warning)
+    kinds = (page.title, page.header, page.subheader, page.markdown, page.caption, page.info, page.warning)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 

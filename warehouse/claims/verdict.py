@@ -32,6 +32,14 @@ MEANING: Mapping[str, str] = {
 }
 """What each verdict means."""
 
+SAID: Mapping[Verdict, str] = {
+    "holds": "Holds",
+    "does not hold": "Refuted",
+    CANNOT_BE_TOLD: "Cannot be told",
+    "undefined": "Undefined",
+}
+"""The word with which a page answers a claim."""
+
 Comparison = Literal["better", "worse", "not better", "cannot be told at this size", "undefined"]
 
 

@@ -4,6 +4,6 @@ Every function takes a connection of `store.open_read_only` first. Reward models
 everywhere, so the axes of different reads match. `reads.study` is imported by name: it needs the claims.
 """
 
-from warehouse.reads import endings, outcomes, policies, probes, responses, runs, scores, values
+from warehouse.reads import endings, outcomes, policies, probes, responses, runs, scores, trained_picks, values
 
-__all__ = ["endings", "outcomes", "policies", "probes", "responses", "runs", "scores", "values"]
+__all__ = ["endings", "outcomes", "policies", "probes", "responses", "runs", "scores", "trained_picks", "values"]

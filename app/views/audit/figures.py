@@ -78,7 +78,7 @@ def subsets(audit: Audit, frame: pl.DataFrame, run_id: str, predicted: str) -> N
                     **shared,
                 )
             else:
-                st.subheader("Which subsets predict the policy?", anchor=False)
+                st.header("Which subsets predict the policy?", anchor=False)
                 st.info("No subset has a correlation: the run has no policies, or they do not clearly gain anything.")
         with right:
             figure.show(
@@ -114,7 +114,7 @@ class ItemFigures:
     def show(self) -> None:
         """The items that are listed, by reason and category, and the chosen one with its texts."""
         chosen, counts = self._chosen, data.reasons(self._audit)
-        st.subheader("Which items are faulty?", anchor=False)
+        st.header("Which items are faulty?", anchor=False)
         if not counts:
             st.info("No item is tied, repeated, undefined, without information, contrary or suspect.")
         else:

@@ -28,7 +28,7 @@ def show() -> None:
         subsets = data.subsets(audit)
         predicted = chosen.outcome or text.quantity(audit, "" if policies is None else words.called(policies))
 
-        st.caption(glossary.explain("golden", "NDR", "accuracy"))
+        st.caption(glossary.explain("golden", "proxy", "NDR", "accuracy", *glossary.of_optimizers([chosen.optimizer])))
         st.caption(text.what_is_shown(run_id, audit))
         if few := text.few_models(audit):
             st.caption(f":material/info: {few}")

@@ -132,7 +132,7 @@ class ChoiceFigures:
         """The prompts with the worst picks of one reward model."""
         names = list(self._answer.ranking.names)
         name = self._chosen.reward_model if self._chosen.reward_model in names else names[0]
-        st.subheader("Its worst picks", anchor=False)
+        st.header("Its worst picks", anchor=False)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.selectbox(
                 "Reward model",

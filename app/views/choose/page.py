@@ -36,13 +36,15 @@ def show() -> None:
         except WarehouseError as error:
             st.info(escape(str(error)))
             return
+        st.caption(
+            glossary.explain(
+                "golden", "proxy", "gain", "NDR", "KL", "best-of-n", *glossary.of_optimizers([answer.question.by])
+            )
+        )
         with st.container(border=True, key="answer"):
             st.markdown(text.headline(answer))
             st.markdown("\n".join(f"- {sentence}" for sentence in text.beside(answer)))
         st.caption(text.what_is_shown(page.run_id, answer))
-        st.markdown(
-            glossary.explain("golden", "gain", "NDR", "tilted" if answer.question.by == "tilted" else "best-of-n")
-        )
         figures = ChoiceFigures(page.snapshot, page.run_id, chosen, answer)
         figures.ranking()
         figures.chances()

@@ -38,7 +38,7 @@ _FRAME: dict[str, type[pl.DataType]] = {
 
 def show(snapshot: Snapshot, run_id: str, chosen: ChooseChoice) -> None:
     """Draw the section."""
-    st.subheader(TITLE, anchor=False)
+    st.header(TITLE, anchor=False)
     try:
         predicted = predictions(snapshot, run_id, chosen.golden)
     except WarehouseError as error:
@@ -85,6 +85,7 @@ def _chart(run_id: str, chosen: ChooseChoice, name: str, drawn: Results) -> None
         f"prediction for {escape(name)} with its {LEVEL:.0%} interval; a dashed line where nothing could be predicted. "
         f"{words.BY} {words.PROMISE} {words.SUPPORT} The table has each reward model’s prediction, made without it.",
         alt=f"NDR of each reward model against {measure}, and what is predicted for {name}",
+        level=3,
         file_name=f"{run_id}-choose-predicted",
         facts={"run_id": run_id, "goldens": ", ".join(chosen.golden) or "default", "level": LEVEL},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from app.access import frames, warehouse
 from app.access.warehouse import Snapshot
-from app.state import Selection
+from app.offers import Options
+from app.state import Policies, Selection
 from warehouse import reads
 from warehouse.metrics.test_set import chosen_prompts
+from warehouse.reads.trained_picks import TrainedPicks, trained_picks
+from warehouse.schema import BY_WEIGHTING
 from warehouse.study import Evaluation, ScoreCube
 
 
@@ -75,8 +78,53 @@ def pair_scores(cube: ScoreCube, prompts_P: NDArray[np.int64], golden: str, prox
     )
 
 
+class Answers(NamedTuple):
+    """What policies of a pair answer: the columns of `reads.responses.picks`, the greatest loss first.
+
+    `policies` are best-of-n, whose picks they are, or the trained ones that gave them; `by_golden` is whether the
+    golden's side is a policy optimised against it, and not the initial one.
+    """
+
+    rows: pl.DataFrame
+    policies: Policies
+    by_golden: bool = True
+
+
+def answers(snapshot: Snapshot, options: Options, chosen: Selection, golden: str, proxy: str) -> Answers | None:
+    """Answers of the chosen optimiser's policies; best-of-n's picks for one without stored answers; None without both.
+
+    Of policies at a KL, which lie between two strengths, those of the usual strength are shown.
+    """
+    strength = options.usual_strength(chosen.optimizer) if chosen.strength is None else chosen.strength
+    if chosen.optimizer not in BY_WEIGHTING:
+        policies = Policies(chosen.optimizer, strength)
+        trained = _trained(snapshot, options.run, golden, proxy, policies)
+        if trained is not None:
+            return Answers(trained.rows, policies, trained.golden_has_policy)
+    if "bon" not in options.strengths:
+        return None
+    n = strength if chosen.optimizer == "bon" and chosen.kl is None else options.usual_strength("bon")
+    return Answers(_picks(snapshot, options.run, golden, proxy, int(n)), Policies("bon", n))
+
+
 @st.cache_resource(max_entries=64, show_spinner="Reading the responses …")
-def picks(snapshot: Snapshot, run_id: str, golden: str, proxy: str, n: int) -> pl.DataFrame:
+def _trained(snapshot: Snapshot, run_id: str, golden: str, proxy: str, policies: Policies) -> TrainedPicks | None:
+    assert policies.strength is not None
+    samples = warehouse.rl_scores(snapshot, run_id)
+    with warehouse.cursor(snapshot) as connection:
+        return trained_picks(
+            connection,
+            run_id,
+            golden,
+            proxy,
+            optimizer=policies.optimizer,
+            strength=policies.strength,
+            samples=samples,
+        )
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading the responses …")
+def _picks(snapshot: Snapshot, run_id: str, golden: str, proxy: str, n: int) -> pl.DataFrame:
     """What best-of-n picks under both reward models on every RL-test prompt, the greatest loss first."""
     samples = warehouse.rl_scores(snapshot, run_id)
     with warehouse.cursor(snapshot) as connection:

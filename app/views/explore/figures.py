@@ -18,11 +18,12 @@ from app.access.warehouse import Snapshot
 from app.charts.pairs import CLICK, MANY, matrix, panels, scatter
 from app.charts.responses import scores
 from app.charts.style import interval_band
-from app.components import columns, estimates, figure, glossary, page_state, words
+from app.components import columns, estimates, figure, glossary, page_state, style, words
 from app.components.formats import escape, interval, number
 from app.offers import CELLS, Options
 from app.state import Selection
 from app.views.explore import data, text
+from app.views.explore.data import Answers
 from warehouse.metrics.catalogue import QUANTITIES
 from warehouse.metrics.formulas import Measure
 from warehouse.study import Evaluation
@@ -68,7 +69,7 @@ def scatter_and_matrix(
                     scatter(points, measure, quantity),
                     pairs,
                     title=f"{measure.title} against {against.short}",
-                    note="A point for each golden–proxy pair; dashed: least-squares fit. Click one to see its pair.",
+                    note=text.points_note(are_many=points.height > MANY),
                     alt=f"{measure.title} against {against.short}, a point for each golden–proxy pair",
                     file_name=words.file_name(chosen, options, "pairs"),
                     clicked=None if points.height > MANY else (CLICK, lambda mark: _choose(mark, MATRIX)),
@@ -125,6 +126,7 @@ def by_category(
 def _choose(mark: dict[str, Any], other: str) -> None:
     page_state.change(Selection, golden=mark["golden"], proxy=mark["proxy"])
     figure.forget_clicks(other)
+    style.ask_to_scroll()
 
 
 _LIMITS = (3, 10, 30)
@@ -133,18 +135,19 @@ _LIMITS = (3, 10, 30)
 def drilldown(snapshot: Snapshot, chosen: Selection, options: Options, pairs: pl.DataFrame, measure: Measure) -> None:
     """Draw the chosen pair, or say how to choose one."""
     with st.container(key="drilldown"):
-        st.subheader("One pair")
+        st.header("One pair")
         _choose_pair(chosen, options, warehouse.reward_models(snapshot, options.run))
         if not chosen.has_pair:
             st.caption("Choose a golden and a proxy, or click a point or a cell of the figures.")
             return
         golden, proxy = str(chosen.golden), str(chosen.proxy)
         _figures(data.row_of(pairs, golden=golden, proxy=proxy), measure)
+        answers = data.answers(snapshot, options, chosen, golden, proxy)
+        if answers is not None:
+            rows = data.picks_within(answers.rows, chosen.rl_categories)
+            _answers(answers._replace(rows=rows), chosen)
         _scores(snapshot, chosen, options, golden, proxy)
-        n = text.samples_of(chosen, options)
-        if n is not None:
-            picks = data.picks(snapshot, options.run, golden, proxy, int(n))
-            _picks(data.picks_within(picks, chosen.rl_categories), n)
+        style.scroll_if_asked()
 
 
 def _choose_pair(chosen: Selection, options: Options, reward_models: pl.DataFrame) -> None:
@@ -185,6 +188,7 @@ def _scores(snapshot: Snapshot, chosen: Selection, options: Options, golden: str
         title="Scores of the test set's responses",
         note="In standard deviations of each reward model's scores; on the dashed line both agree.",
         alt=f"Score of {golden} against score of {proxy}, a mark for each response",
+        level=3,
         file_name=f"{options.run}-scores-{golden}-{proxy}",
         columns=columns.scores(golden, proxy),
         facts={"run_id": options.run, "golden": golden, "proxy": proxy},
@@ -192,28 +196,26 @@ def _scores(snapshot: Snapshot, chosen: Selection, options: Options, golden: str
     )
 
 
-def _picks(picks: pl.DataFrame, n: float) -> None:
+def _answers(answers: Answers, chosen: Selection) -> None:
     with st.container(key="picks"):
-        st.markdown(f"#### What best-of-{n:g} picks")
-        st.caption(text.picks_line(data.picks_summary(picks), n))
+        st.subheader(text.answers_title(answers), anchor=False)
+        st.caption(text.answers_line(answers, data.picks_summary(answers.rows), chosen))
         limit = st.segmented_control("Prompts shown", _LIMITS, default=_LIMITS[0], required=True, key="picks.limit")
-        for row in picks.head(limit or _LIMITS[0]).to_dicts():
-            _pick(row)
+        for row in answers.rows.head(limit or _LIMITS[0]).to_dicts():
+            _answer(row, text.sides(answers))
 
 
-def _pick(row: dict[str, Any]) -> None:
-    """One prompt with both picks. `st.text` shows texts of prompts and models as they are, not as Markdown or HTML."""
+def _answer(row: dict[str, Any], sides: tuple[str, str]) -> None:
+    """One prompt with both answers. `st.text` shows texts as they are, not as Markdown or HTML."""
     with st.container(border=True):
         st.caption(f"{escape(row['category'])} · {escape(row['subset'])} · {text.loss(row)}")
         st.text(row["prompt"])
         if row["golden_pick"] == row["proxy_pick"]:
-            _response("Both pick", row["golden_pick"], row["golden_of_golden_pick"], row["proxy_of_proxy_pick"])
+            _response("Both", row["golden_pick"], row["golden_of_golden_pick"], row["proxy_of_proxy_pick"])
             return
-        left, right = st.columns(2, gap="medium")
-        with left:
-            _response("Golden picks", row["golden_pick"], row["golden_of_golden_pick"], row["proxy_of_golden_pick"])
-        with right:
-            _response("Proxy picks", row["proxy_pick"], row["golden_of_proxy_pick"], row["proxy_of_proxy_pick"])
+        for column, side, name in zip(st.columns(2, gap="medium"), ("golden", "proxy"), sides, strict=True):
+            with column:
+                _response(name, row[f"{side}_pick"], row[f"golden_of_{side}_pick"], row[f"proxy_of_{side}_pick"])
 
 
 def _response(label: str, response: str, golden_score: float, proxy_score: float) -> None:

@@ -21,7 +21,7 @@ def show() -> None:
         pairs = frames.pairs(evaluation, models)
         measure = MEASURES[chosen.measure]
 
-        st.caption(glossary.explain("golden", "proxy", "NDR"))
+        st.caption(glossary.explain("golden", "proxy", "NDR", *glossary.of_optimizers([chosen.optimizer])))
         st.caption(words.what_is_shown(chosen, options, evaluation))
         cautions.show([evaluation], len(options.proxies))
         if not frames.defined(pairs).is_empty():

@@ -9,6 +9,8 @@ from app.components import estimates, formats, words
 from app.components.formats import count, number
 from app.offers import Options
 from app.state import Selection
+from app.views.explore.data import Answers
+from warehouse.schema import BY_WEIGHTING
 from warehouse.study import MEASURES, Evaluation
 from warehouse.study.correlation import Correlation
 
@@ -81,6 +83,13 @@ def nothing_defined(chosen: Selection, options: Options) -> str:
     )
 
 
+def points_note(*, are_many: bool) -> str:
+    """How to read the scatter, of single pairs or of a density."""
+    if are_many:
+        return "So many golden–proxy pairs are counted in cells; dashed: least-squares fit. Click a cell of All pairs."
+    return "A point for each golden–proxy pair; dashed: least-squares fit. Click one to see its pair and its responses."
+
+
 def reward_model_line(row: Mapping[str, Any]) -> str:
     """One reward model in a line: flip rate, validation accuracy, training pairs, as far as they are known."""
     flips, accuracy, pairs = row["flip_rate"], row["validation_accuracy"], row["train_pairs"]
@@ -92,25 +101,48 @@ def reward_model_line(row: Mapping[str, Any]) -> str:
     return " · ".join(part for part in known if part) or "Trained elsewhere"
 
 
-def samples_of(chosen: Selection, options: Options) -> float | None:
-    """The n of best-of-n whose picks are shown: the chosen one, else the greatest of the run; None without any."""
-    if chosen.optimizer == "bon" and chosen.kl is None:
-        return words.strength_of(chosen, options)
-    return options.usual_strength("bon") if "bon" in options.strengths else None
+def answers_title(answers: Answers) -> str:
+    """Whose responses are shown."""
+    return f"What {words.called(answers.policies)} {'picks' if answers.policies.optimizer == 'bon' else 'answers'}"
 
 
-def picks_line(summary: Mapping[str, float], n: float) -> str:
-    """How far the picks of a pair differ."""
+def sides(answers: Answers) -> tuple[str, str]:
+    """What the two columns of responses are called."""
+    if answers.policies.optimizer == "bon":
+        return "Golden picks", "Proxy picks"
+    return "Optimised against the golden" if answers.by_golden else "Initial policy π₀", "Optimised against the proxy"
+
+
+def answers_line(answers: Answers, summary: Mapping[str, float], chosen: Selection) -> str:
+    """How far the answers of a pair differ, and why they are not the chosen optimiser's if they are not."""
     prompts, same = summary["prompts"], summary["same"]
-    return (
-        f"Among the first {n:g} samples, golden and proxy pick the same response on {same:,.0f} of "
-        f"{count(prompts, 'RL-test prompt')}. Following the proxy costs {number(summary['mean_loss'])} standard "
-        "deviations of golden score on average. The greatest losses come first."
-    )
+    costs = f"costs {number(summary['mean_loss'])} standard deviations of golden score on average"
+    if answers.policies.optimizer == "bon":
+        line = (
+            f"Among the first {answers.policies.strength:g} samples, golden and proxy pick the same response on "
+            f"{same:,.0f} of {count(prompts, 'RL-test prompt')}. Following the proxy {costs}."
+        )
+    else:
+        line = f"The first answer of either policy to each of {count(prompts, 'RL-test prompt')}. "
+        if answers.by_golden:
+            line += f"Following the proxy, not the golden, {costs}."
+        else:
+            line += (
+                f"No policy was optimised against this golden; against the initial one, following the proxy {costs}."
+            )
+    others = chosen.optimizer != answers.policies.optimizer
+    return f"{_not_its_own(chosen.optimizer) if others else ''}{line} The greatest losses come first."
+
+
+def _not_its_own(optimizer: str) -> str:
+    title = words.optimizer(optimizer).title
+    if optimizer in BY_WEIGHTING:
+        return f"{title} policies have no responses of their own, so these are the picks of best-of-n. "
+    return f"The responses of this pair's {title} policies are not stored, so these are the picks of best-of-n. "
 
 
 def loss(row: Mapping[str, Any]) -> str:
     """What following the proxy costs on one prompt."""
-    if row["golden_pick"] == row["proxy_pick"]:
+    if not row["loss"]:
         return "nothing lost"
     return f"loses {number(row['loss'])} sd of golden score"

@@ -29,7 +29,9 @@ def show() -> None:
         board = data.rows(boards, chosen.correlation, chosen.level)
 
         first = next(iter(next(iter(boards.values())).comparisons.values())).first
-        st.caption(glossary.explain("golden", "proxy", "NDR", "accuracy"))
+        st.caption(
+            glossary.explain("golden", "proxy", "NDR", "accuracy", "ξ", *glossary.of_optimizers([chosen.optimizer]))
+        )
         st.caption(words.what_is_shown(chosen, options, first))
         cautions.show([first], len(options.proxies))
         if board["value"].null_count() == board.height:

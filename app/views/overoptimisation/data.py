@@ -16,7 +16,7 @@ from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve
 from warehouse.study.goodhart import GoodhartSlopes, slope_of_accuracy
 
 OWN = "Own reward, itself optimised"
-LEFT_OVER = "Golden reward, the proxy optimised, without length"
+LEFT_OVER = "Golden reward without length"
 ALL = "mean of all"
 _LINE_POINTS = 60
 

@@ -220,7 +220,7 @@ class CurveFigures:
 
     def hacking(self) -> None:
         """Examples of reward hacking of the chosen pair, or of the pair that has most."""
-        st.subheader("Reward hacking: the proxy's favourite is the golden's worst", anchor=False)
+        st.header("Reward hacking: the proxy's favourite is the golden's worst", anchor=False)
         picks, samples = access.hacked(self._snapshot, self._run_id, self._chosen.rl_category)
         names = samples.reward_models
         golden, proxy = data.most_hacked(picks, names, *self._pair, roles=samples.roles)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.access import curves, warehouse
 from app.access.warehouse import Snapshot
-from app.components import cautions, page_state, trouble
+from app.components import cautions, glossary, page_state, trouble
 from app.components.page_state import Page
 from app.offers import Fitting
 from app.state import OveroptimisationChoice
@@ -39,6 +39,7 @@ def show() -> None:
             controls=choose,
         )
         snapshot, run_id, chosen, offered = page.snapshot, page.run_id, page.chosen, page.offered
+        st.caption(glossary.explain("golden", "proxy", "NDR", "π₀", "KL", *glossary.of_optimizers(offered.optimizers)))
         st.caption(text.what_is_shown(run_id, chosen.golden, chosen.proxy))
         missing = overview_text.nothing_to_say(len(offered.proxies), offered.optimizers)
         if missing:

@@ -75,6 +75,16 @@ def pairs(evaluation: Evaluation, reward_models: pl.DataFrame, curves: ValueCurv
     return marked.select(pl.lit(curves.optimizer).alias("optimizer"), pl.all())
 
 
+def telling_pair(pairs: pl.DataFrame) -> tuple[str, str] | None:
+    """The golden and proxy that lose most although the proxy is at least as accurate as most; None without any.
+
+    `pairs`: columns `golden, proxy, value, ndr, defined`.
+    """
+    defined = frames.defined(pairs)
+    accurate = defined.filter(pl.col("value") >= pl.col("value").median()).sort("ndr", "golden", "proxy")
+    return None if accurate.is_empty() else accurate.select("golden", "proxy").row(0)
+
+
 def against_paper(evaluations: Mapping[str, Evaluation]) -> pl.DataFrame:
     """Correlations of accuracy with NDR, ours and the paper's: `optimizer, correlation`, ours as in
     `frames.correlation_of`, and `paper`.

@@ -1,6 +1,6 @@
 """The figures of the Overview: accuracy against NDR for each optimiser, what this run says, and the paper's figures.
 
-Each finding is a question with this run's answer, and links to the page that shows it.
+Each finding is a claim with this run's ruling, and links to the page that shows it.
 """
 
 from __future__ import annotations
@@ -33,10 +33,23 @@ _LINKS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """The page that shows each finding, and what to choose there."""
 
 
+def first_visit(snapshot: Snapshot, run_id: str, run: str | None, evaluation: Evaluation, curves: ValueCurves) -> None:
+    """Draw the path of a first visit: the question, the scatter, one pair's responses, what to use instead."""
+    models = warehouse.reward_models(snapshot, run_id)
+    pair = data.telling_pair(data.pairs(evaluation, models, curves))
+    golden, proxy = pair or (None, None)
+    steps = text.first_steps(pair)
+    with st.container(border=True, gap="xxsmall", key="first-visit"):
+        st.markdown("**New here? Four steps.** 1. The question and this run's answer: on this page")
+        links.to("explore", steps["scatter"], run=run)
+        links.to("explore", steps["pair"], run=run, golden=golden, proxy=proxy)
+        links.to("measures", steps["instead"], run=run)
+
+
 def findings(
     names: Sequence[str], snapshot: Snapshot, run_id: str, run: str | None, curves: Mapping[str, ValueCurves]
 ) -> None:
-    """Draw these findings, a card each: the question, and the answer for every optimiser."""
+    """Draw these findings, a card each: the claim, and the ruling for every optimiser."""
     for name in names:
         if name == "length":
             answers = [text.length(data.length_finding(snapshot, run_id))]
@@ -48,7 +61,7 @@ def findings(
             ]
         page, choice = _LINKS[name]
         with st.container(border=True, gap="small", key=f"finding-{name}"):
-            st.markdown(f"**{text.QUESTIONS[name]}**")
+            st.markdown(f"**{text.CLAIMS[name]}**")
             st.markdown("\n".join(f"- {answer}" for answer in answers))
             links.to(page, run=run, **choice)
 

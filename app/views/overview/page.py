@@ -28,15 +28,17 @@ def show() -> None:
         curves = {name: access_curves.value_curves(access_curves.Series(snapshot, run_id, name)) for name in optimizers}
         evaluations = {name: data.evaluation(snapshot, run_id, name) for name in optimizers}
         models = max(evaluation.proxies for evaluation in evaluations.values())
+        first = optimizers[0]
+        figures.first_visit(snapshot, run_id, page.chosen.run, evaluations[first], curves[first])
+        st.caption(glossary.explain(*text.terms(optimizers)))
+        cautions.explain()
         figures.findings(["predicts"], snapshot, run_id, page.chosen.run, curves)
         links.to("choose", "Which reward model should I take? See Choose", run=page.chosen.run)
-        st.markdown("\n".join(f"- {glossary.explain(term)}" for term in text.terms(optimizers)))
         cautions.show(evaluations.values(), models)
         cautions.show_endings(warehouse.endings(snapshot, run_id))
-        cautions.explain()
         st.caption(text.what_is_shown(run_id, evaluations, curves))
         figures.scatters(snapshot, run_id, evaluations, curves)
-        st.subheader("What else this run says", anchor=False)
+        st.header("What else this run says", anchor=False)
         others = ("responses", "measure", "harder", "length")
         figures.findings(others, snapshot, run_id, page.chosen.run, curves)
         figures.paper(run_id, evaluations)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.components import estimates, words
+from app.components import estimates, glossary, words
 from app.components.formats import count, escape, interval, listed, number
 from warehouse.claims import Finding
-from warehouse.claims.verdict import CANNOT_BE_TOLD
+from warehouse.claims.verdict import CANNOT_BE_TOLD, SAID
 from warehouse.study import Evaluation
 from warehouse.study.curves.value_curves import ValueCurves
 
@@ -19,31 +19,39 @@ QUESTION = (
     "predict how good the policy becomes?**"
 )
 
-QUESTIONS: Mapping[str, str] = {
-    "predicts": "This run's answer: does accuracy predict how much of the possible gain the policy keeps?",
-    "responses": "Does accuracy on all responses to a prompt predict better than accuracy on one pair?",
-    "measure": "Does rank correlation within prompts predict better than accuracy?",
-    "harder": "Does stronger optimisation lose more of the gain?",
-    "length": "Do the scores follow the length of the response?",
+CLAIMS: Mapping[str, str] = {
+    "predicts": "Accuracy predicts how much of the possible gain the policy keeps",
+    "responses": "Accuracy on all responses to a prompt predicts better than accuracy on one pair",
+    "measure": "Rank correlation within prompts predicts better than accuracy",
+    "harder": "Stronger optimisation loses more of the gain",
+    "length": "Scores follow the length of the response",
 }
-"""The question that each finding answers."""
+"""The claim that each finding rules on."""
 
-_ANSWERS: Mapping[str, tuple[str, str, str]] = {
-    "predicts": ("yes", "no", "no, it misleads: the policy of the more accurate reward model loses more"),
-    "responses": ("yes, better than one pair", "no better than one pair", "no, worse than one pair"),
-    "measure": ("yes, better than accuracy", "no better than accuracy", "no, worse than accuracy"),
-    "harder": ("yes, it loses more", "it loses no more", "no, it keeps more"),
+_MORE: Mapping[str, tuple[str, str, str]] = {
+    "predicts": ("", "", "it misleads: the policy of the more accurate reward model loses more"),
+    "responses": ("better than one pair", "no better than one pair", "worse than one pair"),
+    "measure": ("better than accuracy", "no better than accuracy", "worse than accuracy"),
+    "harder": ("it loses more", "it loses no more", "it keeps more"),
 }
-"""The answer if a finding holds, if it does not, and if the opposite holds."""
+"""What is added to the ruling if a claim holds, if it does not, and if the opposite holds."""
 
 _NO_PAIRS = "no two golden–proxy pairs have a defined NDR that differs"
 
 
 def terms(optimizers: Sequence[str]) -> tuple[str, ...]:
-    """The terms of the glossary that the page needs."""
-    known = {"tilted": "tilted", "ppo": "PPO", "rloo": "RLOO", "grpo": "GRPO", "sft": "SFT"}
-    optional = [term for name, term in known.items() if name in optimizers]
-    return ("golden", "proxy", "NDR", "best-of-n", *optional, "KL", "Kendall τ")
+    """The terms of the glossary that the page needs, in the order in which it uses them."""
+    return ("golden", "proxy", "gain", "NDR", "π₀", "KL", *glossary.of_optimizers(optimizers), "Kendall τ")
+
+
+def first_steps(pair: tuple[str, str] | None) -> dict[str, str]:
+    """The path of a first visit, below the question: what each page of it shows, by page; `pair` is a telling one."""
+    behind = f" behind {escape(pair[0])} and {escape(pair[1])}" if pair else ""
+    return {
+        "scatter": "2. The scatter: how accurate reward models are, and what their policies keep",
+        "pair": f"3. One point of it: what the policies{behind} answer",
+        "instead": "4. What to use instead of accuracy: which measure predicts best",
+    }
 
 
 def at(curves: ValueCurves) -> str:
@@ -95,9 +103,11 @@ def sentence(finding: Finding, policies: str) -> str:
     """The answer of a finding about these policies, with its figure and interval."""
     if finding.verdict == "undefined":
         why = "at least two strengths with a gain are needed" if finding.about == "harder" else _NO_PAIRS
-        return f"For {policies} the answer is undefined: {why}."
-    yes, no, opposite = _ANSWERS[finding.about]
-    answer = opposite if finding.opposite else {"holds": yes, "does not hold": no}.get(finding.verdict, finding.verdict)
+        return f"**{SAID['undefined']}** for {policies}: {why}."
+    holds, refuted, opposite = _MORE[finding.about]
+    more = opposite if finding.opposite else {"holds": holds, "does not hold": refuted}.get(finding.verdict, "")
+    at_size = " at this size" if finding.verdict == CANNOT_BE_TOLD else ""
+    answer = f"**{SAID[finding.verdict]}** for {policies}{at_size}{f': {more}' if more else ''}"
     facts: Mapping[str, Any] = finding.facts
     if finding.about == "predicts":
         evidence = f"Kendall τ of accuracy on this test set with NDR over {count(facts['pairs'], 'pair')} is "
@@ -110,7 +120,7 @@ def sentence(finding: Finding, policies: str) -> str:
     else:
         evidence = f"Plain Kendall τ with NDR is {number(facts['first'])} against {number(facts['second'])}, "
         evidence += f"a difference of {_figure(finding)}"
-    return f"For {policies}: **{answer}**. {evidence}.{_resolution(finding)}"
+    return f"{answer}. {evidence}.{_resolution(finding)}"
 
 
 def _resolution(finding: Finding) -> str:
@@ -134,18 +144,19 @@ def beside(evaluation: Evaluation) -> str:
 def length(finding: Finding | None) -> str:
     """Whether scores follow length, with the strongest correlation."""
     if finding is None:
-        return "The answer is unknown: the run has neither texts nor token counts of its responses."
+        return f"**{SAID[CANNOT_BE_TOLD]}**: the run has neither texts nor token counts of its responses."
     if finding.verdict == "undefined":
-        return "The answer is undefined: no prompt has responses of different length and score."
+        return f"**{SAID['undefined']}**: no prompt has responses of different length and score."
     facts: Mapping[str, Any] = finding.facts
     strongest = f"The strongest, {escape(str(facts['strongest']))}, has Spearman ρ {_figure(finding)}."
     if finding.verdict == "does not hold":
-        return f"**No**, those of no reward model do. {strongest}"
+        return f"**{SAID[finding.verdict]}**: those of no reward model do. {strongest}"
     if finding.verdict == CANNOT_BE_TOLD:
-        return f"It **{CANNOT_BE_TOLD}**. {strongest}"
+        return f"**{SAID[CANNOT_BE_TOLD]}** at this size. {strongest}"
     ways = [(facts["longer"], "longer"), (facts["shorter"], "shorter")]
     followed = " and ".join(f"those of {amount} clearly favour {way} responses" for amount, way in ways if amount)
-    return f"**Yes**: of the scores of {count(facts['reward_models'], 'reward model')}, {followed}. {strongest}"
+    of = f"of the scores of {count(facts['reward_models'], 'reward model')}, {followed}"
+    return f"**{SAID[finding.verdict]}**: {of}. {strongest}"
 
 
 def _figure(finding: Finding) -> str:

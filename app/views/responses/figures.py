@@ -62,7 +62,7 @@ class PromptFigures:
 
     def checkpoints(self) -> None:
         """The initial policy's response beside each checkpoint's, or why there are none."""
-        st.subheader("Training step by step", anchor=False)
+        st.header("Training step by step", anchor=False)
         algorithms = data.trained_by(self._answered)
         if not algorithms:
             st.caption(text.not_trained(self._chosen.split))
@@ -93,7 +93,7 @@ class PromptFigures:
                     help="Which of each policy's samples is shown.",
                     **page_state.bound(self._chosen, "sample", self._chosen.sample),
                 )
-        entries = [("**Initial policy π_0**", INITIAL)]
+        entries = [("**Initial policy π₀**", INITIAL)]
         steps = data.checkpoints(self._answered, optimizer, against).to_dicts()
         entries += [(text.checkpoint_line(row), str(row["policy_id"])) for row in steps]
         with st.container(key="rows-checkpoints"):

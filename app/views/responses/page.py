@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.components import page_state, trouble
+from app.components import glossary, page_state, trouble
 from app.state import ResponsesChoice
 from app.views.responses import controls, text
 from app.views.responses.figures import PromptFigures
@@ -20,6 +20,7 @@ def show() -> None:
             controls=controls.filters,
         )
         run_id, chosen, prompts = page.run_id, page.chosen, page.offered
+        st.caption(glossary.explain("policy", "π₀", "KL", "best-of-n"))
         st.caption(text.what_is_shown(run_id, chosen.split, prompts.height, chosen.search))
         if prompts.is_empty():
             st.info(text.nothing_found(chosen.search))

@@ -40,7 +40,7 @@ def prompt_line(row: Mapping[str, Any]) -> str:
 
 def policy_option(row: Mapping[str, Any]) -> str:
     """A policy in a menu, as plain text."""
-    name = "Initial policy π_0" if row["policy_id"] == "initial" else str(row["policy_id"])
+    name = "Initial policy π₀" if row["policy_id"] == "initial" else str(row["policy_id"])
     return f"{name} · {count(row['responses'], 'response')}"
 
 

@@ -15,7 +15,7 @@ from warehouse.metrics.benchmarks.scores import BenchmarkScores
 def show(snapshot: Snapshot, run_id: str) -> None:
     """A table for each benchmark of which the run has prompts, the best reward model first."""
     for scores in benchmark_scores(warehouse.score_cube(snapshot, run_id)):
-        st.subheader(f"{scores.benchmark}: its own scores", anchor=False)
+        st.header(f"{scores.benchmark}: its own scores", anchor=False)
         st.caption(caption(scores))
         st.dataframe(
             table(scores),

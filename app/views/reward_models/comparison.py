@@ -31,7 +31,7 @@ def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, summary: ScoreSu
     models = warehouse.reward_models(snapshot, run_id)
     second = chosen.against or data.best_other(models, first) or next(name for name in names if name != first)
     with st.container(border=True, key="rows-comparison"):
-        st.subheader(_TITLE, anchor=False)
+        st.header(_TITLE, anchor=False)
         st.selectbox(
             f"Compare {escape(first)} with",
             [name for name in names if name != first],
@@ -58,6 +58,7 @@ def show(snapshot: Snapshot, run_id: str, chosen: ModelsChoice, summary: ScoreSu
             title="Prompts needed",
             note=text.how_to_read(first, second, goldens),
             alt=f"Prompts needed by the difference of {first} and {second} that they show",
+            level=3,
             file_name=f"{run_id}-{first}-{second}-prompts-needed",
             columns=_COLUMNS,
             code="" if chosen.category else notebook_code.power(run_id, first, second),

@@ -58,7 +58,7 @@ class ModelFigures:
         name = self._chosen.reward_model or self._names[0]
         with st.container(border=True, key="rows-card"):
             with st.container(horizontal=True, vertical_alignment="center", key="head-card"):
-                st.subheader(escape(name), anchor=False, width="stretch")
+                st.header(escape(name), anchor=False, width="stretch")
                 self._report(name)
             self._training_facts(name)
             left, right = st.columns(2, gap="large")
@@ -79,7 +79,7 @@ class ModelFigures:
                     with column:
                         draw()
             self._agreement()
-            st.subheader("All reward models", anchor=False)
+            st.header("All reward models", anchor=False)
             st.dataframe(
                 self._of_listed(data.overview(data.trained(self._snapshot, self._run_id), self._summary)),
                 hide_index=True,
@@ -114,7 +114,7 @@ class ModelFigures:
         endings = self._of_listed(data.endings(self._snapshot, self._run_id))
         if endings.is_empty():
             return
-        st.subheader("Do the responses of their policies end?", anchor=False)
+        st.header("Do the responses of their policies end?", anchor=False)
         st.caption(text.endings(warehouse.endings(self._snapshot, self._run_id)))
         st.dataframe(
             endings,
@@ -181,6 +181,7 @@ class ModelFigures:
             note="One point per pass over the training pairs. Validation pairs have no flipped labels and come from "
             "separate prompts.",
             alt=f"Training and validation loss of {name} against optimiser steps",
+            level=3,
             file_name=f"{self._run_id}-{name}-losses",
             facts={"run_id": self._run_id, "reward_model": name},
         )
@@ -209,6 +210,7 @@ class ModelFigures:
             title="Is it as right as it is sure?",
             note=text.reliability_note(result, golden, name),
             alt=f"Confidence of {name} against the share of pairs it orders as {golden} does",
+            level=3,
             file_name=f"{self._run_id}-{name}-reliability",
             facts={**self._facts(), "golden": golden, "proxy": name},
         )

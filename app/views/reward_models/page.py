@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.access import warehouse
 from app.access.warehouse import Snapshot
-from app.components import links, page_state, trouble
+from app.components import glossary, links, page_state, trouble
 from app.components.page_state import Page
 from app.offers import Fitting
 from app.state import ModelsChoice
@@ -32,6 +32,7 @@ def show() -> None:
         )
         snapshot, run_id, chosen = page.snapshot, page.run_id, page.chosen
         summary = data.score_summary(snapshot, run_id, chosen.category)
+        st.caption(glossary.explain("reward model", "golden", "proxy", "NDR"))
         st.caption(text.what_is_shown(run_id, summary.cube, chosen.category))
         links.to("choose", "Which one should I take? See Choose", run=chosen.run)
         figures = ModelFigures(snapshot, run_id, chosen, summary)

@@ -63,7 +63,7 @@ def _compare(snapshot: Snapshot, names: tuple[str, ...]) -> None:
         return
     facts = {run_id: data.facts(snapshot, run_id) for run_id in names}
     _headlines(data.headlines(snapshot, names), names)
-    st.subheader("Settings that differ", anchor=False)
+    st.header("Settings that differ", anchor=False)
     differing = data.differing(facts)
     if differing.is_empty():
         st.caption("None: the same settings, code, packages and machine.")

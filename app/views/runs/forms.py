@@ -34,6 +34,7 @@ _OF_ALL = {"learning_rate": "1e-4", "epochs": "4"}
 
 _UPLOADS = "import.uploads"
 _DONE = "import.done"
+_FAILED = "import.failed"
 
 
 def start(*, opened: bool) -> None:
@@ -199,13 +200,14 @@ def _import_form() -> None:
     uploaded = [(file.name, file.getvalue()) for file in files]
     given = columns.assigned(uploaded, [file.file_id for file in files], uploads) if files else None
     if st.button("Import", disabled=given is None, key="import.go"):
-        with trouble.shown():
+        with trouble.keeping(_FAILED):
             with st.spinner("Importing …"):
                 done = data.import_uploads(uploaded, name.strip() or None, choices, given)
             st.session_state[_UPLOADS], st.session_state[_DONE] = uploads + 1, done
             uploads_route.forget(file.file_id for file in files)
             page_state.keep_run(done.run_id)
             st.rerun()
+    trouble.show_kept(_FAILED)
     imported = st.session_state.get(_DONE)
     if imported is not None and not files:
         st.success(f"**{escape(imported.run_id)}**: {escape(imported.counts)}.", icon=":material/check:")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from app.components.controls import noise_slider
@@ -10,6 +12,14 @@ from app.offers import MOST_SEED, STUDIES, Options, finest_map
 from app.state import Selection
 from app.views.test_sets import data
 from app.views.test_sets.text import TITLES
+
+IGNORED: Mapping[str, tuple[str, ...]] = {
+    "ranks": ("rank_bins",),
+    "categories": ("prompts", "budget"),
+    "responses": ("responses", "rank_bins"),
+    "budget": ("measure", "responses", "prompts", "budget", "rank_bins", "noise"),
+}
+"""The fields of the sidebar that a study ignores (`text.IGNORED` says why)."""
 
 
 def show(chosen: Selection, options: Options) -> None:

@@ -22,10 +22,13 @@ def show() -> None:
     """The page."""
     with trouble.shown():
         page = page_state.begin(
-            Selection, title="Which test set predicts the policy best?", fit=controls.fit, controls=controls.show
+            Selection,
+            title="Which test set predicts the policy best?",
+            fit=controls.fit,
+            controls=lambda page: controls.show(page, ignored=study_controls.IGNORED[page.chosen.study]),
         )
         snapshot, chosen, options = page.snapshot, page.chosen, page.offered
-        st.caption(glossary.explain("golden", "proxy", "NDR"))
+        st.caption(glossary.explain("golden", "proxy", "NDR", *glossary.of_optimizers([chosen.optimizer])))
         study_controls.show(chosen, options)
         st.caption(text.what_is_shown(chosen, options, replicates(chosen)))
         _DRAW[chosen.study](snapshot, chosen, options)

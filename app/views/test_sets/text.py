@@ -26,7 +26,7 @@ TITLES: Mapping[str, str] = {
 }
 """The names of `offers.STUDIES`."""
 
-_IGNORED: Mapping[str, str] = {
+IGNORED: Mapping[str, str] = {
     "ranks": "ignores the sidebar's rank bins, as each cell has its own",
     "categories": "ignores the sidebar's number of prompts and budget, as a category has fewer prompts than all",
     "responses": "ignores the sidebar's responses and rank bins",
@@ -44,7 +44,7 @@ def what_is_shown(chosen: Selection, options: Options, replicates: int) -> str:
             *([] if chosen.study == "budget" else [escape(MEASURES[chosen.measure].title)]),
             estimates.intervals(replicates),
             *([f"prompts drawn with seed {chosen.seed}"] if chosen.study in ("responses", "budget") else []),
-            _IGNORED[chosen.study],
+            IGNORED[chosen.study],
         ]
     )
 

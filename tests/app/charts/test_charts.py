@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import altair as alt
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from app.access import frames
+from app.charts import export
 from app.charts.pairs import matrix, scatter
 from app.charts.runs import timings
 from app.charts.style import ceiling_lines, interval_band
@@ -51,9 +53,49 @@ def test_no_line_is_fitted_through_fewer_than_three_values() -> None:
     assert layers_of(scatter(pairs().head(2), MEASURES["accuracy"]), "line") == []
 
 
-def test_the_matrix_orders_both_axes_alike_by_flip_rate() -> None:
-    cells = layers_of(matrix(pairs().reverse(), "value", MEASURES["accuracy"]), "rect")[0]
-    assert cells["encoding"]["x"]["sort"] == cells["encoding"]["y"]["sort"] == list(NAMES)
+def test_the_matrix_orders_both_axes_alike_in_the_order_that_reward_models_have_on_every_page() -> None:
+    named = pl.col("golden", "proxy").replace({"flip-0.00": "unflipped"})  # the least flipped is last by name
+    cells = layers_of(matrix(pairs().with_columns(named).reverse(), "value", MEASURES["accuracy"]), "rect")[0]
+    order = sorted(["unflipped", *NAMES[1:]])
+    assert cells["encoding"]["x"]["sort"] == cells["encoding"]["y"]["sort"] == order
+
+
+def many_pairs(reward_models: int) -> pl.DataFrame:
+    """Pairs whose accuracies are from 0.62 to 0.98 and NDRs from -0.25 to 1."""
+    names = [f"m{i:03}" for i in range(reward_models)]
+    frame = pl.DataFrame([(g, m) for g in names for m in names if g != m], schema=["golden", "proxy"], orient="row")
+    share = pl.int_range(pl.len()) / (pl.len() - 1)
+    figures = {"value": 0.62 + 0.36 * share, "ndr": 1.0 - 1.25 * share, "chosen": pl.lit(value=False)}
+    rates = dict.fromkeys(("golden_flip_rate", "proxy_flip_rate"), pl.lit(None, pl.Float64))
+    return frame.with_columns(**rates, **figures, ndr_low=pl.lit(0.0), ndr_high=pl.lit(1.0))
+
+
+def test_the_pairs_of_forty_two_reward_models_are_points_that_can_be_clicked() -> None:
+    assert scatter(many_pairs(42), MEASURES["accuracy"]).to_dict()["params"]
+
+
+def test_a_density_has_a_true_scale_on_which_lines_are_at_their_value() -> None:
+    drawn = scatter(many_pairs(60), MEASURES["accuracy"]).to_dict()
+    (cells,) = [layer for layer in drawn["layer"] if layer["mark"]["type"] == "rect"]
+    assert not any("bin" in channel for channel in cells["encoding"].values() if isinstance(channel, dict))
+    rows = drawn["datasets"][cells["data"]["name"]]
+    assert sum(row["rows"] for row in rows) == 60 * 59
+    assert min(row["value"] for row in rows) == pytest.approx(0.62)
+    assert max(row["value_to"] for row in rows) == pytest.approx(0.98)
+    assert max(row["ndr_to"] - row["ndr"] for row in rows) == pytest.approx(1.25 / 40)
+    svg = export.svg([scatter(many_pairs(60), MEASURES["accuracy"])], "Title").decode()
+    labels = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    ticks = [label for label in labels if re.fullmatch(r"0\.\d", label)]
+    assert {"0.7", "0.8", "0.9"} <= set(ticks)
+    zero, no_gain = (_height_of(svg, label) for label in ("0.0", "no gain"))
+    assert 0 <= zero - no_gain < 12  # the label is just above its line
+
+
+def _height_of(svg: str, label: str) -> float:
+    """Where a text is, downwards, within the plot."""
+    found = re.search(rf'translate\([-\d.]+,([-\d.]+)\)"[^>]*>{label}</text>', svg)
+    assert found is not None, label
+    return float(found[1])
 
 
 def test_the_matrix_prints_figures_while_they_can_be_read_and_a_legend_beyond() -> None:
@@ -125,10 +167,17 @@ def test_the_timings_keep_the_order_of_the_run() -> None:
     assert bars["encoding"]["y"]["sort"] == ["Scores", "Prompts"]
 
 
-def test_a_golden_whose_flip_rate_is_not_known_is_coloured_by_its_name() -> None:
+def test_of_more_goldens_than_colours_without_flip_rates_none_is_coloured() -> None:
+    for reward_models, coloured in ((5, True), (6, False)):
+        (points,) = layers_of(scatter(many_pairs(reward_models), MEASURES["accuracy"]), "circle")
+        assert ("color" in points["encoding"]) == coloured
+
+
+def test_a_golden_whose_flip_rate_is_not_known_is_coloured_by_its_name_with_a_legend() -> None:
     some = pairs().with_columns(golden_flip_rate=pl.when(pl.col("golden") != "flip-0.20").then("golden_flip_rate"))
     (points,) = layers_of(scatter(some, MEASURES["accuracy"]), "circle")
     assert points["encoding"]["color"]["field"] == "golden"
+    assert points["encoding"]["color"]["legend"]["title"] == "Golden"
     told = [entry["field"] for entry in points["encoding"]["tooltip"]]
     assert "golden_flip_rate" not in told
     assert "proxy_flip_rate" in told

@@ -6,18 +6,21 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.access import frames, warehouse
-from app.state import Selection
-from app.views.explore import data
+from app.state import Policies, Selection
+from app.views.explore import data, text
 from tests.app.conftest import OpenPage
 from tests.conftest import righttree
 from tests.helpers import simulated
 from tests.helpers.publishing import copy_of, publish_again
 from tests.helpers.small import REWARD_MODELS, evaluation
+from tests.helpers.study import Study, publish
 from warehouse import reads, store
+from warehouse.reads.trained_picks import trained_picks
 
 
 def figures(page: AppTest) -> dict[str, str]:
@@ -250,18 +253,18 @@ def test_where_no_pair_is_defined_the_page_says_why(tmp_path: Path, explore: Ope
 def test_one_category_has_neither_panels_nor_a_choice_of_categories(tmp_path: Path, explore: OpenPage) -> None:
     page = explore(simulated.publish(tmp_path, categories=("Chat",)))
     assert not page.exception
-    assert "Category by category" not in [heading.value for heading in page.subheader]
+    assert "Category by category" not in [heading.value for heading in page.header]
     assert "choose.categories" not in [pills.key for pills in page.pills]
 
 
 def test_many_pairs_are_drawn_as_a_density(tmp_path: Path, simulated_home: Path, explore: OpenPage) -> None:
     shaded = {}
-    for home in (simulated_home, simulated.publish(tmp_path, M=45, P=12, Q=12, N=4)):
+    for home in (simulated_home, simulated.publish(tmp_path, M=46, P=12, Q=12, N=4)):
         page = explore(home)
         assert not page.exception
         specs = [json.loads(chart.proto.spec) for chart in page.get("vega_lite_chart")]
         colors = [layer.get("encoding", {}).get("color", {}) for spec in specs for layer in spec.get("layer", [])]
-        shaded[home] = sum(color.get("aggregate") == "count" for color in colors)
+        shaded[home] = sum(color.get("field") == "rows" for color in colors)
     few, many = shaded.values()
     assert few == 0 < many
 
@@ -276,3 +279,38 @@ def test_a_link_of_an_earlier_version_shows_the_measure_in_the_cells(simulated_h
     fields = {color["field"] for color in colors if "field" in color}
     assert fields <= set(frames.pairs(evaluation(), REWARD_MODELS).columns)
     assert fields != {"ndr"}
+
+
+def test_the_drilldown_shows_the_answers_of_the_chosen_optimisers_own_policies(
+    study_home: Path, explore: OpenPage
+) -> None:
+    page = explore(study_home, golden="rm-00", proxy="rm-03", optimizer="ppo")
+    assert not page.exception
+    shown = everything_said(page)
+    assert "What PPO at step 40 answers" in [heading.value for heading in page.subheader]
+    assert "The first answer of either policy to each of 16 RL-test prompts" in shown
+    answers = {element.value for element in page.text}
+    with store.open_read_only(study_home) as connection:
+        own = trained_picks(connection, "simulated", "rm-00", "rm-03", optimizer="ppo", strength=40.0)
+    assert own is not None
+    assert set(own.rows["proxy_pick"].head(3)) <= answers
+    page.segmented_control(key="choose.optimizer").set_value("bon").run()
+    assert "What best-of-8 picks" in [heading.value for heading in page.subheader]
+
+
+def test_the_two_answers_are_called_by_whose_they_are() -> None:
+    none = pl.DataFrame()
+    assert text.sides(data.Answers(none, Policies("bon", 8.0))) == ("Golden picks", "Proxy picks")
+    golden, proxy = text.sides(data.Answers(none, Policies("ppo", 40.0)))
+    assert (golden, proxy) == ("Optimised against the golden", "Optimised against the proxy")
+    assert text.sides(data.Answers(none, Policies("ppo", 40.0), by_golden=False))[0] == "Initial policy π₀"
+
+
+def test_policies_without_stored_answers_say_that_best_of_n_stands_in(tmp_path: Path, explore: OpenPage) -> None:
+    study = Study(ppo_steps=(5, 10), stops=(("rm-03", 5),), tilted=True, samples=64)
+    home = publish(tmp_path, study)
+    stopped = explore(home, golden="rm-00", proxy="rm-03", optimizer="ppo", strength="10")
+    assert not stopped.exception
+    assert "The responses of this pair's PPO policies are not stored" in everything_said(stopped)
+    tilted = explore(home, golden="rm-00", proxy="rm-01", optimizer="tilted")
+    assert "policies have no responses of their own" in everything_said(tilted)

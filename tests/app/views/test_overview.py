@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qsl
 
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -23,6 +25,7 @@ from warehouse.study import Estimate, evaluate
 from warehouse.study.resolution import Sizes, of_interval
 
 VIEW = "overview"
+WORDS = {"holds": "Holds", "does not hold": "Refuted", CANNOT_BE_TOLD: "Cannot be told", "undefined": "Undefined"}
 
 
 def test_the_page_shows_both_optimizers_the_findings_and_the_paper(study_home: Path, open_view: OpenPage) -> None:
@@ -38,7 +41,8 @@ def test_the_page_shows_both_optimizers_the_findings_and_the_paper(study_home: P
     assert "Noise ceiling" in text
     assert "its Table 1, printed without intervals" in text
     shown = [element.proto.page for element in page.get("page_link")]
-    assert shown == ["explore", "choose", "test-sets", "measures", "overoptimisation", "reward-models"]
+    assert shown[:3] == ["explore", "explore", "measures"]  # the path of a first visit
+    assert shown[3:] == ["explore", "choose", "test-sets", "measures", "overoptimisation", "reward-models"]
     assert set(shown) <= set(links.TITLES)
 
 
@@ -64,7 +68,8 @@ def test_a_named_run_goes_along_with_the_links(study_home: Path, open_view: Open
     assert not page.warning
     assert address(page) == {"run": ["simulated"]}
     links_to = [element.proto.query_string for element in page.get("page_link")]
-    assert links_to == [
+    assert all(query.startswith("run=simulated") for query in links_to)
+    assert links_to[3:] == [
         "run=simulated",
         "run=simulated",
         "run=simulated&study=responses",
@@ -108,7 +113,7 @@ def test_odd_runs_explain_themselves(tmp_path: Path, open_view: OpenPage, study:
     if study.reward_models == 1:
         assert "a golden and a proxy take two" in text
     elif study.reward_models < 3 or study.constant:
-        assert "is undefined" in text
+        assert "**Undefined**" in text
     if study.constant:
         assert "No golden–proxy pair is defined" in text
     if study.stops:
@@ -140,9 +145,29 @@ def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: Verdic
     text = overview_text.sentence(finding, "best-of-8")
     assert text.endswith(".")
     assert "best-of-8" in text
-    assert (verdict == "undefined") == ("undefined" in text)
+    assert text.startswith(f"**{WORDS[verdict]}** for best-of-8")
     assert (verdict == "undefined") != ("**0.25** (95% interval −0.50 to 0.75)" in text)
-    assert (verdict == CANNOT_BE_TOLD) == (CANNOT_BE_TOLD in text)
+    assert (verdict == CANNOT_BE_TOLD) == ("at this size" in text)
+
+
+def test_a_first_visit_leads_from_the_question_to_a_telling_pair_and_to_what_to_use_instead(
+    study_home: Path, open_view: OpenPage
+) -> None:
+    page = open_view(VIEW, study_home)
+    scatter, pair, instead = page.get("page_link")[:3]
+    assert [link.proto.label[0] for link in (scatter, pair, instead)] == ["2", "3", "4"]
+    assert (scatter.proto.query_string, instead.proto.page) == ("run=simulated", "measures")
+    opened = open_view("explore", study_home, **dict(parse_qsl(pair.proto.query_string)))
+    assert not opened.exception
+    assert not opened.warning
+    assert opened.text  # the pair's responses
+
+
+def test_a_telling_pair_loses_most_of_those_that_are_at_least_as_accurate_as_most() -> None:
+    rows = [("a", "b", 0.9, 0.8), ("a", "c", 0.8, 0.1), ("b", "c", 0.5, -1.0), ("c", "b", 0.6, 0.0)]
+    pairs = pl.DataFrame(rows, schema=["golden", "proxy", "value", "ndr"], orient="row").with_columns(defined=True)
+    assert data.telling_pair(pairs) == ("a", "c")
+    assert data.telling_pair(pairs.with_columns(defined=False)) is None
 
 
 def test_what_cannot_be_told_says_what_would_tell_it_and_nothing_of_what_no_size_tells() -> None:

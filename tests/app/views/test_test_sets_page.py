@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.offers import STUDIES
+from app.views.test_sets.controls import IGNORED
 from tests.app.conftest import OpenPage
 from tests.helpers import simulated
 from tests.helpers.reading import address, said
@@ -104,3 +105,15 @@ def test_an_empty_data_folder_says_which_command_to_run(tmp_path: Path, open_vie
     page = open_view(VIEW, tmp_path)
     assert not page.exception
     assert "righttree run --profile quick" in [code.value for code in page.code]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_controls_that_a_study_ignores_are_greyed_out_and_the_others_are_not(
+    simulated_home: Path, open_view: OpenPage, study: str
+) -> None:
+    page = open_view(VIEW, simulated_home, study=study)
+    assert not page.exception
+    sidebar = page.sidebar
+    controls = (*sidebar.selectbox, *sidebar.slider, *sidebar.number_input, *sidebar.select_slider)
+    greyed = {str(control.key).removeprefix("choose.") for control in controls if control.disabled}
+    assert greyed == set(IGNORED[study])

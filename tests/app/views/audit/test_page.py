@@ -36,7 +36,7 @@ def test_subsets_and_items_of_an_import_with_labels_are_shown(
     page = open_view(VIEW, home)
     assert not page.exception
     assert not page.warning
-    assert [heading.value for heading in page.subheader] == [
+    assert [heading.value for heading in page.header] == [
         "Which subsets predict the policy?",
         "Which subsets tell reward models apart?",
         "How hard is each subset?",

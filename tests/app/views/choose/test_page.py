@@ -25,7 +25,7 @@ def benchmark_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def subheaders(page) -> list[str]:  # type: ignore[no-untyped-def]
-    return [heading.value for heading in page.subheader]
+    return [heading.value for heading in page.header]
 
 
 def test_the_answer_comes_first_then_who_is_worth_what_and_where_each_fails(
@@ -186,7 +186,7 @@ def test_a_reward_model_without_a_policy_is_predicted_and_any_other_can_be(tmp_p
     study = Study(reward_models=14, prompts=12, ppo_steps=(5,), stops=(("rm-05", 0),))
     page = open_view(VIEW, publish(tmp_path, study))
     assert not page.exception
-    assert page.subheader[-2].value == predicted.TITLE
+    assert page.header[-1].value == predicted.TITLE
     shown = "\n".join(element.value for element in page.markdown).replace("\\", "")
     assert "PPO at step 5: NDR 0" in shown
     assert "predicted, from 13 reward models." in shown

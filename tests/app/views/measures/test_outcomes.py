@@ -46,7 +46,7 @@ def test_an_outcome_takes_the_place_of_ndr(home: Path, open_view: OpenPage) -> N
     assert list(against.options) == ["NDR", "outcome elo", "outcome win rate"]
     against.set_value("elo").run()
     assert not page.exception
-    assert [heading.value for heading in page.subheader] == [
+    assert [heading.value for heading in page.header] == [
         "Correlation with elo",
         "Against plain accuracy",
         "Every reward model",
@@ -74,7 +74,7 @@ def test_below_five_reward_models_it_says_that_nothing_can_be_said(home: Path, o
     page = open_view("measures", home, outcome="win rate")
     assert not page.exception
     assert "3 reward models with this outcome, fewer than 5: nothing can be said about others." in page.info[0].value
-    assert [heading.value for heading in page.subheader] == ["Every reward model"]
+    assert [heading.value for heading in page.header] == ["Every reward model"]
 
 
 def test_tables_have_the_figures_of_the_prediction() -> None:

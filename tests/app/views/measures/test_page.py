@@ -12,7 +12,7 @@ from warehouse.study import MEASURES
 def test_the_page_ranks_every_measure_under_each_optimizer(tmp_path: Path, open_view: OpenPage) -> None:
     page = open_view("measures", simulated.publish(tmp_path, optimizers=("bon", "ppo")))
     assert not page.exception
-    assert [heading.value for heading in page.subheader] == [
+    assert [heading.value for heading in page.header] == [
         "Correlation with NDR",
         "Against plain accuracy",
         "Where does it matter?",
@@ -37,7 +37,7 @@ def test_the_correlation_and_the_policies_of_a_link_are_shown(simulated_home: Pa
 def test_one_category_has_no_panels_of_its_own(tmp_path: Path, open_view: OpenPage) -> None:
     page = open_view("measures", simulated.publish(tmp_path, categories=("Chat",)))
     assert not page.exception
-    assert "Where does it matter?" not in [heading.value for heading in page.subheader]
+    assert "Where does it matter?" not in [heading.value for heading in page.header]
 
 
 def test_two_reward_models_are_too_few_and_it_says_so(tmp_path: Path, open_view: OpenPage) -> None:

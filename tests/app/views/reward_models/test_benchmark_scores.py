@@ -26,7 +26,7 @@ def benchmark_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_of_a_benchmark_has_its_table(benchmark_home: Path, open_view: OpenPage) -> None:
     page = open_view("reward_models", benchmark_home)
     assert not page.exception
-    assert "RewardBench: its own scores" in [header.value for header in page.subheader]
+    assert "RewardBench: its own scores" in [header.value for header in page.header]
     (table,) = [given.value for given in page.dataframe if "Average" in given.value.columns]
     assert set(table["reward_model"]) == set(files.MODELS)
     assert table["Average"].is_monotonic_decreasing
@@ -42,4 +42,4 @@ def test_another_run_has_none(tmp_path: Path, open_view: OpenPage) -> None:
     import_files(tmp_path / "home", [scores], "theirs", "auto")
     page = open_view("reward_models", tmp_path / "home")
     assert not page.exception
-    assert not any("its own scores" in header.value for header in page.subheader)
+    assert not any("its own scores" in header.value for header in page.header)

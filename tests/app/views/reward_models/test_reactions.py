@@ -45,8 +45,8 @@ def test_the_page_shows_them_and_another_run_s_page_does_not(
 ) -> None:
     page = open_view("reward_models", edited_home, category="Chat")
     assert not page.exception
-    assert TITLE in [header.value for header in page.subheader]
+    assert TITLE in [header.value for header in page.header]
     assert any("to each of 6 prompts is edited" in caption.value for caption in page.caption)
     other = open_view("reward_models", study_home)
     assert not other.exception
-    assert TITLE not in [header.value for header in other.subheader]
+    assert TITLE not in [header.value for header in other.header]

@@ -430,6 +430,17 @@ def test_what_is_wrong_with_a_file_is_one_line(two: Path, open_view: OpenPage) -
     assert list(two.glob(".upload-*")) == []
 
 
+def test_what_is_wrong_with_an_import_is_said_until_it_is_dismissed(two: Path, open_view: OpenPage) -> None:
+    page = import_form(open_view("runs", two))
+    page.file_uploader[0].upload("scores.csv", b"prompt_id,score\na,1\n", "text/csv")
+    page = page.run().button(key="import.go").click().run()
+    page = page.text_input[0].set_value("another").run()
+    (warning,) = page.warning
+    assert "scores\\.csv, row 1" in warning.value
+    page = page.button(key="import.failed.dismiss").click().run()
+    assert not page.warning
+
+
 def test_runs_are_shown_and_started_beside_a_warehouse_that_cannot_be_read(tmp_path: Path, runs_page: OpenPage) -> None:
     begun(tmp_path, "stopped")
     (tmp_path / "broken.duckdb").write_bytes(b"no database")
