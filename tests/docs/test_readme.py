@@ -15,7 +15,7 @@ from threading import Timer
 import polars as pl
 import pytest
 
-from pipeline.__main__ import main
+from pipeline.__main__ import build_parser, main
 from pipeline.runs import exchange
 from tests import conftest
 from tests.browser import serving
@@ -101,7 +101,7 @@ def test_what_they_write_is_ignored_by_git(desk: Path) -> None:
 
 def test_the_files_that_commands_name_are_ignored_by_git() -> None:
     targets = [words[place + 1] for words in COMMANDS for place, word in enumerate(words) if word in TARGETS]
-    targets += [words[-1] for words in COMMANDS if words[0] in ("export", "export-rm")]
+    targets += [str(build_parser().parse_args(words).folder) for words in COMMANDS if words[0].startswith("export")]
     assert len(targets) > 5
     assert untracked(targets) == []
     assert untracked(["README.md", "examples/elo.csv", "docs/items.csv"]) != []
