@@ -21,7 +21,9 @@ from app.charts.style import (
 )
 from app.components.formats import COUNT, FIGURE, SHARE
 
-_ROW = 30
+_ROW, _AXIS = 26, 60
+"""Height of a row, and of the axis with its title, which Streamlit takes from a chart's own."""
+
 _LABEL = 78
 
 _ABOUT: tuple[Field, ...] = (("items", "Items", COUNT), ("verdict", "Verdict"))
@@ -46,7 +48,7 @@ def predictions(subsets: pl.DataFrame, order: Sequence[str], x_title: str) -> al
     )
     x = alt.X("tau:Q", title=x_title, scale=alt.Scale(zero=True, padding=8), axis=axis(5))
     layers = [reference_line("x", 0), *interval_dots(base, x, bounds="tau_", size=80)]
-    return layered(layers, height=_ROW * len(order))
+    return layered(layers, height=_AXIS + _ROW * len(order))
 
 
 def reliabilities(subsets: pl.DataFrame, order: Sequence[str]) -> alt.LayerChart:
@@ -73,7 +75,7 @@ def reliabilities(subsets: pl.DataFrame, order: Sequence[str]) -> alt.LayerChart
         *interval_dots(base, x, bounds="reliability_", size=80),
         labels.encode(x=alt.XValue("width"), text=alt.Text("apart:N"), color=alt.ColorValue(INK)),
     ]
-    return layered(layers, height=_ROW * len(order), padding={"bottom": 4, "right": _LABEL})
+    return layered(layers, height=_AXIS + _ROW * len(order), padding={"bottom": 4, "right": _LABEL})
 
 
 def accuracies(by_model: pl.DataFrame, order: Sequence[str]) -> alt.LayerChart:
@@ -91,4 +93,4 @@ def accuracies(by_model: pl.DataFrame, order: Sequence[str]) -> alt.LayerChart:
         x=alt.X("mean:Q", scale=x["scale"]),
         tooltip=tooltips(("name", "Subset"), ("mean", "Mean accuracy", FIGURE)),
     )
-    return layered([reference_line("x", 0.5), marks, dots], height=_ROW * len(order))
+    return layered([reference_line("x", 0.5), marks, dots], height=_AXIS + _ROW * len(order))

@@ -25,7 +25,8 @@
     return opacity;
   };
   // What is disabled may be pale; the figure of a slider is in front of its thumb in the tree, but drawn above it.
-  const UNSEEN = ":disabled, [aria-disabled=true], [data-testid=stSliderThumbValue]";
+  const DISABLED = ":disabled, [aria-disabled=true]";
+  const UNSEEN = `${DISABLED}, [data-testid=stSliderThumbValue]`;
   const poor = [];
   for (const element of document.querySelectorAll(".stApp *")) {
     const inSvg = element.tagName === "text";
@@ -33,6 +34,7 @@
     const own = [...element.childNodes].filter((node) => node.nodeType === 3 && node.textContent.trim());
     const box = element.getBoundingClientRect();
     if (!own.length || !box.width || box.width < 2 || element.closest(UNSEEN)) continue;
+    if (element.closest("label, [data-testid=stWidgetLabel]")?.parentElement.querySelector(DISABLED)) continue;
     const style = getComputedStyle(element);
     const opacity = opacityOf(element) * (inSvg ? Number(style.fillOpacity) : 1);
     const colour = parse(inSvg ? style.fill : style.color);

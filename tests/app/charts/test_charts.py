@@ -85,8 +85,9 @@ def test_a_density_has_a_true_scale_on_which_lines_are_at_their_value() -> None:
     assert max(row["ndr_to"] - row["ndr"] for row in rows) == pytest.approx(1.25 / 40)
     svg = export.svg([scatter(many_pairs(60), MEASURES["accuracy"])], "Title").decode()
     labels = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
-    ticks = [label for label in labels if re.fullmatch(r"0\.\d", label)]
-    assert {"0.7", "0.8", "0.9"} <= set(ticks)
+    ticks = [label for label in labels if re.fullmatch(r"\N{MINUS SIGN}?\d\.\d+", label)]
+    assert {"0.70", "0.80", "0.90"} <= set(ticks)
+    assert len(ticks) == len(set(ticks))
     zero, no_gain = (_height_of(svg, label) for label in ("0.0", "no gain"))
     assert 0 <= zero - no_gain < 12  # the label is just above its line
 
