@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from app.charts.models import height, label_angle, model_rows
+from app.charts.models import height, is_named, label_angle, model_rows
 from app.charts.style import INK, SOFT, Field, axis, cells, layered, rows, tooltips
 from app.components.formats import COUNT, FIGURE, SHARE, SHORT
 
@@ -56,8 +56,9 @@ def ranked(
         _bar(base, x, "together_low", "together_high", thickness=2),
         _bar(base, x, "low", "high", thickness=6),
         base.mark_circle(size=95).encode(x=x),
-        letters.encode(x=alt.XValue("width"), text=alt.Text("group:N"), color=alt.ColorValue(INK)),
     ]
+    if is_named(names):
+        layers.append(letters.encode(x=alt.XValue("width"), text=alt.Text("group:N"), color=alt.ColorValue(INK)))
     right = 16 + _LETTER * max((len(group or "") for group in ranking["group"]), default=0)
     return layered(
         layers, height=height(names), padding={"bottom": 4, "top": 4 + _LABEL * len(baselines), "right": right}
@@ -164,7 +165,7 @@ def ranks(frame: pl.DataFrame, names: Sequence[str], columns: Sequence[str]) -> 
 
 def _rows(names: Sequence[str]) -> alt.Y:
     """A row for each reward model; of many, not every one is named."""
-    overlap = len(names) > 2 * _CELLS_WITH_FIGURES
+    overlap = not is_named(names)
     return rows("reward_model", names, limit=170, labelOverlap=overlap, labelFlush=False, grid=False)
 
 
@@ -181,7 +182,10 @@ def _heat(base: alt.Chart, names: Sequence[str], columns: Sequence[str], format_
 
 def _heat_height(names: Sequence[str]) -> int:
     """Of many reward models, lower rows."""
-    return max(_FEWEST_PIXELS, _AROUND + (_ROW if len(names) <= 2 * _CELLS_WITH_FIGURES else 9) * len(names))
+    return max(
+        _FEWEST_PIXELS,
+        _AROUND + (_ROW if len(names) <= 2 * _CELLS_WITH_FIGURES else 15 if is_named(names) else 9) * len(names),
+    )
 
 
 def _bar(base: alt.Chart, x: alt.X, low: str, high: str, *, thickness: int) -> alt.Chart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -24,6 +25,8 @@ from app.charts.style import (
 from app.components.formats import COUNT, EXACT_SHARE, FIGURE, SHARE, SHORT, STEP
 
 _FEW_ROWS = 30
+_MANY_ROWS = 60
+"""Up to this many rows are high enough for a label each."""
 _AROUND_ROWS = 130
 _LEGEND_ENTRIES = 6
 _CELLS_WITH_FIGURES = 12
@@ -37,12 +40,17 @@ _EDIT_ROW = 34
 
 def height(names: list[str]) -> int:
     """Height in pixels of a chart with these rows, with its legend and axis."""
-    return _AROUND_ROWS + (26 if len(names) <= _FEW_ROWS else 9) * len(names)
+    return _AROUND_ROWS + (26 if len(names) <= _FEW_ROWS else 16 if is_named(names) else 9) * len(names)
+
+
+def is_named(names: Sequence[str]) -> bool:
+    """Whether each of these rows has room for a label."""
+    return len(names) <= _MANY_ROWS
 
 
 def model_rows(names: list[str]) -> alt.Y:
     """One row per reward model in this order; of many, not every one is named."""
-    return rows("reward_model", names, limit=170, labelOverlap=len(names) > _FEW_ROWS, grid=len(names) <= _FEW_ROWS)
+    return rows("reward_model", names, limit=170, labelOverlap=not is_named(names), grid=len(names) <= _FEW_ROWS)
 
 
 def _colour(frame: pl.DataFrame) -> alt.Color:

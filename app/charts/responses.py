@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from app.charts.models import height
+from app.charts.models import height, is_named
 from app.charts.pairs import MANY, density
 from app.charts.style import INK, SOFT, axis, gradient_legend, layered, tooltips, with_interval
 from app.components.formats import COUNT, EXACT_SHARE, FIGURE, SHARE, SHORT
@@ -20,7 +20,9 @@ def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
     numbers = alt.Axis(labelAngle=0, labelOverlap=True)
     base = alt.Chart(shown).encode(
         x=alt.X("response:O", title="Response", axis=numbers),
-        y=alt.Y("reward_model:N", sort=names, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=len(names) > 30)),
+        y=alt.Y(
+            "reward_model:N", sort=names, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=not is_named(names))
+        ),
         tooltip=tooltips(
             ("reward_model", "Reward model"),
             ("response", "Response"),

@@ -82,7 +82,7 @@ def scatter_and_matrix(
                 matrix(marked, chosen.cells, measure),
                 pairs,
                 title="All pairs",
-                note="Golden down, proxy across, ordered by share of flipped labels. Click a cell to see its pair.",
+                note="Golden down, proxy across, by name. Click a cell to see its pair and its responses.",
                 alt="All golden–proxy pairs",
                 file_name=words.file_name(chosen, options, "matrix"),
                 clicked=(CLICK, lambda mark: _choose(mark, SCATTER)),

@@ -70,3 +70,14 @@ def test_many_reward_models_are_drawn_without_figures() -> None:
     cells = cells.with_columns(low=pl.lit(0.4), high=pl.lit(0.6))
     marks = [layer["mark"]["type"] for layer in parts(cells, names, ["Chat"], title="Gain").to_dict()["layer"]]
     assert marks == ["rect"]
+
+
+@pytest.mark.parametrize(("count", "labelled"), [(42, True), (61, False)])
+def test_names_and_groups_are_written_where_each_row_has_room_for_its_label(count: int, labelled: bool) -> None:
+    names = [f"rm-{m:02}" for m in range(count)]
+    ranking = pl.concat([RANKING.head(1)] * count).with_columns(reward_model=pl.Series(names))
+    drawn = ranked(ranking, "Gain", []).to_dict()
+    (dots,) = [layer for layer in drawn["layer"] if layer["mark"]["type"] == "circle"]
+    assert dots["encoding"]["y"]["axis"]["labelOverlap"] != labelled
+    assert any(layer["mark"]["type"] == "text" for layer in drawn["layer"]) == labelled
+    assert not labelled or drawn["height"] / count >= 14
