@@ -17,7 +17,7 @@ from warehouse import store
 from warehouse.exchange import MANIFEST
 
 ROOT = Path(__file__).parent.parent
-MOST_BYTES = 25_000_000
+MOST_BYTES = 40_000_000
 CATEGORIES = {"Chat", "Chat Hard", "Reasoning", "Safety"}
 
 
@@ -89,27 +89,45 @@ def test_its_settings_are_those_of_the_profile(run: dict[str, object]) -> None:
 
 def test_it_is_as_large_as_the_study_asks() -> None:
     models, prompts, policies = _table("reward_model"), _table("prompt"), _table("policy")
-    assert models.filter(kind="flip").height == 10
-    assert set(models["kind"]) == {"flip", "size", "depth", "seed", "length"}
-    tested = prompts.filter(split="rl_test")
-    assert set(tested["category"]) == CATEGORIES
-    assert tested.height >= 200
-    sampled = _table("response").filter(policy_id="initial").join(tested, on="prompt_id")
-    assert sampled.group_by("prompt_id").len()["len"].min() >= 32
+    assert models.height >= 40
+    assert models.filter(pl.col("kind").is_in(["flip", "seed"])).height >= 20
+    others = {"size", "depth", "length", "category-flip", "margin-flip", "only-category", "ensemble"}
+    assert set(models["kind"]) == others | {"flip", "seed"}
+    assert models.filter(pl.col("kind").is_in(others)).height >= 16
+    for split, number, least in (("rm_test", 144, 32), ("rl_test", 200, 64)):
+        tested = prompts.filter(split=split)
+        assert set(tested["category"]) == CATEGORIES
+        assert tested.height >= number
+        sampled = _table("response").filter(policy_id="initial").join(tested, on="prompt_id")
+        sampled = sampled.group_by("prompt_id").len()
+        assert sampled["len"].min() >= least
+    assert sampled.filter(pl.col("len") >= 512).height >= 20
     every_model = set(models["reward_model_id"])
-    for optimizer, strengths in (("bon", 5), ("ppo", 3)):
-        of_one = policies.filter(optimizer=optimizer).group_by("reward_model_id").len()
-        assert set(of_one["reward_model_id"]) == every_model
-        assert of_one["len"].min() >= strengths
-    assert policies.filter(optimizer="ppo")["kl_coefficient"].n_unique() >= 3
+    for optimizer in ("bon", "tilted"):
+        assert set(policies.filter(optimizer=optimizer)["reward_model_id"]) == every_model
+    assert policies.filter(optimizer="bon")["strength"].max() == 512
+    for optimizer, reward_models, checkpoints in (("rloo", 12, 4), ("ppo", 12, 4), ("sft", 12, 2)):
+        of_one = policies.filter(optimizer=optimizer).group_by("reward_model_id").agg(pl.col("strength").n_unique())
+        assert of_one.height >= reward_models
+        assert of_one["strength"].min() >= checkpoints
     assert set(_table("ppo_run")["state"]) == {"finished"}
+
+
+def test_its_responses_end_by_themselves() -> None:
+    tested = _table("response").join(_table("prompt").filter(split="rl_test"), on="prompt_id")
+    assert tested.filter(policy_id="initial")["finished"].mean() >= 0.9
+    trained = _table("policy").filter(pl.col("optimizer").is_in(["rloo", "ppo", "sft"]))["finished_share"]
+    assert trained.mean() >= 0.9
+    assert trained.min() >= 0.7  # of the reward models that like length
 
 
 def test_every_response_has_every_score() -> None:
     models, responses, scores = _table("reward_model"), _table("response"), _table("score")
     assert scores.select("response_id", "reward_model_id").n_unique() == scores.height
-    scored = scores.group_by("response_id").len()
-    assert set(scored["len"]) == {models.height}
+    scored = scores.group_by("response_id").len().join(responses.select("response_id", "policy_id"), on="response_id")
+    of_pool = pl.col("policy_id") == "initial-pool"  # of which policies learn: scored by what they may learn from
+    assert set(scored.filter(~of_pool)["len"]) == {models.height}
+    assert set(scored.filter(of_pool)["len"]) == {models.filter(pl.col("kind") != "ensemble").height}
     assert set(scored["response_id"]) <= set(responses["response_id"])
     assert scores["score"].is_finite().all()
 

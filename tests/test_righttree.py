@@ -152,8 +152,8 @@ def test_it_needs_neither_streamlit_nor_torch_nor_the_pipeline() -> None:
 
 def test_without_a_data_folder_it_opens_the_recorded_run(study: rt.Study) -> None:
     assert study.name == "recorded"
-    assert study.reward_models.height == 14
-    assert "14 reward models" in str(study)
+    assert study.reward_models.height == 42
+    assert "42 reward models" in str(study)
 
 
 def test_a_folder_and_its_file_are_the_same_run_with_the_figures_of_the_code_beneath(
@@ -171,7 +171,7 @@ def test_a_folder_and_its_file_are_the_same_run_with_the_figures_of_the_code_ben
 
 
 def test_a_result_prints_its_correlations_and_has_a_row_for_each_pair(result: rt.Result) -> None:
-    assert result.frame().height == 14 * 13
+    assert result.frame().height == 42 * 41
     value = result.kendall.value
     assert value is not None
     assert f"{value:.2f}" in str(result)
@@ -236,7 +236,7 @@ def test_two_reward_models_are_compared_as_the_code_beneath_does(study: rt.Study
     frame = compared.frame([0.05])
     assert frame["prompts"].to_list()[2] == expected.prompts_for(0.05)
     assert f"{expected.difference.value:.3f}" in str(compared)
-    assert "NDR, ppo at 8" in str(compared)
+    assert "NDR, ppo at 16" in str(compared)
 
 
 def test_two_of_your_own_reward_models_are_compared() -> None:

@@ -82,7 +82,7 @@ def add(command: AddCommand) -> None:
     export.add_argument(
         "--rounded",
         action="store_true",
-        help="round scores by a thousandth of their standard deviation at most: half the bytes",
+        help="round scores by a thousandth of their standard deviation at most, and leave out what they determine",
     )
 
     export_rm = command(

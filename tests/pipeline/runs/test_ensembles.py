@@ -208,7 +208,7 @@ def of_recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.mark.parametrize(("optimizer", "strength", "quantity"), [("bon", 16.0, "ndr"), ("ppo", 8.0, "gain")])
+@pytest.mark.parametrize(("optimizer", "strength", "quantity"), [("bon", 16.0, "ndr"), ("ppo", 16.0, "gain")])
 def test_an_ensemble_of_the_recorded_run_is_a_golden_of_its_own(
     of_recorded: Path, optimizer: str, strength: float, quantity: str
 ) -> None:

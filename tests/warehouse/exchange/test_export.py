@@ -14,6 +14,7 @@ from pipeline.runs.exchange import export_run, import_files
 from tests.conftest import SMOKE_RUN
 from tests.warehouse.exchange import files
 from tests.warehouse.exchange.conftest import tables
+from warehouse import reads, store
 from warehouse.errors import InvalidChoice, InvalidRows, NoWarehouse, UnknownName
 from warehouse.schema import TABLES
 
@@ -68,6 +69,9 @@ def test_a_rounded_run_is_smaller_and_off_by_a_thousandth_of_a_deviation(smoke_h
         off = (pl.col(column) - pl.col(f"{column}_right")).abs() / pl.col("sd")
         assert both.height == after[table].height > 0
         assert 0.0 < both.select(off.max()).item() <= 1 / 1000
+    with store.open_read_only(smoke_home) as whole, store.open_read_only(tmp_path / "home") as rounded:
+        stored, computed = (reads.values.policy_values(home, SMOKE_RUN, "bon", 4.0) for home in (whole, rounded))
+    np.testing.assert_allclose(computed.optimised_MMQ, stored.optimised_MMQ, atol=0.001 * deviations["sd"].max())
     rest = [name for name in TABLES if name not in ("score", "policy_value")]
     assert all(after[name].equals(before[name].filter(run_id=SMOKE_RUN)) for name in rest)
 

@@ -80,6 +80,6 @@ def test_half_of_the_samples_predict_the_width_of_all(recorded: Connection) -> N
 
 def test_the_strength_to_compare_leaves_twice_as_many_samples(recorded: Connection) -> None:
     assert compared_strength(recorded, RUN, "bon") == 16.0
-    assert compared_strength(recorded, RUN, "ppo") == 8.0
-    with pytest.raises(InvalidChoice, match="no policies of optimiser 'rloo'; it has: bon, ppo"):
-        compared_strength(recorded, RUN, "rloo")
+    assert compared_strength(recorded, RUN, "ppo") == 16.0
+    with pytest.raises(InvalidChoice, match="no policies of optimiser 'grpo'; it has: bon, ppo, rloo, sft, tilted"):
+        compared_strength(recorded, RUN, "grpo")
