@@ -23,7 +23,8 @@ from warehouse.claims.claim import (
     tau,
     tau_difference,
 )
-from warehouse.claims.verdict import NEGLIGIBLE, SIGNIFICANT, predicting
+from warehouse.claims.verdict import CANNOT_BE_TOLD, FEWEST_RESAMPLED, NEGLIGIBLE, SIGNIFICANT, predicting
+from warehouse.formats import count
 from warehouse.schema import LABEL_NOISE
 from warehouse.stats.bootstrap import Bools
 from warehouse.study.correlation import Correlation
@@ -49,8 +50,9 @@ def restricted_range(study: Study) -> Claim:
         "Decided by Kendall τ of accuracy with NDR over the pairs of reward models that differ in label noise alone, "
         f"with at most {RANGES[0]:.0%}, and at most {RANGES[1]:.0%}, of their labels flipped, the range in which real "
         "reward models lie: it holds if the permutation test rejects that nothing predicts (p below "
-        f"{SIGNIFICANT:g}) and τ is above 0, not if the interval ends below {NEGLIGIBLE:g}. Those trained elsewhere, "
-        "whose flip rate is unknown, count as within the range.",
+        f"{SIGNIFICANT:g}) and τ is above 0, not if the interval ends below {NEGLIGIBLE:g}; of fewer than "
+        f"{FEWEST_RESAMPLED} reward models it {CANNOT_BE_TOLD}. Those trained elsewhere, whose flip rate is unknown, "
+        "count as within the range.",
         notes=(
             "Within a narrow range accuracies differ less, so that the noise of few RM-test prompts weighs more; that "
             "of the policies’ values is taken off. Several reward models together may carry what none of them carries "
@@ -105,11 +107,13 @@ def _within(study: Study, policies: Optimised, limit: float) -> Bools:
 
 
 def _finding(about: str, M: int, kendall: Correlation) -> Finding:
-    why = ""
+    verdict, why = predicting(kendall, kendall.p_value), ""
+    if kendall.value is not None and M < FEWEST_RESAMPLED:
+        verdict, why = CANNOT_BE_TOLD, f"{count(M, 'reward model')} say little about others"
     if kendall.value is None:
         fewer = f"{M} reward models: a correlation over golden–proxy pairs takes three"
         why = fewer if M < _FEWEST else "no defined pairs among them differ"
-    return Finding(about, f"Kendall τ, {M} reward models", kendall, predicting(kendall, kendall.p_value), why)
+    return Finding(about, f"Kendall τ, {M} reward models", kendall, verdict, why)
 
 
 def _influence(study: Study, policies: Optimised, whole: Replicated) -> Table:
