@@ -94,7 +94,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=store.home(), metavar="FOLDER", help="data folder with a run")
     parser.add_argument("--into", type=Path, default=Path("docs/images"), metavar="FOLDER", help="where to put them")
     parser.add_argument("--page", nargs="+", choices=PAGES, default=PAGES, help="pages to take (default: all)")
-    parser.add_argument("--size", nargs=2, type=int, default=(1400, 1500), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--size", nargs=2, type=int, metavar=("WIDTH", "HEIGHT"), help="of the window")
     parser.add_argument("--readme", action="store_true", help="the figures of the README instead of pages")
     parser.add_argument("--full", action="store_true", help="neither shrink them nor cut down on colours")
     arguments = parser.parse_args()
@@ -107,7 +107,8 @@ def main() -> int:
         with serving.served(arguments.data.absolute(), Path(logs)) as address:
             for name, place, key in _wanted(arguments):
                 for scheme in SCHEMES[:1] if arguments.readme else SCHEMES:
-                    taken = picture(browser, f"{address}/{place}", scheme, tuple(arguments.size), key)
+                    size = arguments.size or (1400, 2400 if arguments.readme else 1500)  # a figure is taken whole
+                    taken = picture(browser, f"{address}/{place}", scheme, tuple(size), key)
                     path = arguments.into / f"{name}-{scheme}.png"
                     if arguments.full:
                         path.write_bytes(taken)
