@@ -229,8 +229,8 @@ def test_few_reward_models_and_shared_prompts_are_said(tmp_path: Path) -> None:
 
 
 def test_two_reward_models_are_compared_as_the_code_beneath_does(study: rt.Study) -> None:
-    compared = rt.power(study, "flip-0.00", "flip-0.10", optimizer="ppo", golden="seed-1")
-    expected = resolution(measure_draws(study.scores(), "flip-0.00", "flip-0.10", golden="seed-1"))
+    compared = rt.power(study, "flip-0.00", "flip-0.10", optimizer="ppo", golden="length-0.50")
+    expected = resolution(measure_draws(study.scores(), "flip-0.00", "flip-0.10", golden="length-0.50"))
     assert compared.in_measure == expected
     assert compared.in_policies.responses == 2
     frame = compared.frame([0.05])

@@ -90,6 +90,11 @@ def begin(
     return page
 
 
+def query() -> dict[str, str]:
+    """What the address says after the page's path."""
+    return dict(st.query_params.to_dict())
+
+
 def restore(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chosen, Offered]) -> Page[Chosen, Offered]:
     """The page's choice, fitted to its run, and what that run offers. Writes the URL."""
     st.session_state[_KIND] = kind

@@ -77,7 +77,7 @@ def test_clicking_a_point_opens_its_row_and_the_picked_responses(
     ndr = page.locator(".st-key-pair-figures").get_by_test_id("stMetricValue").nth(1)
     expect(ndr).to_have_text(pair[3].replace("-", "−"))
     expect(page.locator(".st-key-picks").get_by_test_id("stText").first).to_be_in_viewport()
-    page.wait_for_function("location.search.includes('golden=') && location.search.includes('proxy=')")
+    page.wait_for_url(lambda url: "golden=" in url and "proxy=" in url)
     assert f"golden={pair[1]}&proxy={pair[2]}" in page.evaluate("location.search")
 
 
@@ -95,7 +95,7 @@ def test_a_cell_of_the_matrix_chooses_its_pair_and_a_point_the_next_one_again(
         (points(page).last, f"golden={golden}&proxy={proxy}"),
     ):
         target.click()
-        page.wait_for_function(f"location.search.includes('{pair}')")
+        page.wait_for_url(lambda url, pair=pair: pair in url)
         settled(page)
 
 
@@ -107,7 +107,7 @@ def test_a_shared_link_reopens_the_choice_in_a_new_session(
     settled(first)
     choose(first, "Measure", "Kendall τ-b")
     first.get_by_test_id("stSidebar").get_by_role("button", name="Safety").first.click()
-    first.wait_for_function("location.search.includes('category=Safety')")
+    first.wait_for_url(lambda url: "category=Safety" in url)
     settled(first)
     link, shown = first.evaluate("location.href"), tau(first).inner_text()
     second = open_address(link)
@@ -197,13 +197,13 @@ def test_a_chosen_run_stays_chosen_through_the_navigation_bar(
     settled(page)
     for name, path in (("Responses", "responses"), ("Runs", "runs"), ("Explore", "explore")):
         page.get_by_role("link", name=name, exact=True).first.click()
-        page.wait_for_function(f"location.pathname == '/{path}' && location.search == '?run=smoke-test'")
+        page.wait_for_url(f"**/{path}?run=smoke-test")
 
 
 def test_a_run_is_started_and_cancelled_on_the_page(tmp_path: Path, serve: Serve, open_address: OpenAddress) -> None:
     home = tmp_path / "home"
     page = open_address(serve(home) + "/runs")
-    page.get_by_text("Start a run").click()
+    page.get_by_text("Start a run", exact=True).click()
     page.get_by_role("radio", name="smoke").click()
     expect(page.get_by_text("Every stage on real code")).to_be_visible()
     expect(page.get_by_role("textbox", name="Flip rates")).to_have_value("0, 0.2, 0.4")

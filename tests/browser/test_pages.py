@@ -98,7 +98,7 @@ def test_the_default_page_opens_by_its_own_path_with_its_parameters(
 ) -> None:
     page = open_address(f"{serve(smoke_home)}/overview?run=smoke-test")
     settled(page, PAGES[""])
-    page.wait_for_function("location.pathname == '/' && location.search == '?run=smoke-test'")
+    page.wait_for_url(lambda url: url.endswith("/?run=smoke-test"))
     assert page.get_by_role("dialog").count() == 0
 
 
@@ -142,9 +142,9 @@ def test_a_prompt_found_by_a_search_is_reopened_by_its_link(
     settled(page, "Responses")
     page.get_by_label("Search", exact=True).fill("the")
     page.keyboard.press("Enter")
-    page.wait_for_function("location.search.includes('search=the')")
+    page.wait_for_url(lambda url: "search=the" in url)
     page.get_by_role("button", name="Next").click()
-    page.wait_for_function("location.search.includes('prompt=')")
+    page.wait_for_url(lambda url: "prompt=" in url)
     settled(page, "Responses")
     shown = page.get_by_test_id("stText").first.inner_text()
     again = open_address(page.evaluate("location.href"))
@@ -165,7 +165,7 @@ def test_a_click_on_a_faulty_item_shows_its_texts_and_can_be_linked_to(
     table = page.get_by_test_id("stDataFrame").last
     table.scroll_into_view_if_needed()
     table.click(position={"x": 18, "y": 52})  # the box in front of the first row
-    page.wait_for_function("location.search.includes('item=')")
+    page.wait_for_url(lambda url: "item=" in url)
     item = int(page.evaluate("new URLSearchParams(location.search).get('item')").removeprefix("item-"))
     assert item in faulty.faults["redundant"]
     expect(page.locator(".st-key-audit-item")).to_contain_text(faulty.prompts[item])

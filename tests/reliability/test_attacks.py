@@ -85,7 +85,7 @@ def test_sql_in_a_filter_is_a_text_like_any_other(home: Path, open_view: OpenPag
                 ask()
     page = open_view("responses", home, run=value, search=value, category=value, policy=value)
     assert not page.exception
-    assert "run=" in said(page)
+    assert "is not here" in said(page)
 
 
 @pytest.mark.parametrize("profile", ["../../etc/passwd", "/etc/passwd", "smoke.toml", "../profiles/smoke", "smoke\0"])

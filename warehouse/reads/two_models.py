@@ -17,12 +17,18 @@ from warehouse.study.two_models import best_of_n_draws, scored_draws, strength_t
 
 
 def compared_strength(connection: Connection, run_id: str, optimizer: str) -> float:
-    """The strength of an optimiser at which two policies are compared. Raises InvalidChoice without such policies."""
+    """The strength of an optimiser at which two policies are compared; of best-of-n one that half of the prompts allow.
+
+    Raises InvalidChoice without such policies.
+    """
     known = policies.strengths(connection, run_id)
     strengths = known.filter(optimizer=optimizer)["strength"].to_list()
     if not strengths:
         names = ", ".join(known["optimizer"].unique().sort()) or "none"
         raise InvalidChoice(f"run {run_id!r} has no policies of optimiser {optimizer!r}; it has: {names}")
+    if optimizer == "bon":
+        reached = policies.reached_by_half(connection, run_id)
+        strengths = [n for n in strengths if reached is None or n <= reached] or strengths
     return strength_to_compare(optimizer, strengths)
 
 

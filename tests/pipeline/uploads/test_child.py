@@ -78,7 +78,7 @@ def test_what_takes_too_long_is_given_up(data: Path) -> None:
 
 def test_within_the_limits_a_file_is_read_and_the_warehouse_is_built(data: Path) -> None:
     content = files.long_frame(prompts=200).write_csv().encode()
-    execute = partial(child.execute, most_memory_bytes=LITTLE)
+    execute = partial(child.execute, most_memory_bytes=2 * LITTLE)
     assert upload.import_uploads(data, [("a.csv", content)], "theirs", execute=execute).run_id == "theirs"
 
 
