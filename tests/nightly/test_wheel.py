@@ -87,7 +87,7 @@ def test_the_base_install_brings_no_torch_and_nothing_is_missing_or_in_conflict(
 
 def test_the_base_install_measures_and_opens_the_recorded_run(installed: Installed) -> None:
     notebook = installed.run("python", "-c", "import righttree as rt; print(rt.evaluate(rt.open(), replicates=20))")
-    assert "14 reward models" in notebook.stdout, notebook.stderr
+    assert "42 reward models" in notebook.stdout, notebook.stderr
     measured = installed.run("righttree", "measure", "--run", "recorded", "--replicates", "20")
     assert measured.returncode == 0, measured.stderr
     found = installed.run("righttree", "findings", "--replicates", "20")
