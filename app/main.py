@@ -47,7 +47,7 @@ _pages = {
 
 def _default_page() -> None:
     """The default page has the empty path; for its own name Streamlit would say that there is no such page."""
-    st.switch_page(_pages["overview"], query_params=page_state.query())
+    st.switch_page(_pages["overview"], query_params=page_state.parameters())
 
 
 _by_path = st.Page(_default_page, title="Overview", url_path="overview", visibility="hidden")

@@ -64,7 +64,7 @@ def by_responses(chosen: Selection, options: Options, counts: Sequence[int]) -> 
 
 
 def power(run_id: str, first: str, second: str) -> str:
-    """How many prompts two reward models need to be told apart, on all prompts."""
+    """How many prompts it takes to see the difference between two reward models, from all prompts."""
     return f"{_opened(run_id, ())}\nrt.power(study, {first!r}, {second!r}).frame()"
 
 

@@ -76,7 +76,7 @@ class Guarded:
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
         }
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._headers = {name.lower().encode(): value.encode() for name, value in headers.items()}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or open one websocket."""
@@ -89,9 +89,8 @@ class Guarded:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                names = {name for name, _ in self._headers}
-                others = [header for header in message.get("headers", []) if header[0].lower() not in names]
-                message["headers"] = [*others, *self._headers]
+                others = [header for header in message.get("headers", []) if header[0].lower() not in self._headers]
+                message["headers"] = [*others, *self._headers.items()]
             await send(message)
 
         await self._app(scope, receive, with_headers)

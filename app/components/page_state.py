@@ -90,11 +90,6 @@ def begin(
     return page
 
 
-def query() -> dict[str, str]:
-    """What the address says after the page's path."""
-    return dict(st.query_params.to_dict())
-
-
 def restore(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chosen, Offered]) -> Page[Chosen, Offered]:
     """The page's choice, fitted to its run, and what that run offers. Writes the URL."""
     st.session_state[_KIND] = kind
@@ -115,21 +110,22 @@ def restore(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chosen, Offered]) -
 
 def _choice(kind: type[Chosen]) -> tuple[Chosen, list[str]]:
     """The choice of the link that was opened, with what cannot be read of it; else that of the session."""
-    query = _query()
+    query = parameters()
     if not query or query == st.session_state.get(_written_key(kind)):
         return replace(st.session_state.get(_chosen_key(kind), kind()), run=st.session_state.get(_RUN)), []
     choice, notes = from_query(kind, query)
     return (choice if choice.run else replace(choice, run=st.session_state.get(_RUN))), notes
 
 
-def _query() -> dict[str, list[str]]:
+def parameters() -> dict[str, list[str]]:
+    """What the address says after the page's path; a name may be in it several times."""
     return {name: st.query_params.get_all(name) for name in st.query_params}
 
 
 def _write(kind: type[PageChoice]) -> None:
     """Write the page's choice into the URL."""
     written = to_query(st.session_state[_chosen_key(kind)])
-    if written != _query():
+    if written != parameters():
         st.query_params.from_dict(written)
     st.session_state[_written_key(kind)] = written
 
@@ -218,7 +214,7 @@ def _stop_for_another_run(kind: type[Chosen], snapshot: Snapshot, fit: Fit[Chose
 
     Showing the default run instead would show other figures than those that the link was made for.
     """
-    (choice, _), query = _choice(kind), _query()
+    (choice, _), query = _choice(kind), parameters()
     runs = warehouse.runs(snapshot)
     names, default = runs["run_id"].to_list(), str(reads.runs.default_of(runs, _labels().pinned))
     if choice.run is not None and choice.run not in names:
@@ -248,7 +244,7 @@ def _open(kind: type[Chosen], choice: Chosen, run_id: str) -> None:
     """Show a link's choice in this run; call it from a callback."""
     st.session_state[_chosen_key(kind)] = replace(choice, run=run_id)
     keep_run(run_id)
-    st.session_state[_written_key(kind)] = _query()
+    st.session_state[_written_key(kind)] = parameters()
 
 
 def _choose_run(chosen: PageChoice, snapshot: Snapshot) -> None:

@@ -58,7 +58,7 @@ def export_run(
 ) -> tuple[str, dict[str, int]]:
     """Write a run (None: the default one) into the new folder `target`; returns its id and the rows per table.
 
-    With `in_fewer_digits` it takes half the bytes, and scores are rounded (`rounding.py`).
+    With `in_fewer_digits` it takes a third of the bytes: scores are rounded (`rounding.py`).
     Raises UnknownName for an unknown run, InvalidChoice for a target that exists, WarehouseError if writing fails.
     """
     if os.path.lexists(target):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -52,12 +53,11 @@ def usual_strength(connection: Connection, run_id: str, optimizer: str, kl_coeff
         raise InvalidChoice(f"the run has no policies of optimiser {optimizer!r}; it has {named}")
     if optimizer != "bon":
         return float(max(own))
-    reached = reached_by_half(connection, run_id)
-    return float(max([n for n in own if reached is None or n <= reached] or own[:1]))
+    return float(max(within_reach(connection, run_id, own) or own[:1]))
 
 
-def reached_by_half(connection: Connection, run_id: str) -> int | None:
-    """How many responses of the initial policy at least half of the RL-test prompts have; None if none are stored."""
+def within_reach(connection: Connection, run_id: str, strengths: Sequence[float]) -> list[float]:
+    """Those n of best-of-n that at least half of the RL-test prompts have responses for; all if none are stored."""
     (reached,) = connection.execute(
         """
         SELECT quantile_disc(responses, 0.5) FROM (
@@ -67,7 +67,7 @@ def reached_by_half(connection: Connection, run_id: str) -> int | None:
         """,
         [run_id, INITIAL],
     ).fetchone() or (None,)
-    return None if reached is None else int(reached)
+    return [n for n in strengths if reached is None or n <= reached]
 
 
 def kl_coefficients(connection: Connection, run_id: str, optimizer: str) -> tuple[float, ...]:

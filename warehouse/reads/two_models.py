@@ -27,8 +27,7 @@ def compared_strength(connection: Connection, run_id: str, optimizer: str) -> fl
         names = ", ".join(known["optimizer"].unique().sort()) or "none"
         raise InvalidChoice(f"run {run_id!r} has no policies of optimiser {optimizer!r}; it has: {names}")
     if optimizer == "bon":
-        reached = policies.reached_by_half(connection, run_id)
-        strengths = [n for n in strengths if reached is None or n <= reached] or strengths
+        strengths = policies.within_reach(connection, run_id, strengths) or strengths
     return strength_to_compare(optimizer, strengths)
 
 

@@ -91,9 +91,8 @@ def value_curves(
         raise InvalidChoice(f"run {run_id!r} has no policies of {optimizer!r}")
     samples = samples or partial(initial_scores, connection, run_id, "rl_test")
     if optimizer == "bon":
-        most = policies.reached_by_half(connection, run_id)
-        reached = frame if most is None else frame.filter(pl.col("strength") <= most)
-        frame = frame if reached.is_empty() else reached
+        reached = policies.within_reach(connection, run_id, frame["strength"].unique().to_list())
+        frame = frame.filter(pl.col("strength").is_in(reached)) if reached else frame
     complete, strengths = _complete(frame)
     frame = frame.filter(pl.col("reward_model_id").is_in(complete) & pl.col("strength").is_in(strengths))
     names = pl.col("reward_model_id")

@@ -3,8 +3,8 @@
 `content` unpacks a file and tells its kind, by its content before its name; `limits` says how much is read;
 `delimited` reads CSV, `json_rows` JSON and JSON Lines, `json_shapes` what one JSON value may look like, `arrow` Parquet
 and Arrow; `columns` gives JSON's values types; `mapping` names columns as the user says; `index_columns` leaves pandas'
-index out and `whole_ids` undoes what it does to ids. No reader changes a setting of the
-process, so files can be read at the same time.
+index out and `whole_ids` undoes what it does to ids. No reader changes a setting of the process, so files can be read
+at the same time.
 """
 
 from __future__ import annotations
