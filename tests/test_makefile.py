@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -36,7 +37,11 @@ def place(tmp_path: Path) -> Path:
 
 
 def make(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=place, capture_output=True, text=True, check=False, timeout=60)
+    """As from a shell: under `make test` it would inherit that one's flags, and say which folder it enters."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", *arguments], cwd=place, env=plain, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_installed(place: Path) -> None:
