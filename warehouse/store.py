@@ -13,8 +13,8 @@ import resource
 import shlex
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,7 @@ def building(data: Path, without: Sequence[str] = ()) -> Iterator[Connection]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for leftover in [*data.glob(".warehouse-*.draft*"), *data.glob(f"{files.TEMPORARY}*-{LINK}")]:
                 files.remove(leftover)  # of a killed build: nobody else builds while this process holds the lock
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-            target = data / f"warehouse-{stamp}-{uuid.uuid4().hex[:8]}.duckdb"
+            target = data / _name_after(newest_build(data))
             draft = target.with_name(f".{target.name}.draft")
             with _written(draft) as connection:
                 _create_from_published(connection, data, without)
@@ -143,6 +142,20 @@ def building(data: Path, without: Sequence[str] = ()) -> Iterator[Connection]:
         reason = error.strerror if isinstance(error, OSError) else first_line(error)
         message = f"{data} cannot be written ({reason}), so the published warehouse stays"
         raise WarehouseError(f"{message}; make room or set RIGHTTREE_HOME") from error
+
+
+def _name_after(newest: str | None) -> str:
+    """The name of a new build: its time, and letters by chance.
+
+    In the order of names it is the last, also if the clock was set back since the newest one, or their second is the
+    same.
+    """
+    moment = datetime.now(UTC)
+    if newest is not None:
+        with suppress(ValueError, OverflowError):  # not a name of ours
+            stamp = datetime.fromisoformat(newest.split("-")[1]).replace(tzinfo=UTC)
+            moment = max(moment, stamp + timedelta(microseconds=1))
+    return f"warehouse-{moment:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.duckdb"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ runs/<run_id>/config.json            the validated profile, written when the run
              /progress.json, log.txt, error.txt, console.txt   for people and the dashboard
              /.lock                  the lock of the process that works on it
      /.turn                          the lock of the run that is executing
+     /.drafts                        the lock of whoever writes here under a temporary name
 ```
 Of imported and derived runs only the results are stored, in folders without `config.json` (`results.py`).
 """
@@ -26,12 +27,12 @@ import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.config import Config, validated
 from pipeline.errors import DamagedRun, InvalidConfig, ResultsOnly, UnknownRun, write_errors
-from pipeline.runs import records
+from pipeline.runs import locks, records
 from pipeline.runs.directory import RunDirectory
 from warehouse import files, reads, store
 from warehouse.errors import WarehouseError
@@ -57,10 +58,10 @@ def create(
     path = runs_folder(data) / run_id
     if path.exists():
         raise InvalidConfig(f"run {run_id!r} exists already; continue it with `righttree resume {run_id}`")
-    created = datetime.now(UTC).isoformat(timespec="microseconds")  # two runs may start within one second
+    created = moment(data)
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path, sync=False) as draft:
+        with locks.drafting(path.parent), files.replacing(path, sync=False) as draft:
             draft.mkdir()
             (draft / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
             (draft / "created.json").write_text(json.dumps({"created_at": created}) + "\n")
@@ -71,13 +72,13 @@ def create(
 def remove(path: Path) -> None:
     """Remove a run's directory, which the caller holds. Raises NotWritten.
 
-    A kill leaves a folder that is no run, which the next removal deletes.
+    A kill leaves a folder that is no run, which whoever writes here next deletes.
     """
-    folder = path.parent
-    with write_errors(path):
-        path.rename(folder / f"{_REMOVED}{path.name}-{secrets.token_hex(2)}")
-    with write_errors(folder):
-        for removed in folder.glob(f"{_REMOVED}*"):
+    removed = path.with_name(f"{_REMOVED}{path.name}-{secrets.token_hex(2)}")
+    with locks.drafting(path.parent):
+        with write_errors(path):
+            path.rename(removed)
+        with write_errors(path.parent):
             shutil.rmtree(removed)
 
 
@@ -152,6 +153,25 @@ def why_results_only(run_id: str) -> str:
 def created_at(path: Path) -> str:
     """When the run directory was created: UTC, ISO 8601, to the microsecond; empty if unknown. Raises DamagedRun."""
     return (records.read(path / "created.json", records.Created) or {}).get("created_at", "")
+
+
+def moment(data: Path) -> str:
+    """The time now: UTC, ISO 8601, to the microsecond, and after all of the runs in the data folder.
+
+    So the newest run comes first in every list, also if the clock was set back since the others began or ended, or two
+    are of the same second.
+    """
+    known = []
+    for run_id in run_ids(data):
+        with suppress(DamagedRun):
+            known.append(created_at(runs_folder(data) / run_id))
+    with suppress(WarehouseError, store.Unreadable), store.open_read_only(data) as connection:
+        known += reads.runs.all_runs(connection)["finished_at"].to_list()
+    latest = datetime.now(UTC)
+    for text in known:
+        with suppress(ValueError, TypeError):
+            latest = max(latest, datetime.fromisoformat(text).astimezone(UTC) + timedelta(microseconds=1))
+    return latest.isoformat(timespec="microseconds")
 
 
 def now() -> str:

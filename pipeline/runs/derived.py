@@ -121,7 +121,7 @@ def derive(data: Path, run_id: str, scorer: NewScorer, new_id: str | None = None
         **run,
         "run_id": new_id,
         "started_at": started_at,
-        "finished_at": runs.now(),
+        "finished_at": runs.moment(data),
         "wall_s": round(time.monotonic() - start, 3),
         "code_version": code_version(),
         "config": json.dumps(settings, ensure_ascii=False),

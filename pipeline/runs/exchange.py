@@ -20,11 +20,12 @@ import polars as pl
 
 import warehouse
 from pipeline import runs
-from pipeline.errors import InvalidConfig, PipelineError
+from pipeline.errors import InvalidConfig, NotWritten, PipelineError, write_errors
 from pipeline.provenance import code_version, host, package_versions
 from pipeline.runs import results
 from warehouse import exchange, ingest, reads, store
 from warehouse.errors import InvalidRows, UnknownName, WarehouseError
+from warehouse.files import replacing
 from warehouse.formats import count
 from warehouse.schema import SAME_PROMPT
 from warehouse.spreadsheets import neutral
@@ -97,7 +98,7 @@ def import_files(
     else:
         run_id = run_id or f"import-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         rows, study = _rows_of_files(
-            files, run_id, layout, choices=choices or exchange.Choices(), columns=columns, limits=limits
+            data, files, run_id, layout=layout, choices=choices or exchange.Choices(), columns=columns, limits=limits
         )
     with results.storing(data, run_id, as_it_is) if stored else nullcontext(_nothing) as then:
         written = ingest.publish(data, rows, ", ".join(path.name for path in files), then=then)
@@ -152,9 +153,13 @@ def _list_left_out(data: Path, run_id: str, study: exchange.Study) -> tuple[str,
     """Write the file of what was left out; returns the line about it, if there is one."""
     if study.left_out.is_empty():
         return ()
-    path = left_out_file(data, run_id)
-    neutral(study.left_out).write_csv(path)
-    return (f"left out: {study.left_out_line or 'repeated ids'}; listed in {path}",)
+    path, line = left_out_file(data, run_id), f"left out: {study.left_out_line or 'repeated ids'}"
+    try:
+        with write_errors(path), replacing(path) as draft:
+            neutral(study.left_out).write_csv(draft)
+    except NotWritten as error:  # the run is published all the same
+        return (f"{line}; not listed in a file: {error}",)
+    return (f"{line}; listed in {path}",)
 
 
 def export_run(data: Path, run_id: str | None, target: Path, *, in_fewer_digits: bool = False) -> str:
@@ -164,10 +169,11 @@ def export_run(data: Path, run_id: str | None, target: Path, *, in_fewer_digits:
 
 
 def _rows_of_files(
+    data: Path,
     files: Sequence[Path],
     run_id: str,
-    layout: str,
     *,
+    layout: str,
     choices: exchange.Choices,
     columns: exchange.ColumnMap | None,
     limits: exchange.Limits,
@@ -178,7 +184,7 @@ def _rows_of_files(
         run_id=run_id,
         layout=layout,
         started_at=started_at,
-        finished_at=runs.now(),
+        finished_at=runs.moment(data),
         wall_s=round(time.monotonic() - start, 3),
         code_version=code_version(),
         packages=package_versions(),

@@ -1,7 +1,8 @@
 """Locks of the operating system, which are released when their process ends, however it ends.
 
-A lock file names its holder: `<run>/.lock` has the id of the process that works on the run, `runs/.turn` the id of the
-run that is executing. Only one run executes per data folder, as each uses all cores; others queue.
+A lock file names its holder: `<run>/.lock` has the id of the process that works on the run and when it started,
+`runs/.turn` the id of the run that is executing. Only one run executes per data folder, as each uses all cores; others
+queue.
 
 These are not a library's locks because a page has to see who holds one without taking it away from anybody, even where
 it can only read the folder. Several readers can look at the same time, as they take the shared lock for an instant.
@@ -13,15 +14,17 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 import psutil
 
 from pipeline.errors import RunBusy, UnknownRun, write_errors
+from warehouse import files
 
 LOCK = ".lock"
+_DRAFTS = ".drafts"
 _TURN = ".turn"
 _TRIES, _WAIT_S = 20, 0.05  # `is_locked` holds the lock for an instant
 
@@ -38,7 +41,7 @@ def hold(run: Path) -> Iterator[None]:
             f"`righttree cancel {run.name}`"
         )
 
-    with _locked(run / LOCK, str(os.getpid()), refuse) as file:
+    with _locked(run / LOCK, f"{os.getpid()} {_started(os.getpid())}", refuse) as file:
         try:
             same = os.path.samestat(os.fstat(file.fileno()), (run / LOCK).stat())
         except FileNotFoundError:
@@ -56,6 +59,24 @@ def _deleted(run: Path) -> UnknownRun:
 def execute(folder: Path, run_id: str, on_wait: Callable[[str], object]) -> Iterator[None]:
     """Be the one run that executes in the folder of all runs; `on_wait` gets the id of the run it has to wait for."""
     with _locked(folder / _TURN, run_id, lambda: on_wait(executing(folder) or "another run")):
+        yield
+
+
+@contextmanager
+def drafting(folder: Path) -> Iterator[None]:
+    """Write in the folder of all runs under temporary names, which nobody removes meanwhile. Raises NotWritten.
+
+    First removes what killed processes left under such names, unless another process is writing too.
+    """
+    with write_errors(folder):
+        lock = (folder / _DRAFTS).open("ab")
+    with lock:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with write_errors(folder):
+                for leftover in folder.glob(f"{files.TEMPORARY}*"):
+                    files.remove(leftover)
+        fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
 
@@ -92,18 +113,31 @@ def worker(run: Path) -> int | None:
     """
     lock = run / LOCK
     try:
-        process = int(lock.read_text()) if is_locked(lock) else None
-    except (OSError, ValueError):  # it has held the run for less than an instant
+        process, _, started = lock.read_text().partition(" ") if is_locked(lock) else ("", "", "")
+        process_id = int(process)
+    except (OSError, ValueError):  # nobody holds it, or somebody has for less than an instant
         return None
-    if process is None:
+    if started and started != _started(process_id):
         return None
     try:
-        open_files = [file.path for file in psutil.Process(process).open_files()]
-    except psutil.AccessDenied:
-        return process
+        open_files = [file.path for file in psutil.Process(process_id).open_files()]
+    except psutil.AccessDenied:  # another user's process, whose files are not to be seen
+        return process_id if started else None
     except (psutil.NoSuchProcess, ValueError):  # a negative number is no id
         return None
-    return process if any(_is_same(path, lock) for path in open_files) else None
+    return process_id if any(_is_same(path, lock) for path in open_files) else None
+
+
+def _started(process_id: int) -> str:
+    """When a process started, in ticks since the machine did; empty if it has ended, or the system does not say.
+
+    Unlike psutil's time it stays the same when the clock is set. The second field, a name in parentheses, may hold
+    spaces.
+    """
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 def _is_same(path: str, lock: Path) -> bool:

@@ -27,6 +27,15 @@ class Attempt(NamedTuple):
     earlier_s: float
 
 
+class Bar(tqdm):
+    """A bar by a clock that nobody sets: a time of day that was set back would stop it and show times below 0."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self._time = time.monotonic
+        self.start_t = self.last_print_t = self._time()
+
+
 class ProgressReport(Protocol):
     """What a stage reports while it works: units in total, units done, and lines for the log."""
 
@@ -46,7 +55,7 @@ class Progress:
         self._stages = {name: StageProgress(name) for name in stages}
         self._earlier_s = _stopped_stages(run)
         self._log = (run.path / "log.txt").open("a", buffering=1)
-        self._bar: tqdm | None = None
+        self._bar: Bar | None = None
         self._current: StageProgress | None = None
         self._started_at = runs.now()
         self._written = self._printed = 0.0
@@ -81,7 +90,7 @@ class Progress:
             self._work_start = self._plan_start
         self._close_bar()
         if self._out.isatty():
-            self._bar = tqdm(total=total, initial=done, unit=f" {unit}", desc=state.name, file=self._out, leave=True)
+            self._bar = Bar(total=total, initial=done, unit=f" {unit}", desc=state.name, file=self._out, leave=True)
         self._write(force=True)
 
     def advance(self, count: int = 1) -> None:

@@ -42,12 +42,13 @@ def storing(data: Path, run_id: str, exported: Path | None = None) -> Iterator[C
     Raises WarehouseError if the disk is full; then nothing is stored, and nothing is published.
     """
     path = runs.runs_folder(data) / run_id
-    with files.replacing(path, replace_folder=True) as draft:
+    with ExitStack() as held, files.replacing(path, replace_folder=True) as draft:
 
         def write(connection: Connection) -> None:
             try:
                 with write_errors(path):
                     path.parent.mkdir(exist_ok=True)
+                    held.enter_context(locks.drafting(path.parent))
                     if exported is None:
                         exchange.write_run(connection, run_id, draft)
                     else:
@@ -78,11 +79,14 @@ def replace_table(data: Path, run_id: str, table: str, rows: pl.DataFrame, origi
 def rescue(data: Path) -> list[str]:
     """Store the runs that are only in the warehouse, as older versions imported them; returns their ids.
 
-    The recorded run is in the package and needs no folder.
+    The recorded run is in the package and needs no folder. First removes what killed processes left in `runs`.
 
     If nothing is published, because somebody removed the link, those of the newest build are stored. Raises
     WarehouseError if it cannot be read.
     """
+    if runs.runs_folder(data).is_dir():
+        with locks.drafting(runs.runs_folder(data)):
+            pass
     build = store.build_id(data) or store.newest_build(data)
     if build is None:
         return []

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from pipeline.backends.ray import submitted
 from pipeline.backends.ray.options import HERE, EngineOptions
 from pipeline.errors import PipelineError, RunBusy, write_errors
@@ -84,15 +86,20 @@ def stop(run: RunDirectory, patience_s: float) -> None:
             )
         return
     try:
-        os.kill(worker, signal.SIGTERM)  # it ends the processes that it started
-        if _wait(lambda: not run.is_running, patience_s):
+        process = psutil.Process(worker)
+        if run.worker() != worker:  # it ended before, and the id may be another one's by now
             return
-        leads_group = os.getpgid(worker) == worker
-        (os.killpg if leads_group else os.kill)(worker, signal.SIGKILL)
+        process.terminate()  # it ends the processes that it started
+        if _wait(lambda: run.worker() != worker, patience_s):
+            return
+        if os.getpgid(worker) == worker and process.is_running():
+            os.killpg(worker, signal.SIGKILL)
+        else:
+            process.kill()
         _wait(lambda: not run.is_running, _END_S)
-    except ProcessLookupError:
+    except (ProcessLookupError, psutil.NoSuchProcess):
         return
-    except PermissionError as error:
+    except (PermissionError, psutil.AccessDenied) as error:
         raise PipelineError(
             f"process {worker}, which works on run {run.run_id}, was started by another user: stop it as that user"
         ) from error

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TextIO
 
 import polars as pl
-from tqdm import tqdm
 
 from pipeline.config import AddedRewardModel
 from pipeline.errors import write_errors
+from pipeline.runs.progress import Bar
 from pipeline.runs.records import read_object
 from pipeline.scoring import added
 from pipeline.scoring.texts import Text
@@ -71,7 +71,7 @@ class Parts:
         size = max(self._settings.batch_texts, _AT_ONCE)
         unwritten: list[pl.DataFrame] = []
         written_at = printed_at = time.monotonic()
-        bar = tqdm(total=len(distinct), initial=done, unit=" texts", file=out, disable=not out.isatty())
+        bar = Bar(total=len(distinct), initial=done, unit=" texts", file=out, disable=not out.isatty())
         with bar:
             for start in range(0, len(to_score), size):
                 batch = to_score[start : start + size]

@@ -24,7 +24,7 @@ def run(context: Context) -> StageResult:
             {
                 "run_id": context.run.run_id,
                 "started_at": runs.created_at(context.run.path),
-                "finished_at": runs.now(),
+                "finished_at": runs.moment(context.run.path.parent.parent),
                 "wall_s": round(sum(facts["wall_s"] for facts in stages.values()), 3),
                 "code_version": code_version(),
                 "config": context.config.model_dump(mode="json"),

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import NotWritten
 from pipeline.runs import jobs, results
-from pipeline.runs.exchange import import_files
+from pipeline.runs.exchange import import_files, left_out_file
 from pipeline.runs.records import RunProgress
 from tests.app.conftest import OpenPage
 from tests.conftest import TINY_RUN
@@ -30,6 +31,7 @@ from tests.reliability.undone import assert_like_the_uninterrupted, copied, half
 from tests.warehouse.exchange import files
 from tests.warehouse.rows import tiny_run
 from warehouse import ingest, reads, store
+from warehouse.exchange import Choices
 
 pytestmark = pytest.mark.reliability
 
@@ -103,6 +105,57 @@ def test_on_a_full_disk_nothing_is_imported_started_or_resumed_and_all_is_shown(
     assert {path for path in disk.home.rglob("*") if path.name not in (".lock", ".turn")} == set(before)
     assert published(disk.home) == {"first": 12}
     assert jobs.status(disk.home, "stopped").state == "interrupted"
+
+
+def clicked(page: AppTest, key: str) -> AppTest:
+    page = page.button(key=key).click().run()
+    assert not page.exception
+    return page
+
+
+def test_what_the_page_publishes_on_a_full_disk_is_refused_in_a_line_and_done_once_there_is_room(
+    disk: Disk, tmp_path: Path, open_view: OpenPage
+) -> None:
+    ingest.publish(disk.home, tiny_run("first"), "test")
+    import_files(disk.home, [files.write(files.long_frame(), tmp_path / "b.csv")], "second", "auto")
+    before = published(disk.home)
+    disk.fill(leave_bytes=300 * KIB)
+    page = open_view("runs", disk.home)
+    page.session_state["import"] = True
+    page = page.run()
+    page.file_uploader[0].upload(*scores(tmp_path)[0], "text/csv")
+    page = page.run()
+    for key in ("import.go", "delete-second"):
+        page = clicked(page, key)
+        assert "No space left on device" in page.warning[0].value
+        assert published(disk.home) == before
+        assert results.run_ids(disk.home) == ["second"]
+        assert half_written(disk.home) == []
+        assert list(disk.home.glob(".upload-*")) == []
+
+    disk.make_room()
+    page = clicked(page, "import.go")
+    assert not page.warning
+    assert len(published(disk.home)) == 3
+    page = clicked(page, "delete-second")
+    assert not page.warning
+    assert set(published(disk.home)) == {"first", *results.run_ids(disk.home)}
+
+
+def test_a_run_is_imported_though_the_list_of_what_it_left_out_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = files.write(
+        files.long_frame().with_row_index().filter(pl.col("index") > 0).drop("index"), tmp_path / "a.csv"
+    )
+    listed = left_out_file(tmp_path / "home", "theirs")
+    listed.mkdir(parents=True)  # no file can be there
+    imported = import_files(tmp_path / "home", [path], "theirs", "auto", Choices("drop-response"))
+    assert any(
+        re.search("left out: .*; not listed in a file: .*theirs-left-out.csv cannot be", n) for n in imported.notes
+    )
+    assert set(published(tmp_path / "home")) == {"theirs"}
+    assert list(tmp_path.rglob(".partial-*")) == []
 
 
 def test_a_part_that_does_not_fit_is_not_there_and_is_written_once_there_is_room(disk: Disk) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.helpers.clocks import set_back
 from tests.warehouse.rows import tiny_run
 from warehouse import ingest, reads, store
 from warehouse.errors import NoWarehouse, WarehouseError
@@ -40,6 +41,20 @@ def test_old_builds_are_removed_but_for_one(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("warehouse-*.duckdb"))) == 2
     assert not list(tmp_path.glob(".warehouse-*"))
     assert len(run_ids(tmp_path)) == 4
+
+
+def test_the_build_before_stays_and_the_newest_is_the_last_by_name_though_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = None
+    for number in range(5):
+        ingest.publish(tmp_path, tiny_run(f"run-{number}"), "test")
+        published = str(store.build_id(tmp_path))
+        builds = {build.name for build in tmp_path.glob("warehouse-*.duckdb")}
+        assert builds == {published, before or published}
+        assert store.newest_build(tmp_path) == published
+        before = published
+        set_back(monkeypatch, store, hours=number)
 
 
 def test_what_a_killed_build_left_is_removed_with_what_it_had_no_memory_for(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,31 @@ def test_a_process_that_does_not_hold_the_run_is_not_touched(tiny_config: Config
             with pytest.raises(PipelineError, match="not visible from here"):
                 jobs.cancel(data, "one", patience_s=0.2)
         assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+@pytest.mark.parametrize("started", ["", " 1"])
+def test_a_stranger_s_process_that_has_the_id_by_now_is_not_ended_though_its_files_are_not_to_be_seen(
+    tiny_config: Config, data: Path, started: str
+) -> None:
+    """As root in a container, who may end every process but not look into those of other users."""
+    stranger = subprocess.Popen(["sleep", "60"], user=65534)
+    try:
+        with runs.create(data, tiny_config, "one").working():
+            (runs.runs_folder(data) / "one" / ".lock").write_text(f"{stranger.pid}{started}")
+            cancel = [sys.executable, "-m", "pipeline", "cancel", "one"]
+            done = subprocess.run(
+                ["setpriv", "--inh-caps=-sys_ptrace", "--bounding-set=-sys_ptrace", *cancel],
+                env={**os.environ, "RIGHTTREE_HOME": str(data)},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert (done.returncode, stranger.poll()) == (2, None)
+        assert "not visible from here" in done.stderr
     finally:
         stranger.kill()
         stranger.wait()

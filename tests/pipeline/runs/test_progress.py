@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import tqdm.std
 
 from pipeline import runs
 from pipeline.config import load_profile
@@ -60,6 +61,30 @@ def test_a_stage_that_was_stopped_has_the_seconds_of_all_attempts(
     third = Progress(run, ["prompts", "scores"], io.StringIO())
     third.begin("scores")
     assert third.end().earlier_s == 0.0
+
+
+class Terminal(io.StringIO):
+    """What a bar is drawn on."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_goes_on_and_shows_no_time_below_zero_though_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, day = Clock(), iter([1e9, *[1e9 - 3600] * 100])
+    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(tqdm.std, "time", lambda: next(day))
+    terminal = Terminal()
+    shown = Progress(runs.create(tmp_path, load_profile("smoke"), "one"), ["scores"], terminal)
+    shown.begin("scores")
+    shown.plan(10, "texts")
+    clock.seconds += 60.0
+    shown.advance(4)
+    assert "4/10 [01:00<01:30, 15.00s/ texts]" in terminal.getvalue().rpartition("\r")[2]
+    shown.end()
+    shown.close()
 
 
 def test_a_stage_of_several_kinds_of_parts_counts_the_last_and_the_seconds_of_all(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from pipeline import runs
 from pipeline.__main__ import main
-from pipeline.runs import jobs, results
+from pipeline.runs import jobs, locks, results
 from pipeline.runs.ensembles import ensemble
 from pipeline.runs.exchange import import_files
 from pipeline.runs.outcomes import add_outcomes
@@ -158,6 +161,54 @@ def test_where_the_folder_cannot_be_written_nothing_is_published_or_left(
         import_files(data, [path], "theirs", "auto")
     assert store.build_id(data) is None
     assert sorted(path.name for path in data.iterdir()) == [".publish.lock", "runs"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pipeline.runs.exchange import import_files
+replace = Path.replace
+
+def die(self, target):
+    if Path(target).name == "second":
+        os.kill(os.getpid(), 9)
+    return replace(self, target)
+
+Path.replace = die
+import_files(Path(sys.argv[1]), [Path(sys.argv[2])], "second", "auto")
+"""
+
+
+@pytest.mark.parametrize("again", ["publish", "import"])
+def test_what_a_kill_between_publishing_and_renaming_leaves_is_shown_nowhere_and_removed(
+    home: Path, tmp_path: Path, again: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, home, tmp_path / "scores.csv"], check=False)
+    assert killed.returncode == -9
+    (left,) = home.rglob(".partial-*")
+    assert exchange.MANIFEST in [path.name for path in left.iterdir()]
+    assert results.run_ids(home) == ["theirs"]
+    assert runs.run_ids(home) == []
+    assert main(["runs"]) == 0
+    assert "partial" not in capsys.readouterr().out
+
+    assert (
+        main(["publish"] if again == "publish" else ["import", str(tmp_path / "scores.csv"), "--run-id", "more"]) == 0
+    )
+    assert list(home.rglob(".partial-*")) == []
+    assert {"theirs", "second"} <= set(rows(home))
+    assert main(["publish"]) == 0
+    assert {"theirs", "second"} <= set(results.run_ids(home))
+
+
+def test_what_another_process_is_writing_is_not_removed(home: Path, tmp_path: Path) -> None:
+    with locks.drafting(home / "runs"):
+        (home / "runs" / ".partial-another").mkdir()
+        import_files(home, [tmp_path / "scores.csv"], "more", "auto")
+        jobs.delete(home, "more")
+        assert [path.name for path in home.rglob(".partial-*")] == [".partial-another"]
+    import_files(home, [tmp_path / "scores.csv"], "more", "auto")
+    assert list(home.rglob(".partial-*")) == []
 
 
 def test_an_import_that_is_invalid_stores_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,10 @@ import pytest
 from pipeline import runs
 from pipeline.config import load_profile
 from pipeline.errors import DamagedRun, InvalidConfig, RunBusy, UnknownRun
-from pipeline.runs import jobs, locks
+from pipeline.runs import ensembles, jobs, locks
+from pipeline.runs.exchange import import_files
+from tests.helpers.clocks import set_back
+from tests.warehouse.exchange import files
 from warehouse.errors import InvalidRows
 
 SMOKE = load_profile("smoke")
@@ -108,7 +111,27 @@ def test_the_worker_is_found_where_its_folder_has_another_name(run: runs.RunDire
     assert run.worker() is None
 
 
-@pytest.mark.parametrize("text", ["", "x", "0", "-5", "9" * 30])
+def test_the_newest_run_is_the_last_that_began_though_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        runs.create(tmp_path, SMOKE, f"{3 - number}")
+        set_back(monkeypatch, runs, hours=number)
+    assert runs.run_ids(tmp_path) == ["1", "2", "3"]
+
+
+def test_the_newest_result_is_the_last_that_was_published_though_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = files.write(files.long_frame(), tmp_path / "scores.csv")
+    for number in range(2):
+        import_files(tmp_path, [scores], f"{2 - number}", "auto")
+        set_back(monkeypatch, runs, hours=1)
+    derived = ensembles.ensemble(tmp_path, "2", ["big", "mid"])
+    assert runs.published_runs(tmp_path) == [derived.run_id, "1", "2"]
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-5", "9" * 30, f"{os.getpid()} 1"])
 def test_a_lock_without_an_id_of_a_process_has_no_worker(run: runs.RunDirectory, text: str) -> None:
     with run.held():
         (run.path / locks.LOCK).write_text(text)
