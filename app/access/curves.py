@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.access import warehouse
+from app.access.pool import heavy
 from app.access.warehouse import Snapshot
 from warehouse import reads
 from warehouse.errors import InvalidChoice
@@ -90,14 +91,14 @@ def _spread(snapshot: Snapshot, run_id: str, names: tuple[str, ...]) -> NDArray[
     return spread_within_prompts(warehouse.rl_scores(snapshot, run_id).of_reward_models(names))
 
 
-@st.cache_resource(max_entries=128, show_spinner="Resampling …")
+@heavy(128)
 def ndr(series: Series, golden: str | None = None, proxy: str | None = None, categories: Categories = ()) -> NdrCurve:
     """NDR along the strengths."""
     curves = value_curves(series)
     return ndr_curve(curves, golden=golden, proxy=proxy, rl_categories=categories, replicates=replicates(curves))
 
 
-@st.cache_resource(max_entries=128, show_spinner="Resampling …")
+@heavy(128)
 def gains(series: Series, golden: str | None, proxy: str | None, categories: Categories) -> GainCurves:
     """Golden and proxy reward along the strengths."""
     curves = value_curves(series)
@@ -111,7 +112,7 @@ def gains(series: Series, golden: str | None, proxy: str | None, categories: Cat
     )
 
 
-@st.cache_resource(max_entries=128, show_spinner="Resampling …")
+@heavy(128)
 def left_over(
     series: Series, golden: str | None, proxy: str | None, categories: Categories
 ) -> tuple[Estimate, ...] | None:
@@ -143,14 +144,14 @@ def _features(series: Series) -> PolicyFeatures | None:
         return reads.endings.features_of_curves(connection, run_id, value_curves(series), _samples(series), penalty)
 
 
-@st.cache_resource(max_entries=32, show_spinner="Resampling …")
+@heavy(32)
 def degrees(series: Series, categories: Categories) -> DegreeMap:
     """γ, the degree of overoptimisation, of all pairs."""
     curves = value_curves(series)
     return degree_map(curves, rl_categories=categories, replicates=replicates(curves))
 
 
-@st.cache_resource(max_entries=32, show_spinner="Resampling …")
+@heavy(32)
 def goodhart(series: Series, categories: Categories) -> GoodhartSlopes:
     """Slopes of golden on proxy gain against what accuracy predicts."""
     curves = value_curves(series)
@@ -163,7 +164,7 @@ def goodhart(series: Series, categories: Categories) -> GoodhartSlopes:
     )
 
 
-@st.cache_resource(max_entries=32, show_spinner="Resampling …")
+@heavy(32)
 def lengths(series: Series, categories: Categories) -> LengthDrift | None:
     """Mean length of the policies' responses at each strength; None if the responses were not stored."""
     curves, mean = value_curves(series), mean_lengths(series)

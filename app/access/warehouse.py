@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 import streamlit as st
 
+from app.access.pool import heavy
 from app.offers import Options
 from app.state import Policies, Selection, Source
 from pipeline.runs import jobs
@@ -257,7 +258,7 @@ def question(
     )
 
 
-@st.cache_resource(max_entries=400, show_spinner="Resampling …")
+@heavy(400)
 def evaluations(question: Question, measure: str, test_sets: tuple[TestSet, ...]) -> list[Evaluation]:
     """A measure on several test sets, in the same altered studies."""
     parts = replicated(
@@ -290,3 +291,9 @@ def rl_scores(snapshot: Snapshot, run_id: str) -> ScoreCube:
 def list_runs() -> list[jobs.RunStatus]:
     """The status of every run in the data folder, the newest first; never cached."""
     return jobs.list_runs(home())
+
+
+@st.cache_resource(ttl=1.0, max_entries=2, show_spinner=False)
+def running(home: Path) -> list[jobs.RunStatus]:
+    """The runs that are in progress, read once a second for all visitors."""
+    return [run for run in jobs.list_runs(home) if run.state == "running"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.charts.style import (
     INK,
     SOFT,
@@ -29,6 +30,7 @@ _LABEL = 78
 _ABOUT: tuple[Field, ...] = (("items", "Items", COUNT), ("verdict", "Verdict"))
 
 
+@remembered
 def predictions(subsets: pl.DataFrame, order: Sequence[str], x_title: str) -> alt.LayerChart:
     """How well accuracy on each subset predicts: a dot with its interval, pale where that is not shown.
 
@@ -51,6 +53,7 @@ def predictions(subsets: pl.DataFrame, order: Sequence[str], x_title: str) -> al
     return layered(layers, height=_AXIS + _ROW * len(order))
 
 
+@remembered
 def reliabilities(subsets: pl.DataFrame, order: Sequence[str]) -> alt.LayerChart:
     """How reliably each subset ranks reward models, with its interval cut at 0, and how many pairs it tells apart.
 
@@ -78,6 +81,7 @@ def reliabilities(subsets: pl.DataFrame, order: Sequence[str]) -> alt.LayerChart
     return layered(layers, height=_AXIS + _ROW * len(order), padding={"bottom": 4, "right": _LABEL})
 
 
+@remembered
 def accuracies(by_model: pl.DataFrame, order: Sequence[str]) -> alt.LayerChart:
     """The accuracy of each reward model on each subset, a mark each, and their mean as a dot.
 

@@ -9,6 +9,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.models import height, is_named, label_angle, model_rows
+from app.charts.remembered import remembered
 from app.charts.style import INK, SOFT, Field, axis, cells, layered, rows, tooltips
 from app.components.formats import COUNT, FIGURE, SHARE, SHORT
 
@@ -21,6 +22,7 @@ _LABEL = 15
 """Width of a group's letter right of the chart, and height of a line's label above it."""
 
 
+@remembered
 def ranked(
     ranking: pl.DataFrame, title: str, baselines: Sequence[tuple[str, float]], *, format_: str = SHORT
 ) -> alt.LayerChart:
@@ -65,6 +67,7 @@ def ranked(
     )
 
 
+@remembered
 def chances(
     pairs: pl.DataFrame, names: Sequence[str], *, what: str = "A's policy is worth more: probability"
 ) -> alt.LayerChart:
@@ -90,6 +93,7 @@ def chances(
     return layered(cells(base, "beats", scale, figures=len(names) <= _CELLS_WITH_FIGURES), height=min(pixels, 640))
 
 
+@remembered
 def parts(
     frame: pl.DataFrame, names: Sequence[str], columns: Sequence[str], *, title: str, format_: str = SHORT
 ) -> alt.LayerChart:
@@ -114,6 +118,7 @@ def parts(
     return _heat(base, names, columns, format_)
 
 
+@remembered
 def thirds(frame: pl.DataFrame, names: Sequence[str], order: Sequence[str]) -> alt.LayerChart:
     """The share of each reward model's picks in each third of a prompt's responses.
 
@@ -134,6 +139,7 @@ def thirds(frame: pl.DataFrame, names: Sequence[str], order: Sequence[str]) -> a
     return _heat(base, names, order, SHARE)
 
 
+@remembered
 def ranks(frame: pl.DataFrame, names: Sequence[str], columns: Sequence[str]) -> alt.LayerChart:
     """The rank of each reward model by an outcome and by measures, one column each; the best are darkest.
 

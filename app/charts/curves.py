@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.charts.style import INK, SOFT, axis, banded_line, layered, reference_line, tooltips, top_legend, with_interval
 from app.components.formats import AXIS, COUNT, FIGURE, SHARE, SHORT, STEP
 from warehouse.claims.policies.endings import LEAST_FINISHED
@@ -15,6 +16,7 @@ _HEIGHT = 300
 _TALL = 380
 
 
+@remembered
 def ndr(points: pl.DataFrame, strength_title: str, doubling: bool, quantity: Quantity = "ndr") -> alt.LayerChart:
     """NDR with its interval along strengths, with lines at 0 and 1.
 
@@ -35,6 +37,7 @@ def ndr(points: pl.DataFrame, strength_title: str, doubling: bool, quantity: Qua
     return layered([reference_line("y", *lines, dashed=False), *banded_line(base, y)], height=_HEIGHT)
 
 
+@remembered
 def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: str, *, unit: str) -> alt.LayerChart:
     """Length of responses along strengths, a line for each reward model; the rows of `whole` are bold, with their band.
 
@@ -53,6 +56,7 @@ def lengths(points: pl.DataFrame, strength_title: str, doubling: bool, whole: st
     return layered([*_others(base.encode(y=y), points, whole), *banded_line(bold, y, width=2.5)], height=_HEIGHT)
 
 
+@remembered
 def finished(points: pl.DataFrame, strength_title: str, doubling: bool) -> alt.LayerChart:
     """Share of responses that end along strengths, a line for each reward model; the mean is bold.
 
@@ -93,6 +97,7 @@ def _strength(points: pl.DataFrame, title: str, doubling: bool) -> alt.X:
     return alt.X("strength:Q", title=title, scale=alt.Scale(type="log", base=2), axis=ticks)
 
 
+@remembered
 def gains(points: pl.DataFrame, lines: pl.DataFrame, x_title: str) -> alt.LayerChart:
     """Overoptimisation curves (Gao et al., arXiv 2210.10760): gain against distance from the initial policy, with fits.
 
@@ -125,6 +130,7 @@ def gains(points: pl.DataFrame, lines: pl.DataFrame, x_title: str) -> alt.LayerC
     return layered(layers, height=_TALL)
 
 
+@remembered
 def goodhart(pairs: pl.DataFrame, bins: pl.DataFrame, line: pl.DataFrame) -> alt.LayerChart:
     """The slope of golden on proxy gain against accuracy: pairs, means of bins, and what accuracy alone predicts.
 

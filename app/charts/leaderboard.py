@@ -9,6 +9,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.pairs import panel_title
+from app.charts.remembered import remembered
 from app.charts.style import (
     Field,
     axis,
@@ -33,6 +34,7 @@ _LETTER = 8
 _CLEAR = "datum.verdict == 'better' || datum.verdict == 'worse'"
 
 
+@remembered
 def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title: str) -> alt.LayerChart:
     """`column` is `value` or `difference`, with its interval `low`–`high` or `difference_low`–`difference_high`.
 
@@ -71,6 +73,7 @@ def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title:
     return layered(layers, height=height, padding={"bottom": 4, "right": right})
 
 
+@remembered
 def where(board: pl.DataFrame, order: Sequence[str], captions: Mapping[str, str], x_title: str) -> list[alt.LayerChart]:
     """The differences of each category, a panel each; those that are neither better nor worse are pale."""
     bounds = board.select(pl.col("difference_low").min(), pl.col("difference_high").max()).row(0)

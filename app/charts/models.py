@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.charts.style import (
     INK,
     Field,
@@ -86,6 +87,7 @@ def _trained(frame: pl.DataFrame) -> list[Field]:
     return fields
 
 
+@remembered
 def dots(
     figures: pl.DataFrame, names: list[str], title: str, *, reference: float | None = None, format_: str = SHORT
 ) -> alt.LayerChart:
@@ -103,6 +105,7 @@ def dots(
     return layered([*line, *interval_dots(base, x)], height=height(names))
 
 
+@remembered
 def distribution(shares: pl.DataFrame, names: list[str]) -> alt.Chart:
     """How the scores of each reward model spread: a strip of shades from low scores to high.
 
@@ -136,6 +139,7 @@ def distribution(shares: pl.DataFrame, names: list[str]) -> alt.Chart:
     )
 
 
+@remembered
 def square(
     pairs: pl.DataFrame,
     names: list[str],
@@ -160,6 +164,7 @@ def square(
     return layered(cells(base, "value", scale, figures=len(names) <= _CELLS_WITH_FIGURES), height=_SQUARE_HEIGHT)
 
 
+@remembered
 def reactions(changes: pl.DataFrame, edits: list[str], chosen: str) -> alt.LayerChart:
     """How much each edit of a response changes the scores: a row an edit, a dot a reward model, the chosen one ringed.
 
@@ -186,6 +191,7 @@ def label_angle(names: list[str]) -> int:
     return -45 if len(names) * max(map(len, names), default=0) > 30 else 0
 
 
+@remembered
 def training(
     curves: pl.DataFrame, title: str, chosen: str | None = None, x_title: str = "Optimiser steps"
 ) -> alt.LayerChart:
@@ -207,6 +213,7 @@ def training(
     return layered(layers, height=_TRAINING_HEIGHT)
 
 
+@remembered
 def losses(curves: pl.DataFrame) -> alt.LayerChart:
     """Losses of one reward model. `curves`: columns `step, pairs, value`; `pairs` says over which."""
     base = alt.Chart(curves).encode(
@@ -219,6 +226,7 @@ def losses(curves: pl.DataFrame) -> alt.LayerChart:
     return layered([lines, base.mark_circle(size=40, opacity=1)], height=_TRAINING_HEIGHT)
 
 
+@remembered
 def prompts_needed(needed: pl.DataFrame, detectable: float | None, prompts: int, per_prompt: str) -> alt.LayerChart:
     """Prompts by the difference that they show, a line for each number of responses; a dot where the run is now.
 

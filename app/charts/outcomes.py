@@ -8,6 +8,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.charts.style import (
     INK,
     SOFT,
@@ -30,6 +31,7 @@ _NAMED = 24
 """Up to this many reward models, their names are written beside their points."""
 
 
+@remembered
 def scatter(points: pl.DataFrame, measure: Measure, outcome: str) -> alt.LayerChart:
     """A measure (across) against an outcome (up), a point for each reward model, with the 95% interval of either.
 
@@ -62,6 +64,7 @@ def scatter(points: pl.DataFrame, measure: Measure, outcome: str) -> alt.LayerCh
     return layered(layers, height=_HEIGHT)
 
 
+@remembered
 def left_out(without: pl.DataFrame, whole: float, x_title: str) -> alt.LayerChart:
     """The plain correlation without each reward model, a row each, the most influential first; a line at the `whole`.
 

@@ -12,6 +12,7 @@ import altair as alt
 import polars as pl
 
 from app.charts.models import flip_legend, flip_scale, label_angle
+from app.charts.remembered import remembered
 from app.charts.style import (
     INK,
     SOFT,
@@ -48,6 +49,7 @@ _DESCRIPTION = (
 )
 
 
+@remembered
 def scatter(pairs: pl.DataFrame, measure: Measure, quantity: Quantity = "ndr") -> alt.LayerChart:
     """Measure (across) against NDR (up), one point per pair, coloured by the golden's share of flipped labels.
 
@@ -93,6 +95,7 @@ def scatter(pairs: pl.DataFrame, measure: Measure, quantity: Quantity = "ndr") -
     return layered(layers, height=_HEIGHT)
 
 
+@remembered
 def matrix(pairs: pl.DataFrame, column: str, measure: Measure) -> alt.LayerChart:
     """All pairs at once, golden down, proxy across; `column` is `value` or `ndr`. A click selects `golden` and `proxy`.
 
@@ -115,6 +118,7 @@ def matrix(pairs: pl.DataFrame, column: str, measure: Measure) -> alt.LayerChart
     return layered(layers, height=_HEIGHT)
 
 
+@remembered
 def panels(pairs: pl.DataFrame, captions: Mapping[str, str], measure: Measure) -> list[alt.LayerChart]:
     """The scatter of each category, small and on common axes, for each key of `captions`, which is under its name.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.charts.style import INK, SOFT, axis, layered, reference_line, tooltips
 from app.components.formats import FIGURE, SHORT
 
@@ -12,6 +13,7 @@ _HEIGHT = 300
 _FAINT = 0.45
 
 
+@remembered
 def scatter(models: pl.DataFrame, name: str, titles: tuple[str, str], level: float) -> alt.LayerChart:
     """A point for each reward model whose policy is known: a measure (across) and NDR (up).
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.charts.style import axis, interval_dots, layered, reference_line, rows, tooltips, with_interval
 from app.components.formats import EXACT_SHARE, SHARE, SHORT
 
@@ -14,6 +15,7 @@ _ROW = 22
 _HISTOGRAM_HEIGHT = 190
 
 
+@remembered
 def forest(
     figures: pl.DataFrame, title: str, *, references: Sequence[float] = (), format_: str = SHORT
 ) -> alt.LayerChart:
@@ -30,6 +32,7 @@ def forest(
     return layered([*line, *interval_dots(base, x)], height=alt.Step(_ROW))
 
 
+@remembered
 def histogram(bins: pl.DataFrame) -> alt.Chart:
     """The share of responses by standardised score. `bins`: columns `least, greatest, share`."""
     return (

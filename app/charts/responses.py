@@ -7,10 +7,12 @@ import polars as pl
 
 from app.charts.models import height, is_named
 from app.charts.pairs import MANY, density
+from app.charts.remembered import remembered
 from app.charts.style import INK, SOFT, axis, gradient_legend, layered, tooltips, with_interval
 from app.components.formats import COUNT, EXACT_SHARE, FIGURE, SHARE, SHORT
 
 
+@remembered
 def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
     """The scores of one prompt's responses: a row for each of these reward models, its pick ringed.
 
@@ -46,6 +48,7 @@ def strip(cells: pl.DataFrame, names: list[str]) -> alt.LayerChart:
     return layered([shades, ring.encode(color=alt.ColorValue(INK))], height=height(names))
 
 
+@remembered
 def scores(responses: pl.DataFrame, golden: str, proxy: str) -> alt.LayerChart:
     """Scores of two reward models for the same responses; on the dashed line they are equal.
 
@@ -73,6 +76,7 @@ def scores(responses: pl.DataFrame, golden: str, proxy: str) -> alt.LayerChart:
     return layered([marks, _diagonal(-3, 3)], height=340)
 
 
+@remembered
 def reliability(bins: pl.DataFrame) -> alt.LayerChart:
     """How sure a reward model is against how often it is right; on the dashed line its confidence is correct.
 

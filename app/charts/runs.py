@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.charts.style import (
     INK,
     axis,
@@ -28,6 +29,7 @@ _FRAME = 90
 _CORRELATION = alt.Scale(domain=[-1, 1])
 
 
+@remembered
 def timings(stages: pl.DataFrame) -> alt.LayerChart:
     """Seconds per stage, in the order of the run. `stages`: columns `title, wall_s, label`."""
     order = stages["title"].to_list()
@@ -40,6 +42,7 @@ def timings(stages: pl.DataFrame) -> alt.LayerChart:
     return layered(layers, height=26 * max(1, len(order)), padding={"bottom": 2, "right": 70})
 
 
+@remembered
 def compared_runs(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> alt.LayerChart:
     """A dot with its interval, a ring and a tick for each run and optimiser.
 
@@ -58,6 +61,7 @@ def compared_runs(headlines: pl.DataFrame, runs: Sequence[str], title: str) -> a
     return layered(layers, height=_FRAME + 32 * max(2, len(order)))
 
 
+@remembered
 def compared_times(stages: pl.DataFrame, runs: Sequence[str]) -> alt.LayerChart:
     """A bar for each stage and run. `stages`: columns `run_id, title, wall_s, label`."""
     order = stages["title"].unique(maintain_order=True).to_list()
@@ -81,6 +85,7 @@ def _run(runs: Sequence[str]) -> alt.Color:
     return alt.Color("run_id:N", scale=alt.Scale(domain=list(runs)), legend=top_legend(labelLimit=320))
 
 
+@remembered
 def against_paper(correlations: pl.DataFrame) -> alt.LayerChart:
     """This run's correlations of accuracy with NDR as dots with their intervals, the paper's as hollow diamonds.
 

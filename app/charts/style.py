@@ -8,6 +8,7 @@ from typing import Any, Literal
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.components.formats import AXIS, FIGURE, SHARE, SHORT
 
 INK = "gray"
@@ -177,6 +178,7 @@ def layered(layers: Sequence[alt.Chart], **frame: Any) -> alt.LayerChart:
     return _Layers(**{"data": data, "layer": copies, "params": lifted.params, "padding": {"bottom": 4}, **frame})
 
 
+@remembered
 def titled(chart: alt.Chart | alt.LayerChart, title: str) -> alt.Chart | alt.LayerChart:
     """The chart with a title; everything else is shared with the original."""
     copy = chart.copy(deep=False)
@@ -195,6 +197,7 @@ def _can_be_clicked(layer: alt.Chart) -> bool:
     return layer.params is not alt.Undefined
 
 
+@remembered
 def interval_band(row: Mapping[str, float | None], least: float) -> alt.LayerChart:
     """Where a correlation and its interval lie between `least` and 1, with a mark at 0.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
+from app.charts.remembered import remembered
 from app.charts.style import (
     INK,
     Field,
@@ -34,6 +35,7 @@ _LABEL_SIZE = alt.ExprRef("bandwidth('x') < 72 ? 10 : 12")
 _UNDEFINED: Field = ("undefined_pairs", "Pairs undefined", COUNT)
 
 
+@remembered
 def grid(
     table: pl.DataFrame, *, down: tuple[str, str, Sequence[str]], across: tuple[str, str, Sequence[str]], title: str
 ) -> alt.LayerChart:
@@ -71,6 +73,7 @@ def grid(
     return layered(layers, height=_GRID_ROW * len(down[2]) + 20)
 
 
+@remembered
 def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) -> alt.LayerChart:
     """A correlation by responses per prompt, a line with its band for each series, in this order.
 
@@ -91,6 +94,7 @@ def along_responses(points: pl.DataFrame, order: Sequence[str], y_title: str) ->
     return layered(layers, height=_HEIGHT)
 
 
+@remembered
 def best_splits(splits: pl.DataFrame, x_title: str) -> alt.LayerChart:
     """A row for each measure, with a ring at the plain correlation and a line at its noise ceiling.
 

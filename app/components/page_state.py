@@ -33,8 +33,8 @@ Offered = TypeVar("Offered")
 Fit = Callable[[Snapshot, Fitting[Chosen], str], Offered]
 """`fit(snapshot, fitting, run_id)` leaves out of a choice what the run cannot give, and returns what the run offers."""
 
-EVERY = "2s"
-"""How often an open page checks for a new build and for progress."""
+EVERY, RARELY = "2s", "10s"
+"""How often an open page checks for progress while a run is in progress, and for a new build while none is."""
 
 _RUN = "session.run"
 _KIND = "session.page"
@@ -79,7 +79,7 @@ def begin(
     with st.sidebar:
         _choose_run(page.chosen, snapshot)
         _offer_new_runs(kind, page)
-        _copy_link(page.chosen)
+        _copy_link(kind)
         if controls is not None:
             controls(page)
         glossary.show()
@@ -271,21 +271,31 @@ def _offer_new_runs(kind: type[PageChoice], page: Page[Any, Any]) -> None:
         other_run.new(_labels().title(new[0]), show=lambda: change(kind, run=new[0]), dismiss=lambda: known.update(new))
 
 
-def _copy_link(chosen: PageChoice) -> None:
-    """The whole address of what is shown, to copy."""
-    with st.popover("Copy link", icon=":material/link:", key="copy-link", type="tertiary"):
-        st.caption("Opens this page with this run and every choice:")
-        st.code(f"{st.context.url or ''}?{urlencode(to_query(chosen), doseq=True)}", language=None, wrap_lines=True)
+@st.fragment
+def _copy_link(kind: type[PageChoice]) -> None:
+    """The whole address of what is shown, to copy; made when it is opened, as figures change it by themselves."""
+    with st.popover(
+        "Copy link", icon=":material/link:", key="copy-link", type="tertiary", on_change="rerun"
+    ) as popover:
+        if popover.open:
+            query = to_query(st.session_state[_chosen_key(kind)])
+            st.caption("Opens this page with this run and every choice:")
+            st.code(f"{st.context.url or ''}?{urlencode(query, doseq=True)}", language=None, wrap_lines=True)
 
 
-@st.fragment(run_every=EVERY)
 def _watch(shown: Snapshot, failed_exports: int) -> None:
-    """Rerun the page when a new build is published or an export failed; until then, show the progress of a run."""
-    if warehouse.snapshot() != shown or trouble.count_failed_exports() != failed_exports:
-        st.rerun()
-    for run in warehouse.list_runs():
-        if run.state == "running":
+    """Rerun the page when a new build is published or an export failed; until then, show the progress of runs."""
+    is_working = bool(warehouse.running(warehouse.home()))
+
+    def look() -> None:
+        running = warehouse.running(warehouse.home())
+        now = (warehouse.snapshot(), trouble.count_failed_exports(), bool(running))
+        if now != (shown, failed_exports, is_working):
+            st.rerun()
+        for run in running:
             progress.show_compact(run)
+
+    st.fragment(look, run_every=EVERY if is_working else RARELY)()
 
 
 def _nothing_published() -> None:

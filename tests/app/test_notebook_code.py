@@ -13,6 +13,7 @@ from app.notebook_code import scatter
 from app.offers import Options
 from app.state import Selection
 from tests.app.conftest import OpenPage
+from tests.app.popovers import opened
 
 CHOICES: tuple[dict[str, str | list[str]], ...] = (
     {},
@@ -25,7 +26,7 @@ CHOICES: tuple[dict[str, str | list[str]], ...] = (
 def codes(page: AppTest) -> list[str]:
     """The code beside the figures of the page, in their order."""
     assert not page.exception
-    return [code.value for code in page.code if code.value.startswith("import righttree")]
+    return [code.value for code in opened(page).code if code.value.startswith("import righttree")]
 
 
 def computed(code: str) -> Any:

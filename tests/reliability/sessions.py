@@ -2,7 +2,8 @@
 
 A visitor is a websocket session that speaks Streamlit's own protocol; it draws nothing, so what is timed is the server:
 from a change being sent to the end of the page's script, everything received. Visitors wait a second or three between
-two changes, as people at least do. Their own work is done on the same machine.
+two changes, as people at least do; meanwhile their page asks for news, as in a browser. Their own work is done on the
+same machine.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
-from tests.browser.serving import served_by
 from tests.helpers.study import Study, publish
 from tests.reliability.streamlit_client import Session, Widget
+from tests.reliability.workers import served_by_workers
 
 STUDY = Study(reward_models=8, prompts=16, responses=8, samples=16, ppo_steps=(5, 10, 20, 40), paraphrases=True)
 PAGES = (
@@ -37,6 +40,8 @@ HOME_PAGE, HOME_TITLE = "overview", "Does accuracy predict the policy?"
 _CHANGED = ("selectbox", "button_group", "multiselect", "slider")
 _THINK_S = (1.0, 3.0)
 
+Number = TypeVar("Number", int, float)
+
 
 @dataclass
 class Seen:
@@ -49,13 +54,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Crowd:
-    """What all visitors saw, and the server's memory in bytes: before the first came, and at most."""
+    """What all visitors saw; the servers' memory in bytes, before the first came and at each minute's end, and CPU."""
 
     visitors: int
-    seconds: float
+    workers: int
     seen: Sequence[Seen]
-    memory_before: int
-    memory_most: int
+    memory: Sequence[int]
+    cpu_s: float
 
     @property
     def changes(self) -> list[float]:
@@ -70,16 +75,22 @@ class Crowd:
         """Its row of the document's table."""
         first = sorted(second for one in self.seen for second in one.first)
         times = (_ms(self.changes, 0.5), _ms(self.changes, 0.99), _ms(first, 0.5), _ms(first, 1))
-        memory = f"{self.memory_before / 2**20:,.0f} → {self.memory_most / 2**20:,.0f}"
-        row = (self.visitors, f"{len(self.changes):,}", len(self.failures), *times, memory)
+        cpu = f"{1000 * self.cpu_s / max(1, len(self.changes)):,.0f}"
+        memory = f"{mebibytes(self.memory[0])} → {mebibytes(max(self.memory))}"
+        row = (self.visitors, self.workers, f"{len(self.changes):,}", len(self.failures), *times, cpu, memory)
         return f"| {' | '.join(map(str, row))} |"
 
 
 HEADER = (
-    "| sessions | changed controls | errors | a change: median, ms | 99th percentile | first view, all at once: median "
-    "| the last | memory, MiB |",
-    "|---:|---:|---:|---:|---:|---:|---:|---:|",
+    "| sessions | workers | changed controls | errors | a change: median, ms | 99th percentile "
+    "| first view, all at once: median | the last | CPU a change, ms | memory, MiB |",
+    "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
 )
+
+
+def mebibytes(count: int) -> str:
+    """Bytes as mebibytes."""
+    return f"{count / 2**20:,.0f}"
 
 
 def _ms(times: Sequence[float], share: float) -> str:
@@ -88,11 +99,14 @@ def _ms(times: Sequence[float], share: float) -> str:
     return f"{1000 * (statistics.median(times) if share == 0.5 else times[int(share * (len(times) - 1))]):,.0f}"
 
 
-def gather(place: Path, visitors: int, seconds: float, seed: int = 0) -> Crowd:
-    """Serve a published study and let so many visitors change its controls for so long."""
+def gather(place: Path, visitors: int, seconds: float, *, workers: int = 1, seed: int = 0) -> Crowd:
+    """Serve a published study and let so many visitors change its controls for so long.
+
+    With several `workers`, they are behind the proxy of `docs/haproxy.cfg`.
+    """
     home = publish(place / "home", STUDY)
-    with served_by(home, place) as (address, server):
-        before = most = _resident(server)
+    with served_by_workers(home, place, workers) as (address, servers):
+        memory, cpu_s = [_sum(_resident, servers)], _sum(_cpu_s, servers)
         seen = [Seen() for _ in range(visitors)]
         threads = [
             threading.Thread(target=_visit, args=(address, PAGES[n % len(PAGES)], seconds, Random(f"{seed} {n}"), one))
@@ -100,10 +114,15 @@ def gather(place: Path, visitors: int, seconds: float, seed: int = 0) -> Crowd:
         ]
         for thread in threads:
             thread.start()
+        most, minute = memory[0], time.monotonic() + 60
         while any(thread.is_alive() for thread in threads):
-            most = max(most, _resident(server))
+            most = max(most, _sum(_resident, servers))
+            if time.monotonic() > minute:
+                memory.append(most)
+                most, minute = 0, minute + 60
             time.sleep(0.2)
-    return Crowd(visitors, seconds, seen, before, most)
+        memory.append(most)
+        return Crowd(visitors, workers, seen, memory, _sum(_cpu_s, servers) - cpu_s)
 
 
 def _visit(address: str, page: str, seconds: float, rng: Random, seen: Seen) -> None:
@@ -114,7 +133,8 @@ def _visit(address: str, page: str, seconds: float, rng: Random, seen: Seen) -> 
         seen.failures += answer.exceptions
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            time.sleep(rng.uniform(*_THINK_S))
+            for answer in session.wait(rng.uniform(*_THINK_S)):
+                seen.failures += answer.exceptions
             widget = rng.choice([widget for widget in session.widgets.values() if _is_changed(widget)])
             answer = session.change(widget, rng.choice(widget.options))
             seen.changes.append(answer.seconds)
@@ -130,7 +150,26 @@ def _is_changed(widget: Widget) -> bool:
     return widget.kind in _CHANGED and len(widget.options) > 1 and not widget.proto.disabled
 
 
+def _sum(figure: Callable[[int], Number], servers: Sequence[int]) -> Number:
+    """The sum of a figure of these processes and of all that they have started."""
+    total: Number = figure(servers[0]) * 0
+    waiting = list(servers)
+    while waiting:
+        process = waiting.pop()
+        with suppress(OSError):  # it has ended
+            total += figure(process)
+            threads = Path(f"/proc/{process}/task").iterdir()
+            waiting += [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return total
+
+
 def _resident(process: int) -> int:
     """Bytes of memory of a process that are in use."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _cpu_s(process: int) -> float:
+    """Seconds of CPU that a process has used."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -1,6 +1,7 @@
 """A browser session without the browser: speaks Streamlit's protocol over a websocket, protobuf by protobuf.
 
-It keeps what a browser keeps: the widgets that the page showed last, their values, the address. It draws nothing.
+It keeps what a browser keeps: the widgets that the page showed last, their values, the address, and which parts of the
+page are run again every few seconds. It draws nothing.
 """
 
 from __future__ import annotations
@@ -47,6 +48,14 @@ class Answer:
     texts: list[str] = field(default_factory=list)
 
 
+@dataclass
+class _Repeated:
+    """A fragment that runs every so many seconds, and when it does next."""
+
+    every_s: float
+    due: float
+
+
 class Session:
     """One visitor's connection. `widgets` are those of the last answer, by id; `title` is its first heading."""
 
@@ -56,6 +65,7 @@ class Session:
         self.title = ""
         self.widgets: dict[str, Widget] = {}
         self._values: dict[str, WidgetState] = {}
+        self._repeated: dict[str, _Repeated] = {}
         self._open = ExitStack()
         self._socket = self._open.enter_context(
             connect(
@@ -93,14 +103,38 @@ class Session:
 
     def send(self, state: WidgetState, fragment_id: str = "") -> Answer:
         """Any state of any widget, whether the page shows one or not."""
-        message = BackMsg()
-        client = message.rerun_script
-        client.query_string, client.page_script_hash, client.fragment_id = self._query, self._hash, fragment_id
-        kept = {name: known for name, known in self._values.items() if name in self.widgets}
-        client.widget_states.widgets.extend([known for name, known in kept.items() if name != state.id] + [state])
+        message = self._rerun(fragment_id)
+        states = message.rerun_script.widget_states.widgets
+        kept = [known for known in states if known.id != state.id]
+        del states[:]
+        states.extend([*kept, state])
         if not state.HasField("trigger_value"):
             self._values[state.id] = state
         return self._ask(message)
+
+    def wait(self, seconds: float) -> list[Answer]:
+        """Look at the page for so long; what the page runs again meanwhile is answered for."""
+        until, answers = time.monotonic() + seconds, []
+        while True:
+            fragment_id, due = min(
+                ((name, repeated.due) for name, repeated in self._repeated.items()),
+                key=lambda entry: entry[1],
+                default=("", until),
+            )
+            time.sleep(max(0.0, min(due, until) - time.monotonic()))
+            if due >= until:
+                return answers
+            self._repeated[fragment_id].due = time.monotonic() + self._repeated[fragment_id].every_s
+            message = self._rerun(fragment_id)
+            message.rerun_script.is_auto_rerun = True
+            answers.append(self._ask(message))
+
+    def _rerun(self, fragment_id: str) -> BackMsg:
+        message = BackMsg()
+        client = message.rerun_script
+        client.query_string, client.page_script_hash, client.fragment_id = self._query, self._hash, fragment_id
+        client.widget_states.widgets.extend(known for name, known in self._values.items() if name in self.widgets)
+        return message
 
     def _ask(self, message: BackMsg) -> Answer:
         begun, answer = time.perf_counter(), Answer()
@@ -114,10 +148,18 @@ class Session:
                 self.session_id = forward.new_session.initialize.session_id or self.session_id
                 self._hash = forward.new_session.page_script_hash
                 fresh = {}
+                if not forward.metadata.run.fragment_ids:
+                    self._repeated.clear()
             elif kind == "navigation":  # the page itself: `new_session` names the script that all pages share
                 self._hash = forward.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self._query = forward.page_info_changed.query_string
+            elif kind == "auto_rerun":
+                every_s = forward.auto_rerun.interval
+                self._repeated[forward.auto_rerun.fragment_id] = _Repeated(every_s, time.monotonic() + every_s)
+            elif kind == "stop_auto_rerun":
+                for fragment_id in forward.stop_auto_rerun.fragment_ids:
+                    self._repeated.pop(fragment_id, None)
             elif kind == "delta":
                 self._take(forward.delta, fresh, answer)
             elif kind == "script_finished":

@@ -173,6 +173,7 @@ def prompt_means(
     )
 
 
+@lru_cache(maxsize=4096)  # SciPy computes an exact test beside it
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     """Wilson's 95 % score interval of a share (Wilson 1927). Raises InvalidChoice for no trials or too many successes.
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from math import comb, inf, sqrt
 from typing import NamedTuple
@@ -163,6 +164,7 @@ def prompts_needed(variance: float, difference: float, power: float = POWER) -> 
     return high
 
 
+@cache  # the same few hundred, whatever the variance
 def _reach(prompts: int, power: float) -> float:
     """How many standard errors a difference has to be for this power."""
     if not 0.5 <= power < 1:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import polars as pl
-import streamlit as st
 
 from app.access import warehouse
 from app.access.frames import floats
+from app.access.pool import heavy
 from app.access.warehouse import Snapshot
 from app.state import Policies
 from warehouse import reads
@@ -60,7 +60,7 @@ def goldens(snapshot: Snapshot, run_id: str, chosen: tuple[str, ...]) -> tuple[s
     return chosen or default_goldens(warehouse.score_cube(snapshot, run_id))
 
 
-@st.cache_resource(max_entries=16, show_spinner="Auditing the test set …")
+@heavy(16, "Auditing the test set …")
 def audit(
     snapshot: Snapshot, run_id: str, goldens: tuple[str, ...], policies: Policies | None, outcome: str | None
 ) -> Audit:

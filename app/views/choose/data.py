@@ -15,6 +15,7 @@ import polars as pl
 import streamlit as st
 
 from app.access import frames, warehouse
+from app.access.pool import heavy
 from app.access.warehouse import Snapshot
 from app.views.responses import data as responses_data
 from warehouse import reads
@@ -106,7 +107,7 @@ def offered(snapshot: Snapshot, run_id: str) -> Offered:
     )
 
 
-@st.cache_resource(max_entries=64, show_spinner="Comparing the reward models …")
+@heavy(64, "Comparing the reward models …")
 def answered(snapshot: Snapshot, run_id: str, question: Question) -> Answer:
     """The answer. Raises InvalidChoice and UnknownName."""
     samples, cube = partial(warehouse.rl_scores, snapshot, run_id), partial(warehouse.score_cube, snapshot, run_id)

@@ -10,6 +10,7 @@ import polars as pl
 import streamlit as st
 
 from app.access import frames, warehouse
+from app.access.pool import heavy
 from app.access.warehouse import Snapshot
 from app.charts import choice as charts
 from app.charts.export import Chart
@@ -78,7 +79,7 @@ def show(snapshot: Snapshot, run_id: str, question: Question, name: str) -> None
         )
 
 
-@st.cache_resource(max_entries=32, show_spinner="Comparing the reward models …")
+@heavy(32, "Comparing the reward models …")
 def answered(snapshot: Snapshot, run_id: str, question: Question, name: str) -> OutcomeAnswer:
     """The answer by an outcome. Raises InvalidChoice and UnknownName."""
     cube = partial(warehouse.score_cube, snapshot, run_id)

@@ -9,6 +9,7 @@ import polars as pl
 import streamlit as st
 
 from app.access import frames, warehouse
+from app.access.pool import heavy
 from app.access.warehouse import Snapshot
 from app.charts import predicted as charts
 from app.charts.style import titled
@@ -91,7 +92,7 @@ def _chart(run_id: str, chosen: ChooseChoice, name: str, drawn: Results) -> None
     )
 
 
-@st.cache_resource(max_entries=16, show_spinner="Predicting regret …")
+@heavy(16, "Predicting regret …")
 def predictions(snapshot: Snapshot, run_id: str, goldens: tuple[str, ...]) -> list[OfOptimizer]:
     """The predictions of a run. Raises UnknownName and InvalidChoice."""
     samples, cube = partial(warehouse.rl_scores, snapshot, run_id), partial(warehouse.score_cube, snapshot, run_id)

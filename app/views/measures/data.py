@@ -14,6 +14,7 @@ import streamlit as st
 
 from app.access import warehouse
 from app.access.frames import CORRELATION, correlation_of, figures_of, floats
+from app.access.pool import heavy
 from app.access.warehouse import Question, Snapshot
 from app.components import words
 from app.state import Policies, Selection, Source
@@ -69,7 +70,7 @@ def by_category(snapshot: Snapshot, run_id: str, chosen: Selection) -> dict[str,
     return dict(zip(names, boards, strict=True))
 
 
-@st.cache_resource(max_entries=100, show_spinner="Resampling all measures …")
+@heavy(100, "Resampling all measures …")
 def _boards(question: Question, test_sets: tuple[TestSet, ...], *, replicates: int) -> Sequence[Board]:
     if not test_sets:
         return []

@@ -14,6 +14,7 @@ import streamlit as st
 
 from app.access import warehouse
 from app.access.frames import correlation_of, figures_of
+from app.access.pool import heavy
 from app.access.warehouse import Snapshot
 from app.charts import outcomes as charts
 from app.charts.leaderboard import leaderboard
@@ -69,7 +70,7 @@ def show(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
     _one(board.predictions[chosen.measure], chosen, options)
 
 
-@st.cache_resource(max_entries=60, show_spinner="Resampling …")
+@heavy(60)
 def _board(snapshot: Snapshot, run_id: str, source: Source, test_set: TestSet, outcome: str) -> Board:
     cube = warehouse.score_cube(snapshot, run_id, source)
     return predict_all(cube, warehouse.outcome(snapshot, run_id, outcome), tuple(MEASURES), PLAIN, test_set=test_set)

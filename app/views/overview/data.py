@@ -13,6 +13,7 @@ import streamlit as st
 
 from app.access import curves as access_curves
 from app.access import frames, warehouse
+from app.access.pool import heavy
 from app.access.warehouse import Snapshot
 from app.components import words
 from app.views.reward_models import data as reward_models_data
@@ -26,7 +27,7 @@ COMPARED = {"responses": ("accuracy", "accuracy_pair"), "measure": ("spearman", 
 """The comparisons on the page, fixed beforehand: all responses against one pair, and ranks against accuracy."""
 
 
-@st.cache_resource(max_entries=16, show_spinner="Resampling …")
+@heavy(16)
 def evaluation(snapshot: Snapshot, run_id: str, optimizer: str) -> Evaluation:
     """Accuracy against NDR at the optimiser's greatest strength."""
     series = access_curves.Series(snapshot, run_id, optimizer)
@@ -53,7 +54,7 @@ def length_finding(snapshot: Snapshot, run_id: str) -> Finding | None:
     return length([cube.reward_models[m] for m in judged], replace(lengths, estimates=estimates))
 
 
-@st.cache_resource(max_entries=64, show_spinner="Resampling …")
+@heavy(64)
 def _comparison(snapshot: Snapshot, run_id: str, optimizer: str, first: str, second: str) -> Comparison:
     series = access_curves.Series(snapshot, run_id, optimizer)
     curves = access_curves.value_curves(series)

@@ -15,6 +15,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.access import frames, warehouse
+from app.access.pool import heavy
 from app.access.warehouse import Snapshot
 from app.report import page as report
 from warehouse import reads
@@ -70,7 +71,7 @@ validation_pairs = warehouse.cached(reads.runs.validation_pairs)
 _response_lengths = warehouse.cached(reads.responses.response_lengths, entries=4)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Measuring the reward models …")
+@heavy(16, "Measuring the reward models …")
 def score_summary(snapshot: Snapshot, run_id: str, categories: tuple[str, ...]) -> ScoreSummary:
     """Summary of the scores on the RM-test prompts of these categories (none: all)."""
     whole = warehouse.score_cube(snapshot, run_id)
@@ -115,7 +116,7 @@ class Comparison:
     missing: tuple[str, ...]
 
 
-@st.cache_resource(max_entries=64, show_spinner="Comparing the two reward models …")
+@heavy(64, "Comparing the two reward models …")
 def comparison(snapshot: Snapshot, run_id: str, categories: tuple[str, ...], first: str, second: str) -> Comparison:
     """Their accuracy on the RM-test prompts of these categories, and the NDR of each optimiser on all RL-test prompts.
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
-import streamlit as st
 
 from app.access import warehouse
 from app.access.frames import CORRELATION, correlation_of, figures_of, floats
+from app.access.pool import heavy
 from app.access.warehouse import Question, Snapshot
 from app.components import words
 from app.offers import Options, finest_map
@@ -110,7 +110,7 @@ def plans(snapshot: Snapshot, options: Options, chosen: Selection) -> list[Plan]
     return _plans(question, plan_budget(chosen, options), chosen.plan_noise, base)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Trying every way to spend the budget …")
+@heavy(12, "Trying every way to spend the budget …")
 def _plans(question: Question, budget: int, noise: float, base: TestSet) -> list[Plan]:
     return annotation_plans(
         question.cube(),

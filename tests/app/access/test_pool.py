@@ -1,0 +1,124 @@
+"""Heavy answers come from processes beside the server: the same answers, each asked for once, errors and all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.access import pool
+from app.access.warehouse import Snapshot
+from app.views.overview import data
+from warehouse import store
+from warehouse.errors import InvalidChoice
+
+
+@pool.heavy(16, spinner=False)
+def process_of(name: str) -> tuple[str, int]:
+    print("what is printed is no answer")
+    return name, os.getpid()
+
+
+@pool.heavy(16, spinner=False)
+def noted(folder: Path, name: str) -> str:
+    with (folder / "asked").open("a") as file:
+        file.write(f"{name}\n")
+    time.sleep(0.5)
+    return name
+
+
+@pool.heavy(16, spinner=False)
+def refused(name: str) -> str:
+    raise InvalidChoice(f"{name} is no choice")
+
+
+@pool.heavy(16, spinner=False)
+def killed(asking: int) -> int:
+    if os.getpid() != asking:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv(pool.PROCESSES, "1")
+    process_of.clear()  # type: ignore[attr-defined]
+    with pool.beside():
+        yield
+
+
+def test_an_answer_comes_from_another_process_and_is_kept(beside: None) -> None:
+    name, process = process_of("first")
+    assert name == "first"
+    assert process != os.getpid()
+    assert process_of("second")[1] == process
+    assert process_of("first") is process_of("first")
+
+
+def test_without_processes_the_asking_one_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    process_of.clear()  # type: ignore[attr-defined]
+    assert process_of("alone")[1] == os.getpid()
+    monkeypatch.setenv(pool.PROCESSES, "0")
+    with pool.beside():
+        assert process_of("none") == ("none", os.getpid())
+
+
+def test_a_process_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pool.PROCESSES, "1")
+    with pool.beside():
+        _, process = process_of("ends")
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert process != os.getpid()
+    assert not Path(f"/proc/{process}").exists()
+
+
+def test_visitors_who_ask_the_same_at_once_wait_for_one_answer(beside: None, tmp_path: Path) -> None:
+    answers: list[str] = []
+    threads = [threading.Thread(target=lambda: answers.append(noted(tmp_path, "same"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == ["same"] * 4
+    assert (tmp_path / "asked").read_text() == "same\n"
+
+
+def test_an_error_is_the_same_as_without_processes(beside: None) -> None:
+    for _ in range(2):
+        with pytest.raises(InvalidChoice, match="seven is no choice"):
+            refused("seven")
+
+
+def test_a_process_that_is_killed_costs_no_answer(beside: None) -> None:
+    assert killed(os.getpid()) == os.getpid()
+    name, process = process_of("after")
+    assert (name, process == os.getpid()) == ("after", False)
+
+
+@pytest.mark.parametrize("stated", ["many", "-1", "1.5"])
+def test_a_number_of_processes_that_is_none_is_refused(stated: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pool.PROCESSES, stated)
+    with pytest.raises(InvalidChoice, match=f"RIGHTTREE_PROCESSES is '{stated}'"):
+        pool.processes()
+
+
+def test_an_evaluation_is_the_same_to_the_last_digit(simulated_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = store.build_id(simulated_home)
+    assert build is not None
+    answers = []
+    for count in ("0", "1"):
+        monkeypatch.setenv(pool.PROCESSES, count)
+        data.evaluation.clear()  # type: ignore[attr-defined]
+        with pool.beside():
+            answers.append(data.evaluation(Snapshot(str(simulated_home), build), "simulated", "bon"))
+    here, there = answers
+    assert here is not there
+    assert here.correlations == there.correlations
+    assert here.value_MM.tobytes() == there.value_MM.tobytes()
