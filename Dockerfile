@@ -53,6 +53,7 @@ CMD ["run", "--profile", "quick"]
 FROM base AS dashboard
 COPY --from=build-dashboard /opt/righttree /opt/righttree
 # The page starts, stops and imports nothing unless RIGHTTREE_READ_ONLY=0.
+# Visited by name instead of an address or localhost: docker run -e STREAMLIT_SERVER_ALLOWED_HOSTS=NAME …
 ENV RIGHTTREE_READ_ONLY=1
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \

@@ -11,6 +11,7 @@ import fcntl
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from warehouse import files
@@ -115,8 +116,18 @@ def _changed(data: Path, change: Callable[[Labels], Labels]) -> Labels:
 def _parsed(data: Path) -> Labels:
     path = data / FILE
     try:
-        if not path.exists():
-            return Labels()
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return Labels()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _content(path, (status.st_ino, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=16)
+def _content(path: Path, _: tuple[int, ...]) -> Labels:
+    """The file as it is: a page asks several times, and a changed file has another inode, time or size."""
+    try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             raise ValueError("no file of labels")
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -124,4 +135,8 @@ def _parsed(data: Path) -> Labels:
         pinned = content["pinned"]
         return Labels(None if pinned is None else str(pinned), by_run)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise WarehouseError(f"{path} cannot be read ({error}); remove it to start without names and notes") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> WarehouseError:
+    return WarehouseError(f"{path} cannot be read ({error}); remove it to start without names and notes")

@@ -1,15 +1,19 @@
 """What the server adds to Streamlit: headers that keep other pages from framing it and scripts from elsewhere out.
 
-It also refuses websockets opened by a page of another origin. Streamlit lets every page of this machine in, whatever
-its port, so that any other local server could use the dashboard with its visitor's cookies.
+It also refuses requests for another host, and websockets opened by a page of another origin. Streamlit lets every page
+of this machine in, whatever its port, so that any other local server could use the dashboard with its visitor's
+cookies; and it answers for every host, so that a page could read the dashboard after its own name was pointed here.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 import re
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+import socket
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +27,10 @@ Served = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _PORTS = {"http": 80, "https": 443}
+_OTHER_HOST = (
+    b"This is not a name of this server. If it should be, list it when you start the server: "
+    b"STREAMLIT_SERVER_ALLOWED_HOSTS=NAME righttree app (docs/security.md)\n"
+)
 
 
 def policy(scripts: Sequence[str] = ()) -> str:
@@ -61,11 +69,36 @@ def same_origin(origin: str | None, host: str | None) -> bool:
         return False
 
 
-class Guarded:
-    """An ASGI application around Streamlit's: adds the headers to every answer, refuses websockets of other pages.
+def own_host(host: str | None, names: Collection[str] = ()) -> bool:
+    """Whether a request is for this server: for any address, this machine by name, or one of `names` (`*.example.org`).
 
-    `scripts` are the texts of our own scripts in pages. `server.corsAllowedOrigins` lists origins that may open
-    websockets too.
+    Whoever owns a name can point it here (DNS rebinding), and then their page has this server's origin; nobody can do
+    so with an address. Every browser says for which host a request is; a program may leave it out.
+    """
+    if host is None:
+        return True
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:  # a broken address
+        return False
+    with suppress(ValueError):
+        ipaddress.ip_address(name)
+        return True
+    known = {"localhost", socket.gethostname(), *names}
+    return any(_is_named(name, pattern.lower().removesuffix(".")) for pattern in known)
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    if pattern.startswith("*."):
+        return name.endswith(pattern[1:])
+    return bool(name) and pattern in (name, "*")
+
+
+class Guarded:
+    """An ASGI application around Streamlit's: adds the headers to every answer, refuses other hosts and other pages.
+
+    `scripts` are the texts of our own scripts in pages. `server.allowedHosts` lists names of the server,
+    `server.corsAllowedOrigins` origins that may open websockets too.
     """
 
     def __init__(self, app: Served, scripts: Sequence[str] = ()) -> None:
@@ -80,12 +113,19 @@ class Guarded:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or open one websocket."""
+        sent = {name: value.decode("latin-1") for name, value in scope.get("headers", ())}
+        host, origin = sent.get(b"host"), sent.get(b"origin")
+        is_ours = own_host(host, st.get_option("server.allowedHosts"))
         if scope["type"] == "websocket":
-            sent = {name: value.decode("latin-1") for name, value in scope["headers"]}
-            origin = sent.get(b"origin")
-            if not same_origin(origin, sent.get(b"host")) and origin not in st.get_option("server.corsAllowedOrigins"):
+            is_known = same_origin(origin, host) or origin in st.get_option("server.corsAllowedOrigins")
+            if not (is_ours and is_known):
                 await send({"type": "websocket.close", "code": 1008})  # before it is accepted: HTTP 403
                 return
+        elif not is_ours:
+            headers = [(b"content-type", b"text/plain; charset=utf-8"), *self._headers.items()]
+            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            await send({"type": "http.response.body", "body": _OTHER_HOST})
+            return
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -32,7 +32,7 @@ LINE_KEY = (
 
 _ANSWERS: Mapping[Verdict, str] = {
     "holds": "yes",
-    "does not hold": "no",
+    "refuted": "no",
     CANNOT_BE_TOLD: CANNOT_BE_TOLD,
     "undefined": "undefined",
 }

@@ -67,7 +67,7 @@ def test_the_same_interval_has_the_same_verdict_everywhere(low: float, high: flo
     comparison = paired(first, plain)
     difference = comparison.correlations["kendall"]
     word = compared(difference)
-    claim = "holds" if word == "better" else "does not hold" if word in ("worse", "not better") else word
+    claim = "holds" if word == "better" else "refuted" if word in ("worse", "not better") else word
 
     assert predicts_better("best-of-8", "difference of τ", first, plain).verdict == claim
     finding = better("measure", comparison)
@@ -92,7 +92,7 @@ def test_the_same_interval_has_the_same_verdict_everywhere(low: float, high: flo
     [
         (0.3, 0.1, "holds", "the slopes are what accuracy predicts, to within 0.15"),
         (0.3, 0.2, CANNOT_BE_TOLD, "whether the slopes are what accuracy predicts cannot be told at this size"),
-        (0.04, 0.1, "does not hold", "accuracy alone does not explain the slopes"),
+        (0.04, 0.1, "refuted", "accuracy alone does not explain the slopes"),
         (None, 0.1, "undefined", "too few pairs, prompts or replicates"),
     ],
 )
@@ -110,6 +110,6 @@ def test_goodharts_curve_has_the_same_verdict_on_its_page_and_in_the_findings(
 @pytest.mark.parametrize(("low", "high"), [(-0.03, 0.04), (-0.2, 0.04)])
 def test_a_figure_that_is_at_most_negligible_is_no_open_question(low: float, high: float) -> None:
     tau = Estimate(0.01, low, high, 401)
-    assert above(tau) == "does not hold"
+    assert above(tau) == "refuted"
     assert compared(tau) == "not better"
-    assert below(tau) == ("does not hold" if low > -0.05 else CANNOT_BE_TOLD)
+    assert below(tau) == ("refuted" if low > -0.05 else CANNOT_BE_TOLD)

@@ -9,6 +9,7 @@ responses (`tests/app/views/test_responses_page.py`, `test_overoptimisation_page
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import pickle
@@ -19,6 +20,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from http.cookiejar import CookieJar
 from pathlib import Path
 
@@ -172,6 +174,54 @@ def test_a_page_of_another_origin_opens_no_websocket_though_it_is_on_this_machin
     with pytest.raises(InvalidStatus) as refused:
         connect(stream, origin=Origin(form.format(port=port, other=port - 1)))
     assert refused.value.response.status_code == 403
+
+
+def answer(server: str, host: str, path: str = "/") -> tuple[int, str]:
+    """Status and text of the answer to a request that names this host, over a socket to the server."""
+    with closing(http.client.HTTPConnection(server.removeprefix("http://"), timeout=30)) as connection:
+        connection.putrequest("GET", path, skip_host=True)
+        connection.putheader("Host", host)
+        connection.endheaders()
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+def shaken_hands(server: str, host: str) -> int:
+    """Status of the answer to a websocket that a page of this host opens to it, over a socket to the server."""
+    port = int(server.rpartition(":")[2])
+    try:
+        with connect(
+            f"ws://{host}/_stcore/stream",
+            origin=Origin(f"http://{host}"),
+            sock=socket.create_connection(("127.0.0.1", port), timeout=30),
+        ) as opened:
+            assert opened.response is not None
+            return opened.response.status_code
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+def test_a_name_of_somebody_else_s_that_leads_here_is_not_answered(writable: str) -> None:
+    """DNS rebinding: a page of evil.example, whose name leads to 127.0.0.1 by now, has its own origin."""
+    port = writable.rpartition(":")[2]
+    for host in (f"evil.example:{port}", f"localhost.evil.example:{port}", "evil.example"):
+        for path in ("/", "/runs", "/_stcore/health", "/_stcore/host-config", "/static/nothing.js"):
+            status, text = answer(writable, host, path)
+            assert status == 403
+            assert "STREAMLIT_SERVER_ALLOWED_HOSTS" in text
+        assert shaken_hands(writable, host) == 403
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}", f"{socket.gethostname()}:{port}"):
+        assert answer(writable, host)[0] == 200
+        assert shaken_hands(writable, host) == 101
+
+
+def test_a_name_that_the_server_is_given_is_answered(home: Path, tmp_path: Path) -> None:
+    names = "runs.example.org *.lab.example"
+    with served_by(home, tmp_path, RIGHTTREE_READ_ONLY="1", STREAMLIT_SERVER_ALLOWED_HOSTS=names) as (address, _):
+        for host in ("runs.example.org", "a.lab.example"):
+            assert answer(address, host)[0] == 200
+            assert shaken_hands(address, host) == 101
+        assert answer(address, "evil.example")[0] == 403
 
 
 def contents(home: Path) -> dict[str, int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from warehouse import labels
+from warehouse import files, labels
 from warehouse.errors import InvalidChoice, WarehouseError
 from warehouse.labels import Label, Labels
 
@@ -33,6 +34,18 @@ def test_a_deleted_run_is_forgotten(tmp_path: Path) -> None:
     labels.change(tmp_path, "one", name="Mine")
     labels.pin(tmp_path, "one")
     labels.forget(tmp_path, "one")
+    assert labels.read(tmp_path) == Labels()
+
+
+def test_the_file_is_read_once_until_it_is_changed(tmp_path: Path) -> None:
+    labels.change(tmp_path, "one", name="Mine")
+    first = labels.read(tmp_path)
+    assert labels.read(tmp_path) is first
+    status = (tmp_path / labels.FILE).stat()
+    files.write_text(tmp_path / labels.FILE, (tmp_path / labels.FILE).read_text().replace("Mine", "Ours"))
+    os.utime(tmp_path / labels.FILE, ns=(status.st_atime_ns, status.st_mtime_ns))  # as within one tick of the clock
+    assert labels.read(tmp_path).of("one").name == "Ours"
+    (tmp_path / labels.FILE).unlink()
     assert labels.read(tmp_path) == Labels()
 
 

@@ -146,7 +146,7 @@ class Finding:
     """A figure with its interval and the verdict that follows from it.
 
     `about` says which question or policies it answers for, `why` what makes it undefined or keeps it from being told,
-    `facts` has numbers for the sentence about it. `opposite`: not only does it not hold, the opposite does.
+    `facts` has numbers for the sentence about it. `opposite`: it is refuted, and the opposite holds.
     `resolution`: what would decide it, where it cannot be told at this size.
     """
 

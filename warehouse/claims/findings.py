@@ -106,7 +106,7 @@ def length(names: Sequence[str], correlations: ModelEstimates) -> Finding:
     sizes = [-1.0 if estimate.value is None else abs(estimate.value) for estimate in correlations.estimates]
     strongest = sizes.index(max(sizes))
     verdict: Verdict = "holds" if longer or shorter else CANNOT_BE_TOLD
-    if verdicts[strongest] == "undefined" or set(verdicts) <= {"does not hold", "undefined"}:
+    if verdicts[strongest] == "undefined" or set(verdicts) <= {"refuted", "undefined"}:
         verdict = verdicts[strongest]
     facts = {
         "strongest": names[strongest],

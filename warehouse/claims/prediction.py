@@ -214,8 +214,8 @@ def _greatest(
         return Finding(policies.called, "difference of τ", NOTHING, "undefined", why_undefined(plain.evaluation))
     first = max(beating or differing, key=lambda name: _or_least(differing[name].value))
     verdict: Verdict = "holds" if beating else CANNOT_BE_TOLD
-    if not beating and all(above(difference) in ("does not hold", "undefined") for difference in separate.values()):
-        verdict = "does not hold"
+    if not beating and all(above(difference) in ("refuted", "undefined") for difference in separate.values()):
+        verdict = "refuted"
     finding = Finding(policies.called, f"difference of τ, {MEASURES[first].title}", differing[first], verdict)
     variances = of_contrast([(1.0, parts[first]), (-1.0, plain)])
     wider = _width(differing[first]) / _width(separate[first])

@@ -22,7 +22,7 @@ TRAINED = "The paper’s PPO trains all layers of such a policy, without a KL pe
 
 
 def unconfirmed(claim: Claim) -> tuple[Finding, ...]:
-    """The findings of a claim of the paper that do not hold or cannot be told; none of a claim beyond the paper."""
+    """The findings of a claim of the paper that are refuted or cannot be told; none of a claim beyond the paper."""
     if claim.beyond_paper:
         return ()
     return tuple(finding for finding in claim.findings if finding.verdict not in ("holds", "undefined"))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from warehouse.stats.bootstrap import Estimate
 
-Verdict = Literal["holds", "does not hold", "cannot be told at this size", "undefined"]
+Verdict = Literal["holds", "refuted", "cannot be told at this size", "undefined"]
 
 CANNOT_BE_TOLD: Verdict = "cannot be told at this size"
 
@@ -26,7 +26,7 @@ SIGNIFICANT = 0.05
 
 MEANING: Mapping[str, str] = {
     "holds": "the interval lies where the claim says",
-    "does not hold": f"it lies elsewhere, or leaves nothing beyond a negligible {NEGLIGIBLE:g}",
+    "refuted": f"it lies elsewhere, or leaves nothing beyond a negligible {NEGLIGIBLE:g}",
     CANNOT_BE_TOLD: "it leaves both open",
     "undefined": "there is nothing to compare, for the reason given",
 }
@@ -34,7 +34,7 @@ MEANING: Mapping[str, str] = {
 
 SAID: Mapping[Verdict, str] = {
     "holds": "Holds",
-    "does not hold": "Refuted",
+    "refuted": "Refuted",
     CANNOT_BE_TOLD: "Cannot be told",
     "undefined": "Undefined",
 }
@@ -54,7 +54,7 @@ def above(estimate: Estimate, bound: float = 0.0) -> Verdict:
     if min(estimate.low, estimate.value) > bound:
         return "holds"
     least = bound or NEGLIGIBLE
-    return "does not hold" if max(estimate.high, estimate.value) < least else CANNOT_BE_TOLD
+    return "refuted" if max(estimate.high, estimate.value) < least else CANNOT_BE_TOLD
 
 
 def predicting(estimate: Estimate, p_value: float | None) -> Verdict:
@@ -64,7 +64,7 @@ def predicting(estimate: Estimate, p_value: float | None) -> Verdict:
         return "undefined"
     if p_value is not None and p_value < SIGNIFICANT and estimate.value > 0:
         return "holds"
-    return verdict if verdict == "does not hold" else CANNOT_BE_TOLD
+    return verdict if verdict == "refuted" else CANNOT_BE_TOLD
 
 
 def below(estimate: Estimate, bound: float = 0.0) -> Verdict:
@@ -85,7 +85,7 @@ def fits(p_value: float | None, residuals: Sequence[Estimate], close: float) -> 
     if p_value is None or not residuals:
         return "undefined"
     if p_value < SIGNIFICANT:
-        return "does not hold"
+        return "refuted"
     near = all(above(residual, -close) == below(residual, close) == "holds" for residual in residuals)
     return "holds" if near else CANNOT_BE_TOLD
 
@@ -100,7 +100,7 @@ def compared(difference: Estimate, p_value: float | None = None) -> Comparison:
     verdict = above(difference)
     if verdict == "holds":
         return "better"
-    if verdict == "does not hold":
+    if verdict == "refuted":
         return "worse" if below(difference) == "holds" else "not better"
     return verdict
 

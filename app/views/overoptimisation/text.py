@@ -41,7 +41,7 @@ _METRICS = {
 
 _FOLLOWS: Mapping[Verdict, str] = {
     "holds": f"the slopes are what accuracy predicts, to within {CLOSE:g} in every bin",
-    "does not hold": "accuracy alone does not explain the slopes",
+    "refuted": "accuracy alone does not explain the slopes",
     CANNOT_BE_TOLD: f"whether the slopes are what accuracy predicts {CANNOT_BE_TOLD}",
 }
 """What the verdict on Goodhart's curve says."""

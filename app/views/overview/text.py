@@ -34,7 +34,7 @@ _MORE: Mapping[str, tuple[str, str, str]] = {
     "measure": ("better than accuracy", "no better than accuracy", "worse than accuracy"),
     "harder": ("it loses more", "it loses no more", "it keeps more"),
 }
-"""What is added to the ruling if a claim holds, if it does not, and if the opposite holds."""
+"""What is added to the ruling if a claim holds, if it is refuted, and if the opposite holds."""
 
 _NO_PAIRS = "no two golden–proxy pairs have a defined NDR that differs"
 
@@ -105,7 +105,7 @@ def sentence(finding: Finding, policies: str) -> str:
         why = "at least two strengths with a gain are needed" if finding.about == "harder" else _NO_PAIRS
         return f"**{SAID['undefined']}** for {policies}: {why}."
     holds, refuted, opposite = _MORE[finding.about]
-    more = opposite if finding.opposite else {"holds": holds, "does not hold": refuted}.get(finding.verdict, "")
+    more = opposite if finding.opposite else {"holds": holds, "refuted": refuted}.get(finding.verdict, "")
     at_size = " at this size" if finding.verdict == CANNOT_BE_TOLD else ""
     answer = f"**{SAID[finding.verdict]}** for {policies}{at_size}{f': {more}' if more else ''}"
     facts: Mapping[str, Any] = finding.facts
@@ -149,7 +149,7 @@ def length(finding: Finding | None) -> str:
         return f"**{SAID['undefined']}**: no prompt has responses of different length and score."
     facts: Mapping[str, Any] = finding.facts
     strongest = f"The strongest, {escape(str(facts['strongest']))}, has Spearman ρ {_figure(finding)}."
-    if finding.verdict == "does not hold":
+    if finding.verdict == "refuted":
         return f"**{SAID[finding.verdict]}**: those of no reward model do. {strongest}"
     if finding.verdict == CANNOT_BE_TOLD:
         return f"**{SAID[CANNOT_BE_TOLD]}** at this size. {strongest}"

@@ -105,7 +105,9 @@ def trained_by(answered: pl.DataFrame) -> list[str]:
 
 
 def optimised_against(answered: pl.DataFrame, optimizer: str | None) -> list[str]:
-    """Reward models that checkpoints of this algorithm with responses were optimised against."""
+    """Reward models that checkpoints of this algorithm with responses were optimised against; none without one."""
+    if optimizer is None:
+        return []
     names: list[str] = answered.filter(optimizer=optimizer)["reward_model_id"].drop_nulls().unique().sort().to_list()
     return names
 

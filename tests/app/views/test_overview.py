@@ -25,7 +25,7 @@ from warehouse.study import Estimate, evaluate
 from warehouse.study.resolution import Sizes, of_interval
 
 VIEW = "overview"
-WORDS = {"holds": "Holds", "does not hold": "Refuted", CANNOT_BE_TOLD: "Cannot be told", "undefined": "Undefined"}
+WORDS = {"holds": "Holds", "refuted": "Refuted", CANNOT_BE_TOLD: "Cannot be told", "undefined": "Undefined"}
 
 
 def test_the_page_shows_both_optimizers_the_findings_and_the_paper(study_home: Path, open_view: OpenPage) -> None:
@@ -134,9 +134,9 @@ def test_without_a_warehouse_the_page_says_how_to_get_one(tmp_path: Path, open_v
 
 @pytest.mark.parametrize("name", ["predicts", "responses", "measure", "harder"])
 @pytest.mark.parametrize("opposite", [False, True])
-@pytest.mark.parametrize("verdict", ["holds", "does not hold", CANNOT_BE_TOLD, "undefined"])
+@pytest.mark.parametrize("verdict", ["holds", "refuted", CANNOT_BE_TOLD, "undefined"])
 def test_every_verdict_has_a_sentence_with_its_figure(name: str, verdict: Verdict, opposite: bool) -> None:
-    opposite = opposite and verdict == "does not hold"
+    opposite = opposite and verdict == "refuted"
     estimate = Estimate(None, None, None, 0) if verdict == "undefined" else Estimate(0.25, -0.5, 0.75, 100)
     facts = {"pairs": 6, "first": (2.0, 0.5), "last": (8.0, 0.25)}
     if name in ("responses", "measure"):

@@ -147,6 +147,13 @@ def test_picks_are_best_of_ns_and_scores_are_in_spreads_from_the_initial_mean(st
     assert found.filter(reward_model_id="rm-03")["standard"].null_count() == 8
 
 
+def test_without_an_algorithm_no_reward_model_was_optimised_against(recwarn: pytest.WarningsRecorder) -> None:
+    answered = pl.DataFrame({"optimizer": ["none", "ppo"], "reward_model_id": [None, "rm-01"]})
+    assert data.optimised_against(answered, None) == []
+    assert data.optimised_against(answered, "ppo") == ["rm-01"]
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_many_checkpoints_are_thinned_out_with_both_ends_kept() -> None:
     steps = pl.DataFrame({"optimizer": "ppo", "reward_model_id": "a", "strength": range(100), "policy_id": "p"})
     kept = data.checkpoints(steps, "ppo", "a")["strength"].to_list()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.config import Config
 from pipeline.cost import estimate
+from pipeline.cost.counts import counts
 from pipeline.stages.best_of_n import MOST_VALUES
 
 Sizes = Mapping[str, float]
@@ -22,21 +24,23 @@ LETTERS = {
     "S": "strengths of best-of-n, log₂N + 1",
     "T": "training pairs",
     "U": "validation pairs",
-    "C": "checkpoints of PPO",
+    "O": "policies that are trained, one for each of some reward models",
+    "C": "checkpoints of each",
     "V": "samples to each RL-test prompt at a checkpoint",
-    "A": "answers to each RM-test prompt at the last checkpoint: 1, without PPO 0",
-    "H": "responses that PPO learns from, per reward model",
-    "E": "PPO's epochs on them",
+    "A": "answers to each RM-test prompt at the last checkpoint: 1, without trained policies 0",
+    "H": "responses that a policy learns from",
+    "E": "epochs on them",
+    "K": "networks that learn: 2 with PPO, the policy and its critic; 1 with RLOO or GRPO",
     "W": "epochs of a reward model's training, head only",
     "L": "tokens of a response at most",
 }
 
 ROWS = {
-    "response": "P*R + Q*N + M*(C*Q*V + A*P)",
+    "response": "P*R + Q*N + O*(C*Q*V + A*P)",
     "preference": "T + U",
     "label": "M*T",
-    "score": "M*(P*R + Q*N) + M**2*(C*Q*V + A*P)",
-    "policy_value": "M*Q + M**2*C*Q",
+    "score": "M*(P*R + Q*N) + M*O*(C*Q*V + A*P)",
+    "policy_value": "M*Q + M*O*C*Q",
     "policy_value of best-of-n": "M**2*S*Q",
 }
 """Rows of the tables that grow, by the sizes of a study; values of best-of-n are kept up to `MOST_VALUES`."""
@@ -47,16 +51,19 @@ WORK = {
     "test_responses": "(P*R + Q*N)*(L + 15)",
     "scores": "(P*R + Q*N)*(L + 60)",
     "best_of_n": "Q*N*M**2",
-    "ppo": "M*(H*(L + 15 + (0.275 + 0.47*E)*(L + 60)) + (C*Q*V + A*P)*(L + 15 + 0.75*(L + 60)))",
+    "ppo": "O*(H*(L + 15 + (7.75 + 12.6*E + (0.25 + 0.75*E)*K)*(L + 60)/30) + (C*Q*V + A*P)*(L + 15 + 0.75*(L + 60)))",
 }
-"""What the seconds of a stage grow with, reward models being heads on one trunk; as in `pipeline/cost/costs.py`."""
+"""What the seconds of a stage grow with, reward models being heads on one trunk; as in `pipeline/cost/costs.py`.
 
-_PAPER = {"P": 2733, "R": 8, "Q": 2733, "N": 64, "S": 7, "C": 3, "V": 2, "A": 1, "H": 8192, "E": 2, "W": 8}
+Of policies: one of the trunk's 30 blocks learns, from responses that the policy samples, as those of SFT do not.
+"""
+
+_PAPER = {"P": 2733, "R": 8, "Q": 2733, "N": 64, "S": 7, "C": 3, "V": 2, "A": 1, "H": 8192, "E": 2, "K": 2, "W": 8}
 _PAPER |= {"T": 105_348, "U": 7_052}
 STUDIES: Mapping[str, Sizes] = {
-    "10 reward models": {"M": 10, "L": 256, **_PAPER},
-    "100 reward models": {"M": 100, "L": 256, **_PAPER},
-    "100, 10 × the prompts": {"M": 100, "L": 256, **_PAPER, "P": 27_330, "Q": 27_330},
+    "10 reward models": {"M": 10, "O": 10, "L": 256, **_PAPER},
+    "100 reward models": {"M": 100, "O": 100, "L": 256, **_PAPER},
+    "100, 10 × the prompts": {"M": 100, "O": 100, "L": 256, **_PAPER, "P": 27_330, "Q": 27_330},
 }
 
 
@@ -73,26 +80,35 @@ def shown(formula: str) -> str:
 def reference_sizes() -> Sizes:
     """The sizes of the run of `quick` that comes with the package."""
     run = estimate.reference()
-    config = run.config
-    assert config.ppo is not None
-    categories = len(config.prompts.categories)
-    P, Q = (categories * getattr(config.prompts, f"{split}_per_category") for split in ("rm_test", "rl_test"))
-    N, pairs = config.test.rl_test_samples, run.stages["preferences"]["units"]
+    units = {stage: int(run.stages[stage]["units"]) for stage in ("preferences", "test_responses")}
+    return sizes_of(run.config, pairs=units["preferences"], test_texts=units["test_responses"])
+
+
+def sizes_of(config: Config, *, pairs: int, test_texts: int) -> dict[str, float]:
+    """The sizes of a run whose policies one algorithm trains, which has to sample what it learns from."""
+    counted = counts(config)
+    (own,) = counted.trained
+    assert own.algorithm != "sft"
+    P, Q = (counted.prompts[split] for split in ("rm_test", "rl_test"))
+    N = config.test.rl_test_samples
     validation = round(config.preferences.validation_share * pairs)
+    C = len(own.settings.checkpoints)
     return {
         "M": len(config.reward_models.plans),
+        "O": own.number,
         "P": P,
-        "R": (run.stages["test_responses"]["units"] - Q * N) / P,
+        "R": (test_texts - Q * N) / P,
         "Q": Q,
         "N": N,
         "S": len(config.best_of_n),
         "T": pairs - validation,
         "U": validation,
-        "C": len(config.ppo.checkpoints),
-        "V": config.ppo.test_samples,
+        "C": C,
+        "V": (own.checkpoint_texts - P) / (C * Q),
         "A": 1,
-        "H": config.ppo.steps * config.ppo.batch_responses,
-        "E": config.ppo.epochs,
+        "H": own.settings.steps * own.settings.batch_responses,
+        "E": own.settings.epochs,
+        "K": 2 if own.algorithm == "ppo" else 1,
         "W": config.reward_models.epochs,
         "L": config.policy.max_new_tokens,
     }

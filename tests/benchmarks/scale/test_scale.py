@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from warehouse import reads, store
 from warehouse.metrics.best_of_n import best_of_n_values
 
 TINY = Scale(reward_models=4, prompts=24, responses=5, samples=8, pairs=30, validation_pairs=6, words=6)
-SIZES = {"M": 4, "P": 24, "R": 5, "Q": 24, "N": 8, "S": 4, "T": 30, "U": 6, "C": 0, "V": 0, "A": 0}
+SIZES = {"M": 4, "P": 24, "R": 5, "Q": 24, "N": 8, "S": 4, "T": 30, "U": 6, "O": 0, "C": 0, "V": 0, "A": 0}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,7 @@ def test_formulas_hold_on_a_run_of_the_pipeline(smoke_home: Path) -> None:
         tests = count("response", f"policy_id NOT LIKE 'ppo%' AND NOT {of_training}")
         T = count("preference", "split = 'train'")
         sizes = {"M": M, "P": P, "R": (tests - Q * N) / P, "Q": Q, "N": N, "S": len(config.best_of_n), "T": T}
+        sizes["O"] = count("(SELECT DISTINCT reward_model_id FROM policy WHERE optimizer = 'ppo')")
         sizes |= {"U": count("preference") - T, "C": len(config.ppo.checkpoints), "V": config.ppo.test_samples, "A": 1}
         there = {name: count(name) for name in ("response", "preference", "label", "score")}
         there["policy_value"] = count("policy_value", "policy_id NOT LIKE 'bon%'")
@@ -106,6 +108,27 @@ def test_work_is_that_of_the_pipelines_own_estimate() -> None:
     for stage, unit in units.items():
         assert unit * paper.of(paper.WORK[stage], sizes) == pytest.approx(work[stage], rel=2e-3), stage
         assert paper.seconds(stage, sizes) == estimate.reference().stages[stage]["work_s"]
+
+
+SOME = ("flip-0.00", "flip-0.40")
+
+
+@pytest.mark.parametrize(
+    ("changes", "networks"),
+    [
+        ({"algorithms": ("ppo",), "epochs": 1}, 2),
+        ({"algorithms": ("rloo",), "reward_models": SOME, "checkpoint_samples": 1}, 1),
+        ({"algorithms": ("grpo",), "reward_models": SOME, "epochs": 3}, 1),
+    ],
+)
+def test_work_of_policies_is_that_of_their_algorithm(changes: dict[str, Any], networks: int) -> None:
+    config = estimate.reference().config
+    assert config.ppo is not None
+    config = config.model_copy(update={"ppo": config.ppo.model_copy(update=changes)})
+    sizes = paper.sizes_of(config, pairs=100, test_texts=1000)
+    assert (sizes["K"], sizes["O"] < sizes["M"]) == (networks, networks == 1)
+    unit = 2 * KNOWN[EMBEDDED_MODEL].parameters / Rates().sampling
+    assert unit * paper.of(paper.WORK["ppo"], sizes) == pytest.approx(estimate.work(config)["ppo"], rel=2e-3)
 
 
 def test_best_of_n_of_very_many_values_is_left_to_the_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from warehouse.claims import CLAIMS
 WHOLE = Study(
     run_id="a|run*", reward_models=5, ppo_steps=(5, 10, 20), penalties=(0.1,), paraphrases=True, sources=("other|*",)
 )
-VERDICTS = ("holds", "does not hold", "cannot be told at this size", "undefined", "not in this run")
+VERDICTS = ("holds", "refuted", "cannot be told at this size", "undefined", "not in this run")
 
 
 def page(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -39,7 +39,7 @@ def test_the_own_category_predicts_better_where_reward_models_are_good_at_differ
     claim = category_matters(study(by_category(shuffled=True)))
     assert verdicts(claim) == ["holds"]
     assert [row[0] for row in claim.tables[0].rows] == [*sorted(CATEGORIES), "undefined pairs"]
-    assert verdicts(category_matters(study(by_category(shuffled=False, each=1000)))) == ["does not hold"]
+    assert verdicts(category_matters(study(by_category(shuffled=False, each=1000)))) == ["refuted"]
     assert verdicts(category_matters(study(of_noise(np.full(5, 1.2), P=24, Q=24)))) == [OPEN]
 
 
@@ -68,9 +68,7 @@ def test_ranks_matter_where_all_tell_good_from_bad_responses_and_none_tells_the_
 def test_more_responses_to_few_prompts_predict_better_and_many_prompts_need_no_more() -> None:
     noise = np.linspace(0.4, 1.6, 10)
     assert verdicts(more_responses(study(of_noise(noise, P=40, R=24, Q=800)))) == ["holds"]
-    assert verdicts(more_responses(study(of_noise(np.geomspace(0.05, 6.0, 14), P=4000, R=4, Q=1000)))) == [
-        "does not hold"
-    ]
+    assert verdicts(more_responses(study(of_noise(np.geomspace(0.05, 6.0, 14), P=4000, R=4, Q=1000)))) == ["refuted"]
     few = more_responses(study(of_noise(np.full(5, 1.0), P=10, R=4, Q=10)))
     assert verdicts(few) == [OPEN]
     assert "4 responses to a prompt cost R(R−1)/2 = 6 comparisons against 1" in few.notes[0]
@@ -105,7 +103,7 @@ def test_paraphrases_predict_worse_where_they_turn_the_reward_models_round_and_n
     turned = normal_scores(rng, GROWING[::-1], 200, 6)
     samples = normal_scores(rng, GROWING, 200, 16)
     assert verdicts(paraphrases(study(optimised(scores, samples, paraphrased_MPR=turned)))) == ["holds"]
-    assert verdicts(paraphrases(study(optimised(scores, samples, paraphrased_MPR=scores)))) == ["does not hold"]
+    assert verdicts(paraphrases(study(optimised(scores, samples, paraphrased_MPR=scores)))) == ["refuted"]
     assert paraphrases(study(optimised(scores, samples))).missing
 
 
@@ -113,7 +111,7 @@ def test_paraphrases_with_fewer_responses_are_compared_with_as_many_responses_to
     rng = np.random.default_rng(6)
     scores, samples = normal_scores(rng, GROWING, 200, 6), normal_scores(rng, GROWING, 200, 16)
     claim = paraphrases(study(optimised(scores, samples, paraphrased_MPR=scores[:, :, :2])))
-    assert verdicts(claim) == ["does not hold"]
+    assert verdicts(claim) == ["refuted"]
     assert claim.findings[0].estimate.value == 0
 
 

@@ -28,7 +28,7 @@ def test_a_measure_is_not_better_than_itself() -> None:
     cube, values = study()
     found = better("measure", compare(cube, values, "accuracy", "accuracy", replicates=100))
     assert found.estimate.value == 0.0
-    assert (found.verdict, found.opposite) == ("does not hold", False)
+    assert (found.verdict, found.opposite) == ("refuted", False)
     assert found.facts["first"] == found.facts["second"]
 
 

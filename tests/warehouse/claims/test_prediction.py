@@ -19,7 +19,7 @@ OPEN = "cannot be told at this size"
 
 def test_accuracy_predicts_where_noise_is_the_same_on_both_sides_and_then_not_weakly() -> None:
     claim = accuracy_predicts(study(of_noise(GROWING, P=1500, Q=1500)))
-    assert verdicts(claim) == ["holds", "does not hold"]
+    assert verdicts(claim) == ["holds", "refuted"]
     assert claim.findings[0].estimate == claim.tables[0].rows[0][2]
     assert claim.tables[0].rows[0][9:] == (0.656, 56, 0)
 
@@ -27,7 +27,7 @@ def test_accuracy_predicts_where_noise_is_the_same_on_both_sides_and_then_not_we
 def test_accuracy_misleads_where_the_noise_of_one_side_is_turned_round_on_the_other() -> None:
     noise = np.linspace(0.3, 1.2, 8)
     claim = accuracy_predicts(study(of_noise(noise, noise[::-1], P=400, Q=400)))
-    assert verdicts(claim) == ["does not hold", "holds"]
+    assert verdicts(claim) == ["refuted", "holds"]
 
 
 def test_nothing_is_told_of_few_prompts_and_nothing_is_defined_of_two_reward_models() -> None:
@@ -79,7 +79,7 @@ def test_another_measure_beats_accuracy_where_regret_is_made_of_it_and_not_where
     assert f"{len(beating)} of 13 beat accuracy" in claim.notes[0]
     plain = normal_scores(rng, np.geomspace(0.2, 3.0, 20), 300, 4)
     of_accuracy = valued(plain, ndr_of(plain, "accuracy"), noise=0.001)
-    assert verdicts(another_measure_predicts_better(study(of_accuracy))) == ["does not hold"]
+    assert verdicts(another_measure_predicts_better(study(of_accuracy))) == ["refuted"]
     small = of_noise(np.full(5, 1.0), P=10, Q=10)
     assert verdicts(another_measure_predicts_better(study(small))) == [OPEN]
     two = another_measure_predicts_better(study(of_noise([0.3, 1.0], P=10, Q=10)))

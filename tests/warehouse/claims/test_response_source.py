@@ -26,7 +26,7 @@ def test_a_source_that_turns_the_reward_models_round_matters_and_the_initial_pol
     assert verdicts(turned) == ["holds"]
     assert (turned.findings[0].estimate.value or 0) < -0.5
     same = response_source(study(one, sources={"initial-t0.50": one.cube, "initial-t1.50": one.cube}))
-    assert verdicts(same) == ["does not hold"]
+    assert verdicts(same) == ["refuted"]
     assert same.findings[0].estimate.value == 0
     assert "2 of 2 sources" in same.findings[0].figure
     assert [row[1] for row in same.tables[0].rows] == ["initial-t0.50", "initial-t1.50"]

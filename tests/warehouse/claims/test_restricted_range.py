@@ -23,7 +23,7 @@ def test_a_prediction_that_rests_on_the_worst_reward_models_does_not_hold_within
         "best-of-16, flip rates up to 30%",
         "best-of-16, flip rates up to 20%",
     ]
-    assert verdicts(claim) == ["does not hold", "cannot be told at this size"]
+    assert verdicts(claim) == ["refuted", "cannot be told at this size"]
     assert claim.findings[1].why == "5 reward models say little about others"
     by_range = claim.tables[0].rows
     assert [row[2] for row in by_range] == [10, 10, 7, 5]

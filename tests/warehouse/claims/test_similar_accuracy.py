@@ -20,7 +20,7 @@ OPEN = "cannot be told at this size"
 
 def test_reward_models_of_one_noise_lose_alike_and_those_that_turn_bad_on_other_prompts_do_not() -> None:
     alike = similar_but_different(study(of_noise(np.full(8, 0.7), P=600, Q=600)))
-    assert verdicts(alike) == ["does not hold"]
+    assert verdicts(alike) == ["refuted"]
     different = similar_but_different(study(of_noise(np.full(8, 0.7), np.geomspace(0.2, 6.0, 8), P=600, Q=600)))
     assert verdicts(different) == ["holds"]
     small = similar_but_different(study(of_noise(np.full(5, 1.0), P=30, Q=12)))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from warehouse.claims.verdict import above, apart, below, negated, predicting
+from warehouse.claims.verdict import MEANING, SAID, above, apart, below, negated, predicting
 from warehouse.study import Estimate
 
 OPEN = "cannot be told at this size"
+
+
+def test_pages_use_the_word_of_the_findings() -> None:
+    assert [verdict for verdict, said in SAID.items() if not verdict.startswith(said.lower())] == []
+    assert set(SAID) == set(MEANING)
 
 
 def of(low: float, high: float) -> Estimate:
@@ -16,7 +21,7 @@ def of(low: float, high: float) -> Estimate:
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(0.01, 0.9, "holds"), (-0.3, -0.1, "does not hold"), (-0.3, 0.4, OPEN), (-0.01, 0.04, "does not hold")],
+    [(0.01, 0.9, "holds"), (-0.3, -0.1, "refuted"), (-0.3, 0.4, OPEN), (-0.01, 0.04, "refuted")],
 )
 def test_above_holds_fails_or_is_open_and_a_negligible_difference_is_none(
     low: float, high: float, verdict: str
@@ -30,7 +35,7 @@ def test_nothing_is_negligible_at_a_bound_other_than_0() -> None:
     assert above(of(0.79, 0.84), 0.8) == OPEN
     assert below(of(0.78, 0.81), 0.8) == OPEN
     assert below(of(0.5, 0.79), 0.8) == "holds"
-    assert below(of(0.81, 0.9), 0.8) == "does not hold"
+    assert below(of(0.81, 0.9), 0.8) == "refuted"
 
 
 def test_a_figure_outside_of_its_interval_has_to_be_on_the_same_side() -> None:
@@ -41,7 +46,7 @@ def test_a_figure_outside_of_its_interval_has_to_be_on_the_same_side() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(0.1, 0.9, "holds"), (-0.9, -0.1, "holds"), (-0.04, 0.04, "does not hold"), (-0.2, 0.04, OPEN), (-0.2, 0.2, OPEN)],
+    [(0.1, 0.9, "holds"), (-0.9, -0.1, "holds"), (-0.04, 0.04, "refuted"), (-0.2, 0.04, OPEN), (-0.2, 0.2, OPEN)],
 )
 def test_apart_goes_both_ways(low: float, high: float, verdict: str) -> None:
     assert apart(of(low, high)) == verdict
@@ -66,7 +71,7 @@ def test_minus_an_estimate_turns_its_interval_round() -> None:
         (of(-0.05, 0.75), 0.02, "holds"),
         (of(0.1, 0.7), 0.05, OPEN),
         (of(0.1, 0.7), None, OPEN),
-        (of(-0.7, -0.1), 0.01, "does not hold"),
+        (of(-0.7, -0.1), 0.01, "refuted"),
         (of(-0.7, 0.2), 0.01, OPEN),
         (Estimate.undefined(), 0.01, "undefined"),
     ],

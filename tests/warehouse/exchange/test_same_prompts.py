@@ -80,7 +80,7 @@ def test_the_case_of_noise_has_an_interval_around_0_and_no_verdict(tmp_path: Pat
     first = [row for row in rows if row.startswith("| [1. ")]
     assert len(first) == 2
     assert all(row.endswith("| **cannot be told at this size** |") for row in first)
-    assert [row for row in rows if row.endswith(("**holds** |", "**does not hold** |"))] == []
+    assert [row for row in rows if row.endswith(("**holds** |", "**refuted** |"))] == []
     assert "\n- The same 200 prompts on both sides: correlations are cross-fitted" in page.stdout
     apart = righttree("import", str(CASE / "apart.csv"), "--run-id", "apart", home=tmp_path)
     assert len(apart.stdout.splitlines()) == 1

@@ -49,7 +49,7 @@ def goodhart_slope(study: Study) -> Claim:
         "Golden gain per proxy gain follows sin(π(accuracy − ½))",
         "The slope of standardised golden gain on standardised proxy gain along the strengths, against what "
         "regressional Goodhart gives for the accuracy. Decided by the test of fit over bins of accuracy, whose p comes "
-        f"from null studies of the run’s own size: it does not hold if p is below {SIGNIFICANT:g}; it holds if p is "
+        f"from null studies of the run’s own size: it is refuted if p is below {SIGNIFICANT:g}; it holds if p is "
         f"not, and every bin’s interval is within {CLOSE:g} of the curve.",
         tuple(findings),
         tuple(tables),
@@ -149,7 +149,7 @@ def _peak_finding(policies: Optimised, golden: FittedCurve) -> Finding:
     if peak.value is None or peak.high is None:  # some replicates, or the sample, have no peak at all
         verdict: Verdict = CANNOT_BE_TOLD
         if golden.peaks < SIGNIFICANT / 2 or (peak.low is not None and peak.low > farthest):
-            verdict = "does not hold"
+            verdict = "refuted"
         return Finding(about, figure, peak, verdict)
     return Finding(about, figure, peak, below(peak, farthest))
 

@@ -26,7 +26,7 @@ def test_normal_reward_models_are_on_goodharts_curve_and_those_with_a_tail_of_th
     scores, samples = (normal_scores(rng, noise, 600, size) for size in (8, 16))
     hacked = rng.random(samples.shape) < 0.03
     spoilt = np.where(hacked, 8.0, samples)
-    assert verdicts(goodhart_slope(study(optimised(scores, spoilt)))) == ["does not hold"]
+    assert verdicts(goodhart_slope(study(optimised(scores, spoilt)))) == ["refuted"]
 
 
 def lawful_study(kl: tuple[float, ...]) -> Optimised:
@@ -49,7 +49,7 @@ def test_more_steps_of_the_same_policy_lose_no_more() -> None:
     twice = replace(
         one.curves, strengths=(1.0, 2.0), kl_SM=one.curves.kl_SM[[1, 1]], values=(one.curves.values[1],) * 2
     )
-    assert verdicts(optimising_harder(study(replace(one, curves=twice))))[0] == "does not hold"
+    assert verdicts(optimising_harder(study(replace(one, curves=twice))))[0] == "refuted"
 
 
 def test_longer_responses_are_counted_against_the_initial_policys() -> None:
@@ -62,7 +62,7 @@ def test_longer_responses_are_counted_against_the_initial_policys() -> None:
     assert optimising_harder(study(one)).tables[1].rows[0][-1] == "not counted"
 
 
-@pytest.mark.parametrize(("kept", "verdict"), [(0.9, "holds"), (0.5, "does not hold"), (0.2, "does not hold")])
+@pytest.mark.parametrize(("kept", "verdict"), [(0.9, "holds"), (0.5, "refuted"), (0.2, "refuted")])
 def test_a_penalty_helps_if_the_policies_keep_more_of_the_gain(kept: float, verdict: str) -> None:
     rng = np.random.default_rng(0)
     M, Q = 6, 80
