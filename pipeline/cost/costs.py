@@ -143,6 +143,12 @@ class Costs:
         return self.size.parameters, "weights"
 
     @property
+    def _saved(self) -> Factor:
+        """Of a checkpoint by OpenRLHF, which writes a tied output layer beside the embedding that it is."""
+        with_tied = ", with the output layer, a second time" if self.size.tied else ""
+        return self.size.parameters + self.size.tied, f"weights{with_tied}"
+
+    @property
     def _own(self) -> Factor:
         """Weights that reward models do not share."""
         own = [self.size.trained(plan.trainable_layers) for plan in self.config.reward_models.plans]
@@ -209,11 +215,12 @@ class Costs:
     def _policies(self, own: TrainedPolicies) -> Iterator[Operations]:
         """What the policies of an algorithm take: texts to learn from, epochs on them, and checkpoints."""
         ppo, policies = own.settings, own.number
-        # OpenRLHF trains a policy on all its GPUs; its checkpoints are sampled and scored where the run was started
+        # OpenRLHF trains a policy on all its GPUs; then its checkpoints are sampled and scored, by Ray in parallel
+        parallel_checkpoints = len(ppo.checkpoints) if self.ray else 1
         parallel = min(policies, self.gpus) if self.ray else 1
         policy, checkpoint = parallel, parallel
         if ppo.engine == "openrlhf":
-            policy, checkpoint = min(ppo.openrlhf.gpus, self.gpus), 1
+            policy, checkpoint = min(ppo.openrlhf.gpus, self.gpus), min(parallel_checkpoints, self.gpus)
         prefix = f"{own.algorithm}, " if len(self.counts.trained) > 1 else ""
         yield from self._learnt_from(own, policy, prefix)
         yield self._updates(own, policy, prefix)
@@ -313,12 +320,14 @@ class Costs:
         disk.append(Bytes("reward models", (self._own, _FLOAT32), "reward_models"))
         for own in counts.trained:
             trained = (self.size.trained(own.settings.trainable_layers), "weights")
-            disk.append(Bytes("policies", ((own.number, f"policies by {own.algorithm}"), trained, _BF16), "ppo"))
+            saved_weights = self._saved if ppo is not None and ppo.engine == "openrlhf" else trained
+            policies = (own.number, f"policies by {own.algorithm}"), saved_weights, _BF16
+            disk.append(Bytes("policies", policies, "ppo"))
         if ppo is not None and ppo.engine == "openrlhf":
             saved = max(own.settings.steps // math.gcd(*own.settings.checkpoints) + 1 for own in counts.trained)
             judges = len(models.trained_ids)
-            for what, number in (("reward models for OpenRLHF", judges), ("checkpoints of a policy", saved)):
-                disk.append(Bytes(what, ((number, "models"), self._weights, _BF16)))
+            disk.append(Bytes("reward models for OpenRLHF", ((judges, "models"), self._weights, _BF16)))
+            disk.append(Bytes("checkpoints of a policy", ((saved, "models"), self._saved, _BF16)))
             states = (2, "states"), (2, "networks"), self._weights, _SAVED_ADAM
             disk.append(Bytes("states to resume from", states))
         answers, tokens = (counts.train_texts + responses, "responses"), (counts.response_tokens, "tokens")

@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.config import Algorithm, Config, PPOSettings, PromptSettings, TestSettings
 from pipeline.prompts import load_prompts, split_of
-from pipeline.stages.ppo import jobs
+from pipeline.stages.checkpoints import jobs
 from pipeline.stages.probes import MOST_PROMPTS
 from pipeline.stages.prompts import choose
 from pipeline.stages.train_responses import ways

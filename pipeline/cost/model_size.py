@@ -17,13 +17,17 @@ from pipeline.errors import InvalidSetting
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A decoder: the number of its weights, its blocks, their width, and the size of its keys and values."""
+    """A decoder: the number of its weights, its blocks, their width, and the size of its keys and values.
+
+    `tied` are the weights of an output layer that is the token embedding, and which `parameters` counts once.
+    """
 
     parameters: float
     layers: int
     hidden: int
     key_value_heads: int
     head_size: int
+    tied: int = 0
 
     @property
     def cache_bytes(self) -> int:
@@ -45,7 +49,7 @@ class ModelSize:
 
 
 KNOWN: Mapping[str, ModelSize] = {
-    EMBEDDED_MODEL: ModelSize(134_515_008, 30, 576, 3, 64),
+    EMBEDDED_MODEL: ModelSize(134_515_008, 30, 576, 3, 64, tied=49_152 * 576),
     "meta-llama/Meta-Llama-3-8B-Instruct": ModelSize(8_030_261_248, 32, 4096, 8, 128),
 }
 
@@ -83,19 +87,21 @@ def cached(name: str) -> Path | None:
 def _of_folder(folder: Path) -> ModelSize | None:
     try:
         facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        heads = facts["num_attention_heads"]
+        heads, is_tied = facts["num_attention_heads"], bool(facts.get("tie_word_embeddings"))
         return ModelSize(
-            parameters=sum(_weights(path) for path in folder.glob("*.safetensors")),
+            parameters=sum(_weights(path, is_tied) for path in folder.glob("*.safetensors")),
             layers=facts["num_hidden_layers"],
             hidden=facts["hidden_size"],
             key_value_heads=facts.get("num_key_value_heads") or heads,
             head_size=facts.get("head_dim") or facts["hidden_size"] // heads,
+            tied=facts["vocab_size"] * facts["hidden_size"] if is_tied else 0,
         )
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
 
 
-def _weights(path: Path) -> int:
-    """How many weights a safetensors file has."""
+def _weights(path: Path, is_tied: bool) -> int:
+    """How many weights a file has; a tied output layer, which OpenRLHF writes beside the embedding, does not count."""
     with safe_open(path, framework="numpy") as file:
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no mapping)
+        names = [name for name in file.keys() if not (is_tied and name == "lm_head.weight")]  # noqa: SIM118 (no mapping)
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in names)

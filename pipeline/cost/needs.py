@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.backends.openrlhf.launch import VERSION, launch
 from pipeline.cli import doctor
 from pipeline.cli.doctor import Finding
 from pipeline.config import EMBEDDED_MODEL, Config
 from pipeline.cost.model_size import cached
-from pipeline.errors import ModelUnavailable
 
 _HUB = "hf://"
 _HUB_ADDRESS = "https://huggingface.co"
@@ -44,7 +42,7 @@ def needs(data: Path, config: Config, gpu: Gpu, *, gpus: int, ray: bool, disk_by
         _gpus(gpus, gpu),
         *doctor.packages(),
         *([doctor.vllm(needed=True)] if config.policy.sampler == "vllm" else []),
-        *_openrlhf(config),
+        *(doctor.openrlhf(config.ppo.openrlhf.gpus) if config.ppo and config.ppo.engine == "openrlhf" else []),
         *([doctor.package("ray", "`pip install 'righttree[ray]'`")] if ray else []),
         _model(config.policy.model),
         *_files((*config.prompts.files, *config.preferences.files)),
@@ -64,16 +62,6 @@ def _gpus(number: int, gpu: Gpu) -> Finding:
     available = ", ".join(f"{name} ({float(mebibytes) / 1024:.0f} GiB)" for name, mebibytes in gpus) or "none"
     remedy = "run it on a machine that has them"
     return Finding("gpus", len(enough) >= number, f"{available}; the plan is for {planned}", remedy)
-
-
-def _openrlhf(config: Config) -> Iterator[Finding]:
-    if config.ppo is None or config.ppo.engine != "openrlhf":
-        return
-    try:
-        yield Finding("openrlhf", ok=True, found=f"{VERSION} in {launch().python}")
-    except ModelUnavailable as error:
-        problem, _, remedy = str(error).rpartition("; ")
-        yield Finding("openrlhf", ok=False, found=problem, remedy=remedy)
 
 
 def _model(name: str) -> Finding:

@@ -24,7 +24,7 @@ from warehouse import files
 from warehouse.ingest import conform
 from warehouse.schema import TABLES
 
-STAGE_OF = {"probes": "scores", "pool": "ppo"}
+STAGE_OF = {"probes": "scores", "pool": "ppo", "checkpoints": "ppo"}
 """The stage of a module that makes parts for another one; its marker is that stage's."""
 
 _RESERVE, _RESERVE_BYTES = ".room", 4096

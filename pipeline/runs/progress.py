@@ -37,11 +37,13 @@ class Bar(tqdm):
 
 
 class ProgressReport(Protocol):
-    """What a stage reports while it works: units in total, units done, and lines for the log."""
+    """What a stage reports while it works: units in total, done and given up, and lines for the log."""
 
     def plan(self, total: int, unit: str, done: int = 0) -> None: ...
 
     def advance(self, count: int = 1) -> None: ...
+
+    def drop(self, count: int) -> None: ...
 
     def say(self, message: str) -> None: ...
 
@@ -109,6 +111,15 @@ class Progress:
             self._print(self._line(state))
         self._write()
 
+    def drop(self, count: int) -> None:
+        """Say that the open stage gives up units: there are fewer in total."""
+        state = self._open
+        state.total -= count
+        if self._bar is not None:
+            self._bar.total = state.total
+            self._bar.refresh()
+        self._write(force=True)
+
     def end(self) -> Attempt:
         """Close the open stage; returns what this attempt took."""
         state = self._open
@@ -166,6 +177,25 @@ class Progress:
             earlier_s = self._earlier_s.get(self._current.name, 0.0)
             self._current.wall_s = earlier_s + time.monotonic() - self._stage_start
         self._run.write_progress(RunProgress(self._started_at, runs.now(), tuple(self._stages.values())))
+
+
+class OnlyLines:
+    """The progress of work whose units are not those of the open stage: its lines are passed on, nothing else."""
+
+    def __init__(self, progress: ProgressReport) -> None:
+        self._progress = progress
+
+    def plan(self, total: int, unit: str, done: int = 0) -> None:
+        """Nothing to show."""
+
+    def advance(self, count: int = 1) -> None:
+        """Nothing to show."""
+
+    def drop(self, count: int) -> None:
+        """Nothing to show."""
+
+    def say(self, message: str) -> None:
+        self._progress.say(message)
 
 
 def _stopped_stages(run: RunDirectory) -> dict[str, float]:

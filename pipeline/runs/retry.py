@@ -9,12 +9,11 @@ Policies that diverged are not retried: with the same seed they would diverge ag
 
 from __future__ import annotations
 
+from pipeline.backends.openrlhf.checkpoints import TRAINING
 from pipeline.backends.openrlhf.launch import require_engine
-from pipeline.backends.openrlhf.run import TRAINING
 from pipeline.runs import RunDirectory, now, records
 from pipeline.runs.records import RunProgress, StageProgress
-from pipeline.stages.checkpoints import STAGE, Job
-from pipeline.stages.ppo import jobs
+from pipeline.stages.checkpoints import STAGE, Job, jobs
 
 _REQUEST = "retry.json"
 _CHECKPOINT_TABLES = ("policy", "policy_value", "score", "response")

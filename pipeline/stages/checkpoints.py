@@ -68,6 +68,22 @@ class Job:
         return f"{self.unit}-{step:05d}"
 
 
+def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
+    """What is trained, in this order: for each repeat every algorithm against its reward models; then the sweeps."""
+    planned: list[Job] = []
+    of_algorithms = {algorithm: settings.of(algorithm) for algorithm in settings.algorithms}
+    for repeat in range(max(own.repeats for own in of_algorithms.values())):
+        for algorithm, own in of_algorithms.items():
+            names = (own.reward_models or reward_models) if repeat < own.repeats else ()
+            penalty = 0.0 if algorithm == "sft" else own.kl_coefficient
+            planned += [Job(name, penalty, "", algorithm, repeat) for name in names]
+    for algorithm, own in of_algorithms.items():
+        for coefficient in own.sweep if algorithm != "sft" else ():  # which has no penalty
+            swept = own.sweep_reward_models or own.reward_models or reward_models
+            planned += [Job(name, coefficient, f"-kl{coefficient:g}", algorithm) for name in swept]
+    return planned
+
+
 def checkpoint(
     context: Context, settings: PPOSettings, job: Job, policy: TrainedPolicy, scorer: Scorer
 ) -> dict[str, float]:

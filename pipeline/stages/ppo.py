@@ -20,7 +20,7 @@ from pipeline.context import Context, Parts, StageResult
 from pipeline.runs.live_curve import LiveCurve
 from pipeline.scoring.scorer import Scorer
 from pipeline.stages import pool
-from pipeline.stages.checkpoints import STAGE, Job, checkpoint, rollout_prompts, score_by_new_reward_models
+from pipeline.stages.checkpoints import STAGE, Job, checkpoint, jobs, rollout_prompts, score_by_new_reward_models
 
 if TYPE_CHECKING:
     from pipeline.models.optimizers import TrainedPolicy
@@ -59,22 +59,6 @@ def parts(context: Context) -> Parts:
         _optimise(context, settings.of(todo[unit].algorithm), todo[unit], scorer(), shared)
 
     return Parts(sum(steps.values()), "steps of training", {unit: steps[unit] for unit in missing}, make)
-
-
-def jobs(settings: PPOSettings, reward_models: tuple[str, ...]) -> list[Job]:
-    """What is trained, in this order: for each repeat every algorithm against its reward models; then the sweeps."""
-    planned: list[Job] = []
-    of_algorithms = {algorithm: settings.of(algorithm) for algorithm in settings.algorithms}
-    for repeat in range(max(own.repeats for own in of_algorithms.values())):
-        for algorithm, own in of_algorithms.items():
-            names = (own.reward_models or reward_models) if repeat < own.repeats else ()
-            penalty = 0.0 if algorithm == "sft" else own.kl_coefficient
-            planned += [Job(name, penalty, "", algorithm, repeat) for name in names]
-    for algorithm, own in of_algorithms.items():
-        for coefficient in own.sweep if algorithm != "sft" else ():  # which has no penalty
-            swept = own.sweep_reward_models or own.reward_models or reward_models
-            planned += [Job(name, coefficient, f"-kl{coefficient:g}", algorithm) for name in swept]
-    return planned
 
 
 @dataclass

@@ -93,6 +93,7 @@ def serving(
             self.send_response(status)
             if location is not None:
                 self.send_header("Location", location)
+            self.send_header("Content-Type", "application/json")  # OpenRLHF reads no other answer
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

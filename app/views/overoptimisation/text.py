@@ -24,9 +24,11 @@ EMPTY = "(empty response)"
 
 _METRICS = {
     "reward": "Proxy reward",
+    "penalised_reward": "Proxy reward with the truncation score",
     "standardised_reward": "Proxy reward (SD of the initial policy)",
     "kl_k1": "KL from the initial policy, k1 (nats)",
     "kl_k3": "KL from the initial policy, k3 (nats)",
+    "kl_per_token": "KL from the initial policy per token, OpenRLHF's estimate (nats)",
     "entropy": "Entropy (nats per token)",
     "clip_share": "Share of clipped tokens",
     "value_loss": "Value loss",

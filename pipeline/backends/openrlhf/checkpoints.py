@@ -1,7 +1,8 @@
 """OpenRLHF's checkpoints, Hugging Face folders: which of them are whole, and how one becomes rows of the run.
 
 OpenRLHF leaves `global_step{N}_hf` for every checkpoint, `final`, and states to resume from. The run's sampler samples
-a checkpoint, and all reward models score the texts, as in `pipeline/stages/checkpoints.py`. Its KL from π_0 is that of
+a checkpoint, and all reward models score the texts, as in `pipeline/stages/checkpoints.py`. A part is one checkpoint of
+a policy whose training has ended, so that a cluster's GPUs do them in parallel. Its KL from π_0 is that of
 the sampled tokens, which both models read in the same batches. A sampler with its own engine (vLLM) reports the
 log-probabilities it sampled with: their KL from the same weights read here shows whether it ran them.
 """
@@ -10,33 +11,41 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from safetensors import SafetensorError, safe_open
 
-from pipeline.context import Context
+from pipeline.context import Context, Parts
+from pipeline.runs import RunDirectory
 from pipeline.scoring.scorer import Scorer
-from pipeline.stages.checkpoints import STAGE, Job, planned_responses, write_checkpoint
+from pipeline.stages.checkpoints import STAGE, Job, jobs, planned_responses, write_checkpoint
 
+TRAINING = ".training"
+"""Folder of the policy that is being trained, in the stage's own."""
+ENDED = "ended.json"
 ROUNDING_NATS = 0.05
 """A token, between two engines' bfloat16: five times what tests allow vLLM and transformers to differ by."""
 
 
-def drop_broken_states(checkpoints: Path) -> None:
-    """Remove the states to resume from if the newest is missing, as after a kill: OpenRLHF would fail on it.
+def drop_broken_states(checkpoints: Path, networks: tuple[str, ...] = ("_actor",)) -> None:
+    """Remove the states to resume from if the newest is not there of all networks, as after a kill.
 
-    DeepSpeed writes the name of a state into `latest` once it is whole.
+    OpenRLHF would fail on a missing one, and continue with a new critic or with one of another step. DeepSpeed writes
+    the name of a state into `latest` once it is whole.
     """
-    actor = checkpoints / "_actor"
-    try:
-        whole = (actor / (actor / "latest").read_text(encoding="utf-8").strip()).is_dir()
-    except OSError:
-        whole = False
-    if not whole:
-        for name in ("_actor", "_critic"):
-            shutil.rmtree(checkpoints / name, ignore_errors=True)
+    newest = set()
+    for network in networks:
+        try:
+            name = (checkpoints / network / "latest").read_text(encoding="utf-8").strip()
+            newest.add(name if (checkpoints / network / name).is_dir() else None)
+        except OSError:
+            newest.add(None)
+    if len(newest) > 1 or None in newest:
+        for path in checkpoints.glob("_*"):
+            shutil.rmtree(path)
 
 
 def checkpoint_folder(checkpoints: Path, step: int, last_step: int) -> Path | None:
@@ -63,6 +72,44 @@ def is_whole(folder: Path) -> bool:
         return True
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         return False
+
+
+def parts(context: Context) -> Parts:
+    """One part per complete checkpoint, of the policies whose training has ended, that is not sampled and scored."""
+    settings, run = context.config.ppo, context.run
+    assert settings is not None
+    todo: dict[str, tuple[Job, int, Path]] = {}
+    for job in jobs(settings, context.config.reward_models.trained_ids):
+        folder, own = run.work_path(STAGE, TRAINING, job.unit), settings.of(job.algorithm)
+        for step in own.checkpoints if (folder / ENDED).exists() else ():
+            weights = checkpoint_folder(folder / "checkpoints", step, own.steps)
+            if weights is not None and not run.has_part("policy", STAGE, job.unit_at(step)):
+                todo[job.unit_at(step)] = job, step, weights
+
+    @cache
+    def scorer() -> Scorer:
+        return Scorer(context)
+
+    def make(unit: str) -> None:
+        job, step, weights = todo[unit]
+        checkpoint_of(context, job, step, weights, scorer())
+        context.progress.say(f"{job.policy_id(step)} is sampled and scored")
+        context.progress.advance()
+
+    return Parts(len(todo), "checkpoints", dict.fromkeys(todo, 1), make)
+
+
+def figures_of(run: RunDirectory, job: Job, step: int) -> dict[str, float]:
+    """What was measured of a checkpoint, for the curve; empty if it was not."""
+    try:
+        figures: dict[str, float] = json.loads(_figures_file(run, job, step).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return figures
+
+
+def _figures_file(run: RunDirectory, job: Job, step: int) -> Path:
+    return run.work_path(STAGE, TRAINING, job.unit, f"step-{step}.json")
 
 
 def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: Scorer) -> dict[str, float]:
@@ -107,5 +154,6 @@ def checkpoint_of(context: Context, job: Job, step: int, folder: Path, scorer: S
                 f"{job.policy_id(step)}: the sampler differs from the checkpoint by {sampler_kl:.2g} nats per "
                 f"response, more than rounding ({ROUNDING_NATS:g} per token): it may have sampled from other weights"
             )
+    context.run.write_json(_figures_file(context.run, job, step), figures)
     write_checkpoint(context, job, step, responses, scorer.rows(responses), kl_nats=figures["test_kl_k3"])
     return figures

@@ -2,11 +2,16 @@
 
 `RIGHTTREE_OPENRLHF_PYTHON` names the interpreter of the environment in which OpenRLHF is installed (it pins its own
 versions of everything). With `RIGHTTREE_OPENRLHF_RAY`, the address of a Ray cluster's dashboard, the command is
-submitted there: the interpreter and the run's folder have to be at the same paths on its machines.
+submitted there: the interpreter and the run's folder have to be at the same paths on its machines. Without it, Ray is
+started on this machine for the one policy, whatever cluster runs here.
+
+The prompts of a step are not ours to choose. OpenRLHF shuffles the file of all steps' prompts, with random numbers that
+`train.seed` does not fix (`DataLoader(shuffle=True)` in a process that sets no seed). So a prompt that the file has
+several times can come twice in a step, and a command with the same seed trains another policy.
 
 OpenRLHF has no flag for these settings, which are therefore not passed on:
 
-- `kl_limit`: a policy that has drifted too far is not stopped. With a KL coefficient of 0 no KL is logged either.
+- `kl_limit`: a policy that has drifted too far is not stopped. With a KL coefficient of 0 no KL is measured either.
 - `value_coefficient`: policy and critic have separate optimisers, so their losses are never added.
 - Standardisation of the score by π_0's mean and deviation: rewards are raw scores, so a KL coefficient has to be
   multiplied by π_0's standard deviation of the scores to mean the same as in-process.
@@ -33,7 +38,18 @@ VERSION = "0.11.2"
 MODULE = "openrlhf.cli.train_ppo_ray"
 PYTHON = "RIGHTTREE_OPENRLHF_PYTHON"
 RAY = "RIGHTTREE_OPENRLHF_RAY"
-_PRINT_VERSION = "from importlib.metadata import version; print(version('openrlhf'))"
+_PRINT_FACTS = """
+import json, os
+from importlib.metadata import version
+print(version("openrlhf"))
+cpus = json.loads(os.environ.get("RAY_OVERRIDE_RESOURCES", "{}")).get("CPU")
+try:
+    from ray._private.utils import get_num_cpus
+    print(cpus or get_num_cpus())
+except ImportError:
+    print(cpus or os.cpu_count())
+"""
+"""Its version, and the CPUs that Ray will find."""
 _ANSWER_S = 120
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+,-]*")
 
@@ -53,7 +69,7 @@ class Places:
     - `actor`: folder or hub id of the initial policy. `critic`: of the model that the critic starts from, only for
     `ppo`.
     - `reward`: folder or hub id of a sequence classifier, or the http(s) address of a reward server.
-    - `prompts`: JSONL, JSON or Parquet with a column `prompt` of plain text; one row for each prompt of each step.
+    - `prompts`: JSONL, JSON or Parquet with a column `prompt` of plain text; as many rows as all steps have prompts.
     - `checkpoints`: folder for the Hugging Face folders `global_step{step}_hf` and `final`.
     """
 
@@ -176,10 +192,28 @@ def _written(flags: dict[str, object]) -> list[str]:
 
 @dataclass(frozen=True)
 class Launch:
-    """The interpreter, and the cluster's address, None for this machine."""
+    """The interpreter, the CPUs that Ray finds on this machine, and the cluster's address, None for this machine."""
 
     python: str
+    cpus: int
     ray_address: str | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of the command. OpenRLHF's `ray.init()` would join a cluster that runs here, out of reach of us."""
+        own = {"RAY_USAGE_STATS_ENABLED": "0", "TOKENIZERS_PARALLELISM": "true"}
+        return own if self.ray_address else own | {"RAY_ADDRESS": "local"}
+
+    def require_cpus(self, gpus: int) -> None:
+        """Raise InvalidConfig where Ray would wait for ever: a CPU is reserved with each GPU, and one for the trainer.
+
+        Of a cluster nothing is known here.
+        """
+        if self.ray_address is None and self.cpus <= gpus:
+            raise InvalidConfig(
+                f"ppo.openrlhf.gpus is {gpus}, and OpenRLHF reserves a CPU with each GPU and one for its trainer: "
+                f"{cpus_for(gpus)} in all, and this machine has {self.cpus}; use fewer GPUs, or more CPUs"
+            )
 
     def command(self, arguments: Sequence[str], job: str) -> tuple[list[str], list[str] | None]:
         """The command as a list of arguments, and the command that stops its work on a cluster, where `job` names it.
@@ -199,32 +233,37 @@ class Launch:
         return [*ray, "submit", *to, f"--submission-id={job}", "--", *train], [*ray, "stop", *to, job]
 
 
+def cpus_for(gpus: int) -> int:
+    """The CPUs that Ray reserves for a policy on this number of GPUs."""
+    return gpus + 1
+
+
 def launch() -> Launch:
     """The interpreter and cluster that the environment names. Raises ModelUnavailable without the right OpenRLHF."""
     name = os.environ.get(PYTHON, "")
     python = shutil.which(name) if name else None
-    remedy = f"install it in its own environment and set {PYTHON} to that environment's python"
+    remedy = f"install it in its own environment (`make openrlhf-cpu` for a CPU) and set {PYTHON} to its python"
     if python is None:
         problem = f"{PYTHON} is {name!r}, which is no program" if name else f"{PYTHON} is not set"
         raise ModelUnavailable(f"engine 'openrlhf' needs OpenRLHF {VERSION}: {problem}; {remedy}")
-    command = [python, "-c", _PRINT_VERSION]
+    command = [python, "-c", _PRINT_FACTS]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelUnavailable(f"engine 'openrlhf': {python} does not answer ({error}); {remedy}") from error
-    version = answer.stdout.strip()
+    version, cpus = [*answer.stdout.split(), "", ""][:2]
     if answer.returncode or version != VERSION:
         raise ModelUnavailable(
             f"engine 'openrlhf' needs OpenRLHF {VERSION}, got {version or 'none'} in {python}; {remedy}"
         )
-    return Launch(python, os.environ.get(RAY) or None)
+    return Launch(python, int(float(cpus)), os.environ.get(RAY) or None)
 
 
 def require_engine(config: Config) -> None:
     """Raise before a run starts what would only fail in its last stage: a missing OpenRLHF, unsupported settings."""
     if config.ppo is None or config.ppo.engine != "openrlhf":
         return
-    launch()
+    launch().require_cpus(config.ppo.openrlhf.gpus)
     for algorithm in config.ppo.algorithms:
         train_ppo_arguments(config, some_places(algorithm), algorithm=algorithm)
 

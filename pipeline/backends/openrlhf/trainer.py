@@ -4,7 +4,7 @@
 which runs the command. When the supervisor's standard input closes, because the pipeline closed it or died (even by
 `kill -9`), it ends everything that the command has started: first SIGTERM, then SIGKILL. Ray's processes are in
 sessions of their own, so a process group is not enough. `--at-end` is a command, a JSON list, that stops a job
-elsewhere; it is run only if the trainer was ended early. The supervisor's exit code is the command's.
+elsewhere; it is run if the trainer was ended early or failed. The supervisor's exit code is the command's.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def train(
 ) -> int:
     """Run a command to its end; returns its exit code. `line` gets every line, including states of progress bars.
 
-    `at_end` stops work elsewhere for which the command only waits. Raises Hung after `silence_limit_s` seconds without
-    a byte, NotWritten if the log cannot be written. Whatever is raised, here or by `line`, the command and all that it
-    has started are ended first.
+    `at_end` stops work elsewhere for which the command only waits; it is run unless the command succeeds. Raises Hung
+    after `silence_limit_s` seconds without a byte, NotWritten if the log cannot be written. Whatever is raised, here or
+    by `line`, the command and all that it has started are ended first.
     """
     supervisor = [sys.executable, "-P", "-m", "pipeline.backends.openrlhf.trainer"]
     if at_end is not None:
@@ -126,12 +126,13 @@ def supervise(arguments: Sequence[str]) -> int:
     ended.wait()
     early = process.poll() is None
     _end_all(_PATIENCE_S if early else 0.0)
-    if early:
-        if at_end is not None:
-            null = subprocess.DEVNULL  # nobody reads the output any more
-            subprocess.run(at_end, stdin=null, stdout=null, stderr=null, timeout=_AT_END_S, check=False)
-        return 128 + signal.SIGTERM
     code = process.returncode
+    if at_end is not None and (early or code):
+        null = subprocess.DEVNULL  # nobody reads the output any more
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(at_end, stdin=null, stdout=null, stderr=null, timeout=_AT_END_S, check=False)
+    if early:
+        return 128 + signal.SIGTERM
     return code if code >= 0 else 128 - code
 
 

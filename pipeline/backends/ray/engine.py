@@ -29,6 +29,8 @@ from pipeline.runs.directory import STAGE_OF
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when ray is imported
 
 _ANSWER_S = 10.0
+_NEEDS_FOLDER = ("checkpoints",)
+"""Modules whose parts read what is too large to be copied to every node: OpenRLHF's checkpoints."""
 _STORE_BYTES = 100 * 2**20  # tasks return only a line
 
 
@@ -42,10 +44,12 @@ class RayEngine:
         self._version = code_version()
 
     def __call__(self, context: Context, plan: Plan) -> StageResult:
+        stage = plan.__module__.rpartition(".")[2]
+        if stage in _NEEDS_FOLDER and self._options.storage is not None:
+            return make_here(context, plan)
         parts = plan(context)
         context.progress.plan(parts.total, parts.unit, parts.already_done)
         if parts.missing:
-            stage = plan.__module__.rpartition(".")[2]
             self._open(context)
             from pipeline.backends.ray.dispatch import Dispatcher  # imports ray, which reads the environment
 
@@ -91,7 +95,11 @@ class RayEngine:
 
     def _job(self, context: Context, plan: Plan) -> Job:
         run = context.run
-        files = {name: changed_at for name, changed_at in files_of(run).items() if not name.startswith("work/ppo/")}
+        files = {
+            name: changed_at
+            for name, changed_at in files_of(run).items()
+            if not name.startswith("work/ppo/") or self._options.storage is None
+        }
         if self._options.storage is not None:
             if self._store is None:
                 self._store = Store(f"{self._options.storage.rstrip('/')}/{run.run_id}-{secrets.token_hex(4)}")

@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from pipeline.backends.openrlhf.checkpoints import ENDED, TRAINING
 from pipeline.config import Config
 from pipeline.errors import PipelineError, without_secrets
 from pipeline.runs import RunDirectory
@@ -30,17 +31,27 @@ Files = Mapping[str, int]
 
 
 def files_of(run: RunDirectory) -> dict[str, int]:
-    """The files that stages pass on: parts of tables, features and weights; not states to resume from."""
+    """The files that stages pass on: parts of tables, features and weights; not states to resume from.
+
+    Among them OpenRLHF's checkpoints of policies that are trained, which only a node that sees them can score.
+    """
     parts = run.path.glob("*/[!.]*.parquet")
     work = (path for folder in ("features", "reward_models") for path in run.work_path(folder).rglob("[!.]*.*"))
     policies = run.work_path("ppo").glob("*/policy.safetensors")
+    shown = (path for path in (*parts, *work, *policies) if not _is_hidden(path.relative_to(run.path)))
+    trained = run.work_path("ppo", TRAINING)
+    checkpoints = (*trained.glob(f"*/{ENDED}"), *trained.glob("*/checkpoints/[!_]*/*.*"))
     files = {}
-    for path in (*parts, *work, *policies):
+    for path in (*shown, *checkpoints):
         place = path.relative_to(run.path)
-        if not any(name.startswith(".") for name in place.parts) and path.is_file():
+        if path.is_file():
             with suppress(FileNotFoundError):
                 files[str(place)] = path.stat().st_mtime_ns
     return files
+
+
+def _is_hidden(place: Path) -> bool:
+    return any(name.startswith(".") for name in place.parts)
 
 
 class Store:

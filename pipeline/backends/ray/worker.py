@@ -98,6 +98,9 @@ class TaskProgress:
     def advance(self, count: int = 1) -> None:
         self._relay.send.remote(Message(self._part, self._attempt, count, ""))
 
+    def drop(self, count: int) -> None:
+        """Nothing to send: no part gives up units."""
+
     def say(self, message: str) -> None:
         self._relay.send.remote(Message(self._part, self._attempt, 0, message))
 

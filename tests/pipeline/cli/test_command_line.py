@@ -297,6 +297,7 @@ def test_doctor_finds_everything_with_a_run_and_says_what_is_missing_without(smo
     assert healthy.returncode == 0, healthy.stdout
     assert SMOKE_RUN in healthy.stdout
     assert "MISSING" not in healthy.stdout
+    assert "openrlhf: RIGHTTREE_OPENRLHF_PYTHON is not set; only engine 'openrlhf' needs it" in healthy.stdout
     empty = righttree("doctor", home=tmp_path)
     assert empty.returncode == 1
     assert "MISSING warehouse" in empty.stdout

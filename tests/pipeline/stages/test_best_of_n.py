@@ -39,6 +39,9 @@ class Quiet:
     def advance(self, count: int = 1) -> None:
         self.planned -= count
 
+    def drop(self, count: int) -> None:
+        raise AssertionError(count)
+
     def say(self, message: str) -> None:
         raise AssertionError(message)
 

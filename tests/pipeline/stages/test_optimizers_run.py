@@ -16,8 +16,8 @@ from polars.testing import assert_frame_equal
 from pipeline import flow, runs
 from pipeline.config import Config, load_profile
 from pipeline.runs import extend
+from pipeline.stages.checkpoints import Job
 from pipeline.stages.pool import POLICY as POOL_POLICY
-from pipeline.stages.ppo import Job
 from tests.conftest import TINY_RUN, made_once, righttree_process
 from tests.helpers.kills import killed
 from tests.pipeline.runs.test_resume import rows

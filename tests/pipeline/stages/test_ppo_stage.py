@@ -15,7 +15,7 @@ from pipeline import flow, runs
 from pipeline.config import load_profile
 from pipeline.models.optimizers import trained_policy
 from pipeline.models.reward_model import Judge
-from pipeline.stages.ppo import Job, jobs
+from pipeline.stages.checkpoints import Job, jobs
 from tests.conftest import SMOKE_RUN, TINY_RUN
 from warehouse import reads, store
 from warehouse.study import evaluate

@@ -1,7 +1,7 @@
 """An environment for tests in which a trainer stands in for OpenRLHF's, between OpenRLHF's own code out of its wheel.
 
-OpenRLHF cannot be imported without a GPU. What its trainer does as a program before it trains, reading and checking the
-command line, is taken from the source of its module, which needs the standard library alone.
+What OpenRLHF's trainer does as a program before it trains, reading and checking the command line, is taken from the
+source of its module, which needs the standard library alone.
 """
 
 from __future__ import annotations

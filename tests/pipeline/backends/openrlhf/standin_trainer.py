@@ -139,6 +139,9 @@ def main():
         logger.info(f"✨ Global step {step}: {status}")
         if step % args.ckpt.save_steps == 0:
             tag = f"global_step{step}"
+            if args.critic.model_name_or_path:
+                (states.with_name("_critic") / tag).mkdir(parents=True, exist_ok=True)
+                (states.with_name("_critic") / "latest").write_text(tag)
             (states / tag).mkdir(parents=True, exist_ok=True)
             kept = {"policy": policy.state_dict(), "optimizer": optimizer.state_dict(), "global_step": step}
             torch.save(kept, states / tag / "state.pt")

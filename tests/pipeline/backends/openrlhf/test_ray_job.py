@@ -63,7 +63,9 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_its_log_and_its_exit_code_come_here(address: str, python: Path, tmp_path: Path) -> None:
     for options, wanted in (([], 0), (["--fail"], 1)):
         heard: list[str] = []
-        command, at_end = Launch(str(python), address).command(["--a.b=1", *options], f"job-{wanted}-{time.time_ns()}")
+        command, at_end = Launch(str(python), 2, address).command(
+            ["--a.b=1", *options], f"job-{wanted}-{time.time_ns()}"
+        )
         code = train(command, tmp_path / "log", 120.0, heard.append, environment=_ENVIRONMENT, at_end=at_end)
         assert (code != 0) == bool(wanted), heard
         assert any(step_in(line) for line in heard)
@@ -78,7 +80,7 @@ def test_what_is_given_up_here_is_stopped_there(address: str, python: Path, tmp_
             raise KeyboardInterrupt
 
     job = f"job-{time.time_ns()}"
-    command, at_end = Launch(str(python), address).command(["--hang"], job)
+    command, at_end = Launch(str(python), 2, address).command(["--hang"], job)
     with pytest.raises(KeyboardInterrupt):
         train(command, tmp_path / "log", 120.0, enough, environment=_ENVIRONMENT, at_end=at_end)
     with pytest.MonkeyPatch.context() as patch:

@@ -17,14 +17,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from safetensors.torch import load_file
 
 from pipeline import flow, runs
+from pipeline.backends.openrlhf import run as openrlhf_run
 from pipeline.backends.openrlhf.checkpoints import checkpoint_folder, drop_broken_states, is_whole
-from pipeline.backends.openrlhf.launch import PYTHON, Launch, launch, require_engine
+from pipeline.backends.openrlhf.launch import PYTHON, RAY, Launch, launch, require_engine
 from pipeline.config import Config, load_profile
-from pipeline.errors import InvalidConfig, ModelUnavailable
+from pipeline.context import Context, Plan, StageResult
+from pipeline.errors import InvalidConfig, ModelUnavailable, TrainingFailed
 from pipeline.runs import RunDirectory, extend, jobs
 from pipeline.scoring.added import settings_of
 from tests.pipeline.backends.openrlhf.site import site
@@ -45,7 +49,7 @@ def config(model: Path, **changed: Any) -> Config:
     settings["ppo"] |= {
         "engine": "openrlhf",
         "algorithms": list(ALGORITHMS),
-        "openrlhf": {"gpus": 2, "silence_limit_s": 60.0},
+        "openrlhf": {"gpus": 1, "silence_limit_s": 60.0},
         "steps": STEPS,
         "checkpoints": [2, 4],
         "trainable_layers": -1,
@@ -171,7 +175,7 @@ def begun(home: Path, target: Path, model: Path, **changed: Any) -> RunDirectory
 def test_a_process_that_goes_wrong_ends_its_policy_alone(
     home: Path, model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"algorithms": ["rloo", "grpo"], "openrlhf": {"gpus": 2, "silence_limit_s": 5.0}}
+    settings = {"algorithms": ["rloo", "grpo"], "openrlhf": {"gpus": 1, "silence_limit_s": 5.0}}
     run = begun(home, tmp_path, model, **settings)
     monkeypatch.setenv(PYTHON, str(python))
     good, bad = MODELS
@@ -190,9 +194,86 @@ def test_a_process_that_goes_wrong_ends_its_policy_alone(
         assert (row["state"], row["steps_done"], row["weights"]) == (state, steps, None), name
         assert row["reason"].startswith(reason)
         assert f"{name}: {state}, " in out.getvalue()
+    assert run.stage_facts("ppo")["units"] == 1  # steps that were not trained are not counted as done
     with store.open_read_only(tmp_path) as connection:
         assert reads.policies.stopped_ppo(connection, RUN).height == 4
         assert set(reads.policies.strengths(connection, RUN)["optimizer"]) == {"bon"}
+
+
+@pytest.mark.nightly  # trains two policies again
+def test_checkpoints_are_parts_which_other_workers_make_in_any_order(
+    home: Path, model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(home, tmp_path, model, algorithms=["rloo"])
+    monkeypatch.setenv(PYTHON, str(python))
+    made = []
+
+    def elsewhere(context: Context, plan: Plan) -> StageResult:
+        other = Context(run, context.progress)
+        parts = plan(other)
+        for name in reversed(parts.missing):
+            made.append(name)
+            parts.make(name)
+        return StageResult(parts.total, parts.unit)
+
+    flow.execute(run, io.StringIO(), elsewhere)
+    assert made == [f"rloo-{name}-{step:05d}" for name in MODELS for step in (4, 2)]
+    old = runs.open_run(home, RUN)
+    for table in ("policy", "response", "score", "policy_value"):
+        for unit in made:
+            assert_frame_equal(run.read_part(table, "ppo", unit), old.read_part(table, "ppo", unit))
+    checkpoints = pl.col("metric").str.starts_with("test_")
+    for name in MODELS:
+        curves = [of.read_part("training_curve", "ppo", f"rloo-{name}").filter(checkpoints) for of in (run, old)]
+        assert_frame_equal(*curves, check_row_order=False)
+    assert run.stage_facts("ppo")["units"] == len(MODELS) * STEPS
+
+
+_CLUSTER = """
+import subprocess, sys
+from pathlib import Path
+
+asked = Path(__file__).with_name("asked")
+command = sys.argv[2]
+with asked.open("a") as file:
+    print(command, next((word for word in sys.argv if "submission-id" in word), sys.argv[-1]), file=file)
+if command == "stop":
+    sys.exit(0)
+if asked.read_text().count("submit") <= REFUSALS:
+    print("RuntimeError: Request failed with status code 500: No available agent to submit job.")
+    sys.exit(1)
+print("Job 'x' submitted successfully", flush=True)
+sys.exit(subprocess.call(sys.argv[sys.argv.index("--") + 1 :]))
+"""
+"""In the place of `ray job`: a cluster whose agent refuses the first jobs, which a real one does only now and then."""
+
+
+@pytest.mark.parametrize("refusals", [1, 9])
+def test_a_job_that_the_cluster_refuses_is_submitted_again(
+    home: Path, model: Path, wheel: Path, refusals: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(home, tmp_path / "home", model, algorithms=["rloo"], reward_models=[MODELS[0]])
+    scripts = tmp_path / "site" / "ray" / "scripts" / "scripts.py"
+    scripts.parent.mkdir(parents=True)
+    for package in (scripts.parent, scripts.parents[1]):
+        (package / "__init__.py").touch()
+    scripts.write_text(_CLUSTER.replace("REFUSALS", str(refusals)))
+    monkeypatch.setenv(PYTHON, str(site(wheel, HERE / "standin_trainer.py", tmp_path / "site")))
+    monkeypatch.setenv(RAY, "http://head:8265")
+    monkeypatch.setattr(openrlhf_run, "_ASKED_AGAIN_AFTER_S", (0.1, 0.1))
+    if refusals == 1:
+        flow.execute(run, io.StringIO())
+        assert jobs_of(run)[f"rloo/{MODELS[0]}"]["state"] == "finished"
+        assert run.stage_facts("ppo")["units"] == STEPS
+    else:
+        with pytest.raises(TrainingFailed, match=r"accepted no job .*status code 500.*: see to the cluster"):
+            flow.execute(run, io.StringIO())
+        assert run.read("ppo_run").is_empty()
+    asked = [line.split() for line in scripts.with_name("asked").read_text().splitlines()]
+    submitted = [name.removeprefix("--submission-id=") for verb, name in asked if verb == "submit"]
+    assert len(submitted) == len(set(submitted)) == min(refusals + 1, 3)
+    refused = submitted[: min(refusals, 3)]
+    assert [name for verb, name in asked if verb == "stop"] == refused  # it may run although it was refused
 
 
 def test_killed_it_left_no_process_and_went_on_where_it_was(home: Path) -> None:
@@ -233,7 +314,16 @@ def test_before_a_run_is_started_it_is_seen_whether_openrlhf_is_there(
     require_engine(config(model))
     with pytest.raises(InvalidConfig, match="trainable_layers has to be -1"):
         require_engine(config(model, trainable_layers=2))
-    assert launch() == Launch(str(python))
+    found = launch()
+    assert (found.python, found.ray_address) == (str(python), None)
+    assert found.cpus >= 1
+    assert found.environment["RAY_ADDRESS"] == "local"  # else it would join whatever cluster runs on this machine
+    many = config(model, openrlhf={"gpus": found.cpus}, batch_responses=64 * found.cpus)
+    with pytest.raises(InvalidConfig, match=f"{found.cpus + 1} in all, and this machine has {found.cpus}; use fewer"):
+        require_engine(many)
+    monkeypatch.setenv(RAY, "http://head:8265")
+    require_engine(many)  # the cluster has its own
+    assert "RAY_ADDRESS" not in launch().environment
 
 
 def test_no_run_is_made_where_openrlhf_is_not_here(
@@ -246,7 +336,7 @@ def test_no_run_is_made_where_openrlhf_is_not_here(
 
 
 def test_a_job_of_ray_gets_a_list_of_arguments_and_what_stops_it() -> None:
-    command, at_end = Launch("/opt/python", "http://head:8265").command(["--a.b=1"], "run-flip-0.00")
+    command, at_end = Launch("/opt/python", 2, "http://head:8265").command(["--a.b=1"], "run-flip-0.00")
     ray = ["/opt/python", "-m", "ray.scripts.scripts", "job"]
     assert command[:6] == [*ray, "submit", "--address=http://head:8265"]
     assert command[6:] == [
@@ -259,7 +349,7 @@ def test_a_job_of_ray_gets_a_list_of_arguments_and_what_stops_it() -> None:
     ]
     assert at_end == [*ray, "stop", "--address=http://head:8265", "run-flip-0.00"]
     with pytest.raises(InvalidConfig, match="cannot be given to a job of Ray"):
-        Launch("/opt/python", "http://head:8265").command(["--a=$(id)"], "x")
+        Launch("/opt/python", 2, "http://head:8265").command(["--a=$(id)"], "x")
 
 
 def test_states_that_a_kill_left_broken_are_not_gone_on_from(tmp_path: Path) -> None:
@@ -269,7 +359,16 @@ def test_states_that_a_kill_left_broken_are_not_gone_on_from(tmp_path: Path) -> 
     (tmp_path / "_actor" / "latest").write_text("global_step2")
     drop_broken_states(tmp_path)
     assert state.exists()
-    state.rmdir()
+    both = ("_actor", "_critic")
+    (tmp_path / "_critic" / "global_step2").mkdir()
+    (tmp_path / "_critic" / "latest").write_text("global_step2")
+    drop_broken_states(tmp_path, both)
+    assert state.exists()
+    (tmp_path / "_critic" / "latest").unlink()  # the policy's was written, the critic's not to its end
+    drop_broken_states(tmp_path, both)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "_actor").mkdir()
+    (tmp_path / "_actor" / "latest").write_text("global_step2")
     drop_broken_states(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

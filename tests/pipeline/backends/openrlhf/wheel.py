@@ -1,4 +1,4 @@
-"""OpenRLHF's own code, taken out of its wheel: it cannot be imported without a GPU, but some of it runs without."""
+"""OpenRLHF's own code, taken out of its wheel: some of it runs without the packages that OpenRLHF asks for."""
 
 from __future__ import annotations
 
