@@ -63,6 +63,26 @@ def by_responses(chosen: Selection, options: Options, counts: Sequence[int]) -> 
     return _lines(chosen, options, f"{{count: {call} for count in {tuple(counts)!r}}}")
 
 
+def plans(chosen: Selection, options: Options, budget: int, splits: Sequence[tuple[str, int]]) -> str:
+    """A result for each of these ways to spend a budget: a measure, and the number of responses per prompt."""
+    base = TestSet(
+        categories=chosen.categories or None,
+        subsets=chosen.subsets or None,
+        seed=chosen.seed,
+        budget=budget,
+        noise=chosen.plan_noise or None,
+    )
+    call = _evaluate(chosen, _test_set(base, responses="count"), measure="name")
+    return _lines(chosen, options, f"{{(name, count): {call} for name, count in {tuple(splits)!r}}}")
+
+
+def runs(evaluated: Sequence[tuple[str, str]]) -> str:
+    """A result of accuracy for each run and optimiser at its greatest strength."""
+    opened = f"studies = {{run: rt.open(run=run) for run in {tuple(dict.fromkeys(run for run, _ in evaluated))!r}}}"
+    call = "rt.evaluate(studies[run], optimizer=name, strength=studies[run].largest(name))"
+    return f"import righttree as rt\n{opened}\n{{(run, name): {call} for run, name in {tuple(evaluated)!r}}}"
+
+
 def power(run_id: str, first: str, second: str) -> str:
     """How many prompts it takes to see the difference between two reward models, from all prompts."""
     return f"{_opened(run_id, ())}\nrt.power(study, {first!r}, {second!r}).frame()"
@@ -83,10 +103,10 @@ def _opened(run_id: str, goldens: Sequence[str]) -> str:
     return f"import righttree as rt\nstudy = rt.open(run={run_id!r}){chosen}"
 
 
-def _evaluate(chosen: Selection, test_set: str, **given: str) -> str:
-    """`given` are options as code."""
+def _evaluate(chosen: Selection, test_set: str, measure: str = "", **given: str) -> str:
+    """`measure` (default: the chosen one) and `given`, which are options, are code."""
     options = {**_policies(chosen), **_source(chosen), **given}
-    return _call("rt.evaluate", "study", repr(chosen.measure), test_set, **options)
+    return _call("rt.evaluate", "study", measure or repr(chosen.measure), test_set, **options)
 
 
 def _policies(chosen: Selection) -> dict[str, str]:

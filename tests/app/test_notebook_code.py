@@ -14,6 +14,7 @@ from app.offers import Options
 from app.state import Selection
 from tests.app.conftest import OpenPage
 from tests.app.popovers import opened
+from tests.helpers import simulated
 
 CHOICES: tuple[dict[str, str | list[str]], ...] = (
     {},
@@ -96,6 +97,35 @@ def test_the_code_of_test_sets_gives_the_table(
             assert result.kendall.sample.value == pytest.approx(row["sample"], abs=1e-6)
             compared += 1
     assert compared >= 2
+
+
+@pytest.mark.parametrize("table", ["plan-curve", "plans"])
+def test_the_code_of_a_budget_gives_the_correlation_of_every_split(
+    study_home: Path, open_view: OpenPage, table: str
+) -> None:
+    query = {"plan_budget": "48", "plan_noise": "0.2", "category": "Safety"}
+    page = open_view("test_sets", study_home, study="budget", table=table, **query)
+    results = computed(codes(page)[table == "plans"])
+    shown = page.dataframe[0].value
+    rows = {(row["measure"], row["responses"]): row["sample"] for _, row in shown.iterrows()}
+    for split, result in results.items():
+        if result.kendall.sample.value is not None:
+            assert rows[split] == pytest.approx(result.kendall.sample.value, abs=1e-6)
+    assert len(results) >= 2
+    assert table == "plans" or set(results) == set(rows)
+
+
+def test_the_code_of_compared_runs_gives_each_runs_correlation(tmp_path: Path, open_view: OpenPage) -> None:
+    for number, run_id in enumerate(("one", "two"), 1):
+        simulated.publish(tmp_path, run_id=run_id, P=8, Q=8, M=4, seed=number, optimizers=("bon", "ppo")[:number])
+    page = open_view("runs", tmp_path, first="one", second="two", table="headlines")
+    (code,) = codes(page)
+    (shown,) = (table.value for table in page.dataframe if "pairs" in table.value)
+    results = computed(code)
+    assert list(results) == [("one", "bon"), ("two", "bon"), ("two", "ppo")]
+    rows = {(row["run_id"], row["optimizer"]): row["sample"] for _, row in shown.iterrows()}
+    for place, result in results.items():
+        assert rows[place] == pytest.approx(result.kendall.sample.value, abs=1e-6)
 
 
 def test_names_are_written_as_literals() -> None:

@@ -45,6 +45,22 @@ def test_what_was_written_is_read_again_as_it_was(tmp_path: Path) -> None:
     assert again["score"].cast(pl.Float64()).to_list() == frame["score"].to_list()
 
 
+@pytest.mark.parametrize(("written", "read"), [("'=1", "=1"), ("''=1", "'=1"), ("'a", "'a"), ("=1", "=1")])
+def test_a_csv_file_of_somebody_else_loses_one_apostrophe_and_other_files_none(
+    tmp_path: Path, written: str, read: str
+) -> None:
+    """What docs/import.md says; and what was read stays the same from then on."""
+    frame = pl.DataFrame({"text": [written], "score": [1.5]})
+    frame.write_csv(tmp_path / "theirs.csv")
+    frame.write_ndjson(tmp_path / "theirs.jsonl")
+    frame.write_parquet(tmp_path / "theirs.parquet")
+    assert read_sheet(tmp_path / "theirs.csv").frame["text"].to_list() == [read]
+    assert read_sheet(tmp_path / "theirs.jsonl").frame["text"].to_list() == [written]
+    assert read_sheet(tmp_path / "theirs.parquet").frame["text"].to_list() == [written]
+    neutral(pl.DataFrame({"text": [read]})).write_csv(tmp_path / "again.csv")
+    assert read_sheet(tmp_path / "again.csv").frame["text"].to_list() == [read]
+
+
 def test_the_table_of_a_figure_runs_nothing() -> None:
     table = pl.DataFrame({"reward_model": ["=cmd|' /C calc'!A0", "plain"], "tau": [-0.25, 0.5]})
     written = export.csv(table, {"run": "@run"}).decode().splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app import notebook_code
 from app.access import warehouse
 from app.access.warehouse import Snapshot
 from app.charts.runs import compared_runs, compared_times
@@ -119,4 +120,5 @@ def _headlines(headlines: data.Headlines, names: tuple[str, ...]) -> None:
             "pairs": "Defined pairs",
         },
         facts={"measure": "accuracy", "correlation": "kendall"},
+        code=notebook_code.runs([(run, name) for run, of in headlines.evaluations.items() for name in of]),
     )

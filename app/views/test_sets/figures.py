@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -111,7 +112,9 @@ def budget(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
     name, _, shared = _shared(chosen, options)
     measures = list(dict.fromkeys((plans[advice.best].measure, PLAIN)))
     titles = [MEASURES[measure].title for measure in measures]
-    curves = data.curves(table, measures)
+    curves, best = data.curves(table, measures), data.best_splits(table)
+    code = partial(notebook_code.plans, chosen, options, data.plan_budget(chosen, options))
+    tried = [(plan.measure, plan.responses) for plan in plans if plan.measure in measures]
     with st.container(key="figures"):
         left, right = st.columns(2, gap="large")
         with left:
@@ -123,17 +126,19 @@ def budget(snapshot: Snapshot, chosen: Selection, options: Options) -> None:
                 note=f"The same number of annotations, spent on more responses of fewer prompts. {estimates.LINE_KEY}.",
                 alt=f"{name} with NDR by responses per prompt at a fixed budget, for {' and '.join(titles)}",
                 file_name=words.file_name(chosen, options, "plan-curve"),
+                code=code(tried),
                 **shared,
             )
         with right:
             figure.show(
                 "plans",
-                best_splits(data.best_splits(table), f"{name} with NDR"),
+                best_splits(best, f"{name} with NDR"),
                 table,
                 title="Best split by measure",
                 note=f"{estimates.KEY}. The table has every split.",
                 alt=f"{name} of every measure with NDR at its best split, with intervals",
                 file_name=words.file_name(chosen, options, "plans"),
+                code=code(list(best.select("measure", "responses").iter_rows())),
                 **shared,
             )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,28 @@ def test_text_has_the_best_first_and_says_what_the_run_lacks(capsys: pytest.Capt
     assert lines[0].startswith("RewardBench 2: 5 prompts, 2 reward models")
     assert [line.split()[0] for line in lines[3:5]] == ["lab/good", "lab/poor"]
     assert "  no prompts of Factuality" in lines
+
+
+def test_the_sample_file_has_scores_in_every_section_of_rewardbench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the commands beside it in examples/README.md, from the repository's root."""
+    root = Path(__file__).parents[3]
+    (row,) = (
+        line for line in (root / "examples" / "README.md").read_text().splitlines() if "`rewardbench.csv`" in line
+    )
+    monkeypatch.setenv("RIGHTTREE_HOME", str(tmp_path))
+    monkeypatch.chdir(root)
+    for command in re.findall(r"`righttree ([^`]*)`", row):
+        assert main(shlex.split(command)) == 0
+    printed = capsys.readouterr().out.splitlines()
+    first = printed.index(next(line for line in printed if line.startswith("RewardBench: 16 prompts, 3 reward models")))
+    parts, prompts, *rows = printed[first + 1 : first + 6]
+    assert parts.split() == ["Chat", "Chat", "Hard", "Safety", "Reasoning", "Average"]
+    assert prompts.split()[1:] == ["4", "4", "4", "4", "16"]
+    assert [row.split()[0] for row in rows] == ["large", "medium", "small"]
+    hard = 100 * (1 - 37 / (100 + 134 + 37))  # wrong once, in the pair of mt-bench-hard, which weighs 37
+    assert [float(cell) for cell in rows[0].split()[1:5]] == pytest.approx([100, hard, 100, 100], abs=0.05)
 
 
 def test_a_run_of_no_benchmark_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
