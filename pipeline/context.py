@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.runs import RunDirectory
 from pipeline.runs.progress import ProgressReport
-from pipeline.scoring.added import Scoring, opened
+from pipeline.scoring.added import Scoring, opened, settings_of
 
 if TYPE_CHECKING:
     from pipeline.backends.vllm import VllmSampler
@@ -118,13 +118,17 @@ class Context:
 
     def added(self, name: str) -> Scoring:
         """A reward model of the run that was trained elsewhere: a connection to its server, or the loaded model."""
-        settings = next(added for added in self.config.reward_models.added if added.name == name)
+        settings = next((added for added in self.config.reward_models.added if added.name == name), None)
 
         def load() -> Scoring:
+            if settings is None:  # by OpenRLHF, in this run
+                folder = self.run.work_path("reward_models", name)
+                self.run.check(folder, f"reward_model/reward_models-{name}.parquet", "stages/reward_models.json")
+                return opened(settings_of(model=str(folder), name=name, dtype="float32"))
             self.progress.say(f"opening {name}: {settings.origin}")
             return opened(settings, self.base_model)
 
-        if settings.url is None:
+        if settings is None or settings.url is None:
             return self.whole_model(name, load)
         if name not in self._servers:
             self._servers[name] = load()

@@ -85,6 +85,15 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _policies_can_be_trained_on_the_reward_models(self) -> Self:
+        if self.reward_models.engine == "openrlhf" and self.ppo is not None and self.ppo.engine != "openrlhf":
+            raise ValueError(
+                "reward_models.engine is 'openrlhf', whose reward models share nothing with the policy: set ppo.engine "
+                "to 'openrlhf' too, or leave ppo out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _many_are_more(self) -> Self:
         many, usual = self.test.many_samples, self.test.rl_test_samples
         if many is None:

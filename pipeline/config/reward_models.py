@@ -174,10 +174,13 @@ class RewardModelPlan:
 class RewardModelSettings(Section):
     """The family of reward models and how each is trained (Bradley–Terry loss with a regulariser).
 
+    With `engine = "openrlhf"`, OpenRLHF trains them, all layers and without a regulariser, in its own processes.
+
     A step is `batch_pairs` pairs, split over `processes` and there into `gradient_accumulation` consecutive parts. Only
     reward models with `trainable_layers = -1` are trained by several processes.
     """
 
+    engine: Literal["in_process", "openrlhf"] = "in_process"
     flip_rates: Annotated[tuple[Share, ...], DistinctInIds, Field(min_length=2)] = (0.0, 0.1, 0.2, 0.3, 0.4)
     others: tuple[OtherRewardModel, ...] = ()
     added: tuple[AddedRewardModel, ...] = ()
@@ -209,6 +212,19 @@ class RewardModelSettings(Section):
             raise ValueError(
                 "gradient_checkpointing saves memory where layers are trained, but every reward model here trains only "
                 "its head; set trainable_layers or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _openrlhf_can_train_them(self) -> Self:
+        if self.engine == "openrlhf" and self.depths != (ALL_LAYERS,):
+            raise ValueError(
+                f"engine 'openrlhf' trains whole models, and trainable_layers are {list(self.depths)}: set "
+                "trainable_layers = -1 for all, and leave out ensembles"
+            )
+        if self.engine == "openrlhf" and self.regularisation:
+            raise ValueError(
+                f"regularisation is {self.regularisation:g}, and engine 'openrlhf' has none in its loss: set it to 0"
             )
         return self
 

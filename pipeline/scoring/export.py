@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from pipeline import runs
@@ -35,6 +36,12 @@ def export_rm(data: Path, run_id: str, reward_model_id: str, target: Path, dtype
             f"reward model {reward_model_id!r} of run {run_id} {why}; the run has trained "
             f"{', '.join(trained) or 'none yet'}"
         )
+    if run.config.reward_models.engine == "openrlhf":
+        with write_errors(target, "export to another folder"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with files.replacing(target) as draft:
+                shutil.copytree(run.path / weights[reward_model_id], draft)
+        return f"{reward_model_id} of {run_id} is in {target}, bfloat16, as OpenRLHF saved it"
     from pipeline.models.language_model import load
     from pipeline.models.reward_model import load_reward_model
     from pipeline.models.sequence_classification import save

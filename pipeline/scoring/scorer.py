@@ -34,6 +34,8 @@ class Scorer:
 
     def __init__(self, context: Context) -> None:
         rows = context.run.read("reward_model").sort("reward_model_id")
+        if context.config.reward_models.engine == "openrlhf":  # whole models, which score as added ones do
+            rows = rows.with_columns(weights=pl.lit(None, dtype=pl.String))
         trained = rows.drop_nulls("weights")
         self._context = context
         self._layers = dict(trained.select("reward_model_id", "trainable_layers").iter_rows())

@@ -1,9 +1,9 @@
 """Stage 5: M reward models are trained on the same pairs, each with its own label noise or choice of pairs.
 
 A part is one reward model: its weights, its labels, its curve, and last its row of table `reward_model`. They train on
-the stored outputs of the trunk or, with all layers, on the texts, in one process or in several. Added reward models,
-trained elsewhere, only score the validation pairs and get a row. Ensembles are computed last, in the run's own process,
-from the heads of their members: engines make parts in any order.
+the stored outputs of the trunk or, with all layers, on the texts, in one process, in several, or by OpenRLHF. Added
+reward models, trained elsewhere, only score the validation pairs and get a row. Ensembles are computed last, in the
+run's own process, from the heads of their members: engines make parts in any order.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pipeline.backends.openrlhf.reward_models import train_reward_model
 from pipeline.config import ALL_LAYERS, AddedRewardModel, RewardModelPlan, RewardModelSettings
 from pipeline.context import Context, Parts, StageResult
 from pipeline.errors import InvalidConfig, TrainingFailed
 from pipeline.machine import note_beside
+from pipeline.scoring.added import opened, settings_of
 from pipeline.scoring.texts import Text
 from pipeline.stages.features import feature_file, text_batches
 
@@ -32,10 +34,14 @@ if TYPE_CHECKING:
     from pipeline.models.trunk import Features, Tokens
 
 STAGE = "reward_models"
+_TRIED_TEXTS = 100
+_BASE = ".base"
+"""Folder of the classifier from which OpenRLHF trains."""
 
 
 def run(context: Context) -> StageResult:
     result = context.make(parts)
+    shutil.rmtree(context.run.work_path(STAGE, _BASE), ignore_errors=True)
     _make_ensembles(context)
     return result
 
@@ -55,6 +61,8 @@ def parts(context: Context) -> Parts:
 
     @lru_cache(maxsize=1)  # holds the features of one depth at a time
     def trainer(layers: int) -> Trainer:
+        if settings.engine == "openrlhf":
+            return partial(_train_by_openrlhf, context, list(numbers))
         if layers == ALL_LAYERS and settings.processes > 1:
             return partial(_train_in_processes, context, list(numbers))
         return partial(_train_here, context, _trunk_outputs(context, layers, list(numbers), len(batches)))
@@ -142,6 +150,53 @@ def _train_in_processes(context: Context, texts: Sequence[Text], task: Task) -> 
         shutil.rmtree(folder)
 
     return Trained(save, trained.curve)
+
+
+def _train_by_openrlhf(context: Context, texts: Sequence[Text], task: Task) -> Trained:
+    from pipeline.models.reward_model import RewardModel
+    from pipeline.models.sequence_classification import save as save_classifier
+
+    name, policy = task.plan.reward_model_id, context.base_model
+    base, folder = context.run.work_path(STAGE, _BASE), context.run.work_path(STAGE, f".{name}")
+    if not base.exists():
+
+        def write(draft: Path) -> None:
+            draft.mkdir()
+            save_classifier(policy, RewardModel(policy, 0), draft, "bfloat16", texts[:_TRIED_TEXTS])
+
+        context.run.write_atomically(base, write)
+    tokens = max(len(policy.prompt_ids(prompt)) + len(policy.response_ids(response)) for prompt, response in texts)
+    log = context.run.work_path(STAGE, f"{name}.log")
+    shutil.rmtree(folder, ignore_errors=True)
+    context.release()
+    context.progress.say(f"{name}: OpenRLHF trains it; its log is {log}")
+    train, validation = (
+        [(texts[a], texts[b]) for a, b in pairs] for pairs in (task.train_pairs, task.validation_pairs)
+    )
+    try:
+        trained = train_reward_model(
+            task.settings,
+            base,
+            folder,
+            log,
+            pairs=train,
+            validation_pairs=validation,
+            longest_tokens=tokens,
+            seed=task.seed,
+        )
+    except TrainingFailed as failed:
+        raise TrainingFailed(f"{name}: {failed}; `righttree resume {context.run.run_id}` trains it again") from failed
+    reader = opened(settings_of(model=str(trained), name=name, dtype="float32"))
+    chosen, rejected = (reader.score([pair[side] for pair in validation]) for side in (0, 1))
+    steps = task.settings.epochs * (len(train) // task.settings.batch_pairs)
+    point = {"metric": "validation_accuracy", "step": steps, "value": _accuracy(chosen, rejected)}
+
+    def save(draft: Path) -> None:
+        for path in trained.iterdir():
+            path.rename(draft / path.name)
+        shutil.rmtree(folder)
+
+    return Trained(save, [point])
 
 
 def _train_one(context: Context, plan: RewardModelPlan, numbers: Mapping[Text, int], trainer: Trainer) -> None:

@@ -27,7 +27,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,8 @@ class Places:
 
     - `actor`: folder or hub id of the initial policy. `critic`: of the model that the critic starts from, only for
     `ppo`.
-    - `reward`: folder or hub id of a sequence classifier, or the http(s) address of a reward server.
+    - `reward`: folder or hub id of a sequence classifier, or the http(s) address of a reward server. OpenRLHF reads
+    only answers of the content type `application/json`, and goes on without a reward after others.
     - `prompts`: JSONL, JSON or Parquet with a column `prompt` of plain text; as many rows as all steps have prompts.
     - `checkpoints`: folder for the Hugging Face folders `global_step{step}_hf` and `final`.
     """
@@ -143,7 +144,7 @@ def train_ppo_arguments(
         flags |= _optimizer("critic", settings.critic_learning_rate, settings.clip_norm)
     if settings.truncation_score is not None:
         flags["reward.stop_properly_penalty_coef"] = settings.truncation_score
-    return _written(flags)
+    return written(flags)
 
 
 def _supported(config: Config, places: Places, algorithm: Algorithm) -> PPOSettings:
@@ -179,7 +180,7 @@ def _optimizer(model: str, learning_rate: float, clip_norm: float) -> dict[str, 
     return {f"{model}.{name}": value for name, value in flags.items()}
 
 
-def _written(flags: dict[str, object]) -> list[str]:
+def written(flags: Mapping[str, object]) -> list[str]:
     """`--name=value`, so that no value is read as a flag; a switch without value, two numbers as arguments."""
     arguments: list[str] = []
     for name, value in flags.items():
@@ -260,7 +261,9 @@ def launch() -> Launch:
 
 
 def require_engine(config: Config) -> None:
-    """Raise before a run starts what would only fail in its last stage: a missing OpenRLHF, unsupported settings."""
+    """Raise before a run starts what would fail in a later stage: no OpenRLHF, or settings that it cannot follow."""
+    if config.reward_models.engine == "openrlhf":
+        launch()
     if config.ppo is None or config.ppo.engine != "openrlhf":
         return
     launch().require_cpus(config.ppo.openrlhf.gpus)

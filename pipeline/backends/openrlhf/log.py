@@ -100,6 +100,35 @@ class Diverged(Exception):
     """A reward or a loss that is not finite."""
 
 
+class LastWords:
+    """What explains a failure, of the lines that a trainer printed."""
+
+    def __init__(self) -> None:
+        self._first_error: str | None = None
+        self._last_error: str | None = None
+        self._last = "it printed nothing"
+
+    @property
+    def text(self) -> str:
+        """The first error, which is the cause of those after it, and the last one; or else the last line."""
+        first, last = self._first_error, self._last_error
+        if first is None or last is None:
+            return self._last[:_LONGEST_REASON]
+        return first[:_LONGEST_REASON] + (f"; in the end {last[: _LONGEST_REASON // 2]}" if last != first else "")
+
+    def line(self, text: str) -> None:
+        """Take note of a line."""
+        if plain(text):
+            self._last = plain(text)
+            error = error_in(text)
+            if error is not None:
+                self._first_error, self._last_error = self._first_error or error, error
+
+    def forget_errors(self) -> None:
+        """What was printed before did not end it."""
+        self._first_error = self._last_error = None
+
+
 class Listener:
     """Reads a trainer's lines: its steps go into the curve and the progress; `last_words` explain a failure.
 
@@ -117,33 +146,24 @@ class Listener:
         self.submitted = False
         """Whether a cluster accepted the job."""
         self._resumed = False
-        self._first_error: str | None = None
-        self._last_error: str | None = None
-        self._last = "it printed nothing"
+        self._words = LastWords()
 
     @property
     def last_words(self) -> str:
-        """The first error since the last step, which is the cause of those after it, and the last; or the last line."""
-        first, last = self._first_error, self._last_error
-        if first is None or last is None:
-            return self._last[:_LONGEST_REASON]
-        return first[:_LONGEST_REASON] + (f"; in the end {last[: _LONGEST_REASON // 2]}" if last != first else "")
+        """Why it failed, by what was printed since the last step."""
+        return self._words.text
 
     def line(self, text: str) -> None:
         """Raises Diverged for a step with a figure that is not finite."""
         step = step_in(text)
         if step is not None:
             self._add(step)
-        elif plain(text):
-            self._last = plain(text)
-            self.submitted = self.submitted or _SUBMITTED.search(self._last) is not None
-            error = error_in(text)
-            if error is not None:
-                self._first_error = self._first_error or error
-                self._last_error = error
+        else:
+            self._words.line(text)
+            self.submitted = self.submitted or _SUBMITTED.search(plain(text)) is not None
 
     def _add(self, step: Step) -> None:
-        self._first_error = self._last_error = None  # what was printed before did not end it
+        self._words.forget_errors()
         if not self._resumed:
             self._curve.begin(step.number - 1)  # drops what a stopped process reported of this step and later ones
             self._resumed = True

@@ -201,6 +201,8 @@ def train_policy(
 
 def _reward_folder(context: Context, reward_model_id: str) -> Path:
     """The reward model as a bfloat16 sequence classifier with a head `score`; written once, whole or not at all."""
+    if context.config.reward_models.engine == "openrlhf":
+        return context.run.work_path("reward_models", reward_model_id)
     folder = context.run.work_path(STAGE, TRAINING, "rewards", reward_model_id)
     if folder.exists():
         return folder
@@ -247,7 +249,8 @@ def _judged(context: Context, settings: PPOSettings, job: Job, ended: Ended, cur
         context.progress = progress
     checkpoints = context.run.work_path(STAGE, TRAINING, job.unit, "checkpoints")
     for step in settings.checkpoints:
-        curve.add(step, figures_of(context.run, job, step))
+        if figures := figures_of(context.run, job, step):
+            curve.add(step, figures)
         if ended.state == "finished" and checkpoint_folder(checkpoints, step, settings.steps) is None:
             ended = Ended("failed", ended.steps_done, f"OpenRLHF left no complete checkpoint of step {step}")
             context.progress.say(f"{job.ppo_id}: {ended.state}, {ended.reason}; the others go on")

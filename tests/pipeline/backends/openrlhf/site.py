@@ -14,9 +14,9 @@ from pipeline.backends.openrlhf.launch import MODULE, VERSION
 from tests.pipeline.backends.openrlhf.wheel import source_of
 
 
-def main_block(wheel: Path) -> list[ast.stmt]:
-    """What its trainer does as a program."""
-    tests = [node for node in ast.parse(source_of(wheel, MODULE)).body if isinstance(node, ast.If)]
+def main_block(wheel: Path, module: str = MODULE) -> list[ast.stmt]:
+    """What a trainer does as a program."""
+    tests = [node for node in ast.parse(source_of(wheel, module)).body if isinstance(node, ast.If)]
     (main,) = (node for node in tests if ast.unparse(node.test) == "__name__ == '__main__'")
     return main.body
 

@@ -12,7 +12,6 @@ long it rests after every step.
 import json
 import math
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -111,11 +110,6 @@ def main():
         policy.load_state_dict(kept["policy"])
         optimizer.load_state_dict(kept["optimizer"])
         step = kept["global_step"]
-    # as Ray does, a process in a session of its own
-    print(
-        "beside:", subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True).pid
-    )
-    print("process:", os.getpid(), flush=True)
     lines = Path(args.data.prompt_dataset).read_text(encoding="utf-8").splitlines()[: args.data.max_samples]
     prompts = [json.loads(line)[args.data.input_key] for line in lines]
     size = args.rollout.batch_size
@@ -139,9 +133,6 @@ def main():
         logger.info(f"✨ Global step {step}: {status}")
         if step % args.ckpt.save_steps == 0:
             tag = f"global_step{step}"
-            if args.critic.model_name_or_path:
-                (states.with_name("_critic") / tag).mkdir(parents=True, exist_ok=True)
-                (states.with_name("_critic") / "latest").write_text(tag)
             (states / tag).mkdir(parents=True, exist_ok=True)
             kept = {"policy": policy.state_dict(), "optimizer": optimizer.state_dict(), "global_step": step}
             torch.save(kept, states / tag / "state.pt")

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import LlamaModel
 
 from pipeline import flow, runs
 from pipeline.backends.openrlhf.launch import PYTHON, RAY, Places, launch, train_ppo_arguments
@@ -38,6 +39,8 @@ from pipeline.models.language_model import load
 from pipeline.runs import RunDirectory
 from pipeline.runs.live_curve import LiveCurve
 from pipeline.runs.progress import Progress
+from pipeline.scoring.added import opened, settings_of
+from pipeline.scoring.export import export_rm
 from tests.browser.serving import free_port
 from tests.pipeline.backends.openrlhf.test_trainer import gone
 from tests.pipeline.reward_models_elsewhere import checkpoint, reward_of, serving
@@ -73,14 +76,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoint(tmp_path_factory.mktemp("tiny") / "policy", causal=True, **shape)
 
 
-def config(model: Path, **changed: Any) -> Config:
+def config(model: Path, reward_models: Mapping[str, Any] | None = None, **changed: Any) -> Config:
     settings = load_profile("smoke").model_dump(mode="json")
     settings["policy"] |= {"model": str(model), "max_new_tokens": 8}
-    settings["reward_models"] |= {"flip_rates": [0.0, 0.4], "others": []}
+    settings["reward_models"] |= {"flip_rates": [0.0, 0.4], "others": [], **(reward_models or {})}
     settings["ppo"] |= {
         "engine": "openrlhf",
-        "algorithms": ["ppo", "grpo"],
-        "each": {"ppo": {"truncation_score": -1.0}, "grpo": {"kl_coefficient": 0.1}},
+        "algorithms": ["ppo"],
         "reward_models": [JUDGE],
         "openrlhf": {"gpus": 1, "silence_limit_s": _PATIENCE_S},
         "steps": STEPS,
@@ -95,14 +97,33 @@ def config(model: Path, **changed: Any) -> Config:
 
 @pytest.fixture(scope="module")
 def home(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a finished run: its PPO was killed after the first checkpoint and resumed."""
+    """A data folder with a run of PPO on our reward model, which was killed after the first checkpoint and resumed."""
     home = tmp_path_factory.mktemp("home")
-    run = runs.create(home, config(model), RUN)
+    run = runs.create(home, config(model, truncation_score=-1.0), RUN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RIGHTTREE_HOME", str(home))
         _kill_in_training(run)
         flow.execute(run, io.StringIO())
     return home
+
+
+@pytest.fixture(scope="module")
+def theirs(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a run of GRPO, under a KL penalty, on a reward model that OpenRLHF trained too."""
+    theirs = tmp_path_factory.mktemp("theirs")
+    reward_models = {
+        "engine": "openrlhf",
+        "trainable_layers": -1,
+        "regularisation": 0.0,
+        "learning_rate": 0.001,
+        "batch_pairs": 8,
+        "gradient_accumulation": 2,
+        "epochs": 2,
+    }
+    flow.execute(
+        runs.create(theirs, config(model, reward_models, algorithms=["grpo"], kl_coefficient=0.1), RUN), io.StringIO()
+    )
+    return theirs
 
 
 def _kill_in_training(run: RunDirectory) -> None:
@@ -149,40 +170,39 @@ def test_killed_it_left_no_process_and_went_on_from_its_own_state(home: Path) ->
     assert all(gone(process) for process in processes)
 
 
-def test_both_algorithms_have_policies_at_every_checkpoint_which_all_reward_models_scored(home: Path) -> None:
+@pytest.mark.parametrize("algorithm", ["ppo", "grpo"])
+def test_a_policy_is_there_at_every_checkpoint_and_all_reward_models_scored_it(
+    algorithm: str, request: pytest.FixtureRequest
+) -> None:
+    home = request.getfixturevalue("home" if algorithm == "ppo" else "theirs")
     with store.open_read_only(home) as connection:
-        for algorithm in ("ppo", "grpo"):
-            found = reads.policies.of_optimizer(connection, RUN, algorithm)
-            assert set(found["policy_id"]) == {f"{algorithm}-{step}/{JUDGE}" for step in (2, 4)}
-            assert (found["kl"] > 0).all()
+        policies = reads.policies.of_optimizer(connection, RUN, algorithm)
         assert reads.policies.stopped_ppo(connection, RUN).is_empty()
+    assert set(policies["policy_id"]) == {f"{algorithm}-{step}/{JUDGE}" for step in (2, 4)}
+    assert (policies["kl"] > 0).all()
     run = runs.open_run(home, RUN)
-    ended = run.read("ppo_run")
-    assert set(ended["state"]) == {"finished"}
-    assert set(ended["steps_done"]) == {STEPS}
-    assert run.stage_facts("ppo")["units"] == 2 * STEPS
-    scores = run.read("score", "ppo").join(run.read("response", "ppo"), on="response_id")
-    assert scores.group_by("policy_id").agg("reward_model_id")["reward_model_id"].list.n_unique().to_list() == [2] * 4
+    (ended,) = run.read("ppo_run").iter_rows(named=True)
+    assert (ended["state"], ended["steps_done"], run.stage_facts("ppo")["units"]) == ("finished", STEPS, STEPS)
     assert not run.work_path("ppo", ".training").exists()
+    scores = run.read("score", "ppo").join(run.read("response", "ppo"), on="response_id")
+    assert scores.group_by("policy_id").agg("reward_model_id")["reward_model_id"].list.n_unique().to_list() == [2, 2]
 
 
-def test_the_last_weights_were_trained_and_have_their_tied_layer_twice(home: Path, model: Path) -> None:
-    run = runs.open_run(home, RUN)
+def test_the_last_weights_were_trained_and_have_their_tied_layer_twice(home: Path, theirs: Path, model: Path) -> None:
     before = load_file(model / "model.safetensors")
-    for folder in run.read("ppo_run")["weights"]:
-        after = load_file(run.path / folder / "model.safetensors")
+    for run in (runs.open_run(home, RUN), runs.open_run(theirs, RUN)):
+        after = load_file(run.path / run.read("ppo_run")["weights"].item() / "model.safetensors")
         assert after.keys() - before.keys() == {"lm_head.weight"}  # which the estimate of disk space counts
         assert torch.equal(after["lm_head.weight"], after["model.embed_tokens.weight"])
         assert max((after[name].float() - before[name]).abs().max().item() for name in before) > 0.001
 
 
-def test_the_plan_counts_the_networks_and_the_bytes_that_there_are(home: Path, model: Path) -> None:
-    actors = {
-        unit: {name for line in log_of(home, unit) for name in re.findall(r"\b(\w+)ModelActor pid=", line)}
-        for unit in (JUDGE, f"grpo-{JUDGE}")
-    }
-    assert actors[JUDGE] == {"Policy", "Critic", "Reward"}  # without a KL penalty there is no π_0
-    assert actors[f"grpo-{JUDGE}"] == {"Policy", "Reference", "Reward"}
+def test_the_plan_counts_the_networks_and_the_bytes_that_there_are(home: Path, theirs: Path, model: Path) -> None:
+    def actors(lines: list[str]) -> set[str]:
+        return {name for line in lines for name in re.findall(r"\b(\w+)ModelActor pid=", line)}
+
+    assert actors(log_of(home, JUDGE)) == {"Policy", "Critic", "Reward"}  # without a KL penalty there is no π_0
+    assert actors(log_of(theirs, f"grpo-{JUDGE}")) == {"Policy", "Reference", "Reward"}
     settings = config(model)
     costs = Costs(settings, model_size(str(model)), counts(settings))
     disk = {term.what: term for term in costs.disk}
@@ -191,44 +211,65 @@ def test_the_plan_counts_the_networks_and_the_bytes_that_there_are(home: Path, m
     assert disk["checkpoints of a policy"].value / 3 == pytest.approx(sizes["weights"], rel=0.01)
 
 
-def test_curves_have_what_was_measured_under_names_that_say_what_it_is(home: Path) -> None:
+def curve(home: Path, metric: str) -> list[float]:
     with store.open_read_only(home) as connection:
-        curves = reads.policies.ppo_curves(connection, RUN)
-    ended = {row["ppo_id"]: row for row in runs.open_run(home, RUN).read("ppo_run").iter_rows(named=True)}
+        points = reads.policies.ppo_curves(connection, RUN).filter(metric=metric)
+    return points.sort("step")["value"].to_list()
 
-    def curve(algorithm: str, metric: str) -> list[float]:
-        points = curves.filter(model_id=f"{algorithm}/{JUDGE}", metric=metric)
-        return points.sort("step")["value"].to_list()
 
-    grpo = log_of(home, f"grpo-{JUDGE}")
-    assert curve("grpo", "reward") == printed(grpo, "rollout/reward_mean")
-    assert curve("grpo", "kl_per_token") == printed(grpo, "kl")
-    assert ended[f"grpo/{JUDGE}"]["reward_mean"] == curve("grpo", "reward")[0]
-    assert ended[f"grpo/{JUDGE}"]["reward_std"] > 0
+def test_curves_have_what_was_measured_under_names_that_say_what_it_is(home: Path, theirs: Path) -> None:
+    grpo = log_of(theirs, f"grpo-{JUDGE}")
+    assert curve(theirs, "reward") == printed(grpo, "rollout/reward_mean")
+    assert curve(theirs, "kl_per_token") == printed(grpo, "kl")
+    (ended,) = runs.open_run(theirs, RUN).read("ppo_run").iter_rows(named=True)
+    assert ended["reward_mean"] == curve(theirs, "reward")[0]
+    assert ended["reward_std"] > 0
     ppo = log_of(home, JUDGE)
     assert printed(ppo, "kl") == [0.0] * STEPS  # which nobody measured: there is no reference model
-    assert curve("ppo", "kl_per_token") == curve("ppo", "logprobs_diff") == curve("ppo", "reward") == []
-    truncated, penalised = curve("ppo", "finished_share"), curve("ppo", "penalised_reward")
-    assert [value for value, share in zip(penalised, truncated, strict=True) if share == 0] == [-1.0] * STEPS
-    assert ended[f"ppo/{JUDGE}"]["reward_mean"] is None
-    for algorithm in ("ppo", "grpo"):
-        assert len(curve(algorithm, "policy_loss")) == STEPS
-        assert all(value > 0 for value in curve(algorithm, "test_kl_k3"))
-    assert set(curves["metric"]).isdisjoint({"truncated", "response_length", "kl"})
+    assert curve(home, "kl_per_token") == curve(home, "logprobs_diff") == curve(home, "reward") == []
+    shares, penalised = curve(home, "finished_share"), curve(home, "penalised_reward")
+    assert [value for value, share in zip(penalised, shares, strict=True) if share == 0] == [-1.0] * STEPS
+    (ended,) = runs.open_run(home, RUN).read("ppo_run").iter_rows(named=True)
+    assert ended["reward_mean"] is None
+    for trained in (home, theirs):
+        assert len(curve(trained, "policy_loss")) == STEPS
+        assert all(value > 0 for value in curve(trained, "test_kl_k3"))
+        assert not [*curve(trained, "truncated"), *curve(trained, "response_length"), *curve(trained, "kl")]
 
 
-def test_its_rewards_are_rounded_to_bfloat16(home: Path) -> None:
-    lines = log_of(home, f"grpo-{JUDGE}")
+def test_its_rewards_are_rounded_to_bfloat16(theirs: Path) -> None:
+    lines = log_of(theirs, f"grpo-{JUDGE}")
     rewards = [float(found[1]) for line in lines if (found := re.search(r"Sample: \[.*, (-?[\d.e-]+)\]$", line))]
     assert len(rewards) == STEPS
     assert torch.tensor(rewards).bfloat16().double().tolist() == pytest.approx(rewards, abs=1e-9)
+
+
+def test_reward_models_that_it_trained_score_as_their_weights_say(theirs: Path, model: Path, tmp_path: Path) -> None:
+    """In the run, by their own weights read apart from it, and exported."""
+    run = runs.open_run(theirs, RUN)
+    texts = run.read("response").join(run.read("prompt").select("prompt_id", prompt="text"), on="prompt_id")
+    language_model = load(str(model))
+    for name, weights in run.read("reward_model").select("reward_model_id", "weights").iter_rows():
+        head = load_file(run.path / weights / "model.safetensors")["score.weight"].float()
+        decoder = LlamaModel.from_pretrained(run.path / weights, dtype=torch.float32).eval()
+        scored = run.read("score").filter(reward_model_id=name).join(texts, on="response_id").head(12)
+        assert scored["score"].n_unique() > 1
+        own = []
+        for prompt, text in scored.select("prompt", "text").iter_rows():
+            ids = [*language_model.prompt_ids(prompt), *language_model.response_ids(text)]
+            with torch.no_grad():
+                own.append((decoder(input_ids=torch.tensor([ids])).last_hidden_state[0, -1] @ head[0]).item())
+        assert own == pytest.approx(scored["score"].to_list(), abs=1e-3)
+        export_rm(theirs, RUN, name, tmp_path / name)
+        elsewhere = opened(settings_of(model=str(tmp_path / name), name=name, dtype="float32"))
+        assert elsewhere.score([*scored.select("prompt", "text").iter_rows()]) == pytest.approx(own, abs=1e-3)
 
 
 class Direct:
     """A policy that is trained without a run's stage: its figures, how it ended, and what was printed."""
 
     def __init__(self, folder: Path, model: Path, reward: str, name: str) -> None:
-        settings = config(model, algorithms=["rloo"], each={}, steps=2, checkpoints=[2])
+        settings = config(model, algorithms=["rloo"], steps=2, checkpoints=[2])
         assert settings.ppo is not None
         prompts = folder / "prompts.jsonl"
         prompts.write_text("".join(f'{{"prompt": "{prompt}"}}\n' for prompt in PROMPTS * 2))

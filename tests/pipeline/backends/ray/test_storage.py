@@ -114,3 +114,24 @@ def test_a_bucket_or_a_file_that_is_not_there_is_one_line(run: RunDirectory, buc
     assert "\n" not in str(refused.value)
     with pytest.raises(PipelineError, match=f"the store {bucket}/x cannot be used"):
         Store(f"{bucket}/x").get(run, {"prompt/prompts-0.parquet": 1})
+
+
+def test_openrlhf_s_checkpoints_are_waited_for_and_its_states_are_not(run: RunDirectory) -> None:
+    before = files_of(run).keys()
+    for name in (
+        "ended.json",
+        "prompts.jsonl",
+        "checkpoints/global_step2_hf/model.safetensors",
+        "checkpoints/final/config.json",
+        "checkpoints/_actor/latest",
+        "checkpoints/_actor/zero_to_fp32.py",
+        "checkpoints/_actor/global_step2/mp_rank_00_model_states.pt",
+    ):
+        path = run.work_path("ppo", ".training", "flip-0.00", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert {name.removeprefix("work/ppo/.training/flip-0.00/") for name in files_of(run).keys() - before} == {
+        "ended.json",
+        "checkpoints/global_step2_hf/model.safetensors",
+        "checkpoints/final/config.json",
+    }
