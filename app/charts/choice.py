@@ -13,7 +13,8 @@ from app.charts.remembered import remembered
 from app.charts.style import INK, SOFT, Field, axis, cells, layered, rows, tooltips
 from app.components.formats import COUNT, FIGURE, SHARE, SHORT
 
-_CELLS_WITH_FIGURES = 12
+_CELLS_WITH_FIGURES = 8
+_HIGH_ROWS = 24
 _UPRIGHT = 6
 _ROW, _AROUND = 22, 110
 _FEWEST_PIXELS = 180
@@ -76,7 +77,7 @@ def chances(
     `pairs`: columns `reward_model, other, beats, p`, and perhaps `better`; `what` says in words what `beats` is.
     """
     better: list[Field] = [("better", "A's pick is better: share of prompts", SHARE)] if "better" in pairs else []
-    labels: dict[str, Any] = {"labelOverlap": len(names) > 2 * _CELLS_WITH_FIGURES, "labelLimit": 120}
+    labels: dict[str, Any] = {"labelOverlap": len(names) > _HIGH_ROWS, "labelLimit": 120}
     base = alt.Chart(pairs).encode(
         x=alt.X("other:N", sort=list(names), title="B", axis=alt.Axis(labelAngle=label_angle(list(names)), **labels)),
         y=alt.Y("reward_model:N", sort=list(names), title="A", axis=alt.Axis(**labels)),
@@ -160,7 +161,7 @@ def ranks(frame: pl.DataFrame, names: Sequence[str], columns: Sequence[str]) -> 
     scale = alt.Scale(range="heatmap", reverse=True)
     shades = cells(base, "rank", scale, figures=False)[0]
     layers = [shades]
-    if len(names) <= 2 * _CELLS_WITH_FIGURES:
+    if len(names) <= _HIGH_ROWS:
         label = base.transform_calculate(label="isValid(datum.rank) ? datum.rank : '–'").mark_text(
             fontSize=12, aria=False
         )
@@ -176,7 +177,7 @@ def _rows(names: Sequence[str]) -> alt.Y:
 
 
 def _heat(base: alt.Chart, names: Sequence[str], columns: Sequence[str], format_: str) -> alt.LayerChart:
-    figures = len(names) <= 2 * _CELLS_WITH_FIGURES and len(columns) <= _CELLS_WITH_FIGURES
+    figures = len(names) <= _HIGH_ROWS and len(columns) <= _CELLS_WITH_FIGURES
     layers = cells(base, "value", alt.Scale(range="heatmap"), figures=False)
     if figures:
         label = f"isValid(datum.value) ? format(datum.value, '{format_}') : '–'"
@@ -190,7 +191,7 @@ def _heat_height(names: Sequence[str]) -> int:
     """Of many reward models, lower rows."""
     return max(
         _FEWEST_PIXELS,
-        _AROUND + (_ROW if len(names) <= 2 * _CELLS_WITH_FIGURES else 15 if is_named(names) else 9) * len(names),
+        _AROUND + (_ROW if len(names) <= _HIGH_ROWS else 15 if is_named(names) else 9) * len(names),
     )
 
 

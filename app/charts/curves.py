@@ -92,7 +92,8 @@ def _others(base: alt.Chart, points: pl.DataFrame, whole: str) -> list[alt.Chart
 
 def _strength(points: pl.DataFrame, title: str, doubling: bool) -> alt.X:
     if not doubling:
-        return alt.X("strength:Q", title=title, axis=axis(format_=STEP, grid=False))
+        whole = {"tickMinStep": 1} if (points["strength"] % 1 == 0).all() else {}
+        return alt.X("strength:Q", title=title, axis=axis(format_=STEP, grid=False, **whole))
     ticks = alt.Axis(values=points["strength"].unique().sort().to_list(), format=STEP, grid=False)
     return alt.X("strength:Q", title=title, scale=alt.Scale(type="log", base=2), axis=ticks)
 

@@ -27,6 +27,7 @@ from app.charts.style import (
 from app.components.formats import FIGURE
 
 _ROW = 26
+_LETTERS_ROW = 18  # of one of several optimisers, with the letters of its group
 _PANEL_ROW = 20
 _LETTER = 8
 """Width of a group's letter, right of the chart."""
@@ -43,13 +44,14 @@ def leaderboard(board: pl.DataFrame, order: Sequence[str], column: str, x_title:
     `board`: as `views.measures.data.rows` returns it; several optimisers are one below the other in a measure's row.
     `order` are the titles from the top.
     """
-    several = board["policies"].n_unique() > 1
+    policies = board["policies"].n_unique()
+    several = policies > 1
     base = alt.Chart(board.drop_nulls(column)).encode(
         y=_measures(order),
         yOffset=alt.YOffset("policies:N", sort=None) if several else alt.Undefined,
-        color=alt.Color("policies:N", sort=None, legend=top_legend() if several else None),
+        color=alt.Color("policies:N", sort=None, legend=top_legend(direction="vertical") if several else None),
     )
-    height = (_ROW + 8 * several) * len(order)
+    height = max(_ROW + 8 * several, _LETTERS_ROW * policies) * len(order)
     if column == "difference":
         return _differences(base, x_title, ("policies", "Policies"), height=height)
     x = alt.X("value:Q", title=x_title, scale=alt.Scale(zero=False, padding=8), axis=axis(5))

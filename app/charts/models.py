@@ -30,11 +30,13 @@ _MANY_ROWS = 60
 """Up to this many rows are high enough for a label each."""
 _AROUND_ROWS = 130
 _LEGEND_ENTRIES = 6
-_CELLS_WITH_FIGURES = 12
+_CELLS_WITH_FIGURES = 8  # in the half of a narrow page
+_KINDS_IN_A_ROW = 4
 _WITH_NAMES = 40
 _SQUARE_HEIGHT = 420
 _TRAINING_HEIGHT = 280
 _LIVE_HEIGHT = 180
+_LEGEND_ROW = 24
 _NEEDED_HEIGHT = 320
 _EDIT_ROW = 34
 
@@ -56,8 +58,10 @@ def model_rows(names: list[str]) -> alt.Y:
 
 def _colour(frame: pl.DataFrame) -> alt.Color:
     """By kind where there are several, else by the share of flipped labels. Columns `kind, flip_rate`."""
-    if frame["kind"].n_unique() > 1:
-        return alt.Color("kind:N", legend=top_legend("Trained with other"))
+    kinds = frame["kind"].n_unique()
+    if kinds > 1:
+        columns = 2 if kinds > _KINDS_IN_A_ROW else alt.Undefined  # in one row they would end beyond a narrow chart
+        return alt.Color("kind:N", legend=top_legend("Trained with other", columns=columns))
     rates = frame["flip_rate"].drop_nulls().unique().sort().to_list()
     if not rates:
         return alt.Color("kind:N", legend=None)
@@ -210,7 +214,8 @@ def training(
     if chosen is not None and chosen in curves["reward_model"]:
         bold = base.transform_filter(alt.FieldEqualPredicate(equal=chosen, field="reward_model"))
         layers.insert(1, bold.mark_line(strokeWidth=3.5))
-    return layered(layers, height=_TRAINING_HEIGHT)
+    legend = _LEGEND_ROW * (curves["kind"].n_unique() // 2)
+    return layered(layers, height=_TRAINING_HEIGHT + legend)
 
 
 @remembered
@@ -245,7 +250,7 @@ def prompts_needed(needed: pl.DataFrame, detectable: float | None, prompts: int,
             scale=alt.Scale(type="log"),
             axis=alt.Axis(values=[10**power for power in range(1, 8)], format="~s"),
         ),
-        color=alt.Color("responses:O", legend=top_legend(per_prompt, symbolStrokeWidth=3)),
+        color=alt.Color("responses:O", legend=top_legend(per_prompt, symbolStrokeWidth=3, columns=3)),
         tooltip=tooltips(
             ("responses", per_prompt, COUNT), ("difference", "Difference", FIGURE), ("prompts", "Prompts", COUNT)
         ),

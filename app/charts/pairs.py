@@ -42,7 +42,7 @@ _PANEL_HEIGHT = 230
 _BINS = 40
 _COLOURS = 5
 _LARGE_POINTS = 200
-_CELLS_WITH_FIGURES = 10
+_CELLS_WITH_FIGURES = 8
 _DESCRIPTION = (
     "'golden ' + datum.golden + ', proxy ' + datum.proxy"
     f" + ', NDR ' + (isValid(datum.ndr) ? format(datum.ndr, '{FIGURE}') : 'undefined')"

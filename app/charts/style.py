@@ -71,7 +71,7 @@ def top_legend(title: str | None = None, **properties: Any) -> alt.Legend:
 
 def gradient_legend(title: str | None = None, **properties: Any) -> alt.Legend:
     """The legend of a ramp of colours, above the chart."""
-    return top_legend(title, **{"gradientLength": 160, "gradientThickness": 10, **properties})
+    return top_legend(title, **{"gradientLength": 110, "gradientThickness": 10, **properties})
 
 
 def reference_line(channel: Literal["x", "y"], *values: float, dashed: bool = True) -> alt.Chart:

@@ -16,9 +16,12 @@ _CSS = """
 .st-key-picks [data-testid="stColumn"] { min-width: min(17rem, 100%); }
 .st-key-figures [data-testid="stHorizontalBlock"] { row-gap: 1.5rem; }
 [class*="st-key-panels-"] [data-testid="stColumn"] { min-width: min(13rem, 100%); }
-.st-key-panels-where [data-testid="stColumn"] { min-width: min(21rem, 100%); }
-[class*="st-key-head-"] { column-gap: 0.75rem; row-gap: 0; }
+:is(.st-key-panels-where, .st-key-panels-gains, .st-key-panels-degrees) [data-testid="stColumn"] {
+  min-width: min(21rem, 100%); }
+[class*="st-key-head-"] { column-gap: 0.75rem; row-gap: 0.4rem; }
 @media (min-width: 640px) { [class*="st-key-head-"] { flex-wrap: nowrap; } }
+[data-testid="stPageLink"] :is(div, a) { height: auto; }
+[data-testid="stPageLink"] a > span:last-child, [data-testid="stPageLink"] p { white-space: normal; overflow: visible; }
 [class*="st-key-head-"] button { min-height: 1.8rem; padding: 0 0.6rem; }
 [class*="st-key-head-"] button p { font-size: 0.85rem; }
 [class*="st-key-stage-"] [data-testid="stColumn"] { min-width: 8rem; }

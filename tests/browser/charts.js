@@ -16,7 +16,7 @@
       const box = text.getBoundingClientRect();
       if (box.height > box.width && box.height > plot.height + 4) faults.push(`longer than its plot: ${text.textContent}`);
     }
-    for (const labels of svg.querySelectorAll(".role-axis-label, .role-legend-entry")) {
+    for (const labels of svg.querySelectorAll(".role-axis-label, .role-legend-entry, .role-mark.mark-text")) {
       const texts = [...labels.querySelectorAll("text")].filter(shown);
       const boxes = texts.map((text) => text.getBoundingClientRect());
       const turned = texts.some((text) => /rotate\((?!0\))/.test(text.getAttribute("transform") || ""));

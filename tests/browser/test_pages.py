@@ -35,6 +35,9 @@ READABLE = (Path(__file__).parent / "readable.js").read_text()
 CHARTS = (Path(__file__).parent / "charts.js").read_text()
 """What of the charts is cut off or printed over something else."""
 
+CUT = (Path(__file__).parent / "cut.js").read_text()
+"""Texts of the page that are cut off."""
+
 
 def faults(page: Page, script: str) -> list[str]:
     """What a script finds in the page once charts have their final size."""
@@ -57,7 +60,7 @@ def settled(page: Page, heading: str) -> None:
 def test_a_page_opens_by_its_address_without_a_complaint_in_light_and_dark_wide_and_narrow(
     smoke_home: Path, serve: Serve, open_address: OpenAddress, path: str
 ) -> None:
-    for width, scheme in ((1400, "light"), (400, "dark")):
+    for width, scheme in ((1400, "light"), (390, "dark")):
         page = open_address(f"{serve(smoke_home)}/{path}", width=width, color_scheme=scheme)
         settled(page, PAGES[path])
         assert page.get_by_test_id("stException").count() == 0
@@ -66,6 +69,7 @@ def test_a_page_opens_by_its_address_without_a_complaint_in_light_and_dark_wide_
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert faults(page, READABLE) == []
         assert faults(page, CHARTS) == []
+        assert faults(page, CUT) == []
 
 
 @pytest.mark.parametrize(

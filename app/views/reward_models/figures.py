@@ -101,11 +101,9 @@ class ModelFigures:
                 width=280,
                 **page_state.bound(self._chosen, "search", self._chosen.search),
             )
-            kinds = self._models["kind"].unique().sort().to_list()
-            page_state.several(
-                "Kinds", self._chosen, "kind", kinds, help_text="Kinds of reward models. None chosen: all."
-            )
             st.caption(f"{len(self._listed)} of {len(self._names)} reward models")
+        kinds = self._models["kind"].unique().sort().to_list()
+        page_state.several("Kinds", self._chosen, "kind", kinds, help_text="Kinds of reward models. None chosen: all.")
 
     def _of_listed(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.filter(pl.col("reward_model").is_in(self._listed))
@@ -266,7 +264,7 @@ class ModelFigures:
         frame = self._of_listed(data.of_each(self._names, lengths, self._models))
         self._show(
             "length",
-            charts.dots(frame, self._listed, f"Spearman ρ of score and length in {unit}", reference=0.0),
+            charts.dots(frame, self._listed, f"Spearman ρ with length in {unit}", reference=0.0),
             frame,
             title="Do scores follow length?",
             note=f"Rank correlation of score and number of {unit} among the responses to one prompt, averaged over "
