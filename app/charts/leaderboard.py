@@ -27,7 +27,7 @@ from app.charts.style import (
 from app.components.formats import FIGURE
 
 _ROW = 26
-_LETTERS_ROW = 18  # of one of several optimisers, with the letters of its group
+_LETTERS_ROW = 17  # of one of several optimisers, with the letters of its group
 _PANEL_ROW = 20
 _LETTER = 8
 """Width of a group's letter, right of the chart."""
