@@ -35,13 +35,10 @@ if TYPE_CHECKING:
 
 STAGE = "reward_models"
 _TRIED_TEXTS = 100
-_BASE = ".base"
-"""Folder of the classifier from which OpenRLHF trains."""
 
 
 def run(context: Context) -> StageResult:
     result = context.make(parts)
-    shutil.rmtree(context.run.work_path(STAGE, _BASE), ignore_errors=True)
     _make_ensembles(context)
     return result
 
@@ -157,17 +154,12 @@ def _train_by_openrlhf(context: Context, texts: Sequence[Text], task: Task) -> T
     from pipeline.models.sequence_classification import save as save_classifier
 
     name, policy = task.plan.reward_model_id, context.base_model
-    base, folder = context.run.work_path(STAGE, _BASE), context.run.work_path(STAGE, f".{name}")
-    if not base.exists():
-
-        def write(draft: Path) -> None:
-            draft.mkdir()
-            save_classifier(policy, RewardModel(policy, 0), draft, "bfloat16", texts[:_TRIED_TEXTS])
-
-        context.run.write_atomically(base, write)
-    tokens = max(len(policy.prompt_ids(prompt)) + len(policy.response_ids(response)) for prompt, response in texts)
-    log = context.run.work_path(STAGE, f"{name}.log")
+    folder, log = context.run.work_path(STAGE, f".{name}"), context.run.work_path(STAGE, f"{name}.log")
     shutil.rmtree(folder, ignore_errors=True)
+    base = folder / "base"
+    base.mkdir(parents=True)
+    save_classifier(policy, RewardModel(policy, 0), base, "bfloat16", texts[:_TRIED_TEXTS])
+    tokens = max(len(policy.prompt_ids(prompt)) + len(policy.response_ids(response)) for prompt, response in texts)
     context.release()
     context.progress.say(f"{name}: OpenRLHF trains it; its log is {log}")
     train, validation = (

@@ -87,14 +87,13 @@ def train_reward_model(
     longest_tokens: int,
     seed: int,
 ) -> Path:
-    """Train a reward model in a folder of its own, from a base with a head; returns the folder of the whole model.
+    """Train a reward model in an existing folder, from a base with a head; returns the folder of the whole model.
 
     What OpenRLHF prints is appended to `log`.
 
     Raises TrainingFailed, which says why, ModelUnavailable without OpenRLHF.
     """
     openrlhf = launch()
-    folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("train", pairs), ("validation", validation_pairs)):
         lines = (json.dumps({"chosen": _turns(chosen), "rejected": _turns(rejected)}) for chosen, rejected in rows)
         (folder / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
