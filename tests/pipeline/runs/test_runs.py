@@ -131,7 +131,7 @@ def test_the_newest_result_is_the_last_that_was_published_though_the_clock_is_se
     assert runs.published_runs(tmp_path) == [derived.run_id, "1", "2"]
 
 
-@pytest.mark.parametrize("text", ["", "x", "0", "-5", "9" * 30, f"{os.getpid()} 1"])
+@pytest.mark.parametrize("text", ["", "x", "0", "-5", "9" * 30, pytest.param(f"{os.getpid()} 1", id="another start")])
 def test_a_lock_without_an_id_of_a_process_has_no_worker(run: runs.RunDirectory, text: str) -> None:
     with run.held():
         (run.path / locks.LOCK).write_text(text)
