@@ -318,8 +318,9 @@ def _first_steps() -> None:
     if not data.is_read_only():
         st.markdown("Start a run, resume a stopped one, or import scores from elsewhere:")
         links.to("runs", "To the Runs page")
+    first = "Start" if data.is_read_only() else "Or start"
     st.markdown(
-        "Or start a first run in a terminal. It takes a few minutes, and its results appear here without a reload:"
+        f"{first} a first run in a terminal. It takes a few minutes, and its results appear here without a reload:"
     )
     st.code("righttree run --profile quick", language=None)
     st.caption("If your runs are in another folder, set RIGHTTREE_HOME to it and start `righttree app` again.")
