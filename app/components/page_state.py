@@ -308,7 +308,7 @@ def _first_steps() -> None:
     """Say what is missing and what to do; while a run is in progress, show it."""
     if warehouse.has_runs(warehouse.snapshot()):
         st.rerun()
-    running = [run for run in warehouse.list_runs() if run.state == "running"]
+    running = warehouse.running(warehouse.home())
     if running:
         st.markdown("A run is in progress. Its results appear here when it finishes; there is no need to reload.")
         with st.container(border=True):

@@ -12,12 +12,11 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TypeVar
 
 from tests.helpers.study import Study, publish
 from tests.reliability.streamlit_client import Session, Widget
@@ -39,8 +38,6 @@ HOME_PAGE, HOME_TITLE = "overview", "Does accuracy predict the policy?"
 """Where a session lands that does not say which page it is on."""
 _CHANGED = ("selectbox", "button_group", "multiselect", "slider")
 _THINK_S = (1.0, 3.0)
-
-Number = TypeVar("Number", int, float)
 
 
 @dataclass
@@ -106,7 +103,7 @@ def gather(place: Path, visitors: int, seconds: float, *, workers: int = 1, seed
     """
     home = publish(place / "home", STUDY)
     with served_by_workers(home, place, workers) as (address, servers):
-        memory, cpu_s = [_sum(_resident, servers)], _sum(_cpu_s, servers)
+        memory, cpu_s = [_resident(servers)], _cpu_s(servers)
         seen = [Seen() for _ in range(visitors)]
         threads = [
             threading.Thread(target=_visit, args=(address, PAGES[n % len(PAGES)], seconds, Random(f"{seed} {n}"), one))
@@ -116,13 +113,13 @@ def gather(place: Path, visitors: int, seconds: float, *, workers: int = 1, seed
             thread.start()
         most, minute = memory[0], time.monotonic() + 60
         while any(thread.is_alive() for thread in threads):
-            most = max(most, _sum(_resident, servers))
+            most = max(most, _resident(servers))
             if time.monotonic() > minute:
                 memory.append(most)
                 most, minute = 0, minute + 60
             time.sleep(0.2)
         memory.append(most)
-        return Crowd(visitors, workers, seen, memory, _sum(_cpu_s, servers) - cpu_s)
+        return Crowd(visitors, workers, seen, memory, _cpu_s(servers) - cpu_s)
 
 
 def _visit(address: str, page: str, seconds: float, rng: Random, seen: Seen) -> None:
@@ -150,26 +147,31 @@ def _is_changed(widget: Widget) -> bool:
     return widget.kind in _CHANGED and len(widget.options) > 1 and not widget.proto.disabled
 
 
-def _sum(figure: Callable[[int], Number], servers: Sequence[int]) -> Number:
-    """The sum of a figure of these processes and of all that they have started."""
-    total: Number = figure(servers[0]) * 0
+def _family(servers: Sequence[int]) -> Iterator[int]:
+    """These processes and all that they have started."""
     waiting = list(servers)
     while waiting:
         process = waiting.pop()
+        yield process
         with suppress(OSError):  # it has ended
-            total += figure(process)
             threads = Path(f"/proc/{process}/task").iterdir()
             waiting += [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    return total
 
 
-def _resident(process: int) -> int:
-    """Bytes of memory of a process that are in use."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+def _resident(servers: Sequence[int]) -> int:
+    """Bytes of memory that the servers and what they have started use."""
+    pages = 0
+    for process in _family(servers):
+        with suppress(OSError):
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _cpu_s(process: int) -> float:
-    """Seconds of CPU that a process has used."""
-    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+def _cpu_s(servers: Sequence[int]) -> float:
+    """Seconds of CPU that they have used."""
+    ticks = 0
+    for process in _family(servers):
+        with suppress(OSError):
+            user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+            ticks += int(user) + int(system)
+    return ticks / os.sysconf("SC_CLK_TCK")

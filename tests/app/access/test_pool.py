@@ -44,6 +44,12 @@ def killed(asking: int) -> int:
     return os.getpid()
 
 
+@pytest.fixture(autouse=True)
+def processes_know_this_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they know those of the dashboard, which are installed."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+
+
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv(pool.PROCESSES, "1")
