@@ -26,26 +26,39 @@ from pipeline.stages.checkpoints import STAGE, Job, jobs, planned_responses, wri
 TRAINING = ".training"
 """Folder of the policy that is being trained, in the stage's own."""
 ENDED = "ended.json"
+_VOCABULARIES = ("tokenizer.json", "*.model", "vocab*")
 ROUNDING_NATS = 0.05
 """A token, between two engines' bfloat16: five times what tests allow vLLM and transformers to differ by."""
 
 
 def drop_broken_states(checkpoints: Path, networks: tuple[str, ...] = ("_actor",)) -> None:
-    """Remove the states to resume from if the newest is not there of all networks, as after a kill.
+    """Go back to the newest step whose states of all networks and whose weights are whole; without one, remove them.
 
-    OpenRLHF would fail on a missing one, and continue with a new critic or with one of another step. DeepSpeed writes
-    the name of a state into `latest` once it is whole.
+    OpenRLHF saves a step's state, then its weights, of each network on its own. After a kill between these it would
+    fail on a missing state, continue with a new critic or one of another step, or never write the step's weights.
+    DeepSpeed writes the name of a state into `latest` once it is whole, and continues from the one named there.
     """
-    newest = set()
-    for network in networks:
-        try:
-            name = (checkpoints / network / "latest").read_text(encoding="utf-8").strip()
-            newest.add(name if (checkpoints / network / name).is_dir() else None)
-        except OSError:
-            newest.add(None)
-    if len(newest) > 1 or None in newest:
+    steps = set.intersection(*(_states(checkpoints / network) for network in networks))
+    whole = [step for step in steps if is_whole(checkpoints / f"global_step{step}_hf")]
+    if not whole:
         for path in checkpoints.glob("_*"):
             shutil.rmtree(path)
+        return
+    for network in networks:
+        (checkpoints / network / "latest").write_text(f"global_step{max(whole)}", encoding="utf-8")
+
+
+def _states(network: Path) -> set[int]:
+    """The steps of a network's states, up to the newest that is whole."""
+    try:
+        newest = _step((network / "latest").read_text(encoding="utf-8"))
+        return {step for folder in network.glob("global_step*") if (step := _step(folder.name)) <= newest}
+    except (OSError, ValueError):
+        return set()
+
+
+def _step(name: str) -> int:
+    return int(name.strip().removeprefix("global_step"))
 
 
 def checkpoint_folder(checkpoints: Path, step: int, last_step: int) -> Path | None:
@@ -55,13 +68,14 @@ def checkpoint_folder(checkpoints: Path, step: int, last_step: int) -> Path | No
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a model's folder is complete: a config, and safetensors as long as their headers say.
+    """Whether a model's folder is complete: safetensors as long as their headers say, JSON to its end, a vocabulary.
 
-    OpenRLHF writes folders in place, so a kill leaves an incomplete one.
+    OpenRLHF writes folders in place, the tokenizer last, so a kill leaves an incomplete one.
     """
     index = folder / "model.safetensors.index.json"
     try:
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        for path in {folder / "config.json", *folder.glob("*.json")}:
+            json.loads(path.read_text(encoding="utf-8"))
         if index.exists():
             names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         else:
@@ -69,7 +83,7 @@ def is_whole(folder: Path) -> bool:
         for name in names:
             with safe_open(folder / name, framework="numpy"):
                 """Opening it checks that the file is as long as its header says."""
-        return True
+        return any(next(folder.glob(name), None) for name in _VOCABULARIES)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         return False
 

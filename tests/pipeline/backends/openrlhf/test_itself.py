@@ -27,6 +27,7 @@ from safetensors.torch import load_file
 from transformers import LlamaModel
 
 from pipeline import flow, runs
+from pipeline.backends.openrlhf.checkpoints import is_whole
 from pipeline.backends.openrlhf.launch import PYTHON, RAY, Places, launch, train_ppo_arguments
 from pipeline.backends.openrlhf.log import Listener, plain
 from pipeline.backends.openrlhf.run import train_policy
@@ -131,13 +132,16 @@ def _kill_in_training(run: RunDirectory) -> None:
         [sys.executable, "-m", "pipeline", "resume", RUN], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     checkpoints = run.work_path("ppo", ".training", JUDGE, "checkpoints")
-    whole = [checkpoints / "global_step2_hf" / "tokenizer.json", checkpoints / "_critic" / "latest"]
+
+    def saved() -> bool:
+        return (checkpoints / "_critic" / "latest").exists() and is_whole(checkpoints / "global_step2_hf")
+
     deadline = time.monotonic() + _PATIENCE_S
-    while not all(path.exists() for path in whole) and working.poll() is None and time.monotonic() < deadline:
+    while not saved() and working.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     working.send_signal(signal.SIGKILL)
     working.wait()
-    assert all(path.exists() for path in whole)
+    assert saved()
     state = sum(path.stat().st_size for path in checkpoints.glob("_*/global_step2/*.pt"))
     weights = (checkpoints / "global_step2_hf" / "model.safetensors").stat().st_size
     run.write_json(run.path.parents[1] / "sizes.json", {"state": state, "weights": weights})

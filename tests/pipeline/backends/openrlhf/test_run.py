@@ -285,25 +285,52 @@ def test_a_job_of_ray_gets_a_list_of_arguments_and_what_stops_it() -> None:
         Launch("/opt/python", 2, "http://head:8265").command(["--a=$(id)"], "x")
 
 
-def test_states_that_a_kill_left_broken_are_not_gone_on_from(tmp_path: Path) -> None:
+def test_after_a_kill_it_goes_on_from_the_newest_step_that_is_whole(model: Path, tmp_path: Path) -> None:
+    both = ("_actor", "_critic")
+    actor, critic = (tmp_path / name for name in both)
+
+    def save(network: Path, step: int) -> None:
+        (network / f"global_step{step}").mkdir(parents=True)
+        (network / "latest").write_text(f"global_step{step}")
+
+    def next_step() -> list[str]:
+        drop_broken_states(tmp_path, both)
+        return [(network / "latest").read_text() for network in (actor, critic)]
+
+    for network in (actor, critic):
+        save(network, 8)
+        save(network, 12)
+    for step in (8, 12):
+        shutil.copytree(model, tmp_path / f"global_step{step}_hf")
+    assert next_step() == ["global_step12"] * 2
+    save(actor, 16)
+    shutil.copytree(model, tmp_path / "global_step16_hf")
+    (critic / "global_step16").mkdir()  # its state was not written to its end
+    assert next_step() == ["global_step12"] * 2
+    (actor / "latest").write_text("global_step16")
+    (critic / "latest").write_text("global_step16")
+    (tmp_path / "global_step16_hf" / "tokenizer.json").write_text('{"version": "1.0",')
+    assert next_step() == ["global_step12"] * 2
+    drop_broken_states(tmp_path)
+    assert (actor / "latest").read_text() == "global_step12"
+
+
+@pytest.mark.parametrize("broken", ["no state", "no name", "no weights"])
+def test_without_a_whole_step_it_begins_again(broken: str, model: Path, tmp_path: Path) -> None:
     state = tmp_path / "_actor" / "global_step2"
     state.mkdir(parents=True)
-    (tmp_path / "_critic").mkdir()
     (tmp_path / "_actor" / "latest").write_text("global_step2")
+    weights = shutil.copytree(model, tmp_path / "global_step2_hf")
     drop_broken_states(tmp_path)
     assert state.exists()
-    both = ("_actor", "_critic")
-    (tmp_path / "_critic" / "global_step2").mkdir()
-    (tmp_path / "_critic" / "latest").write_text("global_step2")
-    drop_broken_states(tmp_path, both)
-    assert state.exists()
-    (tmp_path / "_critic" / "latest").unlink()  # the policy's was written, the critic's not to its end
-    drop_broken_states(tmp_path, both)
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "_actor").mkdir()
-    (tmp_path / "_actor" / "latest").write_text("global_step2")
+    if broken == "no state":
+        state.rmdir()
+    elif broken == "no name":
+        (tmp_path / "_actor" / "latest").unlink()
+    else:
+        (weights / "model.safetensors").unlink()
     drop_broken_states(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "_actor").exists()
 
 
 def test_a_folder_that_was_not_written_to_its_end_is_no_checkpoint(model: Path, tmp_path: Path) -> None:
@@ -314,6 +341,11 @@ def test_a_folder_that_was_not_written_to_its_end_is_no_checkpoint(model: Path, 
     assert checkpoint_folder(tmp_path, 8, 8) is None
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-7])
+    assert not is_whole(folder)
+    shutil.copytree(model, folder, dirs_exist_ok=True)
+    (folder / "tokenizer.json").write_text('{"version": "1.0",')
+    assert not is_whole(folder)
+    (folder / "tokenizer.json").unlink()
     assert not is_whole(folder)
     shutil.copytree(model, tmp_path / "final")
     assert checkpoint_folder(tmp_path, 8, 8) == tmp_path / "final"
