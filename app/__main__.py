@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import pkgutil
 import sys
 from pathlib import Path
 
@@ -16,8 +15,8 @@ import altair as alt
 import polars as pl
 from streamlit.web import cli
 
-from app import views
 from app.access import pool
+from app.views import PAGES
 from warehouse.errors import InvalidChoice
 
 _LATER = ("pandas", "pyarrow")  # imported by DuckDB's first query and Streamlit's first table
@@ -30,7 +29,7 @@ def main() -> None:
     except InvalidChoice as error:
         sys.exit(f"righttree: {error}")
     alt.Chart(pl.DataFrame({"x": [0.0]})).mark_point().to_dict()  # imports what reads a frame
-    for name in (*(f"{page.name}.page" for page in pkgutil.iter_modules(views.__path__, "app.views.")), *_LATER):
+    for name in (*(f"app.views.{page.name}.page" for page in PAGES), *_LATER):
         importlib.import_module(name)
     # The web server would say again, in other words, where it listens; warnings and errors stay.
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno > logging.INFO)

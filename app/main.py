@@ -8,20 +8,7 @@ import streamlit as st
 from altair.utils import schemapi
 
 from app.components import page_state, style
-
-# Folder in `app/views`, title and icon of each page, in the order of the navigation. Streamlit would show a string.
-PAGES = (
-    ("overview", "Overview", "flag"),
-    ("choose", "Choose", "how_to_vote"),
-    ("explore", "Explore", "scatter_plot"),
-    ("measures", "Measures", "leaderboard"),
-    ("test_sets", "Test sets", "grid_on"),
-    ("audit", "Audit", "fact_check"),
-    ("overoptimisation", "Overoptimisation", "trending_down"),
-    ("reward_models", "Reward models", "grading"),
-    ("responses", "Responses", "forum"),
-    ("runs", "Runs", "list_alt"),
-)
+from app.views import PAGES
 
 # A tree of two branches, drawn here: a named icon would be fetched from the web.
 _ICON = """<svg viewBox="0 0 24 24" xmlns="http://www.w3.org/2000/svg" fill="none" stroke="#2f7f9f" stroke-width="2.4"
@@ -34,14 +21,14 @@ schemapi.disable_debug_mode()
 
 st.set_page_config(page_title="righttree", page_icon=_ICON, layout="wide")  # first: else the page's icon is fetched
 _pages = {
-    name: st.Page(
-        import_module(f"app.views.{name}.page").show,
-        title=title,
-        icon=f":material/{icon}:",
-        url_path=None if name == "overview" else name.replace("_", "-"),
-        default=name == "overview",
+    listed.name: st.Page(
+        import_module(f"app.views.{listed.name}.page").show,
+        title=listed.title,
+        icon=f":material/{listed.icon}:",
+        url_path=listed.path or None,
+        default=not listed.path,
     )
-    for name, title, icon in PAGES
+    for listed in PAGES
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 
-from app.access import pool
+from app.access import first_views, pool
 from app.access.headers import Guarded
 from app.access.settled import settled
 from app.access.uploads import Limited, freeing
@@ -21,7 +21,8 @@ from app.components import style
 async def _up(served: Any) -> AsyncIterator[None]:
     async with settled(served), freeing(served):
         with pool.beside():
-            yield
+            async with first_views.computed(served):
+                yield
 
 
 app = st.App(

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Playwright
 
+from app.access.first_views import FIRST_VIEWS
+from app.views import PAGES
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -26,6 +29,7 @@ FLAGS = [
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _SERVER_START_S = 60.0
+_FIRST_VIEWS_S = 300.0
 
 
 def chromium(playwright: Playwright) -> Browser | None:
@@ -52,13 +56,16 @@ def free_port() -> int:
 
 @contextmanager
 def served_by(home: Path, folder: Path, port: int | None = None, **environment: str) -> Iterator[tuple[str, int]]:
-    """The same with the id of its process, at a port of its own choice, and with more in its environment."""
+    """The same with the id of its process, at a port of its own choice, and with more in its environment.
+
+    First views are left to the visitors: most tests look at few pages.
+    """
     port = port or free_port()
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "pipeline", "app", "--port", str(port)],
             cwd=folder,
-            env={**os.environ, "RIGHTTREE_HOME": str(home), **environment},
+            env={**os.environ, "RIGHTTREE_HOME": str(home), FIRST_VIEWS: "0", **environment},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -72,6 +79,25 @@ def served_by(home: Path, folder: Path, port: int | None = None, **environment: 
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+def metrics(address: str) -> dict[str, float]:
+    """What Streamlit counts of itself: sessions, and the hits and misses of caches."""
+    with urllib.request.urlopen(f"{address}/_stcore/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+def wait_for_first_views(address: str, builds: int = 1) -> None:
+    """Wait until the server has opened every page for so many builds, and closed it again."""
+    deadline = time.monotonic() + _FIRST_VIEWS_S
+    while time.monotonic() < deadline:
+        counted = metrics(address)
+        opened = counted.get('session_events_total{type="connect"}', 0)
+        if opened >= builds * len(PAGES) and not counted["active_sessions"]:
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"the server at {address} did not compute first views")
 
 
 def _wait_until_healthy(health: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -12,11 +12,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.browser.serving import free_port, served_by
+from app.access.first_views import FIRST_VIEWS
+from tests.browser.serving import free_port, served_by, wait_for_first_views
 
 CONFIGURATION = Path(__file__).parent.parent.parent / "docs" / "haproxy.cfg"
 WORKERS = 2
 """How many the configuration has."""
+_AS_SHIPPED = {FIRST_VIEWS: "1"}
 
 
 class Served(NamedTuple):
@@ -34,11 +36,12 @@ def has_proxy() -> bool:
 @contextmanager
 def served_by_workers(home: Path, place: Path, workers: int = WORKERS) -> Iterator[Served]:
     """Serve a data folder by one process, or by as many as the configuration has, each with a log in a folder of its
-    own below `place`.
+    own below `place`. First views are computed.
     """
     with ExitStack() as stack:
         if workers == 1:
-            address, server = stack.enter_context(served_by(home, place))
+            address, server = stack.enter_context(served_by(home, place, **_AS_SHIPPED))
+            wait_for_first_views(address)
             yield Served(address, [server])
             return
         assert workers == WORKERS
@@ -46,7 +49,9 @@ def served_by_workers(home: Path, place: Path, workers: int = WORKERS) -> Iterat
         servers = []
         for number, port in enumerate(ports):
             (folder := place / f"worker-{number}").mkdir()
-            servers.append(stack.enter_context(served_by(home, folder, port))[1])
+            address, server = stack.enter_context(served_by(home, folder, port, **_AS_SHIPPED))
+            wait_for_first_views(address)
+            servers.append(server)
         yield Served(stack.enter_context(_proxied(place, ports)), servers)
 
 

@@ -1,0 +1,81 @@
+"""What a page shows first is computed before a visitor asks: when the server starts, and when a build is published.
+
+The server opens its own pages one after another, in a session like a visitor's, and drops what it is sent; the answers
+stay in the caches that all sessions share. A visitor who comes meanwhile waits for the same answers, not behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from streamlit import runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.session_manager import ClientContext
+
+from app.access import warehouse
+from app.views import PAGES
+
+FIRST_VIEWS = "RIGHTTREE_FIRST_VIEWS"
+"""Environment variable: 0 leaves first views to the first visitors."""
+
+_EVERY_S = 10.0
+_ENDED_EARLY = ForwardMsg.FINISHED_EARLY_FOR_RERUN
+
+
+@asynccontextmanager
+async def computed(_: Any) -> AsyncIterator[None]:
+    """While the server is up, compute the first views of every build that it finds published."""
+    task = asyncio.create_task(_compute()) if os.environ.get(FIRST_VIEWS) != "0" else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _compute() -> None:
+    computed_for = None
+    while True:
+        snapshot = warehouse.snapshot()
+        if snapshot != computed_for:
+            for page in PAGES:
+                await _open(page.path)
+            computed_for = snapshot
+        await asyncio.sleep(_EVERY_S)
+
+
+async def _open(path: str) -> None:
+    """Open a page and wait until its script has ended."""
+    client, server = _Client(), runtime.get_instance()
+    session = server.connect_session(client=client, user_info={})
+    try:
+        message = BackMsg()
+        message.rerun_script.page_name = path
+        server.handle_backmsg(session, message)
+        await client.has_ended.wait()
+    finally:
+        server.close_session(session)
+
+
+class _Client:
+    """A browser that looks at nothing."""
+
+    def __init__(self) -> None:
+        self.has_ended = asyncio.Event()
+
+    def write_forward_msg(self, msg: ForwardMsg) -> None:
+        """Take note of the script's end."""
+        if msg.WhichOneof("type") == "script_finished" and msg.script_finished != _ENDED_EARLY:
+            self.has_ended.set()
+
+    @property
+    def client_context(self) -> ClientContext | None:
+        """No connection, no headers."""
+        return None
