@@ -232,7 +232,7 @@ def test_two_reward_models_are_compared_as_the_code_beneath_does(study: rt.Study
     compared = rt.power(study, "flip-0.00", "flip-0.10", optimizer="ppo", golden="length-0.50")
     expected = resolution(measure_draws(study.scores(), "flip-0.00", "flip-0.10", golden="length-0.50"))
     assert compared.in_measure == expected
-    assert compared.in_policies.responses == 8
+    assert compared.in_policies.responses == 16  # 8 of each seed's policy
     frame = compared.frame([0.05])
     assert frame["prompts"].to_list()[2] == expected.prompts_for(0.05)
     assert f"{expected.difference.value:.3f}" in str(compared)
