@@ -22,7 +22,7 @@ from warehouse.claims import Claim, Table, examine
 from warehouse.claims.claim import Cell, Study
 from warehouse.claims.policies.endings import cut_off
 from warehouse.claims.restricted_range import MOST_FLIPPED
-from warehouse.claims.verdict import MEANING
+from warehouse.claims.verdict import CANNOT_BE_TOLD, MEANING
 from warehouse.errors import UnknownName
 from warehouse.formats import count, counts, number
 from warehouse.reads.study import study as read_study
@@ -154,13 +154,14 @@ def _undefined_prompts(study: Study) -> list[str]:
 
 
 def _rulings(claims: Sequence[Claim]) -> list[str]:
-    """How many rulings the page makes, how many hold, and how many would if nothing were true."""
+    """How many rulings the page makes, how they ended, and how many would hold if nothing were true."""
     verdicts = [finding.verdict for claim in claims for finding in claim.findings if finding.verdict != "undefined"]
     rulings, missed = len(verdicts), round(1.0 - LEVEL, 6)
     one_side, both = (f"{rulings} × {100 * share:g} % = {number(rulings * share, 1)}" for share in (missed / 2, missed))
     return [
-        f"- Rulings: {rulings}, of which {verdicts.count('holds')} hold. By chance {one_side} would hold if nothing "
-        "were true, every true figure being at the bound of its claim: a 95 % interval then misses it in "
+        f"- Rulings: {rulings}. {verdicts.count('holds')} hold, {verdicts.count('refuted')} are refuted, "
+        f"{verdicts.count(CANNOT_BE_TOLD)} cannot be told at this size. By chance {one_side} would hold if nothing were "
+        "true, every true figure being at the bound of its claim: a 95 % interval then misses it in "
         f"{100 * missed:g} % of studies, half of them on the claim’s side (if all claims held in either direction: "
         f"{both}). These are expected numbers, whether or not rulings depend on one another."
     ]

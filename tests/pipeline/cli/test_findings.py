@@ -58,7 +58,10 @@ def test_the_page_says_how_many_rulings_hold_and_how_many_would_by_chance(
     decided = re.findall(r"^\| \[.*\*\*(.+)\*\* \|$", text, re.MULTILINE)
     rulings = [verdict for verdict in decided if verdict not in ("undefined", "not in this run")]
     assert len(rulings) > 10
-    assert f"\n- Rulings: {len(rulings)}, of which {rulings.count('holds')} hold. " in text
+    hold, refuted, open_still = map(rulings.count, ("holds", "refuted", "cannot be told at this size"))
+    assert hold + refuted + open_still == len(rulings)
+    counted = f"{hold} hold, {refuted} are refuted, {open_still} cannot be told at this size. By chance"
+    assert f"\n- Rulings: {len(rulings)}. {counted}" in text
     assert f"By chance {len(rulings)} × 2.5 % = {0.025 * len(rulings):.1f} would hold if nothing were true" in text
     assert f"(if all claims held in either direction: {len(rulings)} × 5 % = {0.05 * len(rulings):.1f})" in text
 
