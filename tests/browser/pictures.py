@@ -3,7 +3,7 @@
     python -m tests.browser.pictures [--data FOLDER] [--into FOLDER] [--page NAME ...] [--size WIDTH HEIGHT]
     python -m tests.browser.pictures --readme [--data FOLDER] [--into FOLDER]
 
-Takes the newest run of a data folder (default: `RIGHTTREE_HOME`, or ./data).
+Takes the run that a data folder opens on (default: `RIGHTTREE_HOME`, or ./data).
 """
 
 from __future__ import annotations
@@ -19,21 +19,12 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from app.views import PAGES
 from tests.browser import serving
 from warehouse import store
 
-PAGES = (
-    "overview",
-    "choose",
-    "explore",
-    "measures",
-    "test-sets",
-    "audit",
-    "overoptimisation",
-    "reward-models",
-    "responses",
-    "runs",
-)
+PATHS = {page.name.replace("_", "-"): page.path for page in PAGES}
+"""The address of each page by its name."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _COLOURS = 256
 _SHRUNK_WIDTH = 1000
@@ -85,20 +76,20 @@ def _wanted(arguments: argparse.Namespace) -> list[tuple[str, str, str | None]]:
     """Name of the file, address and key of each picture."""
     if arguments.readme:
         return [(f"readme-{name}", place, key) for name, (place, key) in README.items()]
-    # the default page has no path of its own
-    return [(name, "" if name == "overview" else name, None) for name in arguments.page]
+    return [(name, PATHS[name], None) for name in arguments.page]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=store.home(), metavar="FOLDER", help="data folder with a run")
-    parser.add_argument("--into", type=Path, default=Path("docs/images"), metavar="FOLDER", help="where to put them")
-    parser.add_argument("--page", nargs="+", choices=PAGES, default=PAGES, help="pages to take (default: all)")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="where to put them (default: pictures)")
+    parser.add_argument("--page", nargs="+", choices=PATHS, default=PATHS, help="pages to take (default: all)")
     parser.add_argument("--size", nargs=2, type=int, metavar=("WIDTH", "HEIGHT"), help="of the window")
     parser.add_argument("--readme", action="store_true", help="the figures of the README instead of pages")
     parser.add_argument("--full", action="store_true", help="neither shrink them nor cut down on colours")
     arguments = parser.parse_args()
-    arguments.into.mkdir(parents=True, exist_ok=True)
+    folder = arguments.into or Path("docs/images" if arguments.readme else "pictures")
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as logs, sync_playwright() as playwright:
         browser = serving.chromium(playwright)
         if browser is None:
@@ -109,7 +100,7 @@ def main() -> int:
                 for scheme in SCHEMES[:1] if arguments.readme else SCHEMES:
                     size = arguments.size or (1400, 2400 if arguments.readme else 1500)  # a figure is taken whole
                     taken = picture(browser, f"{address}/{place}", scheme, tuple(size), key)
-                    path = arguments.into / f"{name}-{scheme}.png"
+                    path = folder / f"{name}-{scheme}.png"
                     if arguments.full:
                         path.write_bytes(taken)
                     else:
