@@ -1,8 +1,9 @@
 """Heavy answers are computed in a few processes beside the server, so that cheap changes of other visitors do not wait.
 
 `heavy` caches a function like `st.cache_resource`, and has an answer that is not known computed by the next free one of
-these processes, each question once however many visitors ask it. A process starts with the first question that finds
-none free, has lower priority than the server, and ends with it. Arguments, answers and errors have to be picklable.
+these processes, each question once however many visitors ask it. Pages are served in the order of their first question:
+a page that asks ten does not queue ten times. A process starts with its first question, has lower priority than the
+server, and ends with it. Arguments, answers and errors have to be picklable.
 Where nothing is served, or on a single core, or with `RIGHTTREE_PROCESSES=0`, the asking thread computes.
 
 The processes are not `multiprocessing`'s: those would run the dashboard's script, which Streamlit calls `__main__`.
@@ -11,14 +12,16 @@ The processes are not `multiprocessing`'s: those would run the dashboard's scrip
 from __future__ import annotations
 
 import importlib
+import itertools
 import logging
 import os
 import pickle
+import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -36,8 +39,11 @@ PROCESSES = "RIGHTTREE_PROCESSES"
 _NICER = 5
 _MOST = 4  # by default: each has caches of its own
 _lock = threading.Lock()
-_threads: ThreadPoolExecutor | None = None
+_line: _Line | None = None
 _asked: dict[_Question, Future[Any]] = {}
+_tickets = itertools.count()
+_page = threading.local()
+"""The ticket of the page whose script this thread runs: Streamlit runs a page's script in a thread of its own."""
 
 
 class _Question(NamedTuple):
@@ -64,11 +70,11 @@ def heavy(
     def decorate(compute: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
         @wraps(compute)
         def answer(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-            if _threads is None:
+            if _line is None:
                 return compute(*args, **kwargs)
             question = _Question(compute.__module__, compute.__qualname__, args, tuple(kwargs.items()))
             try:
-                result: Answer = _ask(question, _threads).result()
+                result: Answer = _ask(question, _line).result()
             except _Ended:
                 return compute(*args, **kwargs)
             return result
@@ -91,26 +97,81 @@ def processes() -> int:
 @contextmanager
 def beside() -> Iterator[None]:
     """In this block heavy answers are computed beside the asking thread. Raises as `processes`."""
-    global _threads
+    global _line
     count = processes()
-    _threads = ThreadPoolExecutor(count, thread_name_prefix="heavy") if count else None
+    _line = _Line(count) if count else None
     try:
         yield
     finally:
-        ending, _threads = _threads, None
+        ending, _line = _line, None
         if ending is not None:
-            ending.shutdown(cancel_futures=True)
+            ending.end()
 
 
-def _ask(question: _Question, threads: ThreadPoolExecutor) -> Future[Any]:
+def _ask(question: _Question, line: _Line) -> Future[Any]:
     """The answer to come; who asks what another visitor has just asked waits for the same."""
     with _lock:
         awaited = _asked.get(question)
         if awaited is not None:
             return awaited
-        _asked[question] = future = threads.submit(_answered, question)
+        if not hasattr(_page, "ticket"):
+            _page.ticket = next(_tickets)
+        _asked[question] = future = line.join(_page.ticket, question)
     future.add_done_callback(lambda _: _asked.pop(question, None))
     return future
+
+
+class _Waiting(NamedTuple):
+    """A question in the line: by the page's ticket, then in the order asked; None at its end, after all others."""
+
+    ticket: float
+    number: int
+    question: _Question | None
+    future: Future[Any]
+
+
+class _Line:
+    """Questions that wait, and a thread for each of the processes that answer them."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = itertools.count()
+        self._waiting: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
+        self._threads = [threading.Thread(target=self._answer, name=f"heavy-{n}", daemon=True) for n in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, ticket: float, question: _Question | None) -> Future[Any]:
+        """Put a question in the line; its answer comes."""
+        waiting = _Waiting(ticket, next(self._numbers), question, Future())
+        self._waiting.put(waiting)
+        return waiting.future
+
+    def end(self) -> None:
+        """Answer what is being computed, and nothing that waits."""
+        while True:
+            try:
+                self._waiting.get_nowait().future.cancel()
+            except queue.Empty:
+                break
+        for _ in self._threads:
+            self.join(float("inf"), question=None)
+        for thread in self._threads:
+            thread.join()
+
+    def _answer(self) -> None:
+        process = None
+        while True:
+            waiting = self._waiting.get()
+            if waiting.question is None:
+                return
+            process = process or _Process()
+            try:
+                waiting.future.set_result(process.answer(waiting.question))
+            except _Ended as ended:
+                process = None
+                waiting.future.set_exception(ended)
+            except BaseException as error:
+                waiting.future.set_exception(error)
 
 
 class _Process:
@@ -137,19 +198,6 @@ class _Process:
         if error is not None:
             raise error
         return answer
-
-
-_own = threading.local()
-
-
-def _answered(question: _Question) -> Any:
-    if not hasattr(_own, "process"):
-        _own.process = _Process()
-    try:
-        return _own.process.answer(question)
-    except _Ended:
-        del _own.process
-        raise
 
 
 def main() -> None:

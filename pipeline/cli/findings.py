@@ -160,8 +160,8 @@ def _rulings(claims: Sequence[Claim]) -> list[str]:
     one_side, both = (f"{rulings} × {100 * share:g} % = {number(rulings * share, 1)}" for share in (missed / 2, missed))
     return [
         f"- Rulings: {rulings}. {verdicts.count('holds')} hold, {verdicts.count('refuted')} are refuted, "
-        f"{verdicts.count(CANNOT_BE_TOLD)} cannot be told at this size. By chance {one_side} would hold if nothing were "
-        "true, every true figure being at the bound of its claim: a 95 % interval then misses it in "
+        f"{verdicts.count(CANNOT_BE_TOLD)} cannot be told at this size. By chance {one_side} would hold if nothing "
+        "were true, every true figure being at the bound of its claim: a 95 % interval then misses it in "
         f"{100 * missed:g} % of studies, half of them on the claim’s side (if all claims held in either direction: "
         f"{both}). These are expected numbers, whether or not rulings depend on one another."
     ]

@@ -1,4 +1,4 @@
-"""How well small trained policies optimise: gain, KL, efficiency, finished share and seconds, beside what is possible.
+"""How well small trained policies optimise: gain, KL, efficiency, finished share and CPU time, beside what is possible.
 
     python -m tests.benchmarks.optimizers RUN [--reward-models A,B,C] [--repeats 2] [--prompts 96] [--samples 4]
 
@@ -45,7 +45,7 @@ _INITIAL = 32
 
 
 class Result(NamedTuple):
-    """One policy: gain in standard deviations with its standard error, KL in nats, finished share, tokens, seconds."""
+    """One policy: gain in standard deviations with its standard error, KL in nats, finished share, tokens, seconds of CPU."""
 
     optimizer: str
     reward: str
@@ -196,10 +196,10 @@ def compared(bench: Bench, rewards: Sequence[str], repeats: int) -> list[Result]
                 continue  # its pool is scored by the run's own reward models alone
             for repeat in range(repeats):
                 policy = bench.policy(algorithm, reward, seed=repeat)
-                begun = time.perf_counter()
+                begun = time.process_time()  # of one core, whatever else runs beside it
                 for _ in bench.trained(policy, algorithm, reward):
                     pass
-                seconds = time.perf_counter() - begun
+                seconds = time.process_time() - begun
                 results.append(measured(bench, policy, reward, initial_PN, f"{algorithm}, seed {repeat}", seconds))
                 print(line(results[-1]), flush=True)
     return results
@@ -234,7 +234,7 @@ def main() -> int:
         f"{arguments.run.name}, {arguments.prompts} held-out prompts × {arguments.samples} responses; "
         f"{arguments.threads} thread a policy; best-of-n and tilting by {_INITIAL} samples of π_0.",
         "",
-        "| reward | policy | gain, sd | KL, nats | gain²/(2·KL) | finished | tokens | seconds |",
+        "| reward | policy | gain, sd | KL, nats | gain²/(2·KL) | finished | tokens | CPU, s |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *map(line, results),
     ]

@@ -96,6 +96,20 @@ def test_visitors_who_ask_the_same_at_once_wait_for_one_answer(beside: None, tmp
     assert (tmp_path / "asked").read_text() == "same\n"
 
 
+def test_a_page_that_asks_on_goes_before_pages_that_came_later(beside: None, tmp_path: Path) -> None:
+    def show(*names: str) -> threading.Thread:
+        page = threading.Thread(target=lambda: [noted(tmp_path, name) for name in names])
+        page.start()
+        time.sleep(0.1)
+        return page
+
+    process_of("started")
+    for page in (show("first, 1", "first, 2"), show("second"), show("third")):
+        page.join()
+    # the process does not wait for what a page has yet to ask
+    assert (tmp_path / "asked").read_text().splitlines() == ["first, 1", "second", "first, 2", "third"]
+
+
 def test_an_error_is_the_same_as_without_processes(beside: None) -> None:
     for _ in range(2):
         with pytest.raises(InvalidChoice, match="seven is no choice"):
