@@ -45,7 +45,7 @@ _INITIAL = 32
 
 
 class Result(NamedTuple):
-    """One policy: gain in standard deviations with its standard error, KL in nats, finished share, tokens, seconds of CPU."""
+    """One policy: gain in standard deviations with its standard error, KL in nats, finished share, tokens, seconds."""
 
     optimizer: str
     reward: str
