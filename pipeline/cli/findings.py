@@ -22,7 +22,7 @@ from warehouse.claims import Claim, Table, examine
 from warehouse.claims.claim import Cell, Study
 from warehouse.claims.policies.endings import cut_off
 from warehouse.claims.restricted_range import MOST_FLIPPED
-from warehouse.claims.verdict import CANNOT_BE_TOLD, MEANING
+from warehouse.claims.verdict import CANNOT_BE_TOLD, MEANING, Verdict
 from warehouse.errors import UnknownName
 from warehouse.formats import count, counts, number
 from warehouse.reads.study import study as read_study
@@ -155,7 +155,9 @@ def _undefined_prompts(study: Study) -> list[str]:
 
 def _rulings(claims: Sequence[Claim]) -> list[str]:
     """How many rulings the page makes, how they ended, and how many would hold if nothing were true."""
-    verdicts = [finding.verdict for claim in claims for finding in claim.findings if finding.verdict != "undefined"]
+    verdicts: list[Verdict] = [
+        finding.verdict for claim in claims for finding in claim.findings if finding.verdict != "undefined"
+    ]
     rulings, missed = len(verdicts), round(1.0 - LEVEL, 6)
     one_side, both = (f"{rulings} × {100 * share:g} % = {number(rulings * share, 1)}" for share in (missed / 2, missed))
     return [
