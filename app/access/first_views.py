@@ -43,11 +43,12 @@ async def computed(_: Any) -> AsyncIterator[None]:
 async def _compute() -> None:
     computed_for = None
     while True:
-        snapshot = warehouse.snapshot()
-        if snapshot != computed_for:
-            for page in PAGES:
-                await _open(page.path)
-            computed_for = snapshot
+        with suppress(OSError):  # of a data folder that cannot be read, as every page says
+            snapshot = warehouse.snapshot()
+            if snapshot != computed_for:
+                for page in PAGES:
+                    await _open(page.path)
+                computed_for = snapshot
         await asyncio.sleep(_EVERY_S)
 
 

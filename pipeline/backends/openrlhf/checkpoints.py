@@ -38,14 +38,17 @@ def drop_broken_states(checkpoints: Path, networks: tuple[str, ...] = ("_actor",
     fail on a missing state, continue with a new critic or one of another step, or never write the step's weights.
     DeepSpeed writes the name of a state into `latest` once it is whole, and continues from the one named there.
     """
-    steps = set.intersection(*(_states(checkpoints / network) for network in networks))
+    steps = set.intersection(*(_states(checkpoints / name) for name in networks))
     whole = [step for step in steps if is_whole(checkpoints / f"global_step{step}_hf")]
     if not whole:
         for path in checkpoints.glob("_*"):
             shutil.rmtree(path)
         return
-    for network in networks:
-        (checkpoints / network / "latest").write_text(f"global_step{max(whole)}", encoding="utf-8")
+    for network in (checkpoints / name for name in networks):
+        (network / "latest").write_text(f"global_step{max(whole)}", encoding="utf-8")
+        for state in network.glob("global_step*"):
+            if _step(state.name) > max(whole):
+                shutil.rmtree(state)  # it would count as one of the states that OpenRLHF keeps
 
 
 def _states(network: Path) -> set[int]:

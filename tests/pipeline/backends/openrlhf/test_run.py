@@ -307,8 +307,9 @@ def test_after_a_kill_it_goes_on_from_the_newest_step_that_is_whole(model: Path,
     shutil.copytree(model, tmp_path / "global_step16_hf")
     (critic / "global_step16").mkdir()  # its state was not written to its end
     assert next_step() == ["global_step12"] * 2
-    (actor / "latest").write_text("global_step16")
-    (critic / "latest").write_text("global_step16")
+    assert {state.name for state in actor.glob("global*")} == {"global_step8", "global_step12"}
+    save(actor, 16)
+    save(critic, 16)
     (tmp_path / "global_step16_hf" / "tokenizer.json").write_text('{"version": "1.0",')
     assert next_step() == ["global_step12"] * 2
     drop_broken_states(tmp_path)
