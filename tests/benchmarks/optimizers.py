@@ -6,7 +6,7 @@ RUN is the folder of a run whose reward models are trained. Each algorithm of it
 seed, against a transparent reward and some reward models; then all are compared on held-out prompts: the gain in
 standard deviations of π_0's scores within prompts, KL from π_0 by k3, and gain² / (2·KL), which is 1 for an ideal tilt
 of normal rewards. Best-of-n and tilting, from the same number of samples of π_0 for each prompt, say what was possible.
-Written into `docs/benchmarks.md`.
+Prints a table.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from pipeline.runs import open_run
 from pipeline.scoring.scorer import Scorer
 from pipeline.stages import pool
 from pipeline.stages.checkpoints import Job, rollout_prompts
-from tests.benchmarks.document import insert
 from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_own_values
 
 TRANSPARENT = "transparent"
@@ -224,7 +223,6 @@ def main() -> int:
     parser.add_argument("--prompts", type=int, default=96, help="held-out prompts")
     parser.add_argument("--samples", type=int, default=4, help="responses to each of them")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch: policies are trained side by side")
-    parser.add_argument("--print", action="store_true", help="print the section instead of writing it")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     bench = opened(arguments.run, None, arguments.prompts, arguments.samples)
@@ -239,8 +237,6 @@ def main() -> int:
         *map(line, results),
     ]
     print("\n".join(lines))
-    if not arguments.print:
-        insert("optimisers", "\n".join(lines))
     return 0
 
 
