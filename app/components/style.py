@@ -19,7 +19,7 @@ _CSS = """
 :is(.st-key-panels-where, .st-key-panels-gains, .st-key-panels-degrees) [data-testid="stColumn"] {
   min-width: min(21rem, 100%); }
 [class*="st-key-head-"] { column-gap: 0.75rem; row-gap: 0.4rem; }
-@media (min-width: 640px) { [class*="st-key-head-"] { flex-wrap: nowrap; } }
+@media (min-width: 640px) { [class*="st-key-head-"]:not([class*="st-key-head-run-"]) { flex-wrap: nowrap; } }
 [data-testid="stPageLink"] :is(div, a) { height: auto; }
 [data-testid="stPageLink"] a > span:last-child, [data-testid="stPageLink"] p { white-space: normal; overflow: visible; }
 [class*="st-key-head-"] button { min-height: 1.8rem; padding: 0 0.6rem; }

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from pipeline.__main__ import main
 from tests.browser.conftest import OpenAddress, Serve
 from tests.helpers.faulty import faulty_set
+from tests.helpers.study import Study, publish
 
 pytestmark = pytest.mark.browser
 
@@ -70,6 +71,22 @@ def test_a_page_opens_by_its_address_without_a_complaint_in_light_and_dark_wide_
         assert faults(page, READABLE) == []
         assert faults(page, CHARTS) == []
         assert faults(page, CUT) == []
+
+
+@pytest.mark.parametrize("width", [1000, 700, 390])
+def test_what_can_be_done_with_a_run_of_a_long_name_lies_within_its_card(
+    width: int, tmp_path: Path, serve: Serve, open_address: OpenAddress
+) -> None:
+    run_id = "import-20261129-172307-79eb"
+    home = publish(tmp_path / "home", Study(run_id=run_id))
+    page = open_address(f"{serve(home)}/runs", width=width)
+    expect(page.get_by_text(run_id).first).to_be_visible()
+    assert faults(page, CUT) == []
+    card = page.locator(f".st-key-run-{run_id}").bounding_box()
+    last = page.get_by_role("button", name="Delete").bounding_box()
+    assert card is not None
+    assert last is not None
+    assert last["x"] + last["width"] <= card["x"] + card["width"]
 
 
 @pytest.mark.parametrize(
