@@ -15,8 +15,8 @@ from app.access.warehouse import Snapshot
 from warehouse import reads
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube, spread_within_prompts
+from warehouse.metrics.policies.worst_picks import WorstPicks, worst_picks
 from warehouse.metrics.test_set import prompts_in
-from warehouse.metrics.worst_picks import WorstPicks, worst_picks
 from warehouse.reads.responses import Lengths
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.curves.gain_curves import DegreeMap, GainCurves, degree_map, gain_curves

@@ -31,8 +31,8 @@ from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.exchange.policies import tilted_rows
 from warehouse.formats import count
-from warehouse.metrics.best_of_n import best_of_n_kl_bound
 from warehouse.metrics.cube import ScoreCube, by_prompt
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound
 from warehouse.reads import derived as read
 from warehouse.schema import INITIAL, TABLES
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from pipeline.context import Context, StageResult
 from pipeline.stages.responses import write_policies
-from warehouse.metrics.best_of_n import best_of_n_kl_bound
 from warehouse.metrics.cube import ScoreCube, best_of_n_of_cube, by_prompt
-from warehouse.metrics.tilted import tilted_policies, tilted_values
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound
+from warehouse.metrics.policies.tilted import tilted_policies, tilted_values
 from warehouse.schema import INITIAL, OTHER
 
 STAGE = "best_of_n"

@@ -36,7 +36,7 @@ from pipeline.runs import open_run
 from pipeline.scoring.scorer import Scorer
 from pipeline.stages import pool
 from pipeline.stages.checkpoints import Job, rollout_prompts
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_own_values
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound, best_of_n_own_values
 
 TRANSPARENT = "transparent"
 _INITIAL = 32

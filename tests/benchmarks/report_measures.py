@@ -24,7 +24,7 @@ from tests.benchmarks import measure_studies as studies
 from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
 from tests.warehouse.study.simulate import evaluate_all
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 from warehouse.stats.across_pairs import EVERY, Selected
 from warehouse.stats.resampling import rows_for
 from warehouse.study import MEASURES, PolicyValues, PromptValues, ScoreCube, TestSet, evaluate, prepare, replicated

@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.benchmarks import measure_studies as studies
 from tests.warehouse.study.simulate import evaluate_all
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 from warehouse.study import MEASURES, PolicyValues, PromptValues, ScoreCube, TestSet, evaluate, prepare
 
 SLACK = 2.0

@@ -18,7 +18,7 @@ import polars as pl
 
 from tests.helpers.study import MARKUP, filled
 from warehouse import ingest
-from warehouse.metrics.best_of_n import best_of_n_kl_bound
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound
 from warehouse.schema import CATEGORIES, INITIAL, LABEL, TABLES
 
 OWN = "Own tickets"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.metrics.cube import PolicyValues, ScoreCube, best_of_n_policies, score_cube
-from warehouse.metrics.repeats import averaged
+from warehouse.metrics.policies.repeats import averaged
 
 Floats = NDArray[np.float64]
 

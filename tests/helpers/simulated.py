@@ -16,7 +16,7 @@ from pipeline import runs
 from pipeline.config import load_profile
 from tests.warehouse.study.simulate import normal_scores
 from warehouse import ingest
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.schema import CATEGORIES, INITIAL, ORIGINAL, TABLES
 
 

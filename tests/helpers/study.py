@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from warehouse import ingest
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.metrics.cube import score_cube
-from warehouse.metrics.tilted import tilted_policies, tilted_values
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound, best_of_n_values
+from warehouse.metrics.policies.tilted import tilted_policies, tilted_values
 from warehouse.schema import CATEGORIES, TABLES, Table
 
 MARKUP = "<b>bold</b> **strong** [link](http://x) <script>alert(1)</script> $x^2$ :red[red]"

@@ -17,7 +17,7 @@ from pipeline.runs import jobs
 from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN
 from warehouse import reads, store
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 from warehouse.schema import CATEGORIES, TABLES
 
 CONFIG = load_profile("smoke")

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from warehouse.exchange.sheet import Sheet, shown, wrong_row
-from warehouse.metrics.best_of_n import best_of_n_kl_bound
 from warehouse.metrics.cube import ScoreCube, by_prompt
-from warehouse.metrics.tilted import tilted_policies
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound
+from warehouse.metrics.policies.tilted import tilted_policies
 from warehouse.schema import INITIAL, LABEL, SAME_PROMPT, TABLES
 
 _GROUP = ("optimizer", "strength", "reward_model")

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.best_of_n import best_of_n_expected, best_of_n_values
-from warehouse.metrics.repeats import Repeats, averaged
+from warehouse.metrics.policies.best_of_n import best_of_n_expected, best_of_n_values
+from warehouse.metrics.policies.repeats import Repeats, averaged
 from warehouse.metrics.roles import Roles
 from warehouse.stats.bootstrap import Floats
 

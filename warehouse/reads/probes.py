@@ -7,7 +7,7 @@ import polars as pl
 
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube, best_of_n_of_cube, by_prompt, spread_within_prompts
-from warehouse.metrics.tilted import tilted_values
+from warehouse.metrics.policies.tilted import tilted_values
 from warehouse.reads import policies, scores
 from warehouse.schema import BY_WEIGHTING, EDITS, INITIAL, PROBES
 from warehouse.stats.bootstrap import Floats

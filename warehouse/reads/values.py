@@ -22,8 +22,8 @@ from warehouse.metrics.cube import (
     mean_of_repeats,
     spread_within_prompts,
 )
-from warehouse.metrics.repeats import Repeats, averaged
-from warehouse.metrics.tilted import tilted_policies, tilted_values
+from warehouse.metrics.policies.repeats import Repeats, averaged
+from warehouse.metrics.policies.tilted import tilted_policies, tilted_values
 from warehouse.reads import policies
 from warehouse.reads.runs import prompts, reward_models
 from warehouse.reads.scores import initial_scores

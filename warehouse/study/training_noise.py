@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from warehouse.formats import count
 from warehouse.metrics.cube import PolicyValues
-from warehouse.metrics.repeats import Repeats
+from warehouse.metrics.policies.repeats import Repeats
 from warehouse.schema import BY_WEIGHTING
 from warehouse.stats.bootstrap import TRAININGS, Bools, Floats, generator
 

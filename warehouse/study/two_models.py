@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.best_of_n import best_of_n_gap
 from warehouse.metrics.catalogue import measure_named
 from warehouse.metrics.cube import PolicyValues, ScoreCube
 from warehouse.metrics.formulas import Measure
+from warehouse.metrics.policies.best_of_n import best_of_n_gap
 from warehouse.metrics.preparation import prepare
 from warehouse.metrics.responses import Responses
 from warehouse.stats.bootstrap import Floats

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from app.access.frames import figures_of, floats, pair_rows
+from warehouse.metrics.policies.worst_picks import WorstPicks
 from warehouse.metrics.roles import Roles
-from warehouse.metrics.worst_picks import WorstPicks
 from warehouse.stats.bootstrap import Estimate
 from warehouse.study.curves.gain_curves import CURVES, DegreeMap, FittedCurve, GainCurves
 from warehouse.study.curves.strength_curves import LengthDrift, NdrCurve

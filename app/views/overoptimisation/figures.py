@@ -22,7 +22,7 @@ from app.views.overoptimisation import data, text
 from app.views.responses import data as responses_data
 from warehouse.claims.policies.endings import LEAST_FINISHED
 from warehouse.errors import WarehouseError
-from warehouse.metrics.worst_picks import share_hacked
+from warehouse.metrics.policies.worst_picks import share_hacked
 from warehouse.schema import BY_WEIGHTING, INITIAL
 
 SHOWN = (3, 10, 30)

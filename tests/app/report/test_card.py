@@ -20,7 +20,7 @@ from tests.helpers.study import Study, publish
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.metrics.benchmarks.of_run import benchmark_scores
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 from warehouse.reads.predicted import predictions
 from warehouse.schema import PROBES
 from warehouse.stats.bootstrap import wilson_interval

@@ -17,7 +17,7 @@ from tests.helpers.reading import charts, choices, said
 from tests.helpers.study import MARKUP, Study, publish
 from warehouse import reads, store
 from warehouse.metrics.cube import score_cube, spread_within_prompts
-from warehouse.metrics.worst_picks import worst_picks
+from warehouse.metrics.policies.worst_picks import worst_picks
 from warehouse.study.curves.gain_curves import CURVES, gain_curves
 from warehouse.study.curves.length_share import length_share
 

@@ -22,7 +22,7 @@ from pipeline.cost import estimate
 from pipeline.prompts import load_prompts
 from pipeline.runs import RunDirectory
 from tests.helpers.study import filled
-from warehouse.metrics.best_of_n import best_of_n_kl_bound
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound
 from warehouse.schema import CATEGORIES, INITIAL, TABLES
 
 _PART_RESPONSES = 200_000

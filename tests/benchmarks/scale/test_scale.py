@@ -25,7 +25,7 @@ from tests.benchmarks.scale.__main__ import Figures, measure, section
 from tests.benchmarks.scale.study import Scale, write
 from tests.conftest import SMOKE_RUN
 from warehouse import reads, store
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 
 TINY = Scale(reward_models=4, prompts=24, responses=5, samples=8, pairs=30, validation_pairs=6, words=6)
 SIZES = {"M": 4, "P": 24, "R": 5, "Q": 24, "N": 8, "S": 4, "T": 30, "U": 6, "O": 0, "C": 0, "V": 0, "A": 0}

@@ -19,7 +19,7 @@ from pipeline.runs.exchange import publish_recorded
 from tests.helpers.study import Study, publish, rows
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 from warehouse.reads.values import policy_values
 from warehouse.schema import TABLES
 from warehouse.store import Connection

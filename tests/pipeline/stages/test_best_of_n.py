@@ -15,8 +15,8 @@ from pipeline.runs import RunDirectory
 from pipeline.stages import best_of_n
 from pipeline.stages.responses import endings
 from tests.helpers.study import filled
-from warehouse.metrics.best_of_n import best_of_n_expected, best_of_n_kl_bound, best_of_n_values
-from warehouse.metrics.tilted import LEAST_EFFECTIVE, effective_samples, tilted_kl, tilted_weights
+from warehouse.metrics.policies.best_of_n import best_of_n_expected, best_of_n_kl_bound, best_of_n_values
+from warehouse.metrics.policies.tilted import LEAST_EFFECTIVE, effective_samples, tilted_kl, tilted_weights
 from warehouse.schema import TABLES
 
 MODELS = ("flip-0.00", "flip-0.10", "flip-0.40")

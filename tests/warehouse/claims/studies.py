@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tests.warehouse.study.simulate import cube_of, normal_scores
 from warehouse.claims import Claim, Optimised, Study
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.metrics.cube import spread_within_prompts
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.study import PolicyValues, ScoreCube
 from warehouse.study.curves.value_curves import ValueCurves
 

@@ -12,7 +12,7 @@ import pytest
 from tests.warehouse.exchange import files
 from tests.warehouse.exchange.conftest import Import, tables
 from warehouse import reads, store
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 
 FORMATS = ("parquet", "csv", "jsonl", "json")
 

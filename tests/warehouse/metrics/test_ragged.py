@@ -14,9 +14,9 @@ from warehouse.metrics.calibration import reliability
 from warehouse.metrics.catalogue import MEASURES
 from warehouse.metrics.cube import ScoreCube, spread_within_prompts
 from warehouse.metrics.model_scores import length_correlations, reward_variances, score_shares
+from warehouse.metrics.policies.worst_picks import worst_picks
 from warehouse.metrics.preparation import prepare, prepare_all
 from warehouse.metrics.test_set import TestSet, chosen_prompts, with_paraphrases, with_responses
-from warehouse.metrics.worst_picks import worst_picks
 
 COUNTS = np.array([2, 5, 3, 5, 2, 4, 3, 1, 5, 4, 2, 3])
 OF_ALL_PROMPTS = "reward_variance"

@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.study import Study, publish, rows
 from warehouse import ingest, reads, store
 from warehouse.metrics.cube import PolicyValues
-from warehouse.metrics.repeats import Repeats
+from warehouse.metrics.policies.repeats import Repeats
 from warehouse.reads.two_models import policy_draws
 from warehouse.store import Connection
 from warehouse.study import evaluate

@@ -14,7 +14,7 @@ from pipeline.runs.exchange import import_files
 from tests.helpers.study import Study, publish, rows
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.tilted import LEAST_EFFECTIVE
+from warehouse.metrics.policies.tilted import LEAST_EFFECTIVE
 from warehouse.reads.choice import answer as answer_of
 from warehouse.reads.study import study as read_study
 from warehouse.study.choice.answer import Question

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from warehouse.metrics.best_of_n import best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 from warehouse.study import MEASURES, Evaluation, PolicyValues, PromptValues, ScoreCube, TestSet
 from warehouse.study.evaluate import replicated
 

@@ -11,7 +11,7 @@ from pipeline.cli.resolving import sentence
 from tests.helpers.planted import Planted, PlantedStudy, Size
 from warehouse.claims.claim import KENDALL
 from warehouse.metrics.cube import PolicyValues
-from warehouse.metrics.repeats import averaged
+from warehouse.metrics.policies.repeats import averaged
 from warehouse.metrics.test_set import TestSet
 from warehouse.stats import intervals
 from warehouse.stats.bootstrap import Estimate

@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.planted import Planted, Size
 from warehouse.metrics.cube import PolicyValues
-from warehouse.metrics.repeats import averaged
+from warehouse.metrics.policies.repeats import averaged
 from warehouse.study import evaluate
 from warehouse.study.curves.value_curves import ValueCurves, fixed_policies, gains
 from warehouse.study.regret import drawn_regret, regret_of

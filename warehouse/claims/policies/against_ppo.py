@@ -26,8 +26,8 @@ from warehouse.claims.claim import (
     why_no_difference,
 )
 from warehouse.claims.verdict import NEGLIGIBLE, above
-from warehouse.metrics.best_of_n import best_of_n_own_values, best_of_n_picks
 from warehouse.metrics.cube import ScoreCube
+from warehouse.metrics.policies.best_of_n import best_of_n_own_values, best_of_n_picks
 from warehouse.schema import RL_ALGORITHMS
 from warehouse.study.comparison import without_noise
 from warehouse.study.resolution import of_difference_without_noise

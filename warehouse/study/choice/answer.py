@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.best_of_n import best_of_n_kl_bound
 from warehouse.metrics.catalogue import measure_named, optimizer_words
 from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound
 from warehouse.metrics.preparation import prepare
 from warehouse.metrics.test_set import prompts_in
 from warehouse.schema import BY_WEIGHTING

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.metrics.best_of_n import best_of_n_gap
 from warehouse.metrics.cube import ScoreCube
-from warehouse.metrics.worst_picks import share_hacked, worst_picks
+from warehouse.metrics.policies.best_of_n import best_of_n_gap
+from warehouse.metrics.policies.worst_picks import share_hacked, worst_picks
 from warehouse.stats.bootstrap import Estimate, Floats, wilson_interval
 from warehouse.stats.ranks import middle_ranks
 from warehouse.study.choice.worth import FEWEST_PROMPTS, Worth

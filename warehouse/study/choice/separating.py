@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.metrics.best_of_n import best_of_n_gap
+from warehouse.metrics.policies.best_of_n import best_of_n_gap
 from warehouse.stats.bootstrap import Floats
 from warehouse.study.choice.worth import Worth
 from warehouse.study.power import POWER, Draws, Resolution, Terms, resolution

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from warehouse.errors import InvalidChoice, UnknownName
 from warehouse.formats import listed
-from warehouse.metrics.best_of_n import best_of_n_gap, best_of_n_kl_bound, best_of_n_values
 from warehouse.metrics.cube import PolicyValues, ScoreCube
+from warehouse.metrics.policies.best_of_n import best_of_n_gap, best_of_n_kl_bound, best_of_n_values
 from warehouse.metrics.prompt_values import PromptValues
 from warehouse.stats.bootstrap import Bools, Estimate, Floats
 from warehouse.study.curves.value_curves import values_at_kl

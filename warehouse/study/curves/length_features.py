@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from warehouse.metrics.cube import ScoreCube, best_of_n_of_cube
-from warehouse.metrics.tilted import tilted_values
+from warehouse.metrics.policies.tilted import tilted_values
 from warehouse.stats.bootstrap import Bools, Floats
 from warehouse.study.curves.value_curves import ValueCurves
 

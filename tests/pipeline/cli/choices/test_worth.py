@@ -15,7 +15,7 @@ from tests.helpers import benchmark_study, study
 from tests.helpers.benchmark_study import OWN, REVERSED, Benchmark
 from tests.helpers.study import Study
 from warehouse import reads, store
-from warehouse.metrics.best_of_n import pick_probabilities
+from warehouse.metrics.policies.best_of_n import pick_probabilities
 
 DOCS = Path(__file__).parents[4] / "docs"
 

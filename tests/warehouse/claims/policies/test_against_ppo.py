@@ -12,7 +12,7 @@ from tests.warehouse.study.simulate import normal_scores
 from warehouse.claims.claim import Optimised, Study, tau_difference
 from warehouse.claims.policies.against_ppo import better_for_best_of_n
 from warehouse.claims.verdict import above
-from warehouse.metrics.best_of_n import best_of_n_picks
+from warehouse.metrics.policies.best_of_n import best_of_n_picks
 
 GROWING = np.linspace(0.2, 3.0, 8)
 OPEN = "cannot be told at this size"

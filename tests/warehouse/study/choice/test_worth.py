@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from warehouse.errors import InvalidChoice, UnknownName
-from warehouse.metrics.best_of_n import best_of_n_values
 from warehouse.metrics.cube import ScoreCube, score_cube
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 from warehouse.study import evaluate, prepare
 from warehouse.study.choice.worth import (
     LONGEST,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.warehouse.study.simulate import cube_of
-from warehouse.metrics.best_of_n import best_of_n_values
 from warehouse.metrics.cube import PolicyValues, ScoreCube, spread_within_prompts
+from warehouse.metrics.policies.best_of_n import best_of_n_values
 from warehouse.study.curves.length_features import (
     Answered,
     Answers,

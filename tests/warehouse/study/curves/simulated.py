@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.warehouse.study.simulate import cube_of, normal_scores
-from warehouse.metrics.best_of_n import best_of_n_kl_bound, best_of_n_values
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound, best_of_n_values
 from warehouse.study import PolicyValues
 from warehouse.study.curves.value_curves import ValueCurves
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, optimize
 
-from warehouse.metrics.best_of_n import best_of_n_kl_bound
+from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound
 from warehouse.study.curves.gain_laws import Law, coefficients_of, degrees, gains_at, peaks
 
 CURVES = {

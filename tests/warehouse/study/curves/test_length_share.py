@@ -10,9 +10,9 @@ import pytest
 from tests.warehouse.study.curves.answers import MOST_TOKENS, N_OF, curves_of, planted
 from tests.warehouse.study.simulate import cube_of
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.best_of_n import best_of_n_values
 from warehouse.metrics.cube import spread_within_prompts
-from warehouse.metrics.repeats import Repeats
+from warehouse.metrics.policies.best_of_n import best_of_n_values
+from warehouse.metrics.policies.repeats import Repeats
 from warehouse.study.curves.length_features import (
     Answered,
     Answers,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.warehouse.study.simulate import normal_scores, tied_scores
 from warehouse.errors import InvalidChoice
-from warehouse.metrics.best_of_n import (
+from warehouse.metrics.policies.best_of_n import (
     best_of_n_expected,
     best_of_n_kl_bound,
     best_of_n_own_values,

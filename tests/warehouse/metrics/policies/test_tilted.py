@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.warehouse.study.simulate import normal_scores, tied_scores
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import ScoreCube, score_cube, spread_within_prompts
-from warehouse.metrics.tilted import (
+from warehouse.metrics.policies.tilted import (
     LEAST_EFFECTIVE,
     effective_samples,
     tilted_expected,

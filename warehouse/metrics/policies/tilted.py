@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from warehouse.metrics.best_of_n import expected
 from warehouse.metrics.cube import ScoreCube, expected_of_cube, spread_within_prompts
+from warehouse.metrics.policies.best_of_n import expected
 from warehouse.stats.bootstrap import Bools, Floats
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from warehouse.metrics.cube import score_cube
-from warehouse.metrics.worst_picks import share_hacked, worst_picks
+from warehouse.metrics.policies.worst_picks import share_hacked, worst_picks
 
 
 def test_worst_picks_are_counted_where_both_sides_are_clear() -> None:

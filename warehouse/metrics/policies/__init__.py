@@ -1,0 +1,1 @@
+"""What optimised policies are worth, from scores: best-of-n and tilting by stored samples, repeats, worst picks."""
