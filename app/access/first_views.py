@@ -18,6 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.session_manager import ClientContext
 
 from app.access import warehouse
+from app.access.meanwhile import meanwhile
 from app.views import PAGES
 
 FIRST_VIEWS = "RIGHTTREE_FIRST_VIEWS"
@@ -30,14 +31,11 @@ _ENDED_EARLY = ForwardMsg.FINISHED_EARLY_FOR_RERUN
 @asynccontextmanager
 async def computed(_: Any) -> AsyncIterator[None]:
     """While the server is up, compute the first views of every build that it finds published."""
-    task = asyncio.create_task(_compute()) if os.environ.get(FIRST_VIEWS) != "0" else None
-    try:
+    if os.environ.get(FIRST_VIEWS) == "0":
         yield
-    finally:
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return
+    async with meanwhile(_compute()):
+        yield
 
 
 async def _compute() -> None:

@@ -22,7 +22,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -122,9 +122,9 @@ def _ask(question: _Question, line: _Line) -> Future[Any]:
 
 
 class _Waiting(NamedTuple):
-    """A question in the line: by the page's ticket, then in the order asked; None at its end, after all others."""
+    """A question in the line: by the page's ticket, then in the order asked; None ends a thread."""
 
-    ticket: float
+    ticket: int
     number: int
     question: _Question | None
     future: Future[Any]
@@ -136,25 +136,29 @@ class _Line:
     def __init__(self, count: int) -> None:
         self._numbers = itertools.count()
         self._waiting: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
+        self._has_ended = False
         self._threads = [threading.Thread(target=self._answer, name=f"heavy-{n}", daemon=True) for n in range(count)]
         for thread in self._threads:
             thread.start()
 
-    def join(self, ticket: float, question: _Question | None) -> Future[Any]:
-        """Put a question in the line; its answer comes."""
-        waiting = _Waiting(ticket, next(self._numbers), question, Future())
-        self._waiting.put(waiting)
-        return waiting.future
+    def join(self, ticket: int, question: _Question) -> Future[Any]:
+        """Put a question in the line; its answer comes, or is cancelled where the line has ended. Needs `_lock`."""
+        future: Future[Any] = Future()
+        if self._has_ended:
+            future.cancel()
+        else:
+            self._waiting.put(_Waiting(ticket, next(self._numbers), question, future))
+        return future
 
     def end(self) -> None:
-        """Answer what is being computed, and nothing that waits."""
-        while True:
-            try:
+        """Answer what is being computed, and cancel what waits."""
+        with _lock:
+            self._has_ended = True
+        with suppress(queue.Empty):
+            while True:
                 self._waiting.get_nowait().future.cancel()
-            except queue.Empty:
-                break
         for _ in self._threads:
-            self.join(float("inf"), question=None)
+            self._waiting.put(_Waiting(0, next(self._numbers), None, Future()))
         for thread in self._threads:
             thread.join()
 

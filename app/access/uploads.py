@@ -11,7 +11,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import streamlit as st
@@ -20,6 +20,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.access.headers import Message, Receive, Send, Served
+from app.access.meanwhile import meanwhile
 from pipeline.runs import jobs
 
 OF_SESSION_BYTES = jobs.MOST_BYTES + 2**20
@@ -88,13 +89,8 @@ class Limited:
 @asynccontextmanager
 async def freeing(_: st.App) -> AsyncIterator[None]:
     """While the server is up, free the files of sessions that are disconnected longer than Streamlit keeps them."""
-    task = asyncio.create_task(_free())
-    try:
+    async with meanwhile(_free()):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _free() -> None:

@@ -153,7 +153,7 @@ def _proxies(study: Study) -> Table:
 
 
 def another_measure_predicts_better(study: Study) -> Claim:
-    """Some measure predicts better than accuracy, all of them looked at together."""
+    """Some measure predicts better than accuracy, corrected for their number."""
     claim = Claim(
         "measures",
         "Another measure predicts better than accuracy",
@@ -192,7 +192,7 @@ def another_measure_predicts_better(study: Study) -> Claim:
         )
         tables.append(Table(f"All measures, {policies.called}", header, tuple(rows)))
         notes.append(_best(policies, parts, len(beating)))
-    notes.append("Two measures of the sample that share a group cannot be told apart, all pairs looked at together.")
+    notes.append("Two measures that share a group do not differ significantly, corrected for all pairs.")
     return replace(claim, findings=tuple(findings), tables=tuple(tables), notes=tuple(notes))
 
 
@@ -227,14 +227,14 @@ def _width(estimate: Estimate) -> float:
 
 
 def _best(policies: Optimised, parts: Mapping[str, Replicated], beating: int) -> str:
-    """Which measure is the best of how many, and how many beat accuracy, all looked at together."""
+    """Which measure is the best of how many, and how many beat accuracy, corrected for their number."""
     defined = {name: value for name, part in parts.items() if (value := tau(part).sample.value) is not None}
     if not defined:
         return f"{policies.called}: no measure has a correlation."
     best = max(defined, key=defined.__getitem__)
     return (
-        f"{policies.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures in the sample; "
-        f"{beating} of {len(MEASURES) - 1} beat accuracy, all looked at together."
+        f"{policies.called}: {MEASURES[best].title} has the greatest τ of {len(defined)} measures here; {beating} of "
+        f"{len(MEASURES) - 1} others beat accuracy, corrected for their number."
     )
 
 

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,16 @@ def test_a_process_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.05)
     assert process != os.getpid()
     assert not Path(f"/proc/{process}").exists()
+
+
+def test_a_question_that_comes_too_late_is_cancelled_and_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pool.PROCESSES, "1")
+    with pool.beside():
+        line = pool._line
+        assert line is not None
+    late = pool._Question(__name__, "process_of", ("late",), ())
+    with pytest.raises(CancelledError):
+        pool._ask(late, line).result(timeout=20)
 
 
 def test_visitors_who_ask_the_same_at_once_wait_for_one_answer(beside: None, tmp_path: Path) -> None:

@@ -316,7 +316,7 @@ def test_after_a_kill_it_goes_on_from_the_newest_step_that_is_whole(model: Path,
     assert (actor / "latest").read_text() == "global_step12"
 
 
-@pytest.mark.parametrize("broken", ["no state", "no name", "no weights"])
+@pytest.mark.parametrize("broken", ["no state", "no name", "no weights", "no critic"])
 def test_without_a_whole_step_it_begins_again(broken: str, model: Path, tmp_path: Path) -> None:
     state = tmp_path / "_actor" / "global_step2"
     state.mkdir(parents=True)
@@ -328,9 +328,9 @@ def test_without_a_whole_step_it_begins_again(broken: str, model: Path, tmp_path
         state.rmdir()
     elif broken == "no name":
         (tmp_path / "_actor" / "latest").unlink()
-    else:
+    elif broken == "no weights":
         (weights / "model.safetensors").unlink()
-    drop_broken_states(tmp_path)
+    drop_broken_states(tmp_path, ("_actor", "_critic") if broken == "no critic" else ("_actor",))
     assert not (tmp_path / "_actor").exists()
 
 
