@@ -158,7 +158,7 @@ class _Line:
             while True:
                 self._waiting.get_nowait().future.cancel()
         for _ in self._threads:
-            self._waiting.put(_Waiting(0, next(self._numbers), None, Future()))
+            self._waiting.put(_Waiting(0, next(self._numbers), question=None, future=Future()))
         for thread in self._threads:
             thread.join()
 

@@ -76,7 +76,7 @@ def test_another_measure_beats_accuracy_where_regret_is_made_of_it_and_not_where
     adjusted = {row[0]: row[6] for row in rows}
     assert adjusted.pop("Accuracy") == ""
     beating = [row for row in rows if isinstance(row[4], Estimate) and (row[4].value or 0) > 0 and row[6] < 0.05]
-    assert f"{len(beating)} of 13 beat accuracy" in claim.notes[0]
+    assert f"{len(beating)} of 13 others beat accuracy" in claim.notes[0]
     plain = normal_scores(rng, np.geomspace(0.2, 3.0, 20), 300, 4)
     of_accuracy = valued(plain, ndr_of(plain, "accuracy"), noise=0.001)
     assert verdicts(another_measure_predicts_better(study(of_accuracy))) == ["refuted"]
