@@ -11,6 +11,7 @@ import fcntl
 import os
 import resource
 import shlex
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -88,12 +89,12 @@ def damage(data: Path, error: duckdb.Error) -> str:
 
 def _remedy(path: Path) -> str:
     """What to do about a published build that cannot be read: go back to the previous one, or build it again."""
-    data, published = path.parent, build_id(path.parent)
-    others = sorted(build.name for build in data.glob("warehouse-*.duckdb") if build.name != published)
+    data = path.parent
+    others = _other_builds(data)
     link = shlex.quote(str(data / LINK))
     if not others:
         return f"`rm {link}`, then `righttree publish` builds the warehouse from the run directories"
-    return f"`ln -sfn {others[-1]} {link}` goes back to the previous build, `righttree publish` adds what it lacks"
+    return f"`ln -sfn {others[-1].name} {link}` goes back to the previous build, `righttree publish` adds what it lacks"
 
 
 def _check_columns(connection: Connection, path: Path) -> None:
@@ -127,6 +128,7 @@ def building(data: Path, without: Sequence[str] = ()) -> Iterator[Connection]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for leftover in [*data.glob(".warehouse-*.draft*"), *data.glob(f"{files.TEMPORARY}*-{LINK}")]:
                 files.remove(leftover)  # of a killed build: nobody else builds while this process holds the lock
+            _make_room(data)
             target = data / _name_after(newest_build(data))
             draft = target.with_name(f".{target.name}.draft")
             with _written(draft) as connection:
@@ -135,13 +137,33 @@ def building(data: Path, without: Sequence[str] = ()) -> Iterator[Connection]:
             draft.rename(target)
             with files.replacing(data / LINK) as link:
                 link.symlink_to(target.name)
-            others = sorted(build for build in data.glob("warehouse-*.duckdb") if build != target)  # by time
-            for build in others[:-1]:  # one stays: a reader may have resolved the link just before the swap
+            for build in _other_builds(data)[:-1]:  # one stays: a reader may have just resolved the link
                 build.unlink(missing_ok=True)
     except (OSError, duckdb.OperationalError, duckdb.FatalException) as error:
         reason = error.strerror if isinstance(error, OSError) else first_line(error)
         message = f"{data} cannot be written ({reason}), so the published warehouse stays"
         raise WarehouseError(f"{message}; make room or set RIGHTTREE_HOME") from error
+
+
+def _other_builds(data: Path) -> list[Path]:
+    """The builds beside the published one, by time."""
+    published = build_id(data)
+    return sorted(build for build in data.glob("warehouse-*.duckdb") if build.name != published)
+
+
+def _make_room(data: Path) -> None:
+    """Remove the builds before the published one where another does not fit beside them.
+
+    Otherwise no run could be deleted from a full disk. They are removed after the next build in any case.
+    """
+    published = build_id(data)
+    others = _other_builds(data)
+    if published is None or not others:
+        return
+    with suppress(FileNotFoundError):  # a link to nothing is refused later, with what to do
+        if shutil.disk_usage(data).free < (data / published).stat().st_size:
+            for build in others:
+                build.unlink(missing_ok=True)
 
 
 def _name_after(newest: str | None) -> str:

@@ -20,7 +20,7 @@ from pipeline.config import EMBEDDED_MODEL
 from pipeline.errors import ModelUnavailable
 from pipeline.models.embedded import provision
 from pipeline.models.performance.kv_cache import ATTENTION
-from pipeline.models.performance.packed_weights import packed
+from pipeline.models.performance.packed_weights import has_bfloat16_products, packed
 from pipeline.models.performance.packing import TextBatch, packs
 
 T = TypeVar("T", bound=Hashable)
@@ -105,18 +105,19 @@ def model_source(name: str) -> str:
 
 
 def load(
-    name: str, threads: int = 0, dtype: torch.dtype = torch.bfloat16, device: torch.device | str | None = None
+    name: str, threads: int = 0, dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> LanguageModel:
     """Load the embedded model, a local folder or a hub id, by default on the GPU if there is one.
 
-    Safetensors only, no remote code. `threads`: torch's number of threads; 0 does not change it. Raises
-    ModelUnavailable if the model does not exist or cannot be used.
+    Safetensors only, no remote code. `threads`: torch's number of threads; 0 does not change it. `dtype`: by default
+    that of `precision`. Raises ModelUnavailable if the model does not exist or cannot be used.
     """
     if threads:
         torch.set_num_threads(threads)
     transformers_logging.disable_progress_bar()
     folder = model_source(name)
-    options = {"dtype": dtype, "attn_implementation": ATTENTION, "use_safetensors": True}
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    options = {"dtype": dtype or precision(device), "attn_implementation": ATTENTION, "use_safetensors": True}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
@@ -133,8 +134,12 @@ def load(
             "it would be split in two; give one with the layout of Llama, Qwen, Mistral, Gemma, Phi-3 or OLMo-2"
         )
     model.requires_grad_(False)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return LanguageModel(name, model.eval().to(device), tokenizer)
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """bfloat16, or float32 on a processor without AVX-512, where products in bfloat16 take seven times as long."""
+    return torch.bfloat16 if device.type != "cpu" or has_bfloat16_products() else torch.float32
 
 
 def load_fine_tuned(folder: Path, base: LanguageModel, threads: int = 0) -> LanguageModel:

@@ -51,13 +51,16 @@ _PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Job:
-    """What to train: on which model, in which precision (`bfloat16`, `float32`), with how many threads (0: cores)."""
+    """What to train: on which model, with how many threads (0: cores), in which precision (`bfloat16`, `float32`).
+
+    Without one, in the one that `language_model.load` takes.
+    """
 
     model: str
     seed: int
     threads: int
     settings: RewardModelSettings
-    dtype: str = "bfloat16"
+    dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ def work(folder: Path) -> None:
     settings = RewardModelSettings.model_validate(job["settings"])
     train_pairs, validation_pairs = np.array(job["train_pairs"]), np.array(job["validation_pairs"])
     team = Accelerated(settings.processes)
-    language_model = load(job["model"], job["threads"], getattr(torch, job["dtype"]), team.device)
+    language_model = load(job["model"], job["threads"], job["dtype"] and getattr(torch, job["dtype"]), team.device)
     reward_model = RewardModel(language_model, ALL_LAYERS)
     language_model.base.layers = torch.nn.ModuleList()  # frees memory: the reward model has its own
     tokens = Tokens(language_model, ALL_LAYERS, job["texts"], settings.texts_at_once)

@@ -18,15 +18,19 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import InvalidUpload, PipelineError
+from pipeline.runs import locks
 from pipeline.runs.exchange import Imported
 from pipeline.uploads import child
 from pipeline.uploads.work import REQUEST, frames_of
 from warehouse import exchange
 from warehouse.errors import WarehouseError
+from warehouse.files import TEMPORARY
 
 MOST_BYTES = 200 * 2**20
 """Most bytes of all files of an upload together; `righttree import` takes larger ones."""
 _MOST_FILES = 100
+UPLOADS = ".uploads"
+"""The folder in the data folder where uploads are, each for as long as it is read."""
 
 Execute = Callable[[Path], dict[str, Any]]
 """Does what a folder's request says and returns the answer; `child.execute` does it in another process."""
@@ -73,22 +77,26 @@ def first_rows(
 
 @contextmanager
 def _uploaded(data: Path, files: Sequence[tuple[str, bytes]], request: dict[str, Any]) -> Iterator[Path]:
-    """A folder with the files and the request, for as long as it is needed."""
+    """A folder with the files and the request, for as long as it is needed; those of killed servers are removed."""
     _check(files)
-    folder = data / f".upload-{secrets.token_hex(8)}"
+    uploads = data / UPLOADS
     try:
-        (folder / "files").mkdir(parents=True)
-        names = [name for name, _ in files]
-        (folder / REQUEST).write_text(json.dumps(request | {"data": str(data), "files": names}))
-        for name, content in files:
-            (folder / "files" / name).write_bytes(content)
-        yield folder
+        uploads.mkdir(parents=True, exist_ok=True)
+        with locks.drafting(uploads):
+            folder = uploads / f"{TEMPORARY}{secrets.token_hex(8)}"
+            try:
+                (folder / "files").mkdir(parents=True)
+                names = [name for name, _ in files]
+                (folder / REQUEST).write_text(json.dumps(request | {"data": str(data), "files": names}))
+                for name, content in files:
+                    (folder / "files" / name).write_bytes(content)
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
     except (PipelineError, WarehouseError):  # some of these are system errors too
         raise
     except OSError as error:
         raise InvalidUpload(f"{data} cannot be written ({error.strerror}); make room or set RIGHTTREE_HOME") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check(files: Sequence[tuple[str, bytes]]) -> None:

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.sampling [--print]
 
 The floor of a piece of work is the time that the matrix products it cannot do without take at the rate of a large
-bfloat16 product measured in the same run: 2 operations per weight and token, as many again for a weight's gradient and
+product measured in the same run: 2 operations per weight and token, as many again for a weight's gradient and
 for an input's, and a prompt once for all its responses. Written into `docs/benchmarks.md`.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 
 from pipeline.config import EMBEDDED_MODEL, PPOSettings
-from pipeline.models.language_model import LanguageModel, load
+from pipeline.models.language_model import LanguageModel, load, precision
 from pipeline.models.optimizers.ppo import PPO
 from pipeline.models.rollout import Rollout
 from pipeline.models.sampler import Request, sample
@@ -71,8 +71,9 @@ def best(work: Callable[[], Done], rounds: int = 2) -> tuple[float, Done]:
 
 
 def matrix_rate() -> float:
-    """Operations per second of a large bfloat16 product."""
-    a, b = torch.randn(4096, 576).bfloat16(), torch.randn(576, 1536).bfloat16()
+    """Operations per second of a large product, in the precision in which models are read here."""
+    dtype = precision(torch.device("cpu"))
+    a, b = torch.randn(4096, 576).to(dtype), torch.randn(576, 1536).to(dtype)
     operations = 20 * 2 * 4096 * 576 * 1536
 
     def work() -> Done:
@@ -81,6 +82,11 @@ def matrix_rate() -> float:
         return Done(0, operations)
 
     return operations / best(work, rounds=5)[0]
+
+
+def precision_name() -> str:
+    """`bfloat16`, or `float32`: see `language_model.precision`."""
+    return str(precision(torch.device("cpu"))).removeprefix("torch.")
 
 
 def plain(model: LanguageModel, prompts: list[str], weights: Weights) -> Callable[[], Done]:
@@ -192,7 +198,8 @@ def main() -> int:
     }
     peer_rate = peer[1].tokens / peer[0]
     lines = [
-        f"SmolLM2-135M, bfloat16, {torch.get_num_threads()} threads, {rate / 1e9:,.0f} GFLOP/s in a large product;",
+        f"SmolLM2-135M, {precision_name()}, {torch.get_num_threads()} threads, "
+        f"{rate / 1e9:,.0f} GFLOP/s in a large product;",
         f"prompts that end with “{INSTRUCTION}”, temperature {TEMPERATURE}, at most {NEW_TOKENS} tokens a response;",
         f"PPO trains {LAYERS} blocks for {PPOSettings().epochs} epochs.",
         "",

@@ -23,7 +23,7 @@ from pathlib import Path
 from pipeline.cost import estimate
 from tests.benchmarks.baselines import json_line
 from tests.benchmarks.document import insert
-from tests.benchmarks.sampling import matrix_rate
+from tests.benchmarks.sampling import matrix_rate, precision_name
 
 REFERENCE = Path("pipeline/reference.json")
 BUDGET_S = {"quick": 600, "smoke": 60}
@@ -56,7 +56,8 @@ def render(manifest: dict, wall_s: float, peak_bytes: int, rate: float) -> str:
         f"One run of `{profile}` from an empty data folder, start-up and publishing included:",
         f"**{wall_s:.0f} s** of {BUDGET_S[profile]} s, **{peak_bytes / 2**30:.1f} GiB** of"
         f" {BUDGET_BYTES / 2**30:.0f} GiB.",
-        f"{host['processor']}, {host['cores']} cores, {rate / 1e9:,.0f} GFLOP/s in a bfloat16 product right after it;",
+        f"{host['processor']}, {host['cores']} cores, "
+        f"{rate / 1e9:,.0f} GFLOP/s in a {precision_name()} product right after it;",
         f"Python {packages['python']}, torch {packages['torch']}, {manifest['finished_at'][:10]}.",
         "",
         "| stage | seconds | units | per second |",

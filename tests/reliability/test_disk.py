@@ -102,9 +102,30 @@ def test_on_a_full_disk_nothing_is_imported_started_or_resumed_and_all_is_shown(
     is_refused(lambda: jobs.start(disk.home, SMOKE), "No space left on device")
     with pytest.raises(NotWritten, match="No space left"), runs.open_run(disk.home, "stopped").working():
         pass
-    assert {path for path in disk.home.rglob("*") if path.name not in (".lock", ".turn")} == set(before)
+    assert {path for path in disk.home.rglob("*") if path.name not in (".lock", ".turn", ".uploads", ".drafts")} == set(
+        before
+    )
     assert published(disk.home) == {"first": 12}
     assert jobs.status(disk.home, "stopped").state == "interrupted"
+
+
+def previous_build(home: Path) -> Path:
+    (build,) = (path for path in home.glob("warehouse-*.duckdb") if path.name != store.build_id(home))
+    return build
+
+
+def test_a_run_is_deleted_from_a_full_disk_where_the_previous_build_takes_the_room(disk: Disk) -> None:
+    ingest.publish(disk.home, tiny_run("first"), "test")
+    ingest.publish(disk.home, tiny_run("second", samples=2000), "test")
+    previous = previous_build(disk.home)
+    ingest.publish(disk.home, tiny_run("third"), "test")
+    assert not previous.exists()
+    disk.fill()
+    jobs.delete(disk.home, "third")
+    assert published(disk.home) == {"first": 12, "second": 8000}
+    disk.make_room()
+    jobs.delete(disk.home, "second")
+    assert previous_build(disk.home).exists()
 
 
 def clicked(page: AppTest, key: str) -> AppTest:
@@ -119,6 +140,7 @@ def test_what_the_page_publishes_on_a_full_disk_is_refused_in_a_line_and_done_on
     ingest.publish(disk.home, tiny_run("first"), "test")
     import_files(disk.home, [files.write(files.long_frame(), tmp_path / "b.csv")], "second", "auto")
     before = published(disk.home)
+    previous_build(disk.home).unlink()
     disk.fill(leave_bytes=300 * KIB)
     page = open_view("runs", disk.home)
     page.session_state["import"] = True
@@ -131,7 +153,7 @@ def test_what_the_page_publishes_on_a_full_disk_is_refused_in_a_line_and_done_on
         assert published(disk.home) == before
         assert results.run_ids(disk.home) == ["second"]
         assert half_written(disk.home) == []
-        assert list(disk.home.glob(".upload-*")) == []
+        assert list(disk.home.rglob(".partial-*")) == []
 
     disk.make_room()
     page = clicked(page, "import.go")

@@ -29,13 +29,18 @@ class PackedLinear(nn.Module):
         return output
 
 
+def has_bfloat16_products() -> bool:
+    """Whether oneDNN multiplies in bfloat16 on this processor."""
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 @torch.no_grad()
 def packed(module: Any) -> Any:
     """The module with every linear layer in it packed, sharing all else; itself where oneDNN has no such products."""
     weights = [layer.weight for layer in module.modules() if type(layer) is nn.Linear]
     if not all(weight.device.type == "cpu" and weight.dtype == torch.bfloat16 for weight in weights):
         return module
-    if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+    if not has_bfloat16_products():
         return module
     return _packed(module)
 

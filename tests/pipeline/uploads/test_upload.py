@@ -5,21 +5,26 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from pipeline.errors import InvalidUpload, PipelineError
 from pipeline.runs import jobs
-from pipeline.uploads import upload
+from pipeline.uploads import child, upload
 from tests.helpers import simulated
 from tests.warehouse.exchange import files
 from warehouse import exchange as warehouse_exchange
 from warehouse import reads, store
 from warehouse.errors import InvalidRows, WarehouseError
 from warehouse.exchange import Choices, ColumnMap
+from warehouse.files import TEMPORARY
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
     """A data folder in which no upload is left."""
     home = tmp_path / "home"
     yield home
-    assert list(home.glob(".upload-*")) == []
+    assert list((home / upload.UPLOADS).glob(f"{TEMPORARY}*")) == []
 
 
 def content(path: Path) -> bytes:
@@ -141,3 +146,29 @@ def test_an_invalid_file_is_refused_in_one_line_and_nothing_is_written(data: Pat
     with pytest.raises(InvalidRows, match=r"^scores\.csv, row 1: wrong columns[^\n]*$"):
         jobs.import_uploads(data, [("scores.csv", b"prompt_id,score\na,1\n")])
     assert store.build_id(data) is None
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.uploads import child, upload
+def execute(folder):
+    assert (folder / "files" / "scores.csv").is_file()
+    os.kill(os.getpid(), signal.SIGKILL)
+upload.first_rows(Path(sys.argv[1]), [("scores.csv", b"prompt_id,score\\n")], 5, execute=execute)
+"""
+
+
+def test_the_next_upload_removes_what_a_killed_server_left_and_not_what_another_reads(data: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(data)], check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = (data / upload.UPLOADS).glob(f"{TEMPORARY}*")
+    scores = [("scores.csv", content(data.parent / "scores.csv"))]
+
+    def while_another_reads(folder: Path) -> dict[str, Any]:
+        upload.first_rows(data, scores, 5)
+        assert folder.is_dir()
+        return child.execute(folder)
+
+    upload.first_rows(data, scores, 5, execute=while_another_reads)
+    assert not left.exists()
