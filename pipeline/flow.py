@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import TextIO
 
 from pipeline.context import Context, Engine, StageResult, make_here
@@ -23,15 +24,18 @@ from pipeline.stages import STAGES
 from warehouse.errors import WarehouseError
 
 
-def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = make_here) -> None:
+def execute(
+    run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = make_here, *, stages: Sequence[str] = STAGES
+) -> None:
     """Complete a run, whatever state it is in; returns at once for a finished one.
 
-    `engine` makes the parts of the heavy stages: this process, or another engine of `pipeline/backends`. Only one run
-    executes per data folder: while another one does, this waits and says so.
+    `engine` makes the parts of the heavy stages: this process, or another engine of `pipeline/backends`. `stages`: the
+    first of all stages, where only these are wanted. Only one run executes per data folder: while another one does,
+    this waits and says so.
 
     Raises RunBusy if another process works on the run, and whatever stopped it, which is also noted in its `error.txt`.
     """
-    if all(run.is_done(stage) for stage in STAGES) and not retry.is_requested(run):
+    if all(run.is_done(stage) for stage in stages) and not retry.is_requested(run):
         return
 
     def on_wait(other: str) -> None:
@@ -46,7 +50,7 @@ def execute(run: RunDirectory, out: TextIO = sys.stderr, engine: Engine = make_h
         if retried:
             progress.say(f"retrying {', '.join(retried)}")
         try:
-            for stage in STAGES:
+            for stage in stages:
                 _complete(stage, context, progress)
         except (PipelineError, WarehouseError) as error:
             run.write_error(str(error))

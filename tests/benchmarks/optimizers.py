@@ -1,12 +1,13 @@
 """How well small trained policies optimise: gain, KL, efficiency, finished share and CPU time, beside what is possible.
 
-    python -m tests.benchmarks.optimizers RUN [--reward-models A,B,C] [--repeats 2] [--prompts 96] [--samples 4]
+    python -m tests.benchmarks.optimizers RUN [--rewards transparent,A,B,C] [--repeats 2] [--prompts 96] [--samples 4]
 
-RUN is the folder of a run whose reward models are trained. Each algorithm of its profile trains a policy, with each
-seed, against a transparent reward and some reward models; then all are compared on held-out prompts: the gain in
-standard deviations of π_0's scores within prompts, KL from π_0 by k3, and gain² / (2·KL), which is 1 for an ideal tilt
-of normal rewards. Best-of-n and tilting, from the same number of samples of π_0 for each prompt, say what was possible.
-Prints a table.
+RUN is the folder of a run, `<data folder>/runs/<id>`; where there is none, it is begun with the settings of
+`tests/benchmarks/optimizers.toml`. What it lacks up to its reward models is made first. Each algorithm of its profile
+trains a policy, with each seed, against a transparent reward and some reward models; then all are compared on held-out
+prompts: the gain in standard deviations of π_0's scores within prompts, KL from π_0 by k3, and gain² / (2·KL), which is
+1 for an ideal tilt of normal rewards. Best-of-n and tilting, from the same number of samples of π_0 for each prompt,
+say what was possible. Prints a table. Two processes, each with some of the rewards, share two cores well.
 """
 
 from __future__ import annotations
@@ -24,20 +25,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.config import Algorithm, PPOSettings
+from pipeline.config import Algorithm, PPOSettings, load_profile
 from pipeline.context import Context
+from pipeline.flow import execute
 from pipeline.models.optimizers import OPTIMIZERS
 from pipeline.models.optimizers.trained_policy import TrainedPolicy
 from pipeline.models.performance.prompt_states import PromptStates
 from pipeline.models.reward_model import RewardModel
 from pipeline.models.rollout import Rollout
 from pipeline.models.trunk import shared_layers
-from pipeline.runs import open_run
+from pipeline.runs import create, open_run
 from pipeline.scoring.scorer import Scorer
-from pipeline.stages import pool
+from pipeline.stages import STAGES, pool
 from pipeline.stages.checkpoints import Job, rollout_prompts
 from warehouse.metrics.policies.best_of_n import best_of_n_kl_bound, best_of_n_own_values
 
+PROFILE = Path(__file__).with_suffix(".toml")
 TRANSPARENT = "transparent"
 _INITIAL = 32
 """Samples of π_0 to each held-out prompt."""
@@ -61,8 +64,20 @@ class Result(NamedTuple):
 
 
 def transparent(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Mean length of a word in letters: a reward that anybody can check, and that says nothing about finishing."""
-    return np.array([sum(map(len, text.split())) / max(1, len(text.split())) for text in texts])
+    """Share of words of six letters or more: a reward that anybody can check, and that says nothing about finishing.
+
+    It is bounded. The mean length of a word is not: its policy writes endless words, 37 deviations and 25 nats away.
+    """
+    return np.array([np.mean([sum(map(str.isalpha, word)) >= 6 for word in text.split() or [""]]) for text in texts])
+
+
+def prepared(run: Path) -> None:
+    """Make what the run lacks up to its reward models, and the pool of SFT."""
+    data = run.parent.parent
+    directory = open_run(data, run.name) if run.is_dir() else create(data, load_profile(str(PROFILE)), run.name)
+    execute(directory, stages=STAGES[: STAGES.index("test_responses")])
+    if directory.config.ppo is not None and "sft" in directory.config.ppo.algorithms:
+        pool.make(Context(directory, _Silent()))
 
 
 @dataclass(frozen=True)
@@ -217,17 +232,20 @@ def line(result: Result) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="folder of a run whose reward models are trained")
-    parser.add_argument("--reward-models", default="flip-0.00,flip-0.20,length-0.50", help="ids, with commas between")
+    parser.add_argument("run", type=Path, help="folder of a run, there or to be begun")
+    names = f"{TRANSPARENT},flip-0.00,flip-0.20,length-0.50"
+    parser.add_argument(
+        "--rewards", default=names, help="reward models' ids, with commas between (default: %(default)s)"
+    )
     parser.add_argument("--repeats", type=int, default=2, help="seeds of each policy")
     parser.add_argument("--prompts", type=int, default=96, help="held-out prompts")
     parser.add_argument("--samples", type=int, default=4, help="responses to each of them")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch: policies are trained side by side")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    prepared(arguments.run)
     bench = opened(arguments.run, None, arguments.prompts, arguments.samples)
-    rewards = [TRANSPARENT, *arguments.reward_models.split(",")]
-    results = compared(bench, rewards, arguments.repeats)
+    results = compared(bench, arguments.rewards.split(","), arguments.repeats)
     lines = [
         f"{arguments.run.name}, {arguments.prompts} held-out prompts × {arguments.samples} responses; "
         f"{arguments.threads} thread a policy; best-of-n and tilting by {_INITIAL} samples of π_0.",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.stages import pool
-from tests.benchmarks.optimizers import TRANSPARENT, compared, line, opened
+from pipeline.config import load_profile
+from tests.benchmarks.optimizers import PROFILE, TRANSPARENT, compared, line, opened, prepared, transparent
 from tests.conftest import SMOKE_RUN
 
 
@@ -19,8 +19,8 @@ def test_policies_of_every_algorithm_stand_beside_what_was_possible(smoke_home: 
     config = json.loads((run / "config.json").read_text())
     config["ppo"] |= {"algorithms": ["ppo", "rloo", "grpo", "sft"], "samples_per_prompt": 2, "pool_responses": 2}
     (run / "config.json").write_text(json.dumps(config))
+    prepared(run)
     bench = opened(run, None, prompts=3, samples=2)
-    pool.make(bench.context)
     results = compared(bench, [TRANSPARENT, "flip-0.00"], repeats=1)
     trained = {(result.optimizer, result.reward) for result in results if result.seconds}
     of_a_reward_model = {(f"{algorithm}, seed 0", "flip-0.00") for algorithm in bench.settings.algorithms}
@@ -31,3 +31,17 @@ def test_policies_of_every_algorithm_stand_beside_what_was_possible(smoke_home: 
     assert best_of_n[:4] == sorted(best_of_n[:4])
     assert best_of_n[0] > 0
     assert all(line(result).count("|") == 9 for result in results)
+
+
+def test_the_transparent_reward_is_the_share_of_long_words() -> None:
+    assert transparent(["a banana", "Rivers, rivers!", "it's six", ""]).tolist() == [0.5, 1.0, 0.0, 0.0]
+
+
+def test_its_profile_trains_what_the_recorded_one_does() -> None:
+    ours, recorded = (load_profile(name).ppo for name in (str(PROFILE), "recorded"))
+    assert ours is not None
+    assert recorded is not None
+    models = {"reward_models", "sweep", "sweep_reward_models"}
+    for algorithm in ours.algorithms:
+        own, theirs = (settings.of(algorithm).model_dump(exclude=models) for settings in (ours, recorded))
+        assert own == theirs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,11 +12,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline import runs
+from pipeline import flow, runs
 from pipeline.config import load_profile
 from pipeline.errors import DamagedRun, InvalidConfig, RunBusy, UnknownRun
 from pipeline.runs import ensembles, jobs, locks
 from pipeline.runs.exchange import import_files
+from pipeline.stages import STAGES
 from tests.helpers.clocks import set_back
 from tests.warehouse.exchange import files
 from warehouse.errors import InvalidRows
@@ -39,6 +41,12 @@ def test_runs_started_within_one_second_keep_their_order(tmp_path: Path) -> None
         runs.create(tmp_path, SMOKE, name)
     assert runs.run_ids(tmp_path) == begun[::-1]
     assert jobs.stopped(tmp_path, SMOKE) == "k"
+
+
+def test_the_first_stages_alone_are_done_where_only_they_are_wanted(run: runs.RunDirectory) -> None:
+    flow.execute(run, io.StringIO(), stages=STAGES[:1])
+    assert [stage for stage in STAGES if run.is_done(stage)] == ["prompts"]
+    assert run.read("prompt").height > 0
 
 
 def test_a_part_is_read_back_and_named_by_stage_and_unit(run: runs.RunDirectory) -> None:
