@@ -154,16 +154,30 @@ def _other_builds(data: Path) -> list[Path]:
 def _make_room(data: Path) -> None:
     """Remove the builds before the published one where another does not fit beside them.
 
-    Otherwise no run could be deleted from a full disk. They are removed after the next build in any case.
+    Otherwise no run could be deleted from a full disk. They would be removed after the next build in any case. Where
+    the published one is damaged they stay, to go back to. They are emptied first, as a server that has shown one holds
+    it open: whoever still looks at it gets an error, and sees the published one at the next look.
     """
     published = build_id(data)
     others = _other_builds(data)
     if published is None or not others:
         return
     with suppress(FileNotFoundError):  # a link to nothing is refused later, with what to do
-        if shutil.disk_usage(data).free < (data / published).stat().st_size:
+        if shutil.disk_usage(data).free < (data / published).stat().st_size and _is_whole(data):
             for build in others:
-                build.unlink(missing_ok=True)
+                os.truncate(build, 0)
+                build.unlink()
+
+
+def _is_whole(data: Path) -> bool:
+    """Whether every row of the published build can be read: DuckDB checks the sum of each block that it reads."""
+    try:
+        with open_read_only(data) as connection:
+            for table in TABLES:
+                connection.execute(f'SELECT max(hash(rows)) FROM "{table}" AS rows')
+    except (WarehouseError, duckdb.Error):
+        return False
+    return True
 
 
 def _name_after(newest: str | None) -> str:

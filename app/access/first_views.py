@@ -25,6 +25,7 @@ FIRST_VIEWS = "RIGHTTREE_FIRST_VIEWS"
 """Environment variable: 0 leaves first views to the first visitors."""
 
 _EVERY_S = 10.0
+_LONGEST_S = 1800.0
 _ENDED_EARLY = ForwardMsg.FINISHED_EARLY_FOR_RERUN
 
 
@@ -34,20 +35,23 @@ async def computed(_: Any) -> AsyncIterator[None]:
     if os.environ.get(FIRST_VIEWS) == "0":
         yield
         return
-    async with meanwhile(_compute()):
+    async with meanwhile(_FirstViews().compute, _EVERY_S):
         yield
 
 
-async def _compute() -> None:
-    computed_for = None
-    while True:
-        with suppress(OSError):  # of a data folder that cannot be read, as every page says
-            snapshot = warehouse.snapshot()
-            if snapshot != computed_for:
-                for page in PAGES:
-                    await _open(page.path)
-                computed_for = snapshot
-        await asyncio.sleep(_EVERY_S)
+class _FirstViews:
+    """The build whose first views were computed last."""
+
+    def __init__(self) -> None:
+        self._computed_for: object = None
+
+    async def compute(self) -> None:
+        """Compute those of the published build, unless they are."""
+        snapshot = warehouse.snapshot()
+        if snapshot != self._computed_for:
+            for page in PAGES:
+                await _open(page.path)
+            self._computed_for = snapshot
 
 
 async def _open(path: str) -> None:
@@ -58,7 +62,8 @@ async def _open(path: str) -> None:
         message = BackMsg()
         message.rerun_script.page_name = path
         server.handle_backmsg(session, message)
-        await client.has_ended.wait()
+        with suppress(TimeoutError):  # a page without an end is left to its visitors
+            await asyncio.wait_for(client.has_ended.wait(), _LONGEST_S)
     finally:
         server.close_session(session)
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """In this block a coroutine without an end runs; it is cancelled with the block."""
-    task = asyncio.create_task(work)
+async def meanwhile(work: Callable[[], Awaitable[None]], every_s: float) -> AsyncIterator[None]:
+    """In this block work is done again and again, so many seconds after it ended; failures are logged."""
+    task = asyncio.create_task(_repeated(work, every_s))
     try:
         yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def _repeated(work: Callable[[], Awaitable[None]], every_s: float) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:
+            _log.exception("%s failed and is tried again in %g s", getattr(work, "__qualname__", work), every_s)
+        await asyncio.sleep(every_s)

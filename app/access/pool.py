@@ -17,6 +17,7 @@ import logging
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from warehouse.errors import InvalidChoice
 
@@ -43,7 +45,7 @@ _line: _Line | None = None
 _asked: dict[_Question, Future[Any]] = {}
 _tickets = itertools.count()
 _page = threading.local()
-"""The ticket of the page whose script this thread runs: Streamlit runs a page's script in a thread of its own."""
+"""Of the thread that asks: the run of a page's script that it does, and that run's ticket."""
 
 
 class _Question(NamedTuple):
@@ -59,7 +61,7 @@ class _Question(NamedTuple):
 
 
 class _Ended(Exception):
-    """A process ended before it answered, killed for memory perhaps."""
+    """A process ended before it answered, killed for memory perhaps, or none could be started."""
 
 
 def heavy(
@@ -70,11 +72,12 @@ def heavy(
     def decorate(compute: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
         @wraps(compute)
         def answer(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-            if _line is None:
+            line = _line
+            if line is None:
                 return compute(*args, **kwargs)
             question = _Question(compute.__module__, compute.__qualname__, args, tuple(kwargs.items()))
             try:
-                result: Answer = _ask(question, _line).result()
+                result: Answer = _ask(question, line).result()
             except _Ended:
                 return compute(*args, **kwargs)
             return result
@@ -114,11 +117,21 @@ def _ask(question: _Question, line: _Line) -> Future[Any]:
         awaited = _asked.get(question)
         if awaited is not None:
             return awaited
-        if not hasattr(_page, "ticket"):
-            _page.ticket = next(_tickets)
-        _asked[question] = future = line.join(_page.ticket, question)
+        _asked[question] = future = line.join(_ticket(), question)
     future.add_done_callback(lambda _: _asked.pop(question, None))
     return future
+
+
+def _ticket() -> int:
+    """The place in the line of the run of a script that asks.
+
+    A thread of Streamlit's does one run after another while a visitor moves a control; each makes its cursors anew.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    run = context and context.cursors
+    if not hasattr(_page, "ticket") or _page.run is not run:
+        _page.run, _page.ticket = run, next(_tickets)
+    return int(_page.ticket)
 
 
 class _Waiting(NamedTuple):
@@ -163,49 +176,61 @@ class _Line:
             thread.join()
 
     def _answer(self) -> None:
-        process = None
+        process: _Process | None = None
         while True:
             waiting = self._waiting.get()
             if waiting.question is None:
-                return
-            process = process or _Process()
+                break
             try:
-                waiting.future.set_result(process.answer(waiting.question))
-            except _Ended as ended:
+                process = process or _Process()
+                error, answer = process.answer(waiting.question)
+            except Exception as cause:  # none can be started, it has ended, or a question cannot be sent
+                if process is not None:
+                    process.end()
                 process = None
-                waiting.future.set_exception(ended)
-            except BaseException as error:
+                ended = isinstance(cause, OSError)
+                waiting.future.set_exception(_Ended(str(cause)) if ended else cause)
+                continue
+            if error is None:
+                waiting.future.set_result(answer)
+            else:
                 waiting.future.set_exception(error)
+        if process is not None:
+            process.end()
 
 
 class _Process:
-    """A process that answers one question after another, for one thread; it ends when the thread does."""
+    """A process that answers one question after another, for one thread."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-P", "-m", __name__]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def __del__(self) -> None:
+    def end(self) -> None:
+        """End it as soon as it has answered."""
         assert self._process.stdin is not None
-        self._process.stdin.close()  # which it reads to its end
+        assert self._process.stdout is not None
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # what a process that was killed has not read
+                pipe.close()
         self._process.wait()
 
-    def answer(self, question: _Question) -> Any:
+    def answer(self, question: _Question) -> tuple[Exception | None, Any]:
+        """An error or None, and the answer. Raises OSError if the process has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            pickle.dump(question, self._process.stdin)
+            self._process.stdin.write(pickle.dumps(question))
             self._process.stdin.flush()
             error, answer = pickle.load(self._process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError) as cause:
-            raise _Ended from cause
-        if error is not None:
-            raise error
-        return answer
+        except (EOFError, pickle.UnpicklingError) as cause:
+            raise ChildProcessError("the process has ended") from cause
+        return error, answer
 
 
 def main() -> None:
     """Answer the questions on standard input, pickled, on standard output: an error or None, and the answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, with which it ends
     os.nice(_NICER)
     logging.disable(logging.WARNING)  # Streamlit would warn that no page is being shown
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -218,9 +243,18 @@ def main() -> None:
         try:
             answer = pickle.dumps((None, question.answer()))
         except Exception as error:
-            answer = pickle.dumps((error, None))
+            answer = pickle.dumps((_portable(error), None))
         answers.write(answer)
         answers.flush()
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or what it says where it cannot be read again."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 if __name__ == "__main__":

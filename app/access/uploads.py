@@ -6,7 +6,6 @@ memory; those of a session that has ended, until somebody visits next.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections import Counter
@@ -89,18 +88,21 @@ class Limited:
 @asynccontextmanager
 async def freeing(_: st.App) -> AsyncIterator[None]:
     """While the server is up, free the files of sessions that are disconnected longer than Streamlit keeps them."""
-    async with meanwhile(_free()):
+    async with meanwhile(_Leftovers().free, _EVERY_S):
         yield
 
 
-async def _free() -> None:
-    ended: dict[str, float] = {}
-    while True:
-        await asyncio.sleep(_EVERY_S)
+class _Leftovers:
+    """The sessions that have ended and whose files are held, with when that was seen, by the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, float] = {}
+
+    async def free(self) -> None:
         held = set(_held())
         gone = {session for session in held if not runtime.get_instance().is_active_session(session)}
-        ended = {session: ended.get(session, time.monotonic()) for session in gone}
-        for session, since in ended.items():
+        self._ended = {session: self._ended.get(session, time.monotonic()) for session in gone}
+        for session, since in self._ended.items():
             if time.monotonic() - since >= st.get_option("server.disconnectedSessionTTL"):
                 _manager().remove_session_files(session)
 

@@ -154,19 +154,23 @@ def _undefined_prompts(study: Study) -> list[str]:
 
 
 def _rulings(claims: Sequence[Claim]) -> list[str]:
-    """How many rulings the page makes, how they ended, and how many would hold if nothing were true."""
+    """How many rulings the page makes, how they ended, how many would hold by chance, and what would tell the rest."""
     verdicts: list[Verdict] = [
         finding.verdict for claim in claims for finding in claim.findings if finding.verdict != "undefined"
     ]
     rulings, missed = len(verdicts), round(1.0 - LEVEL, 6)
     one_side, both = (f"{rulings} × {100 * share:g} % = {number(rulings * share, 1)}" for share in (missed / 2, missed))
-    return [
+    lines = [
         f"- Rulings: {rulings}. {verdicts.count('holds')} hold, {verdicts.count('refuted')} are refuted, "
         f"{verdicts.count(CANNOT_BE_TOLD)} cannot be told at this size. By chance {one_side} would hold if nothing "
         "were true, every true figure being at the bound of its claim: a 95 % interval then misses it in "
         f"{100 * missed:g} % of studies, half of them on the claim’s side (if all claims held in either direction: "
         f"{both}). These are expected numbers, whether or not rulings depend on one another."
     ]
+    open_ones = [
+        finding.resolution for claim in claims for finding in claim.findings if finding.verdict == CANNOT_BE_TOLD
+    ]
+    return [*lines, f"- {resolving.how_many(open_ones)}"] if open_ones else lines
 
 
 def _section(place: int, claim: Claim, growth: Growth | None) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.cost.growth import Growth
 from warehouse.formats import count, number, roughly
 from warehouse.study.resolution import Resolution, Sizes
@@ -22,6 +24,35 @@ def sentence(resolution: Resolution, growth: Growth | None, most_flipped: float 
     if not ways:
         return f"{text}No size that can be reached would tell one of {effect}."
     return f"{text}One of {effect} would take {'; or '.join(ways)}.{_never(resolution)}"
+
+
+def how_many(resolutions: Sequence[Resolution | None]) -> str:
+    """How many findings that cannot be told would be, by what a run has more of; None: nothing is known of one."""
+    known = [resolution for resolution in resolutions if resolution is not None]
+    ways = {
+        "another run of this size": ("", 1),
+        "twice the reward models": ("reward_models", 2),
+        "twice the RM-test prompts": ("rm_prompts", 2),
+        "twice the RL-test prompts": ("rl_prompts", 2),
+        "twice of all three": ("all", 2),
+        "four times of all three": ("all", 4),
+    }
+    told = [f"{way} {sum(_suffices(part, *what) for part in known)}" for way, what in ways.items()]
+    unknown = len(resolutions) - len(known)
+    return (
+        f"What would tell the {len(resolutions)} open ones, each by itself, with 80 % power at the effect that it "
+        f"names: {', '.join(told)}.{f' Of {unknown} no such size is known.' if unknown else ''}"
+    )
+
+
+def _suffices(resolution: Resolution, what: str, times: int) -> bool:
+    """Whether a run of so many times one size, or of `all` sizes, detects the effect."""
+    if resolution.detectable <= resolution.effect:
+        return True
+    needed = getattr(resolution, what) if what else None
+    if isinstance(needed, Sizes):
+        return all(after <= times * before for after, before in zip(needed, resolution.sizes, strict=True))
+    return needed is not None and needed <= times * int(getattr(resolution.sizes, what))
 
 
 def _models(resolution: Resolution, growth: Growth | None, most_flipped: float) -> str:

@@ -198,13 +198,15 @@ class _Silent:
     def say(self, message: str) -> None: ...
 
 
-def compared(bench: Bench, rewards: Sequence[str], repeats: int) -> list[Result]:
-    """Every algorithm of the settings against every reward, with so many seeds, and what was possible."""
-    results = []
+def compared(bench: Bench, rewards: Sequence[str], repeats: int) -> Iterator[Result]:
+    """What was possible with every reward, and every algorithm of the settings against it, with so many seeds."""
+    initial: dict[int, list[Rollout]] = {}  # π_0's responses, for all rewards whose reward models share a trunk
     for reward in rewards:
-        initial = bench.policy(bench.settings.algorithms[0], reward, seed=0)
-        initial_PN = bench.scores(initial, bench.held_out(initial, _INITIAL, seed=7), reward)
-        results += possible(reward, initial_PN)
+        plain = bench.policy(bench.settings.algorithms[0], reward, seed=0)
+        if plain.layers not in initial:
+            initial[plain.layers] = bench.held_out(plain, _INITIAL, seed=7)
+        initial_PN = bench.scores(plain, initial[plain.layers], reward)
+        yield from possible(reward, initial_PN)
         for algorithm in bench.settings.algorithms:
             if algorithm == "sft" and reward == TRANSPARENT:
                 continue  # its pool is scored by the run's own reward models alone
@@ -214,9 +216,7 @@ def compared(bench: Bench, rewards: Sequence[str], repeats: int) -> list[Result]
                 for _ in bench.trained(policy, algorithm, reward):
                     pass
                 seconds = time.process_time() - begun
-                results.append(measured(bench, policy, reward, initial_PN, f"{algorithm}, seed {repeat}", seconds))
-                print(line(results[-1]), flush=True)
-    return results
+                yield measured(bench, policy, reward, initial_PN, f"{algorithm}, seed {repeat}", seconds)
 
 
 def line(result: Result) -> str:
@@ -245,16 +245,14 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     prepared(arguments.run)
     bench = opened(arguments.run, None, arguments.prompts, arguments.samples)
-    results = compared(bench, arguments.rewards.split(","), arguments.repeats)
-    lines = [
+    print(
         f"{arguments.run.name}, {arguments.prompts} held-out prompts × {arguments.samples} responses; "
-        f"{arguments.threads} thread a policy; best-of-n and tilting by {_INITIAL} samples of π_0.",
-        "",
-        "| reward | policy | gain, sd | KL, nats | gain²/(2·KL) | finished | tokens | CPU, s |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *map(line, results),
-    ]
-    print("\n".join(lines))
+        f"{arguments.threads} thread a policy; best-of-n and tilting by {_INITIAL} samples of π_0.\n\n"
+        "| reward | policy | gain, sd | KL, nats | gain²/(2·KL) | finished | tokens | CPU, s |\n"
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    )
+    for result in compared(bench, arguments.rewards.split(","), arguments.repeats):
+        print(line(result), flush=True)
     return 0
 
 

@@ -21,7 +21,7 @@ def test_policies_of_every_algorithm_stand_beside_what_was_possible(smoke_home: 
     (run / "config.json").write_text(json.dumps(config))
     prepared(run)
     bench = opened(run, None, prompts=3, samples=2)
-    results = compared(bench, [TRANSPARENT, "flip-0.00"], repeats=1)
+    results = list(compared(bench, [TRANSPARENT, "flip-0.00"], repeats=1))
     trained = {(result.optimizer, result.reward) for result in results if result.seconds}
     of_a_reward_model = {(f"{algorithm}, seed 0", "flip-0.00") for algorithm in bench.settings.algorithms}
     assert trained - {pair for pair in trained if pair[1] == TRANSPARENT} == of_a_reward_model

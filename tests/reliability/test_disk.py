@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -53,6 +54,11 @@ def published(home: Path) -> dict[str, int]:
         rows = connection.execute("SELECT run_id, count(*) FROM score GROUP BY run_id").fetchall()
         assert set(dict(rows)) == set(reads.runs.all_runs(connection)["run_id"])
     return dict(rows)
+
+
+def not_locks(home: Path) -> set[Path]:
+    """All files and folders but those that lock something."""
+    return {path for path in home.rglob("*") if path.name not in {".lock", ".turn", ".uploads", ".drafts"}}
 
 
 def scores(tmp_path: Path) -> list[tuple[str, bytes]]:
@@ -97,7 +103,7 @@ def test_on_a_full_disk_nothing_is_imported_started_or_resumed_and_all_is_shown(
     ingest.publish(disk.home, tiny_run("first"), "test")
     runs.create(disk.home, SMOKE, "stopped")
     disk.fill()
-    before = sorted(disk.home.rglob("*"))
+    before = not_locks(disk.home)
     is_refused(lambda: jobs.import_uploads(disk.home, scores(tmp_path)), "No space left on device")
     is_refused(lambda: jobs.start(disk.home, SMOKE), "No space left on device")
     with pytest.raises(NotWritten, match="No space left"), runs.open_run(disk.home, "stopped").working():
@@ -120,12 +126,28 @@ def test_a_run_is_deleted_from_a_full_disk_where_the_previous_build_takes_the_ro
     previous = previous_build(disk.home)
     ingest.publish(disk.home, tiny_run("third"), "test")
     assert not previous.exists()
-    disk.fill()
-    jobs.delete(disk.home, "third")
+    previous = previous_build(disk.home)
+    build = disk.home / (store.build_id(disk.home) or "")
+    with duckdb.connect(str(previous), read_only=True):  # as a server that has shown it
+        disk.fill(leave_bytes=build.stat().st_size - 64 * KIB)
+        jobs.delete(disk.home, "third")
     assert published(disk.home) == {"first": 12, "second": 8000}
     disk.make_room()
     jobs.delete(disk.home, "second")
     assert previous_build(disk.home).exists()
+
+
+def test_on_a_full_disk_the_previous_build_stays_where_the_published_one_is_damaged(disk: Disk) -> None:
+    ingest.publish(disk.home, tiny_run("first"), "test")
+    ingest.publish(disk.home, tiny_run("second", samples=2000), "test")
+    build = disk.home / (store.build_id(disk.home) or "")
+    with build.open("r+b") as file:
+        file.seek(build.stat().st_size // 2)
+        file.write(bytes(200_000))
+    previous = previous_build(disk.home)
+    disk.fill()
+    is_refused(lambda: jobs.delete(disk.home, "second"), "No space left on device")
+    assert previous.exists()
 
 
 def clicked(page: AppTest, key: str) -> AppTest:

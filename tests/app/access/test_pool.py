@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,11 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
+from streamlit.runtime.fragment import MemoryFragmentStorage
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import ScriptRunContext, add_script_run_ctx
+from streamlit.runtime.state import SafeSessionState, SessionState
 
 from app.access import pool
 from app.access.warehouse import Snapshot
@@ -43,6 +50,23 @@ def killed(asking: int) -> int:
     if os.getpid() != asking:
         os.kill(os.getpid(), signal.SIGKILL)
     return os.getpid()
+
+
+class Unreadable(Exception):
+    """One that is written, and cannot be read again."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} and {other}")
+
+
+@pool.heavy(16, spinner=False)
+def unreadable(one: str, other: str) -> None:
+    raise Unreadable(one, other)
+
+
+@pool.heavy(16, spinner=False)
+def sent(_what: object) -> None:
+    """Streamlit takes the hash of no argument whose name begins with an underscore."""
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +143,64 @@ def test_a_page_that_asks_on_goes_before_pages_that_came_later(beside: None, tmp
         page.join()
     # the process does not wait for what a page has yet to ask
     assert (tmp_path / "asked").read_text().splitlines() == ["first, 1", "second", "first, 2", "third"]
+
+
+def script_run() -> ScriptRunContext:
+    """What Streamlit gives the thread of a script."""
+    return ScriptRunContext(
+        session_id="visitor",
+        _enqueue=lambda _: None,
+        query_string="",
+        session_state=SafeSessionState(SessionState(), lambda: None),
+        uploaded_file_mgr=MemoryUploadedFileManager("/files"),
+        main_script_path="main.py",
+        user_info={},
+        fragment_storage=MemoryFragmentStorage(),
+        pages_manager=PagesManager("main.py"),
+    )
+
+
+def test_who_keeps_moving_a_control_does_not_stay_before_others(beside: None, tmp_path: Path) -> None:
+    def move(*names: str) -> None:
+        context = script_run()
+        add_script_run_ctx(ctx=context)
+        for name in names:  # Streamlit runs the script again, in the same thread
+            context.reset()
+            noted(tmp_path, name)
+
+    process_of("started")
+    threads = []
+    for names in (("moves, 1", "moves, 2", "moves, 3"), ("second",), ("third",)):
+        threads.append(threading.Thread(target=move, args=names))
+        threads[-1].start()
+        time.sleep(0.1)
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "asked").read_text().splitlines() == ["moves, 1", "second", "third", "moves, 2", "moves, 3"]
+
+
+def test_where_no_process_can_be_started_the_asking_one_computes_until_one_can(
+    beside: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        assert process_of("none can be started") == ("none can be started", os.getpid())
+    assert process_of("one can")[1] != os.getpid()
+
+
+def test_what_cannot_be_sent_is_an_error_and_what_comes_after_is_answered(beside: None) -> None:
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        sent(lambda: None)
+    with pytest.raises(RuntimeError, match=r"^Unreadable: two and three$"):
+        unreadable("two", "three")
+    assert process_of("after both")[1] != os.getpid()
+
+
+def test_ctrl_c_ends_the_server_and_is_not_answered_by_its_processes(beside: None) -> None:
+    _, process = process_of("before")
+    os.kill(process, signal.SIGINT)
+    time.sleep(0.3)
+    assert process_of("after it")[1] == process
 
 
 def test_an_error_is_the_same_as_without_processes(beside: None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.cli.resolving import sentence
+from pipeline.cli.resolving import how_many, sentence
 from pipeline.cost.growth import Growth
 from tests.conftest import SMOKE_RUN
 from warehouse import store
@@ -42,4 +42,15 @@ def test_what_is_out_of_reach_and_what_is_likely_anyway() -> None:
     )
     assert sentence(unsplit, None).endswith(
         "would take all together, 12 reward models, 32 RM-test and 32 RL-test prompts."
+    )
+
+
+def test_how_many_more_of_each_size_would_tell() -> None:
+    likely = Resolution(0.5, 0.4, SIZES, reward_models=3, rm_prompts=8, rl_prompts=8, all=SIZES)
+    prompts = Resolution(0.2, 0.4, SIZES, reward_models=7, rm_prompts=16, rl_prompts=17, all=Sizes(6, 16, 17))
+    never = Resolution(0.05, 0.4, SIZES, reward_models=None, rm_prompts=None, rl_prompts=None, all=None)
+    assert how_many([OPEN, likely, prompts, never, None]) == (
+        "What would tell the 5 open ones, each by itself, with 80 % power at the effect that it names: another run of "
+        "this size 1, twice the reward models 2, twice the RM-test prompts 2, twice the RL-test prompts 1, twice of "
+        "all three 2, four times of all three 3. Of 1 no such size is known."
     )
