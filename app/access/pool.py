@@ -1,9 +1,9 @@
 """Heavy answers are computed in a few processes beside the server, so that cheap changes of other visitors do not wait.
 
 `heavy` caches a function like `st.cache_resource`, and has an answer that is not known computed by the next free one of
-these processes, each question once however many visitors ask it. Pages are served in the order of their first question:
-a page that asks ten does not queue ten times. A process starts with its first question, has lower priority than the
-server, and ends with it. Arguments, answers and errors have to be picklable.
+these processes, each question once however many visitors ask it. Changes are served in the order of their first
+question: a page that asks ten does not queue ten times. A process starts with its first question, has lower priority
+than the server, and ends with it. Arguments, answers and errors have to be picklable.
 Where nothing is served, or on a single core, or with `RIGHTTREE_PROCESSES=0`, the asking thread computes.
 
 The processes are not `multiprocessing`'s: those would run the dashboard's script, which Streamlit calls `__main__`.

@@ -64,12 +64,12 @@ def vllm(needed: bool = False) -> Finding:
     return Finding("vllm", not needed, "not installed; only sampler 'vllm' needs it: " + VLLM_REMEDY, VLLM_REMEDY)
 
 
-def openrlhf(gpus: int | None = None) -> list[Finding]:
-    """Whether OpenRLHF is in the environment that is named for it, and the CPUs that it reserves on some GPUs.
+def openrlhf(*, needed: bool = False, gpus: int | None = None) -> list[Finding]:
+    """Whether OpenRLHF is in the environment that is named for it, and the CPUs that it reserves on `gpus` GPUs.
 
-    Without `gpus` it is not needed, and the finding is ok where no environment is named.
+    Where it is not needed, the finding is ok also if no environment is named.
     """
-    if gpus is None and not os.environ.get(PYTHON):
+    if not needed and not os.environ.get(PYTHON):
         absent = f"{PYTHON} is not set; only engine 'openrlhf' needs it: docs/paper-scale.md, `make openrlhf-cpu`"
         return [Finding("openrlhf", ok=True, found=absent)]
     try:

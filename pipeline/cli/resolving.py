@@ -37,11 +37,11 @@ def how_many(resolutions: Sequence[Resolution | None]) -> str:
         "twice of all three": ("all", 2),
         "four times of all three": ("all", 4),
     }
-    told = [f"{way} {sum(_suffices(part, *what) for part in known)}" for way, what in ways.items()]
+    numbers = [f"{way} {sum(_suffices(part, *what) for part in known)}" for way, what in ways.items()]
     unknown = len(resolutions) - len(known)
     return (
         f"What would tell the {len(resolutions)} open ones, each by itself, with 80 % power at the effect that it "
-        f"names: {', '.join(told)}.{f' Of {unknown} no such size is known.' if unknown else ''}"
+        f"names: {', '.join(numbers)}.{f' Of {unknown} no such size is known.' if unknown else ''}"
     )
 
 

@@ -226,6 +226,11 @@ class RewardModelSettings(Section):
             raise ValueError(
                 f"regularisation is {self.regularisation:g}, and engine 'openrlhf' has none in its loss: set it to 0"
             )
+        if self.engine == "openrlhf" and self.batch_pairs % (self.processes * self.gradient_accumulation):
+            raise ValueError(
+                f"batch_pairs is {self.batch_pairs}, and engine 'openrlhf' needs a multiple of processes × "
+                f"gradient_accumulation, {self.processes} × {self.gradient_accumulation}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -42,12 +42,19 @@ def needs(data: Path, config: Config, gpu: Gpu, *, gpus: int, ray: bool, disk_by
         _gpus(gpus, gpu),
         *doctor.packages(),
         *([doctor.vllm(needed=True)] if config.policy.sampler == "vllm" else []),
-        *(doctor.openrlhf(config.ppo.openrlhf.gpus) if config.ppo and config.ppo.engine == "openrlhf" else []),
+        *_openrlhf(config),
         *([doctor.package("ray", "`pip install 'righttree[ray]'`")] if ray else []),
         _model(config.policy.model),
         *_files((*config.prompts.files, *config.preferences.files)),
         _disk_space(data, disk_bytes),
     ]
+
+
+def _openrlhf(config: Config) -> list[Finding]:
+    """It trains policies, on GPUs that Ray reserves CPUs for, or reward models."""
+    if config.ppo and config.ppo.engine == "openrlhf":
+        return doctor.openrlhf(needed=True, gpus=config.ppo.openrlhf.gpus)
+    return doctor.openrlhf(needed=True) if config.reward_models.engine == "openrlhf" else []
 
 
 def _gpus(number: int, gpu: Gpu) -> Finding:

@@ -7,7 +7,8 @@ RUN is the folder of a run, `<data folder>/runs/<id>`; where there is none, it i
 trains a policy, with each seed, against a transparent reward and some reward models; then all are compared on held-out
 prompts: the gain in standard deviations of π_0's scores within prompts, KL from π_0 by k3, and gain² / (2·KL), which is
 1 for an ideal tilt of normal rewards. Best-of-n and tilting, from the same number of samples of π_0 for each prompt,
-say what was possible. Prints a table. Two processes, each with some of the rewards, share two cores well.
+say what was possible. Prints a table. Two processes, each with some of the rewards, share two cores well: start the
+second when the first has made what the run lacks.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from torch import Tensor
 
 from pipeline.config import Algorithm, PPOSettings, load_profile
 from pipeline.context import Context
+from pipeline.errors import PipelineError
 from pipeline.flow import execute
 from pipeline.models.optimizers import OPTIMIZERS
 from pipeline.models.optimizers.trained_policy import TrainedPolicy
@@ -77,7 +79,8 @@ def prepared(run: Path) -> None:
     directory = open_run(data, run.name) if run.is_dir() else create(data, load_profile(str(PROFILE)), run.name)
     execute(directory, stages=STAGES[: STAGES.index("test_responses")])
     if directory.config.ppo is not None and "sft" in directory.config.ppo.algorithms:
-        pool.make(Context(directory, _Silent()))
+        with directory.working():
+            pool.make(Context(directory, _Silent()))
 
 
 @dataclass(frozen=True)
@@ -243,10 +246,15 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch: policies are trained side by side")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    prepared(arguments.run)
+    if arguments.run.parent.name != "runs":
+        parser.error(f"{arguments.run} is not the folder of a run: give <data folder>/runs/<id>")
+    try:
+        prepared(arguments.run)
+    except PipelineError as error:
+        parser.error(str(error))
     bench = opened(arguments.run, None, arguments.prompts, arguments.samples)
     print(
-        f"{arguments.run.name}, {arguments.prompts} held-out prompts × {arguments.samples} responses; "
+        f"{arguments.run.name}, {len(bench.prompts)} held-out prompts × {arguments.samples} responses; "
         f"{arguments.threads} thread a policy; best-of-n and tilting by {_INITIAL} samples of π_0.\n\n"
         "| reward | policy | gain, sd | KL, nats | gain²/(2·KL) | finished | tokens | CPU, s |\n"
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"

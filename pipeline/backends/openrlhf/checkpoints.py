@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -26,13 +27,17 @@ from pipeline.stages.checkpoints import STAGE, Job, jobs, planned_responses, wri
 TRAINING = ".training"
 """Folder of the policy that is being trained, in the stage's own."""
 ENDED = "ended.json"
+_NO_STEP = sys.maxsize
 _VOCABULARIES = ("tokenizer.json", "*.model", "vocab*")
 ROUNDING_NATS = 0.05
 """A token, between two engines' bfloat16: five times what tests allow vLLM and transformers to differ by."""
 
 
 def drop_broken_states(checkpoints: Path, networks: tuple[str, ...] = ("_actor",)) -> None:
-    """Go back to the newest step whose states of all networks and whose weights are whole; without one, remove them.
+    """Go back to the newest step whose states of all networks and whose weights are whole; without one, to the start.
+
+    What is of later steps is removed: training does not repeat itself to the bit, and its weights would pass for those
+    of the training that is done again.
 
     OpenRLHF saves a step's state, then its weights, of each network on its own. After a kill between these it would
     fail on a missing state, continue with a new critic or one of another step, or never write the step's weights.
@@ -40,28 +45,33 @@ def drop_broken_states(checkpoints: Path, networks: tuple[str, ...] = ("_actor",
     """
     steps = set.intersection(*(_states(checkpoints / name) for name in networks))
     whole = [step for step in steps if is_whole(checkpoints / f"global_step{step}_hf")]
+    newest = max(whole, default=0)
+    later = [path for path in checkpoints.glob("global_step*_hf") if _step(path.name.removesuffix("_hf")) > newest]
+    for network in (checkpoints / name for name in networks) if whole else ():
+        (network / "latest").write_text(f"global_step{newest}", encoding="utf-8")
+        # it would count as one of the states that OpenRLHF keeps
+        later += [state for state in network.glob("global_step*") if _step(state.name) > newest]
     if not whole:
-        for path in checkpoints.glob("_*"):
-            shutil.rmtree(path)
-        return
-    for network in (checkpoints / name for name in networks):
-        (network / "latest").write_text(f"global_step{max(whole)}", encoding="utf-8")
-        for state in network.glob("global_step*"):
-            if _step(state.name) > max(whole):
-                shutil.rmtree(state)  # it would count as one of the states that OpenRLHF keeps
+        later += checkpoints.glob("_*")
+    if later:  # weights of training that is done again, perhaps otherwise
+        later += checkpoints.glob("final")
+    for path in later:
+        shutil.rmtree(path)
 
 
 def _states(network: Path) -> set[int]:
     """The steps of a network's states, up to the newest that is whole."""
     try:
         newest = _step((network / "latest").read_text(encoding="utf-8"))
-        return {step for folder in network.glob("global_step*") if (step := _step(folder.name)) <= newest}
-    except (OSError, ValueError):
+    except OSError:
         return set()
+    return {step for folder in network.glob("global_step*") if (step := _step(folder.name)) <= newest < _NO_STEP}
 
 
 def _step(name: str) -> int:
-    return int(name.strip().removeprefix("global_step"))
+    """The step of a state's or a checkpoint's name; of any other name, one that never was."""
+    number = name.strip().removeprefix("global_step")
+    return int(number) if number.isdecimal() else _NO_STEP
 
 
 def checkpoint_folder(checkpoints: Path, step: int, last_step: int) -> Path | None:

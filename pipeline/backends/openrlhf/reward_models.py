@@ -38,12 +38,7 @@ def train_rm_arguments(
     Without a data set to evaluate on, OpenRLHF takes a hundredth of the pairs, and fails if that is none.
     Raises InvalidConfig for settings that it cannot follow.
     """
-    processes, parts = settings.processes, settings.processes * settings.gradient_accumulation
-    if settings.batch_pairs % parts:
-        raise InvalidConfig(
-            f"reward_models.batch_pairs is {settings.batch_pairs}: OpenRLHF needs a multiple of processes × "
-            f"gradient_accumulation, {processes} × {settings.gradient_accumulation}"
-        )
+    parts = settings.processes * settings.gradient_accumulation
     if pairs < settings.batch_pairs:
         raise InvalidConfig(
             f"reward_models.batch_pairs is {settings.batch_pairs}, and OpenRLHF leaves out a batch that is not full: "

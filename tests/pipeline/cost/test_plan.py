@@ -14,11 +14,12 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.__main__ import build_parser, main
+from pipeline.backends.openrlhf.launch import PYTHON
 from pipeline.config import EMBEDDED_MODEL, Config, load_profile, profile_names
 from pipeline.cost import estimate
 from pipeline.cost.command import Plan, planned, text
 from pipeline.cost.model_size import KNOWN, model_size
-from pipeline.cost.needs import needs
+from pipeline.cost.needs import GPUS, needs
 from pipeline.errors import InvalidConfig, InvalidSetting
 from pipeline.models.embedded import provision
 from pipeline.models.language_model import LanguageModel, load
@@ -177,6 +178,19 @@ def test_a_tied_output_layer_is_on_the_disk_a_second_time(tmp_path: Path) -> Non
     saved.model.save_pretrained(tmp_path, state_dict=state)  # as OpenRLHF does
     save_file(state, tmp_path / "model.safetensors")
     assert model_size(str(tmp_path)) == KNOWN[EMBEDDED_MODEL]
+
+
+def test_openrlhf_is_needed_where_it_trains_reward_models_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PYTHON, raising=False)
+    settings = load_profile("smoke").model_dump(mode="json", exclude={"ppo"})
+    settings["reward_models"] = {"engine": "openrlhf", "trainable_layers": -1, "regularisation": 0.0}
+    for engine, expected in (("openrlhf", [False]), ("in_process", [])):
+        settings["reward_models"]["engine"] = engine
+        config = Config.model_validate(settings)
+        listed = needs(tmp_path, config, GPUS["h100"], gpus=1, ray=False, disk_bytes=1.0)
+        assert [finding.ok for finding in listed if finding.what == "openrlhf"] == expected
 
 
 def test_the_paper_s_profile_has_its_settings() -> None:

@@ -327,11 +327,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_doctor_finds_it_and_the_cpus_that_it_reserves() -> None:
-    found, cpus = doctor.openrlhf(gpus=16)
+    found, cpus = doctor.openrlhf(needed=True, gpus=16)
     assert found.ok
     assert _PYTHON in found.found
     assert not cpus.ok  # of the sixteen that it has on paper, none would be left for the trainer
-    assert doctor.openrlhf(gpus=4)[1].ok
+    assert doctor.openrlhf(needed=True, gpus=4)[1].ok
 
 
 def test_a_job_of_a_cluster_trains_with_the_rewards_of_a_server(

@@ -62,8 +62,8 @@ def test_without_pairs_to_evaluate_on_it_would_take_a_hundredth_of_them(wheel: P
 
 
 def test_what_it_cannot_follow_is_refused() -> None:
-    with pytest.raises(InvalidConfig, match="needs a multiple of processes × gradient_accumulation, 2 × 5"):
-        arguments(gradient_accumulation=5)
+    with pytest.raises(ValueError, match="needs a multiple of processes × gradient_accumulation, 2 × 5"):
+        RewardModelSettings.model_validate({**SETTINGS, **SPLIT, "gradient_accumulation": 5})
     with pytest.raises(InvalidConfig, match="of 63 training pairs nothing is learnt; lower batch_pairs"):
         arguments(pairs=63)
     with pytest.raises(ValueError, match=r"engine 'openrlhf' trains whole models, and trainable_layers are \[2\]"):

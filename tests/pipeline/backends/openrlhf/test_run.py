@@ -308,10 +308,17 @@ def test_after_a_kill_it_goes_on_from_the_newest_step_that_is_whole(model: Path,
     (critic / "global_step16").mkdir()  # its state was not written to its end
     assert next_step() == ["global_step12"] * 2
     assert {state.name for state in actor.glob("global*")} == {"global_step8", "global_step12"}
+    assert not (tmp_path / "global_step16_hf").exists()  # it would pass for the weights of the second attempt
     save(actor, 16)
     save(critic, 16)
+    (critic / "global_step16.tmp").mkdir()
+    shutil.copytree(model, tmp_path / "global_step16_hf")
     (tmp_path / "global_step16_hf" / "tokenizer.json").write_text('{"version": "1.0",')
     assert next_step() == ["global_step12"] * 2
+    assert {path.name for path in tmp_path.glob("*_hf")} == {"global_step8_hf", "global_step12_hf"}
+    shutil.copytree(model, tmp_path / "final")
+    assert next_step() == ["global_step12"] * 2
+    assert (tmp_path / "final").exists()
     drop_broken_states(tmp_path)
     assert (actor / "latest").read_text() == "global_step12"
 
@@ -332,6 +339,7 @@ def test_without_a_whole_step_it_begins_again(broken: str, model: Path, tmp_path
         (weights / "model.safetensors").unlink()
     drop_broken_states(tmp_path, ("_actor", "_critic") if broken == "no critic" else ("_actor",))
     assert not (tmp_path / "_actor").exists()
+    assert not (tmp_path / "global_step2_hf").exists()
 
 
 def test_a_folder_that_was_not_written_to_its_end_is_no_checkpoint(model: Path, tmp_path: Path) -> None:
