@@ -6,11 +6,13 @@ other visitors use. `pipeline.uploads.child` has them read by another process.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,19 +20,17 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import InvalidUpload, PipelineError
-from pipeline.runs import locks
 from pipeline.runs.exchange import Imported
 from pipeline.uploads import child
 from pipeline.uploads.work import REQUEST, frames_of
 from warehouse import exchange
 from warehouse.errors import WarehouseError
-from warehouse.files import TEMPORARY
 
 MOST_BYTES = 200 * 2**20
 """Most bytes of all files of an upload together; `righttree import` takes larger ones."""
 _MOST_FILES = 100
-UPLOADS = ".uploads"
-"""The folder in the data folder where uploads are, each for as long as it is read."""
+UPLOAD = ".upload-"
+"""How the name of an upload's folder in the data folder begins."""
 
 Execute = Callable[[Path], dict[str, Any]]
 """Does what a folder's request says and returns the answer; `child.execute` does it in another process."""
@@ -79,11 +79,10 @@ def first_rows(
 def _uploaded(data: Path, files: Sequence[tuple[str, bytes]], request: dict[str, Any]) -> Iterator[Path]:
     """A folder with the files and the request, for as long as it is needed; those of killed servers are removed."""
     _check(files)
-    uploads = data / UPLOADS
     try:
-        uploads.mkdir(parents=True, exist_ok=True)
-        with locks.drafting(uploads):
-            folder = uploads / f"{TEMPORARY}{secrets.token_hex(8)}"
+        data.mkdir(parents=True, exist_ok=True)
+        with _among_uploads(data):
+            folder = data / f"{UPLOAD}{secrets.token_hex(8)}"
             try:
                 (folder / "files").mkdir(parents=True)
                 names = [name for name, _ in files]
@@ -97,6 +96,25 @@ def _uploaded(data: Path, files: Sequence[tuple[str, bytes]], request: dict[str,
         raise
     except OSError as error:
         raise InvalidUpload(f"{data} cannot be written ({error.strerror}); make room or set RIGHTTREE_HOME") from error
+
+
+@contextmanager
+def _among_uploads(data: Path) -> Iterator[None]:
+    """Remove what killed servers left, unless another upload is being read; nobody removes anything meanwhile.
+
+    The data folder itself is locked, so that an upload leaves nothing in it, not even a lock.
+    """
+    descriptor = os.open(data, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # another upload is being read, or this file system locks no folders
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for leftover in data.glob(f"{UPLOAD}*"):
+                shutil.rmtree(leftover)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check(files: Sequence[tuple[str, bytes]]) -> None:

@@ -23,6 +23,7 @@ from pipeline.errors import NotWritten
 from pipeline.runs import jobs, results
 from pipeline.runs.exchange import import_files, left_out_file
 from pipeline.runs.records import RunProgress
+from pipeline.uploads.upload import UPLOAD
 from tests.app.conftest import OpenPage
 from tests.conftest import TINY_RUN
 from tests.reliability.conftest import Resume
@@ -58,7 +59,7 @@ def published(home: Path) -> dict[str, int]:
 
 def not_locks(home: Path) -> set[Path]:
     """All files and folders but those that lock something."""
-    return {path for path in home.rglob("*") if path.name not in {".lock", ".turn", ".uploads", ".drafts"}}
+    return {path for path in home.rglob("*") if path.name not in {".lock", ".turn"}}
 
 
 def scores(tmp_path: Path) -> list[tuple[str, bytes]]:
@@ -108,9 +109,7 @@ def test_on_a_full_disk_nothing_is_imported_started_or_resumed_and_all_is_shown(
     is_refused(lambda: jobs.start(disk.home, SMOKE), "No space left on device")
     with pytest.raises(NotWritten, match="No space left"), runs.open_run(disk.home, "stopped").working():
         pass
-    assert {path for path in disk.home.rglob("*") if path.name not in (".lock", ".turn", ".uploads", ".drafts")} == set(
-        before
-    )
+    assert not_locks(disk.home) == before
     assert published(disk.home) == {"first": 12}
     assert jobs.status(disk.home, "stopped").state == "interrupted"
 
@@ -175,7 +174,7 @@ def test_what_the_page_publishes_on_a_full_disk_is_refused_in_a_line_and_done_on
         assert published(disk.home) == before
         assert results.run_ids(disk.home) == ["second"]
         assert half_written(disk.home) == []
-        assert list(disk.home.rglob(".partial-*")) == []
+        assert list(disk.home.glob(f"{UPLOAD}*")) == []
 
     disk.make_room()
     page = clicked(page, "import.go")

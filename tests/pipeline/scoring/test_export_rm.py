@@ -35,7 +35,7 @@ def exported(home: Path, name: str, target: Path, *more: str) -> subprocess.Comp
 def test_it_gives_the_run_s_scores_exactly_in_float32_and_to_the_rounding_of_bfloat16(
     folder: Path, smoke_home: Path
 ) -> None:
-    """The rounding of bfloat16 depends on the processor: the folder's error is compared with that of the run."""
+    """The rounding of bfloat16 depends on the processor: the folder's error is compared with that of the same weights."""
     run = runs.open_run(smoke_home, SMOKE_RUN)
     scores = run.read("score").filter(reward_model_id="flip-0.20")
     stored = (
@@ -49,7 +49,8 @@ def test_it_gives_the_run_s_scores_exactly_in_float32_and_to_the_rounding_of_bfl
     exact_model = load(run.config.policy.model, dtype=torch.float32)
     weights = run.work_path("reward_models", "flip-0.20")
     exact = score_texts(exact_model, load_reward_model(weights, exact_model), texts)
-    rounded = stored["score"].to_numpy()
+    rounded_model = load(run.config.policy.model, dtype=torch.bfloat16)
+    rounded = score_texts(rounded_model, load_reward_model(weights, rounded_model), texts)
 
     def error(scores: np.ndarray) -> float:
         return float(np.sqrt(np.mean((scores - exact) ** 2)))
@@ -60,6 +61,7 @@ def test_it_gives_the_run_s_scores_exactly_in_float32_and_to_the_rounding_of_bfl
     }
     assert np.ptp(exact) > 0.3
     np.testing.assert_allclose(read["float32"], exact, atol=1e-3)
+    assert error(stored["score"].to_numpy()) < 0.1 * np.ptp(exact)  # of a run in either precision
     assert 0 < error(rounded) < 0.1 * np.ptp(exact)
     assert error(read["bfloat16"]) < 2 * error(rounded)
     assert np.corrcoef(read["bfloat16"], rounded)[0, 1] > 0.98

@@ -24,7 +24,6 @@ from warehouse import exchange as warehouse_exchange
 from warehouse import reads, store
 from warehouse.errors import InvalidRows, WarehouseError
 from warehouse.exchange import Choices, ColumnMap
-from warehouse.files import TEMPORARY
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
     """A data folder in which no upload is left."""
     home = tmp_path / "home"
     yield home
-    assert list((home / upload.UPLOADS).glob(f"{TEMPORARY}*")) == []
+    assert list(home.glob(f"{upload.UPLOAD}*")) == []
 
 
 def content(path: Path) -> bytes:
@@ -162,7 +161,7 @@ upload.first_rows(Path(sys.argv[1]), [("scores.csv", b"prompt_id,score\\n")], 5,
 def test_the_next_upload_removes_what_a_killed_server_left_and_not_what_another_reads(data: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, str(data)], check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL
-    (left,) = (data / upload.UPLOADS).glob(f"{TEMPORARY}*")
+    (left,) = data.glob(f"{upload.UPLOAD}*")
     scores = [("scores.csv", content(data.parent / "scores.csv"))]
 
     def while_another_reads(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pipeline.config import Config, load_profile
 from pipeline.runs import RunDirectory, jobs
 from pipeline.runs.progress import Progress
 from pipeline.stages import STAGES
-from pipeline.uploads.upload import UPLOADS
+from pipeline.uploads.upload import UPLOAD
 from tests.app.conftest import OpenPage
 from tests.helpers import simulated
 from tests.helpers.reading import address, choices, said
@@ -25,7 +25,6 @@ from tests.helpers.study import filled
 from tests.warehouse.exchange import files
 from warehouse import exchange, reads, store
 from warehouse import labels as warehouse_labels
-from warehouse.files import TEMPORARY
 from warehouse.labels import Label, Labels
 from warehouse.schema import TABLES
 
@@ -419,7 +418,7 @@ def test_a_file_that_cannot_be_read_is_named_at_once_and_not_imported(two: Path,
     page = page.run()
     assert "column score\\: got 1 fields, wanted 2" in page.warning[0].value
     assert page.button(key="import.go").disabled
-    assert list((two / UPLOADS).glob(f"{TEMPORARY}*")) == []
+    assert list(two.glob(f"{UPLOAD}*")) == []
 
 
 def test_what_is_wrong_with_a_file_is_one_line(two: Path, open_view: OpenPage) -> None:
@@ -429,7 +428,7 @@ def test_what_is_wrong_with_a_file_is_one_line(two: Path, open_view: OpenPage) -
     assert not page.exception
     (warning,) = page.warning
     assert "scores\\.csv, row 1" in warning.value
-    assert list((two / UPLOADS).glob(f"{TEMPORARY}*")) == []
+    assert list(two.glob(f"{UPLOAD}*")) == []
 
 
 def test_what_is_wrong_with_an_import_is_said_until_it_is_dismissed(two: Path, open_view: OpenPage) -> None:
