@@ -35,7 +35,7 @@ def exported(home: Path, name: str, target: Path, *more: str) -> subprocess.Comp
 def test_it_gives_the_run_s_scores_exactly_in_float32_and_to_the_rounding_of_bfloat16(
     folder: Path, smoke_home: Path
 ) -> None:
-    """The rounding of bfloat16 depends on the processor: the folder's error is compared with that of the same weights."""
+    """The rounding of bfloat16 depends on the processor: the folder's error is that of the same weights."""
     run = runs.open_run(smoke_home, SMOKE_RUN)
     scores = run.read("score").filter(reward_model_id="flip-0.20")
     stored = (
