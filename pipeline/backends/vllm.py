@@ -43,7 +43,7 @@ class VllmSampler:
                     model_source(policy.name),
                     skip_tokenizer_init=True,
                     generation_config="vllm",  # ignores the model's defaults such as top_p
-                    dtype="bfloat16",
+                    dtype=str(policy.model.dtype).removeprefix("torch."),
                     logprobs_mode="processed_logprobs",  # at the request's temperature
                     seed=0,
                     max_model_len=self.context_tokens,
@@ -111,7 +111,7 @@ def _cache_bytes(policy: LanguageModel, batch_responses: int, max_new_tokens: in
     config = policy.model.config
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    token_bytes = policy.layers * 2 * heads * size * torch.bfloat16.itemsize
+    token_bytes = policy.layers * 2 * heads * size * policy.model.dtype.itemsize
     row_tokens = -(-(_PROMPT_TOKENS + max_new_tokens) // _BLOCK_TOKENS) * _BLOCK_TOKENS
     return int(token_bytes * (max(batch_responses * row_tokens, context_tokens) + _BLOCK_TOKENS))
 
