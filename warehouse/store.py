@@ -156,7 +156,7 @@ def _make_room(data: Path) -> None:
 
     Otherwise no run could be deleted from a full disk. They would be removed after the next build in any case. Where
     the published one is damaged they stay, to go back to. They are emptied first, as a server that has shown one holds
-    it open: whoever still looks at it gets an error, and sees the published one at the next look.
+    it open: whoever still reads it gets an error, and the published one on the next load.
     """
     published = build_id(data)
     others = _other_builds(data)

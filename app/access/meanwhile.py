@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def meanwhile(work: Callable[[], Awaitable[None]], every_s: float) -> AsyncIterator[None]:
-    """In this block work is done again and again, so many seconds after it ended; failures are logged."""
+    """While the block runs, do the work again and again with a pause of `every_s`; a failure is logged."""
     task = asyncio.create_task(_repeated(work, every_s))
     try:
         yield

@@ -45,7 +45,7 @@ _line: _Line | None = None
 _asked: dict[_Question, Future[Any]] = {}
 _tickets = itertools.count()
 _page = threading.local()
-"""Of the thread that asks: the run of a page's script that it does, and that run's ticket."""
+"""Per thread: the current run of a page's script, and its ticket."""
 
 
 class _Question(NamedTuple):
@@ -123,9 +123,9 @@ def _ask(question: _Question, line: _Line) -> Future[Any]:
 
 
 def _ticket() -> int:
-    """The place in the line of the run of a script that asks.
+    """The ticket of the current run of a page's script.
 
-    A thread of Streamlit's does one run after another while a visitor moves a control; each makes its cursors anew.
+    While a visitor moves a control, Streamlit runs the script again and again in one thread; each run has new cursors.
     """
     context = get_script_run_ctx(suppress_warning=True)
     run = context and context.cursors
@@ -184,12 +184,11 @@ class _Line:
             try:
                 process = process or _Process()
                 error, answer = process.answer(waiting.question)
-            except Exception as cause:  # none can be started, it has ended, or a question cannot be sent
+            except Exception as cause:  # _Ended, or the question cannot be sent
                 if process is not None:
                     process.end()
                 process = None
-                ended = isinstance(cause, OSError)
-                waiting.future.set_exception(_Ended(str(cause)) if ended else cause)
+                waiting.future.set_exception(cause)
                 continue
             if error is None:
                 waiting.future.set_result(answer)
@@ -203,8 +202,12 @@ class _Process:
     """A process that answers one question after another, for one thread."""
 
     def __init__(self) -> None:
+        """Start it. Raises _Ended if that is not possible."""
         command = [sys.executable, "-P", "-m", __name__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as cause:
+            raise _Ended from cause
 
     def end(self) -> None:
         """End it as soon as it has answered."""
@@ -216,15 +219,15 @@ class _Process:
         self._process.wait()
 
     def answer(self, question: _Question) -> tuple[Exception | None, Any]:
-        """An error or None, and the answer. Raises OSError if the process has ended."""
+        """An error or None, and the answer. Raises _Ended if the process has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
             self._process.stdin.write(pickle.dumps(question))
             self._process.stdin.flush()
             error, answer = pickle.load(self._process.stdout)
-        except (EOFError, pickle.UnpicklingError) as cause:
-            raise ChildProcessError("the process has ended") from cause
+        except (EOFError, OSError, pickle.UnpicklingError) as cause:
+            raise _Ended from cause
         return error, answer
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -71,13 +71,25 @@ def drafting(folder: Path) -> Iterator[None]:
     with write_errors(folder):
         lock = (folder / _DRAFTS).open("ab")
     with lock:
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with write_errors(folder):
-                for leftover in folder.glob(f"{files.TEMPORARY}*"):
-                    files.remove(leftover)
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        with write_errors(folder):
+            share(lock.fileno(), folder.glob(f"{files.TEMPORARY}*"))
         yield
+
+
+def share(descriptor: int, leftovers: Iterable[Path]) -> None:
+    """Share the lock of an open file or folder, and first remove what killed processes left, if nobody shares it yet.
+
+    Raises OSError if something cannot be removed, or if the file system has no such locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        leftovers = ()
+    try:
+        for leftover in leftovers:
+            files.remove(leftover)
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
 def executing(folder: Path) -> str | None:

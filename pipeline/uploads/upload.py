@@ -6,7 +6,6 @@ other visitors use. `pipeline.uploads.child` has them read by another process.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -20,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import InvalidUpload, PipelineError
+from pipeline.runs import locks
 from pipeline.runs.exchange import Imported
 from pipeline.uploads import child
 from pipeline.uploads.work import REQUEST, frames_of
@@ -106,12 +106,8 @@ def _among_uploads(data: Path) -> Iterator[None]:
     """
     descriptor = os.open(data, os.O_RDONLY)
     try:
-        with suppress(OSError):  # another upload is being read, or this file system locks no folders
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for leftover in data.glob(f"{UPLOAD}*"):
-                shutil.rmtree(leftover)
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        with suppress(OSError):  # something cannot be removed, or this file system locks no folders
+            locks.share(descriptor, data.glob(f"{UPLOAD}*"))
         yield
     finally:
         os.close(descriptor)

@@ -36,8 +36,8 @@ ROUNDING_NATS = 0.05
 def drop_broken_states(checkpoints: Path, networks: tuple[str, ...] = ("_actor",)) -> None:
     """Go back to the newest step whose states of all networks and whose weights are whole; without one, to the start.
 
-    What is of later steps is removed: training does not repeat itself to the bit, and its weights would pass for those
-    of the training that is done again.
+    Everything of later steps is removed: training does not repeat itself to the bit, and weights of the old attempt
+    would pass for those of the new one.
 
     OpenRLHF saves a step's state, then its weights, of each network on its own. After a kill between these it would
     fail on a missing state, continue with a new critic or one of another step, or never write the step's weights.
@@ -69,7 +69,7 @@ def _states(network: Path) -> set[int]:
 
 
 def _step(name: str) -> int:
-    """The step of a state's or a checkpoint's name; of any other name, one that never was."""
+    """The step in a state's or a checkpoint's name; `_NO_STEP` for any other name."""
     number = name.strip().removeprefix("global_step")
     return int(number) if number.isdecimal() else _NO_STEP
 
