@@ -1,10 +1,10 @@
-# make run: install, fetch the model, open the dashboard and work on a first run. make test: lint, types, tests. make test-all: the slow ones too.
+# make run: install, fetch the model, open the dashboard and work on a first run. make test: lint, types, tests. make test-all: the slow ones too. make test-deep: many simulated studies.
 PYTHON ?= python3
 PORT ?= 8501
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: port run test test-all test-vllm vllm-cpu test-openrlhf openrlhf-cpu lint install install-dev model chromium haproxy docs benchmarks clean
+.PHONY: port run test test-all test-deep test-vllm vllm-cpu test-openrlhf openrlhf-cpu lint install install-dev model chromium haproxy docs benchmarks clean
 
 run: port install model
 	$(BIN)/righttree app --port $(PORT) --run quick
@@ -15,10 +15,14 @@ port:
 	  || { echo "port $(PORT) is in use, or is none: make run PORT=8502"; exit 1; }
 
 test: install-dev model chromium lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly" $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly and not deep" $(PYTEST_FLAGS)
 
 test-all: test test-vllm test-openrlhf haproxy
-	$(BIN)/python -m pytest -m nightly $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m nightly $(PYTEST_FLAGS)
+
+# Promises of intervals and tests, on hundreds of simulated studies each: for a change of how they are computed.
+test-deep: install-dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist load -m deep $(PYTEST_FLAGS)
 
 # vLLM without a GPU has an environment of its own (3 GB): it wants other versions of some packages than .venv has.
 test-vllm: vllm-cpu

@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from pipeline.__main__ import main
 from pipeline.config import Config, load_profile
+from pipeline.runs import exchange
 
 SMOKE_RUN = "smoke-test"
 TINY_RUN = "tiny-test"
@@ -127,6 +128,18 @@ def tiny_home(tiny_profile: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="session")
+def recorded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the recorded run, published as the first command does. Tests must not write into it."""
+
+    def make(home: Path) -> None:
+        published = exchange.publish_recorded(home)
+        assert published is not None
+        assert published.run_id == "recorded"
+
+    return made_once(tmp_path_factory, "recorded-home", make)
+
+
+@pytest.fixture(scope="session")
 def smoke_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with one published run of the profile `smoke`, uninterrupted. Tests must not write into it."""
     return made_once(tmp_path_factory, "smoke-home", lambda home: _put_run(home, "smoke", SMOKE_RUN))
@@ -134,5 +147,12 @@ def smoke_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def quick_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with one published run of the profile `quick`: some minutes. Tests must not write into it."""
+    """A data folder with one published run of the profile `quick`: some minutes. Tests must not write into it.
+
+    Where it would be half an hour, on a CPU without bfloat16 products, `RIGHTTREE_TEST_QUICK=1` asks for it.
+    """
+    from pipeline.models.performance.packed_weights import has_bfloat16_products  # torch, as above
+
+    if not has_bfloat16_products() and not os.environ.get("RIGHTTREE_TEST_QUICK"):
+        pytest.skip("a run of `quick` takes half an hour without AVX-512; RIGHTTREE_TEST_QUICK=1 makes it all the same")
     return made_once(tmp_path_factory, "quick-home", lambda home: _put_run(home, "quick", QUICK_RUN))

@@ -63,14 +63,16 @@ def test_it_imports_scores_made_elsewhere(python: Path, tmp_path: Path) -> None:
     assert "3 reward models" in done.stdout
 
 
-def test_it_measures_an_imported_run_and_writes_its_findings(python: Path, home: Path, tmp_path: Path) -> None:
-    measured = righttree(python, home, "measure", "--run", "recorded", "--replicates", "20", "--json")
+def test_it_measures_an_imported_run_and_writes_its_findings(python: Path, tmp_path: Path) -> None:
+    scores, data, page = tmp_path / "scores.csv", tmp_path / "data", tmp_path / "findings.md"
+    scores.write_text(SCORES)
+    assert righttree(python, data, "import", str(scores), "--run-id", "mine").returncode == 0
+    measured = righttree(python, data, "measure", "--run", "mine", "--replicates", "20", "--json")
     assert measured.returncode == 0, measured.stderr
-    assert json.loads(measured.stdout)["run"] == "recorded"
-    page = tmp_path / "findings.md"
-    done = righttree(python, home, "findings", "--replicates", "20", "--output", str(page))
+    assert json.loads(measured.stdout)["run"] == "mine"
+    done = righttree(python, data, "findings", "--replicates", "20", "--output", str(page))
     assert done.returncode == 0, done.stderr
-    assert "recorded" in page.read_text()
+    assert "mine" in page.read_text()
 
 
 def test_it_exports_a_run_says_what_a_run_would_take_and_plans_one(python: Path, home: Path, tmp_path: Path) -> None:
@@ -80,10 +82,10 @@ def test_it_exports_a_run_says_what_a_run_would_take_and_plans_one(python: Path,
         assert done.returncode == 0, done.stderr
 
 
-def test_its_notebook_interface_opens_the_recorded_run(python: Path, tmp_path: Path) -> None:
+def test_its_notebook_interface_opens_the_recorded_run(python: Path, home: Path, tmp_path: Path) -> None:
     code = "import righttree as rt; print(rt.evaluate(rt.open(), replicates=20))"
     done = subprocess.run(
-        [python, "-P", "-c", code], env=environment(tmp_path), capture_output=True, text=True, check=False, cwd=tmp_path
+        [python, "-P", "-c", code], env=environment(home), capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
 

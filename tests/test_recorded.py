@@ -22,14 +22,6 @@ CATEGORIES = {"Chat", "Chat Hard", "Reasoning", "Safety"}
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that had nothing in it when the dashboard was started."""
-    home = tmp_path_factory.mktemp("fresh-home")
-    assert exchange.publish_recorded(home) is not None
-    return home
-
-
-@pytest.fixture(scope="module")
 def run() -> dict[str, object]:
     """Its row of table `run`."""
     return _table("run").row(0, named=True)
@@ -43,10 +35,10 @@ def test_it_is_small_enough_to_come_along() -> None:
     assert sum(path.stat().st_size for path in exchange.RECORDED.iterdir()) <= MOST_BYTES
 
 
-def test_its_tables_are_those_of_the_manifest(home: Path) -> None:
+def test_its_tables_are_those_of_the_manifest(recorded_home: Path) -> None:
     """Publishing refuses a table whose rows or checksum differ: what is published is what the pipeline wrote."""
     tables = json.loads((exchange.RECORDED / MANIFEST).read_text())["tables"]
-    with store.open_read_only(home) as connection:
+    with store.open_read_only(recorded_home) as connection:
         for name, facts in tables.items():
             assert connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (facts["rows"],)
 
@@ -138,25 +130,26 @@ def test_every_response_has_every_score() -> None:
     assert scores["score"].is_finite().all()
 
 
-def test_it_opens_without_torch(tmp_path: Path) -> None:
+def test_it_opens_without_torch(recorded_home: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pipeline.runs import exchange; import app.access.warehouse\n"
-        f"assert exchange.publish_recorded(Path({str(tmp_path)!r}))\n"
-        f"from warehouse import store; store.open_read_only(Path({str(tmp_path)!r})).close()\n"
+        f"from warehouse import store; store.open_read_only(Path({str(recorded_home)!r})).close()\n"
         "sys.exit(' '.join({'torch', 'transformers'} & sys.modules.keys()) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_warehouse_with_a_run_is_left_alone(home: Path) -> None:
-    before = store.build_id(home)
-    assert exchange.publish_recorded(home) is None
-    assert store.build_id(home) == before
+def test_a_warehouse_with_a_run_is_left_alone(recorded_home: Path) -> None:
+    before = store.build_id(recorded_home)
+    assert exchange.publish_recorded(recorded_home) is None
+    assert store.build_id(recorded_home) == before
 
 
-def test_the_findings_are_what_the_command_writes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RIGHTTREE_HOME", str(home))
+def test_the_findings_are_what_the_command_writes(
+    recorded_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGHTTREE_HOME", str(recorded_home))
     assert main(["findings", "--run", "recorded", "--output", str(tmp_path / "findings.md")]) == 0
     shown = (ROOT / "docs" / "findings.md").read_text()
     written = (tmp_path / "findings.md").read_text().replace(str(tmp_path / "findings.md"), "docs/findings.md")

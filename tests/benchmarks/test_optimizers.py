@@ -1,4 +1,4 @@
-"""The benchmark of optimisers runs on any run whose reward models are there."""
+"""The benchmark of optimisers runs on any run whose reward models are there; that of the recorded run on its export."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config import load_profile
+from tests.benchmarks import recorded_optimizers
+from tests.benchmarks.document import BENCHMARKS
 from tests.benchmarks.optimizers import PROFILE, TRANSPARENT, compared, line, opened, prepared, transparent
-from tests.conftest import SMOKE_RUN
+from tests.conftest import TINY_RUN
+from warehouse import store
 
 
-def test_policies_of_every_algorithm_stand_beside_what_was_possible(smoke_home: Path, tmp_path: Path) -> None:
-    run = tmp_path / "runs" / SMOKE_RUN
-    shutil.copytree(smoke_home / "runs" / SMOKE_RUN, run)
+def test_policies_of_every_algorithm_stand_beside_what_was_possible(tiny_home: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / TINY_RUN
+    shutil.copytree(tiny_home / "runs" / TINY_RUN, run)
     config = json.loads((run / "config.json").read_text())
     config["ppo"] |= {"algorithms": ["ppo", "rloo", "grpo", "sft"], "samples_per_prompt": 2, "pool_responses": 2}
     (run / "config.json").write_text(json.dumps(config))
@@ -45,3 +48,9 @@ def test_its_profile_trains_what_the_recorded_one_does() -> None:
     for algorithm in ours.algorithms:
         own, theirs = (settings.of(algorithm).model_dump(exclude=models) for settings in (ours, recorded))
         assert own == theirs
+
+
+def test_the_page_says_how_the_recorded_run_s_policies_do(recorded_home: Path) -> None:
+    with store.open_read_only(recorded_home) as connection:
+        table = recorded_optimizers.section(connection)
+    assert f"<!-- recorded optimisers: begin -->\n{table}\n<!-- recorded optimisers: end -->" in BENCHMARKS.read_text()

@@ -16,11 +16,11 @@ import polars as pl
 import pytest
 
 from pipeline.__main__ import build_parser, main
-from pipeline.runs import exchange
 from tests import conftest
 from tests.browser import serving
 from tests.conftest import TINY_RUN
 from tests.pipeline.reward_models_elsewhere import checkpoint
+from tests.test_recorded import test_the_findings_are_what_the_command_writes as written_findings
 from warehouse import reads, store
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +34,7 @@ RUN_BY: dict[tuple[str, ...], Callable[..., object]] = {
     ("run", "--profile", "quick"): conftest.quick_home,
     ("run", "--profile", "smoke"): conftest.smoke_home,
     ("app", "--port", "8501"): serving.served,
+    ("findings", "--run", "recorded", "--output", "findings.md"): written_findings,
 }
 """What takes minutes, or has no end, and is run all the same: by what other tests stand on."""
 TARGETS = ("--output", "--export", "--to")
@@ -42,11 +43,11 @@ ON_RECORDED |= {"restore"}
 
 
 @pytest.fixture(scope="module")
-def desk(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def desk(tiny_home: Path, recorded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a reader may have it: a run of one's own, the recorded one, the sample files, a reward model."""
     desk = tmp_path_factory.mktemp("desk")
     shutil.copytree(tiny_home, desk / "own", symlinks=True)
-    exchange.publish_recorded(desk / "recorded")
+    shutil.copytree(recorded_home, desk / "recorded", symlinks=True)
     checkpoint(desk / "FOLDER")
     shutil.copytree(ROOT / "examples", desk / "examples")
     return desk
@@ -78,7 +79,6 @@ def test_every_command_works(
 
 def test_they_leave_what_they_say(desk: Path) -> None:
     assert pl.read_csv(desk / "measures.csv").height > 5
-    assert (desk / "findings.md").read_text().startswith("# What the run")
     assert pl.read_parquet(desk / "pairs.parquet").height > 0
     assert (desk / "exported" / "score.parquet").exists()
     with store.open_read_only(desk / "own") as connection:

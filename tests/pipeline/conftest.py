@@ -26,3 +26,12 @@ def language_model() -> LanguageModel:
     from pipeline.models.language_model import load
 
     return load(EMBEDDED_MODEL)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    """A model of two layers with random weights, for what is so of any model."""
+    from pipeline.models.language_model import load
+    from tests.pipeline.reward_models_elsewhere import checkpoint
+
+    return load(str(checkpoint(tmp_path_factory.mktemp("tiny-model"), causal=True, initializer_range=0.2)))

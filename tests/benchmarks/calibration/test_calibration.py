@@ -16,7 +16,7 @@ SMALL = list(grid("small"))
 STUDIES = 200
 
 
-@pytest.mark.nightly
+@pytest.mark.deep
 @pytest.mark.parametrize("cell", SMALL, ids=lambda cell: f"{cell.kind}-{cell.level}")
 def test_intervals_cover_and_tests_keep_their_size_on_the_small_grid(cell: Cell) -> None:
     """Three Monte Carlo errors below the band fail: a cell at 93 % does so once in a thousand runs."""

@@ -13,9 +13,11 @@ import pytest
 
 from pipeline.__main__ import build_parser, main
 from pipeline.config import load_profile
+from pipeline.runs import exchange
 from pipeline.stages import STAGES
 from tests.conftest import SMOKE_RUN, righttree, righttree_process
 from warehouse import reads, store
+from warehouse.exchange import export_run
 from warehouse.study import MEASURES
 
 COMMANDS = ("run", "resume", "extend", "add-rm", "cancel", "delete", "runs", "publish", "measure", "predict")
@@ -263,13 +265,20 @@ def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
     ],
     ids=lambda command: command[0],
 )
-def test_the_recorded_run_is_there_from_the_first_command_on(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_the_recorded_run_is_there_from_the_first_command_on(
+    smoke_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """The one that comes along for `runs`; for the others a small one, which is published in the same way."""
     home = tmp_path / "home"
+    if command != ("runs",):
+        export_run(smoke_home, SMOKE_RUN, tmp_path / "recorded")
+        monkeypatch.setattr(exchange, "RECORDED", tmp_path / "recorded")
     done = righttree(*(word.replace("FOLDER", str(tmp_path)) for word in command), home=home)
     assert done.returncode == 0, done.stderr
-    assert "published recorded, the recorded run: " in done.stderr
     with store.open_read_only(home) as connection:
         (run_id,) = reads.runs.all_runs(connection)["run_id"]
+    assert f"published {run_id}, the recorded run: " in done.stderr
+    assert run_id == ("recorded" if command == ("runs",) else SMOKE_RUN)
     assert run_id in done.stdout
     again = righttree("runs", home=home)
     assert (again.returncode, again.stderr) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.errors import InvalidConfig
 from pipeline.runs.ensembles import ensemble
-from pipeline.runs.exchange import publish_recorded
 from tests.helpers.study import Study, publish, rows
 from warehouse import ingest, reads, store
 from warehouse.errors import InvalidChoice, UnknownName
@@ -201,9 +201,9 @@ def test_the_command_prints_a_line_or_json(
 
 
 @pytest.fixture(scope="module")
-def of_recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("recorded")
-    publish_recorded(home)
+def of_recorded(recorded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("recorded") / "home"
+    shutil.copytree(recorded_home, home, symlinks=True)
     ensemble(home, "recorded", ("flip-0.00", "flip-0.10", "seed-1"), "worst", role="golden", new_id="three")
     return home
 

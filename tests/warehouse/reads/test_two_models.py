@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.runs import exchange
 from warehouse import reads, store
 from warehouse.errors import InvalidChoice
 from warehouse.metrics.cube import best_of_n_policies
@@ -24,10 +24,8 @@ PAIRS = list(combinations(NAMES, 2))
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    home = tmp_path_factory.mktemp("recorded")
-    exchange.publish_recorded(home)
-    with store.open_read_only(home) as connection:
+def recorded(recorded_home: Path) -> Iterator[Connection]:
+    with store.open_read_only(recorded_home) as connection:
         yield connection
 
 

@@ -61,13 +61,13 @@ def test_a_slope_of_four_fifths_of_the_curve_is_detected() -> None:
     assert rejected(40, M=14, P=128, R=6, Q=128, slope=0.8) >= 0.9
 
 
-@pytest.mark.nightly
+@pytest.mark.deep
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_true_curve_is_rejected_no_more_often_than_claimed_at_any_size(cell: str) -> None:
     assert rejected(1000, **CELLS[cell]) <= most(1000)
 
 
-@pytest.mark.nightly
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "more", [{"P": 128, "R": 2, "Q": 128}, {"P": 400, "R": 6, "Q": 400}, {"P": 128, "R": 6, "Q": 128, **PPO}]
 )

@@ -1,4 +1,7 @@
-"""RLOO, GRPO and SFT on the real small model: the same loop as PPO with another advantage, and what each does."""
+"""RLOO, GRPO and SFT: the same loop as PPO with another advantage, and what each does.
+
+What would be so of any policy is shown on one of two layers (`tiny`), the rest on the real small model.
+"""
 
 from __future__ import annotations
 
@@ -60,9 +63,9 @@ def four_each(prompts: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("algorithm", ON_POLICY)
 def test_a_step_moves_the_policy_and_its_figures_are_of_the_policy_before_it(
-    language_model: LanguageModel, algorithm: Algorithm
+    tiny: LanguageModel, algorithm: Algorithm
 ) -> None:
-    policy = made(language_model, algorithm)
+    policy = made(tiny, algorithm)
     first = policy.step(four_each(PROMPTS[:4]))
     assert first["kl_k3"] == 0.0
     assert {"reward", "finished_share", "response_tokens", "entropy", "policy_loss", "gradient_norm"} <= set(first)
@@ -72,28 +75,26 @@ def test_a_step_moves_the_policy_and_its_figures_are_of_the_policy_before_it(
 
 
 @pytest.mark.parametrize("algorithm", ON_POLICY)
-def test_a_step_made_again_from_a_state_is_the_same(language_model: LanguageModel, algorithm: Algorithm) -> None:
-    policy = made(language_model, algorithm, kl_coefficient=0.1)
+def test_a_step_made_again_from_a_state_is_the_same(tiny: LanguageModel, algorithm: Algorithm) -> None:
+    policy = made(tiny, algorithm, kl_coefficient=0.1)
     policy.step(four_each(PROMPTS[:4]))
     state = policy.state()
     expected = policy.step(four_each(PROMPTS[4:]))
-    again = made(language_model, algorithm, kl_coefficient=0.1)
+    again = made(tiny, algorithm, kl_coefficient=0.1)
     again.restore(state)
     assert again.step(four_each(PROMPTS[4:])) == expected
 
 
-def test_without_a_critic_a_state_has_none(language_model: LanguageModel) -> None:
-    critics = {
-        name: any(key.startswith("critic.") for key in made(language_model, name).state()) for name in OPTIMIZERS
-    }
+def test_without_a_critic_a_state_has_none(tiny: LanguageModel) -> None:
+    critics = {name: any(key.startswith("critic.") for key in made(tiny, name).state()) for name in OPTIMIZERS}
     assert critics == {"ppo": True, "rloo": False, "grpo": False, "sft": False}
 
 
 def test_rloo_and_grpo_learn_nothing_where_all_responses_to_a_prompt_are_worth_the_same(
-    language_model: LanguageModel,
+    tiny: LanguageModel,
 ) -> None:
     for algorithm in ("rloo", "grpo"):
-        policy = made(language_model, algorithm)
+        policy = made(tiny, algorithm)
         assert isinstance(policy, OnPolicy)
         policy._score = lambda rollout: rollout.prompts_B.float()
         judged, _ = policy._judged(policy.sample(four_each(PROMPTS[:4]), seed=0))
@@ -111,9 +112,9 @@ def test_a_cut_off_response_is_worth_less_by_the_penalty(language_model: Languag
     torch.testing.assert_close(rewards[0] - rewards[1], 1.5 * (~rollout.finished_B).float())
 
 
-def test_rloo_takes_the_kl_penalty_off_the_reward_and_grpo_adds_it_to_the_loss(language_model: LanguageModel) -> None:
+def test_rloo_takes_the_kl_penalty_off_the_reward_and_grpo_adds_it_to_the_loss(tiny: LanguageModel) -> None:
     for algorithm, in_loss in (("rloo", False), ("grpo", True)):
-        policy = made(language_model, algorithm, kl_coefficient=0.5)
+        policy = made(tiny, algorithm, kl_coefficient=0.5)
         figures = [policy.step(four_each(PROMPTS[:4])) for _ in range(2)]
         assert ("kl_loss" in figures[1]) == in_loss, algorithm
 

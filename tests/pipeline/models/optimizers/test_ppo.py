@@ -1,4 +1,7 @@
-"""PPO on the real small model: what it shares with the sampler is right, it learns, it stays near when told to."""
+"""PPO: what it shares with the sampler is right, it learns, it stays near when told to.
+
+What would be so of any policy is shown on one of two layers (`tiny`), the rest on the real small model.
+"""
 
 from __future__ import annotations
 
@@ -176,28 +179,28 @@ def test_the_first_step_begins_at_ratio_one_and_no_divergence(language_model: La
     assert {name.split(".")[2] for name in one_layer if "layers" in name} == {"0"}
 
 
-def test_a_step_made_again_from_a_kept_state_is_the_same(language_model: LanguageModel) -> None:
-    first = made(language_model)
+def test_a_step_made_again_from_a_kept_state_is_the_same(tiny: LanguageModel) -> None:
+    first = made(tiny)
     first.step(PROMPTS[:8])
     state = first.state()
     expected = first.step(PROMPTS[8:16])
-    again = made(language_model)
+    again = made(tiny)
     again.restore(state)
     assert again.steps_done == 1
     assert again.step(PROMPTS[8:16]) == expected
     for name, value in first.state().items():
         assert torch.equal(again.state()[name], value), name
-    former = made(language_model)
+    former = made(tiny)
     former.restore({name.replace("optimizer.", "optimiser."): value for name, value in state.items()})
     for name, value in state.items():
         assert torch.equal(former.state()[name], value), name
 
 
-def test_what_is_no_number_stops_the_policy_with_a_reason(language_model: LanguageModel) -> None:
-    ppo = made(language_model, score=lambda rollout: torch.full((len(rollout),), torch.nan))
+def test_what_is_no_number_stops_the_policy_with_a_reason(tiny: LanguageModel) -> None:
+    ppo = made(tiny, score=lambda rollout: torch.full((len(rollout),), torch.nan))
     with pytest.raises(Diverged, match="in step 1"):
         ppo.step(PROMPTS[:8])
-    near = made(language_model, SMALL.model_copy(update={"kl_limit": 1e-9, "actor_learning_rate": 1e-3}))
+    near = made(tiny, SMALL.model_copy(update={"kl_limit": 1e-9, "actor_learning_rate": 1e-3}))
     near.step(PROMPTS[:8])
     with pytest.raises(Diverged, match=r"KL from π_0 is .* nats, above kl_limit 1e-09 in step 2"):
         near.step(PROMPTS[8:16])

@@ -1,4 +1,4 @@
-"""How often intervals of means over pairs hold the truth, on studies whose truth is computed: marked nightly."""
+"""How often intervals of means over pairs hold the truth, on studies whose truth is computed: marked deep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from warehouse.study.curves.value_curves import ValueCurves
 STUDIES = 200
 
 
-@pytest.mark.nightly
+@pytest.mark.deep
 @pytest.mark.parametrize(("kind", "M", "P"), [("ppo", 10, 48), ("best-of-n", 14, 128), ("heterogeneous", 14, 128)])
 def test_the_interval_of_mean_ndr_holds_the_population_mean(kind: str, M: int, P: int) -> None:
     """Without the wider tail these cover 85 to 89 %; 91.5 % is what 95 % may come out as once in 40 runs."""

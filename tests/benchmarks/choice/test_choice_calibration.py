@@ -11,6 +11,7 @@ _STUDIES = 300
 _LEAST = 0.95 - 3 * (0.95 * 0.05 / _STUDIES) ** 0.5
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: f"{choice.kind}-{choice.M}-{choice.Q}")
 def test_each_promise_is_kept_in_95_percent_of_studies(choice: Choice) -> None:
     kept = calibrated(choice, _STUDIES)
