@@ -47,7 +47,7 @@ def test_half_of_the_prompts_predict_the_width_of_all(recorded: Connection, kind
     ratios = []
     for pair in PAIRS:
         draws = draws_of(recorded, kind, *pair)
-        whole, halves = resolution(draws), [resolution(halved(draws, seed)) for seed in range(12)]
+        whole, halves = resolution(draws), [resolution(halved(draws, seed)) for seed in range(6)]
         error = np.sqrt(np.mean([half.standard_error**2 for half in halves]))  # a few prompts may have half of it
         ratios.append(error * (halves[0].prompts / whole.prompts) ** 0.5 / whole.standard_error)
     assert np.mean(np.abs(np.log(ratios))) < 0.1
