@@ -102,10 +102,14 @@ def test_the_base_install_serves_the_dashboard(installed: Installed) -> None:
     assert_serves_the_dashboard(command, log, cwd=installed.folder, env=installed.variables)
 
 
-def test_with_the_extra_pipeline_it_runs_the_whole_pipeline(installed: Installed) -> None:
+def test_with_the_extra_pipeline_it_runs_the_whole_pipeline(installed: Installed, tiny_profile: Path) -> None:
     installed.install("[pipeline]")
     assert installed.run("pip", "check").stdout.strip() == "No broken requirements found."
-    done = installed.run("righttree", "run", "--profile", "smoke", "--run-id", "first", timeout_s=600)
+    planned = installed.run("righttree", "run", "--profile", "smoke", "--plan")  # a profile that comes with the wheel
+    assert planned.returncode == 0, planned.stderr
+    embedded = installed.run("python", "-m", "pipeline.models.embedded")
+    assert Path(embedded.stdout.strip()).is_dir(), embedded.stderr
+    done = installed.run("righttree", "run", "--profile", str(tiny_profile), "--run-id", "first", timeout_s=600)
     assert done.returncode == 0, done.stderr
     measured = installed.run("righttree", "measure", "--run", "first", "--replicates", "20")
     assert measured.returncode == 0, measured.stderr

@@ -42,12 +42,13 @@ def halved(draws: Draws, seed: int) -> Draws:
     return replace(draws, terms=lambda columns: Terms(*(terms_GP[:, half] for terms_GP in draws.terms(columns))))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", ["accuracy", "bon", "ppo"])
 def test_half_of_the_prompts_predict_the_width_of_all(recorded: Connection, kind: str) -> None:
     ratios = []
     for pair in PAIRS:
         draws = draws_of(recorded, kind, *pair)
-        whole, halves = resolution(draws), [resolution(halved(draws, seed)) for seed in range(6)]
+        whole, halves = resolution(draws), [resolution(halved(draws, seed)) for seed in range(12)]
         error = np.sqrt(np.mean([half.standard_error**2 for half in halves]))  # a few prompts may have half of it
         ratios.append(error * (halves[0].prompts / whole.prompts) ** 0.5 / whole.standard_error)
     assert np.mean(np.abs(np.log(ratios))) < 0.1

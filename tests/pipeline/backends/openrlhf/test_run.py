@@ -115,11 +115,10 @@ def begun(home: Path, target: Path, model: Path, **changed: Any) -> RunDirectory
     return runs.open_run(target, RUN)
 
 
-@pytest.mark.nightly  # four trainers; one that fails and one that diverges are in test_retry.py too
 def test_a_process_that_goes_wrong_ends_its_policy_alone(
     home: Path, model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"algorithms": ["rloo", "grpo"], "openrlhf": {"gpus": 1, "silence_limit_s": 5.0}}
+    settings = {"algorithms": ["rloo", "grpo"], "openrlhf": {"gpus": 1, "silence_limit_s": 15.0}}
     run = begun(home, tmp_path, model, **settings)
     monkeypatch.setenv(PYTHON, str(python))
     good, bad = MODELS
@@ -130,7 +129,7 @@ def test_a_process_that_goes_wrong_ends_its_policy_alone(
     ended = jobs_of(run)
     for name, state, steps, reason in (
         (f"rloo/{good}", "failed", 0, "OpenRLHF ended with exit code 1: RuntimeError: CUDA error: an illegal"),
-        (f"rloo/{bad}", "failed", 0, "OpenRLHF hung and was ended: it printed nothing for 5 s"),
+        (f"rloo/{bad}", "failed", 0, "OpenRLHF hung and was ended: it printed nothing for 15 s"),
         (f"grpo/{good}", "diverged", 1, "policy_loss is nan in step 1"),
         (f"grpo/{bad}", "failed", 0, "OpenRLHF left no complete checkpoint of step 2"),
     ):
@@ -144,7 +143,6 @@ def test_a_process_that_goes_wrong_ends_its_policy_alone(
         assert set(reads.policies.strengths(connection, RUN)["optimizer"]) == {"bon"}
 
 
-@pytest.mark.nightly  # trains two policies again
 def test_checkpoints_are_parts_which_other_workers_make_in_any_order(
     home: Path, model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
