@@ -208,6 +208,7 @@ def of_recorded(recorded_home: Path, tmp_path_factory: pytest.TempPathFactory) -
     return home
 
 
+@pytest.mark.deep  # docs/outcomes.md makes and measures one too
 @pytest.mark.parametrize(("optimizer", "strength", "quantity"), [("bon", 16.0, "ndr"), ("ppo", 16.0, "gain")])
 def test_an_ensemble_of_the_recorded_run_is_a_golden_of_its_own(
     of_recorded: Path, optimizer: str, strength: float, quantity: str

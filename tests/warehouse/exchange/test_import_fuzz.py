@@ -21,6 +21,7 @@ from tests.warehouse.exchange.conftest import rows_of
 from tests.warehouse.rows import inserted
 from warehouse.errors import WarehouseError
 from warehouse.exchange.known_columns import is_metadata
+from warehouse.exchange.layouts import source
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
 KINDS = ("long", "wide", "rewardbench", "rm-bench", "preferences", "values")
@@ -172,6 +173,9 @@ NAMES = st.text(
     st.sampled_from("ab|#,'\"\n\r\t [0.é🐿") | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5
 )
 
+MEANT = {*source.KNOWN, *source.LABELS, *source.MODELS, *source.SCORES}
+"""Names of columns that no reward model has in wide form, as those of `is_metadata`, such as `id`."""
+
 
 @st.composite
 def studies(draw: st.DrawFn) -> tuple[list[str], list[str], list[str], np.ndarray]:
@@ -180,7 +184,7 @@ def studies(draw: st.DrawFn) -> tuple[list[str], list[str], list[str], np.ndarra
         draw(st.lists(NAMES.filter(lambda name: name == name.strip()), min_size=2, max_size=3, unique=True))
         for _ in range(3)
     )
-    assume(not any(is_metadata(model) for model in models))  # names such as `id` are of no reward model
+    assume(not any(is_metadata(model) or model in MEANT for model in models))
     shape = (len(models), len(prompts), len(responses))
     scores = draw(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=27, max_size=27))
     return prompts, responses, models, np.array(scores[: np.prod(shape)], dtype=np.float32).reshape(shape)
