@@ -1,4 +1,4 @@
-# make run: install, fetch the model, open the dashboard and work on a first run. make test: lint, types, tests. make test-all: the slow ones too. make test-deep: many simulated studies.
+# make run: install, fetch the model, open the dashboard and work on a first run. make test: lint, types, tests. make test-all: the slow ones too. make test-deep: what takes longest.
 PYTHON ?= python3
 PORT ?= 8501
 WORKERS ?= 2
@@ -20,7 +20,7 @@ test: install-dev model chromium lint
 test-all: test test-vllm test-openrlhf haproxy
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m nightly $(PYTEST_FLAGS)
 
-# Promises of intervals and tests, on hundreds of simulated studies each: for a change of how they are computed.
+# What takes longest: promises of intervals and tests in hundreds of simulated studies each, and more cases of what `make test` has a few of.
 test-deep: install-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist load -m deep $(PYTEST_FLAGS)
 

@@ -90,7 +90,7 @@ def test_what_can_be_done_with_a_run_of_a_long_name_lies_within_its_card(
 
 
 @pytest.mark.parametrize(
-    "path", ["explore", *(pytest.param(path, marks=pytest.mark.nightly) for path in PAGES if path != "explore")]
+    "path", ["explore", *(pytest.param(path, marks=pytest.mark.deep) for path in PAGES if path != "explore")]
 )
 def test_every_figure_of_a_page_is_taken_away_as_picture_and_as_table(
     smoke_home: Path, serve: Serve, open_address: OpenAddress, path: str

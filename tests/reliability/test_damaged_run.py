@@ -54,14 +54,14 @@ def is_repaired(run: RunDirectory, remove: str, resume: Resume, tiny_home: Path)
 @pytest.mark.parametrize(
     ("part", "how"),
     [
-        pytest.param("prompt/prompts-00000.parquet", "a bit", marks=pytest.mark.nightly),
+        pytest.param("prompt/prompts-00000.parquet", "a bit", marks=pytest.mark.deep),
         ("preference/preferences-00000.parquet", "a bit"),
-        pytest.param("label/reward_models-flip-0.20.parquet", "the end", marks=pytest.mark.nightly),
+        pytest.param("label/reward_models-flip-0.20.parquet", "the end", marks=pytest.mark.deep),
         ("score/scores-00000.parquet", "the end"),
-        pytest.param("policy_value/best_of_n-00000.parquet", "a bit", marks=pytest.mark.nightly),
-        pytest.param("score/ppo-flip-0.40-00002.parquet", "the end", marks=pytest.mark.nightly),
+        pytest.param("policy_value/best_of_n-00000.parquet", "a bit", marks=pytest.mark.deep),
+        pytest.param("score/ppo-flip-0.40-00002.parquet", "the end", marks=pytest.mark.deep),
         ("manifest.json", "a bit"),
-        pytest.param("manifest.json", "the end", marks=pytest.mark.nightly),
+        pytest.param("manifest.json", "the end", marks=pytest.mark.deep),
     ],
 )
 def test_the_command_in_publishs_message_repairs_the_damage(

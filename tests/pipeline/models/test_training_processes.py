@@ -42,7 +42,7 @@ def job(tiny: Path, **changed: object) -> Job:
     return Job(str(tiny), 3, 2, settings, dtype="float32")
 
 
-@pytest.mark.parametrize("checkpointing", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("checkpointing", [False, pytest.param(True, marks=pytest.mark.deep)])
 def test_two_processes_learn_what_one_learns(tiny: Path, tmp_path: Path, checkpointing: bool) -> None:
     together = job(tiny, gradient_checkpointing=checkpointing)
     made = train_in_processes(tmp_path, together, TEXTS, PAIRS[:30], PAIRS[30:])

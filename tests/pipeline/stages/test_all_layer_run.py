@@ -170,7 +170,7 @@ def test_the_memory_of_the_processes_is_counted(home: Path) -> None:
     assert stages["reward_models"]["peak_resident_bytes"] > 1.5 * stages["train_responses"]["peak_resident_bytes"]
 
 
-@pytest.mark.nightly  # of the processes alone: test_training_processes.py
+@pytest.mark.deep  # of the processes alone: test_training_processes.py
 def test_a_process_that_fails_stops_the_run_in_one_line_and_resume_goes_on(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "runs" / RUN
     shutil.copytree(home / "runs" / RUN, path)

@@ -115,6 +115,7 @@ def begun(home: Path, target: Path, model: Path, **changed: Any) -> RunDirectory
     return runs.open_run(target, RUN)
 
 
+@pytest.mark.deep  # four trainers; one that fails and one that diverges are in test_retry.py too
 def test_a_process_that_goes_wrong_ends_its_policy_alone(
     home: Path, model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_process_that_goes_wrong_ends_its_policy_alone(
         assert set(reads.policies.strengths(connection, RUN)["optimizer"]) == {"bon"}
 
 
+@pytest.mark.deep  # trains two policies again
 def test_checkpoints_are_parts_which_other_workers_make_in_any_order(
     home: Path, model: Path, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
