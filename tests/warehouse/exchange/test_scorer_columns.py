@@ -91,6 +91,14 @@ def test_the_user_can_take_it_after_all_or_name_the_scorers(wide: Path, data: Pa
         import_files(data, [wide], "none", "auto", columns=parsed("generator=generator"))
 
 
+@pytest.mark.parametrize("name", ["rm", "judge", "label"])
+def test_so_is_a_column_whose_name_would_mean_something_else(tmp_path: Path, data: Path, name: str) -> None:
+    frame = files.wide_frame(files.long_frame()).rename({files.MODELS[0]: name})
+    path = files.write(frame, tmp_path / "scores.csv")
+    import_files(data, [path], "theirs", "auto", columns=parsed(f"{name}={name}"))
+    assert scorers(data) == sorted([*files.MODELS[1:], name])
+
+
 def test_one_wrong_cell_of_a_scorer_is_a_mistake_and_not_a_text(wide: Path, data: Path) -> None:
     lines = wide.read_text().splitlines(keepends=True)
     cells = lines[3].split(",")

@@ -85,8 +85,9 @@ def _part(source: Source, scores: dict[str, pl.Series], used: list[str], kind: s
 def _scorers(source: Source) -> list[str]:
     """Columns of numbers that nothing else explains."""
     _, described = identified(source) if is_told(source) else ({}, [])
-    names = [name for name in source.sheet.frame.columns if name not in described and name not in MODELS]
+    names = [name for name in source.sheet.frame.columns if name not in described]
     chosen = [name for name in names if name in source.given.scorers]
+    names = [name for name in names if name in chosen or name not in MODELS]
     if source.given.only:
         return chosen
     others = [name for name in names if name not in LABELS and not is_metadata(name) and _holds_scores(source, name)]
