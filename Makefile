@@ -18,7 +18,7 @@ test: install-dev model chromium lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly and not deep" $(PYTEST_FLAGS)
 
 test-all: test test-vllm test-openrlhf haproxy
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m nightly $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m nightly $(PYTEST_FLAGS)
 
 # What takes longest: promises of intervals and tests in hundreds of simulated studies each, and more cases of what `make test` has a few of.
 test-deep: install-dev
