@@ -149,10 +149,10 @@ def smoke_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with one published run of the profile `quick`: some minutes. Tests must not write into it.
 
-    Where it would be half an hour, on a CPU without bfloat16 products, `RIGHTTREE_TEST_QUICK=1` asks for it.
+    Where it would be half an hour, on a CPU without bfloat16 products, `RIGHTTREE_TEST_SLOW=1` asks for it.
     """
     from pipeline.models.performance.packed_weights import has_bfloat16_products  # torch, as above
 
-    if not has_bfloat16_products() and not os.environ.get("RIGHTTREE_TEST_QUICK"):
-        pytest.skip("a run of `quick` takes half an hour without AVX-512; RIGHTTREE_TEST_QUICK=1 makes it all the same")
+    if not has_bfloat16_products() and not os.environ.get("RIGHTTREE_TEST_SLOW"):
+        pytest.skip("a run of `quick` takes half an hour without AVX-512; RIGHTTREE_TEST_SLOW=1 makes it all the same")
     return made_once(tmp_path_factory, "quick-home", lambda home: _put_run(home, "quick", QUICK_RUN))
