@@ -79,6 +79,14 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
+def skip_without_avx512(takes: str) -> None:
+    """Skip what takes that long on a CPU without bfloat16 products, unless `RIGHTTREE_TEST_SLOW=1` asks for it."""
+    from pipeline.models.performance.packed_weights import has_bfloat16_products  # torch, which many tests do without
+
+    if not has_bfloat16_products() and not os.environ.get("RIGHTTREE_TEST_SLOW"):
+        pytest.skip(f"{takes} without AVX-512; RIGHTTREE_TEST_SLOW=1 runs it all the same")
+
+
 def _put_run(home: Path, profile: str, run_id: str) -> None:
     """Make the run in `home`, or copy it from `RIGHTTREE_TEST_RUNS`, which keeps runs between test sessions.
 
@@ -147,12 +155,6 @@ def smoke_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def quick_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with one published run of the profile `quick`: some minutes. Tests must not write into it.
-
-    Where it would be half an hour, on a CPU without bfloat16 products, `RIGHTTREE_TEST_SLOW=1` asks for it.
-    """
-    from pipeline.models.performance.packed_weights import has_bfloat16_products  # torch, as above
-
-    if not has_bfloat16_products() and not os.environ.get("RIGHTTREE_TEST_SLOW"):
-        pytest.skip("a run of `quick` takes half an hour without AVX-512; RIGHTTREE_TEST_SLOW=1 makes it all the same")
+    """A data folder with one published run of the profile `quick`: some minutes. Tests must not write into it."""
+    skip_without_avx512("half an hour")
     return made_once(tmp_path_factory, "quick-home", lambda home: _put_run(home, "quick", QUICK_RUN))

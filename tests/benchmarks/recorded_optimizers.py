@@ -72,8 +72,7 @@ def section(connection: Connection) -> str:
     lines = [
         f"{len(models)} reward models: {', '.join(models)}.",
         f"The {policies} policies that the run trained took {seconds / policies / 60:.1f} minutes each of a machine's",
-        f"{machine['cores']} cores ({machine['processor']}), their responses to the test prompts and these scores",
-        "included.",
+        f"{machine['cores']} cores ({machine['processor']}), test responses and their scores included.",
         "",
         "| policy | policies | gain, sd | KL, nats | gain²/(2·KL) | finished |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

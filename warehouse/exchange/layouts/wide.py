@@ -87,10 +87,10 @@ def _scorers(source: Source) -> list[str]:
     _, described = identified(source) if is_told(source) else ({}, [])
     names = [name for name in source.sheet.frame.columns if name not in described]
     chosen = [name for name in names if name in source.given.scorers]
-    names = [name for name in names if name in chosen or name not in MODELS]
     if source.given.only:
         return chosen
-    others = [name for name in names if name not in LABELS and not is_metadata(name) and _holds_scores(source, name)]
+    named = {*LABELS, *MODELS}
+    others = [name for name in names if name not in named and not is_metadata(name) and _holds_scores(source, name)]
     return [name for name in names if name in {*chosen, *others}]
 
 

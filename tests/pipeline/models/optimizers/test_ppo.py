@@ -5,7 +5,6 @@ What would be so of any policy is shown on one of two layers (`tiny`), the rest 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +19,12 @@ from pipeline.config import PPOSettings
 from pipeline.models.language_model import LanguageModel
 from pipeline.models.optimizers.ppo import PPO
 from pipeline.models.optimizers.trained_policy import Diverged, load_tensors, minibatches
-from pipeline.models.performance.packed_weights import has_bfloat16_products
 from pipeline.models.performance.prompt_states import PromptStates
 from pipeline.models.reward_model import Judge
 from pipeline.models.rollout import Rollout
 from pipeline.models.trunk import shared_layers
 from pipeline.prompts import load_prompts
+from tests.conftest import skip_without_avx512
 from tests.pipeline.models.tiny import random_reward_model, score_texts
 
 PROMPTS = load_prompts().filter(split="rm_train")["text"].to_list()[::14]
@@ -209,14 +208,11 @@ def test_what_is_no_number_stops_the_policy_with_a_reason(tiny: LanguageModel) -
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(
-    not has_bfloat16_products() and not os.environ.get("RIGHTTREE_TEST_SLOW"),
-    reason="ten minutes without AVX-512; RIGHTTREE_TEST_SLOW=1 runs it all the same",
-)
 def test_the_reward_rises_well_beyond_noise_and_a_large_penalty_keeps_the_policy_near(
     language_model: LanguageModel,
 ) -> None:
     """A transparent reward, the share of the letter e, on the real model."""
+    skip_without_avx512("ten minutes")
     settings = PPOSettings(steps=8, checkpoints=(8,), batch_responses=64, actor_learning_rate=5e-4)
     prompts = [prompt for prompt in PROMPTS[:16] for _ in range(4)]
     free = made(language_model, settings, max_new_tokens=16, score=share_of_e)
